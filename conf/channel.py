@@ -1,0 +1,79 @@
+"""The channel registry: our canonical channels, and how each source names, scales and twists them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Channel(_Frozen):
+    """A canonical channel: a column of ``silver.telemetry``."""
+
+    name: str
+    type: str
+    unit: str
+    description: str
+
+
+class Mapping(_Frozen):
+    """How a source sends a channel: ``canonical = value * factor``."""
+
+    channel: str
+    factor: float = 1.0
+    note: str | None = None
+
+
+class Source(_Frozen):
+    """A naming variant (dialect) of a source: its channel names and what they mean."""
+
+    description: str
+    channels: dict[str, Mapping]
+
+
+class ChannelRegistry(_Frozen):
+    """All channels and sources.
+
+    Attributes:
+        lost_lap_counter: Value of a lap counter that was lost.
+        max_lap_number: Lap counters above this are corrupt (B6).
+        brake_full_scale_bar: Front brake pressure that counts as 100 %.
+    """
+
+    channels: tuple[Channel, ...]
+    sources: dict[str, Source]
+    lost_lap_counter: int
+    max_lap_number: int
+    brake_full_scale_bar: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Canonical channel names in order."""
+        return tuple(c.name for c in self.channels)
+
+    def channel(self, name: str) -> Channel:
+        """The channel of that canonical name."""
+        return next(c for c in self.channels if c.name == name)
+
+
+@lru_cache
+def load_channels() -> ChannelRegistry:
+    """Load ``conf/channels.yaml``.
+
+    Raises:
+        ValueError: If a source maps to a channel that does not exist.
+    """
+    text = (files("conf") / "channels.yaml").read_text(encoding="utf-8")
+    registry = ChannelRegistry.model_validate(yaml.safe_load(text))
+    known = set(registry.names)
+    for dialect, source in registry.sources.items():
+        for name, mapping in source.channels.items():
+            if mapping.channel not in known:
+                raise ValueError(f"conf/channels.yaml: {dialect}.{name} maps to unknown channel '{mapping.channel}'")
+    return registry

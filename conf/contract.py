@@ -1,0 +1,232 @@
+"""Contracts: one file per table and event, in the Open Data Contract Standard's form, loaded once and frozen.
+
+From a contract come the producers' JSON schema, the Spark schema, the gate's row rules, the Great Expectations
+suite, and the Delta properties and comments. Keys this loader does not know are an error, so that a typo cannot vanish.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+Severity = Literal["quarantine", "warn"]
+
+
+class ContractError(ValueError):
+    """A contract file is missing or does not say what it must."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class CustomProperty(_Frozen):
+    """A named extra, e.g. the unit of a column."""
+
+    property: str
+    value: str
+
+
+class Implementation(_Frozen):
+    """A Great Expectations expectation: its type and keyword arguments (without the column)."""
+
+    type: str
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+
+
+class Rule(_Frozen):
+    """A row rule of one column.
+
+    Attributes:
+        name: Identifier; the reason that a refused row carries.
+        severity: ``quarantine`` refuses the row, ``warn`` keeps it and notes the rule in ``dq_warnings``.
+        implementation: The expectation; it compiles to a Spark column as well.
+    """
+
+    name: str
+    type: Literal["custom"]
+    engine: Literal["greatExpectations"]
+    dimension: str
+    severity: Severity
+    description: str
+    implementation: Implementation
+
+
+class Items(_Frozen):
+    """Element of an array column."""
+
+    logical_type: str = Field(alias="logicalType")
+    physical_type: str = Field(alias="physicalType")
+
+
+class Column(_Frozen):
+    """One column (or event field)."""
+
+    name: str
+    logical_type: str = Field(alias="logicalType")
+    physical_type: str = Field(alias="physicalType")
+    required: bool = False
+    primary_key: bool = Field(False, alias="primaryKey")
+    primary_key_position: int | None = Field(None, alias="primaryKeyPosition")
+    partitioned: bool = False
+    partition_key_position: int | None = Field(None, alias="partitionKeyPosition")
+    description: str
+    items: Items | None = None
+    custom_properties: tuple[CustomProperty, ...] = Field((), alias="customProperties")
+    quality: tuple[Rule, ...] = ()
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of the values, ``None`` where they have none."""
+        return next((p.value for p in self.custom_properties if p.property == "unit"), None)
+
+    @property
+    def comment(self) -> str:
+        """The comment a table shows: description and unit."""
+        return f"{self.description} [{self.unit}]" if self.unit else self.description
+
+
+class Contract(_Frozen):
+    """A table or event: its columns, keys, rules and properties."""
+
+    name: str
+    version: str
+    kind: Literal["table", "message"]
+    description: str
+    columns: tuple[Column, ...]
+    properties: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def layer(self) -> str:
+        """``bronze``, ``silver``, ``gold``, ``ops`` or ``event``."""
+        return self.name.partition(".")[0]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Primary key columns in order."""
+        keys = [c for c in self.columns if c.primary_key]
+        return tuple(c.name for c in sorted(keys, key=lambda c: c.primary_key_position or 0))
+
+    @property
+    def partition_columns(self) -> tuple[str, ...]:
+        """Partition columns in order."""
+        parts = [c for c in self.columns if c.partitioned]
+        return tuple(c.name for c in sorted(parts, key=lambda c: c.partition_key_position or 0))
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def table_properties(self) -> dict[str, str]:
+        """Delta table properties, with the contract's name and version among them."""
+        delta = {k: v for k, v in self.properties.items() if k.startswith("delta.")}
+        return delta | {"slipstream.contract": self.name, "slipstream.contract.version": self.version}
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            ContractError: If there is none.
+        """
+        for col in self.columns:
+            if col.name == name:
+                return col
+        raise ContractError(f"contract {self.name} has no column '{name}'; it has {', '.join(self.column_names)}")
+
+    def rules(self, severity: Severity | None = None) -> tuple[tuple[str, Rule], ...]:
+        """(column, rule) pairs, of one severity or all."""
+        pairs = ((c.name, r) for c in self.columns for r in c.quality)
+        return tuple((c, r) for c, r in pairs if severity is None or r.severity == severity)
+
+
+_DDL = re.compile(r"^(STRING|DOUBLE|INT|BIGINT|BOOLEAN|TIMESTAMP|DATE|BINARY|(ARRAY|MAP|STRUCT)<.+>)$")
+
+
+def parse_contract(text: str, origin: str) -> Contract:
+    """Parse the text of a contract file.
+
+    Args:
+        text: ODCS v3 YAML with exactly one schema object.
+        origin: File name, for error messages.
+
+    Raises:
+        ContractError: If a required key is missing, a key is unknown, or a type is not one of ours.
+    """
+    try:
+        doc = yaml.safe_load(text)
+        (schema,) = doc["schema"]
+        extras = schema.get("customProperties", [])
+        contract = Contract(
+            name=doc["name"],
+            version=str(doc["version"]),
+            kind=schema["physicalType"],
+            description=schema["description"],
+            columns=tuple(Column.model_validate(p) for p in schema["properties"]),
+            properties={p["property"]: str(p["value"]) for p in extras},
+        )
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise ContractError(f"{origin}: not a contract this version understands: {error}") from error
+    for col in contract.columns:
+        if not _DDL.match(col.physical_type):
+            raise ContractError(f"{origin}: column {col.name} has unknown physicalType '{col.physical_type}'")
+    return contract
+
+
+@lru_cache
+def load_contract(name: str) -> Contract:
+    """Load a contract by name, e.g. ``silver.telemetry`` or ``event.frame.v1``.
+
+    Raises:
+        ContractError: If there is no such contract.
+    """
+    path = files("conf") / "contracts" / f"{name}.yaml"
+    if not path.is_file():
+        raise ContractError(f"no contract '{name}'; known: {', '.join(contract_names())}")
+    return parse_contract(path.read_text(encoding="utf-8"), path.name)
+
+
+@lru_cache
+def contract_names() -> tuple[str, ...]:
+    """Names of all contracts, tables and events."""
+    entries = (files("conf") / "contracts").iterdir()
+    return tuple(sorted(e.name.removesuffix(".yaml") for e in entries if e.name.endswith(".yaml")))
+
+
+def table_names() -> tuple[str, ...]:
+    """Names of all tables."""
+    return tuple(n for n in contract_names() if not n.startswith("event."))
+
+
+_JSON_TYPES = {"STRING": "string", "DOUBLE": "number", "INT": "integer", "BIGINT": "integer", "BOOLEAN": "boolean"}
+
+
+def _json_type(physical: str, required: bool) -> Any:
+    kind = _JSON_TYPES[physical]
+    return kind if required else [kind, "null"]
+
+
+def json_schema(contract: Contract) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of an event's value, for producers in any language."""
+    properties: dict[str, Any] = {}
+    for col in contract.columns:
+        if col.items is not None:
+            element = {"type": _json_type(col.items.physical_type, required=col.required)}
+            field: dict[str, Any] = {"type": "array" if col.required else ["array", "null"], "items": element}
+        else:
+            field = {"type": _json_type(col.physical_type, col.required)}
+        properties[col.name] = field | {"description": col.comment}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{contract.name} {contract.version}",
+        "description": contract.description,
+        "type": "object",
+        "properties": properties,
+        "required": [c.name for c in contract.columns if c.required],
+    }

@@ -1,0 +1,26 @@
+"""Turn a table name into its place: the only code that knows the lake's layout."""
+
+from __future__ import annotations
+
+from conf.settings import AppConfig, get_settings
+
+
+def table_uri(name: str, settings: AppConfig | None = None) -> str:
+    """URI of a table, e.g. ``silver.telemetry`` -> ``<lake>/silver/telemetry``.
+
+    Args:
+        name: ``layer.table``.
+        settings: Settings to resolve against; the process-wide ones by default.
+
+    Raises:
+        ValueError: If ``name`` is not of the form ``layer.table``.
+    """
+    layer, dot, table = name.partition(".")
+    if not (dot and layer and table) or "." in table or "/" in name:
+        raise ValueError(f"'{name}' is not a table name of the form layer.table, such as silver.telemetry")
+    return f"{(settings or get_settings()).lake_root}/{layer}/{table}"
+
+
+def checkpoint_uri(query: str, settings: AppConfig | None = None) -> str:
+    """URI of a streaming query's checkpoint."""
+    return f"{(settings or get_settings()).checkpoints_dir}/{query}"

@@ -1,0 +1,107 @@
+"""The one place that reads the environment.
+
+Precedence: environment, then ``.env`` in the working directory, then the defaults below. With nothing set,
+everything a run keeps lives under ``$SLIPSTREAM_HOME`` (default ``.slipstream/``), so two of them live side by side.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AppConfig(BaseSettings):
+    """Settings of a Slipstream process.
+
+    Every field is read from the environment variable of the same name in capitals (``KAFKA_PORT``,
+    ``SLIPSTREAM_HOME`` …).
+
+    Attributes:
+        slipstream_home: Folder of the lake, broker data, MLflow store, jars, checkpoints and logs.
+        kafka_bootstrap_servers: Broker list; unset means the local broker on ``kafka_port``.
+        kafka_config: Extra Kafka client options as JSON, e.g. ``{"security.protocol": "SASL_SSL", …}``.
+        mlflow_tracking_uri: Tracking server; unset means the local one on ``mlflow_port``.
+        azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
+        slipstream_data: Folder with real data files, for the tests that need them.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    slipstream_home: Path = Path(".slipstream")
+    slipstream_data: Path | None = None
+    slipstream_jars: Path | None = None
+
+    kafka_bootstrap_servers: str | None = None
+    kafka_port: int = Field(9092, ge=1, le=65535)
+    kafka_controller_port: int = Field(9093, ge=1, le=65535)
+    kafka_config: dict[str, str] = Field(default_factory=dict, repr=False)
+    kafka_partitions: int = Field(4, ge=1)
+
+    mlflow_tracking_uri: str | None = None
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+
+    azure_storage_account: str | None = None
+    azure_storage_container: str = "slipstream"
+    azure_storage_key: SecretStr | None = None
+
+    spark_master: str | None = None
+    spark_driver_memory: str = "4g"
+    spark_shuffle_partitions: int = Field(4, ge=1)
+
+    sim_rate_hz: float = Field(30.0, ge=10.0, le=50.0)
+    style_window_s: float = Field(10.0, gt=0)
+    style_step_s: float = Field(1.0, gt=0)
+    style_threshold: float = Field(0.5, ge=0, le=1)
+    quarantine_max_share: float = Field(0.5, ge=0, le=1)
+
+    @property
+    def home(self) -> Path:
+        """Absolute path of ``slipstream_home``."""
+        return self.slipstream_home.expanduser().resolve()
+
+    @property
+    def jars_dir(self) -> Path:
+        """Folder of the resolved Spark and Kafka jars, shared by all homes unless ``SLIPSTREAM_JARS`` says otherwise."""
+        return (self.slipstream_jars or self.slipstream_home / "jars").expanduser().resolve()
+
+    @property
+    def logs_dir(self) -> Path:
+        """Folder of all logs."""
+        return self.home / "logs"
+
+    @property
+    def checkpoints_dir(self) -> str:
+        """URI of the streaming checkpoints: beside the lake."""
+        return f"{self.lake_root}/_checkpoints"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Folder of plots, summaries and Data Docs."""
+        return self.home / "reports"
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka bootstrap servers, the local broker by default."""
+        return self.kafka_bootstrap_servers or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking URI, the local server by default."""
+        return self.mlflow_tracking_uri or f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def lake_root(self) -> str:
+        """URI of the lake: ``abfss://`` when an Azure account is configured, else a local folder."""
+        if self.azure_storage_account:
+            host = f"{self.azure_storage_account}.dfs.core.windows.net"
+            return f"abfss://{self.azure_storage_container}@{host}/lake"
+        return str(self.home / "lake")
+
+
+@lru_cache
+def get_settings() -> AppConfig:
+    """The process-wide settings, read once."""
+    return AppConfig()
