@@ -181,7 +181,7 @@ def resolve(sets: list[str], folder: Path, report: Callable[[str], None]) -> Non
     command = [
         *(str(find_java().executable), f"-Dslipstream.ivy.cache={cache}", "-jar", str(ivy), "-cache", str(cache)),
         *("-settings", str(IVY_DIR / "ivysettings.xml"), "-ivy", str(IVY_DIR / "ivy.xml")),
-        *("-retrieve", f"{folder}/[conf]/[artifact]-[revision].[ext]", "-types", "jar", "-confs", *sets),
+        *("-retrieve", f"{folder}/[conf]/[artifact]-[revision].[ext]", "-types", "jar", "bundle", "-confs", *sets),
     ]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
