@@ -1,0 +1,110 @@
+"""A real Apache Kafka broker (KRaft, one node) on loopback, run from its own jars."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import uuid
+from pathlib import Path
+
+from conf.settings import AppConfig
+from infra import ports, process, service, topics
+from infra.jars import kafka_classpath
+from infra.java import find_java
+from infra.process import ProcessError
+from infra.service import Service
+
+NAME = "kafka"
+READY_TIMEOUT_S = 90.0
+"""A broker that was killed comes back only after its old registration has expired (9 s); starting takes about 5 s."""
+
+
+def server_properties(data: Path, port: int, controller_port: int) -> dict[str, str]:
+    """The broker's configuration.
+
+    The controller quorum is static, so the node may come back on other ports with the same data.
+
+    Args:
+        data: Folder of the logs.
+        port: For clients.
+        controller_port: For the KRaft controller in the same process.
+    """
+    largest = str(topics.MAX_MESSAGE_BYTES)
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "listeners": f"PLAINTEXT://{ports.HOST}:{port},CONTROLLER://{ports.HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{ports.HOST}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.voters": f"1@{ports.HOST}:{controller_port}",
+        "log.dirs": str(data),
+        # One node: whatever Kafka keeps for itself has one copy.
+        "default.replication.factor": "1",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.num.partitions": "4",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "message.max.bytes": largest,
+        "replica.fetch.max.bytes": largest,
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "log.retention.hours": "168",
+        "log.segment.bytes": str(256 * 1024 * 1024),
+    }
+
+
+def start(settings: AppConfig, port: int, controller_port: int, heap: str = "512m") -> Service:
+    """Start the broker on the data under ``<home>/kafka`` and wait until it answers.
+
+    Args:
+        settings: For the home and the jars.
+        port: Free port for clients.
+        controller_port: Another free one.
+        heap: The JVM's ``-Xmx``.
+
+    Raises:
+        infra.java.JavaMissingError: If there is no Java.
+        infra.jars.JarError: If the jars are absent and cannot be had.
+        ProcessError: If it does not come up; the message ends with its log.
+    """
+    folder, log = settings.home / "kafka", service.log_path(settings, NAME)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "server.properties"
+    properties = server_properties(folder / "data", port, controller_port)
+    config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    java = [str(find_java().executable), "-cp", kafka_classpath(settings)]
+    cluster_id = _format_once(java, folder / "data", config)
+    log4j = Path(__file__).parent / "kafka" / "log4j2.properties"
+    command = [*java, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka", str(config)]
+    started = process.spawn(command, log, cwd=folder)
+    broker = Service(NAME, f"{ports.HOST}:{port}", {"broker": port, "controller": controller_port}, started, log)
+    service.save(settings, broker)
+    process.wait_ready(
+        "Kafka",
+        started,
+        lambda: broker.is_up and topics.cluster_id(broker.address) == cluster_id,
+        log,
+        READY_TIMEOUT_S,
+    )
+    return broker
+
+
+def _format_once(java: list[str], data: Path, config: Path) -> str:
+    """Format the storage if it is new; returns the cluster's id."""
+    meta = data / "meta.properties"
+    if not meta.exists():
+        command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(config)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise ProcessError(f"Kafka's storage in {data} could not be formatted:\n{result.stdout}{result.stderr}")
+    entries = dict(line.split("=", 1) for line in meta.read_text().splitlines() if "=" in line)
+    return entries["cluster.id"]
+
+
+def _new_cluster_id() -> str:
+    """A random id in Kafka's form: 16 bytes in URL-safe base64; not with a leading dash, it is a command argument."""
+    identifier = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return _new_cluster_id() if identifier.startswith("-") else identifier
