@@ -1,0 +1,1 @@
+"""A grid of simulated cars with drivers, sensors and faults."""

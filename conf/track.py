@@ -1,0 +1,95 @@
+"""Track files: ``conf/tracks/<name>.yaml`` loaded into frozen models that reject unknown keys."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+
+_FOLDER = Path(__file__).parent / "tracks"
+
+
+class Straight(BaseModel):
+    """A straight piece of road."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    straight_m: PositiveFloat
+
+    @property
+    def length_m(self) -> float:
+        """Length along the centre line."""
+        return self.straight_m
+
+    @property
+    def curvature_per_m(self) -> float:
+        """Zero."""
+        return 0.0
+
+
+class Arc(BaseModel):
+    """A bend of constant radius; a positive angle turns left."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    radius_m: float = Field(ge=8)
+    angle_deg: float = Field(ge=-300, le=300)
+
+    @property
+    def length_m(self) -> float:
+        """Length along the centre line."""
+        return self.radius_m * abs(math.radians(self.angle_deg))
+
+    @property
+    def curvature_per_m(self) -> float:
+        """Signed curvature, positive to the left."""
+        return math.copysign(1.0 / self.radius_m, self.angle_deg)
+
+
+class TrackSpec(BaseModel):
+    """A closed circuit of straights and arcs; the first segment begins at the start/finish line.
+
+    Attributes:
+        sector_ends_m: Distance from the line at which each sector but the last ends.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    title: str
+    width_m: PositiveFloat
+    sector_ends_m: tuple[PositiveFloat, ...]
+    segments: tuple[Straight | Arc, ...] = Field(min_length=2)
+
+    @property
+    def length_m(self) -> float:
+        """Length of one lap along the centre line."""
+        return sum(segment.length_m for segment in self.segments)
+
+    @model_validator(mode="after")
+    def _sectors_rise(self) -> Self:
+        edges = (0.0, *self.sector_ends_m, self.length_m)
+        if any(b <= a for a, b in pairwise(edges)):
+            raise ValueError(f"sector_ends_m must rise and stay under the lap's {self.length_m:.1f} m")
+        return self
+
+
+def track_names() -> list[str]:
+    """Names that :func:`load_track` knows, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def load_track(name: str) -> TrackSpec:
+    """Load ``conf/tracks/<name>.yaml``.
+
+    Raises:
+        ValueError: If there is no such track or its file does not fit; the message names file and field.
+    """
+    path = _FOLDER / f"{name}.yaml"
+    if name not in track_names():
+        raise ValueError(f"no track '{name}': choose one of {', '.join(track_names())}")
+    try:
+        return TrackSpec.model_validate({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))})
+    except ValidationError as error:
+        raise ValueError(f"conf/tracks/{path.name} does not fit: {error}") from error

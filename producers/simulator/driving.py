@@ -1,0 +1,196 @@
+"""The cars in time: each driver works throttle, brake and gears towards the target, the car answers.
+
+The work between two instants is exact by construction: the force is held over the step and acts at the mean of the
+speeds at its ends, so engine work minus losses equals the change of kinetic energy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+from physics.envelope import grip_left_n
+from physics.vehicle import GRAVITY_MPS2, Vehicle
+from producers.simulator.drivers import Style
+from producers.simulator.road import Road
+
+Array = npt.NDArray[np.float64]
+
+_START_MPS = 22.0
+_HOLD_S = 0.35  # a driver does not shift again at once
+_BRAKE_RELEASE = 2.0  # brakes come off faster than they go on
+_DITHER_MPS2, _DITHER_S = 0.25, 0.5  # nobody holds a foot still
+_LIFT_MARGIN = 1.02  # over the speed wanted ahead before the throttle is let go
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the cars did, before any sensor; arrays of shape (steps, cars), forces and torque held until the next step.
+
+    Attributes:
+        gear: Index of the gear, 0 is first.
+        load: Engine load, 0 to 1.
+        clutch_open: True while a shift cuts the drive.
+    """
+
+    dt_s: float
+    distance_m: Array
+    speed_mps: Array
+    accel_mps2: Array
+    gear: npt.NDArray[np.int64]
+    rpm: Array
+    load: Array
+    torque_nm: Array
+    brake_n: Array
+    clutch_open: npt.NDArray[np.bool_]
+
+
+class Drive:
+    """All cars of a grid side by side.
+
+    Args:
+        vehicle: The type of car.
+        road: What the drivers aim at.
+        style: Fields of shape (cars, laps).
+        dt_s: Time step.
+        rng: Source of the unsteadiness of the feet.
+    """
+
+    def __init__(self, vehicle: Vehicle, road: Road, style: Style, dt_s: float, rng: np.random.Generator) -> None:
+        self.vehicle, self.road, self.dt_s, self._rng = vehicle, road, dt_s, rng
+        self._style = style
+        self.cars, total = road.target_mps.shape
+        self._total, self._laps = total, total // road.points
+        self._target, self._slope = road.target_mps.ravel(), np.clip(road.slope_mps2, -20.0, 6.0).ravel()
+        self._bend = road.curvature_per_m.ravel()
+        self._row, self._bend_row = np.arange(self.cars) * total, np.arange(self.cars) * road.points
+        self._per_m = 1.0 / road.step_m
+        self.distance_m = np.zeros(self.cars)
+        self.speed_mps = np.full(self.cars, _START_MPS)
+        self._load, self._brake = np.full(self.cars, 0.3), np.zeros(self.cars)
+        self._since_shift = np.full(self.cars, 9.0)
+        self._dither = np.zeros((1, self.cars))
+        self._lap = np.full(self.cars, -1)
+        self._take_lap(np.zeros(self.cars, np.intp))
+        fits = vehicle.rpm_per_mps * _START_MPS < vehicle.spec.engine.limiter_rpm * 0.7
+        self._gear = np.full(self.cars, int(np.argmax(fits)))
+        self._gear_before = self._gear.copy()
+
+    def run(self, steps: int) -> Trace:
+        """Drive on for a number of steps."""
+        record: dict[str, Any] = {
+            name: np.empty((steps, self.cars)) for name in Trace.__dataclass_fields__ if name != "dt_s"
+        }
+        record["gear"] = np.empty((steps, self.cars), np.int64)
+        record["clutch_open"] = np.empty((steps, self.cars), np.bool_)
+        for start in range(0, steps, _BLOCK):
+            dither = self._feet(min(_BLOCK, steps - start))
+            for i, unsteady in enumerate(dither, start):
+                self._step(i, unsteady, record)
+        return Trace(dt_s=self.dt_s, **record)
+
+    def run_to(self, distance_m: Array) -> Trace:
+        """Drive on until every car has come as far as its ``distance_m``, shape (cars,)."""
+        parts: list[Trace] = []
+        while not parts or (self.distance_m < distance_m).any():
+            parts.append(self.run(_BLOCK))
+        names = [name for name in Trace.__dataclass_fields__ if name != "dt_s"]
+        return Trace(self.dt_s, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+    def _feet(self, steps: int) -> Array:
+        """Unsteadiness of the feet: noise of a correlation time, the same for all drivers."""
+        keep = np.exp(-self.dt_s / _DITHER_S)
+        shocks = self._rng.normal(0.0, _DITHER_MPS2 * np.sqrt(1 - keep * keep), (steps, self.cars))
+        dither, self._dither = lfilter([1.0], [1.0, -keep], shocks, axis=0, zi=self._dither)
+        return np.asarray(dither)
+
+    def _take_lap(self, lap: npt.NDArray[np.intp]) -> None:
+        """Take on each driver's style of a lap."""
+        self._lap = lap
+        cars = np.arange(self.cars)
+        own = {name: np.asarray(getattr(self._style, name))[cars, lap] for name in Style.__dataclass_fields__}
+        limiter = self.vehicle.spec.engine.limiter_rpm
+        self._now = Style(**own)
+        self._up_rpm, self._down_rpm = own["upshift_share"] * limiter, own["downshift_share"] * limiter
+        newton = self.vehicle.mass_kg * GRAVITY_MPS2 * self.dt_s
+        self._brake_on = own["brake_g_per_s"] * newton
+        self._on, self._off = own["throttle_on_per_s"] * self.dt_s, own["throttle_off_per_s"] * self.dt_s
+        # A driver brakes as much earlier as the own foot takes to press.
+        self._ahead_s = 0.5 * own["brake_share"] * self.vehicle.spec.grip_coefficient / own["brake_g_per_s"]
+
+    def _at(self, distance_m: Array) -> npt.NDArray[np.intp]:
+        return np.asarray((distance_m * self._per_m).astype(np.intp) % self._total + self._row)
+
+    def _step(self, i: int, unsteady: Array, record: dict[str, Any]) -> None:
+        """One step: look ahead, work the pedals, shift, move on."""
+        car, now, v, s = self.vehicle, self._now, self.speed_mps, self.distance_m
+        lap = (s * self._per_m).astype(np.intp) // self.road.points % self._laps
+        if (lap != self._lap).any():
+            self._take_lap(lap)
+            now = self._now
+        here = self._at(s + v * self._ahead_s)
+        wanted = self._slope[here] + now.gain_per_s * (self._target[here] - v) + unsteady
+        lift = v > _LIFT_MARGIN * self._target[self._at(s + v * now.coast_s)]
+
+        speed2 = v * v
+        resistance = car.drag_kgpm * speed2 + car.rolling_n
+        bend = self._bend[(s * self._per_m).astype(np.intp) % self.road.points + self._bend_row]
+        rpm, open_share = self._shift(v)
+        full, drag = car.engine_torque_nm(rpm)
+        lever = car.newton_per_nm[self._gear]
+        efficiency = car.spec.driveline_efficiency
+        least = -drag * lever / efficiency
+        span = full * lever * efficiency - least
+        force = np.minimum(np.maximum(wanted, -15.0), 8.0) * car.inertia_kg + resistance
+
+        load = np.minimum(np.maximum((force - least) / span, 0.0), now.full_load)
+        load[lift | (rpm > car.spec.engine.limiter_rpm)] = 0.0
+        load = self._load + np.minimum(np.maximum(load - self._load, -self._off), self._on)
+        side_left = grip_left_n(car, speed2, bend, 1.0, now.drive_share)
+        load = np.minimum(load, (car.traction_n(side_left) - least) / span)
+        clutch_open = open_share > 0.0
+        load[clutch_open] = 0.0
+        torque = load * (full + drag) - drag
+        drive = np.where(torque > 0, torque * lever * efficiency, torque * lever / efficiency)
+        drive[clutch_open] = 0.0
+
+        press = np.where(load <= 0.02, least - force, 0.0)
+        press = np.where((press > 400.0) | (self._brake > 0.0), np.maximum(press, 0.0), 0.0)
+        brake = self._brake + np.minimum(
+            np.maximum(press - self._brake, -_BRAKE_RELEASE * self._brake_on), self._brake_on
+        )
+        most = grip_left_n(car, speed2, bend, 1.0, 0.985) + np.minimum(drive, 0.0)
+        brake = np.maximum(np.minimum(brake, most), 0.0)
+
+        accel = (drive - brake - resistance) / car.inertia_kg
+        after = np.maximum(v + accel * self.dt_s, 2.0)
+        record["distance_m"][i], record["speed_mps"][i], record["accel_mps2"][i] = s, v, (after - v) / self.dt_s
+        record["gear"][i], record["rpm"][i], record["load"][i] = self._gear, rpm, load
+        record["torque_nm"][i], record["brake_n"][i], record["clutch_open"][i] = torque, brake, clutch_open
+        self._load, self._brake = load, brake
+        self.speed_mps, self.distance_m = after, s + 0.5 * (v + after) * self.dt_s
+        self._since_shift = self._since_shift + self.dt_s
+
+    def _shift(self, v: Array) -> tuple[Array, Array]:
+        """Shift where the driver would; return engine speed and how much of a shift is left (1 to 0)."""
+        car, engine, gear = self.vehicle, self.vehicle.spec.engine, self._gear
+        per_mps, top = car.rpm_per_mps, len(car.rpm_per_mps) - 1
+        rpm = v * per_mps[gear]
+        ready = self._since_shift > self._now.shift_s + _HOLD_S
+        up = ready & (rpm > self._up_rpm) & (gear < top) & (self._brake <= 0.0)
+        lower = np.maximum(gear - 1, 0)
+        down = ready & (rpm < self._down_rpm) & (gear > 0) & (v * per_mps[lower] < 0.92 * self._up_rpm)
+        moved = up | down
+        if moved.any():
+            self._gear_before = np.where(moved, gear, self._gear_before)
+            self._gear = gear + up - down
+            self._since_shift = np.where(moved, 0.0, self._since_shift)
+        left = np.maximum(1.0 - self._since_shift / self._now.shift_s, 0.0)
+        ratio = per_mps[self._gear]
+        rpm = v * (ratio + (per_mps[self._gear_before] - ratio) * left)
+        return np.minimum(np.maximum(rpm, engine.idle_rpm), engine.limiter_rpm), left

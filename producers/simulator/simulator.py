@@ -1,0 +1,204 @@
+"""``VehicleSimulator``: a grid of cars on a track, from drivers to frames. Needs no Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from conf.track import load_track
+from conf.vehicle import load_vehicle
+from physics.track import Line, centre_line
+from physics.vehicle import Vehicle
+from producers.simulator import faults as fault
+from producers.simulator.config import SimulatorConfig
+from producers.simulator.drivers import ProfileName, allot, draw_style, stack
+from producers.simulator.driving import Drive, Trace
+from producers.simulator.frames import CHANNELS, Columns, Frame
+from producers.simulator.road import plan
+from producers.simulator.sensors import Heat, Weather, heat_up, measure
+
+Ints = npt.NDArray[np.int64]
+
+_LEAST_STEP_HZ = 25.0  # the dynamics are never stepped more coarsely than this
+_GAP_S = 0.9  # between two cars at the start
+_FASTEST_MPS = 60.0
+_FULL_TANK_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Car:
+    """One car of the grid."""
+
+    index: int
+    number: int
+    driver_id: str
+    profile: ProfileName
+
+    @property
+    def vehicle_id(self) -> str:
+        """``sim-<number>``."""
+        return f"sim-{self.number}"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A finished simulation, before any fault."""
+
+    trace: Trace
+    heat: Heat
+    lines: list[Line]
+    every: int
+
+
+class VehicleSimulator:
+    """Drives a grid of cars and hands out what they send.
+
+    The run is computed when it is first asked for; the same settings give the same bytes.
+
+    Args:
+        settings: The session to simulate.
+
+    Raises:
+        ValueError: If the track or the vehicle is unknown.
+    """
+
+    def __init__(self, settings: SimulatorConfig) -> None:
+        self.settings = settings
+        self._centre = centre_line(load_track(settings.track))
+        spec = load_vehicle(settings.vehicle)
+        self._fuel_kg = spec.fuel_capacity_kg * _FULL_TANK_SHARE
+        self._vehicle = Vehicle(spec, self._fuel_kg)
+        self._weather = Weather(settings.ambient_temp_c, settings.track_temp_c)
+        self.cars = self._grid()
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames of all cars in order of arrival, duplicates and late ones included."""
+        boxes = [self._box(car) for car in self.cars]
+        queue: list[tuple[int, int, int, int]] = []
+        for car, (_, _, delivery) in zip(self.cars, boxes, strict=True):
+            for i, (arrival, again) in enumerate(zip(delivery.arrival_us, delivery.again_us, strict=True)):
+                queue.append((int(arrival), car.index, i, int(arrival)))
+                if delivery.sent_twice[i]:
+                    queue.append((int(again), car.index, i, int(arrival)))
+        for _, index, i, arrival in sorted(queue):
+            columns, edges, _ = boxes[index]
+            part: Columns = {name: values[edges[i] : edges[i + 1]] for name, values in columns.items()}
+            yield self._frame(self.cars[index], arrival, part)
+
+    def samples(self, vehicle_id: str) -> pl.DataFrame:
+        """All samples that one car sends, once each, with its sensors' and clock's faults.
+
+        Raises:
+            ValueError: If no such car is in the grid.
+        """
+        for car in self.cars:
+            if car.vehicle_id == vehicle_id:
+                return self._table(car)
+        known = ", ".join(car.vehicle_id for car in self.cars)
+        raise ValueError(f"no vehicle '{vehicle_id}' in this grid: choose one of {known}")
+
+    def to_polars(self) -> pl.DataFrame:
+        """The samples of all cars, with ``vehicle_id``, ``driver_id`` and ``driver_profile`` before the channels."""
+        return pl.concat([self._table(car) for car in self.cars])
+
+    def laps(self) -> pl.DataFrame:
+        """True laps: ``vehicle_id, lap_number, start_us, end_us, lap_time_s``, whole laps only."""
+        rows = []
+        for car in self.cars:
+            crossings = self._crossings_us(car)
+            for lap, (start, end) in enumerate(pairwise(crossings), 1):
+                rows.append((car.vehicle_id, lap, int(start), int(end), (end - start) / 1e6))
+        schema = ["vehicle_id", "lap_number", "start_us", "end_us", "lap_time_s"]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _grid(self) -> list[Car]:
+        config = self.settings
+        rng = fault.stream(config.seed, 0, "grid")
+        profiles = allot(config.profiles, config.n_cars, rng)
+        numbers = rng.permutation(np.arange(2, 100))[: config.n_cars]
+        drivers = rng.permutation(np.arange(1, 100))[: config.n_cars]
+        return [
+            Car(i, int(number), f"D{driver:02d}", profile)
+            for i, (number, driver, profile) in enumerate(zip(numbers, drivers, profiles, strict=True))
+        ]
+
+    @cached_property
+    def _run(self) -> _Run:
+        config, vehicle = self.settings, self._vehicle
+        every = int(np.ceil(_LEAST_STEP_HZ / config.rate_hz))
+        dt = 1.0 / (config.rate_hz * every)
+        laps = config.n_laps or int((config.duration_s or 0.0) * _FASTEST_MPS / self._centre.length_m) + 1
+        styles = [draw_style(car.profile, laps, fault.stream(config.seed, car.index, "driver")) for car in self.cars]
+        style = stack(styles)
+        road = plan(vehicle, self._centre, style, fault.stream(config.seed, 0, "road"))
+        drive = Drive(vehicle, road, style, dt, fault.stream(config.seed, 0, "feet"))
+        if config.duration_s is not None:
+            trace = drive.run(int(config.duration_s / dt))
+        else:
+            trace = drive.run_to(np.array([line.length_m * laps for line in road.lines]))
+        return _Run(trace, heat_up(vehicle, trace, self._weather, self._fuel_kg), road.lines, every)
+
+    def _start_us(self, car: Car) -> int:
+        return round(self.settings.start_time.timestamp() * 1e6 + car.index * _GAP_S * 1e6)
+
+    def _crossings_us(self, car: Car) -> Ints:
+        """True times at which a car crosses the line, the first sample included."""
+        run = self._run
+        distance, length = run.trace.distance_m[:, car.index], run.lines[car.index].length_m
+        laps = int(distance[-1] // length)
+        if self.settings.n_laps is not None:
+            laps = min(laps, self.settings.n_laps)
+        at = np.interp(np.arange(laps + 1) * length, distance, np.arange(len(distance)) * run.trace.dt_s)
+        return np.asarray(self._start_us(car) + np.rint(at * 1e6).astype(np.int64))
+
+    def _columns(self, car: Car) -> tuple[Columns, Ints]:
+        """Columns of one car as its logger box holds them, and the true time of each row."""
+        config, run = self.settings, self._run
+        line = run.lines[car.index]
+        distance = run.trace.distance_m[:: run.every, car.index]
+        if config.n_laps is not None:
+            distance = distance[: np.searchsorted(distance, config.n_laps * line.length_m)]
+        pick = np.arange(len(distance)) * run.every
+        truth = measure(self._vehicle, run.trace, run.heat, line=line, weather=self._weather, car=car.index, pick=pick)
+        values: Columns = dict(fault.read_sensors(truth, config.faults, config.seed, car.index))
+        values["gear"] = values["gear"].astype(np.int64)
+        lap = (distance // line.length_m).astype(np.int64) + 1
+        values["lap_number"] = fault.lose_lap_counter(lap, config.faults, config.seed, car.index)
+        true_us = self._start_us(car) + np.rint(np.arange(len(pick)) * (1e6 / config.rate_hz)).astype(np.int64)
+        clock: Columns = {"t_us": fault.car_clock_us(true_us, config.faults, config.seed, car.index)}
+        return clock | {name: values[name] for name in CHANNELS}, true_us
+
+    def _box(self, car: Car) -> tuple[Columns, Ints, fault.Delivery]:
+        """Rows as sent (repeats included), the frames' edges among them, and their delivery."""
+        config = self.settings
+        once, true_us = self._columns(car)
+        rows, source = fault.repeat_samples(once, config.faults, config.seed, car.index)
+        first = np.arange(0, len(true_us), config.samples_per_frame)
+        edges = np.searchsorted(source, np.append(first, len(true_us)))
+        last = np.minimum(first + config.samples_per_frame, len(true_us)) - 1
+        return rows, edges, fault.deliver(true_us[last], config.faults, config.seed, car.index)
+
+    def _frame(self, car: Car, arrival_us: int, columns: Columns) -> Frame:
+        config = self.settings
+        return Frame(
+            config.session_id,
+            car.vehicle_id,
+            car.number,
+            car.driver_id,
+            config.track,
+            car.profile,
+            config.rate_hz,
+            arrival_us,
+            columns,
+        )
+
+    def _table(self, car: Car) -> pl.DataFrame:
+        columns, _ = self._columns(car)
+        names = {"vehicle_id": car.vehicle_id, "driver_id": car.driver_id, "driver_profile": car.profile}
+        return pl.DataFrame(columns).select([pl.lit(value).alias(name) for name, value in names.items()] + [pl.all()])
