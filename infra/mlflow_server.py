@@ -55,9 +55,15 @@ def start(settings: AppConfig, port: int) -> Service:
 
 
 def is_healthy(address: str, timeout_s: float = 5.0) -> bool:
-    """Whether a tracking server at ``http(s)://…`` says that it is well."""
+    """Whether a tracking server at ``http(s)://…`` says that it is well.
+
+    Raises:
+        ValueError: If the address is of another kind, such as a database or a folder.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"{address} is not the address of a tracking server: it must begin with http:// or https://")
     try:
-        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=timeout_s) as response:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=timeout_s) as response:  # noqa: S310
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

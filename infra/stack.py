@@ -107,13 +107,20 @@ def status(settings: AppConfig) -> list[ServiceStatus]:
 
 
 def print_status(statuses: Sequence[ServiceStatus], console: Console) -> None:
-    """Print the services as a table."""
+    """Print the services as a table, and where to look for those that are not as they should be."""
     colours = {"up": "green", "down": "dim", "stale": "red"}
-    table = Table("service", "state", "address", "pid", "since", "log", box=None)
+    table = Table("service", "state", "address", "pid", "since", box=None, pad_edge=False)
     for each in statuses:
         state = f"[{colours[each.state]}]{each.state}[/]"
-        table.add_row(each.name, state, each.address or "", str(each.pid or ""), each.since or "", str(each.log))
+        table.add_row(each.name, state, each.address or "", str(each.pid or ""), each.since or "")
     console.print(table)
+    for each in statuses:
+        if each.state == "stale":
+            console.print(
+                f"{each.name} was started and is not running any more. 'slipstream up' starts it again on the same "
+                f"data; its log is {each.log}",
+                soft_wrap=True,
+            )
 
 
 def _status_of(settings: AppConfig, name: str) -> ServiceStatus:
@@ -130,12 +137,12 @@ Starter = Callable[[AppConfig, bool, Console], Service]
 def _up_one(settings: AppConfig, name: str, starter: Starter, auto_port: bool, console: Console) -> None:
     found = service.load(settings, name)
     if found is not None and found.is_up:
-        console.print(f"{name}: already up at {found.address}")
+        console.print(f"{name}: already up at {found.address}", soft_wrap=True)
         return
     service.stop(settings, name)  # what a killed one left behind
     with console.status(f"Starting {name} …"):
         started = starter(settings, auto_port, console)
-    console.print(f"{name}: up at {started.address} (log {started.log})")
+    console.print(f"{name}: up at {started.address} (log {started.log})", soft_wrap=True)
 
 
 def _start_kafka(settings: AppConfig, auto_port: bool, console: Console) -> Service:
