@@ -56,8 +56,8 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
     }
 
 
-def start(settings: AppConfig, port: int, controller_port: int, heap: str = "512m") -> Service:
-    """Start the broker on the data under ``<home>/kafka`` and wait until it answers.
+def launch(settings: AppConfig, port: int, controller_port: int, heap: str = "512m") -> Service:
+    """Start the broker's process on the data under ``<home>/kafka``; `wait_ready` waits until it answers.
 
     Args:
         settings: For the home and the jars.
@@ -68,7 +68,7 @@ def start(settings: AppConfig, port: int, controller_port: int, heap: str = "512
     Raises:
         infra.java.JavaMissingError: If there is no Java.
         infra.jars.JarError: If the jars are absent and cannot be had.
-        ProcessError: If it does not come up; the message ends with its log.
+        ProcessError: If the storage cannot be formatted.
     """
     folder, log = settings.home / "kafka", service.log_path(settings, NAME)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,32 +76,44 @@ def start(settings: AppConfig, port: int, controller_port: int, heap: str = "512
     properties = server_properties(folder / "data", port, controller_port)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     java = [str(find_java().executable), "-cp", kafka_classpath(settings)]
-    cluster_id = _format_once(java, folder / "data", config)
+    _format_once(java, folder / "data", config)
     log4j = Path(__file__).parent / "kafka" / "log4j2.properties"
     command = [*java, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka", str(config)]
     started = process.spawn(command, log, cwd=folder)
     broker = Service(NAME, f"{ports.HOST}:{port}", {"broker": port, "controller": controller_port}, started, log)
     service.save(settings, broker)
-    process.wait_ready(
-        "Kafka",
-        started,
-        lambda: broker.is_up and topics.cluster_id(broker.address) == cluster_id,
-        log,
-        READY_TIMEOUT_S,
-    )
     return broker
 
 
-def _format_once(java: list[str], data: Path, config: Path) -> str:
-    """Format the storage if it is new; returns the cluster's id."""
-    meta = data / "meta.properties"
-    if not meta.exists():
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(config)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise ProcessError(f"Kafka's storage in {data} could not be formatted:\n{result.stdout}{result.stderr}")
-    entries = dict(line.split("=", 1) for line in meta.read_text().splitlines() if "=" in line)
-    return entries["cluster.id"]
+def wait_ready(settings: AppConfig, broker: Service) -> None:
+    """Wait until the broker holds its ports and answers with the id of this home's cluster, then create the topics.
+
+    Raises:
+        ProcessError: If it does not come up; the message ends with its log.
+    """
+    expected = _cluster_id(settings.home / "kafka" / "data")
+    process.wait_ready(
+        "Kafka",
+        broker.process,
+        lambda: broker.is_up and topics.cluster_id(broker.address) == expected,
+        broker.log,
+        READY_TIMEOUT_S,
+    )
+    topics.ensure_topics(settings, broker.address)
+
+
+def _format_once(java: list[str], data: Path, config: Path) -> None:
+    if (data / "meta.properties").exists():
+        return
+    command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(config)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise ProcessError(f"Kafka's storage in {data} could not be formatted:\n{result.stdout}{result.stderr}")
+
+
+def _cluster_id(data: Path) -> str:
+    lines = (data / "meta.properties").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
 
 
 def _new_cluster_id() -> str:

@@ -26,8 +26,8 @@ class MlflowMissingError(RuntimeError):
     """MLflow is not installed; the message names the remedy."""
 
 
-def start(settings: AppConfig, port: int) -> Service:
-    """Start the server on the database and artifacts under ``<home>/mlflow`` and wait until it answers.
+def launch(settings: AppConfig, port: int) -> Service:
+    """Start the server's process on the database and artifacts under ``<home>/mlflow``; `wait_ready` waits for it.
 
     Args:
         settings: For the home.
@@ -35,7 +35,6 @@ def start(settings: AppConfig, port: int) -> Service:
 
     Raises:
         MlflowMissingError: If the ``ml`` extra is not installed.
-        infra.process.ProcessError: If it does not come up; the message ends with its log.
     """
     if find_spec("mlflow") is None:
         raise MlflowMissingError("MLflow is not installed. Install the 'ml' extra: pip install 'slipstream-lake[ml]'.")
@@ -50,8 +49,22 @@ def start(settings: AppConfig, port: int) -> Service:
     started = process.spawn(command, log, cwd=folder, env=ENVIRONMENT)
     server = Service(NAME, f"http://{ports.HOST}:{port}", {"http": port}, started, log)
     service.save(settings, server)
-    process.wait_ready("MLflow", started, lambda: server.is_up and is_healthy(server.address), log, READY_TIMEOUT_S)
     return server
+
+
+def wait_ready(_: AppConfig, server: Service) -> None:
+    """Wait until the server holds its port and says that it is well.
+
+    Raises:
+        infra.process.ProcessError: If it does not come up; the message ends with its log.
+    """
+    process.wait_ready(
+        "MLflow",
+        server.process,
+        lambda: server.is_up and is_healthy(server.address),
+        server.log,
+        READY_TIMEOUT_S,
+    )
 
 
 def is_healthy(address: str, timeout_s: float = 5.0) -> bool:

@@ -52,6 +52,10 @@ def choose(service: str, setting: str, port: int, auto_port: bool = False, exclu
             return candidate
     if auto_port:
         raise PortTakenError(f"{service}: no free port from {port} upwards. Set {setting} to a lower one.")
+    if port in exclude:
+        raise PortTakenError(
+            f"{service}: {setting}={port} is also the port of another service here; set it to another."
+        )
     raise PortTakenError(
         f"{service}: port {port} is taken by another program. Stop that one, set {setting} to a free port, "
         "or use --auto-port."

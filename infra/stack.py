@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from conf.settings import AppConfig
-from infra import broker, mlflow_server, ports, service, topics
+from infra import broker, mlflow_server, ports, service
 from infra.files import locked
 from infra.jars import ensure_jars
+from infra.process import ProcessError
 from infra.service import Service
 
 SERVICES = (broker.NAME, mlflow_server.NAME)
@@ -58,10 +59,20 @@ def endpoints(settings: AppConfig) -> Endpoints:
     )
 
 
+def local_services(settings: AppConfig) -> list[str]:
+    """The services that run here: those whose address is not set, or is set to the local one."""
+    defaults = settings.model_copy(update={"kafka_bootstrap_servers": None, "mlflow_tracking_uri": None})
+    places = (
+        (broker.NAME, settings.kafka_bootstrap_servers, defaults.bootstrap),
+        (mlflow_server.NAME, settings.mlflow_tracking_uri, defaults.tracking_uri),
+    )
+    return [name for name, place, local in places if (place or local).replace("localhost", ports.HOST) == local]
+
+
 def up(
     settings: AppConfig,
     auto_port: bool = False,
-    services: Sequence[str] = SERVICES,
+    services: Sequence[str] | None = None,
     console: Console | None = None,
 ) -> list[ServiceStatus]:
     """Start what is not running yet, create the topics and say where everything is.
@@ -69,7 +80,7 @@ def up(
     Args:
         settings: For the home, the ports and the number of partitions.
         auto_port: Take the next free port where one is taken.
-        services: Which ones, out of `SERVICES`.
+        services: Which ones, out of `SERVICES`; by default those that the settings do not place elsewhere.
         console: Where progress is printed; nowhere by default.
 
     Raises:
@@ -77,16 +88,21 @@ def up(
         infra.ports.PortTakenError: If a port is taken and ``auto_port`` is off.
         infra.java.JavaMissingError: If there is no Java for Kafka.
         infra.jars.JarError: If the jars are absent and cannot be had.
+        infra.mlflow_server.MlflowMissingError: If MLflow is not installed.
         infra.process.ProcessError: If a service does not come up.
     """
+    services = local_services(settings) if services is None else services
     unknown = sorted(set(services) - set(SERVICES))
     if unknown:
         raise ValueError(f"unknown service {', '.join(unknown)}; known are {', '.join(SERVICES)}")
     console = console or Console(quiet=True)
     with locked(settings.home / "run" / ".lock"):  # two at once would format the same storage
-        for name, starter in _STARTERS.items():
-            if name in services:
-                _up_one(settings, name, starter, auto_port, console)
+        wanted = [name for name in SERVICES if name in services and not _is_up(settings, name, console)]
+        if broker.NAME in wanted:
+            ensure_jars(settings, console)
+        chosen = _choose_ports(settings, wanted, auto_port)  # all of them before anything starts
+        with console.status(f"Starting {' and '.join(wanted)} …"):
+            _wait_all(settings, _launch_all(settings, chosen), console)
     return status(settings)
 
 
@@ -131,33 +147,51 @@ def _status_of(settings: AppConfig, name: str) -> ServiceStatus:
     return ServiceStatus(name, state, found.process.pid, found.address, found.since, found.log)
 
 
-Starter = Callable[[AppConfig, bool, Console], Service]
-
-
-def _up_one(settings: AppConfig, name: str, starter: Starter, auto_port: bool, console: Console) -> None:
+def _is_up(settings: AppConfig, name: str, console: Console) -> bool:
     found = service.load(settings, name)
     if found is not None and found.is_up:
         console.print(f"{name}: already up at {found.address}", soft_wrap=True)
-        return
+        return True
     service.stop(settings, name)  # what a killed one left behind
-    with console.status(f"Starting {name} …"):
-        started = starter(settings, auto_port, console)
-    console.print(f"{name}: up at {started.address} (log {started.log})", soft_wrap=True)
+    return False
 
 
-def _start_kafka(settings: AppConfig, auto_port: bool, console: Console) -> Service:
-    ensure_jars(settings, console)
-    port = ports.choose("Kafka", "KAFKA_PORT", settings.kafka_port, auto_port)
-    controller = ports.choose(
-        "Kafka's controller", "KAFKA_CONTROLLER_PORT", settings.kafka_controller_port, auto_port, exclude={port}
+def _choose_ports(settings: AppConfig, names: Sequence[str], auto_port: bool) -> dict[str, list[int]]:
+    """Ports for each service, none promised twice."""
+    chosen: dict[str, list[int]] = {name: [] for name in names}
+    wanted = (
+        (broker.NAME, "KAFKA_PORT", settings.kafka_port),
+        (broker.NAME, "KAFKA_CONTROLLER_PORT", settings.kafka_controller_port),
+        (mlflow_server.NAME, "MLFLOW_PORT", settings.mlflow_port),
     )
-    started = broker.start(settings, port, controller)
-    topics.ensure_topics(settings, started.address)
-    return started
+    for name, setting, port in wanted:
+        if name in chosen:
+            promised = {each for several in chosen.values() for each in several}
+            chosen[name].append(ports.choose(name, setting, port, auto_port, promised))
+    return chosen
 
 
-def _start_mlflow(settings: AppConfig, auto_port: bool, _: Console) -> Service:
-    return mlflow_server.start(settings, ports.choose("MLflow", "MLFLOW_PORT", settings.mlflow_port, auto_port))
+def _launch_all(settings: AppConfig, chosen: dict[str, list[int]]) -> list[Service]:
+    launched = []
+    if broker.NAME in chosen:
+        port, controller_port = chosen[broker.NAME]
+        launched.append(broker.launch(settings, port, controller_port))
+    if mlflow_server.NAME in chosen:
+        launched.append(mlflow_server.launch(settings, *chosen[mlflow_server.NAME]))
+    return launched
 
 
-_STARTERS: dict[str, Starter] = {broker.NAME: _start_kafka, mlflow_server.NAME: _start_mlflow}
+def _wait_all(settings: AppConfig, launched: Sequence[Service], console: Console) -> None:
+    """Wait for each; one that fails does not keep the others from being waited for."""
+    waits = {broker.NAME: broker.wait_ready, mlflow_server.NAME: mlflow_server.wait_ready}
+    failures = []
+    for each in launched:
+        try:
+            waits[each.name](settings, each)
+        except ProcessError as error:
+            service.stop(settings, each.name)
+            failures.append(str(error))
+        else:
+            console.print(f"{each.name}: up at {each.address} (log {each.log})", soft_wrap=True)
+    if failures:
+        raise ProcessError("\n\n".join(failures))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
+from rich.console import Console
 
-from conf.settings import AppConfig
+from conf.settings import AppConfig, get_settings
 
 MAX_MESSAGE_BYTES = 17 * 1024 * 1024
 """16 MiB of value, and room for the key, the headers and the batch around them."""
@@ -81,3 +82,14 @@ def ensure_topics(settings: AppConfig, bootstrap: str, timeout_s: float = 30.0) 
 def _admin(bootstrap: str, kafka_config: Mapping[str, str] | None) -> AdminClient:
     # Level 0: that nobody answers is this module's result, not something to print while waiting for a broker.
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": "0", **(kafka_config or {})})
+
+
+def main() -> None:
+    """Create the topics on the cluster that the settings name, such as a managed one."""
+    settings = get_settings()
+    created = ensure_topics(settings, settings.bootstrap)
+    Console().print(f"{settings.bootstrap}: created {', '.join(created) or 'nothing, all topics are there'}")
+
+
+if __name__ == "__main__":
+    main()

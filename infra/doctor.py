@@ -1,0 +1,217 @@
+"""Check what a local installation needs: ``slipstream doctor``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conf.settings import AppConfig
+from infra import mlflow_server, ports, service, stack, topics
+from infra.jars import SETS, read_lock, verify_jars
+from infra.java import JavaMissingError, find_java
+
+Outcome = Literal["ok", "warn", "fail"]
+GIB = 1024**3
+LITTLE_DISK_GIB, TOO_LITTLE_DISK_GIB = 10, 2
+
+PINNED = {"pyspark": ("4.2.0", "spark"), "delta-spark": ("4.4.0", "spark"), "mlflow": ("3.17.2", "ml")}
+"""Packages that must have one version, because the jars or the stored models do, and the extra they come with."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: What was looked at.
+        outcome: ``ok``; ``warn``: something is absent that some commands need; ``fail``: something is wrong.
+        detail: What was found.
+        remedy: What to do; empty when all is well.
+    """
+
+    name: str
+    outcome: Outcome
+    detail: str
+    remedy: str = ""
+
+
+def checks(settings: AppConfig) -> list[Check]:
+    """Look at everything; never raises for what it finds."""
+    groups: tuple[Callable[[AppConfig], Iterator[Check]], ...] = (
+        _python,
+        _java,
+        _packages,
+        _jars,
+        _ports,
+        _kafka,
+        _mlflow,
+        _disk,
+        _lake,
+    )
+    return [check for group in groups for check in group(settings)]
+
+
+def print_checks(found: Sequence[Check], console: Console) -> None:
+    """Print the findings as a table, the remedies below it."""
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for check in found:
+        table.add_row(f"[{colours[check.outcome]}]{check.outcome}[/]", check.name, escape(check.detail))
+    console.print(table)
+    for check in found:
+        if check.remedy:
+            console.print(f"{check.name}: {check.remedy}", markup=False, soft_wrap=True)
+
+
+def _python(_: AppConfig) -> Iterator[Check]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info[:2] < (3, 14):
+        yield Check("Python", "ok", found)
+    else:
+        yield Check("Python", "fail", found, "Use Python 3.11, 3.12 or 3.13.")
+
+
+def _java(_: AppConfig) -> Iterator[Check]:
+    try:
+        java = find_java()
+    except JavaMissingError as error:
+        yield Check("Java", "fail", "none that can be used", str(error))
+    else:
+        yield Check("Java", "ok", f"{java.full_version} ({java.executable})")
+
+
+def _packages(_: AppConfig) -> Iterator[Check]:
+    for name, (wanted, extra) in PINNED.items():
+        found, remedy = _version(name), f"pip install 'slipstream-lake[{extra}]'"
+        if found is None:
+            yield Check(name, "warn", f"not installed; comes with the '{extra}' extra", remedy)
+        elif found != wanted:
+            yield Check(name, "fail", f"{found}, but {wanted} is needed", remedy)
+        else:
+            yield Check(name, "ok", found)
+    pandas = _version("pandas")
+    if pandas is not None and int(pandas.partition(".")[0]) >= 3:
+        yield Check("pandas", "fail", f"{pandas}, but Spark 4.2 needs one below 3", "pip install 'pandas<3'")
+    elif pandas is not None:
+        yield Check("pandas", "ok", pandas)
+
+
+def _jars(settings: AppConfig) -> Iterator[Check]:
+    folder = settings.jars_dir
+    if not any((folder / name).exists() for name in SETS):
+        yield Check("jars", "warn", f"not resolved yet in {folder}", "'slipstream up' resolves them.")
+        return
+    faults = verify_jars(folder)
+    if faults:
+        remedy = f"Delete {folder} and run 'slipstream up', which resolves them anew."
+        yield Check("jars", "fail", "; ".join(faults[:5]) + (" …" if len(faults) > 5 else ""), remedy)
+    else:
+        yield Check("jars", "ok", f"{sum(map(len, read_lock().values()))} in {folder}, checksums match")
+
+
+def _ports(settings: AppConfig) -> Iterator[Check]:
+    """A port of the local stack is either held by this home's own service or free for it."""
+    wanted = []
+    local = stack.local_services(settings)
+    if "kafka" in local:
+        wanted.append(("kafka", "KAFKA_PORT", settings.kafka_port))
+        wanted.append(("kafka", "KAFKA_CONTROLLER_PORT", settings.kafka_controller_port))
+    if "mlflow" in local:
+        wanted.append(("mlflow", "MLFLOW_PORT", settings.mlflow_port))
+    for name, setting, port in wanted:
+        running = service.load(settings, name)
+        if running is not None and running.is_up:
+            if port in running.ports.values():
+                yield Check(f"port {port}", "ok", f"held by this home's {name}")
+        elif ports.is_free(port):
+            yield Check(f"port {port}", "ok", f"free for {name}")
+        else:
+            remedy = f"Stop that program, set {setting}, or use 'slipstream up --auto-port'."
+            yield Check(f"port {port}", "warn", f"taken by another program, {name} cannot have it", remedy)
+
+
+def _kafka(settings: AppConfig) -> Iterator[Check]:
+    bootstrap, configured = stack.endpoints(settings).bootstrap, settings.kafka_bootstrap_servers is not None
+    # On loopback a closed port is known at once; the client would try for seconds.
+    is_closed = not configured and not ports.answers(int(bootstrap.rpartition(":")[2]))
+    found = None if is_closed else topics.metadata(bootstrap, settings.kafka_config)
+    if found is None:
+        yield _unreachable("Kafka", bootstrap, configured, "KAFKA_BOOTSTRAP_SERVERS")
+        return
+    wanted = topics.partitions(settings)
+    missing = sorted(wanted.keys() - found.topics.keys())
+    if missing:
+        remedy = "'slipstream up' creates those of a local broker, 'python -m infra.topics' those of a configured one."
+        yield Check("Kafka", "fail", f"{bootstrap} lacks the topics {', '.join(missing)}", remedy)
+        return
+    yield Check("Kafka", "ok", f"{bootstrap}, {len(wanted)} topics")
+    actual = len(found.topics[topics.RAW].partitions)
+    if actual != wanted[topics.RAW]:
+        detail = f"{topics.RAW} has {actual} partitions, KAFKA_PARTITIONS says {wanted[topics.RAW]}"
+        yield Check(
+            "partitions", "warn", detail, "A topic keeps those it was created with; set KAFKA_PARTITIONS to it."
+        )
+
+
+def _mlflow(settings: AppConfig) -> Iterator[Check]:
+    address = stack.endpoints(settings).tracking_uri
+    if not address.startswith(("http://", "https://")):
+        yield Check("MLflow", "ok", f"{address} (not a server, nothing to reach)")
+    elif mlflow_server.is_healthy(address):
+        yield Check("MLflow", "ok", address)
+    else:
+        yield _unreachable("MLflow", address, settings.mlflow_tracking_uri is not None, "MLFLOW_TRACKING_URI")
+
+
+def _unreachable(name: str, address: str, configured: bool, setting: str) -> Check:
+    if configured:
+        return Check(name, "fail", f"{address} does not answer", f"Start it, or correct {setting}.")
+    return Check(name, "warn", f"{address} does not answer", "'slipstream up' starts it.")
+
+
+def _disk(settings: AppConfig) -> Iterator[Check]:
+    free_gib = shutil.disk_usage(_existing(settings.home)).free / GIB
+    detail = f"{free_gib:.0f} GiB free under {settings.home}"
+    remedy = "Make room, or set SLIPSTREAM_HOME to a larger disk."
+    if free_gib < TOO_LITTLE_DISK_GIB:
+        yield Check("disk", "fail", detail, remedy)
+    elif free_gib < LITTLE_DISK_GIB:
+        yield Check("disk", "warn", detail, remedy)
+    else:
+        yield Check("disk", "ok", detail)
+
+
+def _lake(settings: AppConfig) -> Iterator[Check]:
+    if settings.azure_storage_account:
+        yield Check("lake", "ok", f"{settings.lake_root} (on Azure; writing there is not tried)")
+        return
+    try:
+        with tempfile.TemporaryFile(dir=_existing(Path(settings.lake_root))) as probe:
+            probe.write(b"slipstream")
+    except OSError as error:
+        remedy = "Correct its permissions, or set SLIPSTREAM_HOME to a folder of yours."
+        yield Check("lake", "fail", f"{settings.lake_root} cannot be written: {error}", remedy)
+    else:
+        yield Check("lake", "ok", f"{settings.lake_root} can be written")
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
