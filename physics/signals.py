@@ -1,0 +1,159 @@
+"""Held signals: what a channel was worth at every instant, from samples that came at instants of its own.
+
+A channel's value holds from its sample until the channel's next sample, but for at most ``max_age``; after that the
+channel is missing. Every statistic here is one of that held signal, weighted by time, so it does not change when a
+channel is sent more often with the same value. Times are integer microseconds (the resolution of ``event_ts``):
+lengths of time add up without rounding, which is what lets a batch over a race and a live engine agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Channels = Mapping[str, ArrayLike]
+
+US_PER_S = 1_000_000
+MAX_AGE_S = 0.3
+GRID_US = 100_000  # deltas are taken on a 10 Hz grid, because a delta between samples depends on the sample rate (BX5)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A piecewise constant signal: ``value[i]`` on ``[start_us[i], end_us[i])``, ascending and disjoint.
+
+    Attributes:
+        start_us: Shape (n,), microseconds.
+        end_us: Shape (n,), microseconds, above ``start_us``.
+        value: Shape (n,), in the channel's unit.
+    """
+
+    start_us: IntArray
+    end_us: IntArray
+    value: FloatArray
+
+    @property
+    def seconds(self) -> FloatArray:
+        """How long each value holds, s."""
+        return (self.end_us - self.start_us) / US_PER_S
+
+    def map(self, function: Callable[[FloatArray], FloatArray]) -> Held:
+        """The signal with ``function`` applied to its values."""
+        return Held(self.start_us, self.end_us, function(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Time-weighted statistics of a held signal; NaN where it holds nothing. ``std`` is the population's."""
+
+    seconds: float
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
+def to_us(t_s: ArrayLike) -> IntArray:
+    """Seconds to whole microseconds.
+
+    Raises:
+        ValueError: If a time is not finite.
+    """
+    seconds = np.atleast_1d(np.asarray(t_s, dtype=np.float64))
+    bad = np.flatnonzero(~np.isfinite(seconds))
+    if bad.size:
+        raise ValueError(f"t_s[{bad[0]}] is {seconds[bad[0]]}: a sample needs a finite time; drop it first")
+    return np.asarray(np.rint(seconds * US_PER_S), dtype=np.int64)
+
+
+def hold(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> Held:
+    """Hold a channel's samples; the order in which they are given does not matter.
+
+    Args:
+        t_us: Shape (n,), instants in microseconds.
+        values: Shape (n,), NaN where the channel has no sample at that instant.
+        max_age_s: Longest time a value holds, s.
+
+    Returns:
+        The held signal. Of several values at one instant the largest holds (the others have no time to hold for).
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.shape != t_us.shape:
+        raise ValueError(f"it has shape {x.shape} but t_s has {t_us.shape}: give one value (or NaN) per instant")
+    known = np.isfinite(x)
+    t, x = t_us[known], x[known]
+    if t.size > 1 and not bool(np.all(t[1:] > t[:-1])):
+        order = np.lexsort((x, t))
+        t, x = t[order], x[order]
+        last = np.append(t[1:] != t[:-1], True)
+        t, x = t[last], x[last]
+    end = t + round(max_age_s * US_PER_S)
+    np.minimum(end[:-1], t[1:], out=end[:-1])
+    return Held(t, end, x)
+
+
+def clip(held: Held, start_us: int, end_us: int) -> Held:
+    """The part of the signal inside ``[start_us, end_us)``."""
+    start, end = np.maximum(held.start_us, start_us), np.minimum(held.end_us, end_us)
+    inside = start < end
+    return Held(start[inside], end[inside], held.value[inside])
+
+
+def at(held: Held, instants_us: IntArray) -> FloatArray:
+    """Values at given instants, in their shape; NaN where nothing holds."""
+    if held.start_us.size == 0:
+        return np.full(instants_us.shape, np.nan)
+    index = np.searchsorted(held.start_us, instants_us, side="right") - 1
+    safe = np.maximum(index, 0)
+    holds = (index >= 0) & (instants_us < held.end_us[safe])
+    return np.where(holds, held.value[safe], np.nan)
+
+
+def align(*signals: Held) -> tuple[IntArray, IntArray, list[FloatArray]]:
+    """Cut several signals at the union of their instants.
+
+    Returns:
+        ``(start_us, end_us, values)``: the pieces and, for each signal, its value on each piece (NaN where it holds
+        nothing).
+    """
+    cuts = np.unique(np.concatenate([edge for s in signals for edge in (s.start_us, s.end_us)]))
+    start, end = cuts[:-1], cuts[1:]
+    return start, end, [at(s, start) for s in signals]
+
+
+def combine(function: Callable[[FloatArray, FloatArray], FloatArray], a: Held, b: Held) -> Held:
+    """``function(a, b)`` wherever both signals hold, on the union of their instants."""
+    start, end, (x, y) = align(a, b)
+    both = np.isfinite(x) & np.isfinite(y)
+    return Held(start[both], end[both], function(x[both], y[both]))
+
+
+def stats(held: Held) -> Stats:
+    """Time-weighted mean, population standard deviation, least and greatest value."""
+    seconds = held.seconds
+    total = float(seconds.sum())
+    if total <= 0.0:
+        return Stats(0.0, np.nan, np.nan, np.nan, np.nan)
+    mean = float(np.dot(seconds, held.value)) / total
+    variance = float(np.dot(seconds, (held.value - mean) ** 2)) / total
+    return Stats(total, mean, float(np.sqrt(variance)), float(held.value.min()), float(held.value.max()))
+
+
+def integral(held: Held) -> float:
+    """Integral over time, unit times s; NaN where the signal holds nothing. Gaps add nothing."""
+    return float(np.dot(held.seconds, held.value)) if held.value.size else np.nan
+
+
+def grid_rates(held: Held, start_us: int, end_us: int) -> FloatArray:
+    """Rates of change on the 10 Hz grid inside ``[start_us, end_us]``, unit per second; NaN beside a gap (BX5)."""
+    first, last = -(-start_us // GRID_US), end_us // GRID_US
+    values = at(held, np.arange(first, last + 1, dtype=np.int64) * GRID_US)
+    return np.asarray(np.diff(values) / (GRID_US / US_PER_S), dtype=np.float64)
