@@ -58,7 +58,7 @@ def checks(settings: AppConfig) -> list[Check]:
         _disk,
         _lake,
     )
-    return [check for group in groups for check in group(settings)]
+    return [check for group in groups for check in _guarded(group, settings)]
 
 
 def print_checks(found: Sequence[Check], console: Console) -> None:
@@ -71,6 +71,14 @@ def print_checks(found: Sequence[Check], console: Console) -> None:
     for check in found:
         if check.remedy:
             console.print(f"{check.name}: {check.remedy}", markup=False, soft_wrap=True)
+
+
+def _guarded(group: Callable[[AppConfig], Iterator[Check]], settings: AppConfig) -> Iterator[Check]:
+    """What a group finds; a damaged file or folder that it stumbles over is a finding too."""
+    try:
+        yield from group(settings)
+    except (OSError, ValueError) as error:
+        yield Check(group.__name__.strip("_"), "fail", str(error), f"Look at {settings.home}, or use another home.")
 
 
 def _python(_: AppConfig) -> Iterator[Check]:
