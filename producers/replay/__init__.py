@@ -1,0 +1,1 @@
+"""Replays published telemetry files into Kafka."""

@@ -1,0 +1,215 @@
+"""Reads a published telemetry file whole: typed, in arrival order, malformed lines counted and set aside."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from producers.replay.clock import number_standing_clock
+from producers.replay.forms import LONG_COLUMNS, FileForm, ReplayFileError, dialect_of, recognise, with_dialect
+from producers.replay.sessions import assign_session
+
+INTEGERS = ("lap", "outing", "vehicle_number")
+TIMES = ("meta_time", "timestamp")
+EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A line that could not be read.
+
+    Attributes:
+        line: Its number in the file, the header being line 1 (a parquet file's first row counts as line 2).
+        reason: What is wrong with it.
+    """
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Readings:
+    """A file's readings in arrival order.
+
+    Attributes:
+        path: The file.
+        digest: First twelve hexadecimal digits of the SHA-256 of its bytes.
+        form: What it was recognised as.
+        frame: One row a reading: ``line``, ``session_id``, the columns of ``LONG_COLUMNS`` (null where the form lacks
+            them) with ``meta_time_us`` and ``timestamp_us`` (Int64, microseconds since the epoch) in place of the
+            times, and ``ecu_seq``.
+        sessions: Its sessions in order of first arrival.
+        malformed_count: Lines that could not be read.
+        malformed: The first of them.
+    """
+
+    path: Path
+    digest: str
+    form: FileForm
+    frame: pl.DataFrame
+    sessions: tuple[str, ...]
+    malformed_count: int
+    malformed: tuple[Malformed, ...]
+
+
+def read(path: Path, session: str | None = None) -> Readings:
+    """Read a telemetry file.
+
+    A field that is empty stays null and is left to the gate downstream; one that holds what cannot be parsed makes
+    its line malformed.
+
+    Args:
+        path: A file of one of the known forms.
+        session: Session id, for files that do not name theirs.
+
+    Raises:
+        ReplayFileError: If the file is of no known form, is damaged, or holds no readings.
+        SessionError: If the session is missing where the data need it, or contradicts them.
+    """
+    form = recognise(path)
+    text, malformed = _load(path, form)
+    typed, unparsed = _typed(text)
+    form = with_dialect(form, dialect_of(path, typed["telemetry_name"].drop_nulls().unique()))
+    placed, silent = assign_session(path, typed, session)
+    unplaced = [Malformed(line, "no meta_event or meta_session") for line in silent]
+    if placed.is_empty():
+        raise ReplayFileError(f"{path}: no readings: all {text.height + len(malformed)} lines are malformed or empty")
+    frame = number_standing_clock(_arrival_order(placed))
+    malformed = sorted([*malformed, *unparsed, *unplaced], key=lambda bad: bad.line)
+    return Readings(
+        path=path,
+        digest=_digest(path),
+        form=form,
+        frame=frame,
+        sessions=tuple(frame["session_id"].unique(maintain_order=True)),
+        malformed_count=len(malformed),
+        malformed=tuple(malformed[:EXAMPLES]),
+    )
+
+
+def _arrival_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort by arrival; a reading without an arrival time stays behind the one before it in the file."""
+    return (
+        frame.with_columns(_arrival=pl.col("meta_time_us").forward_fill())
+        .sort("_arrival", maintain_order=True)
+        .drop("_arrival")
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _load(path: Path, form: FileForm) -> tuple[pl.DataFrame, list[Malformed]]:
+    """The file's columns as they stand, with the line each row came from."""
+    try:
+        if form.container == "parquet":
+            return pl.read_parquet(path, columns=list(form.columns)).with_row_index("line", offset=2), []
+        data = path.read_bytes() if form.container == "csv" else gzip.decompress(path.read_bytes())
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ReplayFileError(
+            f"{path}: the gzip data are cut short or damaged ({error}); get the file again"
+        ) from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
+    frame = _parse_whole(data)
+    if frame is not None:
+        return frame.select("line", *form.columns), []
+    frame, malformed = _parse_by_line(data)
+    return frame.select("line", *form.columns), malformed
+
+
+def _parse_csv(data: bytes) -> pl.DataFrame:
+    return pl.read_csv(io.BytesIO(data), infer_schema=False).rename(lambda name: name.strip())
+
+
+def _parse_whole(data: bytes) -> pl.DataFrame | None:
+    """Parse at once; None where a line is ragged, blank or undecodable and each has to be looked at.
+
+    A line with too few fields shows as a null in the last column, since missing fields are filled from the right.
+    """
+    try:
+        frame = _parse_csv(data)
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.to_series(frame.width - 1).has_nulls():
+        return None
+    return frame.with_row_index("line", offset=2)
+
+
+def _parse_by_line(data: bytes) -> tuple[pl.DataFrame, list[Malformed]]:
+    header, *lines = data.split(b"\n")
+    width = header.count(b",") + 1
+    if lines and not lines[-1]:
+        lines.pop()
+    reasons = [_fault(line, width) for line in lines]
+    good = [number for number, reason in enumerate(reasons, start=2) if reason is None]
+    malformed = [Malformed(number, reason) for number, reason in enumerate(reasons, start=2) if reason is not None]
+    frame = _parse_csv(b"\n".join([header, *(lines[number - 2] for number in good)]))
+    return frame.with_columns(line=pl.Series(good, dtype=pl.UInt32)), malformed
+
+
+def _fault(line: bytes, width: int) -> str | None:
+    """What keeps a line from being read as ``width`` fields, or None."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    if not text.strip():
+        return "empty line"
+    if text.count('"') % 2:
+        return "quote without its pair"
+    fields = len(next(csv.reader([text]))) if '"' in text else text.count(",") + 1
+    return None if fields == width else f"{fields} fields in place of {width}"
+
+
+def _typed(text: pl.DataFrame) -> tuple[pl.DataFrame, list[Malformed]]:
+    """Give each column its type; rows with a field that cannot be parsed are set aside."""
+    have = set(text.columns)
+    columns = {name: _converted(name, text.schema[name]) for name in LONG_COLUMNS if name in have}
+    typed = text.select("line", **columns)
+    faults = pl.concat_list(
+        pl.when(pl.col(name).is_not_null() & typed[name].is_null()).then(_complaint(name)) for name in columns
+    ).list.drop_nulls()
+    bad = text.select("line", reason=faults.list.join("; ")).filter(pl.col("reason") != "")
+    malformed = [Malformed(line, reason) for line, reason in bad.iter_rows()]
+    if malformed:
+        typed = typed.join(bad, on="line", how="anti", maintain_order="left")
+    absent = [pl.lit(None, dtype=_dtype(name)).alias(name) for name in LONG_COLUMNS if name not in have]
+    return typed.with_columns(absent).rename({name: f"{name}_us" for name in TIMES}), malformed
+
+
+def _complaint(name: str) -> pl.Expr:
+    kind = "an integer" if name in INTEGERS else "a time" if name in TIMES else "a number"
+    return pl.format(f"{name} '{{}}' is not {kind}", pl.col(name).cast(pl.String))
+
+
+def _dtype(name: str) -> type[pl.DataType]:
+    if name in INTEGERS:
+        return pl.Int32
+    if name in TIMES:
+        return pl.Int64
+    return pl.Float64 if name == "telemetry_value" else pl.String
+
+
+def _converted(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if name in INTEGERS:
+        whole = column.cast(pl.Float64, strict=False)
+        return pl.when(whole == whole.floor()).then(whole).cast(pl.Int32, strict=False)
+    if name not in TIMES:
+        return column.cast(_dtype(name), strict=False)
+    if isinstance(dtype, pl.Datetime):
+        return column.dt.epoch("us")
+    column = column.cast(pl.String)
+    zoned = column.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    plain = (column + "Z").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)  # no zone: UTC
+    return pl.coalesce(zoned, plain).dt.epoch("us")

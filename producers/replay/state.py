@@ -1,0 +1,78 @@
+"""How far a replay got, so that a later one can go on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of one file's replay.
+
+    Attributes:
+        file: Name of the file, for a reader of the state.
+        rows: Readings of the file.
+        acknowledged: Readings, counted in arrival order, that the broker has without a gap.
+        updated: When, ISO 8601 UTC.
+    """
+
+    file: str
+    rows: int
+    acknowledged: int
+    updated: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole file was delivered."""
+        return self.acknowledged >= self.rows
+
+
+class ReplayState:
+    """The state file of one content, session and topic.
+
+    Written whole to a new file that then takes the old one's place, so that it is never half written.
+
+    Args:
+        folder: Folder of all states; made when first written to.
+        digest: Identity of the file's content.
+        session: Session given by the user, if any.
+        topic: Where to.
+        bootstrap: At which broker.
+    """
+
+    def __init__(self, folder: Path, *, digest: str, session: str | None, topic: str, bootstrap: str) -> None:
+        where = hashlib.sha256(f"{session or ''}|{topic}|{bootstrap}".encode()).hexdigest()[:8]
+        self.path = folder / f"{digest}-{where}.json"
+
+    def load(self) -> Progress | None:
+        """The last state saved, or None.
+
+        Raises:
+            ValueError: If the state file is not one.
+        """
+        try:
+            return Progress(**json.loads(self.path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{self.path}: not a replay state ({error}); delete it to start from the beginning"
+            ) from error
+
+    def resume_at(self) -> int:
+        """The first reading not known to be delivered; 0 where nothing is known or the last replay was finished."""
+        last = self.load()
+        return 0 if last is None or last.finished else last.acknowledged
+
+    def save(self, file: str, rows: int, acknowledged: int) -> None:
+        """Record that the first ``acknowledged`` of ``rows`` readings are delivered."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        progress = Progress(file, rows, acknowledged, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        fresh = self.path.with_suffix(f".{os.getpid()}.tmp")
+        fresh.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        fresh.replace(self.path)
