@@ -7,14 +7,11 @@ seconds. No running sum reaches across a race, so a window's value depends on no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from physics.signals import GRID_US, US_PER_S, FloatArray, Held, IntArray, at
-
-TREND_MIN_S: Final = 1.0  # a slope over less than this says nothing of a trend
+from physics.signals import GRID_US, TREND_MIN_S, US_PER_S, FloatArray, Held, IntArray, at
 
 
 @dataclass(frozen=True, slots=True)

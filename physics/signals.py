@@ -20,6 +20,7 @@ Channels = Mapping[str, ArrayLike]
 
 US_PER_S = 1_000_000
 MAX_AGE_S = 0.3
+TREND_MIN_S = 1.0  # a slope over less than this says nothing of a trend
 GRID_US = 100_000  # deltas are taken on a 10 Hz grid, because a delta between samples depends on the sample rate (BX5)
 
 
@@ -45,6 +46,23 @@ class Held:
     def map(self, function: Callable[[FloatArray], FloatArray]) -> Held:
         """The signal with ``function`` applied to its values."""
         return Held(self.start_us, self.end_us, function(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """Changes between engaged gears.
+
+    Attributes:
+        at_us: Shape (n,), instant of the first sample in the new gear.
+        since_us: Shape (n,), instant of the last sample in the old gear.
+        before: Shape (n,), old gear.
+        after: Shape (n,), new gear.
+    """
+
+    at_us: IntArray
+    since_us: IntArray
+    before: FloatArray
+    after: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +165,27 @@ def stats(held: Held) -> Stats:
     return Stats(total, mean, float(np.sqrt(variance)), float(held.value.min()), float(held.value.max()))
 
 
+def slope(held: Held) -> float:
+    """Least-squares slope over the time held, unit per second (VX5); NaN when that is under ``TREND_MIN_S``."""
+    seconds = held.seconds
+    total = float(seconds.sum())
+    if total < TREND_MIN_S:
+        return np.nan
+    middle = (held.start_us + held.end_us - 2 * held.start_us[0]) / (2 * US_PER_S)
+    t = middle - np.dot(seconds, middle) / total
+    x = held.value - np.dot(seconds, held.value) / total
+    # w**3 / 12: the spread of time within a piece.
+    return float(np.dot(seconds, t * x) / (np.dot(seconds, t**2) + np.sum(seconds**3) / 12.0))
+
+
+def shifts(gear: Held) -> Shifts:
+    """Gear changes; a change through neutral (0) or reverse is one, from forward gear to forward gear."""
+    engaged = gear.value >= 1
+    t, g = gear.start_us[engaged], gear.value[engaged]
+    changed = np.flatnonzero(g[1:] != g[:-1])
+    return Shifts(t[changed + 1], t[changed], g[changed], g[changed + 1])
+
+
 def integral(held: Held) -> float:
     """Integral over time, unit times s; NaN where the signal holds nothing. Gaps add nothing."""
     return float(np.dot(held.seconds, held.value)) if held.value.size else np.nan
@@ -154,6 +193,6 @@ def integral(held: Held) -> float:
 
 def grid_rates(held: Held, start_us: int, end_us: int) -> FloatArray:
     """Rates of change on the 10 Hz grid inside ``[start_us, end_us]``, unit per second; NaN beside a gap (BX5)."""
-    first, last = -(-start_us // GRID_US), end_us // GRID_US
+    first, last = -(-start_us // GRID_US), end_us // GRID_US  # the grid is absolute: multiples of 0.1 s of event time
     values = at(held, np.arange(first, last + 1, dtype=np.int64) * GRID_US)
     return np.asarray(np.diff(values) / (GRID_US / US_PER_S), dtype=np.float64)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physics.seconds import Frame, frame_of, merge, moments, ramp, rate_rms, trend
-from physics.signals import MAX_AGE_S, US_PER_S, Channels, FloatArray, Held, IntArray, at, combine, hold, to_us
+from physics.signals import MAX_AGE_S, US_PER_S, Channels, FloatArray, Held, IntArray, at, combine, hold, shifts, to_us
 
 WINDOW_S: Final = 10.0
 COMPLETE_SHARE: Final = 0.9
@@ -33,6 +33,30 @@ CHANNELS: Final = (
     "accel_long_g",
     "accel_lat_g",
 )
+
+
+def hold_channels(t_us: IntArray, channels: Channels, max_age_s: float = MAX_AGE_S) -> dict[str, Held]:
+    """Hold each of ``CHANNELS``; one that is absent is empty.
+
+    Raises:
+        ValueError: If a channel's shape is not that of ``t_us``; the message names the channel.
+    """
+    held = {}
+    for name in CHANNELS:
+        try:
+            held[name] = hold(t_us, channels.get(name, np.full(t_us.shape, np.nan)), max_age_s)
+        except ValueError as error:
+            raise ValueError(f"channel {name}: {error}") from error
+    return held
+
+
+def sample_instants(t_us: IntArray, channels: Channels) -> IntArray:
+    """Distinct instants, ascending, at which any of ``CHANNELS`` has a value."""
+    known = np.zeros(t_us.shape, dtype=bool)
+    for name in CHANNELS:
+        if name in channels:
+            known |= np.isfinite(np.asarray(channels[name], dtype=np.float64))
+    return np.unique(t_us[known])
 
 
 def power_factor(rpm: Held, load_pct: Held) -> Held:
@@ -88,7 +112,7 @@ def window_features(
     """
     frame = frame_of(ends_s, window_s, max_age_s)
     t_us = to_us(t_s) if np.size(t_s) else np.empty(0, np.int64)
-    held = {name: _hold(name, t_us, channels, max_age_s) for name in CHANNELS}
+    held = hold_channels(t_us, channels, max_age_s)
     power = power_factor(held["rpm"], held["engine_load_pct"])
     merged = {name: merge(moments(signal, frame), frame) for name, signal in {**held, "power": power}.items()}
     rpm, load, brake = merged["rpm"], merged["engine_load_pct"], merged["brake_front_bar"]
@@ -133,34 +157,18 @@ def rpm_bin(rpm: FloatArray) -> FloatArray:
     return np.clip(np.floor(rpm / RPM_BIN), 0, RPM_OVERFLOW_BIN)
 
 
-def _hold(name: str, t_us: IntArray, channels: Channels, max_age_s: float) -> Held:
-    if name not in channels:
-        return hold(np.empty(0, np.int64), np.empty(0))
-    try:
-        return hold(t_us, channels[name], max_age_s)
-    except ValueError as error:
-        raise ValueError(f"channel {name}: {error}") from error
-
-
 def _gear_changes(gear: Held, frame: Frame, max_age_s: float) -> FloatArray:
     """Changes between engaged gears in each window; through neutral (0) counts once."""
-    engaged = gear.value >= 1
-    t, g = gear.start_us[engaged], gear.value[engaged]
+    changes = shifts(gear)
     start = frame.ends_us - frame.window_us
-    changes = np.concatenate([[0, 0], np.cumsum(g[1:] != g[:-1])]) if g.size else np.zeros(1, np.int64)
-    # The gear before a change counts if it lies in reach of the window: integer sums are exact over any length.
-    visible = np.searchsorted(t, start - round(max_age_s * US_PER_S), side="right") + 1
-    first = np.minimum(np.maximum(np.searchsorted(t, start, side="right"), visible), t.size)
-    last = np.searchsorted(t, frame.ends_us, side="right")
-    return (changes[last] - changes[np.minimum(first, last)]).astype(np.float64)
+    # The gear before a change must lie in reach of the window, or it would count in a batch and not live.
+    reach = np.searchsorted(changes.since_us, start - round(max_age_s * US_PER_S), side="right")
+    first = np.maximum(np.searchsorted(changes.at_us, start, side="right"), reach)
+    last = np.searchsorted(changes.at_us, frame.ends_us, side="right")
+    return np.maximum(last - first, 0).astype(np.float64)
 
 
 def _n_samples(t_us: IntArray, channels: Channels, frame: Frame) -> IntArray:
-    """Distinct instants in each window at which any channel used here has a value."""
-    known = np.zeros(t_us.size, dtype=bool)
-    for name in CHANNELS:
-        if name in channels:
-            known |= np.isfinite(np.asarray(channels[name], dtype=np.float64))
-    t = np.unique(t_us[known])
+    t = sample_instants(t_us, channels)
     inside = np.searchsorted(t, [frame.ends_us - frame.window_us, frame.ends_us], side="right")
     return np.asarray(inside[1] - inside[0], dtype=np.int64)
