@@ -89,10 +89,14 @@ def stop(process: Process, timeout_s: float = 20.0) -> None:
     """End a process and what it started: SIGTERM, then SIGKILL for what is left after ``timeout_s``."""
     for signal_number, patience_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)):
         if not members(process):
-            return
+            break
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal_number)
         wait_until(lambda: not members(process), patience_s)
+    child = _children.pop(process.pid, None)
+    if child is not None:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=5.0)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, interval_s: float = 0.1) -> bool:

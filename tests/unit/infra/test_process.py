@@ -98,7 +98,7 @@ def test_stop_kills_what_ignores_the_request(spawn: Spawn, log: Path) -> None:
     started = spawn(DEAF)
     assert process.wait_until(lambda: "deaf" in log.read_text(), 10)
     process.stop(started, timeout_s=0.5)
-    assert not process.is_alive(started)
+    assert not psutil.pid_exists(started.pid)
 
 
 def test_a_process_that_ends_while_starting_shows_its_log(spawn: Spawn, log: Path) -> None:
