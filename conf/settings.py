@@ -48,6 +48,7 @@ class AppConfig(BaseSettings):
     azure_storage_key: SecretStr | None = None
 
     spark_master: str | None = None
+    pyspark_gateway_port: int | None = None
     spark_driver_memory: str = "4g"
     spark_shuffle_partitions: int = Field(4, ge=1)
 
@@ -56,6 +57,11 @@ class AppConfig(BaseSettings):
     style_step_s: float = Field(1.0, gt=0)
     style_threshold: float = Field(0.5, ge=0, le=1)
     quarantine_max_share: float = Field(0.5, ge=0, le=1)
+
+    @property
+    def launched_by_spark_submit(self) -> bool:
+        """Whether ``spark-submit`` started this process, and so has configured Spark."""
+        return self.pyspark_gateway_port is not None
 
     @property
     def home(self) -> Path:

@@ -1,0 +1,41 @@
+"""``bronze.telemetry_events``: a Kafka record, byte for byte, with the CloudEvents headers beside it."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+TABLE = "bronze.telemetry_events"
+
+
+def header(name: str) -> Column:
+    """Value of the first header of that name as text, null where there is none."""
+    return F.expr(f"cast(element_at(filter(headers, h -> h.key = '{name}'), 1).value as string)")
+
+
+def to_bronze(records: DataFrame, batch_id: int) -> DataFrame:
+    """Kafka source columns to bronze columns; nothing is parsed, nothing is refused.
+
+    Args:
+        records: Columns of Spark's Kafka source with ``includeHeaders``.
+        batch_id: Micro-batch that writes them.
+    """
+    source = F.regexp_extract(header("ce_source"), "^/([a-z]+)/", 1)
+    return records.select(
+        "topic",
+        F.col("partition").alias("kafka_partition"),
+        F.col("offset").alias("kafka_offset"),
+        F.col("timestamp").alias("kafka_ts"),
+        F.col("key").alias("msg_key"),
+        F.col("value").alias("payload"),
+        "headers",
+        header("ce_type").alias("event_type"),
+        F.when(source != "", source).alias("source"),
+        header("ce_id").alias("event_id"),
+        F.expr("try_to_timestamp(cast(element_at(filter(headers, h -> h.key = 'ce_time'), 1).value as string))").alias(
+            "sent_ts"
+        ),
+        F.current_timestamp().alias("ingest_ts"),
+        F.current_date().alias("ingest_date"),
+        F.lit(batch_id).cast("bigint").alias("batch_id"),
+    )

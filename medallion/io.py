@@ -1,0 +1,207 @@
+"""The only code that writes Delta: create, append, upsert, replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from conf.contract import Contract, load_contract
+from conf.lake import table_uri
+from conf.settings import AppConfig
+from medallion.schema import conform, ddl
+
+
+class NewerContractError(ValueError):
+    """The lake was written by a newer contract than this version knows."""
+
+
+@dataclass(frozen=True)
+class Txn:
+    """Identity of a write: the same ``app`` and ``version`` is written to a table at most once.
+
+    ``app`` names query, checkpoint generation and purpose; ``version`` is the micro-batch.
+    """
+
+    app: str
+    version: int
+
+
+class Lake:
+    """Delta tables of one lake, by contract name.
+
+    Args:
+        spark: Session with the Delta extension.
+        settings: Says where the lake is.
+    """
+
+    def __init__(self, spark: SparkSession, settings: AppConfig) -> None:
+        self.spark = spark
+        self.settings = settings
+        self._ensured: set[str] = set()
+
+    def uri(self, name: str) -> str:
+        """URI of a table."""
+        return table_uri(name, self.settings)
+
+    def exists(self, name: str) -> bool:
+        """Whether the table has been created."""
+        return DeltaTable.isDeltaTable(self.spark, self.uri(name))
+
+    def table(self, name: str) -> DeltaTable:
+        """The Delta table, created from its contract if need be."""
+        self.ensure(name)
+        return DeltaTable.forPath(self.spark, self.uri(name))
+
+    def read(self, name: str, version: int | None = None) -> DataFrame:
+        """The table as a DataFrame, created empty if it does not exist; optionally at a version."""
+        self.ensure(name)
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.uri(name))
+
+    def version(self, name: str) -> int | None:
+        """Latest version of the table, ``None`` where there is no table yet."""
+        if not self.exists(name):
+            return None
+        row = DeltaTable.forPath(self.spark, self.uri(name)).history(1).select("version").first()
+        return None if row is None else int(row[0])
+
+    def ensure(self, name: str) -> None:
+        """Create the table from its contract, or add the columns that the contract gained.
+
+        Raises:
+            NewerContractError: If the table was written by a newer contract.
+            ValueError: If a column's type differs from the contract's.
+        """
+        if name in self._ensured:
+            return
+        contract = load_contract(name)
+        if not self.exists(name):
+            self.spark.sql(_create_statement(contract, self.uri(name)))
+        else:
+            self._check(contract)
+        self._ensured.add(name)
+
+    def _check(self, contract: Contract) -> None:
+        table = DeltaTable.forPath(self.spark, self.uri(contract.name))
+        properties = table.detail().select("properties").first()[0] or {}  # type: ignore[index]
+        written = properties.get("slipstream.contract.version", contract.version)
+        if _semver(written) > _semver(contract.version):
+            raise NewerContractError(
+                f"{contract.name} at {self.uri(contract.name)} was written by contract {written}, this version knows "
+                f"{contract.version}: upgrade slipstream-lake, or point SLIPSTREAM_HOME at another lake"
+            )
+        have = {f.name: f.dataType for f in table.toDF().schema.fields}
+        added = [c for c in contract.columns if c.name not in have]
+        if added:
+            columns = ", ".join(ddl(c).replace(" NOT NULL", "") for c in added)
+            self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` ADD COLUMNS ({columns})")
+        if written != contract.version:
+            props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
+            self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` SET TBLPROPERTIES ({props})")
+
+    def append(self, df: DataFrame, name: str, txn: Txn | None = None) -> None:
+        """Append rows. With ``txn``, a repetition of the same write is skipped by Delta."""
+        self.ensure(name)
+        writer = conform(df, load_contract(name)).write.format("delta").mode("append")
+        if txn:
+            writer = writer.option("txnAppId", txn.app).option("txnVersion", txn.version)
+        writer.save(self.uri(name))
+
+    def replace(self, df: DataFrame, name: str, where: str) -> None:
+        """Replace the rows that match ``where`` by ``df``, in one commit."""
+        self.ensure(name)
+        conform(df, load_contract(name)).write.format("delta").mode("overwrite").option("replaceWhere", where).save(
+            self.uri(name)
+        )
+
+    def upsert(
+        self,
+        df: DataFrame,
+        name: str,
+        *,
+        ignore: Sequence[str] = ("run_id", "updated_ts", "predicted_ts"),
+        delete_where: str | None = None,
+        prune: str | None = None,
+        txn: Txn | None = None,
+    ) -> None:
+        """Merge rows on the contract's key; rows whose content is the same stay untouched.
+
+        Args:
+            df: Rows, one per key.
+            name: Table.
+            ignore: Columns that do not count as content.
+            delete_where: SQL condition on target ``t``: rows that match it and are not in ``df`` are deleted.
+            prune: SQL condition on ``t`` that narrows the files looked at; must hold for every key in ``df``.
+            txn: Identity of the write.
+        """
+        contract = load_contract(name)
+        source = conform(df, contract)
+        on = [f"t.`{k}` = s.`{k}`" for k in contract.key] + ([f"({prune})"] if prune else [])
+        content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
+        changed = " OR ".join(f"NOT (t.`{c}` <=> s.`{c}`)" for c in content if not _is_map(contract, c)) or "true"
+        merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
+        merge = merge.whenMatchedUpdateAll(condition=changed).whenNotMatchedInsertAll()
+        if delete_where:
+            merge = merge.whenNotMatchedBySourceDelete(condition=delete_where)
+        with self.transaction(txn):
+            merge.execute()
+
+    def update_matched(
+        self, df: DataFrame, name: str, assignments: Mapping[str, str], *, prune: str | None = None, txn: Txn | None
+    ) -> None:
+        """Merge that only updates: ``assignments`` maps a column to a SQL expression over ``t`` and ``s``."""
+        on = [f"t.`{k}` = s.`{k}`" for k in load_contract(name).key] + ([f"({prune})"] if prune else [])
+        merge = self.table(name).alias("t").merge(df.alias("s"), " AND ".join(on))
+        with self.transaction(txn):
+            merge.whenMatchedUpdate(set={k: F.expr(v) for k, v in assignments.items()}).execute()
+
+    @contextmanager
+    def transaction(self, txn: Txn | None) -> Iterator[None]:
+        """Give the session's next Delta commit an identity (MERGE has no writer options)."""
+        if txn is None:
+            yield
+            return
+        prefix = "spark.databricks.delta.write."
+        self.spark.conf.set(f"{prefix}txnAppId", txn.app)
+        self.spark.conf.set(f"{prefix}txnVersion", str(txn.version))
+        try:
+            yield
+        finally:
+            self.spark.conf.unset(f"{prefix}txnAppId")
+            self.spark.conf.unset(f"{prefix}txnVersion")
+
+    def last_txn(self, name: str, app: str) -> int | None:
+        """Highest version that ``app`` has committed to the table."""
+        if not self.exists(name):
+            return None
+        jvm = self.spark._jvm  # noqa: SLF001 - Delta has no Python call for its transaction identifiers
+        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.uri(name))  # noqa: SLF001
+        transactions = log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty()).transactions()
+        found = transactions.get(app)
+        return int(found.get()) if found.isDefined() else None
+
+
+def _is_map(contract: Contract, column: str) -> bool:
+    return contract.column(column).physical_type.startswith("MAP")
+
+
+def _semver(version: str) -> tuple[int, ...]:
+    return tuple(int(p) for p in version.split(".")[:2])
+
+
+def _create_statement(contract: Contract, uri: str) -> str:
+    columns = ",\n  ".join(ddl(c) for c in contract.columns)
+    partition = f"\nPARTITIONED BY ({', '.join(contract.partition_columns)})" if contract.partition_columns else ""
+    props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
+    comment = contract.description.replace("'", "\\'")
+    return (
+        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` (\n  {columns}\n) USING delta{partition}\n"
+        f"COMMENT '{comment}'\nTBLPROPERTIES ({props})"
+    )

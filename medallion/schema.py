@@ -1,0 +1,42 @@
+"""From a contract to Spark: schema, DDL, and the columns in the contract's order."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from conf.contract import Column, Contract
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def ddl(column: Column) -> str:
+    """DDL of one column, with its comment. Only key columns are NOT NULL: Delta checks those on write."""
+    null = " NOT NULL" if column.required else ""
+    return f"`{column.name}` {column.physical_type}{null} COMMENT '{_escape(column.comment)}'"
+
+
+def struct_type(contract: Contract) -> StructType:
+    """Spark schema of a contract, all fields nullable (as ``from_json`` needs)."""
+    return StructType.fromDDL(", ".join(f"`{c.name}` {c.physical_type}" for c in contract.columns))
+
+
+def conform(df: DataFrame, contract: Contract) -> DataFrame:
+    """Select the contract's columns in order, cast to their types; a column that is absent becomes null.
+
+    Raises:
+        ValueError: If ``df`` has a column that the contract does not know.
+    """
+    unknown = set(df.columns) - set(contract.column_names)
+    if unknown:
+        raise ValueError(f"{contract.name}: columns {sorted(unknown)} are not in the contract")
+    return df.select(*(_cast(df, c) for c in contract.columns))
+
+
+def _cast(df: DataFrame, column: Column) -> SparkColumn:
+    source = F.col(f"`{column.name}`") if column.name in df.columns else F.lit(None)
+    return source.cast(column.physical_type).alias(column.name)

@@ -1,0 +1,83 @@
+"""The Spark session: what a local run needs, and nothing that a cluster has settled for itself."""
+
+from __future__ import annotations
+
+import sys
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+from conf.settings import AppConfig
+from medallion.jars import local_spark_jars
+
+# Delta needs its extension and catalog wherever it runs; jobs rely on UTC and on the RocksDB state store.
+REQUIRED = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    # Our tables are small to middling: the defaults of these cost seconds per commit.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+
+def local_conf(settings: AppConfig) -> dict[str, str]:
+    """Configuration of a session that nobody else configured: master, memory, jars, few partitions."""
+    home = settings.home / "spark"
+    return {
+        "spark.master": settings.spark_master or "local[*]",
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.jars": ",".join(str(j) for j in local_spark_jars(settings)),
+        "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
+        "spark.default.parallelism": str(settings.spark_shuffle_partitions),
+        "spark.sql.warehouse.dir": str(home / "warehouse"),
+        "spark.local.dir": str(home / "tmp"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+        "spark.sql.adaptive.enabled": "false",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} -XX:+UseParallelGC",
+        "spark.log.level": "ERROR",
+    }
+
+
+def azure_conf(settings: AppConfig) -> dict[str, str]:
+    """Hadoop options for the configured Azure account, empty without one."""
+    if not (settings.azure_storage_account and settings.azure_storage_key):
+        return {}
+    host = f"{settings.azure_storage_account}.dfs.core.windows.net"
+    return {f"spark.hadoop.fs.azure.account.key.{host}": settings.azure_storage_key.get_secret_value()}
+
+
+def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None = None) -> SparkSession:
+    """The Spark session of a job.
+
+    Under ``spark-submit`` the cluster's own settings stay as they are and only what the jobs cannot do without is
+    added; otherwise a local session is configured in full.
+
+    Args:
+        settings: Settings of the run.
+        app_name: Name shown in the Spark UI and in ``ops.job_runs``.
+        extra: Further Spark options, winning over ours.
+    """
+    options = dict(REQUIRED) | azure_conf(settings)
+    conf = SparkConf()
+    if not settings.launched_by_spark_submit:
+        options |= local_conf(settings)
+        (settings.home / "spark").mkdir(parents=True, exist_ok=True)
+    options |= extra or {}
+    for key, value in options.items():
+        if not settings.launched_by_spark_submit or not conf.contains(key):
+            conf.set(key, value)
+    spark = SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
+    if not settings.launched_by_spark_submit:
+        spark.sparkContext.setLogLevel("ERROR")
+    return spark

@@ -1,0 +1,215 @@
+"""``silver.clock_offsets``: every car's clock brought to UTC by the lower envelope of its lateness.
+
+Arrival minus car clock is the clock's offset plus a delay that is never negative, so the smallest differences of a
+stretch show the offset. The envelope may drift (a line under all points) and steps where a clock was reset. Pure
+numpy per vehicle; Spark only hands out the vehicles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+TABLE = "silver.clock_offsets"
+STEP_US = 5_000_000
+"""A change of the envelope by more than this is a step of the clock."""
+BEFORE_US, AFTER_US = 300_000_000, 120_000_000
+"""A step is the envelope of the two minutes after it against that of the five minutes before it."""
+STILL_US = 2_000_000
+"""One clock value that keeps arriving for longer than this means that the clock stands still."""
+MIN_DRIFT_SPAN_US = 600_000_000
+MAX_DRIFT = 200e-6
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of arrivals with one clock offset: ``event = ecu + offset + drift * (ecu - ecu_from)``."""
+
+    first: int
+    last: int
+    offset_us: int
+    drift: float
+    spread_us: int
+
+
+def find_steps(arrival_us: Ints, lateness_us: Ints) -> list[int]:
+    """Indices at which a new clock segment begins.
+
+    Args:
+        arrival_us: Arrival times, ascending, shape (n,).
+        lateness_us: Arrival minus car clock, shape (n,).
+    """
+    steps: list[int] = []
+    start = 0
+    while True:
+        step = _next_step(arrival_us, lateness_us, start)
+        if step is None:
+            return steps
+        steps.append(step)
+        start = step
+
+
+def _next_step(arrival_us: Ints, lateness_us: Ints, start: int) -> int | None:
+    arrival, late = arrival_us[start:], lateness_us[start:]
+    n = len(arrival)
+    if n < 2 or arrival[-1] - arrival[0] < AFTER_US:
+        return None
+    before = _window_min(arrival, late, BEFORE_US, backward=True)
+    after = _window_min(arrival, late, AFTER_US, backward=False)
+    full = arrival + AFTER_US <= arrival[-1]
+    jump = np.zeros(n, dtype=np.int64)
+    jump[1:] = after[1:] - before[:-1]
+    candidates = np.flatnonzero((np.abs(jump) > STEP_US) & full)
+    # A lower envelope early in the data is the first punctual message, not a clock that jumped ahead: a step down
+    # needs two minutes of history at the old level.
+    candidates = candidates[(jump[candidates] > 0) | (arrival[candidates] - arrival[0] >= AFTER_US)]
+    if len(candidates) == 0:
+        return None
+    first = candidates[0]
+    near = candidates[arrival[candidates] <= arrival[first] + BEFORE_US]
+    if jump[first] > 0:
+        # Upward, the window after a step holds no old message any more: the largest single rise is the step.
+        rises = np.diff(late)[near - 1]
+        return int(start + near[int(np.argmax(rises))])
+    drops = np.diff(late)[near - 1]
+    return int(start + near[int(np.argmin(drops))])
+
+
+def _window_min(at: Ints, values: Ints, width: int, *, backward: bool) -> Ints:
+    """Minimum of ``values`` within ``width`` before (or after) each instant, itself included."""
+    if not backward:
+        return _window_min(-at[::-1], values[::-1], width, backward=True)[::-1]
+    series = pd.Series(values, index=pd.to_timedelta(at - at[0], unit="us"))
+    return series.rolling(pd.Timedelta(width, unit="us"), closed="both").min().to_numpy().astype(np.int64)
+
+
+def fit_envelope(ecu_us: Ints, lateness_us: Ints) -> tuple[int, float]:
+    """Offset at the segment's first instant and drift of the line that touches the lateness from below.
+
+    Of all lines under the points, the one with the smallest mean distance runs along the edge of the lower convex hull
+    over the mean abscissa. Short segments and implausible slopes get a level line: the minimum.
+
+    Returns:
+        Offset in microseconds at ``ecu_us.min()``, and drift (seconds per second).
+    """
+    origin = int(ecu_us.min())
+    x = (ecu_us - origin).astype(float)
+    level = int(lateness_us.min())
+    if x.max() < MIN_DRIFT_SPAN_US:
+        return level, 0.0
+    hull = _lower_hull(x, (lateness_us - level).astype(float))
+    hx = np.array([p[0] for p in hull])
+    edge = int(np.clip(np.searchsorted(hx, x.mean()), 1, len(hull) - 1))
+    (x0, y0), (x1, y1) = hull[edge - 1], hull[edge]
+    drift = (y1 - y0) / (x1 - x0)
+    if abs(drift) > MAX_DRIFT:
+        return level, 0.0
+    return level + round(y0 - drift * x0), float(drift)
+
+
+def _lower_hull(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float, float]]:
+    order = np.lexsort((y, x))
+    hull: list[tuple[float, float]] = []
+    for px, py in zip(x[order], y[order], strict=True):
+        if hull and hull[-1][0] == px:
+            continue
+        while len(hull) > 1 and _turns_right(hull[-2], hull[-1], (px, py)):
+            hull.pop()
+        hull.append((float(px), float(py)))
+    return hull
+
+
+def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) <= 0
+
+
+def stood_still(ecu_us: Ints, arrival_us: Ints) -> NDArray[np.bool_]:
+    """Which samples carry a clock value that kept arriving for longer than two seconds in several samples.
+
+    Args:
+        ecu_us: Car clock per sample, shape (n,).
+        arrival_us: Arrival per sample, shape (n,).
+    """
+    _, inverse, counts = np.unique(ecu_us, return_inverse=True, return_counts=True)
+    low = np.full(len(counts), np.iinfo(np.int64).max)
+    high = np.full(len(counts), np.iinfo(np.int64).min)
+    np.minimum.at(low, inverse, arrival_us)
+    np.maximum.at(high, inverse, arrival_us)
+    still: NDArray[np.bool_] = ((counts > 1) & (high - low > STILL_US))[inverse]
+    return still
+
+
+def normalise(ecu_us: Ints, arrival_us: Ints) -> tuple[Ints, NDArray[np.bool_], list[Segment]]:
+    """Event time of every sample of one vehicle.
+
+    Args:
+        ecu_us: Car clock in microseconds, in order of arrival, shape (n,).
+        arrival_us: Arrival in microseconds, ascending, shape (n,).
+
+    Returns:
+        Event time (shape (n,)), which samples use arrival time, and the segments (indices into the input).
+    """
+    still = stood_still(ecu_us, arrival_us)
+    event = arrival_us.copy()
+    moving = np.flatnonzero(~still)
+    segments: list[Segment] = []
+    if len(moving) == 0:
+        return event, still, [Segment(0, len(ecu_us) - 1, int((arrival_us - ecu_us).min()), 0.0, 0)]
+    lateness = (arrival_us - ecu_us)[moving]
+    bounds = [0, *find_steps(arrival_us[moving], lateness), len(moving)]
+    for lo, hi in zip(bounds[:-1], bounds[1:], strict=True):
+        ecu, late = ecu_us[moving[lo:hi]], lateness[lo:hi]
+        offset, drift = fit_envelope(ecu, late)
+        shift = offset + np.round(drift * (ecu - ecu.min())).astype(np.int64)
+        event[moving[lo:hi]] = ecu + shift
+        segments.append(Segment(int(moving[lo]), int(moving[hi - 1]), offset, drift, int(np.median(late - shift))))
+    return event, still, segments
+
+
+ROW_SCHEMA = (
+    "session_id string, vehicle_id string, ecu_ts timestamp, ecu_seq int, event_ts timestamp, clock_source string, "
+    "segment int, offset_us bigint, drift_ppm double, spread_us bigint"
+)
+
+
+def restate(samples: DataFrame) -> DataFrame:
+    """Event time of every row of some vehicles, with the segment it belongs to.
+
+    Args:
+        samples: ``session_id, vehicle_id, ecu_ts, ecu_seq, arrival_ts`` of whole vehicles.
+    """
+    micros = samples.select(
+        "session_id", "vehicle_id", "ecu_seq",
+        F.unix_micros("ecu_ts").alias("ecu_us"), F.unix_micros("arrival_ts").alias("arrival_us"),
+    )  # fmt: skip
+    return micros.groupBy("session_id", "vehicle_id").applyInPandas(_restate_vehicle, ROW_SCHEMA)
+
+
+def _restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.sort_values(["arrival_us", "ecu_us", "ecu_seq"], kind="stable", ignore_index=True)
+    ecu = frame["ecu_us"].to_numpy(np.int64)
+    arrival = frame["arrival_us"].fillna(frame["ecu_us"]).to_numpy(np.int64)
+    event, still, segments = normalise(ecu, arrival)
+    number = np.searchsorted([s.first for s in segments], np.arange(len(ecu)), side="right") - 1
+    number = np.clip(number, 0, len(segments) - 1)
+    return pd.DataFrame(
+        {
+            "session_id": frame["session_id"],
+            "vehicle_id": frame["vehicle_id"],
+            "ecu_ts": pd.to_datetime(ecu, unit="us"),
+            "ecu_seq": frame["ecu_seq"],
+            "event_ts": pd.to_datetime(event, unit="us"),
+            "clock_source": np.where(still, "arrival", "car"),
+            "segment": number.astype(np.int32),
+            "offset_us": np.array([s.offset_us for s in segments])[number],
+            "drift_ppm": np.array([s.drift * 1e6 for s in segments])[number],
+            "spread_us": np.array([s.spread_us for s in segments])[number],
+        }
+    )

@@ -1,0 +1,228 @@
+"""``silver.telemetry``: units to one wide row per vehicle and instant, and the account of every unit.
+
+A cell is one channel of one row. The first unit to fill a cell keeps it (lowest Kafka offset, whatever the batch
+boundaries); a later unit with the same value is a repeat, one with another value a conflict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from conf.channel import load_channels
+from conf.contract import load_contract
+
+TABLE = "silver.telemetry"
+KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
+_ORDER = ("kafka_offset", "unit_index")
+_ATTRIBUTES = (
+    "lap_number_raw", "vehicle_number", "driver_id", "driver_profile", "track_id", "is_synthetic", "tyre_compound",
+    "tyre_age_laps",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of the units that passed the gate in one batch."""
+
+    written: int
+    repeats: int
+    conflicts: int
+
+    def __add__(self, other: Account) -> Account:
+        return Account(
+            self.written + other.written, self.repeats + other.repeats, self.conflicts + other.conflicts
+        )
+
+
+def channel_columns() -> tuple[str, ...]:
+    """Names of the channel columns."""
+    return load_channels().names
+
+
+def keyed(units: DataFrame) -> DataFrame:
+    """Units with ``ecu_ts`` in place of ``t_us`` (the table's key)."""
+    return units.withColumn("ecu_ts", F.timestamp_micros("t_us")).drop("t_us")
+
+
+def pivot_readings(readings: DataFrame) -> DataFrame:
+    """Readings to wide rows: per cell the value with the lowest offset, per row the first reading's attributes.
+
+    All aggregation buffers are of fixed width (soft rules are bits, origins an index), so that Spark hashes instead
+    of sorting: on published race files that is the difference between seconds and minutes.
+
+    Args:
+        readings: Gated readings with ``ecu_ts`` (see :func:`keyed`) and ``origin`` (see :func:`with_origin`).
+    """
+    channels = load_channels()
+    long, offset = _long_channels(), F.col("kafka_offset")
+    cells = [_first_value(c) for c in long]
+    wide = readings.groupBy(*KEY).agg(
+        *cells,
+        *(F.min_by(a, offset).alias(a) for a in ("lap_number_raw", "vehicle_number", "kafka_partition", "origin")),
+        F.min("arrival_us").alias("arrival_us"),
+        F.min(offset).alias("bronze_offset_min"),
+        F.max(offset).alias("bronze_offset_max"),
+        F.expr("bit_or(shiftleft(1L, coalesce(warn, 62)))").alias("warn_bits"),
+        F.count(F.lit(1)).alias("n_units"),
+    )
+    absent = [c for c in channel_columns() if c not in long]
+    attributes = [a for a in _ATTRIBUTES if a not in ("lap_number_raw", "vehicle_number")]
+    return wide.select(
+        *KEY,
+        *(F.col(c).cast(channels.channel(c).type).alias(c) for c in long),
+        *(F.lit(None).cast(channels.channel(c).type).alias(c) for c in absent),
+        "lap_number_raw",
+        "vehicle_number",
+        *(F.lit(None).alias(a) for a in attributes),
+        "arrival_us",
+        "kafka_partition",
+        "origin",
+        "bronze_offset_min",
+        "bronze_offset_max",
+        _warning_names(F.col("warn_bits")).alias("dq_warnings"),
+        "n_units",
+        _count_filled(long).alias("n_readings"),
+    )
+
+
+def _first_value(channel: str) -> Column:
+    return F.expr(f"min_by(value, kafka_offset) FILTER (WHERE channel = '{channel}')").alias(channel)
+
+
+def _warning_names(bits: Column) -> Column:
+    """Names of the soft rules whose bits are set, null where none is."""
+    names = soft_rules()
+    chosen = [F.when(bits.bitwiseAND(1 << i) != 0, F.lit(name)) for i, name in enumerate(names)]
+    return F.when(bits.bitwiseAND((1 << len(names)) - 1) != 0, F.array_compact(F.array(*chosen)))
+
+
+def with_origin(units: DataFrame, origins: list[tuple[str, str | None]]) -> DataFrame:
+    """Units with the index of their (topic, source) in ``origins`` in place of the two texts."""
+    index = F.lit(0)
+    for i, (topic, source) in enumerate(origins[1:], start=1):
+        index = F.when((F.col("topic") == topic) & F.col("source").eqNullSafe(F.lit(source)), i).otherwise(index)
+    return units.withColumn("origin", index)
+
+
+def _long_channels() -> list[str]:
+    """Channels that a long source can send."""
+    sources = load_channels().sources
+    sent = {m.channel for d, s in sources.items() if d != "slipstream" for m in s.channels.values()}
+    return [c for c in channel_columns() if c in sent]
+
+
+def _count_filled(columns: list[str]) -> Column:
+    """How many of the columns are not null."""
+    return reduce(Column.__add__, [F.when(F.col(c).isNotNull(), 1).otherwise(0) for c in columns]).cast("int")
+
+
+def first_samples(samples: DataFrame, *, distinct: bool) -> DataFrame:
+    """Frame samples to wide rows: the first sample of each key.
+
+    Args:
+        samples: Gated samples with ``ecu_ts``.
+        distinct: Whether the keys are already known to be distinct (spares the shuffle).
+    """
+    rows = samples
+    if not distinct:
+        order = Window.partitionBy(*KEY).orderBy(*_ORDER)
+        rows = samples.withColumn("_n", F.row_number().over(order)).where("_n = 1").drop("_n")
+    return rows.select(
+        *KEY, *channel_columns(), *_ATTRIBUTES, "arrival_us", "kafka_partition", "origin",
+        F.col("kafka_offset").alias("bronze_offset_min"), F.col("kafka_offset").alias("bronze_offset_max"),
+        F.col("warns").alias("dq_warnings"), F.lit(1).cast("bigint").alias("n_units"), F.lit(1).alias("n_readings"),
+    )  # fmt: skip
+
+
+def judge_readings(readings: DataFrame, winners: DataFrame) -> DataFrame:
+    """Status of each reading of contested rows: ``written``, ``repeat`` or ``conflict``.
+
+    Args:
+        readings: Gated readings.
+        winners: Rows that readings share with each other or with the table: key, ``winner`` (map of channel to the
+            value that the cell keeps) and ``taken`` (array of the channels that the table already had).
+    """
+    cell = Window.partitionBy(*KEY, "channel")
+    joined = readings.join(winners, list(KEY)).withColumn("_first", F.min("kafka_offset").over(cell))
+    taken = F.array_contains("taken", F.col("channel"))
+    same = F.col("value") == F.element_at("winner", F.col("channel"))
+    status = F.when(~taken & (F.col("kafka_offset") == F.col("_first")), "written").when(same, "repeat")
+    return joined.withColumn("status", status.otherwise("conflict"))
+
+
+def to_table(
+    rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str
+) -> DataFrame:
+    """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
+
+    Args:
+        rows: From :func:`pivot_readings` or :func:`first_samples`.
+        offsets: ``session_id, vehicle_id, offset_us``: the best clock offset known so far.
+        origins: (topic, source) pairs that ``origin`` counts.
+        run_id: Job run.
+    """
+    registry = load_channels()
+    located = rows.join(F.broadcast(offsets), ["session_id", "vehicle_id"], "left")
+    shifted = F.timestamp_micros(F.unix_micros("ecu_ts") + F.coalesce("offset_us", F.lit(0)))
+    counter = F.col("lap_number_raw")
+    valid_lap = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
+    pedal, blade = F.col("throttle_pedal_pct"), F.col("throttle_blade_pct")
+    share = 100.0 * F.col("brake_front_bar") / registry.brake_full_scale_bar
+    return located.select(
+        *KEY,
+        shifted.alias("event_ts"),
+        F.when(valid_lap, counter).alias("lap_number"),
+        F.timestamp_micros("arrival_us").alias("arrival_ts"),
+        F.lit("car").alias("clock_source"),
+        "lap_number_raw",
+        F.when(valid_lap, F.lit("reported")).alias("lap_source"),
+        *(a for a in _ATTRIBUTES if a != "lap_number_raw"),
+        F.coalesce(pedal, blade).alias("throttle_pct"),
+        F.when(pedal.isNotNull(), "pedal").when(blade.isNotNull(), "blade").alias("throttle_source"),
+        F.greatest(F.lit(0.0), F.least(F.lit(100.0), share)).alias("brake_pct"),
+        *channel_columns(),
+        F.when(F.col("accel_long_g").isNotNull(), "sensor").alias("accel_source"),
+        F.when(F.col("lap_distance_m").isNotNull(), "sensor").alias("distance_source"),
+        _of_origin(origins, 1).alias("source"),
+        "dq_warnings",
+        _of_origin(origins, 0).alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        "bronze_offset_min",
+        "bronze_offset_max",
+        F.col("n_readings").cast("int").alias("n_readings"),
+        F.to_date(shifted).alias("event_date"),
+        F.lit(run_id).alias("run_id"),
+    )
+
+
+def fill_assignments() -> dict[str, str]:
+    """What a later unit may still add to an existing row: cells that are null, and lineage. First wins."""
+    firsts = [*channel_columns(), "throttle_source", "brake_pct", "accel_source", "distance_source"]
+    fills = {c: f"coalesce(t.{c}, s.{c})" for c in firsts}
+    return fills | {
+        "throttle_pct": "coalesce(t.throttle_pedal_pct, s.throttle_pedal_pct, t.throttle_blade_pct, s.throttle_blade_pct)",
+        "throttle_source": (
+            "case when coalesce(t.throttle_pedal_pct, s.throttle_pedal_pct) is not null then 'pedal'"
+            " when coalesce(t.throttle_blade_pct, s.throttle_blade_pct) is not null then 'blade' end"
+        ),
+        "dq_warnings": "nullif(array_distinct(concat(coalesce(t.dq_warnings, array()), coalesce(s.dq_warnings, array()))), array())",
+        "arrival_ts": "least(t.arrival_ts, s.arrival_ts)",
+        "bronze_offset_min": "least(t.bronze_offset_min, s.bronze_offset_min)",
+        "bronze_offset_max": "greatest(t.bronze_offset_max, s.bronze_offset_max)",
+        "n_readings": "t.n_readings + s.n_filled",
+        "run_id": "s.run_id",
+    }
+
+
+def _of_origin(origins: list[tuple[str, str | None]], part: int) -> Column:
+    return F.element_at(F.array(*(F.lit(o[part]).cast("string") for o in origins)), F.col("origin") + 1)
+
+
+def soft_rules() -> list[str]:
+    """Names of the soft rules of the channels, in contract order: the bits of a reading's ``warn``."""
+    return [r.name for c, r in load_contract(TABLE).rules("warn") if c in channel_columns()]
