@@ -65,6 +65,18 @@ def query(sql: str, settings: AppConfig) -> pa.Table:
     return execute(sql, settings).read_all()
 
 
+def first_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
+    """At most ``limit`` rows of an answer; no more of it is read."""
+
+    def cut() -> Iterator[pa.RecordBatch]:
+        left = limit
+        while left > 0 and (batch := next(reader, None)) is not None:
+            yield batch.slice(0, left)
+            left -= batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(reader.schema, cut())
+
+
 def mentioned_tables(sql: str, settings: AppConfig) -> tuple[str, ...]:
     """Names of the tables that a query mentions: contracted ones, and others that exist in the lake."""
     return _mentioned(_tokens(sql), settings)

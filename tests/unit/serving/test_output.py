@@ -10,7 +10,7 @@ import sys
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -104,6 +104,7 @@ def test_square_brackets_are_no_markup():
     assert "[red]" in as_table(pa.table({"[b]x": ["[red]"]}))
 
 
+@settings(deadline=None)  # the first call loads pandas
 @given(
     st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**63), 2**63 - 1)))
 )

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from deltalake import write_deltalake
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from conf.lake import table_uri
@@ -154,6 +155,7 @@ def test_nanoseconds_are_cut_to_microseconds(home):
     assert query("select now() as t", home).schema.field("t").type.unit == "us"
 
 
+@hypothesis_settings(deadline=None)  # the first call reads the contracts
 @given(st.text(max_size=60))
 def test_no_text_makes_the_tokeniser_fail_or_slips_through(text):
     settings = AppConfig(slipstream_home="nowhere", _env_file=None)

@@ -1,0 +1,59 @@
+"""The command line: nothing but wiring. What a command needs is imported when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from slipstream.commands import jobs, produce, query, stack
+from slipstream.errors import FriendlyGroup
+
+app = typer.Typer(
+    name="slipstream",
+    cls=FriendlyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A streaming lakehouse for motorsport and vehicle telemetry: Kafka, Spark, Delta and MLflow.",
+    epilog=(
+        "A first round: `slipstream up`, `slipstream produce simulate --cars 4 --laps 3`, `slipstream run`, "
+        '`slipstream sql "select * from gold.lap_features"`.'
+    ),
+)
+for family in (stack, produce, jobs, query):
+    app.add_typer(family.app)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        typer.echo(f"slipstream {version('slipstream-lake')}")
+    except PackageNotFoundError:
+        typer.echo("slipstream (a checkout, not installed)")
+    raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr, the Kafka client included.")] = False,
+) -> None:
+    """A streaming lakehouse for motorsport and vehicle telemetry: Kafka, Spark, Delta and MLflow."""
+    import logging
+
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    else:
+        # The client reports each attempt to connect; what comes of them all is one error, or none.
+        logging.getLogger("producers.kafka").addHandler(logging.NullHandler())
+
+
+if __name__ == "__main__":
+    app()

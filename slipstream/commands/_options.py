@@ -1,0 +1,23 @@
+"""Options that the producers share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def _above_zero(speed: float | None) -> float | None:
+    if speed is not None and not speed > 0:
+        raise typer.BadParameter("must be above zero; leave it out to send as fast as possible")
+    return speed
+
+
+Topic = Annotated[str, typer.Option(help="Kafka topic; must exist (`slipstream up` creates it).")]
+Speed = Annotated[
+    float | None,
+    typer.Option(
+        callback=_above_zero,
+        help="Times real time: 1 is real time, 10 ten times as fast. Default: as fast as possible.",
+    ),
+]

@@ -1,0 +1,17 @@
+"""``produce``: telemetry into Kafka, without a JVM."""
+
+from __future__ import annotations
+
+import typer
+
+from slipstream.commands.replay import replay
+from slipstream.commands.simulate import simulate
+
+produce = typer.Typer(no_args_is_help=True)
+produce.command()(simulate)
+produce.command()(replay)
+
+app = typer.Typer()
+app.add_typer(
+    produce, name="produce", rich_help_panel="Produce", help="Send telemetry to Kafka: simulated or replayed."
+)

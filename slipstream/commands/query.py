@@ -1,0 +1,94 @@
+"""``tables``, ``describe`` and ``sql``: the lake's tables without a JVM."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+from slipstream.console import Format, print_json, summary
+
+app = typer.Typer()
+
+PANEL = "Query"
+TABLE_ROWS = 50
+
+
+@app.command(rich_help_panel=PANEL)
+def tables(output: Format = "table") -> None:
+    """List the tables: rows, version, size, key, last write; and which command makes those that are not there yet.
+
+    `slipstream tables` · `slipstream tables --format json`
+    """
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from serving.describe import list_tables
+    from serving.render import print_wide, tables_table
+
+    settings = get_settings()
+    infos = list_tables(settings)
+    if output == "json":
+        print_json([asdict(info) for info in infos])
+        return
+    print_wide(Console(), tables_table(infos))
+    present = sum(info.exists for info in infos)
+    summary(f"{present} of {len(infos)} tables exist in {settings.lake_root}")
+
+
+@app.command(rich_help_panel=PANEL)
+def describe(
+    table: Annotated[str, typer.Argument(help="As layer.table, such as silver.telemetry.")], output: Format = "table"
+) -> None:
+    """Describe a table: rows, version, size, key, and its columns with type, unit, meaning and rules.
+
+    `slipstream describe silver.telemetry` · `slipstream describe gold.lap_features --format json`
+    """
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from serving.describe import describe as describe_table
+    from serving.render import describe_group, print_wide
+
+    info, columns = describe_table(table, get_settings())
+    if output == "json":
+        print_json({"table": asdict(info), "columns": [asdict(column) for column in columns]})
+        return
+    print_wide(Console(), describe_group(info, columns))
+    summary(f"{len(columns)} columns")
+
+
+@app.command(rich_help_panel=PANEL)
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT (or WITH, VALUES, EXPLAIN); - reads it from stdin.")],
+    output: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")] = "table",
+    limit: Annotated[
+        int | None, typer.Option(min=0, help=f"Most rows; default {TABLE_ROWS} for a table, all for csv and json.")
+    ] = None,
+) -> None:
+    """Run SQL over all Delta tables, by name, without a JVM. Nothing can be changed.
+
+    `slipstream sql "select session_id, count(*) from silver.telemetry group by 1"`
+
+    `slipstream sql "select * from gold.lap_features" --format csv > laps.csv`
+    """
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from serving.output import print_table, write_csv, write_json
+    from serving.sql import execute, first_rows
+
+    started = time.perf_counter()
+    statement = sys.stdin.read() if query == "-" else query
+    reader = execute(statement, get_settings())
+    if output == "table":
+        print_table(reader, Console(), TABLE_ROWS if limit is None else limit)
+        return
+    if limit is not None:
+        reader = first_rows(reader, limit)
+    write = write_csv if output == "csv" else write_json
+    rows = write(reader, typer.get_binary_stream("stdout"))
+    summary(f"{rows:,} rows in {time.perf_counter() - started:.2f} s", err=True)

@@ -1,0 +1,47 @@
+"""How commands speak: results and summary on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
+
+import typer
+
+Format = Annotated[Literal["table", "json"], typer.Option("--format", help="For people or for programs.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+Update = Callable[[str, float, float], None]
+
+
+def summary(text: str, *, err: bool = False) -> None:
+    """The line that ends a command."""
+    typer.secho(text, bold=True, err=err)
+
+
+def print_json(content: object) -> None:
+    """Print dataclasses, dates and paths as JSON."""
+    import orjson
+
+    typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+@contextmanager
+def progress(unit: str) -> Iterator[Update]:
+    """A bar for each thing worked on; yields ``update(description, done, total)``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    counts = TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit)
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), counts, TimeElapsedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def update(description: str, done: float, total: float) -> None:
+            if description not in tasks:
+                tasks[description] = bars.add_task(description, total=total)
+            bars.update(tasks[description], completed=done, total=total)
+
+        yield update

@@ -1,0 +1,93 @@
+"""``produce``: options, dry runs, and what is said when there is no broker."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipstream.commands.simulate import configure, parse_profiles
+
+SHORT = ("produce", "simulate", "--cars", "2", "--duration", "20", "--track", "harbour-mile")
+
+
+def test_a_dry_run_counts_frames_and_sends_none(slipstream, lake_home):
+    result = slipstream(*SHORT, "--no-faults", "--rate", "20", "--dry-run")
+    assert result.exit_code == 0, result.output
+    # 2 cars, 20 s at 20 Hz, 30 samples a frame
+    assert re.search(r"would send 28 frames with 800 samples \(\d\.\d MiB\), nothing sent", result.stdout)
+    assert not lake_home.exists()
+
+
+def test_the_rate_comes_from_the_settings(slipstream, monkeypatch):
+    monkeypatch.setenv("SIM_RATE_HZ", "10")
+    assert "with 400 samples" in slipstream(*SHORT, "--no-faults", "--dry-run").stdout
+
+
+def session_of(result) -> str:
+    return result.stdout.split()[1]
+
+
+def test_the_session_is_made_from_the_options(slipstream):
+    first, again = (session_of(slipstream(*SHORT, "--dry-run")) for _ in range(2))
+    other = session_of(slipstream(*SHORT, "--seed", "1", "--dry-run"))
+    assert first == again != other
+    assert session_of(slipstream(*SHORT, "--session", "mine", "--dry-run")) == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--cars", "99"), "n_cars: Input should be less than or equal to 98"),
+        (("--laps", "2"), "give n_laps or duration_s, one of them"),
+        (("--track", "nowhere"), "three-oaks"),
+        (("--profiles", "fast=1"), "aggressive"),
+    ],
+)
+def test_a_wrong_option_is_one_line(slipstream, options, words):
+    result = slipstream(*SHORT, *options, "--dry-run")
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", [SHORT, ("produce", "replay", ".")])
+def test_a_speed_must_be_above_zero(slipstream, source):
+    result = slipstream(*source, "--speed", "0")
+    assert result.exit_code == 2
+    assert "must be above zero" in result.stderr
+
+
+def test_replay_lists_files_in_a_dry_run(slipstream, tmp_path):
+    header = "lap,meta_time,telemetry_name,telemetry_value,timestamp,vehicle_id,vehicle_number"
+    time = "2025-09-06T18:40:41.775Z"
+    (tmp_path / "laps.csv").write_text(f"{header}\n1,{time},ath,99.5,{time},GR86-001-1,1\n")
+    result = slipstream("produce", "replay", "laps.csv", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "long8, csv" in result.stdout
+    assert "would replay 1 files, nothing sent" in result.stdout
+
+
+def test_replay_of_nothing_is_an_error(slipstream):
+    result = slipstream("produce", "replay", "missing.csv")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "missing.csv: no such file or folder"
+
+
+@given(st.dictionaries(st.sampled_from(["aggressive", "eco", "safe"]), st.floats(0, 100), min_size=1))
+def test_profiles_round_trip(weights):
+    assert parse_profiles(", ".join(f"{name}={weight!r}" for name, weight in weights.items())) == weights
+
+
+def test_profiles_without_a_weight_weigh_one():
+    assert parse_profiles("eco,safe=2") == {"eco": 1.0, "safe": 2.0}
+    with pytest.raises(typer.BadParameter, match="profile=weight"):
+        parse_profiles("eco=much")
+
+
+def test_configure_keeps_a_given_session():
+    assert configure({"n_laps": 1}, "mine").session_id == "mine"
+    assert configure({"n_laps": 1}, None).session_id.startswith("sim-three-oaks-")

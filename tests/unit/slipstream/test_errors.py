@@ -1,0 +1,71 @@
+"""Which errors a user can mend, and how they are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from conf.contract import ContractError, load_contract
+from infra.java import JavaMissingError
+from producers.kafka import BrokerUnavailableError
+from slipstream.errors import user_message
+
+
+def caught(action) -> BaseException:
+    try:
+        action()
+    except BaseException as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+@pytest.mark.parametrize("kind", [ContractError, JavaMissingError, BrokerUnavailableError])
+def test_our_own_errors_are_told_as_they_are(kind):
+    assert user_message(kind("what and how")) == "what and how"
+
+
+def test_notes_are_told_too():
+    error = JavaMissingError("first")
+    error.add_note("second")
+    assert user_message(error) == "first\nsecond"
+
+
+def test_a_value_error_counts_only_if_our_code_raised_it():
+    from conf.lake import table_uri
+
+    assert "layer.table" in str(user_message(caught(lambda: table_uri("nonsense"))))
+    assert user_message(caught(lambda: int("x"))) is None
+    assert user_message(caught(lambda: load_contract("nothing"))) is not None
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("deltalake", "query"), ("pyspark.sql", "spark"), ("mlflow", "ml"), ("nothing_of_ours", None)]
+)
+def test_a_missing_extra_is_named(module, extra):
+    message = user_message(ModuleNotFoundError(f"No module named '{module}'", name=module))
+    assert message == (
+        f"{module.split('.')[0]} is not installed: pip install 'slipstream-lake[{extra}]'" if extra else None
+    )
+
+
+def test_a_file_error_names_the_file(tmp_path):
+    missing = tmp_path / "missing.csv"
+    assert user_message(caught(missing.read_text)) == f"{missing}: No such file or directory"
+
+
+def test_a_closed_pipe_is_no_user_error():
+    assert user_message(BrokenPipeError(32, "Broken pipe")) is None
+
+
+def test_a_kafka_error_is_told_in_words():
+    from confluent_kafka import KafkaError, KafkaException
+
+    assert str(user_message(KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)))).startswith("Kafka: ")
+
+
+def test_secrets_are_not_told(monkeypatch):
+    from conf.settings import AppConfig
+
+    monkeypatch.setenv("KAFKA_PORT", "secret-in-the-wrong-place")
+    message = user_message(caught(lambda: AppConfig(_env_file=None)))
+    assert "kafka_port" in str(message)
+    assert "secret" not in str(message)
