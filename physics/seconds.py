@@ -16,9 +16,17 @@ from physics.signals import GRID_US, TREND_MIN_S, US_PER_S, FloatArray, Held, In
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Mergeable statistics; each array has one entry per second (or per window, once merged). NaN where no time."""
+    """Mergeable statistics, one entry per second (or per window, once merged); NaN where nothing is held.
 
-    seconds: FloatArray
+    Attributes:
+        held_us: Time held, whole microseconds: such sums are exact in floating point, so shares of time are too.
+        mean: Time-weighted mean.
+        m2: Time-weighted sum of squared deviations from the mean.
+        min: Least value held.
+        max: Greatest value held.
+    """
+
+    held_us: FloatArray
     mean: FloatArray
     m2: FloatArray
     min: FloatArray
@@ -27,12 +35,12 @@ class Moments:
     @property
     def std(self) -> FloatArray:
         """Time-weighted population standard deviation."""
-        return np.sqrt(_ratio(self.m2, self.seconds))
+        return np.sqrt(_ratio(self.m2, self.held_us))
 
     @property
     def rms(self) -> FloatArray:
         """Time-weighted root mean square."""
-        return np.sqrt(self.mean**2 + _ratio(self.m2, self.seconds))
+        return np.sqrt(self.mean**2 + _ratio(self.m2, self.held_us))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ def frame_of(ends_s: ArrayLike, window_s: float, max_age_s: float) -> Frame:
 
 
 def _pieces(held: Held, frame: Frame) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Cut at whole seconds: (position in ``frame.seconds``, seconds held, middle within its second, value)."""
+    """Cut at whole seconds: (position in ``frame.seconds``, us held, middle within its second in s, value)."""
     first, last = held.start_us // US_PER_S, (held.end_us - 1) // US_PER_S
     parts = last - first + 1
     second = np.repeat(first, parts) + ramp(parts)
@@ -82,7 +90,12 @@ def _pieces(held: Held, frame: Frame) -> tuple[IntArray, FloatArray, FloatArray,
     wanted = frame.seconds[np.minimum(position, frame.seconds.size - 1)] == second
     keep = np.flatnonzero(wanted)
     start, end = start[keep], end[keep]
-    return position[keep], (end - start) / US_PER_S, (end + start) / (2 * US_PER_S), np.repeat(held.value, parts)[keep]
+    return (
+        position[keep],
+        (end - start).astype(np.float64),
+        (end + start) / (2 * US_PER_S),
+        np.repeat(held.value, parts)[keep],
+    )
 
 
 def moments(held: Held, frame: Frame) -> Moments:
@@ -92,28 +105,28 @@ def moments(held: Held, frame: Frame) -> Moments:
         empty = np.full(n, np.nan)
         return Moments(np.zeros(n), empty, np.zeros(n), empty, empty)
     where, weight, _, value = _pieces(held, frame)
-    seconds = _sums(where, weight, n)
-    mean = _ratio(_sums(where, weight * value, n), seconds)
+    held_us = _sums(where, weight, n)
+    mean = _ratio(_sums(where, weight * value, n), held_us)
     m2 = _sums(where, weight * (value - mean[where]) ** 2, n)
     low, high = np.full(n, np.nan), np.full(n, np.nan)
     if where.size:
         begins = np.flatnonzero(np.diff(where, prepend=-1))
         low[where[begins]] = np.minimum.reduceat(value, begins)
         high[where[begins]] = np.maximum.reduceat(value, begins)
-    return Moments(seconds, mean, m2, low, high)
+    return Moments(held_us, mean, m2, low, high)
 
 
 def merge(part: Moments, frame: Frame) -> Moments:
     """Merge each window's seconds (rows of ``frame.index``)."""
-    weight = part.seconds[frame.index]
-    seconds = weight.sum(axis=1)
+    weight = part.held_us[frame.index]
+    held_us = weight.sum(axis=1)
     means = np.where(weight > 0, part.mean[frame.index], 0.0)
-    mean = _ratio((weight * means).sum(axis=1), seconds)
+    mean = _ratio((weight * means).sum(axis=1), held_us)
     offset = np.where(weight > 0, means - mean[:, None], 0.0)
     m2 = part.m2[frame.index].sum(axis=1) + (weight * offset**2).sum(axis=1)
     low = np.fmin.reduce(part.min[frame.index], axis=1)
     high = np.fmax.reduce(part.max[frame.index], axis=1)
-    return Moments(seconds, mean, m2, low, high)
+    return Moments(held_us, mean, m2, low, high)
 
 
 def trend(held: Held, frame: Frame) -> FloatArray:
@@ -122,15 +135,15 @@ def trend(held: Held, frame: Frame) -> FloatArray:
     if held.value.size == 0 or n == 0:
         return np.full(frame.ends_us.size, np.nan)
     where, weight, middle, value = _pieces(held, frame)
-    seconds = _sums(where, weight, n)
-    t_mean = _ratio(_sums(where, weight * middle, n), seconds)
-    x_mean = _ratio(_sums(where, weight * value, n), seconds)
+    held_us = _sums(where, weight, n)
+    t_mean = _ratio(_sums(where, weight * middle, n), held_us)
+    x_mean = _ratio(_sums(where, weight * value, n), held_us)
     dt, dx = middle - t_mean[where], value - x_mean[where]
-    # w**3 / 12: the spread of time within the piece itself.
-    tt = _sums(where, weight * dt**2 + weight**3 / 12.0, n)
+    # The twelfth: the spread of time within the piece itself.
+    tt = _sums(where, weight * (dt**2 + (weight / US_PER_S) ** 2 / 12.0), n)
     tx = _sums(where, weight * dt * dx, n)
 
-    w = seconds[frame.index]
+    w = held_us[frame.index]
     total = w.sum(axis=1)
     elapsed = np.arange(frame.index.shape[1], dtype=np.float64)
     times = np.where(w > 0, t_mean[frame.index] + elapsed, 0.0)
@@ -139,7 +152,7 @@ def trend(held: Held, frame: Frame) -> FloatArray:
     d_x = values - _ratio((w * values).sum(axis=1), total)[:, None]
     cov = (tx[frame.index] + np.where(w > 0, w * d_t * d_x, 0.0)).sum(axis=1)
     var = (tt[frame.index] + np.where(w > 0, w * d_t**2, 0.0)).sum(axis=1)
-    slope: FloatArray = np.where(total >= TREND_MIN_S, _ratio(cov, var), np.nan)
+    slope: FloatArray = np.where(total >= TREND_MIN_S * US_PER_S, _ratio(cov, var), np.nan)
     return slope
 
 

@@ -167,14 +167,14 @@ def stats(held: Held) -> Stats:
 
 def slope(held: Held) -> float:
     """Least-squares slope over the time held, unit per second (VX5); NaN when that is under ``TREND_MIN_S``."""
+    if (held.end_us - held.start_us).sum() < TREND_MIN_S * US_PER_S:
+        return np.nan
     seconds = held.seconds
     total = float(seconds.sum())
-    if total < TREND_MIN_S:
-        return np.nan
     middle = (held.start_us + held.end_us - 2 * held.start_us[0]) / (2 * US_PER_S)
     t = middle - np.dot(seconds, middle) / total
     x = held.value - np.dot(seconds, held.value) / total
-    # w**3 / 12: the spread of time within a piece.
+    # The twelfth: the spread of time within a piece.
     return float(np.dot(seconds, t * x) / (np.dot(seconds, t**2) + np.sum(seconds**3) / 12.0))
 
 

@@ -116,7 +116,7 @@ def window_features(
     power = power_factor(held["rpm"], held["engine_load_pct"])
     merged = {name: merge(moments(signal, frame), frame) for name, signal in {**held, "power": power}.items()}
     rpm, load, brake = merged["rpm"], merged["engine_load_pct"], merged["brake_front_bar"]
-    coverage = np.min([merged[name].seconds for name in CORE_CHANNELS], axis=0) / (frame.window_us / US_PER_S)
+    coverage = np.min([merged[name].held_us for name in CORE_CHANNELS], axis=0) / frame.window_us
     return {
         "n_samples": _n_samples(t_us, channels, frame),
         "rpm_avg_10s": rpm.mean,
@@ -136,7 +136,7 @@ def window_features(
         "brake_avg_10s": brake.mean,
         "brake_max_10s": brake.max,
         "steering_std_10s": merged["steering_deg"].std,
-        "gear_changes_10s": np.where(merged["gear"].seconds > 0, _gear_changes(held["gear"], frame, max_age_s), np.nan),
+        "gear_changes_10s": np.where(merged["gear"].held_us > 0, _gear_changes(held["gear"], frame, max_age_s), np.nan),
         "engine_temp_avg_10s": merged["engine_temp_c"].mean,
         "brake_temp_avg_10s": merged["brake_temp_c"].mean,
         "engine_temp_trend": trend(held["engine_temp_c"], frame),
