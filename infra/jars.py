@@ -189,12 +189,17 @@ def resolve(sets: list[str], folder: Path, report: Callable[[str], None]) -> Non
             lines.append(line.strip())
             report(line.strip())
     if process.returncode != 0:
-        reasons = [line for line in lines if "UNRESOLVED" in line or "FAILED" in line or "xception" in line]
         raise JarError(
-            f"Jars could not be resolved: {'; '.join(dict.fromkeys(reasons[:6])) or ' '.join(lines[-5:])}. "
+            f"Jars could not be resolved: {_reason(lines)}. "
             "Is Maven Central reachable from here? On a machine without network, copy the jars folder from one that "
             "has it and point SLIPSTREAM_JARS at it."
         )
+
+
+def _reason(lines: list[str]) -> str:
+    """Why Ivy failed, in its words: one line of the most telling kind, since one cause fails every jar after it."""
+    kinds = ("xception", "FAILED", "not found")
+    return next((line for kind in kinds for line in lines if kind in line), " ".join(lines[-3:]))
 
 
 @contextmanager

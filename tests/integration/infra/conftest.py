@@ -28,7 +28,7 @@ def own_ports(tmp: Path, jars_dir: Path, offset: int) -> AppConfig:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[AppConfig]:
     """A home whose Kafka and MLflow are up."""
     settings = own_ports(tmp_path_factory.mktemp("stack"), jars_dir, offset=0)
