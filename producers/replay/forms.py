@@ -96,6 +96,8 @@ def recognise(path: Path) -> FileForm:
     container = container_of(path)
     header, names = _peek_parquet(path) if container == "parquet" else _peek_text(path, container)
     columns = _columns(path, header)
+    if not names:
+        raise ReplayFileError(f"{path}: no readings: nothing that can be read follows the header")
     dialect = dialect_of(path, names)
     return FileForm(_name(columns, dialect), container, columns, dialect)
 
@@ -198,10 +200,7 @@ def _peek_text(path: Path, container: Container) -> tuple[list[str], list[str]]:
         return header, []
     at = header.index("telemetry_name")
     rows = (line.split(",") for line in lines[1:])
-    names = {row[at].strip('"') for row in rows if len(row) == len(header)}
-    if not names:
-        raise ReplayFileError(f"{path}: no readings: nothing that can be read follows the header")
-    return header, sorted(names)
+    return header, sorted({row[at].strip('"') for row in rows if len(row) == len(header)})
 
 
 def _head(path: Path, container: Container) -> str:

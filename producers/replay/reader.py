@@ -76,11 +76,11 @@ def read(path: Path, session: str | None = None) -> Readings:
     form = recognise(path)
     text, malformed = _load(path, form)
     typed, unparsed = _typed(text)
+    if typed.is_empty():
+        raise ReplayFileError(f"{path}: no readings: all {len(malformed) + len(unparsed)} lines are malformed")
     form = with_dialect(form, dialect_of(path, typed["telemetry_name"].drop_nulls().unique()))
     placed, silent = assign_session(path, typed, session)
     unplaced = [Malformed(line, "no meta_event or meta_session") for line in silent]
-    if placed.is_empty():
-        raise ReplayFileError(f"{path}: no readings: all {text.height + len(malformed)} lines are malformed or empty")
     frame = number_standing_clock(_arrival_order(placed))
     malformed = sorted([*malformed, *unparsed, *unplaced], key=lambda bad: bad.line)
     return Readings(

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Message
+
+from conf.settings import AppConfig
+from infra import broker, stack
+from producers.kafka import BrokerUnavailableError
+from producers.replay.forms import ReplayFileError
+from producers.replay.replay import ReplayTarget, replay
+from producers.replay.report import ReplayProgress
+from producers.replay.sessions import SessionError
+
+pytestmark = pytest.mark.integration
+
+Consume = Callable[[AppConfig], list[Message]]
+Write = Callable[..., Path]
+
+ALONE = """
+import sys
+from pathlib import Path
+from producers.replay.replay import ReplayTarget, replay
+path, bootstrap, folder = sys.argv[1:]
+replay([Path(path)], ReplayTarget(bootstrap), state_dir=Path(folder), speed=40.0)
+"""
+
+
+def by_id(messages: list[Message]) -> dict[bytes, set[bytes]]:
+    values: dict[bytes, set[bytes]] = defaultdict(set)
+    for message in messages:
+        values[dict(message.headers())["ce_id"]].add(message.value())
+    return values
+
+
+def test_sent_is_acknowledged_is_consumed(running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path):
+    path = write_telemetry(50_000)
+    with path.open("a") as file:
+        file.write("cut,off\n")
+    seen: list[ReplayProgress] = []
+    report = replay([path], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state", on_progress=seen.append)
+    assert (report.sent, report.acknowledged, report.malformed_count) == (50_000, 50_000, 1)
+    assert (seen[0].done, seen[-1].done, seen[-1].total) == (0, 50_000, 50_000)
+    messages = consume(running)
+    assert len(messages) == 50_000
+    values = by_id(messages)
+    assert len(values) == 50_000
+    assert {dict(message.headers())["ce_source"] for message in messages} == {b"/replay/synthetic.csv"}
+    decoded = [json.loads(message.value()) for message in messages]
+    assert {reading["session_id"] for reading in decoded} == {"SYNTHETIC-R1"}
+    total = sum((k * 7919 % 1000) / 10 for k in range(50_000))
+    assert sum(reading["telemetry_value"] for reading in decoded) == pytest.approx(total)
+    for message, reading in zip(messages, decoded, strict=True):
+        assert message.key() == f"{reading['session_id']}|{reading['vehicle_id']}".encode()
+
+
+def test_order_of_arrival_is_kept_for_each_car(
+    running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    replay([write_telemetry(30_000)], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state")
+    rows: dict[bytes, list[int]] = defaultdict(list)
+    for message in consume(running):
+        rows[message.key()].append(int(dict(message.headers())["ce_id"].split(b":")[1]))
+    assert len(rows) == 3
+    assert all(order == sorted(order) for order in rows.values())
+
+
+def test_a_second_replay_sends_the_same_again(
+    running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    path, target = write_telemetry(5_000), ReplayTarget(running.bootstrap)
+    for resume in (False, True):  # finished, so there is nothing to resume
+        assert replay([path], target, state_dir=tmp_path / "state", resume=resume).acknowledged == 5_000
+    messages = consume(running)
+    assert len(messages) == 10_000
+    assert all(len(values) == 1 for values in by_id(messages).values())
+
+
+def test_at_the_files_own_rate(running: AppConfig, write_telemetry: Write, tmp_path: Path):
+    path = write_telemetry(1_000)  # 250 instants, 20 ms apart: 4.98 s
+    begun = time.monotonic()
+    report = replay([path], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state", speed=2.0)
+    assert report.acknowledged == 1_000
+    assert 2.4 < report.files[0].send_s < 10
+    assert time.monotonic() - begun >= report.files[0].send_s
+
+
+def test_killed_and_resumed_every_row_arrives(
+    running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    path, folder = write_telemetry(100_000), tmp_path / "state"  # 500 s of data: 12.5 s at 40 times the rate
+    process = subprocess.Popen([sys.executable, "-c", ALONE, str(path), running.bootstrap, str(folder)])
+    until = time.monotonic() + 120
+    while not list(folder.glob("*.json")) and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = len(consume(running))
+    report = replay([path], ReplayTarget(running.bootstrap), state_dir=folder, resume=True)
+    assert 0 < report.files[0].resumed_from <= before < 100_000
+    assert report.acknowledged == report.sent == 100_000 - report.files[0].resumed_from
+    messages = consume(running)
+    values = by_id(messages)
+    assert len(values) == 100_000
+    assert all(len(contents) == 1 for contents in values.values())
+    assert len(messages) == before + report.sent
+
+
+def test_interrupted_it_delivers_what_it_sent_and_remembers(
+    running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    path, target, folder = write_telemetry(100_000), ReplayTarget(running.bootstrap), tmp_path / "state"
+
+    def interrupt(now: ReplayProgress) -> None:
+        if now.done >= 40_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replay([path], target, state_dir=folder, on_progress=interrupt)
+    assert len(consume(running)) == 40_000
+    report = replay([path], target, state_dir=folder, resume=True)
+    assert (report.files[0].resumed_from, report.sent) == (40_000, 60_000)
+    assert len(by_id(consume(running))) == 100_000
+
+
+@pytest.mark.slow
+def test_a_broker_gone_for_a_while_loses_nothing(
+    running: AppConfig, kill_broker: Callable[[], None], consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    def kill_and_bring_back() -> None:
+        kill_broker()
+        time.sleep(5)
+        stack.up(running, services=[broker.NAME])
+
+    trouble = threading.Thread(target=kill_and_bring_back)
+
+    def start_trouble(now: ReplayProgress) -> None:
+        if now.done >= 20_000 and trouble.ident is None:
+            trouble.start()
+
+    report = replay(
+        [write_telemetry(100_000)],
+        ReplayTarget(running.bootstrap),
+        state_dir=tmp_path / "state",
+        speed=100.0,
+        on_progress=start_trouble,
+    )
+    trouble.join()
+    assert report.acknowledged == 100_000
+    messages = consume(running)
+    assert len(messages) == len(by_id(messages)) == 100_000
+
+
+def test_errors_come_before_anything_is_sent(
+    running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    path, target = write_telemetry(100), ReplayTarget(running.bootstrap)
+    with pytest.raises(ReplayFileError, match="no such file"):
+        replay([path, tmp_path / "absent.csv"], target, state_dir=tmp_path / "state")
+    with pytest.raises(SessionError, match="contradicts the data"):
+        replay([path], target, state_dir=tmp_path / "state", session="other")
+    with pytest.raises(ValueError, match="must be a positive number"):
+        replay([path], target, state_dir=tmp_path / "state", speed=0.0)
+    assert consume(running) == []
+
+
+def test_no_broker(write_telemetry: Write, tmp_path: Path):
+    begun = time.monotonic()
+    with pytest.raises(BrokerUnavailableError, match=r"no Kafka broker answers at 127\.0\.0\.1:1 within 10 s"):
+        replay([write_telemetry(100)], ReplayTarget("127.0.0.1:1"), state_dir=tmp_path / "state")
+    assert time.monotonic() - begun < 20
+    assert not (tmp_path / "state").exists()

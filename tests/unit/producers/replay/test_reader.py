@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from producers.replay.forms import ReplayFileError
+from producers.replay.reader import read
+from producers.replay.sessions import SessionError
+
+HEADER = (
+    "expire_at,lap,meta_event,meta_session,meta_source,meta_time,original_vehicle_id,outing,"
+    "telemetry_name,telemetry_value,timestamp,vehicle_id,vehicle_number"
+)
+
+
+def row(
+    *,
+    lap: str = "3",
+    event: str = "E",
+    session: str = "R1",
+    meta_time: str = "2025-01-01T00:00:01.000Z",
+    name: str = "aps",
+    value: str = "1.5",
+    timestamp: str = "2025-01-01T00:00:00.000Z",
+    vehicle: str = "CAR-1",
+    number: str = "1",
+) -> str:
+    return f",{lap},{event},{session},feed,{meta_time},CAR-1,0,{name},{value},{timestamp},{vehicle},{number}"
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_bytes("\n".join([HEADER, *lines, ""]).encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("relative", "session", "rows", "sessions"),
+    [
+        ("indianapolis/indianapolis_r1_2cars_fullrace.parquet", None, 1_322_142, ["I_R07_2025-10-19-R1"]),
+        ("vir/R1_vir_telemetry_data.csv.gz", None, 368_628, ["I_R04_2025-07-20-R1", "I_R04_2025-07-20-R2"]),
+        ("barber/barber_r1_fastest_lap_17cars.parquet", "barber-1", 375_293, ["barber-1"]),
+        ("barber/R1_barber_telemetry_data_1lap.csv", None, 22_425, ["I_R06_2025-09-07-R1"]),
+    ],
+)
+def test_published_files(data_dir: Path, relative: str, session: str | None, rows: int, sessions: list[str]):
+    readings = read(data_dir / "grcup" / relative, session)
+    frame = readings.frame
+    assert frame.height == rows
+    assert readings.malformed_count == 0
+    assert list(readings.sessions) == sessions
+    assert frame["meta_time_us"].is_sorted()
+    wanted = ["timestamp_us", "meta_time_us", "telemetry_value", "telemetry_name", "vehicle_id", "lap", "ecu_seq"]
+    assert frame.select(pl.sum_horizontal(pl.col(wanted).null_count())).item() == 0
+
+
+def test_times_in_all_published_writings(tmp_path: Path):
+    times = {
+        "2025-09-06 18:40:42.032000+00:00": 32_000,
+        "2025-09-06T18:40:42.032Z": 32_000,
+        "2025-09-06T18:40:42.032001Z": 32_001,
+        "2025-09-06T18:40:42Z": 0,
+        "2025-09-06 18:40:42.5": 500_000,
+        "2025-09-06T20:40:42.032+02:00": 32_000,
+    }
+    second = int(datetime(2025, 9, 6, 18, 40, 42, tzinfo=UTC).timestamp()) * 1_000_000
+    path = write(tmp_path / "a.csv", *(row(timestamp=time, value=str(k)) for k, time in enumerate(times)))
+    frame = read(path).frame.sort("telemetry_value")
+    assert frame["timestamp_us"].to_list() == [second + micros for micros in times.values()]
+
+
+def test_arrival_order_is_by_meta_time_and_then_as_in_the_file(tmp_path: Path):
+    late, early = "2025-01-01T00:00:02.000Z", "2025-01-01 00:00:01.000000+00:00"
+    lines = [
+        row(meta_time=late, value="1"),
+        row(meta_time=early, value="2", name="gear"),
+        row(meta_time=late, value="3", name="ath"),
+        row(meta_time=early, value="4", name="speed"),
+    ]
+    assert read(write(tmp_path / "a.csv", *lines)).frame["telemetry_value"].to_list() == [2, 4, 1, 3]
+
+
+def test_malformed_lines_are_named_and_the_good_ones_go_on(tmp_path: Path):
+    lines = [
+        row(value="1"),
+        row(value="abc"),  # line 3
+        row() + ",more",  # line 4
+        "cut,off",  # line 5
+        "",  # line 6
+        row(timestamp="yesterday", lap="x"),  # line 7
+        row(value='1"'),  # line 8
+        row(value="2", name="gear"),
+        row(number="1.5"),  # line 10
+        row(lap="99999999999"),  # line 11
+    ]
+    readings = read(write(tmp_path / "a.csv", *lines))
+    assert readings.frame["telemetry_value"].to_list() == [1, 2]
+    assert readings.malformed_count == 8
+    assert {bad.line: bad.reason for bad in readings.malformed} == {
+        3: "telemetry_value 'abc' is not a number",
+        4: "14 fields in place of 13",
+        5: "2 fields in place of 13",
+        6: "empty line",
+        7: "lap 'x' is not an integer; timestamp 'yesterday' is not a time",
+        8: "quote without its pair",
+        10: "vehicle_number '1.5' is not an integer",
+        11: "lap '99999999999' is not an integer",
+    }
+
+
+def test_line_numbers_without_ragged_lines(tmp_path: Path):
+    readings = read(write(tmp_path / "a.csv", row(), row(value="x"), row(name="gear")))
+    assert [(bad.line, bad.reason) for bad in readings.malformed] == [(3, "telemetry_value 'x' is not a number")]
+
+
+def test_a_line_that_is_not_utf8(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row(), row(vehicle="CAR-?"))
+    path.write_bytes(path.read_bytes().replace(b"CAR-?", b"CAR-\xff"))
+    readings = read(path)
+    assert readings.frame.height == 1
+    assert [(bad.line, bad.reason) for bad in readings.malformed] == [(3, "not UTF-8")]
+
+
+def test_file_cut_in_the_middle_of_its_last_line(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row(), row(name="gear"))
+    path.write_bytes(path.read_bytes()[:-30])
+    readings = read(path)
+    assert (readings.frame.height, readings.malformed_count) == (1, 1)
+
+
+def test_windows_line_ends(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row(), row(name="gear"), "bad")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    readings = read(path)
+    assert readings.frame["vehicle_number"].to_list() == [1, 1]
+    assert readings.malformed_count == 1
+
+
+def test_what_is_empty_is_null_and_not_malformed(tmp_path: Path):
+    readings = read(
+        write(tmp_path / "a.csv", row(value="", number="", lap="", timestamp="", meta_time=""), row(name="gear"))
+    )
+    assert readings.malformed_count == 0
+    first = readings.frame.row(0, named=True)
+    assert [first[name] for name in ("telemetry_value", "vehicle_number", "lap", "timestamp_us", "meta_time_us")] == [
+        None
+    ] * 5
+
+
+def test_nan_and_infinity_are_values(tmp_path: Path):
+    values = read(write(tmp_path / "a.csv", row(value="NaN"), row(value="-inf", name="gear"))).frame["telemetry_value"]
+    assert values.is_nan().to_list() == [True, False]
+    assert values[1] == float("-inf")
+
+
+def test_truncated_gzip(tmp_path: Path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress("\n".join([HEADER, *(row(value=str(k)) for k in range(100_000))]).encode())[:-2000])
+    with pytest.raises(ReplayFileError, match=r"a\.csv\.gz: the gzip data are cut short or damaged"):
+        read(path)
+
+
+def test_nothing_but_malformed_lines(tmp_path: Path):
+    with pytest.raises(ReplayFileError, match="no readings: all 2 lines are malformed"):
+        read(write(tmp_path / "a.csv", row(value="x"), "bad"))
+
+
+def test_session_from_the_data(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row(), row(session="R2", meta_time="2025-01-02T00:00:00Z"))
+    assert read(path).sessions == ("E-R1", "E-R2")
+    with pytest.raises(SessionError, match="--session E-R1 contradicts the data, which say E-R1, E-R2"):
+        read(path, "E-R1")
+
+
+def test_session_that_agrees_with_the_data_fills_the_gaps(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row(), row(session="", name="gear"))
+    assert read(path, "E-R1").frame["session_id"].to_list() == ["E-R1", "E-R1"]
+    alone = read(path)
+    assert alone.frame.height == 1
+    assert [(bad.line, bad.reason) for bad in alone.malformed] == [(3, "no meta_event or meta_session")]
+
+
+def test_session_that_is_nowhere(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row(event=""))
+    with pytest.raises(SessionError, match="name it with --session ID"):
+        read(path)
+    assert read(path, "mine").sessions == ("mine",)
+    with pytest.raises(SessionError, match="a session id is"):
+        read(path, "not|allowed")
+
+
+def test_parquet_with_a_value_that_cannot_be_read(tmp_path: Path):
+    text = write(tmp_path / "a.csv", row(), row(meta_time="soon", name="gear"))
+    table = tmp_path / "a.parquet"
+    pl.read_csv(text).write_parquet(table)
+    readings = read(table)
+    assert readings.frame.height == 1
+    assert [(bad.line, bad.reason) for bad in readings.malformed] == [(3, "meta_time 'soon' is not a time")]
+
+
+def test_same_content_same_identity(tmp_path: Path):
+    one, two = write(tmp_path / "one.csv", row()), write(tmp_path / "two.csv", row())
+    assert read(one).digest == read(two).digest
+    assert read(one).digest != read(write(tmp_path / "three.csv", row(lap="4"))).digest
