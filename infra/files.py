@@ -12,12 +12,17 @@ from typing import Any
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` (created if absent); the kernel frees it if the process is killed."""
+def locked(path: Path) -> Iterator[int]:
+    """Hold an exclusive lock on ``path`` (created if absent); the kernel frees it if the process is killed.
+
+    Yields:
+        The lock's file descriptor. A child that inherits it keeps the lock until it ends, should this process be
+        killed first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle.fileno()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

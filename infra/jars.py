@@ -85,10 +85,10 @@ def ensure_jars(settings: AppConfig, console: Console | None = None) -> JarSets:
     """
     lock, target = read_lock(), settings.jars_dir
     if any(not _is_installed(target / name, lock[name]) for name in SETS):
-        with locked(target / ".lock"):
+        with locked(target / ".lock") as held:
             missing = [name for name in SETS if not _is_installed(target / name, lock[name])]
             if missing:
-                _install(missing, lock, target, console)
+                _install(missing, lock, target, console, held)
     return JarSets(*(sorted(target / name / file for file in lock[name]) for name in SETS))
 
 
@@ -128,14 +128,16 @@ def _is_installed(folder: Path, files: dict[str, str]) -> bool:
     return all((folder / name).is_file() and (folder / name).stat().st_size == stamp["sizes"][name] for name in files)
 
 
-def _install(sets: list[str], lock: dict[str, dict[str, str]], target: Path, console: Console | None) -> None:
+def _install(
+    sets: list[str], lock: dict[str, dict[str, str]], target: Path, console: Console | None, held: int
+) -> None:
     """Resolve into a folder beside the target, verify, and move each set into place in one rename."""
-    for leftover in target.glob(".partial-*"):  # of a run that was killed: the lock is ours, so nobody writes there
+    for leftover in target.glob(".partial-*"):  # of a run that was killed; the lock is ours, so nobody writes there
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=target) as folder:
         scratch = Path(folder)
         with _progress(console, sum(len(lock[name]) for name in sets)) as report:
-            resolve(sets, scratch, report)
+            resolve(sets, scratch, report, held)
         for name in sets:
             _check(scratch / name, lock[name])
             sizes = {file: (scratch / name / file).stat().st_size for file in lock[name]}
@@ -161,13 +163,15 @@ def _check(folder: Path, files: dict[str, str]) -> None:
             )
 
 
-def resolve(sets: list[str], folder: Path, report: Callable[[str], None]) -> None:
+def resolve(sets: list[str], folder: Path, report: Callable[[str], None], *keep_open: int) -> None:
     """Download jar sets with Ivy into ``<folder>/<set>/``.
 
     Args:
         sets: Names out of `SETS`.
         folder: Must exist.
         report: Called with each line that Ivy prints.
+        keep_open: File descriptors that Ivy inherits, such as that of a lock on the folder: an Ivy whose parent was
+            killed goes on writing for a while.
 
     Raises:
         JarError: If Ivy fails; the message holds its own reasons.
@@ -184,7 +188,8 @@ def resolve(sets: list[str], folder: Path, report: Callable[[str], None]) -> Non
         *("-retrieve", f"{folder}/[conf]/[artifact]-[revision].[ext]", "-types", "jar", "bundle", "-confs", *sets),
     ]
     lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, pass_fds=keep_open) as process:
         for line in process.stdout or ():
             lines.append(line.strip())
             report(line.strip())

@@ -86,10 +86,10 @@ def test_a_missing_jar_is_found(installed: AppConfig) -> None:
     assert verify_jars(installed.jars_dir) == [f"kafka/{jar.name} is missing"]
 
 
-def resolver(source: Path, damage: str = "") -> Callable[[list[str], Path, Report], None]:
+def resolver(source: Path, damage: str = "") -> Callable[..., None]:
     """The resolver's outcome without the network: files copied from a resolved folder, one of them changed."""
 
-    def resolve(sets: list[str], folder: Path, report: Report) -> None:
+    def resolve(sets: list[str], folder: Path, report: Report, *_: int) -> None:
         for name in sets:
             shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns(".*"))
         for jar in folder.glob(f"*/{damage}*.jar") if damage else ():
