@@ -23,6 +23,8 @@ REQUIRED = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Wide rows: the default of 100 fields would run the merges of silver without generated code.
+    "spark.sql.codegen.maxFields": "400",
 }
 
 
@@ -44,7 +46,7 @@ def local_conf(settings: AppConfig) -> dict[str, str]:
         "spark.pyspark.python": sys.executable,
         "spark.pyspark.driver.python": sys.executable,
         "spark.sql.adaptive.enabled": "false",
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} -XX:+UseParallelGC",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} -XX:+UseParallelGC -XX:-DontCompileHugeMethods",
         "spark.log.level": "ERROR",
     }
 

@@ -1,0 +1,1 @@
+"""Streaming jobs: Kafka to bronze, bronze to silver, silver to gold."""

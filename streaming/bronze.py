@@ -1,0 +1,70 @@
+"""Job: Kafka to bronze, every message as it came, exactly once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+
+from medallion.bronze import telemetry_events as table
+from medallion.io import Lake, Txn
+from streaming.job import Job, run_job
+from streaming.kafka import read_topics
+from streaming.query import Trigger, start_query
+
+NAME = "bronze"
+TOPIC = "telemetry.raw"
+MAX_OFFSETS = 400_000
+
+
+def start(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
+    """Start the query.
+
+    Delivery order: Spark logs the batch's offsets; the batch is appended to bronze under (query, batch), at most once;
+    Spark logs the commit. A kill between any two repeats the batch with the same offsets, and Delta skips the append
+    if it had been made. A new checkpoint goes on behind the highest offset that bronze holds.
+    """
+    lake.ensure(table.TABLE)
+
+    def write(df: DataFrame, batch_id: int, query: str) -> None:
+        lake.append(table.to_bronze(df, batch_id), table.TABLE, Txn(query, batch_id))
+
+    stream = read_topics(
+        lake.spark,
+        bootstrap,
+        (TOPIC,),
+        starting=_next_offsets(lake, bootstrap),
+        max_offsets_per_trigger=MAX_OFFSETS,
+        client_options=lake.settings.kafka_config,
+    )
+    return start_query(lake.spark, lake.settings, NAME, stream, write, trigger)
+
+
+def _next_offsets(lake: Lake, bootstrap: str) -> Mapping[str, Mapping[str, int]] | None:
+    """Offsets behind those that bronze holds (only used by a query that has no checkpoint yet)."""
+    rows = lake.read(table.TABLE).groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
+    if not rows:
+        return None
+    from streaming.topics import partitions
+
+    starting: dict[str, dict[str, int]] = defaultdict(dict)
+    for p in partitions(bootstrap, TOPIC, lake.settings.kafka_config):
+        starting[TOPIC][str(p)] = -2  # the earliest there is
+    for row in rows:
+        starting[row.topic][str(row.kafka_partition)] = row["last"] + 1
+    return starting
+
+
+JOB = Job(NAME, __doc__ or "", (), (table.TABLE,), lambda lake, ends, trigger: [start(lake, ends.bootstrap, trigger)])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point for ``spark-submit`` and ``python -m streaming.bronze``."""
+    return run_job(JOB, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,69 @@
+"""Run a streaming query: checkpoint, trigger, and an id that ties its writes to the checkpoint's generation."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import RLock
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from conf.lake import checkpoint_uri
+from conf.settings import AppConfig
+
+# A query's batches and the steps between them write the same tables: one at a time.
+_LOCKS: defaultdict[str, RLock] = defaultdict(RLock)
+Batch = Callable[[DataFrame, int, str], None]
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """When a query runs: once over what is there, or every so many seconds until it is stopped."""
+
+    once: bool = True
+    every_s: float = 2.0
+
+    def options(self) -> dict[str, object]:
+        """Keyword arguments of ``DataStreamWriter.trigger``."""
+        return {"availableNow": True} if self.once else {"processingTime": f"{self.every_s} seconds"}
+
+
+def start_query(
+    spark: SparkSession, settings: AppConfig, name: str, stream: DataFrame, batch: Batch, trigger: Trigger
+) -> StreamingQuery:
+    """Start ``name`` with its checkpoint beside the lake.
+
+    Args:
+        spark: Session.
+        settings: Says where the checkpoint is.
+        name: Query name; also the checkpoint's folder.
+        stream: Streaming DataFrame.
+        batch: Called with the micro-batch, its number, and ``<name>:<generation>``: the id under which the batch's
+            writes are made at most once. The generation is the checkpoint's own, so a new checkpoint never passes for
+            an old one.
+        trigger: When to run.
+    """
+    checkpoint = checkpoint_uri(name, settings)
+
+    def run(df: DataFrame, batch_id: int) -> None:
+        with _LOCKS[name]:
+            batch(df, batch_id, f"{name}:{generation(spark, checkpoint)}")
+
+    writer = stream.writeStream.queryName(name).foreachBatch(run).option("checkpointLocation", checkpoint)
+    return writer.trigger(**trigger.options()).start()  # type: ignore[arg-type]
+
+
+def between_batches(name: str) -> RLock:
+    """A lock to hold while something other than a batch of ``name`` writes its tables."""
+    return _LOCKS[name]
+
+
+def generation(spark: SparkSession, checkpoint: str) -> str:
+    """Id of a checkpoint: Spark writes it when the checkpoint is made and keeps it for its life."""
+    text = spark.read.text(f"{checkpoint}/metadata").first()
+    if text is None:
+        raise RuntimeError(f"checkpoint {checkpoint} has no metadata: it is damaged, remove it to start a new generation")
+    return str(json.loads(text[0])["id"])[:8]
