@@ -79,7 +79,8 @@ def limit_lap(vehicle: Vehicle, curvature_per_m: Array, step_m: float) -> Array:
 
 def _march(cap: Array, curvature: Array, share: Array, gain: Array, force_n: Force) -> Array:
     """Integrate the squared speed over distance under a cap, twice round: the second time the start is known."""
-    cap2, bend, across = (np.ascontiguousarray(table.T) for table in (cap * cap, curvature, share))
+    between = 0.5 * (curvature + np.roll(curvature, 1, axis=1))  # of the step that ends at a point
+    cap2, bend, across = (np.ascontiguousarray(table.T) for table in (cap * cap, between, share))
     out = np.empty_like(cap2)
     speed2 = cap2[-1].copy()
     for i in (*range(len(cap2)), *range(len(cap2))):

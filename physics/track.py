@@ -59,7 +59,7 @@ def centre_line(track: TrackSpec, step_m: float = 1.0) -> Line:
             f"track '{track.name}' does not close: it ends {gap:.2f} m from its start after a turn of "
             f"{np.degrees(turn):.2f} degrees; change its straights (gap <= {MAX_GAP_M} m) and angles (360)"
         )
-    s = _even(track.length_m, n)
+    s = even_grid(track.length_m, n)
     which = np.searchsorted(ends, s, side="right")
     into = s - starts[which]
     x, y = np.array([_chord(*p) for p in zip(headings[which], bends[which], into, strict=True)]).T
@@ -89,16 +89,18 @@ def line_through(x_m: Array, y_m: Array, n: int) -> Line:
     step = np.hypot(np.diff(x_m, append=x_m[0]), np.diff(y_m, append=y_m[0]))
     along = np.concatenate([[0.0], np.cumsum(step)])
     length = float(along[-1])
-    s = _even(length, n)
+    s = even_grid(length, n)
     x, y = (np.interp(s, along, np.append(axis, axis[0])) for axis in (x_m, y_m))
-    return Line(s, x, y, _curvature(x, y), length)
+    return Line(s, x, y, curvature_per_m(x, y), length)
 
 
-def _even(length_m: float, n: int) -> Array:
+def even_grid(length_m: float, n: int) -> Array:
+    """Distances of ``n`` points spread evenly over a closed lap, shape (n,)."""
     return np.asarray(np.arange(n) * (length_m / n), dtype=np.float64)
 
 
-def _curvature(x: Array, y: Array) -> Array:
+def curvature_per_m(x: Array, y: Array) -> Array:
+    """Signed curvature of a closed curve through points, by periodic central differences; positive to the left."""
     dx, dy = (np.roll(axis, -1) - np.roll(axis, 1) for axis in (x, y))
     ddx, ddy = (np.roll(axis, -1) - 2 * axis + np.roll(axis, 1) for axis in (x, y))
     return np.asarray((dx * ddy - dy * ddx) * 4.0 / (dx * dx + dy * dy) ** 1.5)

@@ -22,6 +22,7 @@ Array = npt.NDArray[np.float64]
 
 _START_MPS = 22.0
 _HOLD_S = 0.35  # a driver does not shift again at once
+_BRAKE_MOST = 0.985  # share of the grip left that brakes may take: no wheel locks
 _BRAKE_RELEASE = 2.0  # brakes come off faster than they go on
 _DITHER_MPS2, _DITHER_S = 0.25, 0.5  # nobody holds a foot still
 _LIFT_MARGIN = 1.02  # over the speed wanted ahead before the throttle is let go
@@ -98,7 +99,7 @@ class Drive:
         """Drive on until every car has come as far as its ``distance_m``, shape (cars,)."""
         parts: list[Trace] = []
         while not parts or (self.distance_m < distance_m).any():
-            parts.append(self.run(_BLOCK))
+            parts.append(self.run(_BLOCK // 4))
         names = [name for name in Trace.__dataclass_fields__ if name != "dt_s"]
         return Trace(self.dt_s, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
@@ -151,8 +152,8 @@ class Drive:
         load = np.minimum(np.maximum((force - least) / span, 0.0), now.full_load)
         load[lift | (rpm > car.spec.engine.limiter_rpm)] = 0.0
         load = self._load + np.minimum(np.maximum(load - self._load, -self._off), self._on)
-        side_left = grip_left_n(car, speed2, bend, 1.0, now.drive_share)
-        load = np.minimum(load, (car.traction_n(side_left) - least) / span)
+        grip_left = grip_left_n(car, speed2, bend, 1.0, 1.0)
+        load = np.minimum(load, (car.traction_n(grip_left * now.drive_share) - least) / span)
         clutch_open = open_share > 0.0
         load[clutch_open] = 0.0
         torque = load * (full + drag) - drag
@@ -164,7 +165,7 @@ class Drive:
         brake = self._brake + np.minimum(
             np.maximum(press - self._brake, -_BRAKE_RELEASE * self._brake_on), self._brake_on
         )
-        most = grip_left_n(car, speed2, bend, 1.0, 0.985) + np.minimum(drive, 0.0)
+        most = _BRAKE_MOST * grip_left + np.minimum(drive, 0.0)
         brake = np.maximum(np.minimum(brake, most), 0.0)
 
         accel = (drive - brake - resistance) / car.inertia_kg
