@@ -1,23 +1,31 @@
 """The lake's balance: no unit lost, none counted twice.
 
-A unit is one reading, one sample of a frame, or one message that could not be decoded. For every streaming query
-``units = written + repeats + conflicts + quarantined`` (``ops.reconciliation``, one row per batch), and the tables
-themselves must hold what those rows say. Kafka offsets in bronze must be an unbroken run per topic and partition.
+A unit is one reading, one sample of a frame, or one message that could not be decoded. For every micro-batch
+``units = written + repeats + conflicts + quarantined`` (``ops.reconciliation``), every bronze message is in one batch
+of one checkpoint generation, the silver tables hold what the batches say, and Kafka's offsets in bronze are an unbroken
+run per topic and partition.
+
+A batch writes in the order quarantine, conflicts, reconciliation, telemetry. One that is under way, or was cut off and
+will be completed, is therefore told from one that lost something: its rows are newer than the last account, or its
+transaction (``<query>:rows``) is not in ``silver.telemetry`` yet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from collections.abc import Collection, Iterator
 
 from conf.settings import AppConfig
+from serving.account import Account, Balance, Check, State, total_of
 from serving.sql import query
 from serving.store import existing_tables, open_table, table_stats
 
-State = Literal["ok", "waiting", "failed"]
-
 BRONZE = "bronze.telemetry_events"
 RECONCILIATION = "ops.reconciliation"
+TELEMETRY = "silver.telemetry"
+TABLES = (BRONZE, RECONCILIATION, TELEMETRY, "silver.conflicts", "silver.quarantine")
+
+_ATTEMPTS = 3
+_UNDER_WAY = "a silver batch is under way or was cut off, `slipstream stream silver` completes it"
 
 _ACCOUNTS = """
     select query, count(*) as batches, coalesce(sum(messages), 0) as messages, coalesce(sum(units), 0) as units,
@@ -26,204 +34,139 @@ _ACCOUNTS = """
            count(*) filter (where units is distinct from written + repeats + conflicts + quarantined) as open_batches
     from ops.reconciliation group by query order by max(written_ts), query
 """
-
+_BATCHES = "select query, batch_id, written from ops.reconciliation"
 _OFFSETS = """
     select topic, kafka_partition, count(*) as n, count(distinct kafka_offset) as offsets,
            max(kafka_offset) - min(kafka_offset) + 1 as span
     from bronze.telemetry_events group by topic, kafka_partition order by topic, kafka_partition
 """
-
-# Table: what it holds, how to count it, and the column of the account that must equal it.
-_HOLDINGS = {
-    "silver.telemetry": (
-        "units written", "select coalesce(sum(n_readings), 0) as n from silver.telemetry", "written"
+_WRITTEN = "select coalesce(sum(n_readings), 0) as n from silver.telemetry"
+_LAST_ACCOUNT = "select coalesce(max(written_ts), to_timestamp(0)) as ts from ops.reconciliation"
+# Table, its rows, those newer than the last account, and the column of the account that must equal the others.
+_LISTED = (
+    (
+        "silver.conflicts",
+        "select count(*) as n, count(*) filter (where noted_ts > '{last}') as late from silver.conflicts",
+        "conflicts",
     ),
-    "silver.conflicts": ("conflicts", "select count(*) as n from silver.conflicts", "conflicts"),
-    "silver.quarantine": ("units quarantined", "select count(*) as n from silver.quarantine", "quarantined"),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Account:
-    """Sums of ``ops.reconciliation``: for one streaming query, or all.
-
-    ``difference`` is the units that nothing accounts for; zero when the account closes.
-    """
-
-    query: str
-    batches: int
-    messages: int
-    units: int
-    written: int
-    repeats: int
-    conflicts: int
-    quarantined: int
-    open_batches: int
-
-    @property
-    def difference(self) -> int:
-        """Units minus all that became of them."""
-        return self.units - self.written - self.repeats - self.conflicts - self.quarantined
-
-
-@dataclass(frozen=True)
-class Check:
-    """One comparison: ``difference`` is ``actual - expected``, ``waiting`` means a job has yet to catch up."""
-
-    name: str
-    state: State
-    expected: int
-    actual: int
-    hint: str = ""
-
-    @property
-    def difference(self) -> int:
-        """``actual - expected``."""
-        return self.actual - self.expected
-
-
-@dataclass(frozen=True)
-class Balance:
-    """The balance of a lake.
-
-    Attributes:
-        bronze_rows: Rows of ``bronze.telemetry_events``; ``None`` if there is no such table.
-        accounts: One per streaming query.
-        total: Their sum.
-        checks: Every comparison made.
-    """
-
-    bronze_rows: int | None
-    accounts: tuple[Account, ...]
-    total: Account
-    checks: tuple[Check, ...]
-
-    @property
-    def empty(self) -> bool:
-        """True if nothing has been ingested yet."""
-        return not self.bronze_rows and not self.accounts
-
-    @property
-    def closes(self) -> bool:
-        """True if every check is ok, and nothing waits."""
-        return all(check.state == "ok" for check in self.checks)
-
-    @property
-    def broken(self) -> bool:
-        """True if a check failed: units are lost or counted twice."""
-        return any(check.state == "failed" for check in self.checks)
-
-    def summary(self) -> str:
-        """One line."""
-        if self.empty:
-            return "nothing ingested yet: start with `slipstream stream bronze`"
-        failed = [check.name for check in self.checks if check.state == "failed"]
-        if failed:
-            return f"the balance does NOT close: {'; '.join(failed)}"
-        waiting = [check.hint for check in self.checks if check.state == "waiting"]
-        if waiting:
-            return f"the balance is open, not broken: {'; '.join(waiting)}"
-        t = self.total
-        return (
-            f"the balance closes: {t.units:,} units = {t.written:,} written + {t.repeats:,} repeats"
-            f" + {t.conflicts:,} conflicts + {t.quarantined:,} quarantined"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return {
-            "empty": self.empty,
-            "closes": self.closes,
-            "broken": self.broken,
-            "summary": self.summary(),
-            "bronze_rows": self.bronze_rows,
-            "total": _as_dict(self.total),
-            "queries": [_as_dict(account) for account in self.accounts],
-            "checks": [_as_dict(check) for check in self.checks],
-        }
+    (
+        "silver.quarantine",
+        "select count(*) as n, count(*) filter (where quarantined_ts > '{last}') as late from silver.quarantine",
+        "quarantined",
+    ),
+)
 
 
 def lake_balance(settings: AppConfig) -> Balance:
     """Balance a lake, from its tables alone.
 
+    Tables that change while they are read are read again, a few times at most.
+
     Raises:
         LakeError: If a table exists and cannot be read.
     """
+    for _ in range(_ATTEMPTS):
+        before = _versions(settings)
+        balance = _read(settings, before.keys())
+        if not balance.broken or _versions(settings) == before:
+            break
+    return balance
+
+
+def _versions(settings: AppConfig) -> dict[str, int]:
     existing = set(existing_tables(settings))
+    return {name: open_table(name, settings).version() for name in TABLES if name in existing}
+
+
+def _read(settings: AppConfig, existing: Collection[str]) -> Balance:
+    accounts = _accounts(settings, existing) if RECONCILIATION in existing else ()
+    total = total_of(accounts)
     bronze_rows = table_stats(open_table(BRONZE, settings)).rows if BRONZE in existing else None
-    accounts = _accounts(settings) if RECONCILIATION in existing else ()
-    total = _total(accounts)
     checks: list[Check] = []
-    if BRONZE in existing:
+    if bronze_rows is not None:
         checks += _offset_checks(settings)
-        checks += _promoted(bronze_rows or 0, accounts)
+        checks.append(_messages_check(bronze_rows, total))
     checks += [_account_check(account) for account in accounts]
-    checks += _table_checks(settings, existing, total)
+    if TELEMETRY in existing or total.written:
+        checks.append(_written_check(settings, existing, total))
+    checks += _listed_checks(settings, existing, total)
     return Balance(bronze_rows, accounts, total, tuple(checks))
 
 
-def _accounts(settings: AppConfig) -> tuple[Account, ...]:
+def _accounts(settings: AppConfig, existing: Collection[str]) -> tuple[Account, ...]:
     """One account per query, the one that wrote last at the end."""
+    pending = _pending(settings, existing)
     rows = query(_ACCOUNTS, settings).to_pylist()
-    return tuple(Account(**row) for row in rows)
+    return tuple(
+        Account(**row, pending_batches=len(mine), pending_written=sum(mine))
+        for row in rows
+        for mine in [pending.get(row["query"], [])]
+    )
 
 
-def _total(accounts: tuple[Account, ...]) -> Account:
-    counts = [f.name for f in fields(Account) if f.name != "query"]
-    return Account("all", **{name: sum(getattr(account, name) for account in accounts) for name in counts})
+def _pending(settings: AppConfig, existing: Collection[str]) -> dict[str, list[int]]:
+    """``written`` of each batch whose rows are not all in silver yet, by query."""
+    table = open_table(TELEMETRY, settings) if TELEMETRY in existing else None
+    done: dict[str, int] = {}
+    pending: dict[str, list[int]] = {}
+    for row in query(_BATCHES, settings).to_pylist():
+        name = row["query"]
+        if name not in done:
+            version = table.transaction_version(f"{name}:rows") if table is not None else None
+            done[name] = -1 if version is None else version
+        if row["batch_id"] > done[name]:
+            pending.setdefault(name, []).append(row["written"] or 0)
+    return pending
+
+
+def _offset_checks(settings: AppConfig) -> Iterator[Check]:
+    """Per topic and partition: as many distinct offsets as rows, and as many as lie between the first and the last."""
+    for row in query(_OFFSETS, settings).to_pylist():
+        part = f"{row['topic']}-{row['kafka_partition']}"
+        yield _equal(f"{part}: no offset missing", row["span"], row["offsets"])
+        yield _equal(f"{part}: no offset twice", row["offsets"], row["n"])
+
+
+def _messages_check(bronze_rows: int, total: Account) -> Check:
+    missing = bronze_rows - total.messages
+    state: State = "ok" if not missing else "waiting" if missing > 0 else "failed"
+    hint = f"{missing:,} bronze messages wait for `slipstream stream silver`" if state == "waiting" else ""
+    return Check("every bronze message read once", state, bronze_rows, total.messages, hint)
 
 
 def _account_check(account: Account) -> Check:
-    accounted = account.units - account.difference
     good = account.difference == 0 and account.open_batches == 0
     hint = "" if good else f"{account.open_batches} of {account.batches} batches do not add up"
-    return Check(f"{account.query}: every unit accounted for", _state(good), account.units, accounted, hint)
+    accounted = account.units - account.difference
+    name = f"{account.query}: every unit accounted for"
+    return Check(name, "ok" if good else "failed", account.units, accounted, hint)
 
 
-def _promoted(bronze_rows: int, accounts: tuple[Account, ...]) -> list[Check]:
-    """Bronze rows against the messages that each query read; only the newest query is expected to have read all."""
-    checks = []
-    for account in accounts[:-1]:
-        good = account.messages <= bronze_rows
-        checks.append(
-            Check(f"{account.query}: read no more than bronze has", _state(good), bronze_rows, account.messages)
-        )
-    newest = accounts[-1] if accounts else None
-    read = newest.messages if newest else 0
-    state: State = "ok" if read == bronze_rows else "waiting" if read < bronze_rows else "failed"
-    hint = f"{bronze_rows - read:,} bronze messages wait for `slipstream stream silver`" if state == "waiting" else ""
-    name = newest.query if newest else "silver"
-    return [*checks, Check(f"{name}: every bronze message read once", state, bronze_rows, read, hint)]
+def _written_check(settings: AppConfig, existing: Collection[str], total: Account) -> Check:
+    actual = query(_WRITTEN, settings)["n"][0].as_py() if TELEMETRY in existing else 0
+    check = _equal(f"{TELEMETRY}: units written", total.written, actual)
+    if check.state == "failed" and total.written - total.pending_written <= actual < total.written:
+        return Check(check.name, "waiting", check.expected, actual, _UNDER_WAY)
+    return check
 
 
-def _offset_checks(settings: AppConfig) -> list[Check]:
-    """Per topic and partition: as many distinct offsets as rows, and as many as lie between the first and the last."""
-    rows = query(_OFFSETS, settings).to_pylist()
-    return [
-        check
-        for row in rows
-        for part in [f"{row['topic']}-{row['kafka_partition']}"]
-        for check in (
-            Check(f"{part}: no offset missing", _state(row["offsets"] == row["span"]), row["span"], row["offsets"]),
-            Check(f"{part}: no offset twice", _state(row["n"] == row["offsets"]), row["offsets"], row["n"]),
-        )
-    ]
-
-
-def _table_checks(settings: AppConfig, existing: set[str], total: Account) -> list[Check]:
-    """The tables against the account's sums. A table that does not exist holds nothing."""
-    checks = []
-    for table, (what, sql, column) in _HOLDINGS.items():
+def _listed_checks(settings: AppConfig, existing: Collection[str], total: Account) -> Iterator[Check]:
+    """The tables that list units, against the account's sums. A table that does not exist lists none."""
+    last = "1970-01-01T00:00:00Z"
+    if RECONCILIATION in existing:
+        last = query(_LAST_ACCOUNT, settings)["ts"].cast("string")[0].as_py()
+    for table, sql, column in _LISTED:
         expected = getattr(total, column)
-        actual = query(sql, settings)["n"][0].as_py() if table in existing else 0
-        if table in existing or expected:
-            checks.append(Check(f"{table}: {what}", _state(actual == expected), expected, actual))
-    return checks
+        if table not in existing and not expected:
+            continue
+        row = {"n": 0, "late": 0}
+        if table in existing:
+            (row,) = query(sql.format(last=last), settings).to_pylist()
+        check = _equal(f"{table}: {column}", expected, row["n"])
+        if check.state == "failed" and row["n"] - row["late"] == expected:
+            check = Check(check.name, "waiting", expected, row["n"], _UNDER_WAY)
+        yield check
 
 
-def _state(good: bool) -> State:
-    return "ok" if good else "failed"
-
-
-def _as_dict(item: Account | Check) -> dict[str, Any]:
-    return {f.name: getattr(item, f.name) for f in fields(item)} | {"difference": item.difference}
+def _equal(name: str, expected: int, actual: int) -> Check:
+    return Check(name, "ok" if expected == actual else "failed", expected, actual)

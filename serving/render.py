@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from serving.balance import Account, Balance
+from serving.account import Account, Balance
 from serving.describe import ColumnInfo, TableInfo
 
 _COLOURS = {"ok": "green", "waiting": "yellow", "failed": "red"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from conf.settings import AppConfig
     from infra.doctor import Check
-    from serving.balance import Balance
+    from serving.account import Balance
 
 app = typer.Typer()
 
@@ -59,8 +59,8 @@ def up(
         return
     statuses = stack.up(settings, auto_port, service, Console(stderr=True))
     stack.print_status(statuses, console)
-    places = stack.endpoints(settings)
-    summary(f"Kafka at {places.bootstrap}, MLflow at {places.tracking_uri}; stop them with `slipstream down`")
+    places = ", ".join(f"{each.name} at {each.address}" for each in statuses if each.state == "up")
+    summary(f"up: {places or 'nothing'}; `slipstream down` stops it")
 
 
 @app.command(rich_help_panel=PANEL)

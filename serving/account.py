@@ -1,0 +1,131 @@
+"""The words of the lake's balance: accounts, checks, and what they say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+State = Literal["ok", "waiting", "failed"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Sums of ``ops.reconciliation``: for one streaming query (one checkpoint generation), or all.
+
+    Attributes:
+        query: Name and generation, ``all`` for the sum.
+        batches: Micro-batches.
+        messages: Bronze rows read.
+        units: Readings, frame samples and messages that could not be decoded.
+        written: Units that reached ``silver.telemetry``.
+        repeats: Units identical to one already there.
+        conflicts: Units that contradict one already there.
+        quarantined: Units refused.
+        open_batches: Batches whose units do not add up.
+        pending_batches: Batches accounted for whose rows are not all in ``silver.telemetry`` yet.
+        pending_written: ``written`` of these.
+    """
+
+    query: str
+    batches: int
+    messages: int
+    units: int
+    written: int
+    repeats: int
+    conflicts: int
+    quarantined: int
+    open_batches: int
+    pending_batches: int = 0
+    pending_written: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Units minus all that became of them."""
+        return self.units - self.written - self.repeats - self.conflicts - self.quarantined
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison; ``waiting`` means that a job has yet to catch up, and ``hint`` says which."""
+
+    name: str
+    state: State
+    expected: int
+    actual: int
+    hint: str = ""
+
+    @property
+    def difference(self) -> int:
+        """``actual - expected``."""
+        return self.actual - self.expected
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The balance of a lake.
+
+    Attributes:
+        bronze_rows: Rows of ``bronze.telemetry_events``; ``None`` if there is no such table.
+        accounts: One per streaming query, the one that wrote last at the end.
+        total: Their sum.
+        checks: Every comparison made.
+    """
+
+    bronze_rows: int | None
+    accounts: tuple[Account, ...]
+    total: Account
+    checks: tuple[Check, ...]
+
+    @property
+    def empty(self) -> bool:
+        """True if nothing has been ingested yet."""
+        return not self.bronze_rows and not self.accounts
+
+    @property
+    def closes(self) -> bool:
+        """True if every check is ok, and nothing waits."""
+        return all(check.state == "ok" for check in self.checks)
+
+    @property
+    def broken(self) -> bool:
+        """True if a check failed: units are lost or counted twice."""
+        return any(check.state == "failed" for check in self.checks)
+
+    def summary(self) -> str:
+        """One line."""
+        if self.empty and not self.broken:
+            return "nothing ingested yet: start with `slipstream stream bronze`"
+        failed = [check.name for check in self.checks if check.state == "failed"]
+        if failed:
+            return f"the balance does NOT close: {'; '.join(failed)}"
+        waiting = [check.hint for check in self.checks if check.state == "waiting"]
+        if waiting:
+            return f"the balance is open, not broken: {'; '.join(dict.fromkeys(waiting))}"
+        t = self.total
+        return (
+            f"the balance closes: {t.units:,} units = {t.written:,} written + {t.repeats:,} repeats"
+            f" + {t.conflicts:,} conflicts + {t.quarantined:,} quarantined"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "empty": self.empty,
+            "closes": self.closes,
+            "broken": self.broken,
+            "summary": self.summary(),
+            "bronze_rows": self.bronze_rows,
+            "total": _as_dict(self.total),
+            "queries": [_as_dict(account) for account in self.accounts],
+            "checks": [_as_dict(check) for check in self.checks],
+        }
+
+
+def total_of(accounts: tuple[Account, ...]) -> Account:
+    """The sum of accounts."""
+    counts = [f.name for f in fields(Account) if f.name != "query"]
+    return Account("all", **{name: sum(getattr(account, name) for account in accounts) for name in counts})
+
+
+def _as_dict(item: Account | Check) -> dict[str, Any]:
+    return {f.name: getattr(item, f.name) for f in fields(item)} | {"difference": item.difference}
