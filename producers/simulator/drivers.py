@@ -50,16 +50,16 @@ class Style:
 
 PROFILES: dict[ProfileName, Style] = {
     "aggressive": Style(0.96, 0.94, 0.95, 1.00, 7.0, 9.0, 6.0, 0.0, 0.970, 0.62, 0.09, 2.6, 7.0),
-    "normal": Style(0.89, 0.80, 0.84, 0.96, 3.0, 4.5, 3.2, 0.25, 0.925, 0.54, 0.16, 1.5, 8.5),
-    "safe": Style(0.78, 0.58, 0.66, 0.86, 1.6, 2.5, 1.7, 0.7, 0.850, 0.48, 0.24, 1.0, 10.0),
+    "normal": Style(0.88, 0.77, 0.80, 0.91, 2.8, 4.2, 3.0, 0.3, 0.885, 0.50, 0.17, 1.4, 8.5),
+    "safe": Style(0.78, 0.58, 0.66, 0.82, 1.6, 2.5, 1.7, 0.7, 0.820, 0.46, 0.24, 1.0, 10.0),
     "eco": Style(0.84, 0.62, 0.60, 0.66, 1.1, 1.6, 1.9, 2.2, 0.690, 0.38, 0.22, 0.9, 9.5),
 }
 
 # Spread between drivers of one profile, as a share of the field's value: habits vary more than limits do.
-_SPREAD = Style(0.018, 0.06, 0.05, 0.03, 0.25, 0.25, 0.20, 0.30, 0.02, 0.06, 0.20, 0.15, 0.12)
+_SPREAD = Style(0.018, 0.06, 0.05, 0.045, 0.25, 0.25, 0.20, 0.30, 0.02, 0.06, 0.20, 0.15, 0.12)
 _AT_MOST = Style(0.975, 0.96, 0.97, 1.0, 12.0, 15.0, 9.0, 4.0, 0.985, 0.68, 0.5, 4.0, 14.0)
 # Every so often a lap is driven unlike oneself: held up, pushing, saving fuel.
-_OTHER_LAP_PROBABILITY = 0.18
+_OTHER_LAP_PROBABILITY = 0.12
 _LAP_SPREAD = 0.006
 
 
