@@ -123,12 +123,15 @@ class KafkaStreamer:
             "error_cb": self._on_error,
             "logger": log,
         }
-        self._fixed_headers = [
+        self._fixed_headers: list[tuple[str, bytes | str]] = [
             ("ce_specversion", b"1.0"),
             ("ce_source", source.encode()),
             ("content-type", b"application/json"),
         ]
+        self._headers: dict[str, list[tuple[str, bytes | str]]] = {}
         self._producer: Any = None
+        self._produce: Callable[..., None] = self._not_connected
+        self._cluster_id = ""
         self._sent = self._failed = self._bytes = 0
         self._errors: list[str] = []
         self._last_error = ""
@@ -144,7 +147,10 @@ class KafkaStreamer:
             UnknownTopicError: If it has no such topic.
         """
         self._producer = Producer(self._options)
-        self._check_topic(self._find_topics())
+        cluster = self._find_cluster()
+        self._check_topic(cluster.topics)
+        self._cluster_id = str(cluster.cluster_id)
+        self._produce = self._producer.produce
         self._started = time.perf_counter()
         return self
 
@@ -162,6 +168,11 @@ class KafkaStreamer:
         if error is None or isinstance(error, DeliveryError):
             raise DeliveryError(self.report) from error
         error.add_note(str(DeliveryError(self.report)))
+
+    @property
+    def cluster_id(self) -> str:
+        """Id of the cluster, which stays the same when its address changes; empty before it is entered."""
+        return self._cluster_id
 
     @property
     def report(self) -> DeliveryReport:
@@ -185,8 +196,11 @@ class KafkaStreamer:
             DeliveryError: If this or an earlier message failed for good.
         """
         stamp = self._rfc3339(time.time_ns() // 1000 if time_us is None else time_us)
-        headers = [*self._fixed_headers, ("ce_type", event_type.encode()), ("ce_time", stamp)]
-        self._put(key, value, [*headers, ("ce_id", event_id.encode())])
+        headers = [*self._headers_of(event_type), ("ce_time", stamp), ("ce_id", event_id)]
+        try:
+            self._produce(self._topic, value, key, headers=headers)
+        except (BufferError, KafkaException):
+            self._put(key, value, headers)
         self._sent += 1
         self._bytes += len(value)
         if self._sent % POLL_EVERY == 0:
@@ -198,9 +212,8 @@ class KafkaStreamer:
         Raises:
             DeliveryError: If one of these or an earlier message failed for good.
         """
-        fixed = [*self._fixed_headers, ("ce_type", event_type.encode())]
-        put: Callable[..., None] = self._producer.produce
-        topic, count, size = self._topic, 0, 0
+        fixed, produce, topic = self._headers_of(event_type), self._produce, self._topic
+        count = size = 0
         try:
             for key, value, event_id in records:
                 if count % POLL_EVERY == 0:
@@ -208,7 +221,7 @@ class KafkaStreamer:
                     stamped = [*fixed, ("ce_time", self._rfc3339(time.time_ns() // 1000))]
                 headers = [*stamped, ("ce_id", event_id)]
                 try:
-                    put(topic, value, key, headers=headers)
+                    produce(topic, value, key, headers=headers)
                 except (BufferError, KafkaException):
                     self._put(key, value, headers)
                 count += 1
@@ -235,10 +248,10 @@ class KafkaStreamer:
         """
         self._poll(0)
 
-    def _put(self, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+    def _put(self, key: bytes, value: bytes, headers: list[tuple[str, bytes | str]]) -> None:
         while True:
             try:
-                self._producer.produce(self._topic, value, key, headers=headers)
+                self._produce(self._topic, value, key, headers=headers)
                 return
             except BufferError:
                 self._poll(0.05)
@@ -247,6 +260,15 @@ class KafkaStreamer:
                 self._failed += 1
                 self._keep_error(f"{len(value)} bytes for key {key!r}: {error.args[0].str()}")
                 raise DeliveryError(self.report) from error
+
+    def _headers_of(self, event_type: str) -> list[tuple[str, bytes | str]]:
+        """The headers that all events of one type share."""
+        if event_type not in self._headers:
+            self._headers[event_type] = [*self._fixed_headers, ("ce_type", event_type.encode())]
+        return self._headers[event_type]
+
+    def _not_connected(self, *_: object, **__: object) -> None:
+        raise RuntimeError("a KafkaStreamer sends inside its with block only")
 
     def _poll(self, timeout_s: float) -> None:
         self._producer.poll(timeout_s)
@@ -273,11 +295,11 @@ class KafkaStreamer:
             self._time_prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
         return b"%b.%06dZ" % (self._time_prefix, micros)
 
-    def _find_topics(self) -> Mapping[str, Any]:
+    def _find_cluster(self) -> Any:
         until = time.monotonic() + self._connect_timeout_s
         while True:
             try:
-                topics: Mapping[str, Any] = self._producer.list_topics(timeout=1.0).topics
+                return self._producer.list_topics(timeout=1.0)
             except KafkaException as error:
                 self._producer.poll(0)
                 if time.monotonic() >= until:
@@ -286,8 +308,6 @@ class KafkaStreamer:
                         f"{error.args[0].str()} {self._last_error}; start the local one with `slipstream up`, or set "
                         "KAFKA_BOOTSTRAP_SERVERS (and KAFKA_CONFIG for security)"
                     ) from error
-            else:
-                return topics
 
     def _check_topic(self, topics: Mapping[str, Any]) -> None:
         topic = topics.get(self._topic)

@@ -115,7 +115,7 @@ def _replay_file(
         readings = read(path, session)
         read_s = time.perf_counter() - begun
         state = ReplayState(
-            state_dir, digest=readings.digest, session=session, topic=target.topic, bootstrap=target.bootstrap
+            state_dir, digest=readings.digest, session=session, topic=target.topic, cluster=streamer.cluster_id
         )
         start = min(state.resume_at(), readings.frame.height) if resume else 0
         delivery = _Delivery(streamer, state, readings, start, on_progress)

@@ -33,7 +33,7 @@ class Progress:
 
 
 class ReplayState:
-    """The state file of one content, session and topic.
+    """The state file of one content, session, topic and cluster.
 
     Written whole to a new file that then takes the old one's place, so that it is never half written.
 
@@ -42,11 +42,11 @@ class ReplayState:
         digest: Identity of the file's content.
         session: Session given by the user, if any.
         topic: Where to.
-        bootstrap: At which broker.
+        cluster: Id of the Kafka cluster, so that a broker may come back at another address.
     """
 
-    def __init__(self, folder: Path, *, digest: str, session: str | None, topic: str, bootstrap: str) -> None:
-        where = hashlib.sha256(f"{session or ''}|{topic}|{bootstrap}".encode()).hexdigest()[:8]
+    def __init__(self, folder: Path, *, digest: str, session: str | None, topic: str, cluster: str) -> None:
+        where = hashlib.sha256(f"{session or ''}|{topic}|{cluster}".encode()).hexdigest()[:8]
         self.path = folder / f"{digest}-{where}.json"
 
     def load(self) -> Progress | None:

@@ -18,3 +18,8 @@ def test_no_broker_is_a_clear_error_within_its_time():
         ):
             KafkaStreamer(address, source="/test", connect_timeout_s=2.0).__enter__()
         assert time.monotonic() - begun < 6
+
+
+def test_sending_before_connecting_is_a_clear_error():
+    with pytest.raises(RuntimeError, match="inside its with block"):
+        KafkaStreamer("127.0.0.1:1", source="/test").send(b"k", b"v", "t", "0")

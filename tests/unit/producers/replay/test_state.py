@@ -7,8 +7,10 @@ import pytest
 from producers.replay.state import ReplayState
 
 
-def state(folder: Path, session: str | None = None, topic: str = "t", digest: str = "d") -> ReplayState:
-    return ReplayState(folder, digest=digest, session=session, topic=topic, bootstrap="b")
+def state(
+    folder: Path, session: str | None = None, topic: str = "t", digest: str = "d", cluster: str = "c"
+) -> ReplayState:
+    return ReplayState(folder, digest=digest, session=session, topic=topic, cluster=cluster)
 
 
 def test_goes_on_where_it_stopped_and_starts_again_once_finished(tmp_path: Path):
@@ -21,11 +23,12 @@ def test_goes_on_where_it_stopped_and_starts_again_once_finished(tmp_path: Path)
     assert [path.suffix for path in folder.iterdir()] == [".json"]
 
 
-def test_another_content_session_or_topic_is_another_replay(tmp_path: Path):
+def test_another_content_session_topic_or_cluster_is_another_replay(tmp_path: Path):
     state(tmp_path).save("f.csv", 100, 40)
     assert state(tmp_path, session="s").resume_at() == 0
     assert state(tmp_path, topic="u").resume_at() == 0
     assert state(tmp_path, digest="e").resume_at() == 0
+    assert state(tmp_path, cluster="d").resume_at() == 0
 
 
 def test_a_damaged_state_says_what_to_do(tmp_path: Path):
