@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import onnxruntime as ort
@@ -14,7 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from ml.style.export import INPUT, OUTPUT, forest_to_onnx
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
+
+_OUTPUTS: Final = [OUTPUT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,8 @@ class FittedStyle:
         return np.asarray(self.estimator.predict_proba(x)[:, columns.index(AGGRESSIVE)], dtype=np.float64)
 
     def to_onnx(self) -> bytes:
-        """The forest as an ONNX model that names its features in its metadata."""
-        from skl2onnx import to_onnx  # slow to import, and only needed here
-
-        options = {id(self.estimator): {"zipmap": False}}
-        model = to_onnx(self.estimator, np.zeros((1, len(self.features)), np.float32), options=options)
-        entry = model.metadata_props.add()
-        entry.key, entry.value = "features", json.dumps(self.features)
-        entry = model.metadata_props.add()
-        entry.key, entry.value = "classes", json.dumps([str(label) for label in self.estimator.classes_])
-        return bytes(model.SerializeToString())
+        """The forest's probability of AGGRESSIVE as an ONNX model that names its features in its metadata."""
+        return forest_to_onnx(self.estimator, AGGRESSIVE, self.features)
 
 
 def train(x: pd.DataFrame, y: Sequence[str] | pd.Series[str], params: ForestParams = ForestParams()) -> FittedStyle:
@@ -101,7 +96,7 @@ class OnnxStyleModel:
         features: Names of the inputs, in order.
 
     Raises:
-        ValueError: If the model does not name its features and classes.
+        ValueError: If the model does not name its features and class.
     """
 
     def __init__(self, source: bytes | str | Path) -> None:
@@ -111,20 +106,20 @@ class OnnxStyleModel:
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         meta = self._session.get_modelmeta().custom_metadata_map
-        if not {"features", "classes"} <= meta.keys():
-            raise ValueError("the ONNX model names no features or classes: export it with FittedStyle.to_onnx()")
+        if "features" not in meta or meta.get("class") != AGGRESSIVE:
+            raise ValueError(
+                "the ONNX model does not name its features and class: export it with FittedStyle.to_onnx()"
+            )
         self.features: tuple[str, ...] = tuple(json.loads(meta["features"]))
-        self._column = json.loads(meta["classes"]).index(AGGRESSIVE)
-        self._input = self._session.get_inputs()[0].name
-        self._outputs = [self._session.get_outputs()[1].name]
 
     def predict_one(self, vector: NDArray[np.float32]) -> float:
         """Probability of AGGRESSIVE for one row, shape (n_features,), in the order of ``features``."""
-        row = vector.reshape(1, -1)
-        return float(self._session.run(self._outputs, {self._input: row})[0][0, self._column])
+        row = vector.reshape(1, -1).astype(np.float64)
+        return float(self._session.run(_OUTPUTS, {INPUT: row})[0][0, 0])
 
     def predict_batch(self, rows: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
         """Probabilities of AGGRESSIVE; ``rows`` is (n, n_features) in order, or a frame with the feature columns."""
         values = rows[list(self.features)] if isinstance(rows, pd.DataFrame) else rows
-        x = np.ascontiguousarray(values, dtype=np.float32)
-        return np.asarray(self._session.run(self._outputs, {self._input: x})[0][:, self._column], dtype=np.float64)
+        # Through single precision, as scikit-learn's trees compare.
+        x = np.ascontiguousarray(values, dtype=np.float32).astype(np.float64)
+        return np.asarray(self._session.run(_OUTPUTS, {INPUT: x})[0][:, 0], dtype=np.float64)
