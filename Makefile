@@ -1,0 +1,104 @@
+# Everything runs from a virtual environment in .venv that `make setup` builds from uv.lock.
+# A machine needs Python 3.11 to 3.13 and Java 17 or 21; the rest is fetched.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+STAMP := .venv/.synced
+
+# One folder of jars for the commands and for the tests, wherever SLIPSTREAM_HOME points.
+export SLIPSTREAM_JARS ?= $(or $(SLIPSTREAM_HOME),$(CURDIR)/.slipstream)/jars
+
+# uv works in our environment with its own interpreter and downloads no other.
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON := $(BIN)/python
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: .java help setup demo test test-unit test-spark test-integration lint type arch tables bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .java $(STAMP) ## Build .venv from uv.lock and fetch the Spark and Kafka jars; repeats nothing
+	@$(BIN)/python -c "$$FETCH_JARS"
+
+demo: setup ## Simulate a race, run the whole pipeline, train a model, draw what came out
+	@$(BIN)/slipstream demo
+
+test: setup ## Run all tests: unit, Spark and integration
+	$(BIN)/python -m pytest tests
+
+test-unit: $(STAMP) ## Run the tests that need neither Java nor a server
+	$(BIN)/python -m pytest tests/unit
+
+test-spark: setup ## Run the tests that need Spark
+	$(BIN)/python -m pytest tests/spark
+
+test-integration: setup ## Run the tests that start a broker, a server or a cluster
+	$(BIN)/python -m pytest tests/integration
+
+lint: $(STAMP) ## Check style and format with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(STAMP) ## Check types with mypy, strictly
+	$(BIN)/mypy
+
+arch: $(STAMP) ## Check that imports go one way
+	$(BIN)/lint-imports
+
+tables: $(STAMP) ## Write docs/tables.md anew from the contracts
+	$(BIN)/python docs/generate_tables.py
+
+bench: setup ## Run the benchmarks; results go to benchmarks/results
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove caches and build output; .venv and what runs have kept stay
+	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache spark-warehouse metastore_db derby.log
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+define CHECK_JAVA
+from infra.java import JavaMissingError, find_java
+try:
+    find_java()
+except JavaMissingError as error:
+    raise SystemExit(str(error))
+endef
+
+define FETCH_JARS
+from conf.settings import get_settings
+from infra.jars import JarError, ensure_jars
+from rich.console import Console
+try:
+    ensure_jars(get_settings(), Console(stderr=True))
+except JarError as error:
+    raise SystemExit(str(error))
+endef
+
+export CHECK_JAVA FETCH_JARS
+
+# Before anything is downloaded; infra.java needs nothing but Python.
+.java: | .venv/bin/python
+	@$(BIN)/python -c "$$CHECK_JAVA"
+
+# A Python that fits: the one named, else the first of the versions that do.
+.venv/bin/python:
+	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then \
+	    echo "Making .venv with $$("$$python" --version)"; \
+	    "$$python" -m venv .venv && exit 0; \
+	    rm -rf .venv; \
+	    echo "$$python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	  fi; \
+	done; \
+	echo "Slipstream needs Python 3.11, 3.12 or 3.13; $(PYTHON) is: $$("$(PYTHON)" --version 2>&1 | head -n 1)." >&2; \
+	echo "Install one, then name it if it is not on the PATH: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1
+
+$(STAMP): pyproject.toml uv.lock | .venv/bin/python
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
+	@echo "Installing the packages of uv.lock into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m uv sync --quiet --frozen --all-extras
+	@touch $@
