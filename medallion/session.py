@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from pyspark import SparkConf
@@ -43,8 +44,6 @@ def local_conf(settings: AppConfig) -> dict[str, str]:
         "spark.local.dir": str(home / "tmp"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.pyspark.python": sys.executable,
-        "spark.pyspark.driver.python": sys.executable,
         "spark.sql.adaptive.enabled": "false",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} -XX:+UseParallelGC -XX:-DontCompileHugeMethods",
         "spark.log.level": "ERROR",
@@ -73,6 +72,8 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
     options = dict(REQUIRED) | azure_conf(settings)
     conf = SparkConf()
     if not settings.launched_by_spark_submit:
+        # Spark asks the environment, not its configuration, which Python the workers of a local session run.
+        os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
         options |= local_conf(settings)
         (settings.home / "spark").mkdir(parents=True, exist_ok=True)
     options |= extra or {}

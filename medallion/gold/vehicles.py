@@ -16,6 +16,7 @@ from physics.windows import CHANNELS
 VEHICLE = ["session_id", "vehicle_id"]
 EXTRAS = ["lap_number", "driver_profile", "is_synthetic", "ambient_temp_c", "track_temp_c"]
 AGGRESSIVE = "aggressive"
+_STAMPS = ("run_id", "updated_ts")  # added by Spark, not by the feature functions
 
 
 def inputs(silver: DataFrame) -> DataFrame:
@@ -61,8 +62,8 @@ def by_vehicle(
         contract: The table that the result is for.
         run_id: Job run.
     """
-    names = [c.name for c in contract.columns if c.name != "run_id"]
-    schema = feature_schema(contract, without=("run_id",))
+    names = [c.name for c in contract.columns if c.name not in _STAMPS]
+    schema = feature_schema(contract, without=_STAMPS)
     numbers = [c.name for c in contract.columns if c.physical_type in ("DOUBLE", "INT")]
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:

@@ -70,14 +70,14 @@ def validate(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]], folde
     source = context.data_sources.add_or_update_spark("slipstream")
     batch = source.add_dataframe_asset(suite).add_batch_definition_whole_dataframe("units")
     pairs = list(rules)
-    expectations = gx.ExpectationSuite(suite, expectations=[to_expectation(c, r) for c, r in pairs])
+    expectations = gx.ExpectationSuite(name=suite, expectations=[to_expectation(c, r) for c, r in pairs])
     context.suites.add_or_update(expectations)
     definition = context.validation_definitions.add_or_update(
-        gx.ValidationDefinition(suite, data=batch, suite=context.suites.get(suite))
+        gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.get(suite))
     )
     checkpoint = context.checkpoints.add_or_update(
         gx.Checkpoint(
-            suite,
+            name=suite,
             validation_definitions=[definition],
             actions=[UpdateDataDocsAction(name="data_docs")],
             result_format={"result_format": "BASIC", "partial_unexpected_count": 0},

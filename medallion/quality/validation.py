@@ -44,9 +44,10 @@ def guarded_units(bronze: DataFrame) -> DataFrame:
 
 
 def validate_new_units(lake: Lake, run_id: str) -> ValidationReport | None:
-    """Validate the messages that the silver run ``run_id`` accounted for; ``None`` where there were none."""
-    spans = lake.read("ops.reconciliation").where(F.col("run_id") == run_id)
-    spans = spans.select(F.explode("offsets").alias("tp", "span"))
+    """Validate the messages accounted for since the last validation; ``None`` where there are none."""
+    last = lake.read(RESULTS).agg(F.max("run_ts").alias("last"))
+    batches = lake.read("ops.reconciliation").join(last).where("last is null or written_ts > last")
+    spans = batches.select(F.explode("offsets").alias("tp", "span"))
     bounds = spans.groupBy("tp").agg(F.min("span.from").alias("lo"), F.max("span.to").alias("hi")).collect()
     if not bounds:
         return None

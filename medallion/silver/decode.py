@@ -127,8 +127,13 @@ def _frame_flaws(whole: Column) -> list[tuple[Column, Column]]:
 
 def _samples(messages: DataFrame) -> DataFrame:
     """Frames to samples in canonical columns, each judged; a flawed frame is one unit."""
-    frames = _parse(messages, load_contract("event.frame.v1"))
-    zipped = F.arrays_zip(*(F.col(f"m.{a}").alias(a) for a in _frame_arrays()))
+    event = load_contract("event.frame.v1")
+    frames = _parse(messages, event)
+    # A channel that the frame lacks is an empty array, which arrays_zip pads with nulls; a null would swallow the frame.
+    arrays = {f.name: f.dataType for f in struct_type(event).fields if f.name in _frame_arrays()}
+    zipped = F.arrays_zip(
+        *(F.coalesce(f"m.{a}", F.array().cast(kind)).alias(a) for a, kind in arrays.items())
+    )
     exploded = frames.select(
         *ORIGIN,
         *(F.col(f"m.{s}").alias(s) for s in _FRAME_SCALARS),
@@ -149,7 +154,7 @@ def _samples(messages: DataFrame) -> DataFrame:
     )
     channels = load_channels().names
     table = load_contract("silver.telemetry")
-    hard = [r for r in load_contract("event.frame.v1").rules("quarantine")]
+    hard = list(event.rules("quarantine"))
     hard += [r for r in table.rules("quarantine") if r[0] in channels]
     soft = [r for r in table.rules("warn") if r[0] in channels]
     good = F.col("flaws").isNull()

@@ -73,7 +73,8 @@ class SilverProcessor:
         Raises:
             BalanceError: If a unit is not accounted for.
         """
-        if (self.lake.last_txn(t.TABLE, f"{query}:rows") or -1) >= batch_id:
+        done = self.lake.last_txn(t.TABLE, f"{query}:rows")
+        if done is not None and done >= batch_id:
             return None
         batch = _Batch(self, bronze, batch_id, query)
         try:
