@@ -14,6 +14,11 @@ LAYERS = {
     "gold": "Features, data sets and predictions.",
     "ops": "What ran, what was found, and how the books balance.",
 }
+_INTRO = (
+    "All tables are in Delta format, timestamps in UTC; the unit of a column is in its name where it has one. "
+    "**Bold** columns are the key. A rule marked *quarantine* refuses the reading, one marked *warn* is noted in "
+    "`dq_warnings`. `slipstream describe TABLE` shows the same for the tables you have, with their rows and size."
+)
 _SEED = re.compile(r"\s*\((?:[A-Z]+\d+(?:-[A-Z]*\d+)?(?:, )?)+\)")
 _WORDS = {
     "expect_column_values_to_not_be_null": "present",
@@ -28,9 +33,7 @@ def render() -> str:
     parts = [
         "# Tables",
         "<!-- Written by docs/generate_tables.py from conf/contracts. Do not edit: `make tables`. -->",
-        "All tables are in Delta format, timestamps in UTC; the unit of a column is in its name where it has one. "
-        "**Bold** columns are the key. A rule marked *quarantine* refuses the reading, one marked *warn* is noted in "
-        "`dq_warnings`. `slipstream describe TABLE` shows the same for the tables you have, with their rows and size.",
+        _INTRO,
     ]
     for layer, what in LAYERS.items():
         own = [c for c in contracts if c.layer == layer]
