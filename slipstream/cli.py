@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slipstream.commands import jobs, produce, query, stack
+from slipstream.commands import demo, jobs, ml, produce, query, stack
 from slipstream.errors import FriendlyGroup
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
         '`slipstream sql "select * from gold.lap_features"`.'
     ),
 )
-for family in (stack, produce, jobs, query):
+for family in (stack, produce, jobs, ml, demo, query):
     app.add_typer(family.app)
 
 

@@ -1,0 +1,1 @@
+"""Jobs that train and apply models: Spark in, MLflow and gold out."""

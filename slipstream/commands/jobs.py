@@ -35,7 +35,7 @@ def _say(layer: str, run: JobRun) -> None:
     summary(f"{layer}: {counts[layer]} (run {run.run_id})")
 
 
-@app.command()
+@app.command(rich_help_panel="Jobs")
 def stream(
     layer: Annotated[Layer, typer.Argument(help="Which layer to fill.")],
     once: Annotated[bool, typer.Option("--once", help="Process what is there and stop.")] = False,
@@ -59,7 +59,7 @@ def stream(
     _say(layer, drain(lake, job) if once else keep_running(lake, job, every))
 
 
-@app.command()
+@app.command(rich_help_panel="Jobs")
 def run(dry_run: DryRun = False) -> None:
     """Bring bronze, silver and gold up to date, one after the other, and stop.
 

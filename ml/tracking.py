@@ -1,0 +1,177 @@
+"""The only code that imports MLflow: runs, figures, models, the registry, and the alias that says which one is in use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+PRODUCTION: Final = "production"
+_ONNX: Final = "onnx/model.onnx"
+_SHA256: Final = "slipstream.onnx_sha256"
+
+
+class TrackingError(RuntimeError):
+    """The tracking server does not answer, or a model is not what the registry says."""
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version of a registered model, with the bytes that answer.
+
+    Attributes:
+        onnx: The model in ONNX form, checked against the SHA-256 recorded at training.
+    """
+
+    name: str
+    version: str
+    alias: str | None
+    run_id: str
+    onnx: bytes
+
+
+class Tracker:
+    """Runs and models on one tracking server.
+
+    Args:
+        tracking_uri: The server, or a ``sqlite:///`` store.
+
+    Raises:
+        TrackingError: If a server is named that does not answer.
+    """
+
+    def __init__(self, tracking_uri: str) -> None:
+        if tracking_uri.startswith("http"):
+            _require_answer(tracking_uri)
+        self.uri = tracking_uri
+        mlflow.set_tracking_uri(tracking_uri)
+        self.client = MlflowClient(tracking_uri)
+
+    @contextmanager
+    def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """A run of an experiment; it is marked failed if the block raises."""
+        mlflow.set_experiment(experiment)
+        environment = {"python": platform.python_version(), "platform": platform.platform()}
+        with mlflow.start_run(run_name=name, tags={**environment, **tags}) as active:
+            yield Run(active.info.run_id, active.info.experiment_id, self)
+
+    def page(self, run: Run) -> str:
+        """Address of a run's page."""
+        return f"{self.uri}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+
+    def load(self, name: str, alias: str | None = PRODUCTION, version: str | None = None) -> RegisteredModel:
+        """A registered model by alias, or by version.
+
+        Raises:
+            TrackingError: If there is no such model, or its file is not the one that was trained.
+        """
+        try:
+            if version:
+                found = self.client.get_model_version(name, version)
+            else:
+                found = self.client.get_model_version_by_alias(name, alias or PRODUCTION)
+        except MlflowException as error:
+            what = f"version {version}" if version else f"alias '{alias}'"
+            raise TrackingError(
+                f"no model '{name}' with {what} at {self.uri}: train one with `slipstream train style`"
+            ) from error
+        path = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_ONNX))
+        data = path.read_bytes()
+        expected = self.client.get_run(found.run_id).data.tags.get(_SHA256)
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise TrackingError(f"model '{name}' version {found.version}: its file is not the one that was trained")
+        return RegisteredModel(name, str(found.version), None if version else alias, found.run_id, data)
+
+    def incumbent(self, name: str) -> RegisteredModel | None:
+        """The model in use, ``None`` where there is none yet."""
+        try:
+            self.client.get_model_version_by_alias(name, PRODUCTION)
+        except MlflowException:
+            return None
+        return self.load(name)
+
+    def promote(self, name: str, version: str) -> None:
+        """Move the alias ``production``."""
+        self.client.set_registered_model_alias(name, PRODUCTION, version)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run under way."""
+
+    run_id: str
+    experiment_id: str
+    tracker: Tracker
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters."""
+        mlflow.log_params({k: v for k, v in values.items() if v is not None})
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Log metrics; those that are not defined (NaN) are left out."""
+        mlflow.log_metrics({k: float(v) for k, v in values.items() if v == v})  # noqa: PLR0124 - NaN
+
+    def figure(self, figure: Figure, name: str, folder: Path | None = None) -> Path | None:
+        """Log a figure, and keep a copy in ``folder``."""
+        mlflow.log_figure(figure, f"plots/{name}.png")
+        if folder is None:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
+        figure.savefig(path)
+        return path
+
+    def table(self, content: Any, name: str) -> None:
+        """Log a dictionary or list as JSON."""
+        mlflow.log_text(json.dumps(content, indent=2, default=str), f"{name}.json")
+
+    def model(self, estimator: Any, onnx: bytes, example: pd.DataFrame, output: Any, name: str) -> str:
+        """Log a fitted estimator (pickled, with signature and input example) and its ONNX form, and register it.
+
+        Returns:
+            The registered version.
+        """
+        mlflow.log_dict({"features": list(example.columns)}, "onnx/features.json")
+        folder = Path(
+            mlflow.artifacts.download_artifacts(run_id=self.run_id, artifact_path="onnx/features.json")
+        ).parent
+        local = folder / "model.onnx"
+        local.write_bytes(onnx)
+        mlflow.log_artifact(str(local), "onnx")
+        mlflow.set_tag(_SHA256, hashlib.sha256(onnx).hexdigest())
+        info = mlflow.sklearn.log_model(
+            estimator,
+            name="model",
+            signature=infer_signature(example, output),
+            input_example=example,
+            # The default format refuses a forest's trees; pickle files are only ever loaded from one's own store.
+            serialization_format="cloudpickle",
+            registered_model_name=name,
+        )
+        return str(info.registered_model_version)
+
+
+def _require_answer(uri: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5) as answer:  # noqa: S310 - the user's server
+            answer.read()
+    except (urllib.error.URLError, OSError) as error:
+        raise TrackingError(
+            f"no MLflow server answers at {uri}: start one with `slipstream up`, or set MLFLOW_TRACKING_URI"
+        ) from error
