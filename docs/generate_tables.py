@@ -74,11 +74,9 @@ def _words(rule: Rule) -> str:
     kwargs = dict(rule.implementation.kwargs)
     if rule.implementation.type == "expect_column_values_to_be_between":
         low, high = kwargs.get("min_value"), kwargs.get("max_value")
-        return (
-            f"{low} to {high}"
-            if None not in (low, high)
-            else (f"at least {low}" if high is None else f"at most {high}")
-        )
+        if low is None or high is None:
+            return f"at least {low}" if high is None else f"at most {high}"
+        return f"{low} to {high}"
     if "value_set" in kwargs:
         kwargs["value_set"] = ", ".join(str(v) for v in kwargs["value_set"])
     return _WORDS.get(rule.implementation.type, rule.description).format(**kwargs)
