@@ -1,0 +1,151 @@
+"""Pages agree with the code: links, settings, tables, example messages, targets."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+from conf.contract import contract_names, load_contract
+from conf.settings import AppConfig
+from infra.topics import partitions
+from producers.replay.encode import encode
+from producers.replay.reader import read
+from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.simulator import VehicleSimulator
+
+REPO = Path(__file__).resolve().parents[3]
+PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")])
+README = (REPO / "README.md").read_text(encoding="utf-8")
+TOPICS = (REPO / "docs" / "topics.md").read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def generator() -> ModuleType:
+    spec = spec_from_file_location("generate_tables", REPO / "docs" / "generate_tables.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def example(name: str) -> dict[str, object]:
+    (text,) = re.findall(rf"<!-- example: {name} -->\n```json\n(.*?)```", TOPICS, re.DOTALL)
+    return dict(json.loads(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPO)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        found = page.parent / file if file else page
+        assert found.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(found), f"{page.name}: {target}"
+
+
+def test_every_guide_is_linked_from_the_readme():
+    for guide in (REPO / "docs").glob("*.md"):
+        assert f"docs/{guide.name}" in README
+
+
+def test_decisions_are_numbered_without_gaps_and_in_form():
+    decisions = sorted((REPO / "docs" / "adr").glob("*.md"))
+    for number, decision in enumerate(decisions, start=1):
+        text = decision.read_text(encoding="utf-8")
+        assert decision.name.startswith(f"{number:04d}-")
+        assert text.startswith(f"# {number}. ")
+        assert [part in text for part in ("**Context.**", "**Decision.**", "**Consequences.**")] == [True] * 3
+
+
+def test_settings_table_has_every_setting_and_no_other():
+    section = README.partition("## Settings")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| `")]
+    named = {name: row for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    missing = {"pyspark_gateway_port"}  # set by spark-submit, not by a user
+    assert {name.lower() for name in named} == AppConfig.model_fields.keys() - missing
+
+
+def test_settings_table_has_the_defaults():
+    section = README.partition("## Settings")[2].partition("\n## ")[0]
+    shown = {}
+    for line in section.splitlines():
+        if line.startswith("| `"):
+            _, names, defaults, *_ = line.split("|")
+            shown |= dict(zip(re.findall(r"`(\w+)`", names), re.findall(r"`([^`]+)`", defaults), strict=False))
+    plain = {k: v for k, v in shown.items() if AppConfig.model_fields[k.lower()].default not in (None, ...)}
+    assert len(plain) > 10
+    for name, text in plain.items():
+        default = AppConfig.model_fields[name.lower()].default
+        if isinstance(default, str | int | float | Path):
+            assert type(default)(text) == default, name
+
+
+def test_table_page_is_up_to_date():
+    module = generator()
+    assert module.TARGET.read_text(encoding="utf-8") == module.render(), "run `make tables`"
+
+
+def test_frame_example_is_what_the_simulator_sends():
+    config = SimulatorConfig(
+        session_id="sim-example", n_cars=1, duration_s=1.0, rate_hz=10.0, samples_per_frame=3, faults=FaultConfig.none()
+    )
+    frame = list(VehicleSimulator(config).frames())[1]
+    assert example("frame") == json.loads(frame.payload())
+
+
+def test_reading_example_is_what_the_replay_sends(tmp_path):
+    file = tmp_path / "any.csv"
+    header = "lap,meta_time,telemetry_name,telemetry_value,timestamp,vehicle_id,vehicle_number"
+    row = "3,2025-09-06T18:40:12.500Z,speed,141.2,2025-09-05T00:28:20.593Z,GR86-002-000,0"
+    file.write_text(f"{header}\n{row}\n")
+    readings = read(file, "example-R1")
+    ((_, value, _),) = encode(readings.frame.with_columns(dialect=pl.lit(readings.form.dialect)), readings.digest)
+    assert example("reading") == json.loads(value)
+
+
+@pytest.mark.parametrize("form", ["frame", "reading"])
+def test_examples_keep_their_contract(form):
+    contract, message = load_contract(f"event.{form}.v1"), example(form)
+    assert message.keys() <= set(contract.column_names)
+    assert {c.name for c in contract.columns if c.required} <= message.keys()
+    assert contract.properties["ce_type"] in TOPICS
+
+
+def test_topics_and_contracts_are_named():
+    for topic in partitions(AppConfig(_env_file=None)):
+        assert f"`{topic}`" in TOPICS
+    for name in contract_names():
+        if name.startswith("event."):
+            assert name in TOPICS
+
+
+def test_gate_reasons_are_explained():
+    source = (REPO / "medallion" / "silver" / "decode.py").read_text(encoding="utf-8")
+    page = (REPO / "docs" / "quality.md").read_text(encoding="utf-8")
+    reasons = re.findall(r'reason\("(\w+)"', source)
+    assert len(reasons) > 5
+    for reason in reasons:
+        assert f"`{reason}`" in page
+
+
+def test_make_help_lists_every_target():
+    makefile = (REPO / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    shown = subprocess.run(["make", "help"], cwd=REPO, capture_output=True, text=True, check=True).stdout
+    listed = re.findall(r"^\s*\x1b\[1m([\w-]+)", shown, re.MULTILINE)
+    assert listed == [target for target in phony.split() if not target.startswith(".")]
