@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from conf.contract import Contract, load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from medallion.schema import conform, ddl
+from medallion.schema import conform, ddl, struct_type
 
 
 class NewerContractError(ValueError):
@@ -99,6 +99,15 @@ class Lake:
             )
         have = {f.name: f.dataType for f in table.toDF().schema.fields}
         added = [c for c in contract.columns if c.name not in have]
+        wanted = {f.name: f.dataType for f in struct_type(contract).fields}
+        others = [
+            f"{n} is {have[n].simpleString()}, not {t.simpleString()}" for n, t in wanted.items() if have.get(n, t) != t
+        ]
+        if others:
+            raise ValueError(
+                f"{contract.name} at {self.uri(contract.name)} is not the table of its contract: {', '.join(others)}; "
+                "move it away and fill it anew, or point SLIPSTREAM_HOME at another lake"
+            )
         if added:
             columns = ", ".join(ddl(c).replace(" NOT NULL", "") for c in added)
             self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` ADD COLUMNS ({columns})")
@@ -181,8 +190,8 @@ class Lake:
         """Highest version that ``app`` has committed to the table."""
         if not self.exists(name):
             return None
-        jvm = self.spark._jvm  # noqa: SLF001 - Delta has no Python call for its transaction identifiers
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.uri(name))  # noqa: SLF001
+        jvm = self.spark._jvm
+        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.uri(name))
         transactions = log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty()).transactions()
         found = transactions.get(app)
         return int(found.get()) if found.isDefined() else None

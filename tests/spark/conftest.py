@@ -1,0 +1,75 @@
+"""One Spark session for all tests here, a lake of its own for each, and messages to put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+from conf.contract import load_contract
+from conf.settings import AppConfig
+from medallion.io import Lake
+from medallion.session import get_spark
+from tests.spark.messages import Stored
+
+BRONZE = "topic string, kafka_partition int, kafka_offset bigint, event_type string, source string, payload binary"
+# What says who wrote a row and when, not what it holds.
+INGEST = ("run_id", "batch_id", "quarantined_ts", "noted_ts", "updated_ts", "written_ts")
+
+ToBronze = Callable[[list[Stored]], DataFrame]
+Rows = Callable[..., pl.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[SparkSession]:
+    """A local session with two threads."""
+    home = tmp_path_factory.mktemp("spark")
+    settings = AppConfig(
+        slipstream_home=home,
+        slipstream_jars=jars_dir,
+        spark_master="local[2]",
+        spark_driver_memory="2g",
+        spark_shuffle_partitions=2,
+        _env_file=None,
+    )
+    session = get_spark(settings, "tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, home: AppConfig) -> Lake:
+    """An empty lake."""
+    return Lake(spark, home)
+
+
+@pytest.fixture(scope="session")
+def to_bronze(spark: SparkSession) -> ToBronze:
+    """Stored messages as bronze rows."""
+
+    def convert(stored: list[Stored]) -> DataFrame:
+        return spark.createDataFrame([tuple(s) for s in stored], BRONZE)
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def rows() -> Rows:
+    """A table's rows in the order of its key, without the columns that name the run; read without Spark."""
+
+    def read(lake: Lake, name: str, *also_without: str) -> pl.DataFrame:
+        uri = Path(lake.uri(name))
+        if not (uri / "_delta_log").is_dir():
+            return pl.DataFrame()
+        arrow = DeltaTable(str(uri)).to_pyarrow_table()
+        contract = load_contract(name)
+        columns = [c for c in contract.column_names if c not in (*INGEST, *also_without)]
+        frame = pl.from_arrow(arrow.select(columns))
+        assert isinstance(frame, pl.DataFrame)
+        return frame.sort([k for k in contract.key if k in columns])
+
+    return read

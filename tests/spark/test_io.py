@@ -1,0 +1,106 @@
+"""Tables are what their contracts say, and stay it when a contract grows or a lake is newer."""
+
+from __future__ import annotations
+
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql.types import StructType
+
+from conf.contract import load_contract, table_names
+from medallion import io
+from medallion.io import Lake, NewerContractError, Txn
+
+
+@pytest.mark.parametrize("name", table_names())
+def test_a_created_table_is_its_contract(lake, name) -> None:
+    lake.ensure(name)
+    contract, table = load_contract(name), DeltaTable.forPath(lake.spark, lake.uri(name))
+    wanted = StructType.fromDDL(", ".join(f"`{c.name}` {c.physical_type}" for c in contract.columns))
+    fields = table.toDF().schema.fields
+    assert [(f.name, f.dataType) for f in fields] == [(f.name, f.dataType) for f in wanted.fields]
+    assert [f.metadata.get("comment") for f in fields] == [c.comment for c in contract.columns]
+    assert {f.name for f in fields if not f.nullable} == {c.name for c in contract.columns if c.required}
+    assert set(contract.key) <= {f.name for f in fields if not f.nullable}
+    detail = table.detail().first()
+    assert detail is not None
+    assert tuple(detail.partitionColumns) == contract.partition_columns
+    assert contract.table_properties.items() <= detail.properties.items()
+    assert detail.description == contract.description
+
+
+def test_a_null_in_a_key_is_refused(lake) -> None:
+    row = lake.spark.createDataFrame([(None, 1)], "query string, batch_id bigint")
+    with pytest.raises(Exception, match=r"(?i)not null.*query"):
+        lake.append(row, "ops.reconciliation")
+
+
+def test_a_column_the_contract_does_not_know_is_refused(lake) -> None:
+    row = lake.spark.createDataFrame([("q", 1, 2)], "query string, batch_id bigint, surplus int")
+    with pytest.raises(ValueError, match=r"ops.reconciliation: columns \['surplus'\] are not in the contract"):
+        lake.append(row, "ops.reconciliation")
+
+
+def _older(contract, version, *without):
+    """The contract as it was before it had some columns."""
+    columns = tuple(c for c in contract.columns if c.name not in without)
+    return contract.model_copy(update={"columns": columns, "version": version})
+
+
+def test_a_lake_of_an_older_contract_gains_the_columns(lake, home, monkeypatch) -> None:
+    name, now = "ops.reconciliation", load_contract("ops.reconciliation")
+    with monkeypatch.context() as then:
+        then.setattr(io, "load_contract", lambda _: _older(now, "0.9.0", "conflicts", "offsets"))
+        lake.append(lake.spark.createDataFrame([("q", 1, 7)], "query string, batch_id bigint, units bigint"), name)
+    later = Lake(lake.spark, home)
+    later.append(lake.spark.createDataFrame([("q", 2, 5)], "query string, batch_id bigint, conflicts bigint"), name)
+    found = {r.batch_id: r for r in later.read(name).collect()}
+    assert (found[1].units, found[1].conflicts, found[1].offsets) == (7, None, None)
+    assert (found[2].units, found[2].conflicts) == (None, 5)
+    comments = {f.name: f.metadata.get("comment") for f in later.read(name).schema.fields}
+    assert comments["conflicts"] == now.column("conflicts").comment
+    properties = DeltaTable.forPath(lake.spark, lake.uri(name)).detail().first().properties  # type: ignore[union-attr]
+    assert properties["slipstream.contract.version"] == now.version
+
+
+def test_a_lake_of_a_newer_contract_is_left_alone(lake, home, monkeypatch) -> None:
+    name, now = "ops.reconciliation", load_contract("ops.reconciliation")
+    with monkeypatch.context() as then:
+        then.setattr(io, "load_contract", lambda _: _older(now, "9.1.0"))
+        lake.ensure(name)
+    row = lake.spark.createDataFrame([("q", 1)], "query string, batch_id bigint")
+    with pytest.raises(NewerContractError, match=r"written by contract 9\.1\.0, this version knows .*upgrade"):
+        Lake(lake.spark, home).append(row, name)
+    assert lake.read(name).count() == 0
+
+
+def test_a_column_of_another_type_is_named(lake, home) -> None:
+    lake.spark.sql(f"CREATE TABLE delta.`{lake.uri('ops.reconciliation')}` (query STRING, batch_id STRING) USING delta")
+    with pytest.raises(ValueError, match=r"ops\.reconciliation .*batch_id is string, not bigint"):
+        Lake(lake.spark, home).ensure("ops.reconciliation")
+
+
+def test_the_same_write_is_made_once(lake) -> None:
+    name = "ops.reconciliation"
+    row = lake.spark.createDataFrame([("q", 1)], "query string, batch_id bigint")
+    for version in (1, 1, 2, 1):
+        lake.append(row, name, Txn("q:balance", version))
+    assert lake.read(name).count() == 2
+    assert lake.last_txn(name, "q:balance") == 2
+    assert lake.last_txn(name, "r:balance") is None
+    lake.append(row, name, Txn("r:balance", 0))
+    assert lake.read(name).count() == 3
+
+
+def test_upsert_writes_only_what_differs(lake) -> None:
+    name = "silver.sessions"
+    columns = "session_id string, n_samples bigint, source string, run_id string"
+
+    def put(rows, **options) -> set[tuple[str, int, str]]:
+        lake.upsert(lake.spark.createDataFrame(rows, columns), name, **options)
+        return {(r.session_id, r.n_samples, r.run_id) for r in lake.read(name).collect()}
+
+    assert put([("a", 1, "sim", "first"), ("b", 1, "sim", "first")]) == {("a", 1, "first"), ("b", 1, "first")}
+    again = put([("a", 1, "sim", "second"), ("b", 2, "sim", "second"), ("c", 3, "sim", "second")])
+    assert again == {("a", 1, "first"), ("b", 2, "second"), ("c", 3, "second")}
+    left = put([("a", 1, "sim", "third")], delete_where="t.session_id in ('a', 'b')")
+    assert left == {("a", 1, "first"), ("c", 3, "second")}
