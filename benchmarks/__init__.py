@@ -1,0 +1,1 @@
+"""Slipstream beside its peers: the same work on the same input in the same run."""

@@ -1,0 +1,71 @@
+"""``python -m benchmarks``: run rows, print one table, write ``benchmarks/results``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.bench import Bench
+from benchmarks.machine import describe
+from benchmarks.report import Row, to_table, write_json
+
+MODULES = {1: "send", 2: "bronze", 3: "silver", 5: "pivot", 6: "style"}
+RESULTS = Path(__file__).parent / "results"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Slipstream beside its peers.")
+    known = ",".join(map(str, MODULES))
+    parser.add_argument("--rows", type=_rows, default=list(MODULES), help=f"which, such as 1,3 (default: {known})")
+    parser.add_argument("--size", choices=("small", "full"), default="full", help="small only shows that it works")
+    parser.add_argument("--runs", type=int, default=5, help="counted rounds (default: 5)")
+    parser.add_argument("--profile", action="store_true", help="print where Spark spent its time, row by row")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result files")
+    return parser
+
+
+def _rows(text: str) -> list[int]:
+    rows = [int(part) for part in text.split(",")]
+    unknown = [row for row in rows if row not in MODULES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no row {unknown[0]}: there are {', '.join(map(str, MODULES))}")
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what was asked for; a row's file is written as soon as the row is done."""
+    given, progress, done = arguments().parse_args(argv), Console(stderr=True), []
+    for number in given.rows:
+        bench = Bench(size=given.size, runs=given.runs, console=progress, profile=given.profile)
+        try:
+            row = _measure(number, bench)
+            write_json(row, describe(), given.out)
+            _print_profile(bench)
+        finally:
+            bench.close()
+        done.append(row)
+    Console(width=None if sys.stdout.isatty() else 160).print(to_table(done))
+    return 0
+
+
+def _measure(number: int, bench: Bench) -> Row:
+    module: Any = import_module(f"benchmarks.{MODULES[number]}")
+    return Row(number, module.TITLE, bench.size, bench.runs, tuple(module.measure(bench)))
+
+
+def _print_profile(bench: Bench) -> None:
+    from benchmarks.stages import read_log, stage_totals, to_table
+
+    if bench.profile and bench.event_log.is_dir():
+        bench.console.print(to_table(stage_totals(read_log(bench.event_log))))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
