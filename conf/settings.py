@@ -70,7 +70,7 @@ class AppConfig(BaseSettings):
 
     @property
     def jars_dir(self) -> Path:
-        """Folder of the resolved Spark and Kafka jars, shared by all homes unless ``SLIPSTREAM_JARS`` says otherwise."""
+        """Folder of the resolved Spark and Kafka jars: ``SLIPSTREAM_JARS``, else in this home."""
         return (self.slipstream_jars or self.slipstream_home / "jars").expanduser().resolve()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -50,7 +51,7 @@ class Lake:
 
     def exists(self, name: str) -> bool:
         """Whether the table has been created."""
-        return DeltaTable.isDeltaTable(self.spark, self.uri(name))
+        return bool(DeltaTable.isDeltaTable(self.spark, self.uri(name)))
 
     def table(self, name: str) -> DeltaTable:
         """The Delta table, created from its contract if need be."""
@@ -90,7 +91,7 @@ class Lake:
 
     def _check(self, contract: Contract) -> None:
         table = DeltaTable.forPath(self.spark, self.uri(contract.name))
-        properties = table.detail().select("properties").first()[0] or {}  # type: ignore[index]
+        properties = table.detail().select("properties").first()[0] or {}
         written = properties.get("slipstream.contract.version", contract.version)
         if _semver(written) > _semver(contract.version):
             raise NewerContractError(
@@ -190,7 +191,7 @@ class Lake:
         """Highest version that ``app`` has committed to the table."""
         if not self.exists(name):
             return None
-        jvm = self.spark._jvm
+        jvm: Any = self.spark._jvm
         log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.uri(name))
         transactions = log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty()).transactions()
         found = transactions.get(app)

@@ -20,7 +20,7 @@ def local_spark_jars(settings: AppConfig) -> list[Path]:
     jars = sorted((settings.jars_dir / "spark").glob("*.jar"))
     if not jars:
         raise JarsMissingError(
-            f"no Spark jars in {settings.jars_dir / 'spark'}: run `slipstream doctor --fix` or `slipstream up` once to "
+            f"no Spark jars in {settings.jars_dir / 'spark'}: run `slipstream up` or `make setup` once to "
             "resolve them, or submit with `spark-submit --packages` (docs/cluster.md)"
         )
     return jars

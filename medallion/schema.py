@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -22,7 +24,8 @@ def ddl(column: Column) -> str:
 
 def struct_type(contract: Contract) -> StructType:
     """Spark schema of a contract, all fields nullable (as ``from_json`` needs)."""
-    return StructType.fromDDL(", ".join(f"`{c.name}` {c.physical_type}" for c in contract.columns))
+    schema = StructType.fromDDL(", ".join(f"`{c.name}` {c.physical_type}" for c in contract.columns))
+    return cast("StructType", schema)
 
 
 def conform(df: DataFrame, contract: Contract) -> DataFrame:

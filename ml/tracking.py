@@ -1,9 +1,11 @@
-"""The only code that imports MLflow: runs, figures, models, the registry, and the alias that says which one is in use."""
+"""The only code that imports MLflow: runs, figures, models, the registry, and the alias of the model in use."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 import platform
 import urllib.error
 import urllib.request
@@ -60,6 +62,7 @@ class Tracker:
         if tracking_uri.startswith("http"):
             _require_answer(tracking_uri)
         self.uri = tracking_uri
+        _be_quiet()
         mlflow.set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri)
 
@@ -165,6 +168,13 @@ class Run:
             registered_model_name=name,
         )
         return str(info.registered_model_version)
+
+
+def _be_quiet() -> None:
+    """MLflow reports every download and registration; the jobs say what matters in one line."""
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def _require_answer(uri: str) -> None:

@@ -22,7 +22,7 @@ _EXTRA_OF = {
     "mlflow": "ml",
     "sklearn": "ml",
     "onnxruntime": "ml",
-    "skl2onnx": "ml",
+    "onnx": "ml",
     "matplotlib": "ml",
 }
 

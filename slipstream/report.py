@@ -44,10 +44,9 @@ def summary_table(settings: AppConfig, trained: Trained, scored: Scored) -> Tabl
         table.add_row(what, f"{_one(settings, sql):,}")
     evaluation = trained.evaluation
     balanced = evaluation.balanced_accuracy
-    interval = f" [{balanced.low:.2f}, {balanced.high:.2f}]" if balanced.low == balanced.low else ""  # noqa: PLR0124
-    table.add_row(
-        f"balanced accuracy on {evaluation.n_vehicles} vehicles never seen", f"{balanced.value:.3f}{interval} (chance 0.5)"
-    )
+    interval = f" [{balanced.low:.2f}, {balanced.high:.2f}]" if np.isfinite(balanced.low) else ""
+    what = f"balanced accuracy on {evaluation.n_vehicles} vehicles never seen"
+    table.add_row(what, f"{balanced.value:.3f}{interval} (chance 0.5)")
     table.add_row("F1 of aggressive driving", f"{evaluation.classes['AGGRESSIVE'].f1:.3f}")
     table.add_row(f"{trained.model} version {trained.version}", trained.verdict)
     table.add_row("windows scored", f"{scored.scored:,} with version {scored.model.version}")
@@ -72,11 +71,13 @@ def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
         session, vehicle, lap = chosen.get("aggressive", next(iter(chosen.values())))
         _draw_track(settings, session, vehicle, lap, track)
     speed.set(ylabel="speed, km/h", title="One lap by a driver of each profile")
-    speed.legend(loc="upper center", ncols=4, frameon=False)
+    speed.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+    low, high = speed.get_ylim()
+    speed.set_ylim(low, high + 0.25 * (high - low))
     throttle.set(ylabel="throttle, %", xlabel="distance from the line, m")
     style.axhline(settings.style_threshold, color="0.5", lw=0.8, ls="--")
     style.set(
-        ylabel="P(aggressive)", xlabel="time in the session, s", ylim=(0, 1),
+        ylabel="P(aggressive)", xlabel="time in the session, s", ylim=(-0.03, 1.03),
         title="What the model says of the same drivers, every second",
     )  # fmt: skip
     for axes in (speed, throttle, style):
@@ -88,23 +89,28 @@ def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
 
 
 def _drivers(settings: AppConfig, prefix: str) -> dict[str, tuple[str, str, int]]:
-    """For each profile the driver whose best full lap is the median of its kind: (session, vehicle, lap)."""
+    """For each profile a driver the model was not trained on, and a lap of theirs: (session, vehicle, lap).
+
+    The first lap starts from the grid, so a later one is taken; where all drivers of a profile were trained on, one of
+    those is shown, and the title says so.
+    """
     laps = _rows(
         settings,
-        "select session_id, vehicle_id, lap_number, driver_profile, telemetry_duration_s from gold.lap_features "
-        f"where session_id like '{prefix}%' and coverage > 0.9 and driver_profile is not null "
-        "order by telemetry_duration_s",
+        "select l.session_id, l.vehicle_id, max(l.lap_number) as lap, l.driver_profile as profile, "
+        "max(case when d.split = 'train' then 1 else 0 end) as trained_on from gold.lap_features l "
+        "join (select distinct session_id, vehicle_id, split from gold.style_dataset) d "
+        "on l.session_id = d.session_id and l.vehicle_id = d.vehicle_id "
+        f"where l.session_id like '{prefix}%' and l.coverage > 0.9 and l.driver_profile is not null "
+        "group by l.session_id, l.vehicle_id, l.driver_profile order by trained_on, l.vehicle_id",
     )
-    by_profile: dict[str, list[tuple[str, str, int]]] = {}
-    columns = (laps["driver_profile"], laps["session_id"], laps["vehicle_id"], laps["lap_number"])
+    found: dict[str, tuple[str, str, int]] = {}
+    columns = (laps["profile"], laps["session_id"], laps["vehicle_id"], laps["lap"])
     for profile, session, vehicle, lap in zip(*columns, strict=True):
-        by_profile.setdefault(profile, []).append((session, vehicle, lap))
-    return {p: by_profile[p][len(by_profile[p]) // 2] for p in PROFILES if p in by_profile}
+        found.setdefault(profile, (session, vehicle, lap))
+    return {p: found[p] for p in PROFILES if p in found}
 
 
-def _draw_lap(
-    settings: AppConfig, lap: tuple[str, str, int], axes: tuple[Axes, Axes], color: str, label: str
-) -> None:
+def _draw_lap(settings: AppConfig, lap: tuple[str, str, int], axes: tuple[Axes, Axes], color: str, label: str) -> None:
     rows = _lap_rows(settings, *lap)
     for one, channel in zip(axes, ("speed_kmh", "throttle_pct"), strict=True):
         one.plot(rows["lap_distance_m"], rows[channel], color=color, lw=1.3, label=label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from medallion.gold import processor
 from medallion.io import Lake
@@ -35,7 +35,9 @@ def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
     return start_query(lake.spark, lake.settings, NAME, stream, aggregate, trigger)
 
 
-JOB = Job(NAME, __doc__ or "", (SILVER,), processor.TABLES, lambda lake, ends, trigger: [start(lake, ends.run, trigger)])
+JOB = Job(
+    NAME, __doc__ or "", (SILVER,), processor.TABLES, lambda lake, ends, trigger: [start(lake, ends.run, trigger)]
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.settings import AppConfig, get_settings
 from infra.jars import ensure_jars
@@ -82,6 +83,10 @@ def _finish(lake: Lake, job: Job, run: JobRun) -> None:
             job.finish(lake, run)
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 def arguments(job: Job) -> argparse.ArgumentParser:
     """Command-line arguments of a job's module."""
     parser = argparse.ArgumentParser(prog=f"python -m streaming.{job.name}", description=job.summary)
@@ -96,9 +101,11 @@ def run_job(job: Job, argv: Sequence[str] | None = None) -> int:
     given = arguments(job).parse_args(argv)
     settings = get_settings()
     if given.dry_run:
-        print(f"{job.name}: would read {', '.join(job.inputs) or 'Kafka'} and write {', '.join(job.outputs)}")  # noqa: T201
+        _say(f"{job.name}: would read {', '.join(job.inputs) or 'Kafka'} and write {', '.join(job.outputs)}")
         return 0
     lake = open_lake(settings, f"slipstream-{job.name}")
     run = drain(lake, job) if given.once else keep_running(lake, job, given.every)
-    print(f"{job.name}: {run.rows_in:,} in, {run.rows_out:,} out, {run.rows_quarantined:,} quarantined (run {run.run_id})")  # noqa: T201
+    _say(
+        f"{job.name}: {run.rows_in:,} in, {run.rows_out:,} out, {run.rows_quarantined:,} quarantined (run {run.run_id})"
+    )
     return 0

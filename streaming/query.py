@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from threading import RLock
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from conf.lake import checkpoint_uri
 from conf.settings import AppConfig
@@ -26,9 +27,11 @@ class Trigger:
     once: bool = True
     every_s: float = 2.0
 
-    def options(self) -> dict[str, object]:
-        """Keyword arguments of ``DataStreamWriter.trigger``."""
-        return {"availableNow": True} if self.once else {"processingTime": f"{self.every_s} seconds"}
+    def on(self, writer: DataStreamWriter) -> DataStreamWriter:
+        """The writer with this trigger."""
+        if self.once:
+            return writer.trigger(availableNow=True)
+        return writer.trigger(processingTime=f"{self.every_s} seconds")
 
 
 def start_query(
@@ -53,7 +56,7 @@ def start_query(
             batch(df, batch_id, f"{name}:{generation(spark, checkpoint)}")
 
     writer = stream.writeStream.queryName(name).foreachBatch(run).option("checkpointLocation", checkpoint)
-    return writer.trigger(**trigger.options()).start()  # type: ignore[arg-type]
+    return trigger.on(writer).start()
 
 
 def between_batches(name: str) -> RLock:
@@ -65,5 +68,7 @@ def generation(spark: SparkSession, checkpoint: str) -> str:
     """Id of a checkpoint: Spark writes it when the checkpoint is made and keeps it for its life."""
     text = spark.read.text(f"{checkpoint}/metadata").first()
     if text is None:
-        raise RuntimeError(f"checkpoint {checkpoint} has no metadata: it is damaged, remove it to start a new generation")
+        raise RuntimeError(
+            f"checkpoint {checkpoint} has no metadata: it is damaged, remove it to start a new generation"
+        )
     return str(json.loads(text[0])["id"])[:8]

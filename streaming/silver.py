@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from medallion.bronze.telemetry_events import TABLE as BRONZE
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from medallion.silver import clock_offsets, processor, restating, telemetry
+from medallion.silver import clock_offsets, processor, restating, takeover, telemetry
 from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query
 
 NAME = "silver"
 MAX_BYTES = 48 << 20
 OUTPUTS = (
-    telemetry.TABLE, clock_offsets.TABLE, restating.SESSIONS, processor.QUARANTINE, processor.CONFLICTS,
-    processor.RECONCILIATION,
+    telemetry.TABLE, clock_offsets.TABLE, restating.SESSIONS, takeover.QUARANTINE, takeover.CONFLICTS,
+    takeover.RECONCILIATION,
 )  # fmt: skip
 
 

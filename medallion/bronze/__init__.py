@@ -1,0 +1,1 @@
+"""Bronze: what came, as it came."""

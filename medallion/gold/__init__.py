@@ -1,0 +1,1 @@
+"""Gold: features, made whole again where silver changed."""

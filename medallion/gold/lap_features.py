@@ -23,7 +23,7 @@ def laps(silver: DataFrame, run_id: str) -> DataFrame:
 
 
 def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
-    rows = [_of_lap(int(lap), rows) for lap, rows in frame.groupby("lap_number", sort=True)]  # type: ignore[call-overload]
+    rows = [_of_lap(int(str(lap)), rows) for lap, rows in frame.astype({"lap_number": int}).groupby("lap_number")]
     return pd.DataFrame(rows).to_dict(orient="series")  # type: ignore[return-value]
 
 

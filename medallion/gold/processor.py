@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from pyspark.sql import DataFrame, Row
@@ -16,23 +15,23 @@ from medallion.io import Lake
 from medallion.silver import telemetry
 
 TABLES: Final = (telemetry_windows.TABLE, telemetry_buckets.TABLE, lap_features.TABLE)
-_REACH = timedelta(seconds=11)  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
+_REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
 
 
 @dataclass(frozen=True)
 class Change:
-    """What changed of one vehicle: a span of event time, and laps."""
+    """What changed of one vehicle: a span of event time (microseconds since the epoch), and laps."""
 
     session_id: str
     vehicle_id: str
-    first: datetime
-    last: datetime
+    first_us: int
+    last_us: int
     laps: tuple[int, ...]
 
     @property
     def where(self) -> str:
         """SQL condition on the vehicle's keys."""
-        return f"session_id = '{self.session_id}' AND vehicle_id = '{self.vehicle_id}'"
+        return vehicle_is(self.session_id, self.vehicle_id)
 
 
 class GoldProcessor:
@@ -63,10 +62,11 @@ class GoldProcessor:
         return len(changes)
 
     def _windows(self, changes: Sequence[Change]) -> None:
-        silver = self._silver(changes).where(_any(_span(c, "event_ts", 2 * _REACH, _REACH) for c in changes))
-        rows = telemetry_windows.windows(silver, self.run_id)
+        silver = self._silver(changes)
+        spans = [_span(c, "event_ts", 2 * _REACH_US, _REACH_US) for c in changes]
+        rows = telemetry_windows.windows(silver.where(_any([*spans, *_beyond(silver, changes)])), self.run_id)
         # Windows that end up to a window's length after a changed sample saw it; others are as they were.
-        inside = _any(_span(c, "window_end_ts", timedelta(0), _REACH) for c in changes)
+        inside = _any(_span(c, "window_end_ts", 0, _REACH_US) for c in changes)
         self._write(rows.where(inside), telemetry_windows.TABLE, inside)
 
     def _laps(self, changes: Sequence[Change]) -> None:
@@ -102,21 +102,40 @@ _LAP_TABLES: Final[tuple[tuple[str, Callable[[DataFrame, str], DataFrame]], ...]
 )
 
 
+def vehicle_is(session_id: str, vehicle_id: str) -> str:
+    """SQL condition on a vehicle's keys."""
+    return f"session_id = '{session_id}' AND vehicle_id = '{vehicle_id}'"
+
+
 def find_changes(rows: DataFrame) -> list[Change]:
     """Per vehicle the span of event time and the laps that rows touch."""
     spans = rows.groupBy(*VEHICLE).agg(
-        F.min("event_ts").alias("first"), F.max("event_ts").alias("last"), F.collect_set("lap_number").alias("laps")
+        F.unix_micros(F.min("event_ts")).alias("first_us"),
+        F.unix_micros(F.max("event_ts")).alias("last_us"),
+        F.collect_set("lap_number").alias("laps"),
     )
     return [_change(r) for r in spans.collect()]
 
 
 def _change(row: Row) -> Change:
-    return Change(row.session_id, row.vehicle_id, row["first"], row["last"], tuple(sorted(row.laps)))
+    return Change(row.session_id, row.vehicle_id, row.first_us, row.last_us, tuple(sorted(row.laps)))
 
 
-def _span(change: Change, column: str, before: timedelta, after: timedelta) -> str:
-    first, last = change.first - before, change.last + after
-    return f"({change.where} AND {column} BETWEEN timestamp'{first}' AND timestamp'{last}')"
+def _span(change: Change, column: str, before_us: int, after_us: int) -> str:
+    first, last = change.first_us - before_us, change.last_us + after_us
+    return f"({change.where} AND {column} BETWEEN timestamp_micros({first}) AND timestamp_micros({last}))"
+
+
+def _beyond(silver: DataFrame, changes: Sequence[Change]) -> list[str]:
+    """The samples next to each span that is read: whether a window in a gap exists depends on where the gap ends."""
+    mine = [F.expr(c.where) for c in changes]
+    at = F.unix_micros("event_ts")
+    first = F.coalesce(*(F.when(m, c.first_us - 2 * _REACH_US) for m, c in zip(mine, changes, strict=True)))
+    last = F.coalesce(*(F.when(m, c.last_us + _REACH_US) for m, c in zip(mine, changes, strict=True)))
+    before, after = F.max(F.when(at < first, at)), F.min(F.when(at > last, at))
+    rows = silver.groupBy(*VEHICLE).agg(before.alias("before"), after.alias("after")).collect()
+    found = [(r, us) for r in rows for us in (r.before, r.after) if us is not None]
+    return [f"({vehicle_is(r.session_id, r.vehicle_id)} AND event_ts = timestamp_micros({us}))" for r, us in found]
 
 
 def _laps(change: Change) -> str:

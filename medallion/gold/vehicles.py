@@ -36,7 +36,7 @@ def channel_arrays(frame: pd.DataFrame) -> dict[str, np.ndarray[Any, np.dtype[np
     return {c: frame[c].to_numpy(np.float64, na_value=np.nan) for c in CHANNELS}
 
 
-def last_known(values: pd.Series) -> Any:  # type: ignore[type-arg]
+def last_known(values: pd.Series) -> Any:
     """Last value that is not null, ``None`` where there is none."""
     known = values.dropna()
     return known.iloc[-1] if len(known) else None

@@ -93,7 +93,12 @@ def _result(column: str, rule: Rule, outcome: Any) -> ExpectationResult:
     numbers = outcome.result
     total, missing = int(numbers.get("element_count", 0)), int(numbers.get("missing_count", 0) or 0)
     return ExpectationResult(
-        rule.name, column, rule.severity, bool(outcome.success), total - missing, int(numbers.get("unexpected_count", 0))
+        rule.name,
+        column,
+        rule.severity,
+        bool(outcome.success),
+        total - missing,
+        int(numbers.get("unexpected_count", 0)),
     )
 
 

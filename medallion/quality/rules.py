@@ -60,7 +60,8 @@ def breaks(rule: Rule, value: Column) -> Column:
         compiled = EXPECTATIONS[rule.implementation.type]
     except KeyError:
         raise ContractError(
-            f"rule {rule.name}: the gate cannot compile '{rule.implementation.type}'; it knows {', '.join(EXPECTATIONS)}"
+            f"rule {rule.name}: the gate cannot compile '{rule.implementation.type}'; "
+            f"it knows {', '.join(EXPECTATIONS)}"
         ) from None
     return F.coalesce(compiled(value, rule.implementation.kwargs), F.lit(False))
 
@@ -68,7 +69,9 @@ def breaks(rule: Rule, value: Column) -> Column:
 def reason(rule_name: str, column_name: str, observed: Column) -> Column:
     """One entry of ``silver.quarantine.reasons``."""
     return F.struct(
-        F.lit(rule_name).alias("rule"), F.lit(column_name).alias("column_name"), observed.cast("string").alias("observed")
+        F.lit(rule_name).alias("rule"),
+        F.lit(column_name).alias("column_name"),
+        observed.cast("string").alias("observed"),
     )
 
 

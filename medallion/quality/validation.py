@@ -52,9 +52,7 @@ def validate_new_units(lake: Lake, run_id: str) -> ValidationReport | None:
     if not bounds:
         return None
     tp = F.concat_ws("-", "topic", "kafka_partition")
-    inside = reduce(
-        lambda a, b: a | b, [(tp == b.tp) & F.col("kafka_offset").between(b.lo, b.hi) for b in bounds]
-    )
+    inside = reduce(lambda a, b: a | b, [(tp == b.tp) & F.col("kafka_offset").between(b.lo, b.hi) for b in bounds])
     units = guarded_units(lake.read("bronze.telemetry_events").where(inside)).drop("reasons")
     held = units.persist()
     try:

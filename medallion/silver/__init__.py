@@ -1,0 +1,1 @@
+"""Silver: typed, gated, normalised, accounted for."""

@@ -8,6 +8,7 @@ numpy per vehicle; Spark only hands out the vehicles.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -164,7 +165,7 @@ def normalise(ecu_us: Ints, arrival_us: Ints) -> tuple[Ints, NDArray[np.bool_], 
         return event, still, [Segment(0, len(ecu_us) - 1, int((arrival_us - ecu_us).min()), 0.0, 0)]
     lateness = (arrival_us - ecu_us)[moving]
     bounds = [0, *find_steps(arrival_us[moving], lateness), len(moving)]
-    for lo, hi in zip(bounds[:-1], bounds[1:], strict=True):
+    for lo, hi in pairwise(bounds):
         ecu, late = ecu_us[moving[lo:hi]], lateness[lo:hi]
         offset, drift = fit_envelope(ecu, late)
         shift = offset + np.round(drift * (ecu - ecu.min())).astype(np.int64)

@@ -129,11 +129,9 @@ def _samples(messages: DataFrame) -> DataFrame:
     """Frames to samples in canonical columns, each judged; a flawed frame is one unit."""
     event = load_contract("event.frame.v1")
     frames = _parse(messages, event)
-    # A channel that the frame lacks is an empty array, which arrays_zip pads with nulls; a null would swallow the frame.
+    # A channel that the frame lacks becomes an empty array, which arrays_zip pads; a null would swallow the frame.
     arrays = {f.name: f.dataType for f in struct_type(event).fields if f.name in _frame_arrays()}
-    zipped = F.arrays_zip(
-        *(F.coalesce(f"m.{a}", F.array().cast(kind)).alias(a) for a, kind in arrays.items())
-    )
+    zipped = F.arrays_zip(*(F.coalesce(f"m.{a}", F.array().cast(kind)).alias(a) for a, kind in arrays.items()))
     exploded = frames.select(
         *ORIGIN,
         *(F.col(f"m.{s}").alias(s) for s in _FRAME_SCALARS),

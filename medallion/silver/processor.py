@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
 
 from pyspark import StorageLevel
@@ -15,10 +14,18 @@ from conf.contract import load_contract
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, Units, decode
+from medallion.silver.takeover import (
+    CONFLICTS,
+    QUARANTINE,
+    RECONCILIATION,
+    abandoned_batches,
+    drop_unaccounted,
+    not_yet_accounted,
+)
 
-RECONCILIATION = "ops.reconciliation"
-QUARANTINE = "silver.quarantine"
-CONFLICTS = "silver.conflicts"
+Forms = dict[str, DataFrame]
+"""Wide rows by the event type that they came in."""
+_PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,17 @@ class SilverProcessor:
         done = self.lake.last_txn(t.TABLE, f"{query}:rows")
         if done is not None and done >= batch_id:
             return None
+        if done is None:
+            self._take_over(query)
+        return self._promote(bronze, batch_id, query)
+
+    def _take_over(self, query: str) -> None:
+        """Finish what an earlier checkpoint generation left, under its own id, so that nothing is written twice."""
+        for left in abandoned_batches(self.lake, query):
+            self._promote(left.bronze, left.batch_id, left.query)
+        drop_unaccounted(self.lake, query)
+
+    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
         batch = _Batch(self, bronze, batch_id, query)
         try:
             return batch.promote()
@@ -92,7 +110,7 @@ class _Batch:
         self.batch_id = batch_id
         self.query = query
         self._cached: list[DataFrame] = []
-        self.bronze = _not_yet_accounted(self.lake, bronze, query)
+        self.bronze = not_yet_accounted(self.lake, bronze, query)
 
     def txn(self, step: str) -> Txn:
         return Txn(f"{self.query}:{step}", self.batch_id)
@@ -105,7 +123,7 @@ class _Batch:
 
     def release(self) -> None:
         for df in self._cached:
-            df._jdf.queryExecution().analyzed().rdd().unpersist(False)  # noqa: SLF001 - no Python call for it
+            df._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
     def promote(self) -> BatchBalance:
         offsets = _offsets(self.bronze).collect()
@@ -114,7 +132,7 @@ class _Batch:
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
         units = decode(self.bronze)
         quarantined = [_refused_messages(units)]
-        rows: list[DataFrame] = []
+        rows: dict[str, DataFrame] = {}
         accounts: list[t.Account] = []
         n_units = n_bad = 0
         conflicts: list[DataFrame] = []
@@ -128,8 +146,8 @@ class _Batch:
             if bad:
                 quarantined.append(_refused_units(judged))
             if total > bad:
-                wide, account, contradicted = promote(judged.where(F.col("reasons").isNull()).drop("reasons"))
-                rows.append(wide)
+                good = judged.where(F.col("reasons").isNull()).drop("reasons")
+                rows[form], account, contradicted = promote(good, rows)
                 accounts.append(account)
                 conflicts += contradicted
         refused = self.cache(reduce(DataFrame.unionByName, quarantined))
@@ -145,7 +163,7 @@ class _Batch:
 
     # ---- the two forms
 
-    def _readings(self, readings: DataFrame) -> tuple[DataFrame, t.Account, list[DataFrame]]:
+    def _readings(self, readings: DataFrame, _: Forms) -> tuple[DataFrame, t.Account, list[DataFrame]]:
         wide = self.cache(t.pivot_readings(readings))
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
         existing = self._existing(wide)
@@ -153,20 +171,24 @@ class _Batch:
             return wide, t.Account(n_cells, 0, 0), []
         winners = _winners(wide, existing)
         contested = t.judge_readings(readings, winners)
-        status = self.cache(contested.select(*t.KEY, "topic", "kafka_partition", "kafka_offset", "unit_index", "channel", "value", "status"))
+        status = self.cache(
+            contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"),
+        )
         counts = {r[0]: r[1] for r in status.groupBy("status").count().collect()}
         n_contested = sum(counts.values())
         account = t.Account(
             n_units - n_contested + counts.get("written", 0), counts.get("repeat", 0), counts.get("conflict", 0)
         )
         listed = [status.where("status = 'conflict'")] if counts.get("conflict") else []
-        return wide, account, listed
+        return t.settle(wide, status), account, listed
 
-    def _samples(self, samples: DataFrame) -> tuple[DataFrame, t.Account, list[DataFrame]]:
+    def _samples(self, samples: DataFrame, before: Forms) -> tuple[DataFrame, t.Account, list[DataFrame]]:
         total = samples.count()
         distinct = samples.select(*t.KEY).distinct().count()
         wide = t.first_samples(samples, distinct=distinct == total)
         existing = self._existing(samples)
+        if READING in before:  # one car that sends both forms: a row is one form's, the other's is judged against it
+            existing, wide = _beside(existing, before[READING], wide)
         if existing is None and distinct == total:
             return wide, t.Account(total, 0, 0), []
         status = self.cache(_judge_samples(samples, existing))
@@ -177,9 +199,7 @@ class _Batch:
 
     def _existing(self, keys: DataFrame) -> DataFrame | None:
         """Rows of the table whose key is in the batch, ``None`` where there are none."""
-        spans = keys.groupBy("session_id", "vehicle_id").agg(F.min("ecu_ts").alias("lo"), F.max("ecu_ts").alias("hi"))
-        spans = spans.collect()
-        prune = _prune(spans)
+        prune = _prune(_spans(keys))
         if prune is None:
             return None
         table = self.lake.read(t.TABLE).where(prune)
@@ -194,7 +214,7 @@ class _Batch:
         offsets: list[Row],
         refused: DataFrame | None,
         conflicts: list[DataFrame],
-        rows: list[DataFrame],
+        rows: Forms,
     ) -> None:
         now = F.current_timestamp()
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
@@ -205,16 +225,18 @@ class _Batch:
             self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), CONFLICTS, self.txn("conflicts"))
         self.lake.append(self._reconciliation(balance, offsets), RECONCILIATION, self.txn("balance"))
         if rows:
-            self._write_rows(reduce(DataFrame.unionByName, rows))
+            self._write_rows(rows)
         else:
             self.lake.append(self.lake.read(t.TABLE).limit(0), t.TABLE, self.txn("rows"))
 
-    def _write_rows(self, wide: DataFrame) -> None:
+    def _write_rows(self, forms: Forms) -> None:
+        wide = reduce(DataFrame.unionByName, forms.values())
         offsets = self._best_offsets(wide)
         rows = t.to_table(wide, offsets, self.origins, self.run_id)
         existing = self._existing(wide)
         if existing is not None:
-            self._fill(rows, existing)
+            if READING in forms:  # a sample is whole: a later one with another cell is a conflict, it fills nothing
+                self._fill(t.to_table(forms[READING], offsets, self.origins, self.run_id), existing)
             rows = rows.join(existing.select(*t.KEY), list(t.KEY), "left_anti")
         self.lake.append(rows, t.TABLE, self.txn("rows"))
 
@@ -225,12 +247,14 @@ class _Batch:
         ]
         filled = reduce(Column.__add__, lacks)
         fills = (
-            rows.alias("r").join(existing.alias("e"), list(t.KEY)).where(F.col("r.n_readings") >= 1)
-            .withColumn("n_filled", filled).where("n_filled > 0").select("r.*", "n_filled")
+            rows.alias("r")
+            .join(existing.alias("e"), list(t.KEY))
+            .withColumn("n_filled", filled)
+            .where("n_filled > 0")
+            .select("r.*", "n_filled")
         )
         fills = self.cache(fills)
-        spans = fills.groupBy("session_id", "vehicle_id").agg(F.min("ecu_ts").alias("lo"), F.max("ecu_ts").alias("hi"))
-        prune = _prune(spans.collect(), prefix="t.")
+        prune = _prune(_spans(fills), prefix="t.")
         if prune is not None:
             self.lake.update_matched(fills, t.TABLE, t.fill_assignments(), prune=prune, txn=self.txn("fill"))
 
@@ -238,8 +262,10 @@ class _Batch:
         """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
         late = F.min(F.col("arrival_us") - F.unix_micros("ecu_ts")).alias("seen_us")
         seen = wide.groupBy("session_id", "vehicle_id").agg(late)
-        known = self.lake.read("silver.clock_offsets").groupBy("session_id", "vehicle_id").agg(
-            F.max_by("offset_us", "segment").alias("known_us")
+        known = (
+            self.lake.read("silver.clock_offsets")
+            .groupBy("session_id", "vehicle_id")
+            .agg(F.max_by("offset_us", "segment").alias("known_us"))
         )
         both = seen.join(known, ["session_id", "vehicle_id"], "left")
         return both.select("session_id", "vehicle_id", F.coalesce("known_us", "seen_us").alias("offset_us"))
@@ -249,17 +275,19 @@ class _Batch:
         for o in offsets:
             lo, hi = entries.get(f"{o.topic}-{o.kafka_partition}", (o.lo, o.hi))
             entries[f"{o.topic}-{o.kafka_partition}"] = (min(lo, o.lo), max(hi, o.hi))
-        pairs = [x for k, (lo, hi) in entries.items() for x in (F.lit(k), F.struct(F.lit(lo).alias("from"), F.lit(hi).alias("to")))]
-        ledger = {k: v for k, v in vars(balance).items()}
-        row = self.lake.spark.range(1).select(
+        pairs = [
+            x
+            for k, (lo, hi) in entries.items()
+            for x in (F.lit(k), F.struct(F.lit(lo).alias("from"), F.lit(hi).alias("to")))
+        ]
+        return self.lake.spark.range(1).select(
             F.lit(self.query).alias("query"),
             F.lit(self.batch_id).cast("bigint").alias("batch_id"),
-            *(F.lit(v).cast("bigint").alias(k) for k, v in ledger.items()),
+            *(F.lit(v).cast("bigint").alias(k) for k, v in vars(balance).items()),
             (F.create_map(*pairs) if pairs else F.lit(None)).alias("offsets"),
             F.current_timestamp().alias("written_ts"),
             F.lit(self.run_id).alias("run_id"),
         )
-        return row
 
 
 # ---- pure pieces
@@ -271,31 +299,16 @@ def _offsets(bronze: DataFrame) -> DataFrame:
     )
 
 
-def _not_yet_accounted(lake: Lake, bronze: DataFrame, query: str) -> DataFrame:
-    """Messages that an earlier checkpoint generation of this query has not accounted for."""
-    if not lake.exists(RECONCILIATION):
-        return bronze
-    others = lake.read(RECONCILIATION).where(F.col("query") != query).select(F.explode_outer("offsets").alias("tp", "span"))
-    done = {r.tp: r.to for r in others.groupBy("tp").agg(F.max("span.to").alias("to")).collect() if r.tp}
-    if not done:
-        return bronze
-    levels = F.create_map(*(x for k, v in done.items() for x in (F.lit(k), F.lit(v))))
-    level = F.try_element_at(levels, F.concat_ws("-", "topic", "kafka_partition"))
-    return bronze.where(F.col("kafka_offset") > F.coalesce(level, F.lit(-1)))
+def _spans(keys: DataFrame) -> list[Row]:
+    """First and last car clock of each session, in microseconds: a datetime would be in the machine's time zone."""
+    clock = F.unix_micros("ecu_ts")
+    return keys.groupBy("session_id").agg(F.min(clock).alias("lo"), F.max(clock).alias("hi")).collect()
 
 
-def _prune(spans: list, prefix: str = "") -> str | None:  # type: ignore[type-arg]
+def _prune(spans: list[Row], prefix: str = "") -> str | None:
     """SQL condition that narrows the table to the sessions and car-clock spans of a batch."""
-    if not spans:
-        return None
-    by_session: dict[str, tuple[datetime, datetime]] = {}
-    for s in spans:
-        lo, hi = by_session.get(s.session_id, (s.lo, s.hi))
-        by_session[s.session_id] = (min(lo, s.lo), max(hi, s.hi))
-    return " OR ".join(
-        f"({prefix}session_id = '{sid}' AND {prefix}ecu_ts BETWEEN timestamp'{lo}' AND timestamp'{hi}')"
-        for sid, (lo, hi) in by_session.items()
-    )
+    between = "({0}session_id = '{1}' AND {0}ecu_ts BETWEEN timestamp_micros({2}) AND timestamp_micros({3}))"
+    return " OR ".join(between.format(prefix, s.session_id, s.lo, s.hi) for s in spans) or None
 
 
 def _refused_messages(units: Units) -> DataFrame:
@@ -331,6 +344,15 @@ def _winners(wide: DataFrame, existing: DataFrame | None) -> DataFrame:
     )
     taken = F.array_compact(F.array(*(F.when(F.col(f"old_{c}").isNotNull(), F.lit(c)) for c in channels)))
     return both.select(*t.KEY, kept.alias("winner"), taken.alias("taken"))
+
+
+def _beside(existing: DataFrame | None, readings: DataFrame, wide: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Rows that samples are judged against when the batch's readings come first, and the samples' rows less those."""
+    columns = [*t.KEY, *t.channel_columns()]
+    first = readings.select(*columns)
+    if existing is not None:
+        first = first.join(existing.select(*t.KEY), list(t.KEY), "left_anti").unionByName(existing.select(*columns))
+    return first, wide.join(readings.select(*t.KEY), list(t.KEY), "left_anti")
 
 
 def _judge_samples(samples: DataFrame, existing: DataFrame | None) -> DataFrame:

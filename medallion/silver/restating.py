@@ -38,7 +38,9 @@ def restate_clocks(lake: Lake, run_id: str) -> int:
     restated = clock_offsets.restate(current.select(*keys, "arrival_ts")).persist()
     try:
         old = current.select(*keys, F.col("event_ts").alias("old_ts"), F.col("clock_source").alias("old_source"))
-        differs = ~F.col("event_ts").eqNullSafe(F.col("old_ts")) | ~F.col("clock_source").eqNullSafe(F.col("old_source"))
+        differs = ~F.col("event_ts").eqNullSafe(F.col("old_ts")) | ~F.col("clock_source").eqNullSafe(
+            F.col("old_source")
+        )
         changed = restated.join(old, keys).where(differs).select(*keys, "event_ts", "clock_source")
         changed = changed.withColumn("run_id", F.lit(run_id)).persist()
         if changed.limit(1).count():

@@ -34,9 +34,7 @@ class Account:
     conflicts: int
 
     def __add__(self, other: Account) -> Account:
-        return Account(
-            self.written + other.written, self.repeats + other.repeats, self.conflicts + other.conflicts
-        )
+        return Account(self.written + other.written, self.repeats + other.repeats, self.conflicts + other.conflicts)
 
 
 def channel_columns() -> tuple[str, ...]:
@@ -150,14 +148,39 @@ def judge_readings(readings: DataFrame, winners: DataFrame) -> DataFrame:
     cell = Window.partitionBy(*KEY, "channel")
     joined = readings.join(winners, list(KEY)).withColumn("_first", F.min("kafka_offset").over(cell))
     taken = F.array_contains("taken", F.col("channel"))
-    same = F.col("value") == F.element_at("winner", F.col("channel"))
+    whole = [c.name for c in load_channels().channels if c.type == "INT"]
+    kept = F.when(F.col("channel").isin(*whole), F.col("value").cast("int").cast("double")).otherwise(F.col("value"))
+    same = kept == F.element_at("winner", F.col("channel"))
     status = F.when(~taken & (F.col("kafka_offset") == F.col("_first")), "written").when(same, "repeat")
     return joined.withColumn("status", status.otherwise("conflict"))
 
 
-def to_table(
-    rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str
-) -> DataFrame:
+def settle(wide: DataFrame, status: DataFrame) -> DataFrame:
+    """Contested rows with the arrival, offsets and warnings of the readings that were written, not of those refused.
+
+    So they are the same whether a repeat came in the same batch or in a later one.
+
+    Args:
+        wide: From :func:`pivot_readings`.
+        status: The contested readings with ``status`` (see :func:`judge_readings`), ``arrival_us`` and ``warn``.
+    """
+    written = status.where("status = 'written'").groupBy(*KEY).agg(
+        F.min("arrival_us").alias("_arrival"),
+        F.min("kafka_offset").alias("_min"),
+        F.max("kafka_offset").alias("_max"),
+        F.expr("bit_or(shiftleft(1L, coalesce(warn, 62)))").alias("_bits"),
+    )  # fmt: skip
+    known = F.col("_bits").isNotNull()
+    settled = {
+        "arrival_us": F.when(known, F.col("_arrival")).otherwise(F.col("arrival_us")),
+        "bronze_offset_min": F.coalesce("_min", "bronze_offset_min"),
+        "bronze_offset_max": F.coalesce("_max", "bronze_offset_max"),
+        "dq_warnings": F.when(known, _warning_names(F.col("_bits"))).otherwise(F.col("dq_warnings")),
+    }
+    return wide.join(written, list(KEY), "left").withColumns(settled).drop("_arrival", "_min", "_max", "_bits")
+
+
+def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
     """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
 
     Args:
@@ -204,13 +227,17 @@ def fill_assignments() -> dict[str, str]:
     """What a later unit may still add to an existing row: cells that are null, and lineage. First wins."""
     firsts = [*channel_columns(), "throttle_source", "brake_pct", "accel_source", "distance_source"]
     fills = {c: f"coalesce(t.{c}, s.{c})" for c in firsts}
+    rules = f"array({', '.join(repr(r) for r in soft_rules())})"  # in this order, whatever came first
+    noted = " or ".join(f"coalesce(array_contains({side}.dq_warnings, w), false)" for side in "ts")
     return fills | {
-        "throttle_pct": "coalesce(t.throttle_pedal_pct, s.throttle_pedal_pct, t.throttle_blade_pct, s.throttle_blade_pct)",
+        "throttle_pct": (
+            "coalesce(t.throttle_pedal_pct, s.throttle_pedal_pct, t.throttle_blade_pct, s.throttle_blade_pct)"
+        ),
         "throttle_source": (
             "case when coalesce(t.throttle_pedal_pct, s.throttle_pedal_pct) is not null then 'pedal'"
             " when coalesce(t.throttle_blade_pct, s.throttle_blade_pct) is not null then 'blade' end"
         ),
-        "dq_warnings": "nullif(array_distinct(concat(coalesce(t.dq_warnings, array()), coalesce(s.dq_warnings, array()))), array())",
+        "dq_warnings": f"nullif(filter({rules}, w -> {noted}), cast(array() as array<string>))",
         "arrival_ts": "least(t.arrival_ts, s.arrival_ts)",
         "bronze_offset_min": "least(t.bronze_offset_min, s.bronze_offset_min)",
         "bronze_offset_max": "greatest(t.bronze_offset_max, s.bronze_offset_max)",

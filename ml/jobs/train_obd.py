@@ -61,9 +61,8 @@ def _metrics(report: ObdReport) -> dict[str, float]:
     for one in report.held_out:
         prefix = f"{one.recipe}.{one.trip}".replace(" ", "_")
         for name, figure in (("auc", one.auc), ("pr_auc", one.pr_auc)):
-            values |= {
-                f"{prefix}.{name}": figure.value, f"{prefix}.{name}_low": figure.low, f"{prefix}.{name}_high": figure.high
-            }  # fmt: skip
+            values[f"{prefix}.{name}"] = figure.value
+            values |= {f"{prefix}.{name}_low": figure.low, f"{prefix}.{name}_high": figure.high}
     for split in report.random_split:
         values[f"{split.recipe}.random_split.auc".replace(" ", "_")] = split.auc
     for gain in report.gains:

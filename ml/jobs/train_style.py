@@ -28,6 +28,11 @@ EXPERIMENT: Final = "driving-style"
 FEATURE_SETS: Final = {"all": STYLE_FEATURES, "chassis": CHASSIS_FEATURES}
 
 
+def model_name(feature_set: str) -> str:
+    """Registered model of a feature set."""
+    return MODEL if feature_set == "all" else f"{MODEL}-{feature_set}"
+
+
 class DatasetError(ValueError):
     """The lake does not hold what training needs."""
 
@@ -237,7 +242,7 @@ class MLTrainingProcessor:
 def train_style(lake: Lake, tracker: Tracker, feature_set: str = "all", params: ForestParams | None = None) -> Trained:
     """Data set, splits, training, registry: the whole job (V32)."""
     features = FEATURE_SETS[feature_set]
-    name = MODEL if feature_set == "all" else f"{MODEL}-{feature_set}"
+    name = model_name(feature_set)
     settings = lake.settings
     with job_run(lake, "train_style", (WINDOWS,), (DATASET,)) as run:
         inputs = {WINDOWS: lake.version(WINDOWS) or 0}

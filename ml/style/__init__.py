@@ -1,0 +1,1 @@
+"""Driving style: data set, forest, live engine, evaluation."""

@@ -65,7 +65,8 @@ def train_style_command(
 def say_trained(trained: Trained) -> None:
     """Print what a training run found."""
     for label, one in trained.evaluation.classes.items():
-        typer.echo(f"{label:<11} precision {one.precision:.3f}  recall {one.recall:.3f}  F1 {one.f1:.3f}  n {one.support}")
+        scores = f"precision {one.precision:.3f}  recall {one.recall:.3f}  F1 {one.f1:.3f}"
+        typer.echo(f"{label:<11} {scores}  of {one.support:,} windows")
     for plot in trained.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {trained.page}")
@@ -119,15 +120,15 @@ def score_style_command(features: Features = "all", dry_run: DryRun = False) -> 
     from conf.settings import get_settings
     from infra.stack import endpoints
     from ml.jobs.score_style import score_style
-    from ml.jobs.train_style import MODEL
+    from ml.jobs.train_style import model_name
     from ml.tracking import Tracker
     from streaming.job import open_lake
 
     settings = get_settings()
     tracker = Tracker(endpoints(settings).tracking_uri)
     lake = open_lake(settings, "slipstream-score-style")
-    done = score_style(lake, tracker, MODEL if features == "all" else f"{MODEL}-{features}", settings.style_threshold)
+    done = score_style(lake, tracker, model_name(features), settings.style_threshold)
     summary(
-        f"{done.model.name} version {done.model.version}: {done.scored:,} windows scored; left out: {done.incomplete:,} "
-        f"less than 90 % covered, {done.unavailable:,} without a feature the model needs"
+        f"{done.model.name} version {done.model.version}: {done.scored:,} windows scored; left out: "
+        f"{done.incomplete:,} less than 90 % covered, {done.unavailable:,} without a feature the model needs"
     )
