@@ -16,6 +16,7 @@ from benchmarks.machine import describe
 from benchmarks.report import Row, to_table, write_json
 
 MODULES = {1: "send", 2: "bronze", 3: "silver", 5: "pivot", 6: "style"}
+_WIDTH = 160  # of what is not printed to a terminal
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             bench.close()
         done.append(row)
-    Console(width=None if sys.stdout.isatty() else 160).print(to_table(done))
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(to_table(done))
     return 0
 
 
@@ -61,10 +62,13 @@ def _measure(number: int, bench: Bench) -> Row:
 
 
 def _print_profile(bench: Bench) -> None:
-    from benchmarks.stages import read_log, stage_totals, to_table
+    from benchmarks.stages import busy_s, read_log, stage_totals, to_table
 
     if bench.profile and bench.event_log.is_dir():
-        bench.console.print(to_table(stage_totals(read_log(bench.event_log))))
+        events = list(read_log(bench.event_log))
+        busy, span = busy_s(events)
+        bench.console.print(to_table(stage_totals(events)), width=_WIDTH, crop=False)
+        bench.say(f"stages ran in {busy:.1f} of {span:.1f} s, warm-up and checks included")
 
 
 if __name__ == "__main__":

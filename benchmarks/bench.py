@@ -53,7 +53,7 @@ class Bench:
 
     def say(self, text: str) -> None:
         """Progress, on standard error."""
-        self.console.print(f"[dim]{text}[/]", highlight=False)
+        self.console.print(f"[dim]{text}[/]", highlight=False, soft_wrap=True)
 
     def folder(self, name: str) -> Path:
         """A new folder."""

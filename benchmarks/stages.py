@@ -47,6 +47,22 @@ def stage_totals(events: Iterable[dict[str, Any]]) -> list[StageTotal]:
     return sorted(totals.values(), key=lambda total: -total.wall_s)
 
 
+def busy_s(events: Iterable[dict[str, Any]]) -> tuple[float, float]:
+    """Seconds in which some stage ran, and seconds from the first submission to the last completion.
+
+    What is left between the two is the driver's: planning, commits, and whoever had the machine meanwhile.
+    """
+    done = [e["Stage Info"] for e in events if e["Event"] == "SparkListenerStageCompleted"]
+    spans = sorted((i["Submission Time"], i["Completion Time"]) for i in done if "Submission Time" in i)
+    if not spans:
+        return 0.0, 0.0
+    busy, until = 0, spans[0][0]
+    for start, end in spans:
+        busy += max(end - max(start, until), 0)
+        until = max(until, end)
+    return busy / 1e3, (until - spans[0][0]) / 1e3
+
+
 def read_log(folder: Path) -> Iterator[dict[str, Any]]:
     """Events of all applications that logged to ``folder``; a last line still being written is left out."""
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith((".", "appstatus"))):
@@ -62,7 +78,7 @@ def to_table(totals: list[StageTotal], longest: int = 25) -> Table:
     )
     for t in totals[:longest]:
         figures = (t.stages, t.tasks, f"{t.wall_s:.2f}", f"{t.run_s:.2f}", f"{t.gc_s:.2f}", f"{t.read_rows:,}")
-        table.add_row(t.name, *map(str, figures), f"{t.shuffled_mb:.1f}")
+        table.add_row(*map(str, figures), f"{t.shuffled_mb:.1f}", t.name)
     return table
 
 

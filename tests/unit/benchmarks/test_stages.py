@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from benchmarks.stages import read_log, stage_totals
+from benchmarks.stages import busy_s, read_log, stage_totals
 
 
 def job(stages: list[int], description: str) -> dict[str, object]:
@@ -11,7 +12,7 @@ def job(stages: list[int], description: str) -> dict[str, object]:
     return {"Event": "SparkListenerJobStart", "Stage IDs": stages, "Properties": properties}
 
 
-def stage(number: int, name: str, ms: int, run_ms: int) -> dict[str, object]:
+def stage(number: int, name: str, ms: int, run_ms: int) -> dict[str, Any]:
     info = {
         "Stage ID": number,
         "Stage Name": name,
@@ -42,3 +43,10 @@ def test_stages_of_one_name_are_summed_longest_first() -> None:
 def test_a_line_still_being_written_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "local-1").write_text(json.dumps(stage(1, "save", 10, 10)) + '\n{"Event": "SparkList')
     assert [t.name for t in stage_totals(read_log(tmp_path))] == ["save"]
+
+
+def test_busy_time_counts_stages_side_by_side_once() -> None:
+    first, second, third = stage(1, "a", 1_000, 0), stage(2, "b", 500, 0), stage(3, "c", 3_000, 0)
+    third["Stage Info"]["Submission Time"] = 3_000  # 1 s after the first two are done
+    assert busy_s([first, second, third]) == (2.0, 3.0)
+    assert busy_s([]) == (0.0, 0.0)
