@@ -21,6 +21,11 @@ def buckets(silver: DataFrame, run_id: str) -> DataFrame:
 
 
 def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
-    t_s = frame["t_us"].to_numpy(np.float64) / 1e6
-    lap = frame["lap_number"].to_numpy(np.float64, na_value=np.nan)
-    return dict(bucket_features(t_s, channel_arrays(frame), lap))
+    # Each lap by itself: a value held from the lap before would make a lap depend on which others are recomputed.
+    laps = [_of_lap(rows) for _, rows in frame.groupby("lap_number", sort=True)]
+    return {name: np.concatenate([lap[name] for lap in laps]) for name in laps[0]} if laps else {}
+
+
+def _of_lap(rows: pd.DataFrame) -> dict[str, Any]:
+    t_s = rows["t_us"].to_numpy(np.float64) / 1e6
+    return dict(bucket_features(t_s, channel_arrays(rows), rows["lap_number"].to_numpy(np.float64)))

@@ -207,7 +207,8 @@ def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str |
         *(a for a in _ATTRIBUTES if a != "lap_number_raw"),
         F.coalesce(pedal, blade).alias("throttle_pct"),
         F.when(pedal.isNotNull(), "pedal").when(blade.isNotNull(), "blade").alias("throttle_source"),
-        F.greatest(F.lit(0.0), F.least(F.lit(100.0), share)).alias("brake_pct"),
+        # SQL's least and greatest pass over nulls: no pressure would read as full braking.
+        F.when(share.isNotNull(), F.greatest(F.lit(0.0), F.least(F.lit(100.0), share))).alias("brake_pct"),
         *channel_columns(),
         F.when(F.col("accel_long_g").isNotNull(), "sensor").alias("accel_source"),
         F.when(F.col("lap_distance_m").isNotNull(), "sensor").alias("distance_source"),

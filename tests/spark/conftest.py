@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from conf.contract import load_contract
 from conf.settings import AppConfig
@@ -52,7 +53,7 @@ def to_bronze(spark: SparkSession) -> ToBronze:
     """Stored messages as bronze rows."""
 
     def convert(stored: list[Stored]) -> DataFrame:
-        return spark.createDataFrame([tuple(s) for s in stored], BRONZE)
+        return spark.createDataFrame([tuple(s) for s in stored], BRONZE).withColumn("ingest_date", F.current_date())
 
     return convert
 
