@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from conf.settings import AppConfig
@@ -70,6 +70,8 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
         extra: Further Spark options, winning over ours.
     """
     options = dict(REQUIRED) | azure_conf(settings)
+    if settings.launched_by_spark_submit:
+        SparkContext._ensure_initialized()  # else SparkConf would not see what spark-submit was given
     conf = SparkConf()
     if not settings.launched_by_spark_submit:
         # Spark asks the environment, not its configuration, which Python the workers of a local session run.

@@ -14,6 +14,7 @@ from medallion.io import Lake, Txn
 from streaming.job import Job, run_job
 from streaming.kafka import read_topics
 from streaming.query import Trigger, start_query
+from streaming.topics import partitions
 
 NAME = "bronze"
 TOPIC = "telemetry.raw"
@@ -26,7 +27,11 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
     Delivery order: Spark logs the batch's offsets; the batch is appended to bronze under (query, batch), at most once;
     Spark logs the commit. A kill between any two repeats the batch with the same offsets, and Delta skips the append
     if it had been made. A new checkpoint goes on behind the highest offset that bronze holds.
+
+    Raises:
+        streaming.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
     """
+    topic_partitions = partitions(bootstrap, TOPIC, lake.settings.kafka_config)  # Spark would try for minutes
     lake.ensure(table.TABLE)
 
     def write(df: DataFrame, batch_id: int, query: str) -> None:
@@ -36,22 +41,20 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
         lake.spark,
         bootstrap,
         (TOPIC,),
-        starting=_next_offsets(lake, bootstrap),
+        starting=_next_offsets(lake, topic_partitions),
         max_offsets_per_trigger=MAX_OFFSETS,
         client_options=lake.settings.kafka_config,
     )
     return start_query(lake.spark, lake.settings, NAME, stream, write, trigger)
 
 
-def _next_offsets(lake: Lake, bootstrap: str) -> Mapping[str, Mapping[str, int]] | None:
+def _next_offsets(lake: Lake, topic_partitions: Sequence[int]) -> Mapping[str, Mapping[str, int]] | None:
     """Offsets behind those that bronze holds (only used by a query that has no checkpoint yet)."""
     rows = lake.read(table.TABLE).groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
     if not rows:
         return None
-    from streaming.topics import partitions
-
     starting: dict[str, dict[str, int]] = defaultdict(dict)
-    for p in partitions(bootstrap, TOPIC, lake.settings.kafka_config):
+    for p in topic_partitions:
         starting[TOPIC][str(p)] = -2  # the earliest there is
     for row in rows:
         starting[row.topic][str(row.kafka_partition)] = row["last"] + 1
