@@ -53,10 +53,7 @@ class AppConfig(BaseSettings):
     spark_shuffle_partitions: int = Field(4, ge=1)
 
     sim_rate_hz: float = Field(30.0, ge=10.0, le=50.0)
-    style_window_s: float = Field(10.0, gt=0)
-    style_step_s: float = Field(1.0, gt=0)
     style_threshold: float = Field(0.5, ge=0, le=1)
-    quarantine_max_share: float = Field(0.5, ge=0, le=1)
 
     @property
     def launched_by_spark_submit(self) -> bool:
