@@ -21,6 +21,8 @@ STEP_US = 5_000_000
 """A change of the envelope by more than this is a step of the clock."""
 BEFORE_US, AFTER_US = 300_000_000, 120_000_000
 """A step is the envelope of the two minutes after it against that of the five minutes before it."""
+PUNCTUAL_US = 1_000_000
+"""A message that is later than the envelope by no more than this came without a queue."""
 STILL_US = 2_000_000
 """One clock value that keeps arriving for longer than this means that the clock stands still."""
 MIN_DRIFT_SPAN_US = 600_000_000
@@ -73,14 +75,25 @@ def _next_step(arrival_us: Ints, lateness_us: Ints, start: int) -> int | None:
     candidates = candidates[(jump[candidates] > 0) | (arrival[candidates] - arrival[0] >= AFTER_US)]
     if len(candidates) == 0:
         return None
-    first = candidates[0]
-    near = candidates[arrival[candidates] <= arrival[first] + BEFORE_US]
-    if jump[first] > 0:
-        # Upward, the window after a step holds no old message any more: the largest single rise is the step.
-        rises = np.diff(late)[near - 1]
-        return int(start + near[int(np.argmax(rises))])
-    drops = np.diff(late)[near - 1]
-    return int(start + near[int(np.argmin(drops))])
+    first = int(candidates[0])
+    ambiguous = _rise(late, after, first) if jump[first] > 0 else _drop(arrival, late, int(before[first - 1]), first)
+    # Between the last punctual message of the old level and the first of the new, the largest jump is the step.
+    jumps = np.diff(late)[ambiguous - 1] * np.sign(jump[first])
+    return int(start + ambiguous[int(np.argmax(jumps))])
+
+
+def _rise(late: Ints, after: Ints, first: int) -> Ints:
+    """Where a step up may be: from where no message of the old level follows, to the first punctual one."""
+    punctual = late[first:] <= after[first:] + PUNCTUAL_US
+    return np.arange(first, first + int(np.argmax(punctual)) + 1)
+
+
+def _drop(arrival: Ints, late: Ints, level: int, first: int) -> Ints:
+    """Where a step down may be: behind the last punctual message of the old level, to the first below it."""
+    ahead = late[first : int(np.searchsorted(arrival, arrival[first] + AFTER_US, side="right"))]
+    below = first + int(np.argmax(ahead <= (level + int(ahead.min())) // 2))
+    old = np.flatnonzero(late[:below] <= level + PUNCTUAL_US)
+    return np.arange(int(old[-1]) + 1, below + 1)
 
 
 def _window_min(at: Ints, values: Ints, width: int, *, backward: bool) -> Ints:

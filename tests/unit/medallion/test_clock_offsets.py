@@ -1,0 +1,142 @@
+"""Car clocks to UTC: steps up and down, drift, late bursts, clocks that stand still, and any order of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medallion.silver import clock_offsets
+from medallion.silver.clock_offsets import STILL_US, find_steps, fit_envelope, normalise, stood_still
+
+S = 1_000_000
+T0 = 1_757_181_600 * S
+
+
+def drive(seconds: int = 1800, *, hz: int = 5, seed: int = 0, offset_s: float = -86_400.0, drift: float = 0.0):
+    """True time, car clock and arrival of a car: delays of 0.1 s and up, now and then a late burst of up to 30 s."""
+    rng = np.random.default_rng(seed)
+    true = T0 + np.arange(seconds * hz) * (S // hz)
+    car = true + round(offset_s * S) + np.round(drift * (true - T0)).astype(np.int64)
+    late = 100_000 + rng.exponential(50_000, len(true)).astype(np.int64)
+    for start in rng.integers(0, len(true) - 60, max(1, len(true) // 900)):
+        burst = slice(start, start + 60)
+        late[burst] = np.maximum(late[burst], true[start + 59] + 10 * S - true[burst])
+    return true, car, true + late
+
+
+def in_arrival_order(true, car, arrival):
+    order = np.argsort(arrival, kind="stable")
+    return true[order], car[order], arrival[order]
+
+
+@pytest.mark.parametrize("drift", [0.0, 40e-6, -40e-6])
+def test_event_time_is_true_time_but_for_the_shortest_delay(drift) -> None:
+    true, car, arrival = in_arrival_order(*drive(drift=drift))
+    event, still, segments = normalise(car, arrival)
+    assert not still.any()
+    assert len(segments) == 1
+    assert np.abs(event - true - 100_000).max() < 30_000
+    assert segments[0].drift == pytest.approx(-drift, abs=3e-6)
+
+
+@pytest.mark.parametrize("step_s", [418.5, -418.5, 7.0, -7.0])
+def test_a_step_either_way_is_found_where_it_is(step_s) -> None:
+    true, car, arrival = drive()
+    at = len(true) * 2 // 5
+    car = car.copy()
+    car[at:] += round(step_s * S)
+    true, car, arrival = in_arrival_order(true, car, arrival)
+    event, _, segments = normalise(car, arrival)
+    assert len(segments) == 2
+    assert segments[0].offset_us - segments[1].offset_us == pytest.approx(step_s * S, abs=100_000)
+    assert (np.abs(event - true - 100_000) < 100_000).mean() > 0.995
+
+
+def test_two_steps_are_three_segments() -> None:
+    true, car, arrival = drive(3000)
+    car = car.copy()
+    car[4000:] -= 60 * S
+    car[9000:] += 90 * S
+    _, car, arrival = in_arrival_order(true, car, arrival)
+    assert len(normalise(car, arrival)[2]) == 3
+
+
+def test_late_bursts_alone_are_no_step() -> None:
+    for seed in range(5):
+        _, car, arrival = in_arrival_order(*drive(seed=seed))
+        assert find_steps(arrival, arrival - car) == []
+
+
+def test_a_clock_that_stands_still_takes_arrival_time() -> None:
+    _, car, arrival = in_arrival_order(*drive(120))
+    car = car.copy()
+    car[200:260] = car[200]
+    event, still, _ = normalise(car, arrival)
+    assert set(np.flatnonzero(still)) == set(range(200, 260))
+    assert (event[still] == arrival[still]).all()
+    whole = np.full(50, T0)
+    event, still, segments = normalise(whole, T0 + np.arange(50) * S)
+    assert still.all()
+    assert (event == T0 + np.arange(50) * S).all()
+    assert len(segments) == 1
+
+
+def test_a_late_repeat_of_a_moving_clock_is_not_standing_still() -> None:
+    car = np.array([1, 2, 2, 3]) * S
+    soon = np.array([2 * S, 3 * S, 3 * S + STILL_US, 5 * S])
+    assert not stood_still(car, soon).any()
+    assert stood_still(car, soon + np.array([0, 0, 1, 0])).tolist() == [False, True, True, False]
+
+
+def test_a_short_stretch_gets_a_level_line_at_its_minimum() -> None:
+    ecu = np.arange(100, dtype=np.int64) * S
+    lateness = 5 * S + (np.arange(100, dtype=np.int64) * 7919 % 1000)
+    assert fit_envelope(ecu, lateness) == (lateness.min(), 0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    delays=st.lists(st.integers(0, 60 * S), min_size=1, max_size=200),
+    gaps=st.lists(st.integers(0, 30 * S), min_size=1, max_size=200),
+    steps=st.lists(st.tuples(st.integers(0, 199), st.integers(-500 * S, 500 * S)), max_size=3),
+)
+def test_event_time_is_never_later_than_arrival(delays, gaps, steps) -> None:
+    n = min(len(delays), len(gaps))
+    true = T0 + np.cumsum(gaps[:n])
+    arrival = true + np.array(delays[:n])
+    car = true - 86_400 * S
+    for at, step in steps:
+        car[at:] += step
+    order = np.argsort(arrival, kind="stable")
+    event, _, segments = normalise(car[order], arrival[order])
+    assert (event <= arrival[order]).all()
+    assert [s.first for s in segments] == sorted({s.first for s in segments})
+
+
+def test_the_order_of_rows_and_partitions_does_not_matter() -> None:
+    _, car, arrival = drive(900)
+    car[2000:] -= 60 * S
+    frame = pd.DataFrame(
+        {"session_id": "s", "vehicle_id": "v", "ecu_us": car, "arrival_us": arrival, "ecu_seq": np.arange(len(car)) % 2}
+    )
+    one = clock_offsets._restate_vehicle(frame)
+    other = clock_offsets._restate_vehicle(frame.sample(frac=1, random_state=3))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_indianapolis_car_47_loses_418_seconds_once(data_dir) -> None:
+    path = data_dir / "grcup/indianapolis/indianapolis_r1_2cars_fullrace.parquet"
+    from producers.replay.reader import read
+
+    frame = read(path).frame.filter(pl.col("vehicle_id").str.ends_with("-47"))
+    rows = frame.unique(["timestamp_us", "ecu_seq"], keep="first").sort("meta_time_us", "timestamp_us")
+    car, arrival = rows["timestamp_us"].to_numpy(), rows["meta_time_us"].to_numpy()
+    event, _, segments = normalise(car, arrival)
+    steps = np.diff([s.offset_us for s in segments]) / 1e6
+    assert np.abs(steps).tolist() == pytest.approx([418.5], abs=1.0)
+    assert (event <= arrival).all()
+    assert np.median(arrival - event) < 60 * S
