@@ -1,0 +1,116 @@
+"""From the broker to gold by the commands, whole, twice, killed on the way, and on a cluster."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from infra import spark_cluster
+from infra.jars import spark_jars
+from serving.balance import lake_balance
+
+pytestmark = pytest.mark.integration
+
+REPO = Path(__file__).resolve().parents[3]
+
+
+def test_run_brings_everything_to_gold(sent, undisturbed) -> None:
+    balance = lake_balance(undisturbed.settings)
+    assert balance.closes, balance.summary()
+    assert balance.bronze_rows == sent.messages
+    silver = undisturbed.table("silver.telemetry")
+    assert silver.height == sent.rows
+    assert balance.total.written == silver["n_readings"].sum()
+    assert min(balance.total.repeats, balance.total.conflicts, balance.total.quarantined) > 100
+    assert undisturbed.table("gold.lap_features").height == 3 * 4 + 4  # laps: the simulator's cars drove one each
+    assert undisturbed.table("gold.telemetry_windows")["vehicle_id"].n_unique() == 7
+
+
+def test_a_second_run_changes_nothing(undisturbed, differences, new_home, sent, tmp_path) -> None:
+    before = new_home(sent.bootstrap)
+    shutil.copytree(undisturbed.settings.home / "lake", before.settings.home / "lake")
+    account = lake_balance(undisturbed.settings).total
+    said = undisturbed.run("slipstream.cli", "run")
+    assert "0 messages stored" in said
+    assert "0 units, 0 written" in said
+    assert differences(before, undisturbed) == {}
+    assert lake_balance(undisturbed.settings).total == account
+
+
+def test_killed_four_times_it_ends_with_the_same_tables(sent, undisturbed, new_home, differences) -> None:
+    home = new_home(sent.bootstrap)
+    bronze, silver, gold = (("streaming." + layer, "--once") for layer in ("bronze", "silver", "gold"))
+    home.kill_when(home.commit("bronze.telemetry_events", 1), *bronze)
+    home.run(*bronze)
+    home.kill_when(home.commit("silver.quarantine", 1), *silver)
+    home.kill_when(home.commit("ops.reconciliation", 1), *silver)
+    home.run(*silver)
+    home.kill_when(home.commit("gold.telemetry_windows", 1), *gold)
+    home.run(*gold)
+    assert differences(undisturbed, home) == {}
+    balance = lake_balance(home.settings)
+    assert balance.closes, balance.summary()
+    assert balance.total.units == lake_balance(undisturbed.settings).total.units
+
+
+def test_without_a_broker_it_says_so(new_home) -> None:
+    home = new_home("127.0.0.1:1")
+    home.run("slipstream.cli", "stream", "bronze", "--once", code=1)
+    last = home.log().strip().splitlines()[-1]
+    assert "no Kafka broker answers at 127.0.0.1:1" in last
+    assert "slipstream up" in last
+    runs = home.table("ops.job_runs")
+    assert runs["status"].to_list() == ["failed"]
+    assert "no Kafka broker" in runs["error"][0]
+
+
+def wheel(folder: Path) -> Path:
+    """The project's wheel, built as a release would be."""
+    uv = [sys.executable, "-m", "uv"] if find_spec("uv") else [shutil.which("uv")]
+    if uv == [None]:
+        pytest.skip("no uv to build the wheel with: `make setup` installs it into .venv")
+    subprocess.run([*uv, "build", "--wheel", "--quiet", "-o", str(folder), str(REPO)], check=True, timeout=240)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture
+def cluster(new_home, sent):
+    """A home with a master and two workers."""
+    home = new_home(sent.bootstrap)
+    spec = spark_cluster.ClusterSpec(workers=2, cores=1, memory="1g", master_port=27577, web_port=28580, auto_port=True)
+    yield home, spark_cluster.start(home.settings, spec)
+    spark_cluster.stop(home.settings)
+
+
+def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differences, tmp_path) -> None:
+    home, running = cluster
+    submit = find_spec("pyspark").submodule_search_locations[0] + "/bin/spark-submit"
+    jars = ",".join(str(jar) for jar in spark_jars(home.settings))
+    conf = {
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+        "spark.executor.memory": "700m",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "3",  # the cluster's own choice, which must stand
+    }
+    package = wheel(tmp_path)
+    env = home.env | {"SPARK_HOME": str(Path(submit).parents[1]), "PATH": os.environ["PATH"]}
+    env.pop("SPARK_MASTER")
+    for layer in ("bronze", "silver", "gold"):
+        command = [submit, "--master", running.master_url, "--deploy-mode", "client", "--jars", jars]
+        command += ["--py-files", str(package), *(x for k, v in conf.items() for x in ("--conf", f"{k}={v}"))]
+        command += [str(REPO / "streaming" / f"{layer}.py"), "--once"]
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr[-4000:]
+        assert f"{layer}: " in done.stdout
+    assert differences(undisturbed, home) == {}
+    assert lake_balance(home.settings).closes
