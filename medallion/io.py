@@ -158,10 +158,13 @@ class Lake:
         changed = " OR ".join(f"NOT (t.`{c}` <=> s.`{c}`)" for c in content if not _is_map(contract, c)) or "true"
         merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
         merge = merge.whenMatchedUpdateAll(condition=changed).whenNotMatchedInsertAll()
-        if delete_where:
-            merge = merge.whenNotMatchedBySourceDelete(condition=delete_where)
-        with self.transaction(txn):
-            merge.execute()
+        if not delete_where:
+            with self.transaction(txn):
+                merge.execute()
+            return
+        # Over wide rows this merge's full outer join grows beyond what the JVM compiles as one method.
+        with self.transaction(txn), self._option("spark.sql.codegen.wholeStage", "false"):
+            merge.whenNotMatchedBySourceDelete(condition=delete_where).execute()
 
     def update_matched(
         self, df: DataFrame, name: str, assignments: Mapping[str, str], *, prune: str | None = None, txn: Txn | None
@@ -186,6 +189,15 @@ class Lake:
         finally:
             self.spark.conf.unset(f"{prefix}txnAppId")
             self.spark.conf.unset(f"{prefix}txnVersion")
+
+    @contextmanager
+    def _option(self, key: str, value: str) -> Iterator[None]:
+        before = self.spark.conf.get(key)
+        self.spark.conf.set(key, value)
+        try:
+            yield
+        finally:
+            self.spark.conf.set(key, before or "")
 
     def last_txn(self, name: str, app: str) -> int | None:
         """Highest version that ``app`` has committed to the table."""
