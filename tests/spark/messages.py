@@ -59,7 +59,7 @@ def frame(t_us: list[int], /, **fields: Any) -> Message:
         "vehicle_id": "sim-1",
         "vehicle_number": 1,
         "is_synthetic": True,
-        "arrival_us": t_us[-1] + 50_000 if t_us else None,
+        "arrival_us": t_us[-1] + 50_000 if t_us and t_us[-1] else None,
         "t_us": t_us,
     } | fields
     return message(body, FRAME)

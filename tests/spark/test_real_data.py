@@ -64,6 +64,7 @@ def test_barber_keeps_the_car_whose_clock_stands_still(data_dir, lake, to_bronze
 def test_indianapolis_slice_is_counted_by_another_way(data_dir, lake, to_bronze, rows) -> None:
     frame = load(data_dir / "grcup/indianapolis/indianapolis_r1_2cars_fullrace.parquet")
     frame = frame.slice(400_000, 100_000)
+    lake.ensure("silver.quarantine")
     balance = promote(lake, frame, to_bronze)
     assert balance.units == balance.messages == 100_000
     refused = rows(lake, "silver.quarantine")

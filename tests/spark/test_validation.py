@@ -39,7 +39,7 @@ def broken_units() -> list[Message]:
         elif column == "t_us":
             at = next(instants)
             messages.append(frame([at, 5, at + 1], speed_kmh=[1.0, 2.0, 3.0]))
-            messages.append(frame([next(instants), None], speed_kmh=[1.0, 2.0], arrival_us=None))  # type: ignore[list-item]
+            messages.append(frame([next(instants), None], speed_kmh=[1.0, 2.0]))  # type: ignore[list-item]
         else:
             value = None if rule.implementation.type.endswith("not_be_null") else KEYS[column]
             messages.append(frame([next(instants)], speed_kmh=[1.0], **{column: value}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from infra import spark_cluster
 from infra.jars import spark_jars
 from serving.balance import lake_balance
+from streaming.topics import BrokerUnreachableError, partitions
 
 pytestmark = pytest.mark.integration
 
@@ -88,10 +88,9 @@ def cluster(new_home, sent):
     spark_cluster.stop(home.settings)
 
 
-def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differences, tmp_path) -> None:
-    home, running = cluster
-    submit = find_spec("pyspark").submodule_search_locations[0] + "/bin/spark-submit"
-    jars = ",".join(str(jar) for jar in spark_jars(home.settings))
+def submit(home, master: str, script: Path, *args: str, packages: Path | None = None) -> str:
+    """``spark-submit`` as on a cluster: jars and packages come along, the settings are the cluster's own."""
+    location = find_spec("pyspark").submodule_search_locations[0]
     conf = {
         "spark.pyspark.python": sys.executable,
         "spark.pyspark.driver.python": sys.executable,
@@ -100,17 +99,43 @@ def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differen
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
-        "spark.databricks.delta.snapshotPartitions": "3",  # the cluster's own choice, which must stand
+        "spark.databricks.delta.snapshotPartitions": "3",
     }
-    package = wheel(tmp_path)
-    env = home.env | {"SPARK_HOME": str(Path(submit).parents[1]), "PATH": os.environ["PATH"]}
-    env.pop("SPARK_MASTER")
+    command = [f"{location}/bin/spark-submit", "--master", master, "--deploy-mode", "client"]
+    command += ["--jars", ",".join(str(jar) for jar in spark_jars(home.settings))]
+    command += ["--py-files", str(packages)] if packages else []
+    command += [*(x for k, v in conf.items() for x in ("--conf", f"{k}={v}")), str(script), *args]
+    env = {k: v for k, v in home.env.items() if k != "SPARK_MASTER"} | {"SPARK_HOME": location}
+    done = subprocess.run(
+        command, env=env, cwd=home.settings.home, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differences, tmp_path) -> None:
+    home, running = cluster
+    packages = wheel(tmp_path)
     for layer in ("bronze", "silver", "gold"):
-        command = [submit, "--master", running.master_url, "--deploy-mode", "client", "--jars", jars]
-        command += ["--py-files", str(package), *(x for k, v in conf.items() for x in ("--conf", f"{k}={v}"))]
-        command += [str(REPO / "streaming" / f"{layer}.py"), "--once"]
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-        assert f"{layer}: " in done.stdout
+        said = submit(home, running.master_url, REPO / "streaming" / f"{layer}.py", "--once", packages=packages)
+        assert f"{layer}: " in said
     assert differences(undisturbed, home) == {}
     assert lake_balance(home.settings).closes
+
+
+def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:
+    script = tmp_path / "show.py"
+    script.write_text(
+        "from conf.settings import get_settings\n"
+        "from medallion.session import get_spark\n"
+        "conf = get_spark(get_settings(), 'show').conf\n"
+        "names = ('databricks.delta.snapshotPartitions', 'sql.session.timeZone', 'sql.extensions')\n"
+        "print('set:', *(conf.get('spark.' + name) for name in names))\n"
+    )
+    said = submit(new_home("127.0.0.1:1"), "local[1]", script)
+    assert "set: 3 UTC io.delta.sql.DeltaSparkSessionExtension" in said
+
+
+def test_a_topic_that_is_not_there_is_named(sent) -> None:
+    with pytest.raises(BrokerUnreachableError, match="has no topic 'nowhere': `slipstream up` creates it"):
+        partitions(sent.bootstrap, "nowhere", {})
