@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -42,6 +43,7 @@ def _rows(text: str) -> list[int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what was asked for; a row's file is written as soon as the row is done."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that broker, JVM and home go then, too
     given, progress, done = arguments().parse_args(argv), Console(stderr=True), []
     for number in given.rows:
         bench = Bench(size=given.size, runs=given.runs, console=progress, profile=given.profile)

@@ -125,7 +125,22 @@ class Bench:
             admin.delete_topics([name])[name].result(30)
 
     def close(self) -> None:
-        """Stop Spark and remove the home."""
+        """Stop Spark and its JVM, which would go on to write there, and remove the home."""
         if "spark" in self.__dict__:
-            self.spark.stop()
+            _stop(self.spark)
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _stop(spark: SparkSession) -> None:
+    """Stop the session and end its JVM: the next row then starts as cold as this one did."""
+    from pyspark import SparkContext
+
+    gateway = spark.sparkContext._gateway
+    spark.stop()
+    if gateway is not None:
+        gateway.shutdown()
+        jvm = getattr(gateway, "proc", None)
+        if jvm is not None:
+            jvm.stdin.close()  # what the JVM waits for to exit
+            jvm.wait(60)
+    SparkContext._gateway = SparkContext._jvm = None

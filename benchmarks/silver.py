@@ -33,7 +33,7 @@ def measure(bench: Bench) -> list[Result]:
 
 
 def _race(bench: Bench, *, faults: bool) -> list[Result]:
-    data = inputs.feed(bench.pick(1_000, 60_000), faults=faults)
+    data = inputs.feed(bench.pick(1_000, 20_000), faults=faults)
     kind = "framed, with repeats and late frames" if faults else "framed, clean"
     bench.say(f"row 3, {kind}: {len(data.frames):,} frames, {data.samples:,} samples, {data.impossible} impossible")
     with bench.broker() as bootstrap:
