@@ -82,7 +82,8 @@ def test_indianapolis_slice_is_counted_by_another_way(data_dir, lake, to_bronze,
         wanted = first.filter(telemetry_name=name)["telemetry_value"].sum() * mapping.factor
         kind = pl.Int32 if mapping.channel == "gear" else pl.Float64
         assert table[mapping.channel].cast(kind).sum() == pytest.approx(wanted, rel=1e-9), name
-    assert table["lat_deg"].drop_nulls().is_between(39.7, 39.9).all()
+    latitude = table["lat_deg"].drop_nulls()
+    assert 0.01 < latitude.max() - latitude.min() < 0.02  # the road course is 1.4 km from north to south
 
 
 def stored_offsets(frame: pl.DataFrame, partition: int) -> list[int]:
