@@ -6,12 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
@@ -135,12 +135,9 @@ def _stop(spark: SparkSession) -> None:
     """Stop the session and end its JVM: the next row then starts as cold as this one did."""
     from pyspark import SparkContext
 
-    gateway = spark.sparkContext._gateway
-    spark.stop()
-    if gateway is not None:
-        gateway.shutdown()
-        jvm = getattr(gateway, "proc", None)
-        if jvm is not None:
-            jvm.stdin.close()  # what the JVM waits for to exit
-            jvm.wait(60)
+    gateway: Any = spark.sparkContext._gateway
+    with suppress(Exception):  # after an interrupt the connection is of no more use, and the JVM ends all the same
+        spark.stop()
+    gateway.proc.stdin.close()  # what the JVM waits for to exit
+    gateway.proc.wait(60)
     SparkContext._gateway = SparkContext._jvm = None
