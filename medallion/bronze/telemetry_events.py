@@ -9,8 +9,11 @@ TABLE = "bronze.telemetry_events"
 
 
 def header(name: str) -> Column:
-    """Value of the first header of that name as text, null where there is none."""
-    return F.expr(f"cast(element_at(filter(headers, h -> h.key = '{name}'), 1).value as string)")
+    """Value of the first header of that name as text, null where there is none or it is not UTF-8.
+
+    Text that is not UTF-8 would make the whole table unreadable to others; the bytes stay in ``headers``.
+    """
+    return F.expr(f"try_validate_utf8(cast(try_element_at(filter(headers, h -> h.key = '{name}'), 1).value as string))")
 
 
 def to_bronze(records: DataFrame, batch_id: int) -> DataFrame:
@@ -32,9 +35,7 @@ def to_bronze(records: DataFrame, batch_id: int) -> DataFrame:
         header("ce_type").alias("event_type"),
         F.when(source != "", source).alias("source"),
         header("ce_id").alias("event_id"),
-        F.expr("try_to_timestamp(cast(element_at(filter(headers, h -> h.key = 'ce_time'), 1).value as string))").alias(
-            "sent_ts"
-        ),
+        F.try_to_timestamp(header("ce_time")).alias("sent_ts"),
         F.current_timestamp().alias("ingest_ts"),
         F.current_date().alias("ingest_date"),
         F.lit(batch_id).cast("bigint").alias("batch_id"),

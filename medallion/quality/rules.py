@@ -67,11 +67,11 @@ def breaks(rule: Rule, value: Column) -> Column:
 
 
 def reason(rule_name: str, column_name: str, observed: Column) -> Column:
-    """One entry of ``silver.quarantine.reasons``."""
+    """One entry of ``silver.quarantine.reasons``; ``observed`` is cut to 200 characters."""
     return F.struct(
         F.lit(rule_name).alias("rule"),
         F.lit(column_name).alias("column_name"),
-        observed.cast("string").alias("observed"),
+        F.substring(observed.cast("string"), 1, 200).alias("observed"),
     )
 
 

@@ -94,7 +94,7 @@ def _flaws(contract: Contract) -> list[tuple[Column, Column]]:
     flaws = [
         (empty, reason("empty_payload", "payload", F.lit(None))),
         (bad_text, reason("invalid_utf8", "payload", F.lit(None))),
-        (not_event, reason("not_this_event", "payload", F.substring(corrupt, 1, 200))),
+        (not_event, reason("not_this_event", "payload", F.try_validate_utf8(corrupt))),
     ]
     whole = ~empty & m.isNotNull() & corrupt.isNull()
     if contract.name == "event.frame.v1":

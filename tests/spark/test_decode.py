@@ -26,6 +26,14 @@ POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
         Message("k", READING, reading().payload.replace(b"GR86", b"\xff\xfe\xfa")),  # type: ignore[union-attr]
         [{("invalid_utf8", "payload")}],
     ),
+    "nothing but bad bytes": (
+        Message("k", FRAME, b"\xff\xfe"),
+        [{("invalid_utf8", "payload"), ("not_this_event", "payload")}],
+    ),
+    "cut in the middle of a character": (
+        Message("k", FRAME, b'{"session_id": "\xf0\x9f'),
+        [{("invalid_utf8", "payload"), ("not_this_event", "payload")}],
+    ),
     "not JSON": (Message("k", READING, b"speed=100"), [{("not_this_event", "payload")}]),
     "cut short": (Message("k", FRAME, GOOD[2].payload[:-30]), [{("not_this_event", "payload")}]),  # type: ignore[index]
     "an array, no object": (message([json.loads(reading().payload or "")], READING), [{("not_this_event", "payload")}]),
