@@ -16,7 +16,7 @@ from medallion.silver.decode import decode
 
 SUITE = "silver_guard"
 RESULTS = "ops.dq_results"
-_SHARED = ("session_id", "vehicle_id", "t_us")
+_SHARED = ("session_id", "vehicle_id", "arrival_us", "t_us")
 
 
 def docs_folder(lake: Lake) -> Path:

@@ -219,7 +219,7 @@ def _lookup() -> tuple[Column, Column]:
 def _reading_reasons() -> Column:
     """Reasons of the event's own rules, else of the rules of the reading's channel."""
     event, table = load_contract("event.reading.v1"), load_contract("silver.telemetry")
-    columns = {"timestamp_us": "t_us", "telemetry_value": "value"}
+    columns = {"timestamp_us": "t_us", "telemetry_value": "value", "meta_time_us": "arrival_us"}
     of_event = [(columns.get(c, c), r) for c, r in event.rules("quarantine")]
     conditions = [breaks(rule, F.col(c)) for c, rule in of_event]
     entries = [reason(rule.name, c, F.col(c)) for c, rule in of_event]

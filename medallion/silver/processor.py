@@ -322,9 +322,11 @@ def _refused_messages(units: Units) -> DataFrame:
 
 
 def _refused_units(judged: DataFrame) -> DataFrame:
+    # A clock beyond the calendar of other readers would keep them from opening the table.
+    clock = F.when(F.year("ecu_ts").between(1, 9999), F.col("ecu_ts")).alias("ecu_ts")
     return judged.where(F.col("reasons").isNotNull()).select(
         F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", "ecu_ts", "reasons",
+        F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", clock, "reasons",
         "event_type", "payload_excerpt",
     )  # fmt: skip
 

@@ -70,7 +70,19 @@ POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
     "a session that is no id": (reading(session_id="x'; drop"), [{("session_id_form", "session_id")}]),
     "no vehicle": (frame([T0], vehicle_id=None), [{("vehicle_id_present", "vehicle_id")}]),
     "no timestamp": (reading(t_us=None), [{("timestamp_present", "t_us")}]),
-    "a timestamp in seconds": (reading(t_us=T0 // 1_000_000), [{("timestamp_plausible", "t_us")}]),
+    "a timestamp in seconds": (reading(t_us=T0 // 1_000_000, meta_time_us=T0), [{("timestamp_plausible", "t_us")}]),
+    "a timestamp beyond the calendar": (
+        reading(t_us=9 * 10**18, meta_time_us=T0),
+        [{("timestamp_plausible", "t_us")}],
+    ),
+    "arrival before the first computer": (
+        reading(t_us=T0 + 1, meta_time_us=-9 * 10**18),
+        [{("arrival_plausible", "arrival_us")}],
+    ),
+    "arrival of a frame in seconds": (
+        frame([T0 + 90], speed_kmh=[1.0], arrival_us=T0 // 1_000_000),
+        [{("arrival_plausible", "arrival_us")}],
+    ),
     "frame of another century": (frame([1, T0 + 60], speed_kmh=[1.0, 2.0]), [{("t_us_plausible", "t_us")}]),
     "speed out of range": (reading(value=401.0), [{("speed_possible", "speed_kmh")}]),
     "two faults in one sample": (

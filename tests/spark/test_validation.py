@@ -30,7 +30,10 @@ def broken_units() -> list[Message]:
     messages, instants = [], iter(range(T0, T0 + 10**9, 1000))
     for column, rule in guard_rules():
         kwargs = rule.implementation.kwargs
-        if rule.implementation.type == "expect_column_values_to_be_between" and column != "t_us":
+        if column == "arrival_us":
+            messages.append(frame([next(instants)], speed_kmh=[1.0], arrival_us=0))
+            messages.append(reading("speed", 1.0, next(instants), meta_time_us=kwargs["max_value"] + 1))
+        elif rule.implementation.type == "expect_column_values_to_be_between" and column != "t_us":
             for value in breaking(column, kwargs):
                 if column in long:
                     messages.append(reading(long[column], value, next(instants)))
