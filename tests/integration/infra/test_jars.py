@@ -52,6 +52,7 @@ def test_the_spark_set_is_all_that_kafka_to_delta_needs(running: AppConfig, tmp_
 def test_without_network_the_remedy_is_named_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("SLIPSTREAM_JARS", raising=False)  # jars of its own, wherever the others have theirs
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9")
     with pytest.raises(JarError, match=r"could not be resolved: .*Connection refused.*SLIPSTREAM_JARS"):
         ensure_jars(AppConfig(slipstream_home=tmp_path, _env_file=None))
