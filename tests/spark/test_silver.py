@@ -21,6 +21,8 @@ from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import DAY_US, T0, Message, Stored, frame, reading, simulated, stored
 
+pytestmark = pytest.mark.timeout(1200)
+
 TABLES = ("silver.telemetry", "silver.quarantine", "silver.conflicts", "silver.clock_offsets", "silver.sessions")
 FAULTS = FaultConfig(duplicate_share=0.1, late_share=0.2, repeat_share=0.05, conflict_share=0.05, dropout_share=0.05)
 

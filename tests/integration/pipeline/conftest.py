@@ -150,7 +150,7 @@ class Home:
     def run(self, *module: str, code: int = 0) -> str:
         """Run to the end; returns what it said, and shows its log where it fails."""
         process = self.start(*module)
-        said, _ = process.communicate(timeout=500)
+        said, _ = process.communicate(timeout=900)
         assert process.returncode == code, said + self.log()[-4000:]
         return said
 

@@ -15,7 +15,7 @@ from infra.jars import spark_jars
 from serving.balance import lake_balance
 from streaming.topics import BrokerUnreachableError, partitions
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -107,7 +107,7 @@ def submit(home, master: str, script: Path, *args: str, packages: Path | None = 
     command += [*(x for k, v in conf.items() for x in ("--conf", f"{k}={v}")), str(script), *args]
     env = {k: v for k, v in home.env.items() if k != "SPARK_MASTER"} | {"SPARK_HOME": location}
     done = subprocess.run(
-        command, env=env, cwd=home.settings.home, capture_output=True, text=True, timeout=400, check=False
+        command, env=env, cwd=home.settings.home, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     return done.stdout
