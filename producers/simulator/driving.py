@@ -26,6 +26,7 @@ _BRAKE_MOST = 0.985  # share of the grip left that brakes may take: no wheel loc
 _BRAKE_RELEASE = 2.0  # brakes come off faster than they go on
 _DITHER_MPS2, _DITHER_S = 0.25, 0.5  # nobody holds a foot still
 _LIFT_MARGIN = 1.02  # over the speed wanted ahead before the throttle is let go
+_SCRUB_GAIN, _SCRUB_MOST = 3.0, 0.2  # drag of tyres asked for more than their grip, as a share of it
 _BLOCK = 2048
 
 
@@ -37,6 +38,8 @@ class Trace:
         gear: Index of the gear, 0 is first.
         load: Engine load, 0 to 1.
         clutch_open: True while a shift cuts the drive.
+        scrub_n: Drag of tyres that were asked for more than their grip.
+        lateral_mps2: Acceleration across the road; a car too fast for its line runs wide at what the grip gives.
     """
 
     dt_s: float
@@ -49,6 +52,8 @@ class Trace:
     torque_nm: Array
     brake_n: Array
     clutch_open: npt.NDArray[np.bool_]
+    scrub_n: Array
+    lateral_mps2: Array
 
 
 class Drive:
@@ -127,6 +132,16 @@ class Drive:
     def _at(self, distance_m: Array) -> npt.NDArray[np.intp]:
         return np.asarray((distance_m * self._per_m).astype(np.intp) % self._total + self._row)
 
+    def _bend_at(self, distance_m: Array) -> Array:
+        """Curvature of the line between its points."""
+        place = distance_m * self._per_m
+        before = place.astype(np.intp)
+        share = place - before
+        points, row = self.road.points, self._bend_row
+        return np.asarray(
+            (1 - share) * self._bend[before % points + row] + share * self._bend[(before + 1) % points + row]
+        )
+
     def _step(self, i: int, unsteady: Array, record: dict[str, Any]) -> None:
         """One step: look ahead, work the pedals, shift, move on."""
         car, now, v, s = self.vehicle, self._now, self.speed_mps, self.distance_m
@@ -140,7 +155,7 @@ class Drive:
 
         speed2 = v * v
         resistance = car.drag_kgpm * speed2 + car.rolling_n
-        bend = self._bend[(s * self._per_m).astype(np.intp) % self.road.points + self._bend_row]
+        bend = self._bend_at(s)
         rpm, open_share = self._shift(v)
         full, drag = car.engine_torque_nm(rpm)
         lever = car.newton_per_nm[self._gear]
@@ -168,14 +183,23 @@ class Drive:
         most = _BRAKE_MOST * grip_left + np.minimum(drive, 0.0)
         brake = np.maximum(np.minimum(brake, most), 0.0)
 
-        accel = (drive - brake - resistance) / car.inertia_kg
+        scrub, across = self._slide(speed2, bend, drive - brake)
+        accel = (drive - brake - scrub - resistance) / car.inertia_kg
         after = np.maximum(v + accel * self.dt_s, 2.0)
         record["distance_m"][i], record["speed_mps"][i], record["accel_mps2"][i] = s, v, (after - v) / self.dt_s
         record["gear"][i], record["rpm"][i], record["load"][i] = self._gear, rpm, load
         record["torque_nm"][i], record["brake_n"][i], record["clutch_open"][i] = torque, brake, clutch_open
+        record["scrub_n"][i], record["lateral_mps2"][i] = scrub, across / car.mass_kg
         self._load, self._brake = load, brake
         self.speed_mps, self.distance_m = after, s + 0.5 * (v + after) * self.dt_s
         self._since_shift = self._since_shift + self.dt_s
+
+    def _slide(self, speed2: Array, bend: Array, along_n: Array) -> tuple[Array, Array]:
+        """Drag and cornering force of the tyres: the line's, or what the grip circle has left for a car too fast."""
+        grip, asked = self.vehicle.grip_n(speed2), self.vehicle.mass_kg * speed2 * bend
+        scrub = grip * np.minimum(np.maximum(_SCRUB_GAIN * (np.abs(asked) / grip - 1.0), 0.0), _SCRUB_MOST)
+        left = np.sqrt(np.maximum(grip * grip - (along_n - scrub) ** 2, 0.0))
+        return scrub, np.minimum(np.maximum(asked, -left), left)
 
     def _shift(self, v: Array) -> tuple[Array, Array]:
         """Shift where the driver would; return engine speed and how much of a shift is left (1 to 0)."""

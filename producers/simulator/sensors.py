@@ -90,7 +90,7 @@ def measure(
     speed, load, rpm = trace.speed_mps[pick, car], trace.load[pick, car], trace.rpm[pick, car]
     into = trace.distance_m[pick, car] % line.length_m
     bend, x, y = (np.interp(into, line.s_m, axis, period=line.length_m) for axis in _axes(line))
-    lateral_g = speed * speed * bend / GRAVITY_MPS2
+    lateral_g = trace.lateral_mps2[pick, car] / GRAVITY_MPS2
     brake = trace.brake_n[pick, car]
     return {
         "speed_kmh": speed * 3.6,

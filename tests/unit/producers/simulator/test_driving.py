@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from conf.track import load_track, track_names
@@ -56,21 +56,26 @@ def test_engine_work_pays_for_all_that_is_spent(run: tuple[str, str, int, int]) 
     geared_w = vehicle.wheel_force_n(torque, trace.gear[:-1]) * speed * ~trace.clutch_open[:-1]
     work = np.where(closed, crank_w, geared_w).sum(0) * trace.dt_s
     gained = np.where(closed, np.maximum(crank_w, 0), np.maximum(geared_w, 0)).sum(0) * trace.dt_s
-    spent = ((vehicle.resistance_n(speed) + trace.brake_n[:-1]) * speed).sum(0) * trace.dt_s
+    spent = ((vehicle.resistance_n(speed) + trace.brake_n[:-1] + trace.scrub_n[:-1]) * speed).sum(0) * trace.dt_s
     kinetic = 0.5 * vehicle.inertia_kg * (trace.speed_mps[-1] ** 2 - trace.speed_mps[0] ** 2)
     residual = np.abs(work - spent - kinetic) / gained
     assert residual.max() <= 0.01
 
 
 @given(runs)
+@example(("touring-sedan", "harbour-mile", 339, 25))
+@example(("touring-sedan", "harbour-mile", 27, 50))
 @PROPERTY
 def test_no_car_leaves_the_grip_circle(run: tuple[str, str, int, int]) -> None:
-    """Tolerance 2 %: a car that is still off its target speed by some km/h at a corner's entry."""
+    """What the tyres give stays in the circle; the line driven asks for hardly more than they give, and seldom."""
     vehicle, road, trace = drive(*run)
-    across = vehicle.mass_kg * trace.speed_mps**2 * curvature(road, trace)
+    grip = vehicle.grip_n(trace.speed_mps**2)
     along = vehicle.inertia_kg * trace.accel_mps2 + vehicle.resistance_n(trace.speed_mps)
-    use = np.hypot(across, along) / vehicle.grip_n(trace.speed_mps**2)
-    assert use.max() <= 1.02
+    assert (np.hypot(vehicle.mass_kg * trace.lateral_mps2, along) / grip).max() <= 1 + 1e-9
+    asked = vehicle.mass_kg * trace.speed_mps**2 * np.abs(curvature(road, trace)) / grip
+    assert asked.max() <= 1.1
+    assert (asked > 1.0).mean() <= 0.02
+    assert (trace.scrub_n[asked < 0.999] == 0).all()
 
 
 @given(runs)
