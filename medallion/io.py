@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from conf.contract import Contract, load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from medallion.schema import conform, ddl, struct_type
+from medallion.schema import conform, ddl, sql_literal, struct_type
 
 
 class NewerContractError(ValueError):
@@ -222,8 +222,7 @@ def _create_statement(contract: Contract, uri: str) -> str:
     columns = ",\n  ".join(ddl(c) for c in contract.columns)
     partition = f"\nPARTITIONED BY ({', '.join(contract.partition_columns)})" if contract.partition_columns else ""
     props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
-    comment = contract.description.replace("'", "\\'")
     return (
         f"CREATE TABLE IF NOT EXISTS delta.`{uri}` (\n  {columns}\n) USING delta{partition}\n"
-        f"COMMENT '{comment}'\nTBLPROPERTIES ({props})"
+        f"COMMENT {sql_literal(contract.description)}\nTBLPROPERTIES ({props})"
     )

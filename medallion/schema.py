@@ -12,14 +12,17 @@ from pyspark.sql.types import StructType
 from conf.contract import Column, Contract
 
 
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+def sql_literal(value: str | float) -> str:
+    """A text or number as Spark SQL writes it."""
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return repr(value)
 
 
 def ddl(column: Column) -> str:
     """DDL of one column, with its comment. Only key columns are NOT NULL: Delta checks those on write."""
     null = " NOT NULL" if column.required else ""
-    return f"`{column.name}` {column.physical_type}{null} COMMENT '{_escape(column.comment)}'"
+    return f"`{column.name}` {column.physical_type}{null} COMMENT {sql_literal(column.comment)}"
 
 
 def struct_type(contract: Contract) -> StructType:
@@ -34,12 +37,13 @@ def conform(df: DataFrame, contract: Contract) -> DataFrame:
     Raises:
         ValueError: If ``df`` has a column that the contract does not know.
     """
-    unknown = set(df.columns) - set(contract.column_names)
+    have = set(df.columns)
+    unknown = have - set(contract.column_names)
     if unknown:
         raise ValueError(f"{contract.name}: columns {sorted(unknown)} are not in the contract")
-    return df.select(*(_cast(df, c) for c in contract.columns))
+    return df.select(*(_cast(c, c.name in have) for c in contract.columns))
 
 
-def _cast(df: DataFrame, column: Column) -> SparkColumn:
-    source = F.col(f"`{column.name}`") if column.name in df.columns else F.lit(None)
+def _cast(column: Column, present: bool) -> SparkColumn:
+    source = F.col(f"`{column.name}`") if present else F.lit(None)
     return source.cast(column.physical_type).alias(column.name)

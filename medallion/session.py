@@ -26,6 +26,8 @@ REQUIRED = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Wide rows: the default of 100 fields would run the merges of silver without generated code.
     "spark.sql.codegen.maxFields": "400",
+    # Tables are partitioned by session: a task with a few open files need not sort its rows first.
+    "spark.sql.maxConcurrentOutputFileWriters": "32",
 }
 
 

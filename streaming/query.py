@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from threading import RLock
 
 from pyspark.sql import DataFrame, SparkSession
@@ -51,9 +52,13 @@ def start_query(
     """
     checkpoint = checkpoint_uri(name, settings)
 
+    @cache
+    def query_id() -> str:
+        return f"{name}:{generation(spark, checkpoint)}"
+
     def run(df: DataFrame, batch_id: int) -> None:
         with _LOCKS[name]:
-            batch(df, batch_id, f"{name}:{generation(spark, checkpoint)}")
+            batch(df, batch_id, query_id())
 
     writer = stream.writeStream.queryName(name).foreachBatch(run).option("checkpointLocation", checkpoint)
     return trigger.on(writer).start()

@@ -12,7 +12,7 @@ from conf.channel import load_channels
 from conf.contract import Rule, load_contract
 from medallion.io import Lake
 from medallion.quality.expectations import ValidationReport, validate
-from medallion.silver.decode import decode
+from medallion.silver.decode import Units
 
 SUITE = "silver_guard"
 RESULTS = "ops.dq_results"
@@ -33,7 +33,7 @@ def guard_rules() -> list[tuple[str, Rule]]:
 
 def guarded_units(bronze: DataFrame) -> DataFrame:
     """All decodable units in one wide form: a reading fills the column of its channel, a sample all of its own."""
-    units = decode(bronze)
+    units = Units(bronze)
     channels = load_channels()
     samples = units.samples.where("unit_index >= 0").select(*_SHARED, *channels.names, "reasons")
     spread = [

@@ -16,7 +16,7 @@ from pyspark.sql.types import ArrayType
 from conf.channel import load_channels
 from conf.contract import Contract, load_contract
 from medallion.quality.rules import REASON, breaks, broken_rules, collected, reason, warnings
-from medallion.schema import struct_type
+from medallion.schema import sql_literal, struct_type
 
 READING = "slipstream.reading.v1"
 FRAME = "slipstream.frame.v1"
@@ -31,48 +31,46 @@ _FRAME_SCALARS = (
 
 @dataclass(frozen=True)
 class Units:
-    """A batch of messages taken apart; every message is in exactly one of the three.
+    """A batch of messages taken apart and judged by the contracts' rules; every message is in exactly one part.
 
-    All have the origin columns, ``unit_index``, ``reasons`` (null when good) and ``payload_excerpt`` (of undecodable
-    messages).
+    All parts have the origin columns, ``unit_index``, ``reasons`` (null when good) and ``payload_excerpt`` (of
+    undecodable messages). A part's plan is made when it is asked for: it takes a while, and most batches hold one form.
 
     Attributes:
-        readings: One row per reading: key, attributes, ``channel``, ``value``, ``warn`` (index of a soft rule).
-        samples: One row per frame sample: key, attributes, one column per channel, ``warns``.
-        strangers: One row per message of a type that is not ours.
+        messages: Rows of ``bronze.telemetry_events``.
     """
 
-    readings: DataFrame
-    samples: DataFrame
-    strangers: DataFrame
+    messages: DataFrame
 
+    @property
+    def readings(self) -> DataFrame:
+        """One row per reading: key, attributes, ``channel``, ``value``, ``warn`` (index of a soft rule)."""
+        return _readings(self.messages.where(F.col("event_type") == READING))
 
-def decode(bronze: DataFrame) -> Units:
-    """Take bronze messages apart and judge every unit by the contracts' rules.
+    @property
+    def samples(self) -> DataFrame:
+        """One row per frame sample: key, attributes, one column per channel, ``warns``."""
+        return _samples(self.messages.where(F.col("event_type") == FRAME))
 
-    Args:
-        bronze: Rows of ``bronze.telemetry_events``.
-    """
-    known = F.coalesce(F.col("event_type").isin(READING, FRAME), F.lit(False))
-    return Units(
-        readings=_readings(bronze.where(F.col("event_type") == READING)),
-        samples=_samples(bronze.where(F.col("event_type") == FRAME)),
-        strangers=_strangers(bronze.where(~known)),
-    )
+    @property
+    def strangers(self) -> DataFrame:
+        """One row per message of a type that is not ours."""
+        known = F.coalesce(F.col("event_type").isin(READING, FRAME), F.lit(False))
+        return _strangers(self.messages.where(~known))
 
 
 def _strangers(messages: DataFrame) -> DataFrame:
-    no_type = reason("missing_event_type", "ce_type", F.lit(None))
-    other = reason("unknown_event_type", "ce_type", F.col("event_type"))
-    why = F.array(F.when(F.col("event_type").isNull(), no_type).otherwise(other))
+    no_type = reason("missing_event_type", "ce_type", "null")
+    other = reason("unknown_event_type", "ce_type", "event_type")
+    why = F.expr(f"array(CASE WHEN event_type IS NULL THEN {no_type} ELSE {other} END)")
     return messages.select(
         *ORIGIN, F.lit(UNDECODABLE).alias("unit_index"), why.alias("reasons"), _excerpt().alias("payload_excerpt")
     )
 
 
 def _excerpt() -> Column:
-    text = F.expr("try_validate_utf8(cast(substring(payload, 1, 500) as string))")
-    return F.coalesce(text, F.hex(F.substring("payload", 1, 250)))
+    text = "try_validate_utf8(cast(substring(payload, 1, 500) as string))"
+    return F.expr(f"coalesce({text}, hex(substring(payload, 1, 250)))")
 
 
 def _parse(messages: DataFrame, contract: Contract) -> DataFrame:
@@ -83,22 +81,21 @@ def _parse(messages: DataFrame, contract: Contract) -> DataFrame:
     # The generator is a barrier: without it the optimizer parses the text again for every field and filter.
     once = messages.select(*ORIGIN, "payload", F.explode(F.array(parsed)).alias("m"))
     conditions, entries = zip(*_flaws(contract), strict=True)
-    return once.withColumn("flaws", collected(conditions, entries, f"array<{REASON}>"))
+    return once.withColumn("flaws", F.expr(collected(conditions, entries, f"array<{REASON}>")))
 
 
-def _flaws(contract: Contract) -> list[tuple[Column, Column]]:
-    payload, m, corrupt = F.col("payload"), F.col("m"), F.col(f"m.{_CORRUPT}")
-    empty = payload.isNull() | (F.length(payload) == 0)
-    bad_text = ~empty & ~F.expr("is_valid_utf8(cast(payload as string))")
-    not_event = ~empty & (m.isNull() | corrupt.isNotNull())
+def _flaws(contract: Contract) -> list[tuple[str, str]]:
+    """(condition, reason) pairs in SQL."""
+    empty, corrupt = "(payload IS NULL OR length(payload) = 0)", f"m.{_CORRUPT}"
+    bad_text = f"(NOT {empty} AND NOT is_valid_utf8(cast(payload as string)))"
+    not_event = f"(NOT {empty} AND (m IS NULL OR {corrupt} IS NOT NULL))"
     flaws = [
-        (empty, reason("empty_payload", "payload", F.lit(None))),
-        (bad_text, reason("invalid_utf8", "payload", F.lit(None))),
-        (not_event, reason("not_this_event", "payload", F.try_validate_utf8(corrupt))),
+        (empty, reason("empty_payload", "payload", "null")),
+        (bad_text, reason("invalid_utf8", "payload", "null")),
+        (not_event, reason("not_this_event", "payload", f"try_validate_utf8({corrupt})")),
     ]
-    whole = ~empty & m.isNotNull() & corrupt.isNull()
     if contract.name == "event.frame.v1":
-        flaws += _frame_flaws(whole)
+        flaws += _frame_flaws(f"(NOT {empty} AND m IS NOT NULL AND {corrupt} IS NULL)")
     return flaws
 
 
@@ -110,18 +107,15 @@ def _frame_arrays() -> list[str]:
     return [f.name for f in schema.fields if isinstance(f.dataType, ArrayType)]
 
 
-def _frame_flaws(whole: Column) -> list[tuple[Column, Column]]:
-    clock = F.col("m.t_us")
-    length = F.size(clock)
+def _frame_flaws(whole: str) -> list[tuple[str, str]]:
     flaws = [
-        (whole & clock.isNull(), reason("missing_field", "t_us", F.lit(None))),
-        (whole & clock.isNotNull() & (length == 0), reason("empty_frame", "t_us", F.lit(0))),
+        (f"({whole} AND m.t_us IS NULL)", reason("missing_field", "t_us", "null")),
+        (f"({whole} AND size(m.t_us) = 0)", reason("empty_frame", "t_us", "0")),
     ]
     for name in _frame_arrays():
-        array = F.col(f"m.{name}")
         if name != "t_us":
-            uneven = whole & clock.isNotNull() & array.isNotNull() & (F.size(array) != length)
-            flaws.append((uneven, reason("arrays_of_unequal_length", name, F.size(array))))
+            uneven = f"({whole} AND m.t_us IS NOT NULL AND m.{name} IS NOT NULL AND size(m.{name}) <> size(m.t_us))"
+            flaws.append((uneven, reason("arrays_of_unequal_length", name, f"size(m.{name})")))
     return flaws
 
 
@@ -155,9 +149,8 @@ def _samples(messages: DataFrame) -> DataFrame:
     hard = list(event.rules("quarantine"))
     hard += [r for r in table.rules("quarantine") if r[0] in channels]
     soft = [r for r in table.rules("warn") if r[0] in channels]
-    good = F.col("flaws").isNull()
-    reasons = F.when(good, broken_rules(hard, F.col)).otherwise(F.col("flaws"))
-    return samples.select("*", reasons.alias("reasons"), warnings(soft, F.col).alias("warns")).drop("flaws")
+    reasons = F.expr(f"CASE WHEN flaws IS NULL THEN {broken_rules(hard)} ELSE flaws END")
+    return samples.select("*", reasons.alias("reasons"), F.expr(warnings(soft)).alias("warns")).drop("flaws")
 
 
 def _frame_channels() -> list[Column]:
@@ -198,52 +191,49 @@ def _readings(messages: DataFrame) -> DataFrame:
         channel.alias("channel"),
         (F.col("m.telemetry_value") * factor).alias("value"),
     )
-    reasons = F.coalesce("flaws", _reading_reasons())
-    judged = readings.select("*", reasons.alias("reasons"), _reading_warning().alias("warn"))
+    reasons, warn = F.expr(f"coalesce(flaws, {_reading_reasons()})"), F.expr(_reading_warning())
+    judged = readings.select("*", reasons.alias("reasons"), warn.alias("warn"))
     return judged.drop("flaws", "telemetry_name", "dialect")
 
 
 def _lookup() -> tuple[Column, Column]:
     """Canonical channel and factor of a reading, by dialect and name."""
     pairs = [
-        (f"{dialect}/{name}", mapping)
+        (sql_literal(f"{dialect}/{name}"), mapping)
         for dialect, source in load_channels().sources.items()
         for name, mapping in source.channels.items()
     ]
-    key = F.concat_ws("/", F.coalesce("m.dialect", F.lit("grcup")), "m.telemetry_name")
-    channel = F.create_map(*(F.lit(x) for k, m in pairs for x in (k, m.channel)))
-    factor = F.create_map(*(F.lit(x) for k, m in pairs if m.factor != 1.0 for x in (k, m.factor)))
-    return F.try_element_at(channel, key), F.coalesce(F.try_element_at(factor, key), F.lit(1.0))
+    key = "concat_ws('/', coalesce(m.dialect, 'grcup'), m.telemetry_name)"
+    channel = ", ".join(f"{k}, {sql_literal(m.channel)}" for k, m in pairs)
+    factor = ", ".join(f"{k}, {m.factor!r}D" for k, m in pairs if m.factor != 1.0)
+    return F.expr(f"try_element_at(map({channel}), {key})"), F.expr(
+        f"coalesce(try_element_at(map({factor}), {key}), 1D)"
+    )
 
 
-def _reading_reasons() -> Column:
+def _reading_reasons() -> str:
     """Reasons of the event's own rules, else of the rules of the reading's channel."""
     event, table = load_contract("event.reading.v1"), load_contract("silver.telemetry")
     columns = {"timestamp_us": "t_us", "telemetry_value": "value", "meta_time_us": "arrival_us"}
     of_event = [(columns.get(c, c), r) for c, r in event.rules("quarantine")]
-    conditions = [breaks(rule, F.col(c)) for c, rule in of_event]
-    entries = [reason(rule.name, c, F.col(c)) for c, rule in of_event]
-    unknown = F.col("channel").isNull() & F.col("telemetry_name").isNotNull()
-    conditions.append(unknown)
-    entries.append(reason("unknown_channel", "telemetry_name", F.col("telemetry_name")))
+    conditions = [breaks(rule, c) for c, rule in of_event]
+    entries = [reason(rule.name, c, c) for c, rule in of_event]
+    conditions.append("(channel IS NULL AND telemetry_name IS NOT NULL)")
+    entries.append(reason("unknown_channel", "telemetry_name", "telemetry_name"))
     by_channel = _case(
-        (name, broken_rules([(name, r) for c, r in table.rules("quarantine") if c == name], lambda _: F.col("value")))
+        (name, broken_rules([(name, r) for c, r in table.rules("quarantine") if c == name], "value"))
         for name in load_channels().names
     )
-    return F.coalesce(collected(conditions, entries, f"array<{REASON}>"), by_channel)
+    return f"coalesce({collected(conditions, entries, f'array<{REASON}>')}, {by_channel})"
 
 
-def _reading_warning() -> Column:
+def _reading_warning() -> str:
     """Index of the soft rule that the reading breaks, null where it breaks none."""
     table = load_contract("silver.telemetry")
     soft = [(c, r) for c, r in table.rules("warn") if c in load_channels().names]
-    return _case((name, F.when(breaks(rule, F.col("value")), F.lit(i))) for i, (name, rule) in enumerate(soft))
+    return _case((name, f"CASE WHEN {breaks(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft))
 
 
-def _case(branches: Iterable[tuple[str, Column]]) -> Column:
+def _case(branches: Iterable[tuple[str, str]]) -> str:
     """One flat CASE over the channel, so that a row evaluates its own channel's rules only."""
-    (first, value), *rest = branches
-    chain = F.when(F.col("channel") == first, value)
-    for name, column in rest:
-        chain = chain.when(F.col("channel") == name, column)
-    return chain
+    return f"CASE {' '.join(f'WHEN channel = {sql_literal(name)} THEN {sql}' for name, sql in branches)} END"

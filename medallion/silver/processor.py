@@ -13,19 +13,19 @@ from pyspark.sql.window import Window
 from conf.contract import load_contract
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
-from medallion.silver.decode import FRAME, READING, Units, decode
+from medallion.silver.decode import FRAME, READING, Units
 from medallion.silver.takeover import (
     CONFLICTS,
     QUARANTINE,
     RECONCILIATION,
     abandoned_batches,
+    accounted_levels,
     drop_unaccounted,
     not_yet_accounted,
 )
 
-Forms = dict[str, DataFrame]
-"""Wide rows by the event type that they came in."""
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
+_BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,23 @@ class BatchBalance:
         return self.units == self.written + self.repeats + self.conflicts + self.quarantined
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What the messages of one form bring to the table.
+
+    Attributes:
+        rows: Wide rows, one a key.
+        account: What became of the units that passed the gate.
+        conflicts: Units that contradict what was there first.
+        existing: Rows of the table that ``rows`` may only add cells to.
+    """
+
+    rows: DataFrame
+    account: t.Account
+    conflicts: DataFrame | None = None
+    existing: DataFrame | None = None
+
+
 class BalanceError(RuntimeError):
     """A batch whose units do not add up; it is not committed."""
 
@@ -60,6 +77,7 @@ class SilverProcessor:
     def __init__(self, lake: Lake, run_id: str) -> None:
         self.lake = lake
         self.run_id = run_id
+        self._levels: dict[str, list[Row]] = {}
 
     def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
         """Validate, normalise and promote one batch (V10).
@@ -94,7 +112,9 @@ class SilverProcessor:
         drop_unaccounted(self.lake, query)
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
-        batch = _Batch(self, bronze, batch_id, query)
+        if query not in self._levels:  # other generations' work is done: it cannot change any more
+            self._levels[query] = accounted_levels(self.lake, query)
+        batch = _Batch(self, not_yet_accounted(bronze, self._levels[query]), batch_id, query)
         try:
             return batch.promote()
         finally:
@@ -110,7 +130,7 @@ class _Batch:
         self.batch_id = batch_id
         self.query = query
         self._cached: list[DataFrame] = []
-        self.bronze = not_yet_accounted(self.lake, bronze, query)
+        self.bronze = bronze
 
     def txn(self, step: str) -> Txn:
         return Txn(f"{self.query}:{step}", self.batch_id)
@@ -127,118 +147,116 @@ class _Batch:
 
     def promote(self) -> BatchBalance:
         offsets = _offsets(self.bronze).collect()
-        messages = sum(o.n for o in offsets)
-        forms = {o.event_type for o in offsets}
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
-        units = decode(self.bronze)
-        quarantined = [_refused_messages(units)]
-        rows: dict[str, DataFrame] = {}
-        accounts: list[t.Account] = []
-        n_units = n_bad = 0
-        conflicts: list[DataFrame] = []
-        parts = [(READING, units.readings, self._readings), (FRAME, units.samples, self._samples)]
-        for form, part, promote in parts:
-            if form not in forms:
+        self.cars: list[Row] = []
+        units = Units(self.bronze)
+        n_strangers = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
+        quarantined = [_refused_messages(units)] if n_strangers else []
+        n_units = n_refused = n_strangers
+        forms: dict[str, _Form] = {}
+        for name in (READING, FRAME):
+            if not any(o.event_type == name for o in offsets):
                 continue
+            part = units.readings if name == READING else units.samples
             judged = self.cache(t.with_origin(t.keyed(part), self.origins))
-            total, bad = judged.agg(F.count(F.lit(1)), F.count(F.when(F.col("reasons").isNotNull(), 1))).first()  # type: ignore[misc]
-            n_units, n_bad = n_units + total, n_bad + bad
+            cars = _cars(judged).collect()
+            total, bad = sum(c.n for c in cars), sum(c.n_bad for c in cars)
+            n_units, n_refused = n_units + total, n_refused + bad
             if bad:
                 quarantined.append(_refused_units(judged))
             if total > bad:
+                self.cars += cars
                 good = judged.where(F.col("reasons").isNull()).drop("reasons")
-                rows[form], account, contradicted = promote(good, rows)
-                accounts.append(account)
-                conflicts += contradicted
-        refused = self.cache(reduce(DataFrame.unionByName, quarantined))
-        n_refused = refused.count()
-        account = sum(accounts, t.Account(0, 0, 0))
-        balance = BatchBalance(
-            messages, n_units + n_refused - n_bad, account.written, account.repeats, account.conflicts, n_refused
-        )
+                forms[name] = (
+                    self._readings(good, cars)
+                    if name == READING
+                    else self._samples(good, cars, forms[READING].rows if forms else None)
+                )
+        account = sum((f.account for f in forms.values()), t.Account(0, 0, 0))
+        messages = sum(o.n for o in offsets)
+        balance = BatchBalance(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
         if not balance.closes:
             raise BalanceError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
-        self._write(balance, offsets, refused if n_refused else None, conflicts, rows)
+        self._write(balance, offsets, quarantined, forms)
         return balance
 
     # ---- the two forms
 
-    def _readings(self, readings: DataFrame, _: Forms) -> tuple[DataFrame, t.Account, list[DataFrame]]:
+    def _readings(self, readings: DataFrame, cars: list[Row]) -> _Form:
         wide = self.cache(t.pivot_readings(readings))
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
-        existing = self._existing(wide)
+        existing = self._existing(wide, cars)
         if n_units == n_cells and existing is None:
-            return wide, t.Account(n_cells, 0, 0), []
-        winners = _winners(wide, existing)
-        contested = t.judge_readings(readings, winners)
-        status = self.cache(
-            contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"),
-        )
-        counts = {r[0]: r[1] for r in status.groupBy("status").count().collect()}
+            return _Form(wide, t.Account(n_cells, 0, 0))
+        contested = t.judge_readings(readings, _winners(wide, existing))
+        status = self.cache(contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"))
+        counts = _by_status(status)
         n_contested = sum(counts.values())
-        account = t.Account(
-            n_units - n_contested + counts.get("written", 0), counts.get("repeat", 0), counts.get("conflict", 0)
-        )
-        listed = [status.where("status = 'conflict'")] if counts.get("conflict") else []
-        return t.settle(wide, status), account, listed
+        written = n_units - n_contested + counts.get("written", 0)
+        account = t.Account(written, counts.get("repeat", 0), counts.get("conflict", 0))
+        settled = t.settle(wide, _broadcast(t.written_lineage(status), n_contested))
+        return _Form(settled, account, status.where("status = 'conflict'"), existing)
 
-    def _samples(self, samples: DataFrame, before: Forms) -> tuple[DataFrame, t.Account, list[DataFrame]]:
-        total = samples.count()
-        distinct = samples.select(*t.KEY).distinct().count()
-        wide = t.first_samples(samples, distinct=distinct == total)
-        existing = self._existing(samples)
-        if READING in before:  # one car that sends both forms: a row is one form's, the other's is judged against it
-            existing, wide = _beside(existing, before[READING], wide)
-        if existing is None and distinct == total:
-            return wide, t.Account(total, 0, 0), []
-        status = self.cache(_judge_samples(samples, existing))
-        counts = {r[0]: r[1] for r in status.groupBy("status").count().collect()}
-        account = t.Account(counts.get("written", 0), counts.get("repeat", 0), counts.get("conflict", 0))
-        listed = [status.where("status = 'conflict'")] if counts.get("conflict") else []
-        return wide, account, listed
+    def _samples(self, samples: DataFrame, cars: list[Row], readings: DataFrame | None) -> _Form:
+        """Only samples whose key may be there twice are compared: a hash finds them without moving whole rows."""
+        total = sum(c.n - c.n_bad for c in cars)
+        first = self._existing(samples, cars)
+        if readings is not None:  # one car that sends both forms: a row is one form's, the other's is judged against it
+            first = _beside(first, readings)
+        again = samples.groupBy(_hash()).agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("h")
+        doubtful = self.cache(again if first is None else again.unionByName(first.select(_hash())))
+        n_doubtful = doubtful.count()
+        if not n_doubtful:
+            return _Form(t.sample_rows(samples), t.Account(total, 0, 0))
+        contested = samples.withColumn("h", _hash()).join(_broadcast(doubtful, n_doubtful), "h", "left_semi")
+        status = self.cache(_judge_samples(contested, first))
+        counts = _by_status(status)
+        repeats, conflicts = counts.get("repeat", 0), counts.get("conflict", 0)
+        refused = _broadcast(status.where("status <> 'written'").select(*_PLACE), repeats + conflicts)
+        rows = t.sample_rows(samples.join(refused, list(_PLACE), "left_anti"))
+        written = total - sum(counts.values()) + counts.get("written", 0)
+        return _Form(rows, t.Account(written, repeats, conflicts), status.where("status = 'conflict'"))
 
-    def _existing(self, keys: DataFrame) -> DataFrame | None:
-        """Rows of the table whose key is in the batch, ``None`` where there are none."""
-        prune = _prune(_spans(keys))
-        if prune is None:
+    def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
+        """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
+        table = self.lake.read(t.TABLE).where(_prune(_spans(cars)))
+        if table.isEmpty():
             return None
-        table = self.lake.read(t.TABLE).where(prune)
-        found = self.cache(table.join(keys.select(*t.KEY).distinct(), list(t.KEY), "left_semi"))
-        return found if found.limit(1).count() else None
+        found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
+        found = self.cache(found)
+        return None if found.isEmpty() else found
 
     # ---- writing
 
     def _write(
-        self,
-        balance: BatchBalance,
-        offsets: list[Row],
-        refused: DataFrame | None,
-        conflicts: list[DataFrame],
-        rows: Forms,
+        self, balance: BatchBalance, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
     ) -> None:
         now = F.current_timestamp()
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
-        if refused is not None:
+        if quarantined:
+            refused = reduce(DataFrame.unionByName, quarantined)
             self.lake.append(refused.withColumns(stamp | {"quarantined_ts": now}), QUARANTINE, self.txn("quarantine"))
-        if conflicts:
-            listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in conflicts])
+        if balance.conflicts:
+            contradicted = [f.conflicts for f in forms.values() if f.conflicts is not None]
+            listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in contradicted])
             self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), CONFLICTS, self.txn("conflicts"))
         self.lake.append(self._reconciliation(balance, offsets), RECONCILIATION, self.txn("balance"))
-        if rows:
-            self._write_rows(rows)
+        if forms:
+            self._write_rows(forms)
         else:
             self.lake.append(self.lake.read(t.TABLE).limit(0), t.TABLE, self.txn("rows"))
 
-    def _write_rows(self, forms: Forms) -> None:
-        wide = reduce(DataFrame.unionByName, forms.values())
-        offsets = self._best_offsets(wide)
-        rows = t.to_table(wide, offsets, self.origins, self.run_id)
-        existing = self._existing(wide)
-        if existing is not None:
-            if READING in forms:  # a sample is whole: a later one with another cell is a conflict, it fills nothing
-                self._fill(t.to_table(forms[READING], offsets, self.origins, self.run_id), existing)
-            rows = rows.join(existing.select(*t.KEY), list(t.KEY), "left_anti")
-        self.lake.append(rows, t.TABLE, self.txn("rows"))
+    def _write_rows(self, forms: dict[str, _Form]) -> None:
+        offsets = self._best_offsets()
+        new = []
+        for form in forms.values():
+            rows = form.rows
+            if form.existing is not None:
+                self._fill(t.to_table(rows, offsets, self.origins, self.run_id), form.existing)
+                rows = rows.join(form.existing.select(*t.KEY), list(t.KEY), "left_anti")
+            new.append(rows)
+        wide = reduce(DataFrame.unionByName, new)
+        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), t.TABLE, self.txn("rows"))
 
     def _fill(self, rows: DataFrame, existing: DataFrame) -> None:
         """Add cells that existing rows lack."""
@@ -253,22 +271,28 @@ class _Batch:
             .where("n_filled > 0")
             .select("r.*", "n_filled")
         )
-        fills = self.cache(fills)
-        prune = _prune(_spans(fills), prefix="t.")
-        if prune is not None:
-            self.lake.update_matched(fills, t.TABLE, t.fill_assignments(), prune=prune, txn=self.txn("fill"))
-
-    def _best_offsets(self, wide: DataFrame) -> DataFrame:
-        """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
-        late = F.min(F.col("arrival_us") - F.unix_micros("ecu_ts")).alias("seen_us")
-        seen = wide.groupBy("session_id", "vehicle_id").agg(late)
-        known = (
-            self.lake.read("silver.clock_offsets")
-            .groupBy("session_id", "vehicle_id")
-            .agg(F.max_by("offset_us", "segment").alias("known_us"))
+        self.lake.update_matched(
+            self.cache(fills),
+            t.TABLE,
+            t.fill_assignments(),
+            prune=_prune(_spans(self.cars), "t."),
+            txn=self.txn("fill"),
         )
-        both = seen.join(known, ["session_id", "vehicle_id"], "left")
-        return both.select("session_id", "vehicle_id", F.coalesce("known_us", "seen_us").alias("offset_us"))
+
+    def _best_offsets(self) -> DataFrame:
+        """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
+        latest = self.lake.read("silver.clock_offsets").groupBy("session_id", "vehicle_id")
+        best = {
+            (r.session_id, r.vehicle_id): r.us
+            for r in latest.agg(F.max_by("offset_us", "segment").alias("us")).collect()
+        }
+        seen: dict[tuple[str, str], int] = {}
+        for car in self.cars:
+            key = (car.session_id, car.vehicle_id)
+            if car.late_us is not None:
+                seen[key] = min(car.late_us, seen.get(key, car.late_us))
+        rows = [(*key, us) for key, us in (seen | best).items()]
+        return self.lake.spark.createDataFrame(rows, "session_id string, vehicle_id string, offset_us bigint")
 
     def _reconciliation(self, balance: BatchBalance, offsets: list[Row]) -> DataFrame:
         entries: dict[str, tuple[int, int]] = {}
@@ -299,16 +323,49 @@ def _offsets(bronze: DataFrame) -> DataFrame:
     )
 
 
-def _spans(keys: DataFrame) -> list[Row]:
-    """First and last car clock of each session, in microseconds: a datetime would be in the machine's time zone."""
-    clock = F.unix_micros("ecu_ts")
-    return keys.groupBy("session_id").agg(F.min(clock).alias("lo"), F.max(clock).alias("hi")).collect()
+def _cars(judged: DataFrame) -> DataFrame:
+    """Per vehicle: units, refused units, and of the good ones the car clock's span and the lowest arrival delay.
+
+    Microseconds, as a datetime would be in the machine's time zone.
+    """
+    good, clock = F.col("reasons").isNull(), F.unix_micros("ecu_ts")
+    return judged.groupBy("session_id", "vehicle_id").agg(
+        F.count(F.lit(1)).alias("n"),
+        F.count(F.when(~good, 1)).alias("n_bad"),
+        F.min(F.when(good, clock)).alias("lo"),
+        F.max(F.when(good, clock)).alias("hi"),
+        F.min(F.when(good, F.col("arrival_us") - clock)).alias("late_us"),
+    )
 
 
-def _prune(spans: list[Row], prefix: str = "") -> str | None:
+def _spans(cars: list[Row]) -> dict[str, tuple[int, int]]:
+    """First and last car clock of each session."""
+    spans: dict[str, tuple[int, int]] = {}
+    for car in cars:
+        if car.lo is not None:
+            lo, hi = spans.get(car.session_id, (car.lo, car.hi))
+            spans[car.session_id] = (min(lo, car.lo), max(hi, car.hi))
+    return spans
+
+
+def _prune(spans: dict[str, tuple[int, int]], prefix: str = "") -> str:
     """SQL condition that narrows the table to the sessions and car-clock spans of a batch."""
     between = "({0}session_id = '{1}' AND {0}ecu_ts BETWEEN timestamp_micros({2}) AND timestamp_micros({3}))"
-    return " OR ".join(between.format(prefix, s.session_id, s.lo, s.hi) for s in spans) or None
+    return " OR ".join(between.format(prefix, session, lo, hi) for session, (lo, hi) in spans.items())
+
+
+def _hash() -> Column:
+    """A number in place of a sample's key; two keys with the same one are told apart later."""
+    return F.xxhash64(*t.KEY).alias("h")
+
+
+def _by_status(status: DataFrame) -> dict[str, int]:
+    return {row["status"]: row["count"] for row in status.groupBy("status").count().collect()}
+
+
+def _broadcast(df: DataFrame, rows: int) -> DataFrame:
+    """``df`` with the hint to send it to every executor, where it is small enough for that."""
+    return F.broadcast(df) if rows <= _BROADCAST_ROWS else df
 
 
 def _refused_messages(units: Units) -> DataFrame:
@@ -348,13 +405,13 @@ def _winners(wide: DataFrame, existing: DataFrame | None) -> DataFrame:
     return both.select(*t.KEY, kept.alias("winner"), taken.alias("taken"))
 
 
-def _beside(existing: DataFrame | None, readings: DataFrame, wide: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Rows that samples are judged against when the batch's readings come first, and the samples' rows less those."""
+def _beside(existing: DataFrame | None, readings: DataFrame) -> DataFrame:
+    """Key and channels of the rows that samples are judged against when the batch's readings come first."""
     columns = [*t.KEY, *t.channel_columns()]
-    first = readings.select(*columns)
-    if existing is not None:
-        first = first.join(existing.select(*t.KEY), list(t.KEY), "left_anti").unionByName(existing.select(*columns))
-    return first, wide.join(readings.select(*t.KEY), list(t.KEY), "left_anti")
+    if existing is None:
+        return readings.select(*columns)
+    new = readings.select(*columns).join(existing.select(*t.KEY), list(t.KEY), "left_anti")
+    return new.unionByName(existing.select(*columns))
 
 
 def _judge_samples(samples: DataFrame, existing: DataFrame | None) -> DataFrame:

@@ -29,9 +29,8 @@ class Abandoned:
     bronze: DataFrame
 
 
-def not_yet_accounted(lake: Lake, bronze: DataFrame, query: str) -> DataFrame:
-    """Messages that no other generation has accounted for."""
-    levels = _levels(lake, query)
+def not_yet_accounted(bronze: DataFrame, levels: list[Row]) -> DataFrame:
+    """Messages behind the levels that other generations have accounted for (see :func:`accounted_levels`)."""
     if not levels:
         return bronze
     known = F.create_map(*(x for r in levels for x in (F.lit(r.tp), F.lit(r.level))))
@@ -59,7 +58,7 @@ def drop_unaccounted(lake: Lake, query: str) -> None:
 
     What ``query`` itself has listed stays, whether it has accounted for it yet or not.
     """
-    levels = _levels(lake, query)
+    levels = accounted_levels(lake, query)
     known = ", ".join(f"'{r.tp}'" for r in levels) or "''"
     place = "concat_ws('-', bronze_topic, bronze_partition)"
     behind = [f"({place} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
@@ -70,7 +69,7 @@ def drop_unaccounted(lake: Lake, query: str) -> None:
             lake.replace(lake.read(table).limit(0), table, where)
 
 
-def _levels(lake: Lake, query: str) -> list[Row]:
+def accounted_levels(lake: Lake, query: str) -> list[Row]:
     """Highest offset that other generations have accounted for, by topic and partition."""
     if not lake.exists(RECONCILIATION):
         return []

@@ -18,7 +18,6 @@ from conf.contract import load_contract
 
 TABLE = "silver.telemetry"
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
-_ORDER = ("kafka_offset", "unit_index")
 _ATTRIBUTES = (
     "lap_number_raw", "vehicle_number", "driver_id", "driver_profile", "track_id", "is_synthetic", "tyre_compound",
     "tyre_age_laps",
@@ -119,18 +118,13 @@ def _count_filled(columns: list[str]) -> Column:
     return reduce(Column.__add__, [F.when(F.col(c).isNotNull(), 1).otherwise(0) for c in columns]).cast("int")
 
 
-def first_samples(samples: DataFrame, *, distinct: bool) -> DataFrame:
-    """Frame samples to wide rows: the first sample of each key.
+def sample_rows(samples: DataFrame) -> DataFrame:
+    """Frame samples to wide rows, one a sample.
 
     Args:
-        samples: Gated samples with ``ecu_ts``.
-        distinct: Whether the keys are already known to be distinct (spares the shuffle).
+        samples: Gated samples with ``ecu_ts``, no two of one key.
     """
-    rows = samples
-    if not distinct:
-        order = Window.partitionBy(*KEY).orderBy(*_ORDER)
-        rows = samples.withColumn("_n", F.row_number().over(order)).where("_n = 1").drop("_n")
-    return rows.select(
+    return samples.select(
         *KEY, *channel_columns(), *_ATTRIBUTES, "arrival_us", "kafka_partition", "origin",
         F.col("kafka_offset").alias("bronze_offset_min"), F.col("kafka_offset").alias("bronze_offset_max"),
         F.col("warns").alias("dq_warnings"), F.lit(1).cast("bigint").alias("n_units"), F.lit(1).alias("n_readings"),
@@ -155,21 +149,29 @@ def judge_readings(readings: DataFrame, winners: DataFrame) -> DataFrame:
     return joined.withColumn("status", status.otherwise("conflict"))
 
 
-def settle(wide: DataFrame, status: DataFrame) -> DataFrame:
-    """Contested rows with the arrival, offsets and warnings of the readings that were written, not of those refused.
+def written_lineage(status: DataFrame) -> DataFrame:
+    """Per contested row the arrival, offsets and warnings of the readings that were written, not of those refused.
 
     So they are the same whether a repeat came in the same batch or in a later one.
 
     Args:
-        wide: From :func:`pivot_readings`.
         status: The contested readings with ``status`` (see :func:`judge_readings`), ``arrival_us`` and ``warn``.
     """
-    written = status.where("status = 'written'").groupBy(*KEY).agg(
+    return status.where("status = 'written'").groupBy(*KEY).agg(
         F.min("arrival_us").alias("_arrival"),
         F.min("kafka_offset").alias("_min"),
         F.max("kafka_offset").alias("_max"),
         F.expr("bit_or(shiftleft(1L, coalesce(warn, 62)))").alias("_bits"),
     )  # fmt: skip
+
+
+def settle(wide: DataFrame, lineage: DataFrame) -> DataFrame:
+    """Wide rows with the lineage of :func:`written_lineage` where they were contested.
+
+    Args:
+        wide: From :func:`pivot_readings`.
+        lineage: From :func:`written_lineage`.
+    """
     known = F.col("_bits").isNotNull()
     settled = {
         "arrival_us": F.when(known, F.col("_arrival")).otherwise(F.col("arrival_us")),
@@ -177,14 +179,14 @@ def settle(wide: DataFrame, status: DataFrame) -> DataFrame:
         "bronze_offset_max": F.coalesce("_max", "bronze_offset_max"),
         "dq_warnings": F.when(known, _warning_names(F.col("_bits"))).otherwise(F.col("dq_warnings")),
     }
-    return wide.join(written, list(KEY), "left").withColumns(settled).drop("_arrival", "_min", "_max", "_bits")
+    return wide.join(lineage, list(KEY), "left").withColumns(settled).drop("_arrival", "_min", "_max", "_bits")
 
 
 def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
     """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
 
     Args:
-        rows: From :func:`pivot_readings` or :func:`first_samples`.
+        rows: From :func:`pivot_readings` or :func:`sample_rows`.
         offsets: ``session_id, vehicle_id, offset_us``: the best clock offset known so far.
         origins: (topic, source) pairs that ``origin`` counts.
         run_id: Job run.

@@ -1,0 +1,120 @@
+"""A whole published race through Kafka to gold: killed drivers, a killed broker, a second replay, a stuck clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from conf.settings import AppConfig
+from infra import broker, ports, service, stack
+from serving.balance import lake_balance
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(
+        os.environ.get("SLIPSTREAM_SLOW_TESTS") != "1",
+        reason="a whole race takes ten minutes; set SLIPSTREAM_SLOW_TESTS=1 to run it",
+    ),
+]
+READINGS = 1_322_142
+OUTAGE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker of this module's own, which tests kill."""
+
+    settings: AppConfig
+
+    def outage(self, after_s: float) -> threading.Thread:
+        """Kill it after a while, and bring it back five seconds later."""
+
+        def run() -> None:
+            time.sleep(after_s)
+            kafka = service.load(self.settings, broker.NAME)
+            assert kafka is not None
+            os.kill(kafka.process.pid, signal.SIGKILL)
+            time.sleep(OUTAGE_S)
+            stack.up(self.settings, services=[broker.NAME])
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+
+@pytest.fixture
+def kafka(tmp_path: Path, jars_dir: Path) -> Iterator[Broker]:
+    port = ports.choose("test", "a port", 46000, auto_port=True)
+    settings = AppConfig(
+        slipstream_home=tmp_path / "broker",
+        slipstream_jars=jars_dir,
+        kafka_port=port,
+        kafka_controller_port=ports.choose("test", "a port", port + 1, auto_port=True),
+        _env_file=None,
+    )
+    stack.up(settings, services=[broker.NAME])
+    try:
+        yield Broker(settings)
+    finally:
+        stack.down(settings, services=[broker.NAME])
+
+
+def laps(home) -> dict[str, tuple[int, int]]:
+    found = home.table("silver.telemetry").drop_nulls("lap_number").group_by("vehicle_id")
+    spans = found.agg(pl.col("lap_number").min().alias("lo"), pl.col("lap_number").max().alias("hi"))
+    return {vehicle: (lo, hi) for vehicle, lo, hi in spans.iter_rows()}
+
+
+def test_indianapolis_killed_drivers_and_a_killed_broker(kafka, new_home, differences, data_dir) -> None:
+    race = str(data_dir / "grcup" / "indianapolis" / "indianapolis_r1_2cars_fullrace.parquet")
+    killed, whole = (new_home(kafka.settings.bootstrap) for _ in range(2))
+    outage = kafka.outage(after_s=4.0)
+    replay = killed.start("slipstream.cli", "produce", "replay", race)
+    killed.kill_when(killed.commit("bronze.telemetry_events", 2), "slipstream.cli", "run")
+    outage.join()
+    assert replay.wait(300) == 0, killed.log()[-4000:]
+    killed.kill_when(killed.commit("ops.reconciliation", 3), "slipstream.cli", "run")
+    killed.kill_when(killed.commit("gold.telemetry_windows", 1), "slipstream.cli", "run")
+    killed.run("slipstream.cli", "run")
+    whole.run("slipstream.cli", "run")
+
+    assert differences(whole, killed) == {}
+    for home in (whole, killed):
+        balance = lake_balance(home.settings)
+        assert balance.closes, balance.summary()
+        assert (balance.bronze_rows, balance.total.units) == (READINGS, READINGS)
+    assert sorted(laps(killed).values()) == [(1, 14), (1, 29)]
+
+    first = {name: whole.table(name) for name in ("silver.telemetry", "gold.telemetry_windows", "gold.lap_features")}
+    whole.run("slipstream.cli", "produce", "replay", race)
+    whole.run("slipstream.cli", "run")
+    balance = lake_balance(whole.settings)
+    assert balance.closes, balance.summary()
+    assert balance.bronze_rows == 2 * READINGS
+    assert all(whole.table(name).equals(before) for name, before in first.items())
+
+
+def test_barber_seventeen_cars_and_a_clock_that_stood_still(kafka, new_home, data_dir) -> None:
+    home = new_home(kafka.settings.bootstrap)
+    laps = str(data_dir / "grcup" / "barber" / "barber_r1_fastest_lap_17cars.parquet")
+    home.run("slipstream.cli", "produce", "replay", laps, code=2)
+    assert "--session" in home.log()
+    home.run("slipstream.cli", "produce", "replay", laps, "--session", "BARBER-2025-R1")
+    home.run("slipstream.cli", "run")
+    balance = lake_balance(home.settings)
+    assert balance.closes, balance.summary()
+    silver = home.table("silver.telemetry")
+    assert silver["vehicle_id"].n_unique() == 17
+    stuck = silver.filter(pl.col("vehicle_id") == "GR86-013-80")
+    assert stuck["clock_source"].unique().to_list() == ["arrival"]
+    assert stuck["event_ts"].n_unique() > 1000
