@@ -28,6 +28,10 @@ REQUIRED = {
     "spark.sql.codegen.maxFields": "400",
     # Tables are partitioned by session: a task with a few open files need not sort its rows first.
     "spark.sql.maxConcurrentOutputFileWriters": "32",
+    "spark.sql.parquet.compression.codec": "zstd",
+    # No two payloads are the same: looking for repeats in them costs as much as writing them.
+    "spark.hadoop.parquet.enable.dictionary#payload": "false",
+    "spark.hadoop.parquet.enable.dictionary#event_id": "false",
 }
 
 
