@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 
-# A batch's end is known: at the end of a topic the client's half second of waiting for more would be lost in every task.
+# A batch's end is known: to wait for more at the end of a topic, half a second by default, is lost time in every task.
 _FETCH = {
     "fetch.max.wait.ms": "10",
     "max.poll.records": "5000",

@@ -15,7 +15,7 @@ from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query
 
 NAME = "silver"
-MAX_BYTES = 32 << 20
+MAX_BYTES = 16 << 20
 OUTPUTS = (
     telemetry.TABLE, clock_offsets.TABLE, restating.SESSIONS, takeover.QUARANTINE, takeover.CONFLICTS,
     takeover.RECONCILIATION,

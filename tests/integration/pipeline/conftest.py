@@ -156,7 +156,10 @@ class Home:
 
     def kill_when(self, appears: Path, *module: str) -> None:
         """Run until a file appears, then SIGKILL the driver and its JVM at once."""
-        process = self.start(*module)
+        self.kill(self.start(*module), appears)
+
+    def kill(self, process: subprocess.Popen[str], appears: Path) -> None:
+        """SIGKILL a running driver and its JVM as soon as a file appears."""
         while not appears.exists():
             assert process.poll() is None, f"ended before {appears.name} was there\n{self.log()[-4000:]}"
             time.sleep(0.002)

@@ -78,12 +78,16 @@ def laps(home) -> dict[str, tuple[int, int]]:
 def test_indianapolis_killed_drivers_and_a_killed_broker(kafka, new_home, differences, data_dir) -> None:
     race = str(data_dir / "grcup" / "indianapolis" / "indianapolis_r1_2cars_fullrace.parquet")
     killed, whole = (new_home(kafka.settings.bootstrap) for _ in range(2))
-    outage = kafka.outage(after_s=4.0)
+    bronze = killed.start("streaming.bronze", "--every", "1")
+    while not killed.commit("bronze.telemetry_events", 0).exists():
+        time.sleep(0.1)
+    time.sleep(5)  # the query is up and waits
+    outage = kafka.outage(after_s=3.0)  # of the replay and of the stream that follows it
     replay = killed.start("slipstream.cli", "produce", "replay", race)
-    killed.kill_when(killed.commit("bronze.telemetry_events", 2), "slipstream.cli", "run")
     outage.join()
+    killed.kill(bronze, killed.commit("bronze.telemetry_events", 3))
     assert replay.wait(300) == 0, killed.log()[-4000:]
-    killed.kill_when(killed.commit("ops.reconciliation", 3), "slipstream.cli", "run")
+    killed.kill_when(killed.commit("ops.reconciliation", 1), "slipstream.cli", "run")
     killed.kill_when(killed.commit("gold.telemetry_windows", 1), "slipstream.cli", "run")
     killed.run("slipstream.cli", "run")
     whole.run("slipstream.cli", "run")
