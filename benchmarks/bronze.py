@@ -10,7 +10,7 @@ from __future__ import annotations
 from benchmarks import inputs, peers
 from benchmarks.bench import Bench
 from benchmarks.runner import Goal, Result, Unit, compare, must_be, race, timed
-from medallion.bronze.telemetry_events import TABLE
+from conf.families import TELEMETRY
 from streaming import bronze
 from streaming.query import Trigger
 
@@ -32,7 +32,7 @@ def measure(bench: Bench) -> list[Result]:
 
         def peer() -> dict[str, float]:
             read: list[int] = []
-            seconds = timed(lambda: read.append(peers.read_bytes(bootstrap, bronze.TOPIC)))
+            seconds = timed(lambda: read.append(peers.read_bytes(bootstrap, TELEMETRY.topic)))
             must_be(read, [len(data.frames)], f"messages read by '{PEER}'")
             return {PEER: seconds}
 
@@ -44,7 +44,7 @@ def measure(bench: Bench) -> list[Result]:
 def to_bronze(bench: Bench, bootstrap: str, messages: int) -> float:
     """Seconds of one drain into an empty lake, whose table is there before the time starts."""
     with bench.lake(bootstrap) as lake:
-        lake.ensure(TABLE)
+        lake.ensure(TELEMETRY.bronze)
         seconds = timed(lambda: bronze.start(lake, bootstrap, Trigger(once=True)).awaitTermination())
-        must_be(lake.read(TABLE).count(), messages, f"rows in {TABLE}")
+        must_be(lake.read(TELEMETRY.bronze).count(), messages, f"rows in {TELEMETRY.bronze}")
     return seconds

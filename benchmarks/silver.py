@@ -14,7 +14,7 @@ import shutil
 from benchmarks import inputs, peers
 from benchmarks.bench import Bench
 from benchmarks.runner import Goal, Result, Run, Unit, compare, must_be, race, timed
-from medallion.bronze.telemetry_events import TABLE as BRONZE
+from conf.families import TELEMETRY
 from medallion.provenance import JobRun
 from streaming import bronze, silver
 from streaming.query import Trigger
@@ -54,7 +54,7 @@ def _ours(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
     def run() -> dict[str, float]:
         once = Trigger(once=True)
         with bench.lake(bootstrap) as lake:
-            for table in (BRONZE, *silver.OUTPUTS):
+            for table in (TELEMETRY.bronze, *silver.TELEMETRY_OUTPUTS):
                 lake.ensure(table)
             job = JobRun(silver.NAME)
             to_bronze = timed(lambda: bronze.start(lake, bootstrap, once).awaitTermination())
@@ -71,7 +71,7 @@ def _ours(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
 def _peer(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
     def run() -> dict[str, float]:
         folder, found = bench.folder("peer"), []
-        seconds = timed(lambda: found.append(peers.frames_to_silver(bootstrap, bronze.TOPIC, folder)))
+        seconds = timed(lambda: found.append(peers.frames_to_silver(bootstrap, TELEMETRY.topic, folder)))
         shutil.rmtree(folder)
         must_be(found, [peers.Outcome(data.samples - data.impossible, data.impossible)], f"rows written by '{PEER}'")
         return {PEER: seconds}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -121,10 +122,11 @@ class Balance:
         }
 
 
-def total_of(accounts: tuple[Account, ...]) -> Account:
+def total_of(accounts: Iterable[Account]) -> Account:
     """The sum of accounts."""
+    parts = list(accounts)
     counts = [f.name for f in fields(Account) if f.name != "query"]
-    return Account("all", **{name: sum(getattr(account, name) for account in accounts) for name in counts})
+    return Account("all", **{name: sum(getattr(account, name) for account in parts) for name in counts})
 
 
 def _as_dict(item: Account | Check) -> dict[str, Any]:

@@ -1,28 +1,32 @@
 """The lake's balance: no unit lost, none counted twice.
 
-A unit is one reading, one sample of a frame, or one message that could not be decoded. For every micro-batch
+A unit is one reading, one sample of a frame, one event, or one message that could not be decoded. For every micro-batch
 ``units = written + repeats + conflicts + quarantined`` (``ops.reconciliation``), every bronze message is in one batch
 of one checkpoint generation, the silver tables hold what the batches say, and Kafka's offsets in bronze are an unbroken
 run per topic and partition.
 
-A batch writes in the order quarantine, conflicts, reconciliation, telemetry. One that is under way, or was cut off and
-will be completed, is therefore told from one that lost something: its rows are newer than the last account, or its
-transaction (``<query>:rows``) is not in ``silver.telemetry`` yet.
+A batch writes in the order quarantine, conflicts, reconciliation, the tables of its family. One that is under way, or
+was cut off and will be completed, is therefore told from one that lost something: its rows are newer than the last
+account, or its transaction (``<query>:rows``) is not in the family's last table yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from conf.families import FAMILIES, TELEMETRY, Family
 from conf.settings import AppConfig
 from serving.account import Account, Balance, Check, State, total_of
 from serving.sql import query
 from serving.store import existing_tables, open_table, table_stats
 
-BRONZE = "bronze.telemetry_events"
 RECONCILIATION = "ops.reconciliation"
-TELEMETRY = "silver.telemetry"
-TABLES = (BRONZE, RECONCILIATION, TELEMETRY, "silver.conflicts", "silver.quarantine")
+TABLES = (
+    RECONCILIATION,
+    "silver.conflicts",
+    "silver.quarantine",
+    *(name for family in FAMILIES for name in (family.bronze, *family.tables)),
+)
 
 _ATTEMPTS = 3
 _UNDER_WAY = "a silver batch is under way or was cut off, `slipstream stream silver` completes it"
@@ -38,9 +42,10 @@ _BATCHES = "select query, batch_id, written from ops.reconciliation"
 _OFFSETS = """
     select topic, kafka_partition, count(*) as n, count(distinct kafka_offset) as offsets,
            max(kafka_offset) - min(kafka_offset) + 1 as span
-    from bronze.telemetry_events group by topic, kafka_partition order by topic, kafka_partition
+    from {bronze} group by topic, kafka_partition order by topic, kafka_partition
 """
-_WRITTEN = "select coalesce(sum(n_readings), 0) as n from silver.telemetry"
+_TELEMETRY_UNITS = "select coalesce(sum(n_readings), 0) as n from {table}"
+_EVENTS = "select count(*) as n from {table}"
 _LAST_ACCOUNT = "select coalesce(max(written_ts), to_timestamp(0)) as ts from ops.reconciliation"
 # Table, its rows, those newer than the last account, and the column of the account that must equal the others.
 _LISTED = (
@@ -81,16 +86,26 @@ def _versions(settings: AppConfig) -> dict[str, int]:
 def _read(settings: AppConfig, existing: Collection[str]) -> Balance:
     accounts = _accounts(settings, existing) if RECONCILIATION in existing else ()
     total = total_of(accounts)
-    bronze_rows = table_stats(open_table(BRONZE, settings)).rows if BRONZE in existing else None
+    stored = [family for family in FAMILIES if family.bronze in existing]
+    bronze_rows = sum(table_stats(open_table(f.bronze, settings)).rows for f in stored) if stored else None
     checks: list[Check] = []
+    for family in stored:
+        checks += _offset_checks(settings, family)
     if bronze_rows is not None:
-        checks += _offset_checks(settings)
         checks.append(_messages_check(bronze_rows, total))
     checks += [_account_check(account) for account in accounts]
-    if TELEMETRY in existing or total.written:
-        checks.append(_written_check(settings, existing, total))
+    for family in FAMILIES:
+        own = total_of(account for account in accounts if family_of(account.query) == family)
+        if own.written or any(name in existing for name in family.tables):
+            checks.append(_written_check(settings, existing, family, own))
     checks += _listed_checks(settings, existing, total)
     return Balance(bronze_rows, accounts, total, tuple(checks))
+
+
+def family_of(query: str) -> Family:
+    """The family that a query promotes, from the query's id."""
+    name = query.partition(":")[0]
+    return next((family for family in FAMILIES if family.silver_query == name), TELEMETRY)
 
 
 def _accounts(settings: AppConfig, existing: Collection[str]) -> tuple[Account, ...]:
@@ -106,22 +121,22 @@ def _accounts(settings: AppConfig, existing: Collection[str]) -> tuple[Account, 
 
 def _pending(settings: AppConfig, existing: Collection[str]) -> dict[str, list[int]]:
     """``written`` of each batch whose rows are not all in silver yet, by query."""
-    table = open_table(TELEMETRY, settings) if TELEMETRY in existing else None
     done: dict[str, int] = {}
     pending: dict[str, list[int]] = {}
     for row in query(_BATCHES, settings).to_pylist():
         name = row["query"]
         if name not in done:
-            version = table.transaction_version(f"{name}:rows") if table is not None else None
+            last = family_of(name).last_table
+            version = open_table(last, settings).transaction_version(f"{name}:rows") if last in existing else None
             done[name] = -1 if version is None else version
         if row["batch_id"] > done[name]:
             pending.setdefault(name, []).append(row["written"] or 0)
     return pending
 
 
-def _offset_checks(settings: AppConfig) -> Iterator[Check]:
+def _offset_checks(settings: AppConfig, family: Family) -> Iterator[Check]:
     """Per topic and partition: as many distinct offsets as rows, and as many as lie between the first and the last."""
-    for row in query(_OFFSETS, settings).to_pylist():
+    for row in query(_OFFSETS.format(bronze=family.bronze), settings).to_pylist():
         part = f"{row['topic']}-{row['kafka_partition']}"
         yield _equal(f"{part}: no offset missing", row["span"], row["offsets"])
         yield _equal(f"{part}: no offset twice", row["offsets"], row["n"])
@@ -142,9 +157,12 @@ def _account_check(account: Account) -> Check:
     return Check(name, "ok" if good else "failed", account.units, accounted, hint)
 
 
-def _written_check(settings: AppConfig, existing: Collection[str], total: Account) -> Check:
-    actual = query(_WRITTEN, settings)["n"][0].as_py() if TELEMETRY in existing else 0
-    check = _equal(f"{TELEMETRY}: units written", total.written, actual)
+def _written_check(settings: AppConfig, existing: Collection[str], family: Family, total: Account) -> Check:
+    """Units in the family's tables: readings and samples of a telemetry row, else one a row."""
+    sql = _TELEMETRY_UNITS if family == TELEMETRY else _EVENTS
+    tables = [name for name in family.tables if name in existing]
+    actual = sum(query(sql.format(table=name), settings)["n"][0].as_py() for name in tables)
+    check = _equal(f"{' + '.join(family.tables)}: units written", total.written, actual)
     if check.state == "failed" and total.written - total.pending_written <= actual < total.written:
         return Check(check.name, "waiting", check.expected, actual, _UNDER_WAY)
     return check

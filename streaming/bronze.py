@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from medallion.bronze import telemetry_events as table
+from conf.families import FAMILIES, TELEMETRY, Family
+from medallion.bronze.messages import to_bronze
 from medallion.io import Lake, Txn
 from streaming.job import Job, run_job
 from streaming.kafka import read_topics
@@ -17,12 +18,12 @@ from streaming.query import Trigger, start_query
 from streaming.topics import partitions
 
 NAME = "bronze"
-TOPIC = "telemetry.raw"
+OUTPUTS = tuple(f.bronze for f in FAMILIES)
 MAX_OFFSETS = 400_000
 
 
-def start(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
-    """Start the query.
+def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMETRY) -> StreamingQuery:
+    """Start the query of one family of messages.
 
     Delivery order: Spark logs the batch's offsets; the batch is appended to bronze under (query, batch), at most once;
     Spark logs the commit. A kill between any two repeats the batch with the same offsets, and Delta skips the append
@@ -31,37 +32,46 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
     Raises:
         streaming.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
     """
-    topic_partitions = partitions(bootstrap, TOPIC, lake.settings.kafka_config)  # Spark would try for minutes
-    lake.ensure(table.TABLE)
+    # Spark would try for minutes.
+    topic_partitions = partitions(bootstrap, family.topic, lake.settings.kafka_config)
+    lake.ensure(family.bronze)
 
     def write(df: DataFrame, batch_id: int, query: str) -> None:
-        lake.append(table.to_bronze(df, batch_id), table.TABLE, Txn(query, batch_id))
+        lake.append(to_bronze(df, batch_id), family.bronze, Txn(query, batch_id))
 
     stream = read_topics(
         lake.spark,
         bootstrap,
-        (TOPIC,),
-        starting=_next_offsets(lake, topic_partitions),
+        (family.topic,),
+        starting=_next_offsets(lake, family, topic_partitions),
         max_offsets_per_trigger=MAX_OFFSETS,
         client_options=lake.settings.kafka_config,
     )
-    return start_query(lake.spark, lake.settings, NAME, stream, write, trigger)
+    return start_query(lake.spark, lake.settings, family.bronze_query, stream, write, trigger)
 
 
-def _next_offsets(lake: Lake, topic_partitions: Sequence[int]) -> Mapping[str, Mapping[str, int]] | None:
+def start_all(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQuery]:
+    """Start the queries of all families."""
+    return [start(lake, bootstrap, trigger, family) for family in FAMILIES]
+
+
+def _next_offsets(
+    lake: Lake, family: Family, topic_partitions: Sequence[int]
+) -> Mapping[str, Mapping[str, int]] | None:
     """Offsets behind those that bronze holds (only used by a query that has no checkpoint yet)."""
-    rows = lake.read(table.TABLE).groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
+    bronze = lake.read(family.bronze)
+    rows = bronze.groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
     if not rows:
         return None
     starting: dict[str, dict[str, int]] = defaultdict(dict)
     for p in topic_partitions:
-        starting[TOPIC][str(p)] = -2  # the earliest there is
+        starting[family.topic][str(p)] = -2  # the earliest there is
     for row in rows:
         starting[row.topic][str(row.kafka_partition)] = row["last"] + 1
     return starting
 
 
-JOB = Job(NAME, __doc__ or "", (), (table.TABLE,), lambda lake, ends, trigger: [start(lake, ends.bootstrap, trigger)])
+JOB = Job(NAME, __doc__ or "", (), OUTPUTS, lambda lake, ends, trigger: start_all(lake, ends.bootstrap, trigger))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -51,11 +51,13 @@ def open_lake(settings: AppConfig, app_name: str) -> Lake:
 
 def drain(lake: Lake, job: Job) -> JobRun:
     """Run a job over what is there now, then stop."""
+    read = 0
     with job_run(lake, job.name, job.inputs, job.outputs) as run:
         for query in job.start(lake, Ends(endpoints(lake.settings).bootstrap, run), Trigger(once=True)):
             query.awaitTermination()
-            if not run.rows_in:
-                run.rows_in = run.rows_out = sum(p.numInputRows for p in query.recentProgress)
+            read += sum(p.numInputRows for p in query.recentProgress)
+        if not run.rows_in:  # a job that does not count for itself passes on what it reads
+            run.rows_in = run.rows_out = read
         _finish(lake, job, run)
     return run
 

@@ -36,7 +36,13 @@ class Trigger:
 
 
 def start_query(
-    spark: SparkSession, settings: AppConfig, name: str, stream: DataFrame, batch: Batch, trigger: Trigger
+    spark: SparkSession,
+    settings: AppConfig,
+    name: str,
+    stream: DataFrame,
+    batch: Batch,
+    trigger: Trigger,
+    job: str | None = None,
 ) -> StreamingQuery:
     """Start ``name`` with its checkpoint beside the lake.
 
@@ -49,6 +55,7 @@ def start_query(
             writes are made at most once. The generation is the checkpoint's own, so a new checkpoint never passes for
             an old one.
         trigger: When to run.
+        job: Job that the query belongs to, if it has several: their batches then never run at the same time.
     """
     checkpoint = checkpoint_uri(name, settings)
 
@@ -57,16 +64,16 @@ def start_query(
         return f"{name}:{generation(spark, checkpoint)}"
 
     def run(df: DataFrame, batch_id: int) -> None:
-        with _LOCKS[name]:
+        with _LOCKS[job or name]:
             batch(df, batch_id, query_id())
 
     writer = stream.writeStream.queryName(name).foreachBatch(run).option("checkpointLocation", checkpoint)
     return trigger.on(writer).start()
 
 
-def between_batches(name: str) -> RLock:
-    """A lock to hold while something other than a batch of ``name`` writes its tables."""
-    return _LOCKS[name]
+def between_batches(job: str) -> RLock:
+    """A lock to hold while something other than a batch of ``job`` writes its tables."""
+    return _LOCKS[job]
 
 
 def generation(spark: SparkSession, checkpoint: str) -> str:

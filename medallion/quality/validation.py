@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from conf.channel import load_channels
 from conf.contract import Rule, load_contract
+from conf.families import TELEMETRY
 from medallion.io import Lake
 from medallion.quality.expectations import ValidationReport, validate
 from medallion.silver.decode import Units
@@ -46,14 +47,15 @@ def guarded_units(bronze: DataFrame) -> DataFrame:
 def validate_new_units(lake: Lake, run_id: str) -> ValidationReport | None:
     """Validate the messages accounted for since the last validation; ``None`` where there are none."""
     last = lake.read(RESULTS).agg(F.max("run_ts").alias("last"))
-    batches = lake.read("ops.reconciliation").join(last).where("last is null or written_ts > last")
+    accounts = lake.read("ops.reconciliation").where(F.col("query").startswith(f"{TELEMETRY.silver_query}:"))
+    batches = accounts.join(last).where("last is null or written_ts > last")
     spans = batches.select(F.explode("offsets").alias("tp", "span"))
     bounds = spans.groupBy("tp").agg(F.min("span.from").alias("lo"), F.max("span.to").alias("hi")).collect()
     if not bounds:
         return None
     tp = F.concat_ws("-", "topic", "kafka_partition")
     inside = reduce(lambda a, b: a | b, [(tp == b.tp) & F.col("kafka_offset").between(b.lo, b.hi) for b in bounds])
-    units = guarded_units(lake.read("bronze.telemetry_events").where(inside)).drop("reasons")
+    units = guarded_units(lake.read(TELEMETRY.bronze).where(inside)).drop("reasons")
     held = units.persist()
     try:
         report = validate(held, SUITE, guard_rules(), docs_folder(lake))

@@ -56,24 +56,26 @@ class Units:
     def strangers(self) -> DataFrame:
         """One row per message of a type that is not ours."""
         known = F.coalesce(F.col("event_type").isin(READING, FRAME), F.lit(False))
-        return _strangers(self.messages.where(~known))
+        return strangers(self.messages.where(~known))
 
 
-def _strangers(messages: DataFrame) -> DataFrame:
+def strangers(messages: DataFrame) -> DataFrame:
+    """Messages of a type that is not theirs, with the reason."""
     no_type = reason("missing_event_type", "ce_type", "null")
     other = reason("unknown_event_type", "ce_type", "event_type")
     why = F.expr(f"array(CASE WHEN event_type IS NULL THEN {no_type} ELSE {other} END)")
     return messages.select(
-        *ORIGIN, F.lit(UNDECODABLE).alias("unit_index"), why.alias("reasons"), _excerpt().alias("payload_excerpt")
+        *ORIGIN, F.lit(UNDECODABLE).alias("unit_index"), why.alias("reasons"), excerpt().alias("payload_excerpt")
     )
 
 
-def _excerpt() -> Column:
+def excerpt() -> Column:
+    """The beginning of a message as text, in hexadecimal where it is not UTF-8."""
     text = "try_validate_utf8(cast(substring(payload, 1, 500) as string))"
     return F.expr(f"coalesce({text}, hex(substring(payload, 1, 250)))")
 
 
-def _parse(messages: DataFrame, contract: Contract) -> DataFrame:
+def parse(messages: DataFrame, contract: Contract) -> DataFrame:
     """Messages with their parsed value ``m`` and the reasons ``flaws`` for which they cannot be decoded."""
     schema = struct_type(contract).add(_CORRUPT, "string")
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
@@ -122,7 +124,7 @@ def _frame_flaws(whole: str) -> list[tuple[str, str]]:
 def _samples(messages: DataFrame) -> DataFrame:
     """Frames to samples in canonical columns, each judged; a flawed frame is one unit."""
     event = load_contract("event.frame.v1")
-    frames = _parse(messages, event)
+    frames = parse(messages, event)
     # A channel that the frame lacks becomes an empty array, which arrays_zip pads; a null would swallow the frame.
     arrays = {f.name: f.dataType for f in struct_type(event).fields if f.name in _frame_arrays()}
     zipped = F.arrays_zip(*(F.coalesce(f"m.{a}", F.array().cast(kind)).alias(a) for a, kind in arrays.items()))
@@ -130,7 +132,7 @@ def _samples(messages: DataFrame) -> DataFrame:
         *ORIGIN,
         *(F.col(f"m.{s}").alias(s) for s in _FRAME_SCALARS),
         "flaws",
-        F.when(F.col("flaws").isNotNull(), _excerpt()).alias("payload_excerpt"),
+        F.when(F.col("flaws").isNotNull(), excerpt()).alias("payload_excerpt"),
         F.posexplode_outer(F.when(F.col("flaws").isNull(), zipped)).alias("unit_index", "s"),
     )
     samples = exploded.select(
@@ -172,13 +174,13 @@ def _frame_channels() -> list[Column]:
 
 def _readings(messages: DataFrame) -> DataFrame:
     """Readings in canonical channel and unit, each judged by the rules of its channel."""
-    parsed = _parse(messages, load_contract("event.reading.v1"))
+    parsed = parse(messages, load_contract("event.reading.v1"))
     channel, factor = _lookup()
     readings = parsed.select(
         *ORIGIN,
         F.when(F.col("flaws").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
         "flaws",
-        F.when(F.col("flaws").isNotNull(), _excerpt()).alias("payload_excerpt"),
+        F.when(F.col("flaws").isNotNull(), excerpt()).alias("payload_excerpt"),
         F.col("m.session_id").alias("session_id"),
         F.col("m.vehicle_id").alias("vehicle_id"),
         F.col("m.timestamp_us").alias("t_us"),

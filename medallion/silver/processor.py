@@ -10,39 +10,15 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from conf.contract import load_contract
+from conf.families import TELEMETRY
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
+from medallion.silver.account import BalanceError, BatchBalance, batch_offsets, reconciliation
 from medallion.silver.decode import FRAME, READING, Units
-from medallion.silver.takeover import (
-    CONFLICTS,
-    QUARANTINE,
-    RECONCILIATION,
-    abandoned_batches,
-    accounted_levels,
-    drop_unaccounted,
-    not_yet_accounted,
-)
+from medallion.silver.takeover import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
 _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
-
-
-@dataclass(frozen=True)
-class BatchBalance:
-    """The account of one batch: ``units = written + repeats + conflicts + quarantined``."""
-
-    messages: int
-    units: int
-    written: int
-    repeats: int
-    conflicts: int
-    quarantined: int
-
-    @property
-    def closes(self) -> bool:
-        """Whether the balance closes."""
-        return self.units == self.written + self.repeats + self.conflicts + self.quarantined
 
 
 @dataclass(frozen=True)
@@ -62,10 +38,6 @@ class _Form:
     existing: DataFrame | None = None
 
 
-class BalanceError(RuntimeError):
-    """A batch whose units do not add up; it is not committed."""
-
-
 class SilverProcessor:
     """Promotes bronze messages to silver.
 
@@ -77,7 +49,7 @@ class SilverProcessor:
     def __init__(self, lake: Lake, run_id: str) -> None:
         self.lake = lake
         self.run_id = run_id
-        self._levels: dict[str, list[Row]] = {}
+        self._generations = Generations(lake, TELEMETRY)
 
     def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
         """Validate, normalise and promote one batch (V10).
@@ -98,23 +70,13 @@ class SilverProcessor:
         Raises:
             BalanceError: If a unit is not accounted for.
         """
-        done = self.lake.last_txn(t.TABLE, f"{query}:rows")
-        if done is not None and done >= batch_id:
+        if self._generations.is_done(query, batch_id):
             return None
-        if done is None:
-            self._take_over(query)
+        self._generations.take_over(query, self._promote)
         return self._promote(bronze, batch_id, query)
 
-    def _take_over(self, query: str) -> None:
-        """Finish what an earlier checkpoint generation left, under its own id, so that nothing is written twice."""
-        for left in abandoned_batches(self.lake, query):
-            self._promote(left.bronze, left.batch_id, left.query)
-        drop_unaccounted(self.lake, query)
-
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
-        if query not in self._levels:  # other generations' work is done: it cannot change any more
-            self._levels[query] = accounted_levels(self.lake, query)
-        batch = _Batch(self, not_yet_accounted(bronze, self._levels[query]), batch_id, query)
+        batch = _Batch(self, self._generations.not_yet_accounted(bronze, query), batch_id, query)
         try:
             return batch.promote()
         finally:
@@ -146,7 +108,7 @@ class _Batch:
             df._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
     def promote(self) -> BatchBalance:
-        offsets = _offsets(self.bronze).collect()
+        offsets = batch_offsets(self.bronze)
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
         self.cars: list[Row] = []
         units = Units(self.bronze)
@@ -240,7 +202,8 @@ class _Batch:
             contradicted = [f.conflicts for f in forms.values() if f.conflicts is not None]
             listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in contradicted])
             self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), CONFLICTS, self.txn("conflicts"))
-        self.lake.append(self._reconciliation(balance, offsets), RECONCILIATION, self.txn("balance"))
+        account = reconciliation(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
+        self.lake.append(account, RECONCILIATION, self.txn("balance"))
         if forms:
             self._write_rows(forms)
         else:
@@ -294,33 +257,8 @@ class _Batch:
         rows = [(*key, us) for key, us in (seen | best).items()]
         return self.lake.spark.createDataFrame(rows, "session_id string, vehicle_id string, offset_us bigint")
 
-    def _reconciliation(self, balance: BatchBalance, offsets: list[Row]) -> DataFrame:
-        entries: dict[str, tuple[int, int]] = {}
-        for o in offsets:
-            lo, hi = entries.get(f"{o.topic}-{o.kafka_partition}", (o.lo, o.hi))
-            entries[f"{o.topic}-{o.kafka_partition}"] = (min(lo, o.lo), max(hi, o.hi))
-        pairs = [
-            x
-            for k, (lo, hi) in entries.items()
-            for x in (F.lit(k), F.struct(F.lit(lo).alias("from"), F.lit(hi).alias("to")))
-        ]
-        return self.lake.spark.range(1).select(
-            F.lit(self.query).alias("query"),
-            F.lit(self.batch_id).cast("bigint").alias("batch_id"),
-            *(F.lit(v).cast("bigint").alias(k) for k, v in vars(balance).items()),
-            (F.create_map(*pairs) if pairs else F.lit(None)).alias("offsets"),
-            F.current_timestamp().alias("written_ts"),
-            F.lit(self.run_id).alias("run_id"),
-        )
-
 
 # ---- pure pieces
-
-
-def _offsets(bronze: DataFrame) -> DataFrame:
-    return bronze.groupBy("topic", "kafka_partition", "event_type", "source").agg(
-        F.count(F.lit(1)).alias("n"), F.min("kafka_offset").alias("lo"), F.max("kafka_offset").alias("hi")
-    )
 
 
 def _cars(judged: DataFrame) -> DataFrame:
@@ -443,8 +381,3 @@ def _conflict_rows(status: DataFrame) -> DataFrame:
         F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", "ecu_ts", "ecu_seq",
         "channel", F.col("value").alias("refused_value"),
     )  # fmt: skip
-
-
-def contract_versions() -> dict[str, str]:
-    """Contract versions of the tables that this processor writes."""
-    return {n: load_contract(n).version for n in (t.TABLE, QUARANTINE, CONFLICTS, RECONCILIATION)}

@@ -1,23 +1,25 @@
 """What a new checkpoint generation of silver finds: messages already accounted for, and batches left half written.
 
 A checkpoint that is deleted (often just after a crash) must cost nothing and count nothing twice. A generation is the
-part of a query's id that its checkpoint gave it, so another id in ``ops.reconciliation`` is an earlier generation.
+part of a query's id that its checkpoint gave it (``<query>:<generation>``), so another id of the same query in
+``ops.reconciliation`` is an earlier generation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from medallion.bronze.telemetry_events import TABLE as BRONZE
+from conf.families import FAMILIES, Family
 from medallion.io import Lake
-from medallion.silver import telemetry
 
 RECONCILIATION = "ops.reconciliation"
 QUARANTINE = "silver.quarantine"
 CONFLICTS = "silver.conflicts"
+Promote = Callable[[DataFrame, int, str], object]
 
 
 @dataclass(frozen=True)
@@ -29,52 +31,92 @@ class Abandoned:
     bronze: DataFrame
 
 
-def not_yet_accounted(bronze: DataFrame, levels: list[Row]) -> DataFrame:
-    """Messages behind the levels that other generations have accounted for (see :func:`accounted_levels`)."""
-    if not levels:
-        return bronze
-    known = F.create_map(*(x for r in levels for x in (F.lit(r.tp), F.lit(r.level))))
-    level = F.try_element_at(known, F.concat_ws("-", "topic", "kafka_partition"))
-    return bronze.where(F.col("kafka_offset") > F.coalesce(level, F.lit(-1)))
+@dataclass
+class Generations:
+    """A family's promotion across checkpoint generations.
 
-
-def abandoned_batches(lake: Lake, query: str) -> list[Abandoned]:
-    """Batches of other generations whose account is written and whose rows are not."""
-    if not lake.exists(RECONCILIATION):
-        return []
-    accounts = lake.read(RECONCILIATION).where(F.col("query") != query).select("query", "batch_id", "offsets")
-    latest = accounts.groupBy("query").agg(F.max_by(F.struct("batch_id", "offsets"), "batch_id").alias("b")).collect()
-    found = []
-    for row in latest:  # a query's batches follow one another, so only its last can be unfinished
-        done = lake.last_txn(telemetry.TABLE, f"{row.query}:rows")
-        if done is None or done < row.b.batch_id:
-            inside = _within(row.b.offsets or {})
-            found.append(Abandoned(row.query, row.b.batch_id, lake.read(BRONZE).where(inside)))
-    return found
-
-
-def drop_unaccounted(lake: Lake, query: str) -> None:
-    """Drop refusals and conflicts that an earlier generation listed and never accounted for; they are found again.
-
-    What ``query`` itself has listed stays, whether it has accounted for it yet or not.
+    Attributes:
+        lake: Where the tables are.
+        family: Whose messages.
     """
-    levels = accounted_levels(lake, query)
-    known = ", ".join(f"'{r.tp}'" for r in levels) or "''"
-    place = "concat_ws('-', bronze_topic, bronze_partition)"
-    behind = [f"({place} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
-    where = " OR ".join([f"{place} NOT IN ({known})", *behind])
-    for table, step in ((QUARANTINE, "quarantine"), (CONFLICTS, "conflicts")):
-        mine = lake.last_txn(table, f"{query}:{step}")
-        if mine is None and lake.exists(table) and lake.read(table).where(where).limit(1).count():
-            lake.replace(lake.read(table).limit(0), table, where)
 
+    lake: Lake
+    family: Family
+    _levels: dict[str, list[Row]] = field(default_factory=dict)
 
-def accounted_levels(lake: Lake, query: str) -> list[Row]:
-    """Highest offset that other generations have accounted for, by topic and partition."""
-    if not lake.exists(RECONCILIATION):
-        return []
-    others = lake.read(RECONCILIATION).where(F.col("query") != query).select(F.explode("offsets").alias("tp", "span"))
-    return others.groupBy("tp").agg(F.max("span.to").alias("level")).collect()
+    def is_done(self, query: str, batch_id: int) -> bool:
+        """Whether a batch was completed before."""
+        done = self._last_done(query)
+        return done is not None and done >= batch_id
+
+    def take_over(self, query: str, promote: Promote) -> None:
+        """Finish what an earlier generation left, under its own id, so that nothing is written twice.
+
+        Does something on a generation's first batch only.
+        """
+        if self._last_done(query) is None:
+            for left in self._abandoned_batches(query):
+                promote(left.bronze, left.batch_id, left.query)
+            self._drop_unaccounted(query)
+
+    def not_yet_accounted(self, bronze: DataFrame, query: str) -> DataFrame:
+        """Messages behind the levels that other generations have accounted for."""
+        if query not in self._levels:  # other generations' work is done: it cannot change any more
+            self._levels[query] = self._accounted_levels(query)
+        levels = self._levels[query]
+        if not levels:
+            return bronze
+        known = F.create_map(*(x for r in levels for x in (F.lit(r.tp), F.lit(r.level))))
+        level = F.try_element_at(known, F.concat_ws("-", "topic", "kafka_partition"))
+        return bronze.where(F.col("kafka_offset") > F.coalesce(level, F.lit(-1)))
+
+    def _last_done(self, query: str) -> int | None:
+        return self.lake.last_txn(self.family.last_table, f"{query}:rows")
+
+    def _others(self, query: str) -> DataFrame | None:
+        """Accounts of the same query's other generations."""
+        if not self.lake.exists(RECONCILIATION):
+            return None
+        mine = F.col("query").startswith(f"{query.partition(':')[0]}:")
+        return self.lake.read(RECONCILIATION).where(mine & (F.col("query") != query))
+
+    def _abandoned_batches(self, query: str) -> list[Abandoned]:
+        """Batches of other generations whose account is written and whose rows are not."""
+        accounts = self._others(query)
+        if accounts is None:
+            return []
+        last = F.max_by(F.struct("batch_id", "offsets"), "batch_id").alias("b")
+        found = []
+        for row in accounts.groupBy("query").agg(last).collect():
+            # A query's batches follow one another, so only its last can be unfinished.
+            if not self.is_done(row.query, row.b.batch_id):
+                inside = _within(row.b.offsets or {})
+                found.append(Abandoned(row.query, row.b.batch_id, self.lake.read(self.family.bronze).where(inside)))
+        return found
+
+    def _drop_unaccounted(self, query: str) -> None:
+        """Drop refusals and conflicts that an earlier generation listed and never accounted for; they are found again.
+
+        What ``query`` itself has listed stays, whether it has accounted for it yet or not.
+        """
+        levels = self._accounted_levels(query)
+        known = ", ".join(f"'{r.tp}'" for r in levels) or "''"
+        place = "concat_ws('-', bronze_topic, bronze_partition)"
+        behind = [f"({place} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
+        others = ", ".join(f"'{f.topic}'" for f in FAMILIES if f != self.family)
+        where = f"bronze_topic NOT IN ({others}) AND ({' OR '.join([f'{place} NOT IN ({known})', *behind])})"
+        for table, step in ((QUARANTINE, "quarantine"), (CONFLICTS, "conflicts")):
+            mine = self.lake.last_txn(table, f"{query}:{step}")
+            if mine is None and self.lake.exists(table) and self.lake.read(table).where(where).limit(1).count():
+                self.lake.replace(self.lake.read(table).limit(0), table, where)
+
+    def _accounted_levels(self, query: str) -> list[Row]:
+        """Highest offset that other generations have accounted for, by topic and partition."""
+        accounts = self._others(query)
+        if accounts is None:
+            return []
+        spans = accounts.select(F.explode("offsets").alias("tp", "span"))
+        return spans.groupBy("tp").agg(F.max("span.to").alias("level")).collect()
 
 
 def _within(offsets: dict[str, Row]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from medallion.bronze.telemetry_events import TABLE, to_bronze
+from conf.families import TELEMETRY
+from medallion.bronze.messages import to_bronze
 
+TABLE = TELEMETRY.bronze
 RECORDS = (
     "topic string, partition int, offset bigint, timestamp timestamp, key binary, value binary, "
     "headers array<struct<key:string,value:binary>>"

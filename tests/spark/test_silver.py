@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from conf.families import TELEMETRY
 from conf.settings import AppConfig
-from medallion.bronze.telemetry_events import TABLE as BRONZE
 from medallion.io import Lake
 from medallion.silver.processor import BatchBalance, SilverProcessor
 from medallion.silver.restating import restate_clocks
@@ -235,7 +235,7 @@ def kill_after(monkeypatch) -> Callable[[Lake, str], None]:
 def half_done(make_lake, messages, to_bronze) -> tuple[Lake, list[Stored]]:
     """A lake with the first half in silver and all in bronze, and the second half."""
     lake, half = make_lake(), len(messages) // 2 + 3
-    lake.append(to_bronze(messages), BRONZE)
+    lake.append(to_bronze(messages), TELEMETRY.bronze)
     SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(messages[:half]), 0, "silver:a")
     return lake, messages[half:]
 
@@ -276,7 +276,7 @@ def test_a_checkpoint_lost_after_a_kill_costs_nothing(
         SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(rest), 1, "silver:a")
     monkeypatch.undo()
     # A new checkpoint is a new generation of the query; it reads bronze from its beginning.
-    SilverProcessor(lake, "run").process_raw_to_silver(lake.read(BRONZE), 0, "silver:b")
+    SilverProcessor(lake, "run").process_raw_to_silver(lake.read(TELEMETRY.bronze), 0, "silver:b")
     restate_clocks(lake, "run")
     assert_same(lake, undisturbed[0], rows)
     assert accounted(lake, rows) == undisturbed[1]

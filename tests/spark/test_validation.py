@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conf.channel import load_channels
-from medallion.bronze.telemetry_events import TABLE as BRONZE
+from conf.families import TELEMETRY
 from medallion.quality.validation import RESULTS, guard_rules, validate_new_units
 from medallion.silver.processor import SilverProcessor
 from tests.spark.messages import T0, Message, frame, reading, stored
@@ -52,7 +52,7 @@ def broken_units() -> list[Message]:
 
 def test_the_gate_and_the_suite_count_the_same(lake, to_bronze, rows) -> None:
     bronze = to_bronze(stored(broken_units()))
-    lake.append(bronze, BRONZE)
+    lake.append(bronze, TELEMETRY.bronze)
     balance = SilverProcessor(lake, "run").process_raw_to_silver(bronze, 0, "silver:a")
     report = validate_new_units(lake, "run")
     assert balance is not None

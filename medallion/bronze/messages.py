@@ -1,12 +1,9 @@
-"""``bronze.telemetry_events``: a Kafka record, byte for byte, with the CloudEvents headers beside it."""
+"""The bronze tables: a Kafka record, byte for byte, with the CloudEvents headers beside it."""
 
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-
-TABLE = "bronze.telemetry_events"
-
 
 _SLOTS = 8  # headers looked at by place before all are searched; our producers send six
 

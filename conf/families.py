@@ -1,0 +1,57 @@
+"""The families of messages: which topic ends in which bronze table, and which silver tables are made of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Family(BaseModel):
+    """One topic and its way into silver.
+
+    Attributes:
+        name: ``telemetry``, ``timing``, ``race`` or ``environment``.
+        topic: Kafka topic.
+        bronze: Table of the messages as they came.
+        bronze_query: Streaming query that fills it.
+        silver_query: Streaming query that promotes it.
+        events: Forms of message, by the name of their contract less ``event.``.
+        tables: Silver tables made of it, in the order they are written; the last one's transaction ends a batch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    topic: str
+    bronze: str
+    bronze_query: str
+    silver_query: str
+    events: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    @property
+    def last_table(self) -> str:
+        """The table whose transaction says that a batch is done."""
+        return self.tables[-1]
+
+
+def _family(name: str, events: tuple[str, ...], tables: tuple[str, ...]) -> Family:
+    return Family(
+        name=name, topic=f"{name}.raw", bronze=f"bronze.{name}_events", bronze_query=f"bronze_{name}",
+        silver_query=f"silver_{name}", events=events, tables=tables,
+    )  # fmt: skip
+
+
+TELEMETRY = Family(
+    name="telemetry", topic="telemetry.raw", bronze="bronze.telemetry_events", bronze_query="bronze",
+    silver_query="silver", events=("frame.v1", "reading.v1"), tables=("silver.telemetry",),
+)  # fmt: skip
+TIMING = _family(
+    "timing",
+    ("lap_start.v1", "lap_end.v1", "lap_time.v1", "sector_times.v1"),
+    ("silver.timing_events", "silver.sector_times"),
+)
+RACE = _family("race", ("result.v1", "field.v1"), ("silver.result_lines", "silver.field_state"))
+ENVIRONMENT = _family("environment", ("weather.v1",), ("silver.environment",))
+
+FAMILIES = (TELEMETRY, TIMING, RACE, ENVIRONMENT)
+EVENT_FAMILIES = (TIMING, RACE, ENVIRONMENT)
+"""Those whose messages hold one event each: a unit is a message."""

@@ -1,0 +1,71 @@
+"""The account of a batch: what was read, and what became of every unit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from medallion.io import Lake
+
+
+@dataclass(frozen=True)
+class BatchBalance:
+    """The account of one batch: ``units = written + repeats + conflicts + quarantined``."""
+
+    messages: int
+    units: int
+    written: int
+    repeats: int
+    conflicts: int
+    quarantined: int
+
+    @property
+    def closes(self) -> bool:
+        """Whether the balance closes."""
+        return self.units == self.written + self.repeats + self.conflicts + self.quarantined
+
+
+class BalanceError(RuntimeError):
+    """A batch whose units do not add up; it is not committed."""
+
+
+def batch_offsets(bronze: DataFrame) -> list[Row]:
+    """Messages (``n``) and span of offsets (``lo`` to ``hi``) by topic, partition, event type and source."""
+    return bronze.groupBy("topic", "kafka_partition", "event_type", "source").agg(
+        F.count(F.lit(1)).alias("n"), F.min("kafka_offset").alias("lo"), F.max("kafka_offset").alias("hi")
+    ).collect()  # fmt: skip
+
+
+def reconciliation(
+    lake: Lake, balance: BatchBalance, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
+) -> DataFrame:
+    """The row of ``ops.reconciliation`` of a batch.
+
+    Args:
+        lake: Where it will be written.
+        balance: The account.
+        offsets: From :func:`batch_offsets`.
+        query: Name of the query and generation of its checkpoint.
+        batch_id: Micro-batch.
+        run_id: Job run.
+    """
+    entries: dict[str, tuple[int, int]] = {}
+    for o in offsets:
+        lo, hi = entries.get(f"{o.topic}-{o.kafka_partition}", (o.lo, o.hi))
+        entries[f"{o.topic}-{o.kafka_partition}"] = (min(lo, o.lo), max(hi, o.hi))
+    pairs = [
+        x
+        for k, (lo, hi) in entries.items()
+        for x in (F.lit(k), F.struct(F.lit(lo).alias("from"), F.lit(hi).alias("to")))
+    ]
+    return lake.spark.range(1).select(
+        F.lit(query).alias("query"),
+        F.lit(batch_id).cast("bigint").alias("batch_id"),
+        *(F.lit(v).cast("bigint").alias(k) for k, v in vars(balance).items()),
+        (F.create_map(*pairs) if pairs else F.lit(None)).alias("offsets"),
+        F.current_timestamp().alias("written_ts"),
+        F.lit(run_id).alias("run_id"),
+    )
