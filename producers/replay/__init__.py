@@ -1,1 +1,1 @@
-"""Replays published telemetry files into Kafka."""
+"""Replays published telemetry, timing, results and weather files into Kafka."""

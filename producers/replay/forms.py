@@ -1,14 +1,16 @@
-"""The published telemetry files, recognised by what they hold and not by what they are called.
+"""The published files, recognised by what they hold and not by what they are called.
 
-A file's first bytes say how it is packed (gzip, parquet, else text), its columns say which form it is, and its channel
-names say which dialect of :mod:`conf.channel` it speaks.
+A file's first bytes say how it is packed (gzip, parquet, else text) and its columns say which form it is. A telemetry
+file's channel names say which dialect of :mod:`conf.channel` it speaks. The one thing that content does not always say
+is which of lap start, lap end and lap time a file of lap events holds, since all three have the same columns.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +20,7 @@ import polars as pl
 from conf.channel import load_channels
 
 Container = Literal["csv", "csv.gz", "parquet"]
+SheetName = Literal["lap_start", "lap_end", "lap_time", "sector_times", "results", "results_by_class", "weather"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
@@ -27,15 +30,19 @@ DIALECTS = ("grcup", "grcup-renamed")
 SHORT_COLUMNS = ("lap", "meta_time", "telemetry_name", "telemetry_value", "timestamp", "vehicle_id", "vehicle_number")
 LONG_COLUMNS = (*SHORT_COLUMNS, "meta_event", "meta_session", "meta_source", "original_vehicle_id", "outing")
 
-# Published beside the telemetry: known, and not readings. The first set of columns that a header holds names the kind.
-OTHER_KINDS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("sector times", frozenset({"DRIVER_NUMBER", "LAP_NUMBER", "LAP_TIME"})),
+# Published beside the telemetry. The first set of columns that a header holds names the sheet.
+SHEETS: tuple[tuple[SheetName, frozenset[str]], ...] = (
+    ("sector_times", frozenset({"DRIVER_NUMBER", "LAP_NUMBER", "LAP_TIME"})),
     ("weather", frozenset({"TIME_UTC_SECONDS", "AIR_TEMP"})),
     ("results", frozenset({"POSITION", "NUMBER", "STATUS"})),
-    ("results by class", frozenset({"CLASS_TYPE", "POS", "NUMBER"})),
-    ("best laps", frozenset({"NUMBER", "BESTLAP_1"})),
-    ("timing", frozenset({"lap", "meta_time", "timestamp", "vehicle_id", "outing"})),
+    ("results_by_class", frozenset({"CLASS_TYPE", "POS", "NUMBER"})),
 )
+BEST_LAPS = frozenset({"NUMBER", "BESTLAP_1"})
+
+# Lap events have no column of their own: a header with these and with nothing that only other files have.
+LAP_MARKS = frozenset({"lap", "timestamp", "vehicle_id"})
+LAP_COLUMNS = frozenset(LONG_COLUMNS) - {"telemetry_name", "telemetry_value"} | {"expire_at", "value"}
+LAP_NAMES: dict[str, SheetName] = {"start": "lap_start", "end": "lap_end", "time": "lap_time"}
 
 
 class ReplayFileError(ValueError):
@@ -47,15 +54,22 @@ class UnknownFormError(ReplayFileError):
 
 
 class NotTelemetryError(ReplayFileError):
-    """A published file that holds no telemetry (timing, results, weather).
+    """A published file without telemetry, read as telemetry."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(f"{path}: not telemetry but {name}")
+
+
+class LeftOutError(ReplayFileError):
+    """A published file that replay knows and does not send.
 
     Attributes:
-        kind: What it holds instead.
+        reason: Why.
     """
 
-    def __init__(self, path: Path, kind: str) -> None:
-        super().__init__(f"{path}: not telemetry but {kind}; replay sends telemetry files")
-        self.kind = kind
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -81,25 +95,66 @@ class FileForm:
         return "meta_session" in self.columns
 
 
-def recognise(path: Path) -> FileForm:
-    """Recognise a telemetry file by its content.
+@dataclass(frozen=True)
+class SheetForm:
+    """What a file of lap events, sector times, results or weather is.
+
+    Attributes:
+        name: Which of them; lap events by their kind.
+        container: How it is packed.
+        delimiter: What stands between two fields.
+    """
+
+    name: SheetName
+    container: Container
+    delimiter: str
+
+
+@dataclass(frozen=True)
+class _Peek:
+    """The beginning of a file.
+
+    Attributes:
+        header: Its columns, spaces around them taken off.
+        names: Channel names, for a telemetry file.
+        delimiter: What stands between two columns.
+        values: The column ``value``, for a file that has one.
+    """
+
+    header: list[str]
+    names: list[str]
+    delimiter: str = ","
+    values: tuple[str, ...] = ()
+
+
+def recognise(path: Path) -> FileForm | SheetForm:
+    """Recognise a published file by its content.
 
     Args:
         path: The file.
 
     Raises:
-        NotTelemetryError: For a timing, results or weather file.
+        LeftOutError: For a file that replay knows and does not send.
         UnknownFormError: For anything else, an empty file included; says which columns were found and which are
             expected.
-        ReplayFileError: For a telemetry file that is damaged, lacks a column or names no known channel.
+        ReplayFileError: For a telemetry file that is damaged, lacks a column or names no known channel, and for lap
+            events of which neither content nor name says the kind.
     """
     container = container_of(path)
-    header, names = _peek_parquet(path) if container == "parquet" else _peek_text(path, container)
-    columns = _columns(path, header)
-    if not names:
+    peek = _peek_parquet(path) if container == "parquet" else _peek_text(path, container)
+    if not {"telemetry_name", "telemetry_value"} & set(peek.header):
+        return _sheet_form(path, container, peek)
+    columns = _columns(path, peek.header)
+    if not peek.names:
         raise ReplayFileError(f"{path}: no readings: nothing that can be read follows the header")
-    dialect = dialect_of(path, names)
+    dialect = dialect_of(path, peek.names)
     return FileForm(_name(columns, dialect), container, columns, dialect)
+
+
+def lap_kind_in(name: str) -> SheetName | None:
+    """Which lap events a file's name says it holds, such as ``R1_lap_end.csv`` or ``lap_start_time_R2.csv``."""
+    found = re.search(r"lap[\s_-]*(start|end|time)", name, re.IGNORECASE)
+    return LAP_NAMES[found[1].lower()] if found else None
 
 
 def container_of(path: Path) -> Container:
@@ -157,23 +212,49 @@ def _name(columns: tuple[str, ...], dialect: str) -> str:
     return "long13-renamed" if dialect == DIALECTS[1] else "long13"
 
 
-def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
-    found = {name.strip() for name in header}
-    if not found & {"telemetry_name", "telemetry_value"}:
-        for kind, marks in OTHER_KINDS:
-            if marks <= found:
-                raise NotTelemetryError(path, kind)
+def _sheet_form(path: Path, container: Container, peek: _Peek) -> SheetForm:
+    found = set(peek.header) - {""}
+    name: SheetName | None = next((name for name, marks in SHEETS if marks <= found), None)
+    if name is None and LAP_MARKS <= found <= LAP_COLUMNS:
+        name = _lap_kind(path, peek)
+    if name is None and found >= BEST_LAPS:
+        raise LeftOutError(path, "best laps, which repeat what the sector file says")
+    if name is None:
         raise UnknownFormError(
-            f"{path}: unknown file form, {_shown(header)}; a telemetry file has {', '.join(sorted(SHORT_COLUMNS))}"
+            f"{path}: unknown file form, {_shown(peek.header)}; a telemetry file has {', '.join(sorted(SHORT_COLUMNS))}"
         )
+    if container == "parquet":
+        raise UnknownFormError(f"{path}: {name} as parquet; replay reads such files as text")
+    return SheetForm(name, container, peek.delimiter)
+
+
+def _lap_kind(path: Path, peek: _Peek) -> SheetName:
+    """Only lap times have whole numbers for values; for the rest the columns are the same and the name has to tell."""
+    value = next((value for value in peek.values if value), "")
+    name = "lap_time" if re.fullmatch(r"[0-9]+(\.0*)?", value) else lap_kind_in(path.name)
+    if name is None:
+        raise ReplayFileError(
+            f"{path}: lap events of which neither content nor name says the kind; "
+            f"have {', '.join(LAP_NAMES.values())} in the file's name"
+        )
+    return name
+
+
+def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
+    found = set(header)
     wanted = LONG_COLUMNS if found & (set(LONG_COLUMNS) - set(SHORT_COLUMNS)) else SHORT_COLUMNS
     missing = sorted(set(wanted) - found)
     if missing:
-        raise ReplayFileError(
-            f"{path}: missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
-            f"found {', '.join(sorted(found))}"
-        )
+        raise missing_columns(path, missing, found)
     return wanted
+
+
+def missing_columns(path: Path, missing: Sequence[str], found: Iterable[str]) -> ReplayFileError:
+    """The error for a file that lacks columns."""
+    return ReplayFileError(
+        f"{path}: missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+        f"found {', '.join(sorted(found))}"
+    )
 
 
 def _shown(header: list[str]) -> str:
@@ -182,25 +263,29 @@ def _shown(header: list[str]) -> str:
     return f"columns {', '.join(name[:40] for name in header[:16]) or '(none)'}"
 
 
-def _peek_parquet(path: Path) -> tuple[list[str], list[str]]:
+def _peek_parquet(path: Path) -> _Peek:
     try:
-        header = list(pl.read_parquet_schema(path))
-        if "telemetry_name" not in header:
-            return header, []
+        columns = list(pl.read_parquet_schema(path))
+        header = [name.strip() for name in columns]
+        if "telemetry_name" not in columns:
+            return _Peek(header, [])
         names = pl.scan_parquet(path).select(pl.col("telemetry_name").cast(pl.String).unique()).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
-    return header, names["telemetry_name"].drop_nulls().to_list()
+    return _Peek(header, names["telemetry_name"].drop_nulls().to_list())
 
 
-def _peek_text(path: Path, container: Container) -> tuple[list[str], list[str]]:
-    lines = _head(path, container).splitlines()
-    header = [name.strip() for name in lines[0].lstrip("\ufeff").replace(";", ",").split(",")] if lines else []
-    if "telemetry_name" not in header:
-        return header, []
-    at = header.index("telemetry_name")
-    rows = (line.split(",") for line in lines[1:])
-    return header, sorted({row[at].strip('"') for row in rows if len(row) == len(header)})
+def _peek_text(path: Path, container: Container) -> _Peek:
+    first, *lines = _head(path, container).removeprefix("\ufeff").splitlines() or [""]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    header = [name.strip() for name in first.split(delimiter)]
+    rows = [row for row in (line.split(delimiter) for line in lines) if len(row) == len(header)]
+
+    def column(name: str) -> list[str]:
+        return [row[header.index(name)].strip(' "') for row in rows] if name in header else []
+
+    names = set(column("telemetry_name")) if delimiter == "," else set()
+    return _Peek(header, sorted(names), delimiter, tuple(column("value")))
 
 
 def _head(path: Path, container: Container) -> str:

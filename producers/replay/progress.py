@@ -23,7 +23,7 @@ from producers.replay.report import ReplayProgress
 
 
 class RateColumn(ProgressColumn):
-    """Readings a second."""
+    """Messages a second."""
 
     def render(self, task: Task) -> Text:
         """The rate, or a dash while there is none."""

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
 import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from producers.replay.clock import number_standing_clock
-from producers.replay.forms import LONG_COLUMNS, FileForm, ReplayFileError, dialect_of, recognise, with_dialect
+from producers.replay.forms import (
+    LONG_COLUMNS,
+    FileForm,
+    NotTelemetryError,
+    ReplayFileError,
+    SheetForm,
+    dialect_of,
+    recognise,
+    with_dialect,
+)
+from producers.replay.lines import EXAMPLES, Malformed, contents, digest_of, fault
 from producers.replay.sessions import assign_session
 
 INTEGERS = ("lap", "outing", "vehicle_number")
 TIMES = ("meta_time", "timestamp")
-EXAMPLES = 10
-
-
-@dataclass(frozen=True)
-class Malformed:
-    """A line that could not be read.
-
-    Attributes:
-        line: Its number in the file, the header being line 1 (a parquet file's first row counts as line 2).
-        reason: What is wrong with it.
-    """
-
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +66,8 @@ def read(path: Path, session: str | None = None) -> Readings:
         SessionError: If the session is missing where the data need it, or contradicts them.
     """
     form = recognise(path)
+    if isinstance(form, SheetForm):
+        raise NotTelemetryError(path, form.name)
     text, malformed = _load(path, form)
     typed, unparsed = _typed(text)
     if typed.is_empty():
@@ -85,13 +79,26 @@ def read(path: Path, session: str | None = None) -> Readings:
     malformed = sorted([*malformed, *unparsed, *unplaced], key=lambda bad: bad.line)
     return Readings(
         path=path,
-        digest=_digest(path),
+        digest=digest_of(path),
         form=form,
         frame=frame,
         sessions=tuple(frame["session_id"].unique(maintain_order=True)),
         malformed_count=len(malformed),
         malformed=tuple(malformed[:EXAMPLES]),
     )
+
+
+def stated_sessions(path: Path, form: FileForm) -> set[tuple[str, str]]:
+    """The pairs of ``meta_event`` and ``meta_session`` that a telemetry file's rows name.
+
+    Raises:
+        ReplayFileError: If the file is damaged.
+    """
+    if not form.has_session:
+        return set()
+    text, _ = _load(path, form)
+    named = text.select(pl.col("meta_event", "meta_session").cast(pl.String)).drop_nulls().unique()
+    return {(event, session) for event, session in named.iter_rows()}
 
 
 def _arrival_order(frame: pl.DataFrame) -> pl.DataFrame:
@@ -103,23 +110,14 @@ def _arrival_order(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-
-
 def _load(path: Path, form: FileForm) -> tuple[pl.DataFrame, list[Malformed]]:
     """The file's columns as they stand, with the line each row came from."""
-    try:
-        if form.container == "parquet":
+    if form.container == "parquet":
+        try:
             return pl.read_parquet(path, columns=list(form.columns)).with_row_index("line", offset=2), []
-        data = path.read_bytes() if form.container == "csv" else gzip.decompress(path.read_bytes())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ReplayFileError(
-            f"{path}: the gzip data are cut short or damaged ({error}); get the file again"
-        ) from error
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
+    data = contents(path, form.container)
     frame = _parse_whole(data)
     if frame is not None:
         return frame.select("line", *form.columns), []
@@ -150,25 +148,11 @@ def _parse_by_line(data: bytes) -> tuple[pl.DataFrame, list[Malformed]]:
     width = header.count(b",") + 1
     if lines and not lines[-1]:
         lines.pop()
-    reasons = [_fault(line, width) for line in lines]
+    reasons = [fault(line, width) for line in lines]
     good = [number for number, reason in enumerate(reasons, start=2) if reason is None]
     malformed = [Malformed(number, reason) for number, reason in enumerate(reasons, start=2) if reason is not None]
     frame = _parse_csv(b"\n".join([header, *(lines[number - 2] for number in good)]))
     return frame.with_columns(line=pl.Series(good, dtype=pl.UInt32)), malformed
-
-
-def _fault(line: bytes, width: int) -> str | None:
-    """What keeps a line from being read as ``width`` fields, or None."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    if not text.strip():
-        return "empty line"
-    if text.count('"') % 2:
-        return "quote without its pair"
-    fields = len(next(csv.reader([text]))) if '"' in text else text.count(",") + 1
-    return None if fields == width else f"{fields} fields in place of {width}"
 
 
 def _typed(text: pl.DataFrame) -> tuple[pl.DataFrame, list[Malformed]]:

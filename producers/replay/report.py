@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers.replay.forms import FileForm
-from producers.replay.reader import Malformed
+from producers.replay.forms import FileForm, SheetForm
+from producers.replay.lines import Malformed
 
 
 @dataclass(frozen=True)
 class ReplayProgress:
-    """Where a replay stands: ``done`` of ``total`` readings of ``path`` have been handed to the producer."""
+    """Where a replay stands: ``done`` of ``total`` messages of ``path`` have been handed to the producer."""
 
     path: Path
     done: int
@@ -25,45 +25,52 @@ class FileReport:
     Attributes:
         path: The file.
         form: What it was recognised as.
-        sessions: The sessions its readings belong to.
-        readings: Readings it holds.
+        topic: Where its messages went.
+        sessions: The sessions its messages belong to.
+        messages: Messages it gives: readings of telemetry, else events.
         malformed_count: Lines that could not be read.
         malformed: The first of them.
-        resumed_from: Readings left out since an earlier replay had delivered them; 0 from the beginning.
-        sent: Readings sent.
-        acknowledged: Readings that the broker has confirmed.
-        read_s: Time to read the file.
+        notes: What a user should know of how it was read.
+        resumed_from: Messages left out since an earlier replay had delivered them; 0 from the beginning.
+        sent: Messages sent.
+        acknowledged: Messages that the broker has confirmed.
         send_s: Time from the first message to the last confirmation.
     """
 
     path: Path
-    form: FileForm
+    form: FileForm | SheetForm
+    topic: str
     sessions: tuple[str, ...]
-    readings: int
+    messages: int
     malformed_count: int
     malformed: tuple[Malformed, ...]
+    notes: tuple[str, ...]
     resumed_from: int
     sent: int
     acknowledged: int
-    read_s: float
     send_s: float
+
+    @property
+    def unit(self) -> str:
+        """What a message of it is called."""
+        return "readings" if isinstance(self.form, FileForm) else "events"
 
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What became of all files; ``skipped`` are files that hold no telemetry, with the reason."""
+    """What became of all files; ``skipped`` are files that were not sent, with the reason."""
 
     files: tuple[FileReport, ...]
     skipped: tuple[tuple[Path, str], ...]
 
     @property
     def sent(self) -> int:
-        """Readings sent."""
+        """Messages sent."""
         return sum(file.sent for file in self.files)
 
     @property
     def acknowledged(self) -> int:
-        """Readings that the broker has confirmed."""
+        """Messages that the broker has confirmed."""
         return sum(file.acknowledged for file in self.files)
 
     @property

@@ -1,32 +1,45 @@
-"""``produce replay``: published telemetry files, sent as readings."""
+"""``produce replay``: published telemetry, timing, results and weather files, sent as events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.commands._options import Speed, Topic
+from slipstream.commands._options import Speed
 from slipstream.console import DryRun, summary
 
 if TYPE_CHECKING:
-    from producers.replay.report import FileReport
+    from producers.replay.lines import Malformed
+    from producers.replay.report import FileReport, ReplayReport
 
 SHOWN_LINES = 3
 
 
+TelemetryTopic = Annotated[
+    str,
+    typer.Option(
+        help="Topic of the telemetry; the other events go to those of their contracts: timing.raw, race.raw, "
+        "environment.raw. All must exist (`slipstream up` creates them)."
+    ),
+]
+
+
 def replay(
     *,
-    paths: Annotated[list[Path], typer.Argument(help="Telemetry files, or folders to search for them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Published files, or folders to search for them.")],
     session: Annotated[str | None, typer.Option(help="Session id, for files that do not say theirs.")] = None,
     speed: Speed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an unfinished replay stopped.")] = False,
-    topic: Topic = "telemetry.raw",
+    topic: TelemetryTopic = "telemetry.raw",
     dry_run: DryRun = False,
 ) -> None:
-    """Replay published telemetry files in order of arrival; what a file is, its content says and not its name.
+    """Replay published files: telemetry, lap events, sector times, results, weather.
+
+    What a file is, its content says and not its name. Telemetry is sent in order of arrival, at `--speed` if given; the
+    rest is sent at once, before it.
 
     `slipstream produce replay barber/R1_telemetry.csv --session barber-r1`
 
@@ -35,19 +48,27 @@ def replay(
     `slipstream produce replay downloads/ --resume`
     """
     if dry_run:
-        _list_files(paths)
+        _list_files(paths, session)
     else:
         _send_files(paths, session, speed, resume, topic)
 
 
-def _list_files(paths: list[Path]) -> None:
+def _list_files(paths: list[Path], session: str | None) -> None:
     from producers.replay.files import find_files
+    from producers.replay.plan import make_plan
+    from producers.replay.sessions import check_session
 
-    files, skipped = find_files(paths)
-    for path, form in files:
+    check_session(session)
+    found, skipped = find_files(paths)
+    plan = make_plan(found, session)
+    for sheet in plan.sheets:
+        where = f"session {', '.join(sheet.sessions)}, {len(sheet.records):,} events for {sheet.sheet.topic}"
+        typer.echo(f"{sheet.sheet.path}: {sheet.sheet.form.name}, {sheet.sheet.form.container}, {where}")
+        _list_remarks(sheet.malformed, len(sheet.malformed), sheet.notes)
+    for path, form in plan.telemetry:
         typer.echo(f"{path}: {form.name}, {form.container}, {path.stat().st_size:,} bytes")
-    _list_skipped(skipped)
-    summary(f"would replay {len(files)} files, nothing sent")
+    _list_skipped((*skipped, *plan.copies))
+    summary(f"would replay {len(plan.sheets) + len(plan.telemetry)} files, nothing sent")
 
 
 def _send_files(paths: list[Path], session: str | None, speed: float | None, resume: bool, topic: str) -> None:
@@ -71,21 +92,37 @@ def _send_files(paths: list[Path], session: str | None, speed: float | None, res
         _describe(file)
     _list_skipped(report.skipped)
     seconds = sum(file.send_s for file in report.files)
+    topics = ", ".join(dict.fromkeys(file.topic for file in report.files))
     summary(
-        f"{report.sent:,} readings of {len(report.files)} files sent to {topic} at {bootstrap} in {seconds:.1f} s, "
-        f"{report.acknowledged:,} acknowledged, {report.malformed_count:,} malformed lines left out"
+        f"{_counts(report)} sent to {topics} at {bootstrap} in {seconds:.1f} s, {report.acknowledged:,} acknowledged, "
+        f"{report.malformed_count:,} malformed lines left out"
     )
+
+
+def _counts(report: ReplayReport) -> str:
+    """``50 readings of 1 files and 579 events of 2 files``."""
+    parts = []
+    for unit in dict.fromkeys(file.unit for file in report.files):
+        files = [file for file in report.files if file.unit == unit]
+        parts.append(f"{sum(file.sent for file in files):,} {unit} of {len(files)} files")
+    return " and ".join(parts)
 
 
 def _describe(file: FileReport) -> None:
     resumed = f", resumed at {file.resumed_from:,}" if file.resumed_from else ""
     typer.echo(
-        f"{file.path}: {file.form.name}, session {', '.join(file.sessions)}, {file.readings:,} readings{resumed}"
+        f"{file.path}: {file.form.name}, session {', '.join(file.sessions)}, {file.messages:,} {file.unit}{resumed}"
     )
-    for bad in file.malformed[:SHOWN_LINES]:
+    _list_remarks(file.malformed, file.malformed_count, file.notes)
+
+
+def _list_remarks(malformed: Sequence[Malformed], count: int, notes: Iterable[str]) -> None:
+    for note in notes:
+        typer.echo(f"  {note}")
+    for bad in malformed[:SHOWN_LINES]:
         typer.echo(f"  line {bad.line} left out: {bad.reason}")
-    if file.malformed_count > SHOWN_LINES:
-        typer.echo(f"  {file.malformed_count - SHOWN_LINES:,} more malformed lines left out")
+    if count > SHOWN_LINES:
+        typer.echo(f"  {count - SHOWN_LINES:,} more malformed lines left out")
 
 
 def _list_skipped(skipped: Iterable[tuple[Path, str]]) -> None:

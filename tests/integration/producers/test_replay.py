@@ -24,7 +24,7 @@ from producers.replay.sessions import SessionError
 
 pytestmark = pytest.mark.integration
 
-Consume = Callable[[AppConfig], list[Message]]
+Consume = Callable[..., list[Message]]
 Write = Callable[..., Path]
 
 ALONE = """
@@ -62,6 +62,97 @@ def test_sent_is_acknowledged_is_consumed(running: AppConfig, consume: Consume, 
     assert sum(reading["telemetry_value"] for reading in decoded) == pytest.approx(total)
     for message, reading in zip(messages, decoded, strict=True):
         assert message.key() == f"{reading['session_id']}|{reading['vehicle_id']}".encode()
+
+
+LAP_END = (
+    "lap,meta_event,meta_session,meta_source,meta_time,outing,timestamp,vehicle_id\n"
+    "4,SYNTHETIC,R1,feed,2025-01-01T00:02:01Z,0,2025-01-01T00:02:00Z,GR86-001\n"
+    "3,SYNTHETIC,R1,feed,2025-01-01T00:00:01Z,0,2025-01-01T00:00:00Z,GR86-001\n"
+    "cut,off\n"
+)
+SECTORS = (
+    "NUMBER; DRIVER_NUMBER; LAP_NUMBER; LAP_TIME; S1; S2; S3; ELAPSED; HOUR\n"
+    "1;1;3;1:40.000;28.5;42.25;29.25;5:05.125;13:45:11.250\n"
+)
+RESULTS = (
+    "POSITION;NUMBER;STATUS;LAPS;TOTAL_TIME;GAP_FIRST;GAP_PREVIOUS;FL_LAPNUM;FL_TIME;FL_KPH\n"
+    "1;1;Classified;27;45:15.035;-;-;8;1:37.428;136.8\n"
+    "2;2;Classified;26;45:17.775;1 Lap;1 Lap;7;1:37.746;136.3\n"
+)
+WEATHER = (
+    "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP;TRACK_TEMP;HUMIDITY;PRESSURE;WIND_SPEED;WIND_DIRECTION;RAIN\n"
+    "1735689600;x;29.5;0;56.75;992.5;5.04;280;0\n"
+)
+
+
+def write_sheets(folder: Path) -> None:
+    (folder / "lap_end_R1.csv").write_text(LAP_END)
+    (folder / "23_Sections_Race 1.CSV").write_text(SECTORS)
+    (folder / "03_Results Race 1 Official.CSV").write_text(RESULTS)
+    (folder / "26_Weather_Race 1.CSV").write_text(WEATHER)
+
+
+def test_a_folder_goes_to_the_topics_of_its_contracts_and_the_same_again(
+    running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
+):
+    folder = tmp_path / "race"
+    folder.mkdir()
+    write_telemetry(400, "race/telemetry.csv")
+    write_sheets(folder)
+    seen: list[ReplayProgress] = []
+    for _ in range(2):
+        report = replay(
+            [folder],
+            ReplayTarget(running.bootstrap),
+            state_dir=tmp_path / "state",
+            speed=100.0,
+            on_progress=seen.append,
+        )
+        assert (report.sent, report.acknowledged, report.malformed_count) == (406, 406, 1)
+    assert {now.path.name for now in seen} == {file.path.name for file in report.files}
+    counts = {}
+    for topic in ("telemetry.raw", "timing.raw", "race.raw", "environment.raw"):
+        messages = consume(running, topic)
+        values = by_id(messages)
+        assert len(messages) == 2 * len(values)
+        assert all(len(contents) == 1 for contents in values.values())
+        assert {json.loads(message.value())["session_id"] for message in messages} == {"SYNTHETIC-R1"}
+        counts[topic] = len(values)
+    assert counts == {"telemetry.raw": 400, "timing.raw": 3, "race.raw": 2, "environment.raw": 1}
+    timing = consume(running, "timing.raw")
+    sectors = [message for message in timing if message.key() == b"SYNTHETIC-R1|number-1"]
+    laps = [message for message in timing if message.key() == b"SYNTHETIC-R1|GR86-001"]
+    assert [json.loads(message.value())["lap"] for message in laps] == [3, 4, 3, 4]
+    headers = dict(sectors[0].headers())
+    assert headers["ce_type"] == b"slipstream.sector_times.v1"
+    assert headers["ce_source"] == b"/replay/23_Sections_Race%201.CSV"
+    assert headers["ce_id"].endswith(b":sector_times:2")
+
+
+def test_sheets_resume_where_they_stopped(running: AppConfig, consume: Consume, tmp_path: Path):
+    target, state = ReplayTarget(running.bootstrap), tmp_path / "state"
+    rows = "".join(f"{k},E,R1,feed,2025-01-01T00:00:01Z,0,2025-01-01T00:00:00Z,C\n" for k in range(100))
+    path = tmp_path / "lap_end.csv"
+    path.write_text(LAP_END.splitlines()[0] + "\n" + rows)
+    replay([path], target, state_dir=state)
+    (saved,) = state.iterdir()
+    saved.write_text(saved.read_text().replace('"acknowledged": 100', '"acknowledged": 60'))
+    report = replay([path], target, state_dir=state, resume=True)
+    assert (report.files[0].resumed_from, report.sent) == (60, 40)
+    messages = consume(running, "timing.raw")
+    assert len(messages) == 140
+    assert all(len(contents) == 1 for contents in by_id(messages).values())
+
+
+def test_a_published_weekend(running: AppConfig, consume: Consume, tmp_path: Path, data_dir: Path):
+    report = replay([data_dir / "grcup" / "vir"], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state")
+    assert report.sent == report.acknowledged == 368_628 + 3486
+    assert len(report.skipped) == 5
+    for topic, count in (("timing.raw", 3255), ("race.raw", 144), ("environment.raw", 87)):
+        messages = consume(running, topic)
+        assert len(by_id(messages)) == len(messages) == count
+        sessions = {json.loads(message.value())["session_id"] for message in messages}
+        assert sessions == {"I_R04_2025-07-20-R1", "I_R04_2025-07-20-R2"}
 
 
 def test_order_of_arrival_is_kept_for_each_car(
@@ -170,6 +261,11 @@ def test_errors_come_before_anything_is_sent(
         replay([path, tmp_path / "absent.csv"], target, state_dir=tmp_path / "state")
     with pytest.raises(SessionError, match="contradicts the data"):
         replay([path], target, state_dir=tmp_path / "state", session="other")
+    weather = tmp_path / "elsewhere" / "26_Weather_Race 1.CSV"
+    weather.parent.mkdir()
+    weather.write_text(WEATHER)
+    with pytest.raises(SessionError, match="name it with --session ID"):
+        replay([path, weather], target, state_dir=tmp_path / "state")
     with pytest.raises(ValueError, match="must be a positive number"):
         replay([path], target, state_dir=tmp_path / "state", speed=0.0)
     assert consume(running) == []

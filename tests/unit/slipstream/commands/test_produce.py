@@ -71,6 +71,48 @@ def test_replay_lists_files_in_a_dry_run(slipstream, tmp_path):
     assert "would replay 1 files, nothing sent" in result.stdout
 
 
+LAP_END = (
+    "lap,meta_event,meta_session,meta_source,meta_time,outing,timestamp,vehicle_id\n"
+    "3,E,R1,feed,2025-01-01T00:00:01Z,0,2025-01-01T00:00:00Z,GR86-001-1\n"
+    "cut,off\n"
+)
+WEATHER = (
+    "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP;TRACK_TEMP;HUMIDITY;PRESSURE;WIND_SPEED;WIND_DIRECTION;RAIN\n"
+    "1735689600;x;29.5;0;56.75;992.5;5.04;280;0\n"
+)
+
+
+def test_a_dry_run_says_where_sheets_go_and_what_is_left_out(slipstream, tmp_path):
+    folder = tmp_path / "race"
+    folder.mkdir()
+    (folder / "lap_end_R1.csv").write_text(LAP_END)
+    (folder / "lap_end_R2.csv").write_text(LAP_END)
+    (folder / "26_Weather_Race 1.CSV").write_text(WEATHER)
+    (folder / "99_Best.CSV").write_text("NUMBER;BESTLAP_1\n7;1:37.428\n")
+    result = slipstream("produce", "replay", "race", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        "race/26_Weather_Race 1.CSV: weather, csv, session E-R1, 1 events for environment.raw",
+        "  TRACK_TEMP is 0 throughout: no such sensor, sent as null",
+        "race/lap_end_R1.csv: lap_end, csv, session E-R1, 1 events for timing.raw",
+        "  line 3 left out: 2 fields in place of 8",
+        "skipped race/99_Best.CSV: best laps, which repeat what the sector file says",
+        "skipped race/lap_end_R2.csv: is a copy of lap_end_R1.csv; named R2, but its lines say E-R1",
+        "would replay 2 files, nothing sent",
+    ]
+
+
+def test_a_dry_run_without_a_session_is_the_same_error_as_a_replay(slipstream, tmp_path):
+    (tmp_path / "26_Weather_Race 1.CSV").write_text(WEATHER)
+    for options in (["--dry-run"], []):
+        result = slipstream("produce", "replay", "26_Weather_Race 1.CSV", *options)
+        assert result.exit_code == 1
+        assert "26_Weather_Race 1.CSV: the file does not say which session it is from" in result.stderr
+        assert "name it with --session ID" in result.stderr
+    result = slipstream("produce", "replay", "26_Weather_Race 1.CSV", "--dry-run", "--session", "mine")
+    assert "session mine, 1 events for environment.raw" in result.stdout
+
+
 def test_replay_of_nothing_is_an_error(slipstream):
     result = slipstream("produce", "replay", "missing.csv")
     assert result.exit_code == 1

@@ -1,0 +1,145 @@
+"""What stands in a cell of a published sheet: numbers, durations, gaps and times as the sheets write them.
+
+Each function takes a cell that is not empty and returns its value, or raises :class:`CellError` with what it should
+have been: ``an integer``, ``a duration``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:\.([0-9]{1,9}))?")
+LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NO_GAP = "-"
+INT_LIMIT = 2**31
+
+
+class CellError(ValueError):
+    """A cell that cannot be parsed; says what it should have been."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Distance to another car: in time on the same lap, in laps otherwise; neither for the leader.
+
+    Attributes:
+        ms: Milliseconds.
+        laps: Whole laps.
+    """
+
+    ms: int | None = None
+    laps: int | None = None
+
+
+def text(cell: str) -> str:
+    """The cell as it stands."""
+    return cell
+
+
+def big_integer(cell: str) -> int:
+    """A whole number of up to 18 digits; ``1.0`` is one, as a spreadsheet writes it."""
+    found = INTEGER.fullmatch(cell)
+    if found is None:
+        raise CellError("an integer")
+    return int(found[1])
+
+
+def integer(cell: str) -> int:
+    """A whole number that 32 bits hold."""
+    value = big_integer(cell)
+    if not -INT_LIMIT <= value < INT_LIMIT:
+        raise CellError("an integer")
+    return value
+
+
+def positive(cell: str) -> int | None:
+    """A whole number of which 0 means that there is none, such as the lap of a fastest lap that was never driven."""
+    return integer(cell) or None
+
+
+def number(cell: str) -> float:
+    """A finite decimal number."""
+    value = float(cell) if NUMBER.fullmatch(cell) else math.nan
+    if not math.isfinite(value):
+        raise CellError("a number")
+    return value
+
+
+def more_than_none(cell: str) -> bool:
+    """Whether a number is above 0."""
+    return number(cell) > 0
+
+
+def duration_ms(cell: str) -> int:
+    """Milliseconds of ``33.413``, ``1:37.428``, ``1'14.985``, ``1:02:03.4`` or ``1:02'03.4``, half of one rounded up.
+
+    Seconds are below 60 where minutes stand before them, and minutes where hours do. A time of day is a duration too:
+    since midnight.
+    """
+    found = DURATION.fullmatch(cell)
+    if found is None:
+        raise CellError("a duration")
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
+    if (found[2] and seconds >= 60) or (found[1] and minutes >= 60):
+        raise CellError("a duration")
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + _thousandths(found[4] or "0")
+
+
+def _thousandths(digits: str) -> int:
+    """The fraction ``0.<digits>`` in thousandths, in integers so that every published time is exact."""
+    whole: int = 10 ** len(digits)
+    return (int(digits) * 2000 + whole) // (2 * whole)
+
+
+def gap(cell: str) -> Gap:
+    """A gap: ``+2.740``, ``+1:14.985``, ``+1'14.985``, ``1 Lap``, ``14 Laps``, or ``-`` for the leader."""
+    if cell == NO_GAP:
+        return Gap()
+    laps = LAPS.fullmatch(cell)
+    if laps is not None:
+        return Gap(laps=int(laps[1]))
+    try:
+        return Gap(ms=duration_ms(cell.removeprefix("+")))
+    except CellError as error:
+        raise CellError("a gap") from error
+
+
+def gap_ms(cell: str) -> int | None:
+    """Milliseconds of a gap, None where it is in laps."""
+    return gap(cell).ms
+
+
+def gap_laps(cell: str) -> int | None:
+    """Laps of a gap, None where it is in time."""
+    return gap(cell).laps
+
+
+def instant_us(cell: str) -> int:
+    """Microseconds since the epoch of an ISO 8601 date and time; without a zone it is UTC."""
+    if not INSTANT.fullmatch(cell):
+        raise CellError("a time")
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError as error:
+        raise CellError("a time") from error
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
+
+
+def epoch_s_to_us(cell: str) -> int:
+    """Microseconds since the epoch of seconds since the epoch."""
+    seconds = number(cell)
+    if not abs(seconds) < 1e12:
+        raise CellError("a time in seconds")
+    return round(seconds * 1_000_000)
+
+
+def in_pit(cell: str) -> bool | None:
+    """``B`` marks a lap that ends in the pits; the cell of any other lap is empty. What else it may hold is unknown."""
+    return True if cell == "B" else None

@@ -1,0 +1,144 @@
+"""A published sheet as a table of named cells, and its rows as events by a list of fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from producers.replay.cells import CellError
+from producers.replay.forms import ReplayFileError, SheetForm, missing_columns
+from producers.replay.lines import Malformed, contents, fault, split
+
+Value = bool | int | float | str | list[str] | list[int | None] | None
+Parse = Callable[[str], Value]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of an event and where it comes from.
+
+    Attributes:
+        name: Name in the event.
+        column: Column of the sheet.
+        parse: Value of a cell that is not empty.
+        required: Whether the sheet must have the column.
+        empty: Value of a cell that is empty.
+    """
+
+    name: str
+    column: str
+    parse: Parse
+    required: bool = True
+    empty: Value = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of one line by column, spaces around them taken off; ``line`` counts from 1, which is the header."""
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A sheet.
+
+    Attributes:
+        path: The file.
+        form: What it was recognised as.
+        columns: Its columns, spaces around them taken off.
+        rows: The lines that have as many cells as the header.
+        malformed: The others.
+    """
+
+    path: Path
+    form: SheetForm
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    malformed: tuple[Malformed, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one line says.
+
+    Attributes:
+        line: The line.
+        fields: The fields of its contract, without the session; None where the line says nothing.
+    """
+
+    line: int
+    fields: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The events of a table.
+
+    Attributes:
+        events: In the order in which they are to be sent.
+        malformed: Lines with a cell that cannot be parsed.
+        notes: What a user should know of how the sheet was read.
+        variant: What tells apart two sheets of one form that may be the same byte for byte; empty where nothing does.
+    """
+
+    events: tuple[Event, ...]
+    malformed: tuple[Malformed, ...]
+    notes: tuple[str, ...] = ()
+    variant: str = ""
+
+
+def load_table(path: Path, form: SheetForm) -> Table:
+    """Read a sheet.
+
+    Raises:
+        ReplayFileError: If it is damaged or nothing follows its header.
+    """
+    header, *lines = contents(path, form.container).split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise ReplayFileError(f"{path}: no events: nothing follows the header")
+    columns = tuple(name.strip() for name in header.decode("utf-8-sig", "replace").split(form.delimiter))
+    rows, malformed = [], []
+    for number, line in enumerate(lines, start=2):
+        reason = fault(line, len(columns), form.delimiter)
+        if reason is None:
+            cells = split(line.decode().rstrip("\r"), form.delimiter)
+            rows.append(Row(number, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
+        else:
+            malformed.append(Malformed(number, reason))
+    return Table(path, form, columns, tuple(rows), tuple(malformed))
+
+
+def parse_rows(table: Table, fields: Sequence[Field]) -> Parsed:
+    """Make an event of each row; a cell that cannot be parsed makes its line malformed, an empty one is None.
+
+    Raises:
+        ReplayFileError: If the table lacks a required column.
+    """
+    missing = dict.fromkeys(field.column for field in fields if field.required and field.column not in table.columns)
+    if missing:
+        raise missing_columns(table.path, list(missing), filter(None, table.columns))
+    events, malformed = [], []
+    for row in table.rows:
+        values, complaints = _values(row.cells, fields)
+        if complaints:
+            malformed.append(Malformed(row.line, "; ".join(complaints)))
+        else:
+            events.append(Event(row.line, values))
+    return Parsed(tuple(events), tuple(malformed))
+
+
+def _values(cells: dict[str, str], fields: Iterable[Field]) -> tuple[dict[str, Value], list[str]]:
+    values: dict[str, Value] = {}
+    complaints: dict[str, None] = {}
+    for field in fields:
+        cell = cells.get(field.column)
+        try:
+            values[field.name] = field.parse(cell) if cell else None if cell is None else field.empty
+        except CellError as error:
+            complaints[f"{field.column} '{cell}' is not {error}"] = None
+    return values, list(complaints)
