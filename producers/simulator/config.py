@@ -11,6 +11,8 @@ from producers.simulator.drivers import PROFILE_NAMES, ProfileName
 
 LOST_LAP = 32768
 """Lap number that a car sends while its counter is lost."""
+FEWEST_RACE_LAPS = 4
+"""A race with incidents on the track is at least this long."""
 
 
 class FaultConfig(BaseModel):
@@ -28,6 +30,14 @@ class FaultConfig(BaseModel):
         clock_drift_ppm: A car's clock runs fast or slow by up to this.
         clock_step_probability: Chance that a car's clock jumps once in the run, by up to ``clock_step_max_s``.
         lost_lap_counter_share: Share of laps in which the counter is lost from some point to the line.
+        timing_lag_s: The timing feed dates a crossing late by this, give or take half of it.
+        timing_delay_s: Its events arrive late by this at the median, with a long tail.
+        timing_repeat_share: Share of crossings that it reports again within a second.
+        timing_lost_lap_share: Share of crossings that it reports without knowing the lap.
+        timing_missing_share: Share of its events that never come.
+        loop_missing_share: Share of cars that the official timing misses at a loop away from the line; the times on
+            both sides of the loop are then missing.
+        number_only_share: Share of cars that the official timing and the results know by number, not by vehicle id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,11 +53,59 @@ class FaultConfig(BaseModel):
     clock_step_probability: float = Field(0.0, ge=0.0, le=1.0)
     clock_step_max_s: float = Field(120.0, ge=0.0)
     lost_lap_counter_share: float = Field(0.08, ge=0.0, le=1.0)
+    timing_lag_s: float = Field(0.2, ge=0.0, le=5.0)
+    timing_delay_s: float = Field(1.3, ge=0.0, le=60.0)
+    timing_repeat_share: float = Field(0.08, ge=0.0, le=1.0)
+    timing_lost_lap_share: float = Field(0.03, ge=0.0, le=1.0)
+    timing_missing_share: float = Field(0.01, ge=0.0, le=1.0)
+    loop_missing_share: float = Field(0.005, ge=0.0, le=1.0)
+    number_only_share: float = Field(1.0, ge=0.0, le=1.0)
 
     @classmethod
     def none(cls) -> Self:
         """No fault at all: what the car measures is what arrives, in order, at once."""
         return cls(**dict.fromkeys(cls.model_fields, 0.0))
+
+
+class RaceConfig(BaseModel):
+    """What happens in a race besides driving; nothing does unless it is asked for.
+
+    Attributes:
+        full_course_yellows: Periods in which all cars drive slowly and under the yellow flag.
+        pit_stop_share: Share of cars that come in once.
+        pit_stand_s: About how long such a car stands.
+        retirement_share: Share of cars that stop somewhere and send no more.
+        renumbered_share: Share of cars entered under another number than their vehicle id and their messages say.
+        track_limits_share: Share of laps deleted for track limits.
+        chequered_flag: A car's race ends when it next crosses the line after the winner; without it each car drives
+            all laps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    full_course_yellows: int = Field(0, ge=0, le=3)
+    pit_stop_share: float = Field(0.0, ge=0.0, le=1.0)
+    pit_stand_s: float = Field(22.0, ge=1.0, le=600.0)
+    retirement_share: float = Field(0.0, ge=0.0, le=1.0)
+    renumbered_share: float = Field(0.0, ge=0.0, le=1.0)
+    track_limits_share: float = Field(0.0, ge=0.0, le=1.0)
+    chequered_flag: bool = False
+
+    @classmethod
+    def with_incidents(cls) -> Self:
+        """An ordinary race: one yellow, a few stops, a retirement among twenty cars, an entry under another number."""
+        return cls(
+            full_course_yellows=1,
+            pit_stop_share=0.15,
+            retirement_share=0.05,
+            renumbered_share=0.08,
+            track_limits_share=0.01,
+            chequered_flag=True,
+        )
+
+    @property
+    def slows_cars(self) -> bool:
+        """Whether flags or the pit lane change how cars are driven."""
+        return self.full_course_yellows > 0 or self.pit_stop_share > 0
 
 
 class SimulatorConfig(BaseModel):
@@ -64,7 +122,9 @@ class SimulatorConfig(BaseModel):
         samples_per_frame: Samples sent together.
         profiles: Weight of each driver profile in the grid.
         seed: Fixes everything random.
-        start_time: True time of the first sample of the first car.
+        start_time: True time of the first sample of the first car, the start of the race; the timing's local time
+            of day is in its time zone.
+        race: What happens in the race; needs ``n_laps``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +142,7 @@ class SimulatorConfig(BaseModel):
     ambient_temp_c: float = Field(24.0, ge=-30, le=55)
     track_temp_c: float = Field(33.0, ge=-30, le=80)
     faults: FaultConfig = Field(default_factory=FaultConfig)
+    race: RaceConfig = Field(default_factory=RaceConfig)
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -89,4 +150,13 @@ class SimulatorConfig(BaseModel):
             raise ValueError("give n_laps or duration_s, one of them")
         if any(weight < 0 for weight in self.profiles.values()) or not sum(self.profiles.values()) > 0:
             raise ValueError("profiles needs a weight above zero and none below")
+        return self
+
+    @model_validator(mode="after")
+    def _race_is_long_enough(self) -> Self:
+        if self.race != RaceConfig() and self.n_laps is None:
+            raise ValueError("race needs n_laps: a session of a set duration has no finish")
+        on_track = self.race.slows_cars or self.race.retirement_share > 0
+        if on_track and self.n_laps is not None and self.n_laps < FEWEST_RACE_LAPS:
+            raise ValueError(f"race with yellows, stops or retirements needs n_laps of {FEWEST_RACE_LAPS} at least")
         return self

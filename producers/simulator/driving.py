@@ -16,11 +16,14 @@ from scipy.signal import lfilter
 from physics.envelope import grip_left_n
 from physics.vehicle import GRAVITY_MPS2, Vehicle
 from producers.simulator.drivers import Style
+from producers.simulator.limits import SpeedLimits
 from producers.simulator.road import Road
 
 Array = npt.NDArray[np.float64]
 
 _START_MPS = 22.0
+_LEAST_MPS = 2.0  # nobody stops on the track
+_STAND_MPS2 = -4.0  # the foot stays on the brake of a car that must stand
 _HOLD_S = 0.35  # a driver does not shift again at once
 _BRAKE_MOST = 0.985  # share of the grip left that brakes may take: no wheel locks
 _BRAKE_RELEASE = 2.0  # brakes come off faster than they go on
@@ -65,10 +68,20 @@ class Drive:
         style: Fields of shape (cars, laps).
         dt_s: Time step.
         rng: Source of the unsteadiness of the feet.
+        limits: What flags and the pit lane allow; ``None`` where there is nothing to heed.
     """
 
-    def __init__(self, vehicle: Vehicle, road: Road, style: Style, dt_s: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        vehicle: Vehicle,
+        road: Road,
+        style: Style,
+        dt_s: float,
+        rng: np.random.Generator,
+        limits: SpeedLimits | None = None,
+    ) -> None:
         self.vehicle, self.road, self.dt_s, self._rng = vehicle, road, dt_s, rng
+        self._limits, self._least_mps = limits, _LEAST_MPS if limits is None else 0.0
         self._style = style
         self.cars, total = road.target_mps.shape
         self._total, self._laps = total, total // road.points
@@ -149,9 +162,7 @@ class Drive:
         if (lap != self._lap).any():
             self._take_lap(lap)
             now = self._now
-        here = self._at(s + v * self._ahead_s)
-        wanted = self._slope[here] + now.gain_per_s * (self._target[here] - v) + unsteady
-        lift = v > _LIFT_MARGIN * self._target[self._at(s + v * now.coast_s)]
+        wanted, lift = self._aim(s, v, unsteady)
 
         speed2 = v * v
         resistance = car.drag_kgpm * speed2 + car.rolling_n
@@ -185,7 +196,7 @@ class Drive:
 
         scrub, across = self._slide(speed2, bend, drive - brake)
         accel = (drive - brake - scrub - resistance) / car.inertia_kg
-        after = np.maximum(v + accel * self.dt_s, 2.0)
+        after = np.maximum(v + accel * self.dt_s, self._least_mps)
         record["distance_m"][i], record["speed_mps"][i], record["accel_mps2"][i] = s, v, (after - v) / self.dt_s
         record["gear"][i], record["rpm"][i], record["load"][i] = self._gear, rpm, load
         record["torque_nm"][i], record["brake_n"][i], record["clutch_open"][i] = torque, brake, clutch_open
@@ -193,6 +204,20 @@ class Drive:
         self._load, self._brake = load, brake
         self.speed_mps, self.distance_m = after, s + 0.5 * (v + after) * self.dt_s
         self._since_shift = self._since_shift + self.dt_s
+
+    def _aim(self, s: Array, v: Array, unsteady: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Acceleration wanted, and who lets the throttle go for what comes."""
+        now = self._now
+        here, there = s + v * self._ahead_s, s + v * now.coast_s
+        at = self._at(here)
+        target, slope, coming = self._target[at], self._slope[at], self._target[self._at(there)]
+        if self._limits is None:
+            return slope + now.gain_per_s * (target - v) + unsteady, v > _LIFT_MARGIN * coming
+        allowed, slowing = self._limits.step(s, v, here)
+        wanted = np.where(allowed < target, slowing, slope)
+        wanted = wanted + now.gain_per_s * (np.minimum(target, allowed) - v) + unsteady
+        wanted[allowed <= 0.0] = _STAND_MPS2
+        return wanted, v > _LIFT_MARGIN * np.minimum(coming, allowed)
 
     def _slide(self, speed2: Array, bend: Array, along_n: Array) -> tuple[Array, Array]:
         """Drag and cornering force of the tyres: the line's, or what the grip circle has left for a car too fast."""

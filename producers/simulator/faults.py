@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from producers.simulator.chance import stream
 from producers.simulator.config import LOST_LAP, FaultConfig
 from producers.simulator.frames import Columns
 from producers.simulator.sensors import NOT_NEGATIVE, SENSORS
@@ -19,11 +20,6 @@ Ints = npt.NDArray[np.int64]
 
 _BURST = 4.0  # mean length of a burst of lost values or late frames
 _LATENCY_S = 0.05
-
-
-def stream(seed: int, car: int, purpose: str) -> np.random.Generator:
-    """Random generator of one purpose of one car."""
-    return np.random.default_rng([seed, car, *purpose.encode()])
 
 
 def bursts(share: float, n: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+T = TypeVar("T")
 Columns = dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]
 
 CHANNELS = (
@@ -79,18 +81,20 @@ class Frame:
         return orjson.dumps(head | self.columns, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def paced(frames: Iterable[Frame], speed: float = 1.0) -> Iterator[Frame]:
-    """Hand frames on as they would arrive: sleep until each one's arrival, the first is due at once.
+def paced(messages: Iterable[T], speed: float, due_us: Callable[[T], int]) -> Iterator[T]:
+    """Hand messages on as they would arrive: sleep until each one is due, the first is so at once.
 
     Args:
-        frames: Frames in order of arrival.
+        messages: Messages in order of arrival.
         speed: Times faster than real time.
+        due_us: When a message arrives, microseconds.
     """
     began = first = None
-    for frame in frames:
+    for message in messages:
+        due = due_us(message)
         if began is None or first is None:
-            began, first = time.monotonic(), frame.arrival_us
-        wait = began + (frame.arrival_us - first) / 1e6 / speed - time.monotonic()
+            began, first = time.monotonic(), due
+        wait = began + (due - first) / 1e6 / speed - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        yield frame
+        yield message

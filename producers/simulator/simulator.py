@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -11,16 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from conf.track import load_track
-from conf.vehicle import load_vehicle
+from conf.track import TrackSpec, load_track
+from conf.vehicle import VehicleSpec, load_vehicle
 from physics.track import Line, centre_line
 from physics.vehicle import Vehicle
 from producers.simulator import faults as fault
+from producers.simulator.chance import stream
 from producers.simulator.config import SimulatorConfig
+from producers.simulator.course import Course, flagged_off
 from producers.simulator.drivers import ProfileName, allot, draw_style, stack
 from producers.simulator.driving import Drive, Trace
 from producers.simulator.frames import CHANNELS, Columns, Frame
-from producers.simulator.road import plan
+from producers.simulator.incidents import Incidents, draw_incidents
+from producers.simulator.limits import SpeedLimits
+from producers.simulator.road import Road, plan
 from producers.simulator.sensors import Heat, Weather, heat_up, measure
 
 Ints = npt.NDArray[np.int64]
@@ -33,12 +37,18 @@ _FULL_TANK_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Car:
-    """One car of the grid."""
+    """One car of the grid.
+
+    Attributes:
+        number: Number in the vehicle id and in the car's own messages.
+        entered_number: Number it races under; another one for a few cars, if asked for.
+    """
 
     index: int
     number: int
     driver_id: str
     profile: ProfileName
+    entered_number: int
 
     @property
     def vehicle_id(self) -> str:
@@ -54,6 +64,8 @@ class _Run:
     heat: Heat
     lines: list[Line]
     every: int
+    incidents: Incidents
+    courses: list[Course]
 
 
 class VehicleSimulator:
@@ -70,8 +82,10 @@ class VehicleSimulator:
 
     def __init__(self, settings: SimulatorConfig) -> None:
         self.settings = settings
-        self._centre = centre_line(load_track(settings.track))
-        spec = load_vehicle(settings.vehicle)
+        self.track: TrackSpec = load_track(settings.track)
+        self._centre = centre_line(self.track)
+        self.vehicle: VehicleSpec = load_vehicle(settings.vehicle)
+        spec = self.vehicle
         self._fuel_kg = spec.fuel_capacity_kg * _FULL_TANK_SHARE
         self._vehicle = Vehicle(spec, self._fuel_kg)
         self._weather = Weather(settings.ambient_temp_c, settings.track_temp_c)
@@ -111,21 +125,38 @@ class VehicleSimulator:
         """True laps: ``vehicle_id, lap_number, start_us, end_us, lap_time_s``, whole laps only."""
         rows = []
         for car in self.cars:
-            crossings = self._crossings_us(car)
+            crossings = self.course(car).crossings_us
             for lap, (start, end) in enumerate(pairwise(crossings), 1):
                 rows.append((car.vehicle_id, lap, int(start), int(end), (end - start) / 1e6))
         schema = ["vehicle_id", "lap_number", "start_us", "end_us", "lap_time_s"]
         return pl.DataFrame(rows, schema=schema, orient="row")
 
+    def course(self, car: Car) -> Course:
+        """The true course of one car."""
+        return self._run.courses[car.index]
+
+    @property
+    def incidents(self) -> Incidents:
+        """What befell the cars."""
+        return self._run.incidents
+
+    @property
+    def start_us(self) -> int:
+        """Start of the race: true time of the first sample of the first car."""
+        return round(self.settings.start_time.timestamp() * 1e6)
+
     def _grid(self) -> list[Car]:
         config = self.settings
-        rng = fault.stream(config.seed, 0, "grid")
+        rng = stream(config.seed, 0, "grid")
         profiles = allot(config.profiles, config.n_cars, rng)
         numbers = rng.permutation(np.arange(2, 100))[: config.n_cars]
         drivers = rng.permutation(np.arange(1, 100))[: config.n_cars]
+        entry = stream(config.seed, 0, "entry")
+        others, renumbered = entry.permutation(np.arange(100, 1000)), entry.random(config.n_cars)
+        entered = np.where(renumbered < config.race.renumbered_share, others[: config.n_cars], numbers)
         return [
-            Car(i, int(number), f"D{driver:02d}", profile)
-            for i, (number, driver, profile) in enumerate(zip(numbers, drivers, profiles, strict=True))
+            Car(i, int(number), f"D{driver:02d}", profile, int(other))
+            for i, (number, driver, profile, other) in enumerate(zip(numbers, drivers, profiles, entered, strict=True))
         ]
 
     @cached_property
@@ -134,36 +165,50 @@ class VehicleSimulator:
         every = int(np.ceil(_LEAST_STEP_HZ / config.rate_hz))
         dt = 1.0 / (config.rate_hz * every)
         laps = config.n_laps or int((config.duration_s or 0.0) * _FASTEST_MPS / self._centre.length_m) + 1
-        styles = [draw_style(car.profile, laps, fault.stream(config.seed, car.index, "driver")) for car in self.cars]
+        styles = [draw_style(car.profile, laps, stream(config.seed, car.index, "driver")) for car in self.cars]
         style = stack(styles)
-        road = plan(vehicle, self._centre, style, fault.stream(config.seed, 0, "road"))
-        drive = Drive(vehicle, road, style, dt, fault.stream(config.seed, 0, "feet"))
+        road = plan(vehicle, self._centre, style, stream(config.seed, 0, "road"))
+        lap_s = float((road.step_m[:, None] / road.target_mps).sum(axis=1).mean()) / laps
+        incidents = draw_incidents(config.race, laps, config.n_cars, lap_s=lap_s, seed=config.seed)
+        limits = self._limits(road, incidents, dt) if config.race.slows_cars else None
+        drive = Drive(vehicle, road, style, dt, stream(config.seed, 0, "feet"), limits)
         if config.duration_s is not None:
             trace = drive.run(int(config.duration_s / dt))
         else:
             trace = drive.run_to(np.array([line.length_m * laps for line in road.lines]))
-        return _Run(trace, heat_up(vehicle, trace, self._weather, self._fuel_kg), road.lines, every)
+        heat = heat_up(vehicle, trace, self._weather, self._fuel_kg)
+        return _Run(trace, heat, road.lines, every, incidents, self._courses(trace, road, incidents))
+
+    def _limits(self, road: Road, incidents: Incidents, dt_s: float) -> SpeedLimits:
+        length_m = np.array([line.length_m for line in road.lines])
+        start_s = np.arange(self.settings.n_cars, dtype=np.float64) * _GAP_S
+        return SpeedLimits(incidents, length_m, centre_m=self._centre.length_m, start_s=start_s, dt_s=dt_s)
+
+    def _courses(self, trace: Trace, road: Road, incidents: Incidents) -> list[Course]:
+        """How far each car came: to the end of the session, to where it retired, or to the chequered flag."""
+        config = self.settings
+        courses = []
+        for car, line in zip(self.cars, road.lines, strict=True):
+            distance, speed = trace.distance_m[:, car.index], trace.speed_mps[:, car.index]
+            after, laps = float(incidents.retires_after[car.index]), int(distance[-1] // line.length_m)
+            end = np.inf
+            if config.n_laps is not None:
+                laps, end = min(laps, config.n_laps), config.n_laps * line.length_m
+            course = Course(self._start_us(car), trace.dt_s, line.length_m, distance, speed, laps, end)
+            if np.isfinite(after):
+                course = replace(course, laps=int(after), end_m=after * line.length_m, retired=True)
+            courses.append(course)
+        return flagged_off(courses) if config.race.chequered_flag else courses
 
     def _start_us(self, car: Car) -> int:
         return round(self.settings.start_time.timestamp() * 1e6 + car.index * _GAP_S * 1e6)
-
-    def _crossings_us(self, car: Car) -> Ints:
-        """True times at which a car crosses the line, the first sample included."""
-        run = self._run
-        distance, length = run.trace.distance_m[:, car.index], run.lines[car.index].length_m
-        laps = int(distance[-1] // length)
-        if self.settings.n_laps is not None:
-            laps = min(laps, self.settings.n_laps)
-        at = np.interp(np.arange(laps + 1) * length, distance, np.arange(len(distance)) * run.trace.dt_s)
-        return np.asarray(self._start_us(car) + np.rint(at * 1e6).astype(np.int64))
 
     def _columns(self, car: Car) -> tuple[Columns, Ints]:
         """Columns of one car as its logger box holds them, and the true time of each row."""
         config, run = self.settings, self._run
         line = run.lines[car.index]
         distance = run.trace.distance_m[:: run.every, car.index]
-        if config.n_laps is not None:
-            distance = distance[: np.searchsorted(distance, config.n_laps * line.length_m)]
+        distance = distance[: np.searchsorted(distance, self.course(car).end_m)]
         pick = np.arange(len(distance)) * run.every
         truth = measure(self._vehicle, run.trace, run.heat, line=line, weather=self._weather, car=car.index, pick=pick)
         values: Columns = dict(fault.read_sensors(truth, config.faults, config.seed, car.index))

@@ -1,8 +1,10 @@
-"""``produce simulate``: a grid of simulated cars, sent as frames."""
+"""``produce simulate``: a grid of simulated cars, sent as frames, and the race they drive, sent as events."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from hashlib import sha256
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +13,13 @@ from slipstream.commands._options import Speed, Topic
 from slipstream.console import DryRun, progress, summary
 
 if TYPE_CHECKING:
+    from producers.kafka import KafkaStreamer
     from producers.simulator.config import SimulatorConfig
     from producers.simulator.simulator import VehicleSimulator
 
 REPORT_EVERY = 100
 DEFAULT_LAPS = 3
+INCIDENT_LAPS = 6
 
 
 def simulate(
@@ -38,38 +42,63 @@ def simulate(
     faults: Annotated[
         bool, typer.Option("--faults/--no-faults", help="Noise, drop-outs, repeats, late frames, clocks that are off.")
     ] = True,
+    race: Annotated[
+        bool | None,
+        typer.Option(
+            "--race/--no-race",
+            help="Timing, results, field and weather, to timing.raw, race.raw and environment.raw. Default: with laps, "
+            "not with --duration.",
+        ),
+    ] = None,
+    incidents: Annotated[
+        bool | None,
+        typer.Option(
+            "--incidents/--no-incidents",
+            help="Yellow flag, pit stops, retirements; the race ends for all once the winner is home. "
+            f"Default: from {INCIDENT_LAPS} laps on.",
+        ),
+    ] = None,
     speed: Speed = None,
     topic: Topic = "telemetry.raw",
     dry_run: DryRun = False,
 ) -> None:
-    """Simulate a grid of cars and send their frames.
+    """Simulate a grid of cars and send their frames, and what the timing of their race says.
 
     `slipstream produce simulate --cars 8 --laps 5 --track harbour-mile`
 
     `slipstream produce simulate --profiles aggressive=3,eco=1 --speed 1`
 
+    `slipstream produce simulate --cars 20 --laps 10 --no-incidents`
+
     `slipstream produce simulate --cars 1 --duration 60 --no-faults --dry-run`
     """
     from conf.settings import get_settings
-    from producers.simulator.config import FaultConfig
+    from producers.simulator.config import FaultConfig, RaceConfig
     from producers.simulator.simulator import VehicleSimulator
 
+    n_laps = DEFAULT_LAPS if laps is None and duration is None else laps
+    if race and n_laps is None:
+        raise typer.BadParameter("a race needs --laps, not --duration", param_hint="--race")
+    if incidents is None:
+        incidents = n_laps is not None and n_laps >= INCIDENT_LAPS
     options: dict[str, Any] = {
         "track": track,
         "vehicle": vehicle,
         "n_cars": cars,
-        "n_laps": DEFAULT_LAPS if laps is None and duration is None else laps,
+        "n_laps": n_laps,
         "duration_s": duration,
         "rate_hz": get_settings().sim_rate_hz if rate is None else rate,
         "profiles": parse_profiles(profiles),
         "seed": seed,
         "faults": FaultConfig() if faults else FaultConfig.none(),
+        "race": RaceConfig.with_incidents() if incidents else RaceConfig(),
     }
     simulator = VehicleSimulator(configure(options, session))
+    timed = n_laps is not None if race is None else race
     if dry_run:
-        _count(simulator)
+        _count(simulator, timed)
     else:
-        _send(simulator, topic, speed)
+        _send(simulator, topic, speed, timed)
 
 
 def parse_profiles(text: str) -> dict[str, float]:
@@ -106,46 +135,73 @@ def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
     return SimulatorConfig(**options, session_id=session)
 
 
-def _count(simulator: VehicleSimulator) -> None:
-    frames = samples = size = 0
-    for frame in simulator.frames():
-        frames += 1
-        samples += len(frame.columns["t_us"])
-        size += len(frame.payload())
+def _count(simulator: VehicleSimulator, race: bool) -> None:
+    from producers.simulator.frames import Frame
+    from producers.simulator.race import messages
+
+    frames = samples = events = size = 0
+    for message in messages(simulator, race=race):
+        if isinstance(message, Frame):
+            frames += 1
+            samples += len(message.columns["t_us"])
+            size += len(message.payload())
+        else:
+            events += 1
     config = simulator.settings
     grid = ", ".join(f"{car.vehicle_id} {car.profile}" for car in simulator.cars)
     typer.echo(f"session {config.session_id} on {config.track}: {grid}")
-    summary(f"would send {frames:,} frames with {samples:,} samples ({size / 2**20:.1f} MiB), nothing sent")
+    besides = f" and {events:,} events of the race" if race else ""
+    summary(f"would send {frames:,} frames with {samples:,} samples ({size / 2**20:.1f} MiB){besides}, nothing sent")
 
 
-def _send(simulator: VehicleSimulator, topic: str, speed: float | None) -> None:
-    from conf.contract import load_contract
+def _send(simulator: VehicleSimulator, topic: str, speed: float | None, race: bool) -> None:
     from conf.settings import get_settings
     from infra.stack import endpoints
     from producers.kafka import KafkaStreamer
-    from producers.simulator.frames import paced
+    from producers.simulator.race import race_topics
 
     settings, config = get_settings(), simulator.settings
-    bootstrap = endpoints(settings).bootstrap
-    event_type = load_contract("event.frame.v1").properties["ce_type"]
-    source = f"/simulator/{config.session_id}"
-    samples = 0
-    with KafkaStreamer(bootstrap, topic, source=source, client_options=settings.kafka_config) as streamer:
-        total_s, began_us = _length_s(simulator), round(config.start_time.timestamp() * 1e6)
-        frames = simulator.frames() if speed is None else paced(simulator.frames(), speed)
-        with progress("simulated seconds") as update:
-            for number, frame in enumerate(frames):
-                streamer.send(frame.key(), frame.payload(), event_type, f"{config.session_id}:{number}")
-                samples += len(frame.columns["t_us"])
-                if number % REPORT_EVERY == 0 or speed is not None:
-                    streamer.poll()
-                    update(config.session_id, min((frame.arrival_us - began_us) / 1e6, total_s), total_s)
-            update(config.session_id, total_s, total_s)
-        report = streamer.flush()
+    bootstrap, source = endpoints(settings).bootstrap, f"/simulator/{config.session_id}"
+    with ExitStack() as stack:
+        telemetry, *others = (
+            stack.enter_context(KafkaStreamer(bootstrap, each, source=source, client_options=settings.kafka_config))
+            for each in (topic, *(race_topics() if race else ()))
+        )
+        samples = _send_all(simulator, telemetry, dict(zip(race_topics(), others, strict=False)), speed)
+        sent, reports = telemetry.flush(), [streamer.flush() for streamer in others]
+    besides = f" and {sum(each.sent for each in reports):,} events to {', '.join(race_topics())}" if race else ""
+    acknowledged = sent.acknowledged + sum(each.acknowledged for each in reports)
     summary(
-        f"session {config.session_id}: {report.sent:,} frames with {samples:,} samples of {config.n_cars} cars sent to "
-        f"{topic} at {bootstrap} in {report.elapsed_s:.1f} s, {report.acknowledged:,} acknowledged"
+        f"session {config.session_id}: {sent.sent:,} frames with {samples:,} samples of {config.n_cars} cars sent to "
+        f"{topic}{besides} at {bootstrap} in {sent.elapsed_s:.1f} s, {acknowledged:,} acknowledged"
     )
+
+
+def _send_all(
+    simulator: VehicleSimulator, telemetry: KafkaStreamer, others: dict[str, KafkaStreamer], speed: float | None
+) -> int:
+    """Send frames and, where there are streamers for them, the race's events; return how many samples they held."""
+    from conf.contract import load_contract
+    from producers.simulator.frames import Frame, paced
+    from producers.simulator.race import due_us, messages
+
+    session, frames, samples = simulator.settings.session_id, count(), 0
+    event_type = load_contract("event.frame.v1").properties["ce_type"]
+    total_s, began_us = _length_s(simulator), simulator.start_us
+    due = messages(simulator, race=bool(others))
+    with progress("simulated seconds") as update:
+        for number, message in enumerate(due if speed is None else paced(due, speed, due_us)):
+            if isinstance(message, Frame):
+                telemetry.send(message.key(), message.payload(), event_type, f"{session}:{next(frames)}")
+                samples += len(message.columns["t_us"])
+            else:
+                others[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
+            if number % REPORT_EVERY == 0 or speed is not None:
+                for streamer in (telemetry, *others.values()):
+                    streamer.poll()
+                update(session, min((due_us(message) - began_us) / 1e6, total_s), total_s)
+        update(session, total_s, total_s)
+    return samples
 
 
 def _length_s(simulator: VehicleSimulator) -> float:

@@ -187,7 +187,15 @@ def test_a_lost_lap_counter_shows_32768_until_the_line() -> None:
     assert laps.group_by("car", "lap", maintain_order=True).agg(pl.col("lost").is_sorted())["lost"].all()
 
 
-@pytest.mark.parametrize("fault", [name for name in FaultConfig.model_fields if name.endswith(("share", "noise"))])
+OF_THE_TIMING = ("timing", "loop", "number")
+OF_THE_CARS = [
+    name
+    for name in FaultConfig.model_fields
+    if name.endswith(("share", "noise")) and not name.startswith(OF_THE_TIMING)
+]
+
+
+@pytest.mark.parametrize("fault", OF_THE_CARS)
 def test_switching_one_fault_off_leaves_the_others_as_they_were(fault: str) -> None:
     every = FaultConfig(late_share=0.1, lost_lap_counter_share=0.5)
     without = simulator(every.model_copy(update={fault: 0.0}))
@@ -248,7 +256,7 @@ def test_heat_follows_load_and_weather() -> None:
 def test_the_clock_of_a_paced_run_is_the_wall_clock() -> None:
     frames = list(simulator(duration_s=10.0, n_cars=1).frames())
     began = time.monotonic()
-    paced_frames = list(paced(frames, speed=30.0))
+    paced_frames = list(paced(frames, 30.0, lambda frame: frame.arrival_us))
     took = time.monotonic() - began
     assert [f.arrival_us for f in paced_frames] == [f.arrival_us for f in frames]
     due = (frames[-1].arrival_us - frames[0].arrival_us) / 1e6 / 30.0
@@ -264,6 +272,8 @@ def test_the_clock_of_a_paced_run_is_the_wall_clock() -> None:
         ({"n_laps": 1, "profiles": {"reckless": 1.0}}, "reckless"),
         ({"n_laps": 1, "profiles": {"eco": 0.0}}, "weight above zero"),
         ({"n_laps": 1, "nlaps": 1}, "nlaps"),
+        ({"duration_s": 60.0, "race": {"chequered_flag": True}}, "race needs n_laps"),
+        ({"n_laps": 3, "race": {"retirement_share": 0.5}}, "n_laps of 4 at least"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
