@@ -7,47 +7,81 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
-from medallion.bronze.telemetry_events import TABLE as BRONZE
+from conf.families import EVENT_FAMILIES, FAMILIES, TELEMETRY, Family
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from medallion.silver import clock_offsets, processor, restating, takeover, telemetry
+from medallion.silver import clock_offsets, restating, takeover
+from medallion.silver.account import BatchBalance
+from medallion.silver.events import EventProcessor
+from medallion.silver.processor import SilverProcessor
+from streaming import closing
 from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query
 
 NAME = "silver"
 MAX_BYTES = 16 << 20
-OUTPUTS = (
-    telemetry.TABLE, clock_offsets.TABLE, restating.SESSIONS, takeover.QUARANTINE, takeover.CONFLICTS,
+TELEMETRY_OUTPUTS = (
+    *TELEMETRY.tables, clock_offsets.TABLE, restating.SESSIONS, takeover.QUARANTINE, takeover.CONFLICTS,
     takeover.RECONCILIATION,
 )  # fmt: skip
+OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *closing.TABLES)
 
 
 def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
-    """Start the query; the order of delivery is that of :meth:`SilverProcessor.process_raw_to_silver`."""
-    for name in (BRONZE, *OUTPUTS):
+    """Start the telemetry query; it delivers in the order of :meth:`SilverProcessor.process_raw_to_silver`."""
+    for name in (TELEMETRY.bronze, *TELEMETRY_OUTPUTS):
         lake.ensure(name)
-    silver = processor.SilverProcessor(lake, run.run_id)
+    silver = SilverProcessor(lake, run.run_id)
 
     def promote(df: DataFrame, batch_id: int, query: str) -> None:
-        balance = silver.process_raw_to_silver(df, batch_id, query)
-        if balance:
-            run.rows_in += balance.units
-            run.rows_out += balance.written
-            run.rows_quarantined += balance.quarantined
+        _count(run, silver.process_raw_to_silver(df, batch_id, query))
 
-    stream = lake.spark.readStream.format("delta").option("maxBytesPerTrigger", MAX_BYTES).load(lake.uri(BRONZE))
-    return start_query(lake.spark, lake.settings, NAME, stream, promote, trigger)
+    stream = lake.spark.readStream.format("delta").option("maxBytesPerTrigger", MAX_BYTES)
+    source = stream.load(lake.uri(TELEMETRY.bronze))
+    return start_query(lake.spark, lake.settings, TELEMETRY.silver_query, source, promote, trigger, NAME)
+
+
+def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: Family) -> StreamingQuery:
+    """Start the query of a family of events; it delivers in the order of :meth:`EventProcessor.process`."""
+    for name in (family.bronze, *family.tables, takeover.QUARANTINE, takeover.CONFLICTS, takeover.RECONCILIATION):
+        lake.ensure(name)
+    events = EventProcessor(lake, family, run.run_id)
+
+    def promote(df: DataFrame, batch_id: int, query: str) -> None:
+        _count(run, events.process(df, batch_id, query))
+
+    stream = lake.spark.readStream.format("delta").load(lake.uri(family.bronze))
+    return start_query(lake.spark, lake.settings, family.silver_query, stream, promote, trigger, NAME)
+
+
+def start_all(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
+    """Start the queries of all families."""
+    return [start(lake, run, trigger), *(start_events(lake, run, trigger, family) for family in EVENT_FAMILIES)]
+
+
+def _count(run: JobRun, balance: BatchBalance | None) -> None:
+    if balance:
+        run.rows_in += balance.units
+        run.rows_out += balance.written
+        run.rows_quarantined += balance.quarantined
 
 
 def finish(lake: Lake, run: JobRun) -> None:
-    """Bring the clocks up to date and validate what came in, once the stream has drained."""
+    """Bring clocks, laps and results up to date and validate what came in, once the stream has drained."""
     from medallion.quality.validation import validate_new_units
 
-    restating.restate_clocks(lake, run.run_id)
+    closing.start(lake, run.run_id, Trigger(once=True)).awaitTermination()
     validate_new_units(lake, run.run_id)
 
 
-JOB = Job(NAME, __doc__ or "", (BRONZE,), OUTPUTS, lambda lake, ends, trigger: [start(lake, ends.run, trigger)], finish)
+JOB = Job(
+    NAME,
+    __doc__ or "",
+    tuple(family.bronze for family in FAMILIES),
+    OUTPUTS,
+    lambda lake, ends, trigger: start_all(lake, ends.run, trigger),
+    finish,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

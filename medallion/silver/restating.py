@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -19,19 +21,26 @@ def stale_vehicles(lake: Lake) -> DataFrame:
     return now.join(seen, _VEHICLE, "left").where(~F.col("n_units").eqNullSafe(F.col("n_seen"))).select(*_VEHICLE)
 
 
-def restate_clocks(lake: Lake, run_id: str) -> int:
+def restate_clocks(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] | None = None) -> int:
     """Bring ``event_ts`` of stale vehicles to their clock's envelope; returns how many vehicles were looked at.
 
     The result depends on the table's content alone, so it is the same however the rows arrived in batches. Only rows
     whose event time or source changes are rewritten; the offsets are written last, so that a killed run is repeated.
+
+    Args:
+        lake: Where the tables are.
+        run_id: Job run.
+        vehicles: Sessions and vehicles to look at; those that :func:`stale_vehicles` finds if left out.
     """
-    stale = [tuple(r) for r in stale_vehicles(lake).collect()]
+    stale: list[tuple[str, ...]] = (
+        [tuple(r) for r in stale_vehicles(lake).collect()] if vehicles is None else [*vehicles]
+    )
     if not stale:
         return 0
     sessions = sorted({s for s, _ in stale})
-    vehicles = lake.spark.createDataFrame(stale, "session_id string, vehicle_id string")
+    wanted = lake.spark.createDataFrame(stale, "session_id string, vehicle_id string")
     table = lake.read(telemetry.TABLE).where(F.col("session_id").isin(*sessions))
-    rows = table.join(F.broadcast(vehicles), _VEHICLE, "left_semi")
+    rows = table.join(F.broadcast(wanted), _VEHICLE, "left_semi")
     keys = ["session_id", "vehicle_id", "ecu_ts", "ecu_seq"]
     columns = [*keys, "arrival_ts", "event_ts", "clock_source", "n_readings"]
     current = rows.select(*columns).persist()

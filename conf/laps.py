@@ -1,0 +1,79 @@
+"""What speaks against a lap, and what a lap is fit for: ``conf/laps.yaml``, loaded into frozen models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.resources import files
+from typing import Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Frozen):
+    """Where a reason begins to apply."""
+
+    max_lap_number: PositiveInt
+    min_lap_time_s: PositiveFloat
+    slow_lap_ratio: PositiveFloat
+    slow_field_ratio: PositiveFloat
+    sector_sum_tolerance_ms: PositiveFloat
+    feed_tolerance_ms: PositiveFloat
+    telemetry_gap_s: PositiveFloat
+
+
+class Reason(_Frozen):
+    """Something that speaks against a lap.
+
+    Attributes:
+        text: What it means.
+        invalidates: Whether the lap is invalid for it.
+        unfit_for: Purposes that the lap is unfit for.
+    """
+
+    text: str
+    invalidates: bool
+    unfit_for: tuple[str, ...]
+
+
+class LapRules(_Frozen):
+    """All reasons, and the purposes that laps are used for."""
+
+    purposes: dict[str, str]
+    limits: Limits
+    reasons: dict[str, Reason]
+
+    @model_validator(mode="after")
+    def _purposes_are_known(self) -> Self:
+        for name, reason in self.reasons.items():
+            unknown = set(reason.unfit_for) - self.purposes.keys()
+            if unknown:
+                raise ValueError(f"conf/laps.yaml: reason {name} names unknown purposes {sorted(unknown)}")
+        return self
+
+    def is_valid(self, reasons: Iterable[str]) -> bool:
+        """Whether a lap with these reasons is valid."""
+        return not any(self.reasons[r].invalidates for r in reasons)
+
+    def unfit_for(self, reasons: Iterable[str]) -> dict[str, list[str]]:
+        """Purposes that a lap with these reasons is unfit for, each with its reasons."""
+        given = list(reasons)
+        against = {p: [r for r in given if p in self.reasons[r].unfit_for] for p in self.purposes}
+        return {purpose: why for purpose, why in against.items() if why}
+
+    def fit_for(self, reasons: Iterable[str]) -> list[str]:
+        """Purposes that a lap with these reasons is fit for."""
+        unfit = self.unfit_for(reasons)
+        return [purpose for purpose in self.purposes if purpose not in unfit]
+
+
+@lru_cache
+def load_lap_rules() -> LapRules:
+    """Load ``conf/laps.yaml``."""
+    text = (files("conf") / "laps.yaml").read_text(encoding="utf-8")
+    return LapRules.model_validate(yaml.safe_load(text))

@@ -1,0 +1,174 @@
+"""Who raced under which number: the feed's crossings against those of the official timing.
+
+The numbers in vehicle ids are unreliable, the official sheets know numbers only, and their time is a local time of day.
+A car's crossings fit one number's to a few hundredths of a second, time zone and a common delay aside, and no other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+DAY_US = 86_400_000_000
+_ZONE_US = 900_000_000  # time zones are whole quarters of an hour
+_COARSE_US, _FINE_US = 500_000, 250_000
+_LEAST_SHARE, _LEAST_MATCHES = 0.5, 3
+
+
+@dataclass(frozen=True)
+class OfficialClock:
+    """How the official time of day becomes the feed's time.
+
+    Attributes:
+        zone_us: From local time to UTC.
+        lag_us: The feed's crossings are later than the official ones by this (median).
+        spread_us: Median absolute deviation from it.
+        matched: Crossings that fit.
+        middle_us: Middle of the session, microseconds since the epoch: a time of day is of the day nearest to it.
+    """
+
+    zone_us: int
+    lag_us: int
+    spread_us: int
+    matched: int
+    middle_us: int
+
+    def to_feed_us(self, day_us: Ints) -> Ints:
+        """Microseconds since local midnight to microseconds since the epoch, shape (n,); a race may pass midnight."""
+        at = day_us + self.zone_us + self.lag_us
+        days = np.rint((self.middle_us - at) / DAY_US).astype(np.int64)
+        return np.asarray(at + days * DAY_US, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One car of a session.
+
+    Attributes:
+        vehicle_id: Vehicle, ``number-<n>`` where only the official timing knows the car.
+        number: Number raced under, ``None`` where nothing says.
+        source: ``clock``, ``reported`` or ``file``.
+        reported: Number in the car's own messages.
+        crossings: Crossings that the feed reports.
+        matched: Of these, those that fit the number's official ones.
+        official_laps: Laps of that number in the official timing.
+        runner_up: Number that fits second best, and how many crossings do.
+        notes: What is odd.
+    """
+
+    vehicle_id: str
+    number: int | None
+    source: str
+    reported: int | None
+    crossings: int
+    matched: int
+    official_laps: int
+    runner_up: tuple[int, int] | None
+    notes: tuple[str, ...] = ()
+
+
+def fit_clock(feed_us: Ints, official_day_us: Ints) -> OfficialClock | None:
+    """Fit the official time of day to the feed's crossings of the whole field.
+
+    Args:
+        feed_us: Crossings of all cars, microseconds since the epoch, shape (n,).
+        official_day_us: Official crossings of all numbers, microseconds since local midnight, shape (m,).
+
+    Returns:
+        The clock, or ``None`` where fewer than three crossings fit any time zone.
+    """
+    if not len(feed_us) or not len(official_day_us):
+        return None
+    day_us = np.sort(feed_us % DAY_US)
+    zones = np.arange(-56, 57, dtype=np.int64) * _ZONE_US
+    fits = [int((np.abs(_nearest(day_us, official_day_us + zone)) < _COARSE_US).sum()) for zone in zones]
+    best = int(np.argmax(fits))
+    late = -_nearest(day_us, official_day_us + zones[best])
+    near = late[np.abs(late) < _COARSE_US]
+    if len(near) < _LEAST_MATCHES:
+        return None
+    lag = int(np.median(near))
+    spread = int(np.median(np.abs(near - lag)))
+    return OfficialClock(int(zones[best]), lag, spread, len(near), int(np.median(feed_us)))
+
+
+def _nearest(day_us: Ints, official_us: Ints) -> Ints:
+    """Official minus nearest feed crossing, both on the circle of the day; ``day_us`` is sorted."""
+    at = official_us % DAY_US
+    ring = np.concatenate([day_us[-1:] - DAY_US, day_us, day_us[:1] + DAY_US])
+    after = np.searchsorted(ring, at)
+    before = ring[np.maximum(after - 1, 0)]
+    following = ring[np.minimum(after, len(ring) - 1)]
+    return np.asarray(np.where(at - before <= following - at, at - before, at - following), dtype=np.int64)
+
+
+def match_entries(
+    feed_us: Mapping[str, Ints], reported: Mapping[str, int | None], official_us: Mapping[int, Ints]
+) -> list[Entry]:
+    """Who raced under which number.
+
+    Args:
+        feed_us: Crossings of each vehicle, microseconds since the epoch.
+        reported: Number in each vehicle's own messages.
+        official_us: Crossings of each number in the feed's time (see :class:`OfficialClock`).
+
+    Returns:
+        An entry for each vehicle, then one for each number that no vehicle fits, sorted by vehicle and number.
+    """
+    vehicles, numbers = sorted(reported), sorted(official_us)
+    fit = np.array([[_fit(feed_us.get(v, np.empty(0, np.int64)), official_us[n]) for n in numbers] for v in vehicles])
+    counts = fit[..., 0] if fit.size else np.zeros((len(vehicles), len(numbers)))
+    chosen: dict[str, int] = {}
+    if fit.size:
+        for i, j in zip(*linear_sum_assignment(-fit[..., 1]), strict=True):
+            enough = counts[i, j] >= max(_LEAST_MATCHES, _LEAST_SHARE * len(feed_us.get(vehicles[i], ())))
+            if enough:
+                chosen[vehicles[i]] = int(j)
+    entries = [_entry(v, i, numbers, counts, chosen, reported, feed_us, official_us) for i, v in enumerate(vehicles)]
+    claimed = {e.number for e in entries}
+    alone = [n for n in numbers if n not in claimed]
+    return entries + [Entry(f"number-{n}", n, "file", None, 0, 0, len(official_us[n]), None) for n in alone]
+
+
+def _fit(feed: Ints, official: Ints) -> tuple[float, float]:
+    """How many official crossings have one of the feed beside them, and how well they fit."""
+    if not len(feed) or not len(official):
+        return 0.0, 0.0
+    distance = np.abs(official[:, None] - feed[None, :]).min(axis=1)
+    return float((distance < _FINE_US).sum()), float(np.maximum(0.0, 1.0 - distance / _FINE_US).sum())
+
+
+def _entry(
+    vehicle: str,
+    row: int,
+    numbers: list[int],
+    counts: Floats,
+    chosen: Mapping[str, int],
+    reported: Mapping[str, int | None],
+    feed_us: Mapping[str, Ints],
+    official_us: Mapping[int, Ints],
+) -> Entry:
+    said, crossings = reported[vehicle], len(feed_us.get(vehicle, ()))
+    others = sorted((int(counts[row, j]), -numbers[j]) for j in range(len(numbers)) if j != chosen.get(vehicle))
+    second = (-others[-1][1], others[-1][0]) if others and others[-1][0] else None
+    if vehicle in chosen:
+        number, matched = numbers[chosen[vehicle]], int(counts[row, chosen[vehicle]])
+        notes = () if said in (number, None) else (f"its own messages say {said}, the clock says {number}",)
+        return Entry(vehicle, number, "clock", said, crossings, matched, len(official_us[number]), second, notes)
+    taken = {numbers[j] for j in chosen.values()}
+    if said and said in official_us and said not in taken:
+        why = (
+            f"only {crossings} crossings in the feed"
+            if crossings < len(official_us[said])
+            else "its crossings fit none"
+        )
+        return Entry(vehicle, said, "reported", said, crossings, 0, len(official_us[said]), second, (why,))
+    notes = ("no official laps fit",) if official_us else ()
+    return Entry(vehicle, said or None, "reported", said, crossings, 0, 0, second, notes)
