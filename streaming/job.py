@@ -67,9 +67,13 @@ def keep_running(lake: Lake, job: Job, every_s: float, finish_every_s: float = 6
     with job_run(lake, job.name, job.inputs, job.outputs) as run:
         queries = job.start(lake, Ends(endpoints(lake.settings).bootstrap, run), Trigger(once=False, every_s=every_s))
         try:
-            while True:
+            while any(query.isActive for query in queries):
                 lake.spark.streams.awaitAnyTermination(int(finish_every_s))
                 _finish(lake, job, run)
+                lake.spark.streams.resetTerminated()  # the closing step has queries of its own, which end
+                for query in queries:
+                    if not query.isActive:
+                        query.awaitTermination()  # raises what ended it
         except KeyboardInterrupt:
             pass
         finally:

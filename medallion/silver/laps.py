@@ -58,90 +58,104 @@ class Changed:
     vehicles: frozenset[str]
 
 
-def update_laps(lake: Lake, changes: Iterable[Changed], run_id: str) -> int:
+def update_laps(lake: Lake, changes: Sequence[Changed], run_id: str) -> int:
     """Bring entries, laps and the samples' lap numbers of changed sessions up to date; returns the sessions' number.
 
     The result depends on the tables' content alone, so repeating it, or running it after a kill, changes nothing.
     """
-    count = 0
-    for change in changes:
-        _Session(lake, change, run_id).update()
-        count += 1
-    return count
+    if changes:
+        _Update(lake, changes, run_id).run()
+    return len(changes)
 
 
-class _Session:
-    def __init__(self, lake: Lake, change: Changed, run_id: str) -> None:
-        self.lake, self.change, self.run_id = lake, change, run_id
+class _Update:
+    def __init__(self, lake: Lake, changes: Sequence[Changed], run_id: str) -> None:
+        self.lake, self.changes, self.run_id = lake, changes, run_id
         self.rules = load_lap_rules()
-        self.where = f"session_id = {sql_literal(change.session_id)}"
+        self.where = f"session_id IN ({', '.join(sql_literal(c.session_id) for c in changes)})"
 
-    def update(self) -> None:
-        timing = timing_of(self._rows(TIMING), self._rows(SECTORS), self._seen())
-        session = session_laps(timing, self.rules)
-        before = {(r.vehicle_id, r.lap_number): r for r in self._rows(LAPS)}
-        stale = self._stale(session, timing.numbers, before)
-        found = self._drive(session, stale)
+    def run(self) -> None:
+        before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
+        for row in self.lake.read(LAPS).where(self.where).collect():
+            before[row.session_id][row.vehicle_id, row.lap_number] = row
+        sessions, stale = self._sessions(before)
+        intervals = {
+            (s, v): _intervals(laps)
+            for s, session in sessions.items()
+            for v, laps in session.laps.items()
+            if v in stale[s]
+        }
+        found: defaultdict[str, list[Row]] = defaultdict(list)
+        telemetry_rows = self._telemetry({(s, v) for s, vehicles in stale.items() for v in vehicles})
+        if telemetry_rows is not None:
+            for row in driven_laps(telemetry_rows, intervals).collect():
+                found[row.session_id].append(row)
+        entries: list[dict[str, Any]] = []
+        laps: list[dict[str, Any]] = []
+        for name, session in sessions.items():
+            stamp = {"session_id": name, "run_id": self.run_id}
+            entries += [entry_row(e) | stamp for e in session.entries]
+            laps += [row | stamp for row in self._rows(session, before[name], found[name], stale[name])]
+        # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
+        self._number_samples(intervals)
+        self._write(ENTRIES, entries)
+        self._write(LAPS, laps)
+
+    def _sessions(
+        self, before: Mapping[str, Mapping[tuple[str, int], Row]]
+    ) -> tuple[dict[str, SessionLaps], dict[str, set[str]]]:
+        """Entries and laps of every session, and the vehicles whose telemetry is to be read."""
+        events, sectors, seen = (self._by_session(t) for t in (TIMING, SECTORS, CLOCKS))
+        sessions, stale = {}, {}
+        for change in self.changes:
+            name = change.session_id
+            cars = dict.fromkeys((row.vehicle_id for row in seen[name]), None)
+            timing = timing_of(events[name], sectors[name], cars)
+            sessions[name] = session_laps(timing, self.rules)
+            moved = _moved(sessions[name], before[name])
+            stale[name] = (set(change.vehicles) | moved) & set(timing.numbers)
+        return sessions, stale
+
+    def _by_session(self, table: str) -> defaultdict[str, list[Row]]:
+        rows: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in self.lake.read(table).where(self.where).collect():
+            rows[row.session_id].append(row)
+        return rows
+
+    def _telemetry(self, vehicles: Iterable[tuple[str, str]]) -> DataFrame | None:
+        wanted = sorted(vehicles)
+        if not wanted:
+            return None
+        cars = self.lake.spark.createDataFrame(wanted, "session_id string, vehicle_id string")
+        rows = self.lake.read(telemetry.TABLE).where(self.where)
+        return rows.join(F.broadcast(cars), ["session_id", "vehicle_id"], "left_semi")
+
+    def _rows(
+        self, session: SessionLaps, before: Mapping[tuple[str, int], Row], found: Sequence[Row], stale: set[str]
+    ) -> list[dict[str, Any]]:
+        """Rows of ``silver.laps``: what the telemetry says of a lap is taken over where it has not changed."""
         driven = {k: _kept(r) for k, r in before.items() if k[0] not in stale}
         driven |= {(r.vehicle_id, r.lap_number): _driven(r) for r in found}
-        laps = dict(session.laps) | _by_counter(found, session.laps)
         synthetic = {v for (v, _), r in before.items() if r.is_synthetic and v not in stale}
         synthetic |= {r.vehicle_id for r in found if r.is_synthetic}
-        self._write(SessionLaps(session.entries, laps), driven, synthetic)
-        self._number_samples(session, stale)
-
-    def _rows(self, table: str) -> list[Row]:
-        return self.lake.read(table).where(self.where).collect()
-
-    def _seen(self) -> dict[str, int | None]:
-        """Vehicles with telemetry, with the number in their ids or messages."""
-        cars = self.lake.read(CLOCKS).where(self.where).select("vehicle_id").distinct().collect()
-        return dict.fromkeys((r.vehicle_id for r in cars), None)
-
-    def _stale(self, session: SessionLaps, known: Mapping[str, Any], before: Mapping[tuple[str, int], Row]) -> set[str]:
-        """Vehicles whose telemetry is to be read: it has changed, or their laps begin or end elsewhere."""
-        old: defaultdict[str, set[Interval]] = defaultdict(set)
-        for (vehicle, number), row in before.items():
-            if row.lap_start_ts is not None and row.lap_end_ts is not None:
-                old[vehicle].add((number, to_us(row.lap_start_ts), to_us(row.lap_end_ts)))
-        moved = {v for v, laps in session.laps.items() if set(_intervals(laps)) != old[v]}
-        return (set(self.change.vehicles) | moved) & set(known)
-
-    def _drive(self, session: SessionLaps, stale: set[str]) -> list[Row]:
-        rows = self._telemetry(stale)
-        if rows is None:
-            return []
-        intervals = {v: _intervals(laps) for v, laps in session.laps.items() if v in stale}
-        return driven_laps(rows, intervals).collect()
-
-    def _telemetry(self, vehicles: set[str]) -> DataFrame | None:
-        if not vehicles:
-            return None
-        return self.lake.read(telemetry.TABLE).where(self.where).where(F.col("vehicle_id").isin(*sorted(vehicles)))
-
-    def _write(self, session: SessionLaps, driven: Mapping[tuple[str, int], Driven], synthetic: set[str]) -> None:
         numbers = {e.vehicle_id: e.number for e in session.entries}
-        stamp = {"session_id": self.change.session_id, "run_id": self.run_id}
-        entries = [entry_row(e) | stamp for e in session.entries]
-        rows = [
-            lap_row(vehicle, numbers.get(vehicle), lap, drive, self.rules)
-            | stamp
-            | {"is_synthetic": vehicle in synthetic}
-            for vehicle, laps in judged(session, driven, self.rules).items()
+        whole = SessionLaps(session.entries, dict(session.laps) | _by_counter(found, session.laps))
+        return [
+            lap_row(vehicle, numbers.get(vehicle), lap, drive, self.rules) | {"is_synthetic": vehicle in synthetic}
+            for vehicle, laps in judged(whole, driven, self.rules).items()
             for lap, drive in laps
         ]
-        for table, found in ((ENTRIES, entries), (LAPS, rows)):
-            self.lake.upsert(
-                _frame(self.lake, table, found), table, delete_where=f"t.{self.where}", prune=f"t.{self.where}"
-            )
 
-    def _number_samples(self, session: SessionLaps, stale: set[str]) -> None:
+    def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
+        where = f"t.{self.where}"
+        self.lake.upsert(_frame(self.lake, table, rows), table, delete_where=where, prune=where)
+
+    def _number_samples(self, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> None:
         """Give the samples of vehicles with timing the number of the lap in whose time they are."""
-        timed = {v: _intervals(laps) for v, laps in session.laps.items() if v in stale}
-        rows = self._telemetry(set(timed))
+        rows = self._telemetry(intervals)
         if rows is None:
             return
-        changed = numbered(rows, timed).where(
+        changed = numbered(rows, intervals).where(
             "NOT (lap_number <=> new_lap) OR NOT (lap_source <=> if(new_lap IS NULL, NULL, 'interval'))"
         )
         changed = changed.select(*telemetry.KEY, "new_lap").persist()
@@ -152,6 +166,15 @@ class _Session:
                 self.lake.update_matched(changed, telemetry.TABLE, set_to, prune=f"t.{self.where}", txn=None)
         finally:
             changed.unpersist()
+
+
+def _moved(session: SessionLaps, before: Mapping[tuple[str, int], Row]) -> set[str]:
+    """Vehicles whose laps begin or end elsewhere than they did."""
+    old: defaultdict[str, set[Interval]] = defaultdict(set)
+    for (vehicle, number), row in before.items():
+        if row.lap_start_ts is not None and row.lap_end_ts is not None:
+            old[vehicle].add((number, to_us(row.lap_start_ts), to_us(row.lap_end_ts)))
+    return {v for v, laps in session.laps.items() if set(_intervals(laps)) != old[v]}
 
 
 def _intervals(laps: Sequence[Lap]) -> list[Interval]:
@@ -192,30 +215,28 @@ def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[Lap]]) -> dic
     return dict(laps)
 
 
-def numbered(rows: DataFrame, intervals: Mapping[str, Sequence[Interval]]) -> DataFrame:
+def numbered(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
     """Samples with ``new_lap``: the lap in whose interval their event time lies, null where it lies in none.
 
     Args:
-        rows: Rows of ``silver.telemetry`` of one session.
-        intervals: Laps by vehicle.
+        rows: Rows of ``silver.telemetry``.
+        intervals: Laps by session and vehicle.
     """
-    known = [(v, n, a, b) for v, laps in intervals.items() for n, a, b in laps]
-    schema = "lap_vehicle string, new_lap int, lap_from bigint, lap_to bigint"
+    known = [(s, v, [(a, b, n) for n, a, b in laps]) for (s, v), laps in intervals.items()]
+    schema = "session_id string, vehicle_id string, laps array<struct<a:bigint,b:bigint,n:int>>"
     laps = F.broadcast(rows.sparkSession.createDataFrame(known, schema))
-    at = F.unix_micros("event_ts")
-    inside = (F.col("vehicle_id") == F.col("lap_vehicle")) & (at >= F.col("lap_from")) & (at < F.col("lap_to"))
     # Official laps may overlap by a millisecond where sources round: the later one has the sample.
-    joined = rows.select(*telemetry.KEY, "event_ts", "lap_number", "lap_source").join(laps, inside, "left")
-    kept = [F.first(c).alias(c) for c in ("lap_number", "lap_source")]
-    return joined.groupBy(*telemetry.KEY).agg(*kept, F.max("new_lap").alias("new_lap"))
+    inside = F.expr("array_max(transform(filter(laps, l -> at >= l.a AND at < l.b), l -> l.n))")
+    timed = rows.select(*telemetry.KEY, "lap_number", "lap_source", F.unix_micros("event_ts").alias("at"))
+    return timed.join(laps, ["session_id", "vehicle_id"]).withColumn("new_lap", inside).drop("laps", "at")
 
 
-def driven_laps(rows: DataFrame, intervals: Mapping[str, Sequence[Interval]]) -> DataFrame:
+def driven_laps(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
     """What the telemetry says of each lap.
 
     Args:
-        rows: Rows of ``silver.telemetry`` of one session, whole vehicles.
-        intervals: Laps by vehicle; a vehicle that is not in it has its laps from its counter.
+        rows: Rows of ``silver.telemetry`` of whole vehicles.
+        intervals: Laps by session and vehicle; a vehicle that is not in it has its laps from its counter.
     """
     registry = load_channels()
     counter = F.col("lap_number_raw")
@@ -224,7 +245,7 @@ def driven_laps(rows: DataFrame, intervals: Mapping[str, Sequence[Interval]]) ->
         "session_id", "vehicle_id", F.unix_micros("event_ts").alias("t_us"), "ecu_seq",
         F.when(valid, counter).cast("double").alias("counter"), "speed_kmh", "is_synthetic",
     )  # fmt: skip
-    known = {v: list(laps) for v, laps in intervals.items()}
+    known = {key: list(laps) for key, laps in intervals.items()}
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
         return _drive_vehicle(frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True), known)
@@ -232,20 +253,16 @@ def driven_laps(rows: DataFrame, intervals: Mapping[str, Sequence[Interval]]) ->
     return narrow.groupBy("session_id", "vehicle_id").applyInPandas(apply, _DRIVEN)
 
 
-def _drive_vehicle(frame: pd.DataFrame, intervals: Mapping[str, Sequence[Interval]]) -> pd.DataFrame:
-    vehicle = frame["vehicle_id"].iloc[0]
+def _drive_vehicle(frame: pd.DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> pd.DataFrame:
+    key = (frame["session_id"].iloc[0], frame["vehicle_id"].iloc[0])
     t_us = frame["t_us"].to_numpy(np.int64)
     counter, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("counter", "speed_kmh"))
-    laps = (
-        [Lap(n, "", a, b, None) for n, a, b in intervals[vehicle]]
-        if vehicle in intervals
-        else counter_laps(t_us, counter)
-    )
+    laps = [Lap(n, "", a, b, None) for n, a, b in intervals[key]] if key in intervals else counter_laps(t_us, counter)
     synthetic = bool(frame["is_synthetic"].fillna(False).any())
     rows = [_drive_lap(lap, t_us, counter, speed) for lap in laps]
     found = pd.DataFrame(rows, columns=[c.split()[0] for c in _DRIVEN.split(", ") if c.split()[0] not in _KEYS])
-    found.insert(0, "session_id", frame["session_id"].iloc[0])
-    found.insert(1, "vehicle_id", vehicle)
+    found.insert(0, "session_id", key[0])
+    found.insert(1, "vehicle_id", key[1])
     found["is_synthetic"] = synthetic
     return found
 

@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 TRACKS = ("three-oaks", "alder-ridge")
+OTHER_CARS, OTHER_LAPS = 20, 2
 
 
 @app.command(rich_help_panel="Jobs")
 def demo(
-    cars: Annotated[int, typer.Option(help="Cars in each of the two simulated sessions.")] = 20,
-    laps: Annotated[int, typer.Option(help="Laps each car drives.")] = 2,
+    cars: Annotated[int, typer.Option(help="Cars in the race.")] = 14,
+    laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 5,
     seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 1,
 ) -> None:
-    """Run the main job once: cars into Kafka, through bronze, silver and gold, to a registered model and its scores.
+    """Run the main job once: a race into Kafka, through bronze, silver and gold, to a driver's report and a model.
 
     A second run with the same seed sends the same messages again: bronze grows, silver and gold do not.
     """
@@ -44,9 +45,11 @@ def demo(
         _start_stack(settings)
     with _step(console, "2/5  Spark"):
         lake = _open(settings)
-    console.print(f"3/5  {cars} cars on each of {' and '.join(TRACKS)}, through Kafka into bronze and silver")
-    _simulate_while_streaming(lake, console, [_session(track, cars, laps, seed) for track in TRACKS])
-    with _step(console, "4/5  clocks, quality report, gold features"):
+    console.print(
+        f"3/5  a race of {cars} cars over {laps} laps, and {OTHER_CARS} cars elsewhere, through Kafka into silver"
+    )
+    _simulate_while_streaming(lake, console, _sessions(cars, laps, seed))
+    with _step(console, "4/5  clocks, laps, quality report, gold"):
         _drain(lake)
     with _step(console, "5/5  driving-style model: train, register, score"):
         trained, scored = _model(lake)
@@ -73,15 +76,22 @@ def _open(settings: AppConfig) -> Lake:
     return open_lake(settings, "slipstream-demo")
 
 
-def _session(track: str, cars: int, laps: int, seed: int) -> SimulatorConfig:
-    from producers.simulator.config import SimulatorConfig
+def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
+    """A race with flags, stops and all else that happens, and a shorter one elsewhere for the model to learn from."""
+    from producers.simulator.config import RaceConfig, SimulatorConfig
 
-    return SimulatorConfig(session_id=f"demo-{track}-{seed}", track=track, n_cars=cars, n_laps=laps, seed=seed)
+    race, other = (f"demo-{track}-{seed}" for track in TRACKS)
+    return [
+        SimulatorConfig(
+            session_id=race, track=TRACKS[0], n_cars=cars, n_laps=laps, seed=seed, race=RaceConfig.with_incidents()
+        ),
+        SimulatorConfig(session_id=other, track=TRACKS[1], n_cars=OTHER_CARS, n_laps=OTHER_LAPS, seed=seed),
+    ]
 
 
 def _simulate_while_streaming(lake: Lake, console: Console, sessions: list[SimulatorConfig]) -> None:
     """Send all sessions while bronze and silver stream; return when both have caught up."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from infra.stack import endpoints
     from medallion.provenance import job_run
@@ -90,45 +100,36 @@ def _simulate_while_streaming(lake: Lake, console: Console, sessions: list[Simul
 
     bootstrap = endpoints(lake.settings).bootstrap
     trigger = Trigger(once=False, every_s=1.0)
-    columns = (TextColumn("     {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("     {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with job_run(lake, "demo_stream", (), silver.OUTPUTS) as run, Progress(*columns, console=console) as bars:
-        first = bronze.start(lake, bootstrap, trigger)
-        second = silver.start(lake, run, trigger)
+        stored, promoted = bronze.start_all(lake, bootstrap, trigger), silver.start_all(lake, run, trigger)
         try:
-            sent, units = _send_all(bootstrap, sessions, bars)
-            stored = bars.add_task("silver: samples accounted for", total=units)
-            first.processAllAvailable()
-            while run.rows_in < units and second.isActive and sent:
-                bars.update(stored, completed=run.rows_in)
+            units = sum(_send(bootstrap, config, bars) for config in sessions)
+            accounted = bars.add_task("silver: samples and events accounted for", total=units)
+            for query in stored:
+                query.processAllAvailable()
+            while run.rows_in < units and all(query.isActive for query in promoted):
+                bars.update(accounted, completed=run.rows_in)
                 time.sleep(0.5)
-            second.processAllAvailable()
-            bars.update(stored, completed=run.rows_in)
+            for query in promoted:
+                query.processAllAvailable()
+            bars.update(accounted, completed=run.rows_in)
         finally:
-            first.stop()
-            second.stop()
+            for query in (*stored, *promoted):
+                query.stop()
 
 
-def _send_all(bootstrap: str, sessions: list[SimulatorConfig], bars: Progress) -> tuple[int, int]:
-    """Send every session's frames; returns frames acknowledged and samples sent."""
-    from conf.contract import load_contract
-    from producers.kafka import KafkaStreamer
+def _send(bootstrap: str, config: SimulatorConfig, bars: Progress) -> int:
+    """Send a session's frames and events; returns how many samples and events they were."""
+    from producers.simulator.sending import send_session
     from producers.simulator.simulator import VehicleSimulator
 
-    event_type = load_contract("event.frame.v1").properties["ce_type"]
-    acknowledged = samples = 0
-    for config in sessions:
-        frames = list(VehicleSimulator(config).frames())
-        task = bars.add_task(f"{config.session_id}: frames sent", total=len(frames))
-        with KafkaStreamer(bootstrap, source=f"/simulator/{config.session_id}") as streamer:
-            for number, frame in enumerate(frames):
-                streamer.send(frame.key(), frame.payload(), event_type, f"{config.session_id}:{number}")
-                samples += len(frame.columns["t_us"])
-                if number % 50 == 0:
-                    bars.update(task, completed=number)
-            report = streamer.flush()
-        bars.update(task, completed=len(frames))
-        acknowledged += report.acknowledged
-    return acknowledged, samples
+    task = bars.add_task(f"{config.session_id}: seconds sent", total=None)
+    return send_session(
+        VehicleSimulator(config),
+        bootstrap,
+        on_progress=lambda done_s, total_s: bars.update(task, completed=done_s, total=total_s),
+    ).units
 
 
 def _drain(lake: Lake) -> None:

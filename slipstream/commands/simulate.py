@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from hashlib import sha256
-from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +11,6 @@ from slipstream.commands._options import Speed, Topic
 from slipstream.console import DryRun, progress, summary
 
 if TYPE_CHECKING:
-    from producers.kafka import KafkaStreamer
     from producers.simulator.config import SimulatorConfig
     from producers.simulator.simulator import VehicleSimulator
 
@@ -157,56 +154,23 @@ def _count(simulator: VehicleSimulator, race: bool) -> None:
 def _send(simulator: VehicleSimulator, topic: str, speed: float | None, race: bool) -> None:
     from conf.settings import get_settings
     from infra.stack import endpoints
-    from producers.kafka import KafkaStreamer
     from producers.simulator.race import race_topics
+    from producers.simulator.sending import send_session
 
     settings, config = get_settings(), simulator.settings
-    bootstrap, source = endpoints(settings).bootstrap, f"/simulator/{config.session_id}"
-    with ExitStack() as stack:
-        telemetry, *others = (
-            stack.enter_context(KafkaStreamer(bootstrap, each, source=source, client_options=settings.kafka_config))
-            for each in (topic, *(race_topics() if race else ()))
-        )
-        samples = _send_all(simulator, telemetry, dict(zip(race_topics(), others, strict=False)), speed)
-        sent, reports = telemetry.flush(), [streamer.flush() for streamer in others]
-    besides = f" and {sum(each.sent for each in reports):,} events to {', '.join(race_topics())}" if race else ""
-    acknowledged = sent.acknowledged + sum(each.acknowledged for each in reports)
-    summary(
-        f"session {config.session_id}: {sent.sent:,} frames with {samples:,} samples of {config.n_cars} cars sent to "
-        f"{topic}{besides} at {bootstrap} in {sent.elapsed_s:.1f} s, {acknowledged:,} acknowledged"
-    )
-
-
-def _send_all(
-    simulator: VehicleSimulator, telemetry: KafkaStreamer, others: dict[str, KafkaStreamer], speed: float | None
-) -> int:
-    """Send frames and, where there are streamers for them, the race's events; return how many samples they held."""
-    from conf.contract import load_contract
-    from producers.simulator.frames import Frame, paced
-    from producers.simulator.race import due_us, messages
-
-    session, frames, samples = simulator.settings.session_id, count(), 0
-    event_type = load_contract("event.frame.v1").properties["ce_type"]
-    total_s, began_us = _length_s(simulator), simulator.start_us
-    due = messages(simulator, race=bool(others))
+    bootstrap = endpoints(settings).bootstrap
     with progress("simulated seconds") as update:
-        for number, message in enumerate(due if speed is None else paced(due, speed, due_us)):
-            if isinstance(message, Frame):
-                telemetry.send(message.key(), message.payload(), event_type, f"{session}:{next(frames)}")
-                samples += len(message.columns["t_us"])
-            else:
-                others[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
-            if number % REPORT_EVERY == 0 or speed is not None:
-                for streamer in (telemetry, *others.values()):
-                    streamer.poll()
-                update(session, min((due_us(message) - began_us) / 1e6, total_s), total_s)
-        update(session, total_s, total_s)
-    return samples
-
-
-def _length_s(simulator: VehicleSimulator) -> float:
-    """Length of the session in seconds, from the first car's first sample to the last one's last."""
-    if simulator.settings.duration_s is not None:
-        return simulator.settings.duration_s
-    laps = simulator.laps()
-    return float(max(laps["end_us"].to_list()) - min(laps["start_us"].to_list())) / 1e6
+        sent = send_session(
+            simulator,
+            bootstrap,
+            topic=topic,
+            race=race,
+            speed=speed,
+            client_options=settings.kafka_config,
+            on_progress=lambda done_s, total_s: update(config.session_id, done_s, total_s),
+        )
+    besides = f" and {sent.events:,} events to {', '.join(race_topics())}" if race else ""
+    summary(
+        f"session {config.session_id}: {sent.frames:,} frames with {sent.samples:,} samples of {config.n_cars} cars "
+        f"sent to {topic}{besides} at {bootstrap} in {sent.elapsed_s:.1f} s, {sent.acknowledged:,} acknowledged"
+    )

@@ -1,0 +1,123 @@
+"""Sends a simulated session: its frames to one topic, and the race's events each to their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+
+from conf.contract import load_contract
+from conf.families import TELEMETRY
+from producers.kafka import KafkaStreamer
+from producers.simulator.frames import Frame, paced
+from producers.simulator.race import Event, due_us, messages, race_topics
+from producers.simulator.simulator import VehicleSimulator
+
+POLL_EVERY = 100
+
+OnProgress = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent.
+
+    Attributes:
+        frames: Frames.
+        samples: Samples that they held.
+        events: Events of the race.
+        acknowledged: Messages that the broker has confirmed.
+        elapsed_s: Time it took.
+    """
+
+    frames: int
+    samples: int
+    events: int
+    acknowledged: int
+    elapsed_s: float
+
+    @property
+    def units(self) -> int:
+        """Samples and events: what silver accounts for."""
+        return self.samples + self.events
+
+
+def send_session(
+    simulator: VehicleSimulator,
+    bootstrap: str,
+    *,
+    topic: str = TELEMETRY.topic,
+    race: bool = True,
+    speed: float | None = None,
+    client_options: Mapping[str, str] | None = None,
+    on_progress: OnProgress = lambda _done_s, _total_s: None,
+) -> Sent:
+    """Send a session and wait until the broker has it.
+
+    Args:
+        simulator: The session.
+        bootstrap: Broker list.
+        topic: Where the frames go.
+        race: Whether the race's events are sent too.
+        speed: Times real time; as fast as possible if left out.
+        client_options: Options of the Kafka client.
+        on_progress: Called with the simulated seconds sent, and all there are.
+
+    Raises:
+        DeliveryError: If a message could not be delivered.
+    """
+    source = f"/simulator/{simulator.settings.session_id}"
+    with ExitStack() as stack:
+        telemetry, *others = (
+            stack.enter_context(KafkaStreamer(bootstrap, each, source=source, client_options=client_options))
+            for each in (topic, *(race_topics() if race else ()))
+        )
+        events = dict(zip(race_topics(), others, strict=False))
+        samples = _send(simulator, telemetry, events, speed, on_progress)
+        reports = [streamer.flush() for streamer in (telemetry, *others)]
+    return Sent(
+        frames=reports[0].sent,
+        samples=samples,
+        events=sum(report.sent for report in reports[1:]),
+        acknowledged=sum(report.acknowledged for report in reports),
+        elapsed_s=reports[0].elapsed_s,
+    )
+
+
+def _send(
+    simulator: VehicleSimulator,
+    telemetry: KafkaStreamer,
+    events: Mapping[str, KafkaStreamer],
+    speed: float | None,
+    on_progress: OnProgress,
+) -> int:
+    """Send frames and, where there are streamers for them, the race's events; return how many samples they held."""
+    session, frames, samples = simulator.settings.session_id, count(), 0
+    event_type = load_contract("event.frame.v1").properties["ce_type"]
+    total_s, began_us = length_s(simulator), simulator.start_us
+    due = messages(simulator, race=bool(events))
+    for number, message in enumerate(due if speed is None else paced(due, speed, due_us)):
+        if isinstance(message, Event):
+            events[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
+        else:
+            telemetry.send(message.key(), message.payload(), event_type, f"{session}:{next(frames)}")
+            samples += _samples(message)
+        if number % POLL_EVERY == 0 or speed is not None:
+            for streamer in (telemetry, *events.values()):
+                streamer.poll()
+            on_progress(min((due_us(message) - began_us) / 1e6, total_s), total_s)
+    on_progress(total_s, total_s)
+    return samples
+
+
+def _samples(frame: Frame) -> int:
+    return len(frame.columns["t_us"])
+
+
+def length_s(simulator: VehicleSimulator) -> float:
+    """Length of a session in seconds, from the first car's first sample to the last one's last."""
+    if simulator.settings.duration_s is not None:
+        return simulator.settings.duration_s
+    laps = simulator.laps()
+    return float(max(laps["end_us"].to_list()) - min(laps["start_us"].to_list())) / 1e6
