@@ -27,11 +27,11 @@ OTHER_CARS, OTHER_LAPS = 20, 2
 
 @app.command(rich_help_panel="Jobs")
 def demo(
-    cars: Annotated[int, typer.Option(help="Cars in the race.")] = 14,
-    laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 5,
-    seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 1,
+    cars: Annotated[int, typer.Option(help="Cars in the race.")] = 20,
+    laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 4,
+    seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 2,
 ) -> None:
-    """Run the main job once: a race into Kafka, through bronze, silver and gold, to a driver's report and a model.
+    """Run the main job once: a race into Kafka, through bronze, silver and gold, to its laps and results and a model.
 
     A second run with the same seed sends the same messages again: bronze grows, silver and gold do not.
     """
@@ -173,6 +173,7 @@ def _show(console: Console, settings: AppConfig, trained: Trained, scored: Score
     console.print("\nTry next:")
     for line in (
         'slipstream sql "select label, count(*) from gold.style_predictions group by label"',
+        'slipstream sql "select vehicle_number, position, laps, fl_time_s from silver.results order by 2"',
         "slipstream describe silver.telemetry",
         "slipstream doctor",
         "slipstream produce replay <GR Cup files> && slipstream run",
