@@ -121,12 +121,14 @@ def _official_reasons(row: OfficialLap, limits: Limits) -> list[str]:
 
 
 def _after(lap: Lap, before: Lap | None, row_before: OfficialLap | None) -> Lap:
-    """What the lap before says of this one: it began in the pits, the clock went back, or a lap is missing."""
+    """What the lap before says of this one: it began in the pits or under yellow, the clock went back, a lap is missing."""
     if before is None or row_before is None:
         return lap
     reasons, conflicts = list(lap.reasons), list(lap.conflicts)
-    if row_before.in_pit or row_before.pit_time_ms:
+    if row_before.in_pit:  # a time in the pits stands on the in-lap with some, on the out-lap with others
         reasons.append("out_lap")
+    if row_before.flag and row_before.flag not in GREEN and "yellow_flag" not in reasons:
+        reasons.append("yellow_flag")
     if None not in (lap.end_us, before.end_us) and lap.end_us <= before.end_us:  # type: ignore[operator]
         conflicts.append(f"ends before lap {before.number} does")
     elif lap.number == before.number + 1 and lap.start_us is not None and before.end_us is not None:

@@ -122,7 +122,7 @@ def test_planted_faults_are_all_named() -> None:
     assert reasons == {
         1: {"first_lap"},
         2: {"yellow_flag"},
-        3: {"track_limits"},
+        3: {"track_limits", "yellow_flag"},
         4: {"pit_lap"},
         5: {"out_lap"},
         6: {"missing_sector"},
