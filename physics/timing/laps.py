@@ -121,7 +121,7 @@ def _official_reasons(row: OfficialLap, limits: Limits) -> list[str]:
 
 
 def _after(lap: Lap, before: Lap | None, row_before: OfficialLap | None) -> Lap:
-    """What the lap before says of this one: it began in the pits or under yellow, the clock went back, a lap is missing."""
+    """What the lap before says of this one: begun in the pits or under yellow, the clock gone back, a lap missing."""
     if before is None or row_before is None:
         return lap
     reasons, conflicts = list(lap.reasons), list(lap.conflicts)
