@@ -27,9 +27,9 @@ OTHER_CARS, OTHER_LAPS = 20, 2
 
 @app.command(rich_help_panel="Jobs")
 def demo(
-    cars: Annotated[int, typer.Option(help="Cars in the race.")] = 14,
-    laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 5,
-    seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 1,
+    cars: Annotated[int, typer.Option(help="Cars in the race.")] = 20,
+    laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 4,
+    seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 2,
 ) -> None:
     """Run the main job once: a race into Kafka, through bronze, silver and gold, to a driver's report and a model.
 

@@ -316,7 +316,7 @@ def test_vir_best_laps_are_those_of_the_result_sheets(lake: Lake, to_bronze, row
     both = timed.join(results, ["session_id", "vehicle_id"], suffix="_sheet")
     assert both.height == timed.height > 40
     unknown = both.filter(pl.col("fl_time_s").is_null())
-    assert unknown["vehicle_number_sheet"].to_list() == [21]  # out after two laps of race 2, the sheet has no best lap
+    assert unknown["vehicle_number_sheet"].to_list() == [21]  # its sheet of race 2 says no lap, the timing three
     assert ((both["best_lap_ms"] - both["fl_time_s"] * 1000).abs() < 1e-3).sum() == both.height - 1
     assert (both["position"] == both["position_sheet"]).all()
     laps = rows(lake, "silver.laps")
