@@ -24,6 +24,7 @@ _EXTRA_OF = {
     "onnxruntime": "ml",
     "onnx": "ml",
     "matplotlib": "ml",
+    "jinja2": "report",
 }
 
 

@@ -1,13 +1,15 @@
-"""Job: silver to gold features: windows, buckets, laps; only what changed."""
+"""Job: silver to gold: windows, buckets and laps, drivers and sessions; only what changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from medallion.gold import processor
+from medallion.gold.touched import RESULTS, SOURCES, narrowed, touched
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver.telemetry import TABLE as SILVER
@@ -15,29 +17,44 @@ from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query
 
 NAME = "gold"
+LAPS = "gold_laps"
+OUTPUTS = (*processor.TABLES, *processor.LAP_TABLES)
 
 
-def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
-    """Start the query over silver's change data feed.
+def start(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
+    """Start both queries: over what is sampled, and over laps and whatever else the tables over laps read.
 
-    A batch names the vehicles, spans and laps that changed; those are computed whole from silver and written as a
-    difference. A batch that is repeated finds nothing to change.
+    A batch names what changed; that is computed whole from silver and written as a difference. A batch that is
+    repeated finds nothing to change. The batches of the two never run at the same time.
     """
-    for name in (SILVER, *processor.TABLES):
+    for name in {*SOURCES, *OUTPUTS}:
         lake.ensure(name)
     gold = processor.GoldProcessor(lake, run.run_id)
 
     def aggregate(df: DataFrame, _batch_id: int, _query: str) -> None:
         run.rows_in += df.count()
-        run.rows_out += gold.aggregate_telemetry(df)
+        gold.aggregate_telemetry(df)
+        run.rows_out = len(gold.vehicles)
 
-    stream = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(SILVER))
-    return start_query(lake.spark, lake.settings, NAME, stream, aggregate, trigger)
+    def follow(df: DataFrame, _batch_id: int, _query: str) -> None:
+        run.rows_in += df.where(df.source != SILVER).count()  # the other query counts those
+        gold.follow(touched(lake, df))
+        run.rows_out = len(gold.vehicles)
+
+    changes = reduce(DataFrame.unionByName, (narrowed(name, _changes(lake, name)) for name in SOURCES))
+    return [
+        start_query(lake.spark, lake.settings, NAME, _changes(lake, SILVER), aggregate, trigger, NAME),
+        start_query(lake.spark, lake.settings, LAPS, changes, follow, trigger, NAME),
+    ]
 
 
-JOB = Job(
-    NAME, __doc__ or "", (SILVER,), processor.TABLES, lambda lake, ends, trigger: [start(lake, ends.run, trigger)]
-)
+def _changes(lake: Lake, name: str) -> DataFrame:
+    """Stream of a table's changed rows; of one without a change feed, of the rows in files that were written."""
+    option = "ignoreChanges" if name == RESULTS else "readChangeFeed"
+    return lake.spark.readStream.format("delta").option(option, "true").load(lake.uri(name))
+
+
+JOB = Job(NAME, __doc__ or "", SOURCES, OUTPUTS, lambda lake, ends, trigger: start(lake, ends.run, trigger))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

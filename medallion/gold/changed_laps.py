@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -62,3 +62,18 @@ def of_sessions(sessions: Iterable[str], prefix: str = "") -> str:
     """SQL condition that selects rows of these sessions."""
     listed = ", ".join(sql_literal(session) for session in sessions)
     return f"{prefix}session_id IN ({listed})" if listed else "false"
+
+
+def of_vehicles(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
+    """SQL condition that selects rows of some vehicles of a session; none selects nothing."""
+    return f"{of_sessions([session_id], prefix)} AND {_among('vehicle_id', vehicles, prefix)}"
+
+
+def of_pairs(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
+    """SQL condition that selects rows of pairs that some vehicles of a session are in; none selects nothing."""
+    sides = (_among(f"vehicle_id_{side}", vehicles, prefix) for side in (1, 2))
+    return f"{of_sessions([session_id], prefix)} AND ({' OR '.join(sides)})"
+
+
+def _among(column: str, values: Collection[str], prefix: str) -> str:
+    return f"{prefix}{column} IN ({', '.join(map(sql_literal, values))})" if values else "false"

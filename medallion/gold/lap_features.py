@@ -1,8 +1,11 @@
-"""``gold.lap_features``: one row per lap, by the car's counter until official timing is joined (B32, K5)."""
+"""``gold.lap_features``: one row per lap: telemetry from line to line, timing and weather beside it (B32, K5)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,33 +13,133 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.contract import load_contract
+from medallion.gold.changed_laps import LapKey, of_laps, of_vehicle, sessions_of
+from medallion.gold.timed_laps import TimedLap, Vehicle, timed_laps
 from medallion.gold.vehicles import by_vehicle, channel_arrays, last_known
+from medallion.gold.weather import Weather, read_weather
+from medallion.gold.writing import replace_part
+from medallion.io import Lake
+from medallion.silver import telemetry
 from physics.lap_features import lap_features
 
 TABLE = "gold.lap_features"
+# A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on
+# the samples of the lap and on those this far from it, on no others.
+REACH_US: Final = 1_000_000
+_KEY: Final = ("session_id", "vehicle_id", "lap_number")
 
 
-def laps(silver: DataFrame, run_id: str) -> DataFrame:
-    """Features of every lap in ``silver`` (whole laps of ``silver.telemetry``)."""
-    rows = by_vehicle(silver.where("lap_number is not null"), _of_vehicle, load_contract(TABLE), run_id)
+def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None:
+    """Compute laps anew, whole, and write what differs; a lap that has no sample any more goes."""
+    if not laps:
+        return
+    wanted = _wanted(laps, timed_laps(lake, of_laps(laps)))
+    samples = lake.read(telemetry.TABLE).where(samples_of(wanted))
+    rows = features(samples, wanted, read_weather(lake, sessions_of(laps)), run_id)
+    replace_part(lake, rows, TABLE, partial(of_laps, laps))
+
+
+def retimed(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+    """Laps whose row says other times than ``silver.laps``, or is missing though there is telemetry of them.
+
+    Rows whose samples alone have changed are not among them: those changes are followed sample by sample.
+
+    Args:
+        lake: Where the tables are.
+        laps: Laps to look at.
+        timed: What ``silver.laps`` says of them, by session and vehicle.
+    """
+    times = [F.unix_micros(f"lap_{side}_ts") for side in ("start", "end")]
+    sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
+    rows = lake.read(TABLE).where(of_laps(laps)).select(*_KEY, *times, "lap_time_ms", *sectors, "is_valid").collect()
+    there = {LapKey(*row[:3]): (tuple(row[3:5]), tuple(row[5:])) for row in rows}
+    wanted = (lap for found in _wanted(laps, timed).values() for lap in found)
+    return {lap.key for lap in wanted if _differs(lap, *there.get(lap.key, (None, None)))}
+
+
+def samples_of(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> str:
+    """SQL condition that selects the samples that laps depend on, and some between them."""
+    return " OR ".join(f"({of_vehicle(*vehicle)} AND ({_span(laps)}))" for vehicle, laps in sorted(wanted.items()))
+
+
+def features(
+    samples: DataFrame, wanted: Mapping[Vehicle, Sequence[TimedLap]], weather: Mapping[str, Weather], run_id: str
+) -> DataFrame:
+    """Features of laps.
+
+    A lap with an interval has all samples within it, whatever lap number they carry; one without has the samples that
+    carry its number, from the first to the last. A lap without samples has no row.
+
+    Args:
+        samples: Rows of ``silver.telemetry``, all those of :func:`samples_of`.
+        wanted: Laps by session and vehicle.
+        weather: By session.
+        run_id: Job run.
+    """
+
+    def of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
+        session, vehicle = str(frame["session_id"].iloc[0]), str(frame["vehicle_id"].iloc[0])
+        rows = [_of_lap(lap, frame, weather[session]) for lap in wanted[session, vehicle]]
+        return pd.DataFrame([row for row in rows if row]).to_dict(orient="series")  # type: ignore[return-value]
+
+    rows = by_vehicle(samples, of_vehicle, load_contract(TABLE), run_id)
     return rows.withColumn("updated_ts", F.current_timestamp())
 
 
-def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
-    rows = [_of_lap(int(str(lap)), rows) for lap, rows in frame.astype({"lap_number": int}).groupby("lap_number")]
-    return pd.DataFrame(rows).to_dict(orient="series")  # type: ignore[return-value]
+def _wanted(laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> dict[Vehicle, list[TimedLap]]:
+    known = {lap.key: lap for found in timed.values() for lap in found}
+    wanted: defaultdict[Vehicle, list[TimedLap]] = defaultdict(list)
+    for key in laps:
+        wanted[key.session_id, key.vehicle_id].append(known.get(key, TimedLap(key)))
+    return dict(wanted)
 
 
-def _of_lap(lap: int, rows: pd.DataFrame) -> dict[str, Any]:
+def _differs(lap: TimedLap, interval: tuple[int, int] | None, timing: tuple[object, ...] | None) -> bool:
+    """Whether a row with these times, none if there is no row, is not that of the lap."""
+    if timing is None:
+        return lap.samples > 0
+    return timing != (lap.lap_time_ms, *lap.sectors_s, lap.is_valid) or lap.interval_us not in (None, interval)
+
+
+def _span(laps: Sequence[TimedLap]) -> str:
+    intervals = [lap.interval_us for lap in laps]
+    known = [at for at in intervals if at]
+    numbers = [str(lap.key.lap_number) for lap, at in zip(laps, intervals, strict=True) if not at]
+    parts = [f"lap_number IN ({', '.join(numbers)})"] if numbers else []
+    if known:
+        first, last = min(at[0] for at in known) - REACH_US, max(at[1] for at in known) + REACH_US
+        parts.append(f"event_ts BETWEEN timestamp_micros({first}) AND timestamp_micros({last})")
+    return " OR ".join(parts)
+
+
+def _of_lap(lap: TimedLap, rows: pd.DataFrame, weather: Weather) -> dict[str, Any] | None:
+    """Columns of one lap; ``None`` where there is no sample within it."""
     t_us = rows["t_us"].to_numpy(np.int64)
-    features = lap_features(t_us / 1e6, channel_arrays(rows))
+    if lap.interval_us:
+        start, end = lap.interval_us
+        near = rows.iloc[slice(*np.searchsorted(t_us, [start - REACH_US, end + REACH_US + 1]))]
+        own = rows.iloc[slice(*np.searchsorted(t_us, [start, end]))]
+    else:
+        near = own = rows[rows["lap_number"] == lap.key.lap_number]
+        start, end = (int(own["t_us"].min()), int(own["t_us"].max())) if len(own) else (0, 0)
+    if own.empty:
+        return None
     return {
-        **features,
-        "lap_number": lap,
-        "lap_start_ts": pd.Timestamp(int(t_us.min()), unit="us"),
-        "lap_end_ts": pd.Timestamp(int(t_us.max()), unit="us"),
-        "is_synthetic": bool(last_known(rows["is_synthetic"])),
-        "driver_profile": last_known(rows["driver_profile"]),
-        "air_temp_c": rows["ambient_temp_c"].astype(float).mean(),
-        "track_temp_c": rows["track_temp_c"].astype(float).mean(),
+        **lap_features(near["t_us"].to_numpy(np.int64) / 1e6, channel_arrays(near), start / 1e6, end / 1e6),
+        "lap_number": lap.key.lap_number,
+        "lap_start_ts": pd.Timestamp(start, unit="us"),
+        "lap_end_ts": pd.Timestamp(end, unit="us"),
+        "lap_time_ms": lap.lap_time_ms,
+        **{f"sector_{i}_time": time for i, time in enumerate(lap.sectors_s, 1)},
+        "is_valid": lap.is_valid,
+        "is_synthetic": bool(last_known(own["is_synthetic"])),
+        "driver_profile": last_known(own["driver_profile"]),
+        "air_temp_c": _temperature(own["ambient_temp_c"], weather.mean("air_temp_c", start, end)),
+        "track_temp_c": _temperature(own["track_temp_c"], weather.mean("track_temp_c", start, end)),
     }
+
+
+def _temperature(own: pd.Series, measured_c: float) -> float:
+    """What the car itself measured, else what the weather station did."""
+    mean_c = float(own.astype(float).mean())
+    return measured_c if np.isnan(mean_c) else mean_c

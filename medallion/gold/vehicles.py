@@ -48,7 +48,8 @@ def feature_schema(contract: Contract, *, without: tuple[str, ...] = ()) -> str:
 
 
 def _carried(column: Column) -> str:
-    return {"INT": "double", "TIMESTAMP": "timestamp"}.get(column.physical_type, column.physical_type)
+    kinds = {"INT": "double", "BIGINT": "double", "TIMESTAMP": "timestamp"}
+    return kinds.get(column.physical_type, column.physical_type)
 
 
 def by_vehicle(
@@ -64,7 +65,7 @@ def by_vehicle(
     """
     names = [c.name for c in contract.columns if c.name not in _STAMPS]
     schema = feature_schema(contract, without=_STAMPS)
-    numbers = [c.name for c in contract.columns if c.physical_type in ("DOUBLE", "INT")]
+    numbers = [c.name for c in contract.columns if c.physical_type in ("DOUBLE", "INT", "BIGINT")]
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
         result = pd.DataFrame(dict(function(ordered(frame))))

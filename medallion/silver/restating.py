@@ -94,8 +94,11 @@ def _write_sessions(lake: Lake, sessions: list[str], run_id: str) -> None:
         F.countDistinct("vehicle_id").cast("int").alias("n_vehicles"), F.count(F.lit(1)).alias("n_samples"),
         F.max("source").alias("source"), synthetic.alias("synthetic"),
     )  # fmt: skip
-    named = summary.select(
-        "session_id", "track_id", "start_ts", "end_ts", "n_vehicles", "n_samples", "source",
+    # A session whose messages do not name their track may have been given one (`silver.tracks`): that stays.
+    given = lake.read(SESSIONS).select("session_id", F.col("track_id").alias("given_track_id"))
+    named = summary.join(given, "session_id", "left").select(
+        "session_id", F.coalesce("track_id", "given_track_id").alias("track_id"),
+        "start_ts", "end_ts", "n_vehicles", "n_samples", "source",
         F.when(race != "", F.regexp_replace("session_id", r"-R\d+$", "")).alias("event"),
         F.when(F.col("synthetic"), "sim").when(race != "", "race").alias("session_type"),
         F.when(race != "", race.cast("int")).alias("race_number"),

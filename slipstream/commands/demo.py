@@ -31,7 +31,7 @@ def demo(
     laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 4,
     seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 2,
 ) -> None:
-    """Run the main job once: a race into Kafka, through bronze, silver and gold, to its laps and results and a model.
+    """Run the main job once: a race into Kafka, through bronze, silver and gold, to a driver's report and a model.
 
     A second run with the same seed sends the same messages again: bronze grows, silver and gold do not.
     """
@@ -151,6 +151,23 @@ def _model(lake: Lake) -> tuple[Trained, Scored]:
     return trained, score_style(lake, tracker, MODEL, lake.settings.style_threshold)
 
 
+def _driver_report(settings: AppConfig) -> list[str]:
+    """Write the report of the driver who came second, with most to learn from the winner; returns its summary."""
+    from serving.driver_report import gather
+    from serving.sql import query
+    from slipstream.driver_report import write_report
+    from slipstream.driver_view import console_lines
+
+    second = query(
+        f"select session_id, vehicle_id from silver.results where session_id like 'demo-{TRACKS[0]}-%' "
+        "and vehicle_id is not null order by position = 2 desc, position limit 1",
+        settings,
+    ).to_pylist()[0]
+    found = gather(settings, second["session_id"], second["vehicle_id"])
+    write_report(found, settings.reports_dir / "drivers")
+    return console_lines(found)
+
+
 def _show(console: Console, settings: AppConfig, trained: Trained, scored: Scored, wall_s: float) -> None:
     from infra.stack import endpoints
     from serving.balance import lake_balance
@@ -163,7 +180,10 @@ def _show(console: Console, settings: AppConfig, trained: Trained, scored: Score
     console.print(balance.summary())
     docs = next((settings.reports_dir / "quality").rglob("data_docs/**/index.html"), None)
     console.print()
+    console.print("\n".join(_driver_report(settings)), soft_wrap=True, highlight=False)
+    console.print()
     for what, where in (
+        ("driver's reports", settings.reports_dir / "drivers"),
         ("laps and styles", picture),
         ("confusion, importance", settings.reports_dir / "style"),
         ("MLflow", trained.page),
@@ -173,8 +193,8 @@ def _show(console: Console, settings: AppConfig, trained: Trained, scored: Score
     console.print("\nTry next:")
     for line in (
         'slipstream sql "select label, count(*) from gold.style_predictions group by label"',
-        'slipstream sql "select vehicle_number, position, laps, fl_time_s from silver.results order by 2"',
-        "slipstream describe silver.telemetry",
+        "slipstream laps check",
+        f"slipstream track show {TRACKS[0]}",
         "slipstream doctor",
         "slipstream produce replay <GR Cup files> && slipstream run",
         "slipstream down",

@@ -95,9 +95,9 @@ def indianapolis(data_dir: Path) -> tuple[Circuit, dict[tuple[str, int], LapTrac
     """Indianapolis: its circuit, and the race laps of two cars."""
     readings = pl.read_parquet(data_dir / "grcup/indianapolis/indianapolis_r1_2cars_fullrace.parquet")
     readings = readings.filter(pl.col("lap") < 1000)
-    radians = pl.col("telemetry_name").is_in(["latitude", "longitude"])
+    is_sixtieth = pl.col("telemetry_name").is_in(["latitude", "longitude"])
     value = pl.col("telemetry_value")
-    readings = readings.with_columns(pl.when(radians).then(value.degrees()).otherwise(value))
+    readings = readings.with_columns(pl.when(is_sixtieth).then(value * 60.0).otherwise(value))
     laps = {}
     for (car,), rows in readings.group_by("vehicle_id", maintain_order=True):
         starts = rows.group_by("lap").agg(pl.col("timestamp").min()).sort("lap")

@@ -1,0 +1,196 @@
+"""``gold.dptad_scores`` and ``gold.dptad_events``: how each lap was driven, and its incidents (B12-B18).
+
+A lap's rows follow from its samples, its circuit and the version of its track's thresholds, and from nothing else: not
+from other laps, nor from the order in which laps arrive. A track that has no thresholds yet is calibrated once, on the
+first session with laps enough; all its laps are then judged again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import pandas as pd
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from conf.contract import Column, load_contract
+from conf.laps import load_lap_rules
+from medallion.gold import dptad_thresholds
+from medallion.gold.changed_laps import LapKey, of_laps, of_sessions, sessions_of
+from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
+from medallion.io import Lake
+from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
+from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
+from physics.circuit import Circuit, LapTrace
+from physics.dptad import CATEGORIES, analyse_lap
+from physics.dptad.reference import REFERENCE_NAME, reference_lap
+
+SCORES: Final = "gold.dptad_scores"
+EVENTS: Final = "gold.dptad_events"
+TABLES: Final = (SCORES, EVENTS, dptad_thresholds.TABLE)
+_IGNORED: Final = ("run_id", "updated_ts", "compute_ms")
+_STAMPS: Final = ("updated_ts", "run_id")
+_PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind a safety car
+
+
+@dataclass(frozen=True)
+class Court:
+    """What the laps of one session are judged by.
+
+    Attributes:
+        circuit: Where they were driven, where that is known.
+        calibration: What is usual there.
+    """
+
+    circuit: Circuit | None
+    calibration: Calibration
+
+
+def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
+    """Bring scores and events of laps up to date; returns how many laps have a row.
+
+    Laps that are no more, or have lost their telemetry, lose their rows. Laps of these tracks that were judged by other
+    thresholds than the newest are judged again, so a run that was killed after it had calibrated leaves nothing behind.
+    """
+    if not laps:
+        return 0
+    todo, courts = _convene(lake, sorted(set(laps)), run_id)
+    rows = judged(lap_samples(lake, todo, _against()), courts).persist()
+    try:
+        count = rows.count()
+        inside = f"({of_sessions(sessions_of(todo), 't.')}) AND ({of_laps(todo, 't.')})"
+        for table, found in ((SCORES, scores(rows)), (EVENTS, events(rows))):
+            stamped = found.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
+            lake.upsert(stamped, table, ignore=_IGNORED, delete_where=inside, prune=inside)
+    finally:
+        rows.unpersist()
+    return count
+
+
+def judged(samples: DataFrame, courts: Mapping[str, Court]) -> DataFrame:
+    """One row a lap: the columns of ``gold.dptad_scores``, and ``events``.
+
+    Args:
+        samples: From :func:`~medallion.silver.lap_traces.lap_samples`, with ``against``.
+        courts: By session.
+    """
+    known, names = dict(courts), [c.name for c in _of(SCORES)] + ["events"]
+
+    def judge(frame: pd.DataFrame) -> pd.DataFrame:
+        row = judge_lap(frame, known[frame["session_id"].iloc[0]])
+        # As objects, so that what is missing is None: pandas would make it NaN, which is no text.
+        return pd.DataFrame([[row.get(name) for name in names]], columns=names, dtype=object)
+
+    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(EVENTS) if c.name not in LAP)
+    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(SCORES))
+    return by_lap(samples, judge, f"{schema}, events array<struct<{own}>>")
+
+
+def scores(rows: DataFrame) -> DataFrame:
+    """Columns of ``gold.dptad_scores`` of judged laps; what has no value is null."""
+    doubles = [c.name for c in _of(SCORES) if c.physical_type == "DOUBLE"]
+    return rows.drop("events").withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
+
+
+def events(rows: DataFrame) -> DataFrame:
+    """Columns of ``gold.dptad_events`` of judged laps, one row an incident."""
+    return rows.select(*LAP, F.explode("events").alias("event")).select(*LAP, "event.*")
+
+
+def judge_lap(frame: pd.DataFrame, court: Court) -> dict[str, Any]:
+    """Scores and events of one lap, or why it was not judged.
+
+    Args:
+        frame: The lap's samples in order of time.
+        court: What it is judged by.
+    """
+    first = frame.iloc[0]
+    row = {
+        "session_id": first["session_id"],
+        "vehicle_id": first["vehicle_id"],
+        "lap_number": int(first["lap_number"]),
+        "is_synthetic": is_synthetic(frame),
+    }
+    trace = _trace(frame, court.circuit)
+    if isinstance(trace, str):
+        return row | _refused(trace)
+    return row | _judged(row, trace, int(first["start_us"]), court)
+
+
+def _trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
+    """The lap's trace, or why it cannot be judged."""
+    if len(against := frame["against"].iloc[0]):
+        return "; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against)
+    return trace_of(frame, circuit)
+
+
+def _against() -> SparkColumn:
+    """What makes a lap unfit for one of ``_PURPOSES``."""
+    nothing = F.array().cast("array<string>")
+    reasons = (F.coalesce(F.col("unfit_for").getItem(purpose), nothing) for purpose in _PURPOSES)
+    return F.array_distinct(F.concat(*reasons)).alias("against")
+
+
+def _refused(reason: str) -> dict[str, Any]:
+    return {"insights": [f"Not judged: {reason}"], "reasons": dict.fromkeys(CATEGORIES, reason), "events": []}
+
+
+def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, court: Court) -> dict[str, Any]:
+    began = time.perf_counter()
+    reference = reference_lap(court.circuit, court.calibration.stretch_s) if court.circuit else None
+    analysis = analyse_lap(
+        trace,
+        court.circuit,
+        court.calibration.thresholds,
+        start_us=start_us,
+        references=() if reference is None else (reference,),
+        reference_name=REFERENCE_NAME,
+    )
+    found = [
+        asdict(event)
+        | {
+            "event_ts": pd.Timestamp(start_us + round(event.t_lap_s * 1e6), unit="us"),
+            "microsector_id": None,
+            "thresholds_version": analysis.thresholds_label,
+            "is_synthetic": row["is_synthetic"],
+        }
+        for event in analysis.events
+    ]
+    return analysis.columns() | {"events": found, "compute_ms": 1000.0 * (time.perf_counter() - began)}
+
+
+def _convene(lake: Lake, laps: Sequence[LapKey], run_id: str) -> tuple[list[LapKey], dict[str, Court]]:
+    """The laps to judge, and what each session's are judged by."""
+    tracks = track_ids(lake, sessions_of(laps))
+    circuits = circuits_by_track(lake, set(tracks.values()))
+    known = dptad_thresholds.latest(lake, circuits)
+    for track in sorted(circuits.keys() - known.keys()):
+        here = [session for session, of in tracks.items() if of == track]
+        made = dptad_thresholds.calibrate_first(lake, circuits[track], here, run_id)
+        if made is not None:
+            known[track] = made
+    todo = set(laps)
+    for track, calibration in known.items():
+        everywhere = sessions_on(lake, track)
+        tracks |= dict.fromkeys(everywhere, track)
+        todo |= _judged_otherwise(lake, everywhere, calibration.thresholds.label)
+    courts = {
+        session: Court(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
+        for session in sessions_of(todo)
+    }
+    return sorted(todo), courts
+
+
+def _judged_otherwise(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
+    """Laps of sessions that were judged by other thresholds than these."""
+    rows = lake.read(SCORES).where(of_sessions(sessions)).where(F.col("thresholds_version") != label)
+    return {LapKey(*row) for row in rows.select(*LAP).collect()}
+
+
+def _of(table: str) -> list[Column]:
+    """Columns of a table that follow from a lap."""
+    return [c for c in load_contract(table).columns if c.name not in _STAMPS]

@@ -1,0 +1,112 @@
+"""``gold.dptad_thresholds``: what is usual on a track, calibrated on laps driven there and frozen under a version."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from medallion.gold.changed_laps import LapKey, of_sessions
+from medallion.io import Lake
+from medallion.schema import sql_literal
+from medallion.silver.lap_traces import LAPS, lap_samples, traces
+from medallion.silver.track_rows import spread
+from physics.circuit import Circuit
+from physics.dptad import Thresholds, calibrate, unit_of
+from physics.dptad.calibrate import FEWEST_LAPS
+from physics.dptad.reference import reference_times_s
+
+TABLE: Final = "gold.dptad_thresholds"
+MOST_LAPS: Final = 120
+"""Laps calibrated on: more do not move a 95th percentile, and they all have to be in one place."""
+_PURPOSE: Final = "pace"
+_SCHEMA: Final = (
+    "track_id string, version int, name string, value double, unit string, n_laps int, sessions array<string>"
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What laps of a track are judged by.
+
+    Attributes:
+        thresholds: Limits and scales.
+        stretch_s: What a good lap takes on each corner's stretch of road, by corner number.
+    """
+
+    thresholds: Thresholds
+    stretch_s: Mapping[int, float] = field(default_factory=dict)
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """Rows of the table."""
+        of = self.thresholds
+        stretches = [(f"stretch.{number}.time_s", seconds, "s") for number, seconds in self.stretch_s.items()]
+        values = [(name, value, unit_of(name)) for name, value in of.rows()] + stretches
+        return [(of.track_id, of.version, *one, of.n_laps, list(of.sessions)) for one in values]
+
+
+UNCALIBRATED: Final = Calibration(Thresholds())
+
+
+def latest(lake: Lake, tracks: Iterable[str]) -> dict[str, Calibration]:
+    """Newest calibration of each track that has one."""
+    listed = ", ".join(sql_literal(track) for track in sorted(tracks))
+    if not listed:
+        return {}
+    found: defaultdict[str, defaultdict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in lake.read(TABLE).where(f"track_id in ({listed})").collect():
+        found[row.track_id][row.version].append(row)
+    return {track: _calibration(track, max(versions), versions[max(versions)]) for track, versions in found.items()}
+
+
+def _calibration(track: str, version: int, rows: Sequence[Row]) -> Calibration:
+    values = {row["name"]: row.value for row in rows}
+    stretches = {int(name.split(".")[1]): values.pop(name) for name in [*values] if name.startswith("stretch.")}
+    thresholds = Thresholds.from_rows(track, version, values.items(), rows[0].n_laps, rows[0].sessions)
+    return Calibration(thresholds, dict(sorted(stretches.items())))
+
+
+def laps_to_calibrate_on(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
+    """Laps of sessions that are fit for pace and have telemetry, at most ``MOST_LAPS``, spread evenly."""
+    rows = lake.read(LAPS).where(of_sessions(sessions)).where("sample_count > 0 and lap_start_ts < lap_end_ts")
+    fit = rows.where(F.array_contains("fit_for", _PURPOSE)).select("session_id", "vehicle_id", "lap_number").collect()
+    return spread(sorted(LapKey(*row) for row in fit), MOST_LAPS)
+
+
+def make_calibration(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Calibration:
+    """Calibrate on the laps of sessions that were driven on a circuit; nothing is written.
+
+    Raises:
+        ValueError: If there are too few usable laps.
+    """
+    laps = laps_to_calibrate_on(lake, sessions)
+    samples = lap_samples(lake, laps).toPandas()
+    found = traces(samples, dict.fromkeys(sessions, circuit))
+    usable = [trace for _, trace in found]
+    used = sorted({lap.session_id for lap, _ in found})
+    thresholds = calibrate(usable, circuit.track_id, version, circuit, used)
+    return Calibration(thresholds, reference_times_s(usable, circuit))
+
+
+def calibrate_first(lake: Lake, circuit: Circuit, sessions: Sequence[str], run_id: str) -> Calibration | None:
+    """Version 1 of a track's thresholds, from the first of the sessions that has laps enough; ``None`` if none has."""
+    for session in sorted(sessions):
+        if len(laps_to_calibrate_on(lake, [session])) < FEWEST_LAPS:
+            continue
+        try:
+            made = make_calibration(lake, circuit, [session], 1)
+        except ValueError:  # laps enough, but too few of them with speed throughout and times of their own
+            continue
+        write(lake, made, run_id)
+        return made
+    return None
+
+
+def write(lake: Lake, calibration: Calibration, run_id: str) -> None:
+    """Add a version to the table."""
+    rows = lake.spark.createDataFrame(calibration.rows(), _SCHEMA)
+    lake.upsert(rows.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}), TABLE)

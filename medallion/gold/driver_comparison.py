@@ -1,0 +1,22 @@
+"""``gold.driver_comparison``: every two drivers of a session, once, the lower vehicle id first (B27, B39)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import combinations
+
+from medallion.gold.session_drivers import SessionDrivers
+from physics.driver_laps import Row
+from physics.drivers.comparison import contender
+from physics.drivers.head_to_head import head_to_head
+
+TABLE = "gold.driver_comparison"
+
+
+def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
+    """Rows of the pairs that some vehicles of a session are in."""
+    if not vehicles:
+        return []
+    field = [contender(d, session.scores.get(d.vehicle_id)) for d in session.drivers]
+    pairs = combinations(field, 2)  # drivers are in the order of their vehicles
+    return [head_to_head(a, b).row() for a, b in pairs if not {a.vehicle_id, b.vehicle_id}.isdisjoint(vehicles)]

@@ -1,0 +1,64 @@
+"""The gold tables over the drivers of sessions, brought up to date vehicle by vehicle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Final
+
+from pyspark.sql import functions as F
+
+from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
+from medallion.gold.changed_laps import of_pairs, of_sessions, of_vehicles
+from medallion.gold.session_drivers import SCORES, SessionDrivers, session_drivers
+from medallion.gold.timed_laps import Vehicle
+from medallion.gold.vehicles import VEHICLE
+from medallion.gold.writing import frame_of, replace_part
+from medallion.io import Lake
+from physics.driver_laps import Row
+
+Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
+Part = Callable[[str, Collection[str], str], str]
+_OF_VEHICLES: Final[tuple[tuple[str, Rows, Part], ...]] = (
+    (siwtl.TABLE, siwtl.rows, of_vehicles),
+    (stints.TABLE, stints.rows, of_vehicles),
+    (driver_summary.TABLE, driver_summary.rows, of_vehicles),
+    (driver_comparison.TABLE, driver_comparison.rows, of_pairs),
+)
+TABLES: Final = (*(table for table, _, _ in _OF_VEHICLES), fleet_summary.TABLE)
+
+
+def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: str) -> None:
+    """Sum up vehicles of sessions anew, and the sessions as a whole, and write what differs.
+
+    Args:
+        lake: Where the tables are.
+        changed: Vehicles by session; one that has no lap any more loses its rows. A session without vehicles is
+            summed up as a whole only.
+        run_id: Job run.
+    """
+    if not changed:
+        return
+    sessions = session_drivers(lake, sorted(changed))
+    vehicles = {session: sorted(found) for session, found in sorted(changed.items()) if found}
+    for table, rows_of, part in _OF_VEHICLES if vehicles else ():
+        rows = [row for session, found in vehicles.items() for row in rows_of(sessions[session], found)]
+        replace_part(lake, frame_of(lake, table, rows, run_id), table, partial(_any, part, vehicles))
+    fleets = [row for session in sessions.values() for row in fleet_summary.rows(session)]
+    found = frame_of(lake, fleet_summary.TABLE, fleets, run_id)
+    replace_part(lake, found, fleet_summary.TABLE, partial(of_sessions, sorted(changed)))
+
+
+def _any(part: Part, vehicles: Mapping[str, Collection[str]], prefix: str) -> str:
+    return " OR ".join(f"({part(session, found, prefix)})" for session, found in vehicles.items())
+
+
+def rescored(lake: Lake) -> set[Vehicle]:
+    """Vehicles whose laps have other anomaly scores than their summary says.
+
+    A track's first calibration judges all laps that were ever driven there, whichever laps have changed.
+    """
+    scores = lake.read(SCORES).groupBy(*VEHICLE).agg(F.avg("overall_score").alias("now"))
+    said = lake.read(driver_summary.TABLE).select(*VEHICLE, F.col("dptad_overall_avg").alias("said"))
+    differs = "(now IS NULL) <> (said IS NULL) OR abs(now - said) > 1e-9"
+    return {(r.session_id, r.vehicle_id) for r in said.join(scores, VEHICLE, "left").where(differs).collect()}

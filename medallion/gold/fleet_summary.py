@@ -1,0 +1,14 @@
+"""``gold.fleet_summary``: the whole field of a session in one row (B26, B28, B40)."""
+
+from __future__ import annotations
+
+from medallion.gold.session_drivers import SessionDrivers
+from physics.driver_laps import Row
+from physics.drivers.fleet import fleet_summary
+
+TABLE = "gold.fleet_summary"
+
+
+def rows(session: SessionDrivers) -> list[Row]:
+    """The session's row; none where no one has driven a lap."""
+    return [fleet_summary(session.session_id, session.drivers, session.conditions).row()] if session.drivers else []

@@ -1,0 +1,143 @@
+"""The drivers of sessions, summed up by the pure functions from what silver and gold hold of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from medallion.gold.changed_laps import of_sessions
+from medallion.gold.timed_laps import TABLE as LAPS
+from medallion.gold.timed_laps import Vehicle
+from medallion.gold.vehicles import VEHICLE
+from medallion.gold.weather import Weather, read_weather
+from medallion.io import Lake
+from physics.driver_laps import DriverLaps, driver_laps, null
+from physics.drivers.fleet import Conditions
+from physics.drivers.head_to_head import DPTAD
+from physics.drivers.summary import DriverSummary, Elsewhere, driver_summary
+
+SCORES = "gold.dptad_scores"
+STYLES = "gold.style_predictions"
+_COLUMNS: Final = (
+    *("lap_number", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time"),
+    *("fit_for", "flag_at_finish", "pit_in", "top_speed_kmh"),
+)
+_CATEGORIES: Final = (*DPTAD, "overall")
+
+
+@dataclass(frozen=True)
+class SessionDrivers:
+    """A session's field.
+
+    Attributes:
+        session_id: Session.
+        drivers: Everyone with a lap, by vehicle.
+        scores: Mean anomaly score by vehicle and category (``brake``, ``throttle``, ``steering``, ``speed``,
+            ``overall``), 0-100, where there is one.
+        conditions: Weather while laps were driven.
+    """
+
+    session_id: str
+    drivers: tuple[DriverSummary, ...]
+    scores: Mapping[str, Mapping[str, float]]
+    conditions: Conditions
+
+
+def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
+    """Read sessions and sum up their drivers, by session."""
+    where = of_sessions(sessions)
+    laps, weather = _laps(lake, where), read_weather(lake, sessions)
+    scores = mean_scores(lake.read(SCORES).where(where).collect())
+    elsewhere = _elsewhere(lake, where, scores)
+    found = {}
+    for session in sessions:
+        own = laps[session]
+        drivers = (
+            driver_summary(known, elsewhere.get((session, vehicle), Elsewhere()))
+            for vehicle, known in laps_by_vehicle(session, own).items()
+        )
+        of_session = {vehicle: mean for (name, vehicle), mean in scores.items() if name == session}
+        found[session] = SessionDrivers(session, tuple(drivers), of_session, conditions(weather[session], own))
+    return found
+
+
+def laps_by_vehicle(session_id: str, rows: Iterable[Any]) -> dict[str, DriverLaps]:
+    """Rows of ``silver.laps`` of one session as each driver's laps, by vehicle."""
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row["vehicle_id"]].append(row)
+    return {
+        vehicle: driver_laps(session_id, vehicle, {name: [lap[name] for lap in laps] for name in _COLUMNS})
+        for vehicle, laps in sorted(found.items())
+    }
+
+
+def mean_scores(rows: Iterable[Any]) -> dict[Vehicle, dict[str, float]]:
+    """Mean anomaly scores by session and vehicle, and category, from rows of ``gold.dptad_scores``."""
+    found: defaultdict[Vehicle, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in sorted(rows, key=lambda r: r["lap_number"]):
+        for category in _CATEGORIES:
+            if row[f"{category}_score"] is not None:
+                found[row["session_id"], row["vehicle_id"]][category].append(row[f"{category}_score"])
+    return {v: {name: float(np.mean(values)) for name, values in scores.items()} for v, scores in found.items()}
+
+
+def conditions(weather: Weather, laps: Sequence[Any]) -> Conditions:
+    """Weather from the first start to the last end of a session's laps; unknown where no lap has a time of day."""
+    starts = [lap["start_us"] for lap in laps if lap["start_us"] is not None]
+    ends = [lap["end_us"] for lap in laps if lap["end_us"] is not None]
+    if not (starts and ends):
+        return Conditions()
+    span = (min(starts), max(ends))
+    rain = weather.during("rain", *span)
+    return Conditions(
+        null(weather.mean("air_temp_c", *span)),
+        null(weather.mean("track_temp_c", *span)),
+        ("wet" if rain.any() else "dry") if rain.size else None,
+    )
+
+
+def _laps(lake: Lake, where: str) -> defaultdict[str, list[Row]]:
+    times = [F.unix_micros(f"lap_{end}_ts").alias(f"{end}_us") for end in ("start", "end")]
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in lake.read(LAPS).where(where).select(*VEHICLE, *_COLUMNS, *times).collect():
+        found[row.session_id].append(row)
+    return found
+
+
+def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]) -> dict[Vehicle, Elsewhere]:
+    entries, results = (_by_vehicle(lake, table, where) for table in ("silver.entries", "silver.results"))
+    known = lake.read("silver.drivers").where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
+    drivers, styles = {r.vehicle_id: r.driver_id for r in known}, _aggressive_shares(lake, where)
+    return {
+        vehicle: Elsewhere(
+            driver_id=drivers.get(vehicle[1]),
+            vehicle_number=_of(entries, vehicle, "vehicle_number"),
+            vehicle_class=_of(results, vehicle, "vehicle_class"),
+            position=_of(results, vehicle, "position"),
+            gap_first_s=_of(results, vehicle, "gap_first_s"),
+            dptad_overall_avg=scores.get(vehicle, {}).get("overall"),
+            style_aggressive_share=styles.get(vehicle),
+        )
+        for vehicle in entries
+    }
+
+
+def _by_vehicle(lake: Lake, table: str, where: str) -> dict[Vehicle, Row]:
+    return {(row.session_id, row.vehicle_id): row for row in lake.read(table).where(where).collect()}
+
+
+def _of(rows: Mapping[Vehicle, Row], vehicle: Vehicle, column: str) -> Any:
+    return rows[vehicle][column] if vehicle in rows else None
+
+
+def _aggressive_shares(lake: Lake, where: str) -> dict[Vehicle, float]:
+    share = F.avg(F.when(F.col("label") == "AGGRESSIVE", 1.0).otherwise(0.0)).alias("share")
+    rows = lake.read(STYLES).where(where).where("label IS NOT NULL").groupBy(*VEHICLE).agg(share)
+    return {(r.session_id, r.vehicle_id): r.share for r in rows.collect()}

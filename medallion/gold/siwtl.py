@@ -1,0 +1,15 @@
+"""``gold.siwtl``: each driver's smart ideal weighted target lap (B19-B23)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from medallion.gold.session_drivers import SessionDrivers
+from physics.driver_laps import Row
+
+TABLE = "gold.siwtl"
+
+
+def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
+    """Rows of some vehicles of a session."""
+    return [d.target.row() for d in session.drivers if d.vehicle_id in vehicles]

@@ -1,0 +1,15 @@
+"""``gold.stints``: each driver's stints and pace segments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from medallion.gold.session_drivers import SessionDrivers
+from physics.driver_laps import Row
+
+TABLE = "gold.stints"
+
+
+def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
+    """Rows of some vehicles of a session."""
+    return [s.row() for d in session.drivers if d.vehicle_id in vehicles for s in d.segments]

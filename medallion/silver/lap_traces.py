@@ -1,0 +1,108 @@
+"""From laps to their samples, and from a lap's samples to the trace that the analyses take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from medallion.gold.changed_laps import LapKey, of_laps, of_sessions, sessions_of
+from medallion.io import Lake
+from medallion.silver import telemetry
+from physics.circuit import Circuit, LapTrace
+from physics.lap_distance import lap_trace
+
+LAPS: Final = "silver.laps"
+LAP: Final = ["session_id", "vehicle_id", "lap_number"]
+CHANNELS: Final = (
+    "speed_kmh", "throttle_pct", "brake_front_bar", "brake_pct", "steering_deg", "gear", "rpm", "accel_long_g",
+    "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
+)  # fmt: skip
+_MOST_UNSEEN: Final = 0.1  # share of a lap
+
+OfLap = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFrame:
+    """Samples of laps that have a start and an end: ``t_us``, channels as doubles, and the lap's own columns.
+
+    Args:
+        lake: Where the tables are.
+        laps: Which laps.
+        of_lap: What to have of ``silver.laps`` beside ``start_us``, ``end_us`` and ``fit_for``.
+    """
+    wanted, sessions = of_laps(laps), of_sessions(sessions_of(laps))
+    start, end = (F.unix_micros(f"lap_{side}_ts").alias(f"{side}_us") for side in ("start", "end"))
+    own = lake.read(LAPS).where(sessions).where(wanted).where("lap_start_ts < lap_end_ts")
+    own = own.select(*LAP, start, end, "fit_for", *of_lap)
+    channels = [F.col(name).cast("double").alias(name) for name in CHANNELS]
+    samples = lake.read(telemetry.TABLE).where(sessions).where(wanted)
+    samples = samples.select(
+        *LAP, F.unix_micros("event_ts").alias("t_us"), "ecu_seq", "clock_source", "is_synthetic", *channels
+    )
+    return samples.join(F.broadcast(own), LAP)
+
+
+def by_lap(samples: DataFrame, function: OfLap, schema: str) -> DataFrame:
+    """Apply a function to the samples of each lap, in order of time; ties by sequence, whatever the partitions."""
+
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        return function(in_order(frame))
+
+    return samples.groupBy(*LAP).applyInPandas(apply, schema)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """One lap's samples in order of time."""
+    return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
+
+
+def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
+    """The trace of one lap, or why rates and distances of this lap cannot be trusted.
+
+    A sample from while the car's clock stood still has no time of its own and is left out.
+
+    Args:
+        frame: The lap's samples of :func:`lap_samples`, in order of time.
+        circuit: Gives the scale of distance; ``None`` leaves it as its source measures it.
+    """
+    start_us, end_us = int(frame["start_us"].iloc[0]), int(frame["end_us"].iloc[0])
+    timed = frame[frame["clock_source"] != "arrival"]
+    if len(timed) < (1.0 - _MOST_UNSEEN) * len(frame):
+        return f"the car's clock stood still for {1 - len(timed) / len(frame):.0%} of the lap's samples"
+    t_s = (timed["t_us"].to_numpy(np.int64) - start_us) / 1e6
+    channels = {name: timed[name].to_numpy(np.float64, na_value=np.nan) for name in CHANNELS}
+    try:
+        trace = lap_trace(t_s, channels, (end_us - start_us) / 1e6, circuit)
+    except ValueError as error:
+        return str(error)
+    unseen = sum(gap.end_s - gap.start_s for gap in trace.speed_gaps) / trace.lap_time_s
+    if unseen > _MOST_UNSEEN:
+        return f"speed is missing for {unseen:.0%} of the lap, more than {_MOST_UNSEEN:.0%}"
+    return trace
+
+
+def traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
+    """Traces of collected laps in the order of their keys; laps without one are left out.
+
+    Args:
+        samples: Rows of :func:`lap_samples`.
+        circuits: Circuit of each session, where it is known.
+    """
+    found = []
+    for _, rows in samples.groupby(LAP, sort=True):
+        first = rows.iloc[0]
+        lap = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
+        trace = trace_of(in_order(rows), circuits.get(lap.session_id))
+        if not isinstance(trace, str):
+            found.append((lap, trace))
+    return found
+
+
+def is_synthetic(frame: pd.DataFrame) -> bool:
+    """Whether any sample of the lap is simulated."""
+    return bool(frame["is_synthetic"].eq(True).any())

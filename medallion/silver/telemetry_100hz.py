@@ -1,0 +1,125 @@
+"""``silver.telemetry_100hz``: laps on an even grid of 100 Hz (G7), those fit to be compared or learned from.
+
+A lap's rows follow from its samples and its circuit. They are many, so laps are compared with what the table holds by a
+digest, and only those that differ are written, whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from conf.contract import load_contract
+from medallion.gold.changed_laps import LapKey, of_laps, of_sessions, sessions_of
+from medallion.io import Lake
+from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
+from medallion.silver.tracks import circuits_of
+from physics.circuit import Circuit, LapTrace
+from physics.projection import plane_metres
+from physics.resample import RATE_HZ, EvenLap, resample
+
+TABLE: Final = "silver.telemetry_100hz"
+PURPOSES: Final = ("ghost", "pace")
+_WHOLE: Final = ("gear", "sector_id", "microsector_id")
+_STEP_US: Final = 1_000_000 // RATE_HZ
+_READ: Final = (
+    "speed_kmh", "throttle_pct", "brake_front_bar", "brake_pct", "steering_deg", "gear", "rpm", "accel_long_g",
+    "accel_lat_g",
+)  # fmt: skip
+
+
+def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
+    """Bring the even grid of laps up to date; returns how many laps were written or removed.
+
+    Laps that are no longer fit for comparison lose their rows.
+    """
+    if not laps:
+        return 0
+    known = sorted(set(laps))
+    circuits = circuits_of(lake, sessions_of(known))
+    rows = even_laps(lap_samples(lake, known), circuits).withColumn("run_id", F.lit(run_id)).persist()
+    try:
+        there = lake.read(TABLE).where(of_sessions(sessions_of(known))).where(of_laps(known))
+        now, before = _digests(rows), _digests(there)
+        differ = [lap for lap in known if now.get(lap) != before.get(lap)]
+        if differ:
+            where = f"({of_sessions(sessions_of(differ))}) AND ({of_laps(differ)})"
+            lake.replace(rows.where(where), TABLE, where)
+    finally:
+        rows.unpersist()
+    return len(differ)
+
+
+def even_laps(samples: DataFrame, circuits: Mapping[str, Circuit]) -> DataFrame:
+    """Rows of ``silver.telemetry_100hz`` of the laps that are fit for one of ``PURPOSES`` and can be resampled.
+
+    Args:
+        samples: From :func:`~medallion.silver.lap_traces.lap_samples`.
+        circuits: By session, where they are known.
+    """
+    columns = [c for c in load_contract(TABLE).columns if c.name != "run_id"]
+    names = [c.name for c in columns]
+    known = dict(circuits)
+
+    def even(frame: pd.DataFrame) -> pd.DataFrame:
+        lap = even_lap(frame, known.get(frame["session_id"].iloc[0]))
+        return pd.DataFrame(columns=names) if lap is None else lap.reindex(columns=names)
+
+    # Whole numbers that may be missing travel as doubles: pandas has no null among integers.
+    schema = ", ".join(f"{c.name} {'double' if c.name in _WHOLE else c.physical_type}" for c in columns)
+    fit = samples.where(F.arrays_overlap("fit_for", F.array(*map(F.lit, PURPOSES))))
+    doubles = [c.name for c in columns if c.physical_type == "DOUBLE" or c.name in _WHOLE]
+    found = by_lap(fit, even, schema).withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
+    return found.withColumns({name: F.col(name).cast("int") for name in _WHOLE})
+
+
+def even_lap(frame: pd.DataFrame, circuit: Circuit | None) -> pd.DataFrame | None:
+    """One lap on the grid, ``None`` where it has no distance or its times cannot be trusted.
+
+    Args:
+        frame: The lap's samples in order of time.
+        circuit: Where it was driven.
+    """
+    trace = trace_of(frame, circuit)
+    if isinstance(trace, str):
+        return None
+    even = resample(trace)
+    first = frame.iloc[0]
+    at_us = int(first["start_us"]) + even.sample_idx * _STEP_US
+    return pd.DataFrame(
+        {
+            **{name: first[name] for name in LAP},
+            "sample_idx": even.sample_idx,
+            "t_lap_s": even.t_lap_s,
+            "event_ts": pd.to_datetime(at_us, unit="us"),
+            "lap_distance_m": even.lap_distance_m,
+            **{name: even.channels[name] for name in _READ},
+            **_places(even, trace, circuit),
+            "is_interpolated": even.is_interpolated,
+            "is_synthetic": is_synthetic(frame),
+        }
+    )
+
+
+def _places(even: EvenLap, trace: LapTrace, circuit: Circuit | None) -> dict[str, Any]:
+    """Position on the circuit's plane, sector, and what the distance follows."""
+    x, y = even.channels["x_m"], even.channels["y_m"]
+    if circuit is not None and circuit.origin_deg is not None:
+        x, y = plane_metres(even.channels["lat_deg"], even.channels["lon_deg"], circuit.origin_deg)
+    sector: Any = np.nan
+    if circuit is not None and circuit.sector_ends_m:
+        sector = 1.0 + np.searchsorted(circuit.sector_ends_m, even.lap_distance_m, side="right")
+    return {"x_m": x, "y_m": y, "sector_id": sector, "distance_source": trace.distance_source}
+
+
+def _digests(rows: DataFrame) -> dict[LapKey, tuple[int, str]]:
+    """Number of rows and a sum over their contents, by lap."""
+    content = [name for name in load_contract(TABLE).column_names if name not in ("run_id", *LAP)]
+    total = F.sum(F.xxhash64(*content).cast("decimal(38,0)")).cast("string").alias("digest")
+    found = rows.groupBy(*LAP).agg(F.count(F.lit(1)).alias("n"), total).collect()
+    return {LapKey(r.session_id, r.vehicle_id, r.lap_number): (r.n, r.digest) for r in found}

@@ -1,0 +1,251 @@
+"""``silver.tracks``: circuits built from the laps of sessions; and which session was driven on which circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from conf.contract import load_contract
+from medallion.gold.changed_laps import LapKey, of_sessions
+from medallion.io import Lake
+from medallion.schema import sql_literal
+from medallion.silver.lap_traces import LAP, LAPS, lap_samples, traces
+from medallion.silver.restating import SESSIONS
+from medallion.silver.track_rows import (
+    MOST_LAPS,
+    LapRow,
+    TrackError,
+    choose_laps,
+    circuit_from,
+    circuit_row,
+    lap_key,
+    own_circuit,
+    pit_loss,
+    refuse_own,
+    sectors_of,
+    spread,
+)
+from physics.circuit import Circuit, LapTrace, with_names
+from physics.dead_reckoning import build_by_dead_reckoning
+from physics.lap_distance import MAX_SILENCE_S
+from physics.projection import fixes_of
+from physics.track_build import BuiltTrack, build_from_positions
+
+TABLE: Final = "silver.tracks"
+_LENGTHS_APART: Final = 0.03  # positions in a wrong unit are further off; a speedometer that is 1 % off is common
+_NOT_CONTENT: Final = ("version", "updated_ts", "run_id")
+
+
+@dataclass(frozen=True)
+class TrackPlan:
+    """What to build.
+
+    Attributes:
+        track_id: Name of the track in tables.
+        sessions: Sessions whose laps it is built from.
+        title: Name for people; the track's id where there is none.
+        corner_names: Names of corners by their numbers.
+    """
+
+    track_id: str
+    sessions: tuple[str, ...]
+    title: str | None = None
+    corner_names: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackRow:
+    """A built track as it goes into the table.
+
+    Attributes:
+        circuit: The circuit.
+        row: Columns of ``silver.tracks``.
+        is_new: Whether the table holds something else, or nothing.
+    """
+
+    circuit: Circuit
+    row: Mapping[str, Any]
+    is_new: bool
+
+
+def circuits_of(lake: Lake, sessions: Iterable[str]) -> dict[str, Circuit]:
+    """Circuit of each session, by session; sessions whose track nobody has built or named are left out.
+
+    The circuits can be pickled, and so be sent to executors.
+    """
+    tracks = track_ids(lake, sessions)
+    circuits = circuits_by_track(lake, set(tracks.values()))
+    return {session: circuits[track] for session, track in tracks.items() if track in circuits}
+
+
+def track_ids(lake: Lake, sessions: Iterable[str]) -> dict[str, str]:
+    """Track of each session, where it is known."""
+    rows = lake.read(SESSIONS).where(of_sessions(sessions)).where("track_id is not null")
+    return {row.session_id: row.track_id for row in rows.select("session_id", "track_id").collect()}
+
+
+def sessions_on(lake: Lake, track_id: str) -> list[str]:
+    """Sessions that were driven on a track, sorted."""
+    rows = lake.read(SESSIONS).where(f"track_id = {sql_literal(track_id)}").select("session_id").collect()
+    return sorted(row.session_id for row in rows)
+
+
+def circuits_by_track(lake: Lake, tracks: Iterable[str]) -> dict[str, Circuit]:
+    """Circuits by track: those of our own from their files, the others from ``silver.tracks``."""
+    found = {track: circuit for track in tracks if (circuit := own_circuit(track)) is not None}
+    others = sorted(set(tracks) - found.keys())
+    if others:
+        listed = ", ".join(map(sql_literal, others))
+        for row in lake.read(TABLE).where(f"track_id in ({listed})").collect():
+            found[row.track_id] = circuit_from(row.asDict(recursive=True))
+    return found
+
+
+def driven_laps(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
+    """Keys of all laps of sessions that have telemetry, sorted."""
+    rows = lake.read(LAPS).where(of_sessions(sessions)).where("sample_count > 0").select(*LAP).collect()
+    return sorted(LapKey(*row) for row in rows)
+
+
+def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
+    """Build a track from the laps of sessions; nothing is written.
+
+    Positions give its line, else speed and lateral acceleration do. Official sector times, where there are any, give
+    the sector ends.
+
+    Raises:
+        TrackError: If the name is that of a track of our own, there is no such session, it names its track itself,
+            no lap fits, or positions and driven distance contradict each other.
+        ValueError: If a name is for a corner that is not there, or a lap lacks a channel.
+    """
+    refuse_own(plan.track_id)
+    laps = _lap_rows(lake, plan.sessions)
+    chosen = choose_laps(laps)
+    built = _build(lake, plan, chosen)
+    circuit = with_names(built.circuit, dict(plan.corner_names))
+    sectors = sectors_of(_sector_laps(lake, laps, circuit))
+    circuit = replace(circuit, sector_ends_m=sectors.ends_m if sectors else ())
+    stops = pit_loss(laps)
+    row: dict[str, Any] = circuit_row(circuit) | {
+        "name": plan.title or plan.track_id,
+        "sector_residual_p95_s": sectors.residual_p95_s if sectors else None,
+        "n_sector_laps": sectors.laps if sectors else None,
+        "pit_loss_s": stops.seconds if stops else None,
+        "n_pit_stops": stops.stops if stops else None,
+        "n_laps_default": _race_laps(lake, plan.sessions),
+        "spread_m": built.spread_m,
+        "misclosure_m": built.misclosure_m,
+        "driven_m": built.driven_m,
+        "n_laps": built.laps,
+        "sessions": sorted(plan.sessions),
+        "is_synthetic": any(bool(lap["is_synthetic"]) for lap in chosen),
+    }
+    before = _before(lake, plan.track_id)
+    if before is None:
+        return TrackRow(circuit, row | {"version": 1}, is_new=True)
+    is_new = any(before[name] != row.get(name) for name in _content())
+    return TrackRow(circuit, row | {"version": before["version"] + is_new}, is_new)
+
+
+def write_track(lake: Lake, made: TrackRow, run_id: str) -> None:
+    """Write a built track, and the sessions that it was built from as driven on it."""
+    columns = [c for c in load_contract(TABLE).columns if c.name != "updated_ts"]
+    values = dict(made.row) | {"run_id": run_id}
+    schema = ", ".join(f"{c.name} {c.physical_type}" for c in columns)
+    frame = lake.spark.createDataFrame([tuple(values.get(c.name) for c in columns)], schema)
+    lake.upsert(frame.withColumn("updated_ts", F.current_timestamp()), TABLE)
+    assign(lake, made.circuit.track_id, made.row["sessions"], run_id)
+
+
+def assign(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str) -> None:
+    """Note that sessions were driven on a track.
+
+    Raises:
+        TrackError: If there is no such session, or its messages name another track.
+    """
+    rows = _session_rows(lake, sessions)
+    for session, row in rows.items():
+        if row.track_id is not None and row.track_id != track_id and own_circuit(row.track_id):
+            raise TrackError(f"session {session} was driven on {row.track_id}, as its messages say: leave it out")
+    stamp = {"track_id": F.lit(track_id), "updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}
+    lake.upsert(lake.read(SESSIONS).where(of_sessions(rows)).withColumns(stamp), SESSIONS)
+
+
+def _session_rows(lake: Lake, sessions: Sequence[str]) -> dict[str, Row]:
+    found = {row.session_id: row for row in lake.read(SESSIONS).where(of_sessions(sessions)).collect()}
+    if missing := sorted(set(sessions) - found.keys()):
+        known = sorted(row.session_id for row in lake.read(SESSIONS).select("session_id").collect())
+        raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(known) or 'none'}")
+    return found
+
+
+def _lap_rows(lake: Lake, sessions: Sequence[str]) -> list[LapRow]:
+    for session, row in _session_rows(lake, sessions).items():
+        if row.track_id is not None and own_circuit(row.track_id):
+            raise TrackError(
+                f"session {session} was driven on {row.track_id}, whose file is conf/tracks/{row.track_id}.yaml: "
+                "there is nothing to build"
+            )
+    return [row.asDict(recursive=True) for row in lake.read(LAPS).where(of_sessions(sessions)).collect()]
+
+
+def _build(lake: Lake, plan: TrackPlan, chosen: Sequence[LapRow]) -> BuiltTrack:
+    keys = [LapKey(*lap_key(lap)) for lap in chosen]
+    found = [trace for _, trace in traces(lap_samples(lake, keys).toPandas(), {})]
+    if not found:
+        raise TrackError(
+            f"no lap fits: of {len(keys)} whole laps none has speed throughout and times of its own; "
+            "name a session whose telemetry is complete"
+        )
+    placed = [trace for trace in found if _is_placed(trace)]
+    if not placed:
+        return build_by_dead_reckoning(found, plan.track_id)
+    built = build_from_positions(placed, plan.track_id)
+    length, driven = built.circuit.length_m, built.driven_m
+    if abs(driven / length - 1.0) > _LENGTHS_APART:
+        raise TrackError(
+            f"by their positions the laps are {length:.0f} m long, by speed or distance sensor {driven:.0f} m: see "
+            "the unit of the positions in conf/channels.yaml"
+        )
+    return built
+
+
+def _is_placed(trace: LapTrace) -> bool:
+    """Whether a lap has positions without a long silence."""
+    for names, origin in ((("lat_deg", "lon_deg"), (0.0, 0.0)), (("x_m", "y_m"), None)):
+        fixes = fixes_of(trace.t_s, {name: trace.channels[name] for name in names}, origin)
+        if fixes is not None:
+            edges = np.concatenate([[0.0], fixes.t_s, [trace.lap_time_s]])
+            return float(np.diff(edges).max()) <= MAX_SILENCE_S
+    return False
+
+
+def _sector_laps(lake: Lake, laps: Sequence[LapRow], circuit: Circuit) -> list[tuple[LapTrace, LapRow]]:
+    """Laps fit for sectors, on the circuit's scale of distance."""
+    suited = sorted((lap for lap in laps if "sectors" in lap["fit_for"] and lap["sample_count"]), key=lap_key)
+    if not suited:
+        return []
+    fit = {lap_key(lap): lap for lap in spread(suited, MOST_LAPS)}
+    keys = [LapKey(*key) for key in fit]
+    circuits = {key.session_id: circuit for key in keys}
+    found = traces(lap_samples(lake, keys).toPandas(), circuits)
+    return [(trace, fit[key.session_id, key.vehicle_id, key.lap_number]) for key, trace in found]
+
+
+def _race_laps(lake: Lake, sessions: Sequence[str]) -> int | None:
+    row = lake.read("silver.results").where(of_sessions(sessions)).agg(F.max("laps")).first()
+    return None if row is None else row[0]
+
+
+def _before(lake: Lake, track_id: str) -> dict[str, Any] | None:
+    row = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}").first()
+    return None if row is None else row.asDict(recursive=True)
+
+
+def _content() -> list[str]:
+    return [name for name in load_contract(TABLE).column_names if name not in _NOT_CONTENT]

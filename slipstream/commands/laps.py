@@ -1,0 +1,160 @@
+"""``laps``: list them, check them against the official results, compare two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from slipstream.console import print_json, summary
+
+if TYPE_CHECKING:
+    from serving.comparison import ComparedLaps
+
+app = typer.Typer()
+laps = typer.Typer(no_args_is_help=True, help="Laps: list, check against the results, compare two.")
+app.add_typer(laps, name="laps", rich_help_panel="Query")
+
+Format = Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")]
+Session = Annotated[str | None, typer.Option(help="Session; may be left out where there is only one.")]
+Lap = Annotated[str, typer.Argument(metavar="SESSION/VEHICLE/LAP", show_default=False)]
+
+
+@laps.command("list")
+def list_laps(
+    session: Session = None,
+    vehicle: Annotated[str | None, typer.Option(help="Vehicle id, or the number it raced under.")] = None,
+    output: Format = "table",
+) -> None:
+    """List the laps of a session: times, sectors, where they are from, what speaks against them, what they are fit for.
+
+    `slipstream laps list --session barber-R1 --vehicle 13` · `slipstream laps list --session sim-1 --format csv`
+    """
+    from conf.settings import get_settings
+    from serving.laps import of_vehicle, only_session, read_laps
+    from slipstream.lap_tables import lap_rows, laps_sentence, laps_table
+
+    settings = get_settings()
+    found = read_laps(settings, only_session(settings, session))
+    found = of_vehicle(found, vehicle) if vehicle else found
+    if output == "table":
+        _print(laps_table(found))
+    else:
+        _write(lap_rows(found), output)
+    summary(laps_sentence(found), err=output != "table")
+
+
+@laps.command()
+def check(
+    session: Annotated[str | None, typer.Option(help="Session; all of them if left out.")] = None,
+    output: Format = "table",
+) -> None:
+    """Check the laps and the best lap of every entry against the official results, and say why where they differ.
+
+    Official sheets leave lap 1 out of the fastest lap, and so does this.
+
+    `slipstream laps check --session barber-R1`
+    """
+    from conf.settings import get_settings
+    from serving.result_check import check_results
+    from slipstream.lap_tables import check_rows, check_table
+
+    found = check_results(get_settings(), session)
+    if output == "table":
+        _print(check_table(found))
+    else:
+        _write(check_rows(found), output)
+    agree = sum(one.agrees for one in found)
+    summary(f"{agree:,} of {len(found):,} entries agree with the results", err=output != "table")
+
+
+@laps.command()
+def compare(
+    lap: Lap,
+    reference: Lap,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")] = None,
+    output: Format = "table",
+    save: Annotated[
+        bool, typer.Option("--save", help="Write it to gold.lap_comparison and gold.corner_reports (starts Spark).")
+    ] = False,
+) -> None:
+    """Compare a lap with a reference: time lost in each corner and on each straight, and why.
+
+    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's best lap that is fit for pace.
+
+    `slipstream laps compare barber-R1/46/best barber-R1/13/best --plot laps.png`
+
+    `slipstream laps compare sim-1/sim-44/3 sim-1/sim-44/best --format json`
+    """
+    from conf.settings import get_settings
+    from serving.comparison import compare_named
+    from serving.laps import LapName
+
+    names = (LapName.parse(lap), LapName.parse(reference))
+    found = _compare_and_save(*names) if save else compare_named(get_settings(), *names)
+    _show(found, output)
+    if plot:
+        from slipstream.lap_plots import comparison_figure
+        from slipstream.plot_style import save as save_figure
+
+        typer.echo(f"plot: {save_figure(comparison_figure(found), plot)}", err=output != "table")
+    summary(found.headline, err=output != "table")
+
+
+def _show(found: ComparedLaps, output: str) -> None:
+    from slipstream.lap_tables import comparison_facts, piece_rows_of, report_table, sectors_sentence
+
+    if output == "json":
+        print_json(comparison_facts(found))
+        return
+    if output == "csv":
+        _write(piece_rows_of(found), output)
+        return
+    if (table := report_table(found)) is not None:
+        _print(table)
+    for line in (sectors_sentence(found), *found.notes):
+        if line:
+            typer.echo(line)
+
+
+def _compare_and_save(lap: Any, reference: Any) -> ComparedLaps:
+    """Compare within a job run, which notes the tables' versions before they are read."""
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from medallion.gold.lap_comparison import TABLES, write_comparison
+    from medallion.provenance import job_run
+    from serving.comparison import INPUTS, compare_named
+    from slipstream.lap_tables import pair_of, piece_rows_of, point_rows_of
+    from streaming.job import open_lake
+
+    with Console(stderr=True).status("starting Spark …"):
+        lake = open_lake(get_settings(), "slipstream-laps-compare")
+    with job_run(lake, "laps_compare", INPUTS, TABLES) as run:
+        found = compare_named(lake.settings, lap, reference)
+        points, pieces = point_rows_of(found), piece_rows_of(found)
+        run.rows_in = len(found.lap.trace.t_s) + len(found.reference.trace.t_s)
+        run.rows_out = write_comparison(lake, pair_of(found), points, pieces, run.run_id)
+    typer.echo(
+        f"saved: {len(points):,} rows in {TABLES[0]}, {len(pieces):,} in {TABLES[1]} (run {run.run_id})", err=True
+    )
+    return found
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    from serving.render import print_wide
+
+    print_wide(Console(), table)
+
+
+def _write(rows: Iterable[dict[str, Any]], output: str) -> None:
+    import pyarrow as pa
+
+    from serving.output import write_csv, write_json
+
+    write = write_csv if output == "csv" else write_json
+    write(pa.Table.from_pylist(list(rows)).to_reader(), typer.get_binary_stream("stdout"))

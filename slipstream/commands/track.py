@@ -1,0 +1,310 @@
+"""``track``: circuits from telemetry, which session was driven where, what is usual there, and a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slipstream.console import DryRun, Format, print_json, summary
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from medallion.io import Lake
+    from medallion.track_jobs import Done
+    from slipstream.tracks import KnownTrack
+
+app = typer.Typer()
+track = typer.Typer(no_args_is_help=True, help="Circuits built from telemetry: build, calibrate, list, draw.")
+app.add_typer(track, name="track", rich_help_panel="Jobs")
+
+Sessions = Annotated[list[str], typer.Option("--session", help="A session driven there; repeat it for more.")]
+Name = Annotated[str, typer.Argument(help="As `slipstream track list` has it.", show_default=False)]
+
+
+def _corner_names(given: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Names of corners from ``5=Museum``."""
+    found = []
+    for text in given:
+        number, equals, name = text.partition("=")
+        if not (equals and number.isdigit() and name.strip()):
+            raise typer.BadParameter(f"'{text}' is not NUMBER=NAME, such as 5=Museum", param_hint="--corner-name")
+        found.append((int(number), name.strip()))
+    return tuple(sorted(found))
+
+
+def _lap(text: str | None) -> tuple[str, str, int] | None:
+    """Session, vehicle and lap from ``SESSION/VEHICLE/LAP``."""
+    if text is None:
+        return None
+    parts = text.split("/")
+    if len(parts) != 3 or not parts[2].isdigit():
+        raise typer.BadParameter(f"'{text}' is not SESSION/VEHICLE/LAP, such as sim-1/sim-44/3", param_hint="--events")
+    return parts[0], parts[1], int(parts[2])
+
+
+@track.command()
+def build(
+    sessions: Sessions,
+    name: Annotated[str, typer.Option(help="Name of the track in tables.")],
+    title: Annotated[str | None, typer.Option(help="Name for people; the name if left out.")] = None,
+    corner_names: Annotated[
+        list[str] | None, typer.Option("--corner-name", metavar="NUMBER=NAME", help="Name a corner; repeat it.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Build a circuit from the laps of sessions, and all that follows from it.
+
+    Positions give the line; without them speed and lateral acceleration do. Official sector times give the sector ends.
+
+    `slipstream track build --session barber-R1 --name barber --corner-name 5=Museum`
+    """
+    from conf.settings import get_settings
+    from medallion.silver.track_rows import choose_laps, refuse_own
+    from slipstream.tracks import lap_rows
+
+    names = _corner_names(corner_names or [])
+    refuse_own(name)
+    chosen = choose_laps(lap_rows(get_settings(), sessions))
+    if dry_run:
+        cars = len({(lap["session_id"], lap["vehicle_id"]) for lap in chosen})
+        summary(f"would build {name} from {len(chosen)} laps of {cars} cars; nothing written")
+        return
+    from medallion.silver.tracks import TrackPlan
+    from medallion.track_jobs import build_track
+
+    plan = TrackPlan(name, tuple(dict.fromkeys(sessions)), title, names)
+    lake, say = _lake(), f"building {name} from {len(chosen)} laps …"
+    with _status(say):
+        done = build_track(lake, plan)
+    _say_built(name, done)
+
+
+def _say_built(name: str, done: Done) -> None:
+    if done.track is None:
+        return
+    row, circuit = done.track.row, done.track.circuit
+    parts = [
+        f"{circuit.length_m:,.0f} m from {row['n_laps']} laps ({row['source']})",
+        f"{len(circuit.corners)} corners",
+    ]
+    if row["sector_residual_p95_s"] is not None:
+        parts.append(f"sector times within {row['sector_residual_p95_s']:.3f} s (p95, {row['n_sector_laps']} laps)")
+    state = "" if done.is_new else ", unchanged"
+    summary(f"{name} version {row['version']}{state}: {', '.join(parts)}; {_followed(done)}")
+
+
+def _followed(done: Done) -> str:
+    thresholds = "no thresholds" if done.thresholds is None else f"thresholds version {done.thresholds}"
+    return f"{done.laps:,} laps brought up to date, {thresholds} (run {done.run_id})"
+
+
+@track.command()
+def assign(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
+    """Say that sessions were driven on a track that is known already, and bring up to date what follows.
+
+    `slipstream track assign barber --session barber-R2`
+    """
+    from conf.settings import get_settings
+    from slipstream.tracks import known_track, lap_rows
+
+    known_track(get_settings(), name)
+    laps = lap_rows(get_settings(), sessions)
+    if dry_run:
+        summary(f"would note {', '.join(sessions)} as driven on {name}, {len(laps):,} laps; nothing written")
+        return
+    from medallion.track_jobs import assign_sessions
+
+    lake = _lake()
+    with _status(f"bringing laps on {name} up to date …"):
+        done = assign_sessions(lake, name, sessions)
+    summary(f"{', '.join(sessions)} was driven on {name}; {_followed(done)}")
+
+
+@track.command()
+def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
+    """Calibrate what DPTAD takes for usual on a track, as a new version, and judge all laps there by it.
+
+    `slipstream track calibrate barber --session barber-R1`
+    """
+    from conf.settings import get_settings
+    from slipstream.tracks import known_track, lap_rows
+
+    known_track(get_settings(), name)
+    fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(get_settings(), sessions))
+    if dry_run:
+        summary(f"would calibrate {name} on {fit:,} laps of {', '.join(sessions)}; nothing written")
+        return
+    from medallion.track_jobs import calibrate_track
+
+    lake = _lake()
+    with _status(f"calibrating {name} …"):
+        done = calibrate_track(lake, name, sessions)
+    state = "" if done.is_new else " (unchanged)"
+    summary(f"{name}: thresholds version {done.thresholds}{state}, {done.laps:,} laps judged (run {done.run_id})")
+
+
+@track.command("list")
+def list_tracks(output: Format = "table") -> None:
+    """List the tracks: those that come with Slipstream, and those built in this lake.
+
+    `slipstream track list` · `slipstream track list --format json`
+    """
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from serving.render import print_wide
+    from slipstream.tracks import known_tracks, sessions_by_track
+
+    settings = get_settings()
+    tracks, sessions = known_tracks(settings), sessions_by_track(settings)
+    facts = [_facts(one) | {"driven": sessions.get(one.circuit.track_id, [])} for one in tracks]
+    if output == "json":
+        print_json(facts)
+        return
+    print_wide(Console(), _tracks_table(facts))
+    summary(f"{len(tracks)} tracks, {sum(one.row is not None for one in tracks)} of them built in this lake")
+
+
+@track.command()
+def show(
+    name: Name,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")] = None,
+    events: Annotated[
+        str | None,
+        typer.Option(metavar="SESSION/VEHICLE/LAP", help="Put the events of a lap on the map, and where it brakes."),
+    ] = None,
+    output: Format = "table",
+) -> None:
+    """Show a track: corners, sector ends, how well it is known; and draw it.
+
+    `slipstream track show barber --plot barber.png`
+
+    `slipstream track show alder-ridge --plot lap.png --events sim-1/sim-44/3`
+    """
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from serving.render import print_wide
+    from slipstream.tracks import known_track, lap_on_map
+
+    settings, lap = get_settings(), _lap(events)
+    found = known_track(settings, name)
+    on_map = None if lap is None else lap_on_map(settings, lap)
+    if output == "json":
+        print_json(_facts(found) | {"corners": _corners(found), "events": list(on_map.events) if on_map else None})
+    else:
+        print_wide(Console(), _corners_table(found))
+        if on_map:
+            print_wide(Console(), _events_table(on_map.events))
+        summary(_sentence(found))
+    if plot:
+        from slipstream.track_map import draw_track
+
+        draw_track(found.circuit, plot, _title(found), _sentence(found), on_map)
+        typer.echo(f"plot: {plot}", err=output == "json")
+
+
+def _facts(one: KnownTrack) -> dict[str, Any]:
+    circuit, row = one.circuit, one.row or {}
+    names = (
+        "version", "n_laps", "spread_m", "misclosure_m", "sector_residual_p95_s", "n_sector_laps", "pit_loss_s",
+        "n_laps_default", "sessions",
+    )  # fmt: skip
+    return {
+        "track_id": circuit.track_id,
+        "name": one.title,
+        "length_m": circuit.length_m,
+        "n_corners": len(circuit.corners),
+        "sector_ends_m": list(circuit.sector_ends_m),
+        "source": circuit.source if one.row else "file",
+        "origin_deg": circuit.origin_deg,
+        **{name: row.get(name) for name in names},
+    }
+
+
+def _corners(one: KnownTrack) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [asdict(corner) for corner in one.circuit.corners]
+
+
+def _title(one: KnownTrack) -> str:
+    return f"{one.title}, {one.circuit.length_m:,.0f} m, {len(one.circuit.corners)} corners"
+
+
+def _sentence(one: KnownTrack) -> str:
+    """What the circuit is known from, and how well."""
+    if one.row is None:
+        return f"{one.circuit.track_id}: from its file, conf/tracks/{one.circuit.track_id}.yaml"
+    row = one.row
+    how = (
+        "positions"
+        if row["source"] == "gps"
+        else "speed and lateral acceleration (dead reckoning: a map, not a survey)"
+    )
+    parts = [f"{row['track_id']} version {row['version']}: from {how} of {row['n_laps']} laps"]
+    parts.append(f"lines of single laps {row['spread_m']:.1f} m beside it in the median")
+    if row["sector_residual_p95_s"] is not None:
+        parts.append(f"sector times within {row['sector_residual_p95_s']:.3f} s (p95 of {row['n_sector_laps']} laps)")
+    return "; ".join(parts)
+
+
+def _tracks_table(facts: Sequence[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table("track", "name", "length, m", "corners", "from", "laps", "sector p95, s", "pit loss, s", "sessions")
+    for one in facts:
+        table.add_row(
+            one["track_id"], one["name"], f"{one['length_m']:,.0f}", str(one["n_corners"]), one["source"],
+            _number(one["n_laps"], 0), _number(one["sector_residual_p95_s"], 3), _number(one["pit_loss_s"], 1),
+            ", ".join(one["driven"]),
+        )  # fmt: skip
+    return table
+
+
+def _corners_table(one: KnownTrack) -> Table:
+    from rich.table import Table
+
+    ends = ", ".join(f"{end:,.0f} m" for end in one.circuit.sector_ends_m) or "not known"
+    table = Table(
+        "corner", "entry, m", "apex, m", "exit, m", "direction", "radius, m", caption=f"sectors end at {ends}"
+    )
+    table.title, table.title_justify = _title(one), "left"
+    for corner in one.circuit.corners:
+        places = (f"{at:,.0f}" for at in (corner.entry_m, corner.apex_m, corner.exit_m))
+        table.add_row(corner.label, *places, corner.direction, f"{corner.radius_m:,.0f}")
+    return table
+
+
+def _events_table(events: Sequence[Any]) -> Table:
+    from rich.table import Table
+
+    table = Table("at, m", "time, s", "corner", "phase", "event", "severity", "what")
+    for event in events:
+        table.add_row(
+            f"{event['lap_distance_m']:,.0f}", f"{event['t_lap_s']:.2f}", event["corner"] or "",
+            event["lap_phase"] or "", event["event_type"], event["severity"], event["message"],
+        )  # fmt: skip
+    return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _lake() -> Lake:
+    from conf.settings import get_settings
+    from streaming.job import open_lake
+
+    with _status("starting Spark …"):
+        return open_lake(get_settings(), "slipstream-track")
+
+
+def _status(text: str) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)

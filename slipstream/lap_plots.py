@@ -1,0 +1,238 @@
+"""Two laps drawn: channels and time lost over distance, and where on the track it was lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from physics.circuit import Circuit, Corner
+from physics.corner_report import CornerReport
+from physics.drivers.wording import clock
+from physics.lap_comparison import LapComparison
+from serving.comparison import ComparedLaps
+from slipstream.plot_style import FAINT, GAINED, INK, LAP, LOST, MUTED, REFERENCE, lost_to_gained, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.float64]
+
+_SMOOTHING_M: Final = 25.0
+_PER_M: Final = 100.0
+_LEAST_SCALE_S: Final = 0.02
+_LABEL_SHARE: Final = 0.03  # of the lap: corners closer than this have their labels at two heights
+_ROAD: Final = "#DFE3E8"
+_PANELS: Final = (
+    ("speed_kmh", "Speed, km/h", 3.0),
+    ("throttle_pct", "Throttle, %", 1.2),
+    ("brake_front_bar", "Brake, bar", 1.2),
+)
+
+
+def comparison_figure(found: ComparedLaps) -> Figure:
+    """The whole comparison on one sheet: traces to the left, map and pieces to the right."""
+    with styled():
+        figure = new_figure(13.0, 8.2)
+        heights = [*(height for _, _, height in _PANELS), 1.8]
+        left, right = figure.subfigures(1, 2, width_ratios=[2.1, 1.0])  # type: ignore[misc]
+        draw_traces(list(left.subplots(len(heights), 1, sharex=True, height_ratios=heights)), found)
+        if found.circuit is None or found.report is None:
+            right.text(0.5, 0.5, found.no_circuit or "", ha="center", va="center", wrap=True, color=MUTED)
+        else:
+            above, below = right.subplots(2, 1, height_ratios=[1.15, 1.0])
+            draw_loss_map(above, found.comparison, found.circuit)
+            draw_pieces(below, found.report)
+        figure.suptitle(found.headline, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+    return figure
+
+
+def traces_figure(found: ComparedLaps, width_in: float = 9.6, height_in: float = 5.2) -> Figure:
+    """The traces alone."""
+    with styled():
+        figure = new_figure(width_in, height_in)
+        heights = [*(height for _, _, height in _PANELS), 1.8]
+        draw_traces(list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)), found)
+    return figure
+
+
+def loss_map_figure(comparison: LapComparison, circuit: Circuit) -> Figure:
+    """The map alone."""
+    with styled():
+        figure = new_figure(4.6, 4.2)
+        draw_loss_map(figure.subplots(), comparison, circuit)
+    return figure
+
+
+def draw_traces(axes: list[Axes], found: ComparedLaps) -> None:
+    """Speed, throttle, brake, and time lost, over distance; corners marked.
+
+    Args:
+        axes: Four, one below the other, sharing their horizontal axis.
+        found: The comparison.
+    """
+    one, where = found.comparison, found.comparison.distance_m
+    for panel, (channel, label, _) in zip(axes, _PANELS, strict=False):
+        panel.plot(where, one.reference[channel], color=REFERENCE, lw=1.1, label=_name(found, "reference"))
+        panel.plot(where, one.lap[channel], color=LAP, lw=1.4, label=_name(found, "lap"))
+        panel.set_ylabel(label)
+        if not (np.isfinite(one.lap[channel]).any() or np.isfinite(one.reference[channel]).any()):
+            panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color=MUTED)
+            panel.set_yticks([])
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.12), ncols=2, borderaxespad=0.0)
+    _draw_delta(axes[-1], one)
+    for panel in axes:
+        panel.set_xlim(0.0, where[-1])
+        panel.grid(visible=True, axis="y", color=FAINT, lw=0.8)
+    _mark_corners(axes, found.circuit)
+    axes[-1].set_xlabel("Distance from the line, m")
+
+
+def draw_loss_map(axes: Axes, comparison: LapComparison, circuit: Circuit) -> None:
+    """The circuit, coloured by the time lost in each place."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import Normalize
+
+    loss = local_loss(comparison)
+    most = max(_LEAST_SCALE_S, float(np.quantile(np.abs(loss), 0.98)))
+    points = place(circuit, comparison.distance_m)
+    norm, colours = Normalize(-most, most), lost_to_gained()
+    whole = np.vstack([points, points[:1]])
+    axes.plot(*whole.T, color=_ROAD, lw=8.0, solid_joinstyle="round", zorder=1)
+    pieces = np.stack([points[:-1], points[1:]], axis=1)
+    lines = LineCollection(list(pieces), cmap=colours, norm=norm, lw=4.0, capstyle="round", zorder=2)
+    lines.set_array((loss[:-1] + loss[1:]) / 2)
+    axes.add_collection(lines)
+    label_circuit(axes, circuit)
+    bar = axes.figure.colorbar(
+        ScalarMappable(norm, colours), ax=axes, location="bottom", shrink=0.7, aspect=30, pad=0.02
+    )
+    bar.set_label(f"Time lost per {_PER_M:.0f} m, s (green: gained)")
+    bar.outline.set_visible(False)
+
+
+def draw_pieces(axes: Axes, report: CornerReport) -> None:
+    """A bar for each corner and straight, in driving order."""
+    lost = [piece.time_lost_s for piece in report.pieces]
+    rows = np.arange(len(lost))
+    axes.barh(rows, lost, color=[LOST if s > 0 else GAINED for s in lost], height=0.72)
+    axes.axvline(0.0, color=MUTED, lw=0.8)
+    axes.set_yticks(rows, [piece.label for piece in report.pieces])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=True, axis="x", color=FAINT, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(f"Time lost, s (in all {report.lap_delta_s:+.3f} s)")
+
+
+def local_loss(comparison: LapComparison) -> Array:
+    """Time lost per 100 m at each distance, smoothed over about 25 m, shape (n,)."""
+    where = comparison.distance_m
+    step = float(np.median(np.diff(where)))
+    even = np.arange(0.0, where[-1], step)
+    delta = np.interp(even, where, comparison.delta_s)
+    rate = np.gradient(gaussian_filter1d(delta, _SMOOTHING_M / step, mode="nearest"), step) * _PER_M
+    return np.asarray(np.interp(where, even, rate), dtype=np.float64)
+
+
+def place(circuit: Circuit, distance_m: Array | float) -> Array:
+    """Position of distances along the line, shape (..., 2)."""
+    line = circuit.line
+    axes = (np.interp(distance_m, line.s_m, axis, period=line.length_m) for axis in (line.x_m, line.y_m))
+    return np.stack(list(axes), axis=-1)
+
+
+def label_circuit(axes: Axes, circuit: Circuit) -> None:
+    """Numbers of the corners beside them, a bar across the line where laps begin, and the way round."""
+    line = circuit.line
+    reach = 0.06 * float(max(np.ptp(line.x_m), np.ptp(line.y_m)))
+    left = _left(circuit, 0.0)
+    ends = np.stack([place(circuit, 0.0) - left * reach * 0.45, place(circuit, 0.0) + left * reach * 0.45])
+    axes.plot(*ends.T, color=INK, lw=2.4, solid_capstyle="butt", zorder=4)
+    tip = place(circuit, 0.0) + left * reach * 0.75
+    way = np.array([left[1], -left[0]]) * reach * 1.3
+    arrow = {"arrowstyle": "-|>", "color": INK, "lw": 1.2, "shrinkA": 0.0, "shrinkB": 0.0}
+    axes.annotate("", xy=tuple(tip + way), xytext=tuple(tip), arrowprops=arrow, zorder=4)
+    taken = [tip, tip + way / 2, tip + way, *ends]
+    for corner in circuit.corners:
+        at = _free_place(circuit, corner, reach, taken)
+        taken.append(at)
+        axes.text(at[0], at[1], corner_number(corner), ha="center", va="center", fontsize=8.0, weight="bold", zorder=5)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.margins(0.08)
+
+
+def corner_number(corner: Corner) -> str:
+    """``T5``."""
+    return f"T{corner.number}"
+
+
+def _free_place(circuit: Circuit, corner: Corner, reach_m: float, taken: list[Array]) -> Array:
+    """Beside the apex, outside if it can be: the first place clear of the line and of what is there, else the best."""
+    line = np.column_stack([circuit.line.x_m, circuit.line.y_m])
+    apex, outward = place(circuit, corner.apex_m), _left(circuit, corner.apex_m)
+    outward = outward * (-1.0 if corner.direction == "left" else 1.0)
+    best, most = apex, -np.inf
+    for far in (1.0, -1.0, 1.6, -1.6, 2.2, -2.2):
+        at = apex + outward * reach_m * far
+        clear = min(float(np.hypot(*(line - at).T).min()), 0.8 * float(np.hypot(*(np.array(taken) - at).T).min()))
+        if clear >= 0.75 * reach_m:
+            return at
+        if clear > most:
+            best, most = at, clear
+    return best
+
+
+def _draw_delta(axes: Axes, found: LapComparison) -> None:
+    where, delta = found.distance_m, found.delta_s
+    axes.axhline(0.0, color=MUTED, lw=0.8)
+    axes.fill_between(where, delta, 0.0, where=delta >= 0.0, interpolate=True, color=LOST, alpha=0.25, lw=0)
+    axes.fill_between(where, delta, 0.0, where=delta <= 0.0, interpolate=True, color=GAINED, alpha=0.25, lw=0)
+    axes.plot(where, delta, color=INK, lw=1.4)
+    axes.annotate(
+        f"{delta[-1]:+.3f} s", (where[-1], delta[-1]), xytext=(4, 0), textcoords="offset points", va="center",
+        fontsize=8.5, fontweight="bold", annotation_clip=False,
+    )  # fmt: skip
+    axes.set_ylabel("Time lost, s")
+
+
+def _mark_corners(axes: list[Axes], circuit: Circuit | None) -> None:
+    if circuit is None:
+        return
+    last, raised = -np.inf, False
+    for corner in circuit.corners:
+        for panel in axes:
+            for start, end in _inside(corner, circuit.length_m):
+                panel.axvspan(start, end, color=FAINT, alpha=0.7, lw=0, zorder=0)
+        raised = corner.apex_m - last < _LABEL_SHARE * circuit.length_m and not raised
+        last = corner.apex_m
+        axes[0].text(
+            corner.apex_m, 1.05 if raised else 1.01, corner_number(corner), transform=axes[0].get_xaxis_transform(),
+            ha="center", va="bottom", fontsize=7.5, color=MUTED,
+        )  # fmt: skip
+
+
+def _inside(corner: Corner, length_m: float) -> list[tuple[float, float]]:
+    """The corner's stretch: one part, or two where it reaches over the line."""
+    if corner.entry_m <= corner.exit_m:
+        return [(corner.entry_m, corner.exit_m)]
+    return [(corner.entry_m, length_m), (0.0, corner.exit_m)]
+
+
+def _name(found: ComparedLaps, side: str) -> str:
+    lap = found.lap if side == "lap" else found.reference
+    other = found.reference if side == "lap" else found.lap
+    session = "" if lap.row.session_id == other.row.session_id else f"{lap.row.session_id} "
+    return f"{session}{lap.row.car}, lap {lap.row.lap_number}: {clock(lap.time_s)}"
+
+
+def _left(circuit: Circuit, distance_m: float) -> Array:
+    """Unit vector to the left of the line."""
+    way = place(circuit, distance_m + 3.0) - place(circuit, distance_m - 3.0)
+    return np.asarray(np.array([-way[1], way[0]]) / np.hypot(*way))

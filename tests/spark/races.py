@@ -1,0 +1,66 @@
+"""Races as bronze has them, simulated or published, and silver filled from them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from conf.families import ENVIRONMENT, RACE, TIMING, Family
+from medallion.io import Lake
+from medallion.silver import laps, results
+from medallion.silver.events import EventProcessor
+from medallion.silver.processor import SilverProcessor
+from producers.replay.files import find_files
+from producers.replay.plan import make_plan
+from producers.simulator.frames import Frame
+from producers.simulator.race import messages
+from producers.simulator.simulator import VehicleSimulator
+from streaming.closing import bring_up_to_date
+from tests.spark.messages import FRAME, Stored
+
+FAMILIES = {f.topic: f for f in (TIMING, RACE, ENVIRONMENT)}
+
+
+def ingest(lake: Lake, to_bronze, stored: dict[str, list[Stored]], batch_id: int = 0) -> None:
+    for topic, rows in stored.items():
+        family: Family | None = FAMILIES.get(topic)
+        if family is None:
+            SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(rows), batch_id, "silver:a")
+        else:
+            balance = EventProcessor(lake, family, "run").process(to_bronze(rows), batch_id, f"{family.silver_query}:a")
+            assert balance is not None
+            assert balance.quarantined == 0
+
+
+def published(folder: Path) -> dict[str, list[Stored]]:
+    """All sheets of a folder as bronze has them."""
+    found, _ = find_files([folder])
+    stored: defaultdict[str, list[Stored]] = defaultdict(list)
+    for placed in make_plan(found, None).sheets:
+        topic, kind = placed.sheet.topic, placed.sheet.event_type
+        for _, value, _ in placed.records:
+            stored[topic].append(Stored(topic, 0, len(stored[topic]), kind, "replay", value))
+    return stored
+
+
+def simulated(simulator: VehicleSimulator) -> dict[str, list[Stored]]:
+    """A race as bronze has it."""
+    stored: defaultdict[str, list[Stored]] = defaultdict(list)
+    for message in messages(simulator, race=True):
+        topic, kind, value = (
+            ("telemetry.raw", FRAME, message.payload())
+            if isinstance(message, Frame)
+            else (message.topic, message.event_type, message.payload)
+        )
+        stored[topic].append(Stored(topic, 0, len(stored[topic]), kind, "simulator", value))
+    return stored
+
+
+def close(lake: Lake) -> None:
+    """What the closing query does over all there is."""
+    telemetry = lake.read("silver.telemetry").selectExpr("session_id", "vehicle_id", "true as is_telemetry")
+    for name in (laps.TIMING, laps.SECTORS, results.LINES):
+        telemetry = telemetry.unionByName(
+            lake.read(name).selectExpr("session_id", "vehicle_id", "false as is_telemetry")
+        )
+    bring_up_to_date(lake, telemetry, "run")
