@@ -175,6 +175,17 @@ class Lake:
         with self.transaction(txn):
             merge.whenMatchedUpdate(set={k: F.expr(v) for k, v in assignments.items()}).execute()
 
+    def compact(self, name: str, target_mb: int) -> None:
+        """Merge the small files of each partition into files of up to ``target_mb``; the rows stay as they are."""
+        size = str(target_mb << 20)
+        prefix = "spark.databricks.delta.optimize."
+        with self._option(f"{prefix}minFileSize", size), self._option(f"{prefix}maxFileSize", size):
+            self.table(name).optimize().executeCompaction()
+
+    def vacuum(self, name: str, retain_hours: float) -> None:
+        """Remove the files that no version of the last ``retain_hours`` needs."""
+        self.table(name).vacuum(retain_hours)
+
     @contextmanager
     def transaction(self, txn: Txn | None) -> Iterator[None]:
         """Give the session's next Delta commit an identity (MERGE has no writer options)."""
@@ -192,12 +203,15 @@ class Lake:
 
     @contextmanager
     def _option(self, key: str, value: str) -> Iterator[None]:
-        before = self.spark.conf.get(key)
+        before = self.spark.conf.get(key, None)
         self.spark.conf.set(key, value)
         try:
             yield
         finally:
-            self.spark.conf.set(key, before or "")
+            if before is None:
+                self.spark.conf.unset(key)
+            else:
+                self.spark.conf.set(key, before)
 
     def last_txn(self, name: str, app: str) -> int | None:
         """Highest version that ``app`` has committed to the table."""

@@ -14,11 +14,14 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from medallion.io import Lake
+from medallion.portions import in_portions
 from medallion.silver import laps, restating, results, telemetry
 from streaming.query import Trigger, start_query
 
 NAME = "silver_closing"
 TABLES = (*laps.TABLES, *results.TABLES)
+MOST_VEHICLES = 100
+"""Closed at a time, as far as whole sessions allow."""
 _SOURCES = (laps.TIMING, laps.SECTORS, results.LINES)
 
 
@@ -53,10 +56,8 @@ def bring_up_to_date(lake: Lake, changes: DataFrame, run_id: str) -> None:
         found = vehicles[row.session_id]
         if row.is_telemetry:
             found.add(row.vehicle_id)
-    if not vehicles:
-        return
-    cars = [(session, vehicle) for session, found in sorted(vehicles.items()) for vehicle in sorted(found)]
-    restating.restate_clocks(lake, run_id, cars)
-    sessions = [laps.Changed(session, frozenset(found)) for session, found in sorted(vehicles.items())]
-    laps.update_laps(lake, sessions, run_id)
-    results.update_results(lake, sorted(vehicles), run_id)
+    for names in in_portions({session: len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
+        changed = [laps.Changed(session, frozenset(vehicles[session])) for session in sorted(names)]
+        restating.restate_clocks(lake, run_id, [(c.session_id, car) for c in changed for car in sorted(c.vehicles)])
+        laps.update_laps(lake, changed, run_id)
+        results.update_results(lake, sorted(names), run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -16,10 +17,13 @@ from medallion.gold.timed_laps import Vehicle, timed_laps
 from medallion.gold.touched import Touched, by_laps, laps_of_samples
 from medallion.gold.writing import replace_part
 from medallion.io import Lake
+from medallion.portions import in_portions
 from medallion.silver import telemetry, telemetry_100hz
 
 TABLES: Final = (telemetry_windows.TABLE, telemetry_buckets.TABLE, lap_features.TABLE)
 LAP_TABLES: Final = (telemetry_100hz.TABLE, *dptad.TABLES, *drivers.TABLES)
+MOST_LAPS: Final = 500
+"""Worked on at a time, as far as whole sessions allow."""
 
 
 class GoldProcessor:
@@ -48,10 +52,14 @@ class GoldProcessor:
             Number of vehicles that were touched.
         """
         changes = find_changes(changed_rows)
-        if changes:
-            self._windows(changes)
-            self._buckets(changes)
-            self._features(changes)
+        laps = Counter[str]()
+        for change in changes:
+            laps[change.session_id] += len(change.samples)
+        for sessions in in_portions(laps, MOST_LAPS):
+            portion = [change for change in changes if change.session_id in sessions]
+            self._windows(portion)
+            self._buckets(portion)
+            self._features(portion)
         self.vehicles.update((c.session_id, c.vehicle_id) for c in changes)
         return len(changes)
 
@@ -70,6 +78,10 @@ class GoldProcessor:
 
     def follow(self, touched: Touched) -> None:
         """Recompute what is touched; laps come first, because the summaries read what the analyses found."""
+        for portion in touched.portions(MOST_LAPS):
+            self._follow(portion)
+
+    def _follow(self, touched: Touched) -> None:
         lap_features.update_lap_features(self.lake, touched.features, self.run_id)
         telemetry_100hz.update_100hz(self.lake, touched.analyses, self.run_id)
         vehicles = set(touched.vehicles)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from medallion.gold.timed_laps import TimedLap, Vehicle, driven, laps_near, time
 from medallion.gold.weather import NEAR_US
 from medallion.gold.weather import TABLE as WEATHER
 from medallion.io import Lake
+from medallion.portions import in_portions
 from medallion.silver.telemetry import TABLE as TELEMETRY
 
 ENTRIES = "silver.entries"
@@ -39,6 +41,20 @@ class Touched:
     analyses: Sequence[LapKey]
     vehicles: Sequence[Vehicle]
     sessions: Sequence[str]
+
+    def portions(self, most_laps: int) -> Iterator[Touched]:
+        """The same in parts, none with laps of more sessions than it takes to have ``most_laps``."""
+        laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
+        for sessions in in_portions({session: laps[session] for session in self.sessions}, most_laps):
+            yield self._within(sessions)
+
+    def _within(self, sessions: Collection[str]) -> Touched:
+        return Touched(
+            [lap for lap in self.features if lap.session_id in sessions],
+            [lap for lap in self.analyses if lap.session_id in sessions],
+            [vehicle for vehicle in self.vehicles if vehicle[0] in sessions],
+            [session for session in self.sessions if session in sessions],
+        )
 
 
 def by_laps(laps: Sequence[LapKey]) -> Touched:

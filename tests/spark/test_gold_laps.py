@@ -16,6 +16,7 @@ from conf.contract import load_contract
 from conf.settings import AppConfig
 from medallion.gold.processor import GoldProcessor
 from medallion.io import Lake
+from medallion.maintenance import maintain
 from medallion.provenance import JobRun
 from physics.driver_laps import driver_laps
 from physics.drivers.comparison import contender
@@ -26,12 +27,14 @@ from physics.lap_features import lap_features
 from physics.windows import CHANNELS
 from producers.simulator.config import RaceConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
+from serving.table_files import table_files
 from streaming import gold
 from streaming.query import Trigger
 from tests.spark.races import close, ingest, published, simulated
 
 DRIVERS = ("gold.siwtl", "gold.stints", "gold.driver_summary", "gold.driver_comparison", "gold.fleet_summary")
 LAPS = "gold.lap_features"
+MAINTAINED = (LAPS, "silver.telemetry", "silver.laps")
 ALL = (LAPS, "gold.telemetry_windows", "gold.telemetry_buckets", *DRIVERS)
 # Limits of what is usual are frozen by whichever laps a track is first calibrated on.
 CALIBRATED = ("dptad_overall_avg", *(f"dptad_delta_{category}" for category in DPTAD))
@@ -237,6 +240,18 @@ def test_a_changed_lap_changes_its_own_rows_only(raced, open_home, rows) -> None
     counts = [table.filter(vehicle_id=vehicle)["valid_laps"].item()
               for table in (before["gold.driver_summary"], rows(lake, "gold.driver_summary"))]  # fmt: skip
     assert counts[1] == counts[0] - 1
+
+
+def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, open_home, rows) -> None:
+    lake = open_home("maintained", raced)
+    before = {table: rows(lake, table) for table in MAINTAINED}
+    files = {table: table_files(table, lake.settings, 128) for table in MAINTAINED}
+    assert files["silver.telemetry"].mergeable > 0
+    maintain(lake, MAINTAINED, merge=lambda name: files[name].mergeable > 0, target_mb=128, retain_hours=168.0)
+    for table in MAINTAINED:
+        assert table_files(table, lake.settings, 128).mergeable == 0
+        assert_frame_equal(rows(lake, table), before[table])
+    assert run_gold(lake, "second").rows_in == 0
 
 
 def test_laps_that_are_no_more_take_their_rows_along(raced, open_home, rows) -> None:

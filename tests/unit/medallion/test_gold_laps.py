@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from medallion.gold.changed_laps import LapKey, of_pairs, of_vehicles
 from medallion.gold.lap_features import REACH_US, samples_of
 from medallion.gold.timed_laps import TimedLap, driven, laps_near
-from medallion.gold.touched import by_laps, laps_of_samples
+from medallion.gold.touched import Touched, by_laps, laps_of_samples
 from medallion.gold.weather import NEAR_US, weather_of
+from medallion.portions import in_portions
 
 MINUTE_US = 60_000_000
 KEYS = [LapKey("s", "v", number) for number in (1, 2, 3)]
@@ -61,6 +62,23 @@ def test_changed_laps_touch_their_vehicles_and_sessions() -> None:
     assert (touched.features, touched.analyses) == (laps, laps)
     assert touched.vehicles == [("a", "v"), ("b", "w")]
     assert touched.sessions == ["a", "b"]
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(0, 30), max_size=12), st.integers(1, 40))
+def test_portions_hold_every_session_once_and_no_more_than_they_may(sizes: dict[str, int], most: int) -> None:
+    portions = list(in_portions(sizes, most))
+    assert sorted(session for portion in portions for session in portion) == sorted(sizes)
+    assert all(len(portion) == 1 or sum(sizes[session] for session in portion) <= most for portion in portions)
+
+
+def test_what_is_touched_falls_into_portions_by_session() -> None:
+    laps = [LapKey(session, "v", number) for session in "abc" for number in (1, 2)]
+    whole = Touched(laps, laps, [("a", "v"), ("b", "v"), ("c", "v")], ["a", "b", "c", "d"])
+    parts = list(whole.portions(4))
+    assert [part.sessions for part in parts] == [["a", "b"], ["c", "d"]]
+    assert [lap for part in parts for lap in part.features] == laps
+    assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
+    assert list(Touched([], [], [], []).portions(4)) == []
 
 
 def test_conditions_name_the_columns_of_the_target() -> None:

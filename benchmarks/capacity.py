@@ -1,0 +1,244 @@
+"""``python -m benchmarks.capacity``: what one more lap costs in a lake of 1, 10 and 100 million samples (B50).
+
+The lake is generated straight into silver (see :mod:`benchmarks.season`), gold is computed by its job. Then a driver
+sends laps through Kafka, and each goes through bronze, silver with its closing steps, and gold. Wall time is that of
+the three jobs on a Spark session that is up; bytes are what Spark's tasks read from files. The first lap at each size
+warms up and does not count. Takes hours and some twenty gigabytes at full size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import describe
+from benchmarks.season import Session, copy_session, send
+from benchmarks.stages import read_log
+from conf.settings import AppConfig, get_settings
+from infra import broker, stack
+from medallion.io import Lake
+from medallion.session import get_spark
+from serving.sql import query
+from streaming import bronze, gold, silver
+from streaming.job import drain
+
+MILLION = 1_000_000
+RESULT = Path(__file__).parent / "results" / "capacity.json"
+JOBS = (bronze.JOB, silver.JOB, gold.JOB)
+QUERIES = {
+    "gold.dptad_scores": "select vehicle_id, count(*) laps, avg(overall_score) score from gold.dptad_scores "
+    "group by vehicle_id order by score desc limit 10",
+    "gold.siwtl": "select session_id, siwtl_lap_s, potential_gain_s from gold.siwtl where vehicle_id = '{driver}' "
+    "order by siwtl_lap_s limit 10",
+    "gold.fleet_summary": "select * from gold.fleet_summary order by session_id desc limit 10",
+}
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One more lap.
+
+    Attributes:
+        wall_s: By job.
+        read_mb: What its tasks read from files, by job.
+    """
+
+    wall_s: dict[str, float]
+    read_mb: dict[str, float]
+
+    @property
+    def total_s(self) -> float:
+        """All jobs together."""
+        return sum(self.wall_s.values())
+
+    @property
+    def total_mb(self) -> float:
+        """All jobs together."""
+        return sum(self.read_mb.values())
+
+
+@dataclass(frozen=True)
+class Point:
+    """A lake of one size.
+
+    Attributes:
+        samples: Rows of ``silver.telemetry``.
+        laps: Rows of ``silver.laps``.
+        drivers: Vehicles in them.
+        drivers_laps: Laps of the one who drives in every session.
+        gold_s: What it took to compute gold for the sessions that were added.
+        more: Laps measured.
+        sql_ms: Median time of each query.
+    """
+
+    samples: int
+    laps: int
+    drivers: int
+    drivers_laps: int
+    gold_s: float
+    more: tuple[Lap, ...]
+    sql_ms: dict[str, float]
+
+    @property
+    def wall_s(self) -> float:
+        """Median of a lap."""
+        return median(lap.total_s for lap in self.more)
+
+    @property
+    def read_mb(self) -> float:
+        """Median of a lap."""
+        return median(lap.total_mb for lap in self.more)
+
+
+class Capacity:
+    """The lake that grows."""
+
+    def __init__(self, home: Path, console: Console) -> None:
+        self.console = console
+        self.settings = AppConfig(slipstream_home=home, slipstream_jars=get_settings().jars_dir)
+        self.events = home / "events"
+        self.events.mkdir(parents=True, exist_ok=True)
+        log = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": self.events.as_uri()}
+        log |= {"spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
+        self.lake = Lake(get_spark(self.settings, "slipstream-capacity", log), self.settings)
+        self.first = Session(0)
+        self.sessions = 0
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker."""
+        return stack.endpoints(self.settings).bootstrap
+
+    def grow(self, sessions: int) -> float:
+        """Add sessions and bring gold up to date; returns the seconds of the latter."""
+        if self.sessions == 0:
+            send(self.first.until_now(), self.bootstrap)
+            for job in (bronze.JOB, silver.JOB):
+                drain(self.lake, job)
+            self.sessions = 1
+        for day in range(self.sessions, sessions):
+            began = time.perf_counter()
+            copy_session(self.lake, self.first, Session(day))
+            self.say(f"session {day + 1} of {sessions} in {time.perf_counter() - began:.1f} s")
+        self.sessions = max(self.sessions, sessions)
+        began = time.perf_counter()
+        drain(self.lake, silver.JOB)
+        self.say(f"silver closed in {time.perf_counter() - began:.0f} s")
+        began = time.perf_counter()
+        drain(self.lake, gold.JOB)
+        taken = time.perf_counter() - began
+        self.say(f"gold in {taken:.0f} s")
+        return taken
+
+    def laps_more(self, warmups: int, counted: int) -> tuple[Lap, ...]:
+        """Send laps to the newest session, one by one, and take each through all jobs."""
+        done = []
+        for lap in Session(self.sessions - 1).laps_more()[: warmups + counted]:
+            send(lap, self.bootstrap)
+            walls, read = {}, {}
+            for job in JOBS:
+                before, began = self._read_mb(), time.perf_counter()
+                drain(self.lake, job)
+                walls[job.name] = time.perf_counter() - began
+                read[job.name] = self._read_mb() - before
+            done.append(Lap(walls, read))
+            self.say(f"one more lap: {done[-1].total_s:.1f} s, {done[-1].total_mb:.0f} MB  {walls}")
+        return tuple(done[warmups:])
+
+    def point(self, gold_s: float, more: tuple[Lap, ...]) -> Point:
+        """What the lake holds, and how long queries over it take."""
+        driver = self.first.driver
+        counts = query(
+            f"select count(*) n, count(distinct vehicle_id) d, sum(case when vehicle_id = '{driver}' then 1 end) own "
+            "from silver.laps",
+            self.settings,
+        ).to_pylist()[0]
+        samples = query("select count(*) n from silver.telemetry", self.settings).to_pylist()[0]["n"]
+        times = {name: self._query_ms(sql.format(driver=driver)) for name, sql in QUERIES.items()}
+        return Point(samples, counts["n"], counts["d"], counts["own"], gold_s, more, times)
+
+    def _query_ms(self, sql: str, runs: int = 5) -> float:
+        times = []
+        for _ in range(runs):
+            began = time.perf_counter()
+            if not query(sql, self.settings).num_rows:
+                raise RuntimeError(f"no rows, so the time says nothing: {sql}")
+            times.append(1e3 * (time.perf_counter() - began))
+        return median(times)
+
+    def _read_mb(self) -> float:
+        name = "internal.metrics.input.bytesRead"
+        done = (e["Stage Info"] for e in read_log(self.events) if e["Event"] == "SparkListenerStageCompleted")
+        values = (a.get("Value", 0) for info in done for a in info.get("Accumulables", []) if a["Name"] == name)
+        return sum(float(value) for value in values) / 1e6
+
+    def say(self, text: str) -> None:
+        """Progress, on standard error."""
+        self.console.print(f"[dim]{time.strftime('%H:%M:%S')} {text}[/]", highlight=False, soft_wrap=True)
+
+
+def measure(sizes: Sequence[int], home: Path, console: Console, counted: int) -> list[Point]:
+    """Grow a lake from size to size; the results so far are written after each."""
+    stack.up(AppConfig(slipstream_home=home, slipstream_jars=get_settings().jars_dir), auto_port=True,
+             services=[broker.NAME], console=console)  # fmt: skip
+    capacity, points = Capacity(home, console), []
+    try:
+        for millions in sizes:
+            gold_s = capacity.grow(millions)
+            points.append(capacity.point(gold_s, capacity.laps_more(warmups=1, counted=counted)))
+            write(points)
+    finally:
+        capacity.lake.spark.stop()
+        stack.down(capacity.settings, services=[broker.NAME])
+    return points
+
+
+def write(points: Sequence[Point]) -> None:
+    """The result file."""
+    found = {"machine": describe(), "points": [asdict(p) | {"wall_s": p.wall_s, "read_mb": p.read_mb} for p in points]}
+    RESULT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def to_table(points: Sequence[Point]) -> Table:
+    """One line a size."""
+    table = Table("samples", "laps", "drivers", "one more lap, s", "ratio", "MB read", "ratio", *QUERIES, box=None)
+    for p in points:
+        table.add_row(
+            f"{p.samples:,}", f"{p.laps:,}", f"{p.drivers:,}", f"{p.wall_s:.1f}", f"{p.wall_s / points[0].wall_s:.2f}",
+            f"{p.read_mb:.0f}", f"{p.read_mb / points[0].read_mb:.2f}", *(f"{ms:.0f} ms" for ms in p.sql_ms.values()),
+        )  # fmt: skip
+    return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print a table, write the result file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description="What one more lap costs.")
+    parser.add_argument(
+        "--millions", default="1,10,100", help="sizes in million samples, ascending (default: 1,10,100)"
+    )
+    parser.add_argument("--laps", type=int, default=3, choices=(1, 2, 3), help="laps that count at each size")
+    parser.add_argument("--home", type=Path, help="an empty folder for the lake; it is kept (default: a temporary one)")
+    given = parser.parse_args(argv)
+    home = given.home or Path(tempfile.mkdtemp(prefix="slipstream-capacity-"))
+    try:
+        points = measure([int(n) for n in given.millions.split(",")], home, Console(stderr=True), given.laps)
+    finally:
+        if given.home is None:
+            shutil.rmtree(home, ignore_errors=True)
+    Console(width=None if sys.stdout.isatty() else 160).print(to_table(points))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
