@@ -7,13 +7,13 @@ elapsed time. As on published sheets lap 1 counts from the start of the race, no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from conf.track import Straight, TrackSpec
+from conf.track import TrackSpec
 from producers.simulator.chance import stream
 from producers.simulator.course import Course
 from producers.simulator.incidents import PIT_AFTER_M, PIT_BEFORE_M
@@ -27,7 +27,7 @@ SECTORS = 3
 POINTS = ("IM1a", "IM1", "IM2a", "IM2", "IM3a", "FL")
 """Timing points in driving order: half way through each sector, and its end."""
 
-_TRAP_SHARE = 2 / 3  # of the way along the longest straight is the speed trap
+_PLACES = 500  # along the lap, of which the fastest has the speed trap
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def official_timing(simulator: VehicleSimulator) -> list[Timed]:
     """
     if simulator.settings.n_laps is None:
         raise ValueError("a race needs n_laps: a session of a set duration has no finish")
-    return [_time(simulator, car) for car in simulator.cars]
+    trap = trap_share(max((simulator.course(car) for car in simulator.cars), key=lambda course: course.laps))
+    return [_time(simulator, car, trap) for car in simulator.cars]
 
 
 def point_shares(track: TrackSpec) -> Array:
@@ -114,23 +115,21 @@ def point_shares(track: TrackSpec) -> Array:
     return np.column_stack([0.5 * (edges[:-1] + edges[1:]), edges[1:]]).ravel()
 
 
-def trap_share(track: TrackSpec) -> float:
-    """Where the speed trap lies, as a share of a lap: well along the longest straight."""
-    lengths = [segment.length_m for segment in track.segments]
-    starts = [0.0, *accumulate(lengths)]
-    straights = [i for i, segment in enumerate(track.segments) if isinstance(segment, Straight)]
-    longest = max(straights or range(len(lengths)), key=lambda i: lengths[i])
-    return (starts[longest] + _TRAP_SHARE * lengths[longest]) / track.length_m
+def trap_share(course: Course) -> float:
+    """Where the speed trap lies, as a share of a lap: where a car's speed is highest over its laps."""
+    shares = np.arange(_PLACES) / _PLACES
+    mean_kmh = course.speed_kmh((np.arange(course.laps)[:, None] + shares).ravel()).reshape(-1, _PLACES).mean(axis=0)
+    return float(shares[mean_kmh.argmax()])
 
 
-def _time(simulator: VehicleSimulator, car: Car) -> Timed:
+def _time(simulator: VehicleSimulator, car: Car, trap: float) -> Timed:
     course, start_us = simulator.course(car), simulator.start_us
     pit_lap = int(simulator.incidents.pit_lap[car.index])
     lap_numbers = np.arange(course.laps)
     passings = course.passing_us(lap_numbers[:, None] + point_shares(simulator.track))
     first_ms = _ms(course.crossings_us[0] - start_us)
     race_ms = _ms(passings - start_us)
-    top_kmh = course.speed_kmh(lap_numbers + trap_share(simulator.track))
+    top_kmh = course.speed_kmh(lap_numbers + trap)
     pit_ms = _pit_ms(course, simulator.track, pit_lap) if 0 < pit_lap < course.laps else None
     deleted = _deletions(simulator, car)
     laps, before = [], 0

@@ -12,12 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from conf.contract import json_schema, load_contract
-from conf.track import Straight, TrackSpec, load_track, track_names
+from conf.track import TrackSpec, load_track, track_names
 from producers.simulator.config import LOST_LAP, FaultConfig, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.race import KINDS, due_us, messages, race_events, race_topics
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing import official_timing, point_shares, trap_share
+from producers.simulator.timing import official_timing, point_shares
 from tests.unit.producers.simulator.races import SEEDS, by, eventful, kind_of, only, quiet, rows, with_faults
 
 RACES = [(quiet, seed) for seed in SEEDS] + [(eventful, seed) for seed in SEEDS]
@@ -219,17 +219,22 @@ def test_a_session_of_a_set_duration_is_no_race() -> None:
 
 
 @pytest.mark.parametrize("name", track_names())
-def test_timing_points_rise_around_the_lap_and_the_trap_is_on_a_straight(name: str) -> None:
+def test_timing_points_rise_around_the_lap(name: str) -> None:
     track = load_track(name)
     shares = point_shares(track)
     assert (np.diff(shares) > 0).all()
     assert shares[-1] == 1.0
     assert shares[1::2][:2] * track.length_m == pytest.approx(np.array(track.sector_ends_m))
-    at, passed = trap_share(track) * track.length_m, 0.0
-    for segment in track.segments:
-        if passed <= at < passed + segment.length_m:
-            assert isinstance(segment, Straight)
-        passed += segment.length_m
+
+
+@pytest.mark.parametrize("name", track_names())
+def test_the_speed_trap_is_where_cars_are_fastest(name: str) -> None:
+    simulator = VehicleSimulator(SimulatorConfig(track=name, n_cars=3, n_laps=3, faults=FaultConfig.none()))
+    for timed in official_timing(simulator):
+        course = simulator.course(timed.car)
+        for lap in timed.laps[1:]:
+            highest = course.speed_kmh(lap.lap - 1 + np.linspace(0.0, 1.0, 4001)).max()
+            assert highest - 6.0 < lap.top_kmh <= highest + 0.1
 
 
 def test_a_track_needs_three_sectors() -> None:
