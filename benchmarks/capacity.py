@@ -1,9 +1,9 @@
 """``python -m benchmarks.capacity``: what one more lap costs in a lake of 1, 10 and 100 million samples (B50).
 
-The lake is generated straight into silver (see :mod:`benchmarks.season`), gold is computed by its job. Then a driver
-sends laps through Kafka, and each goes through bronze, silver with its closing steps, and gold. Wall time is that of
-the three jobs on a Spark session that is up; bytes are what Spark's tasks read from files. The first lap at each size
-warms up and does not count. Takes hours and some twenty gigabytes at full size.
+The lake is generated straight into silver and gold (see :mod:`benchmarks.season`). Then a driver sends laps through
+Kafka, and each goes through bronze, silver with its closing steps, and gold. Wall time is that of the three jobs on a
+Spark session that is up; bytes are what Spark's tasks read from files. The first lap at each size warms up and does not
+count. Takes more than an hour and some twenty gigabytes at full size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.season import Session, copy_session, send
+from benchmarks.season import COPIED, Session, copy_session, rows_that_gold_changes, send
 from benchmarks.stages import read_log
 from conf.settings import AppConfig, get_settings
 from infra import broker, stack
@@ -77,7 +77,6 @@ class Point:
         laps: Rows of ``silver.laps``.
         drivers: Vehicles in them.
         drivers_laps: Laps of the one who drives in every session.
-        gold_s: What it took to compute gold for the sessions that were added.
         more: Laps measured.
         sql_ms: Median time of each query.
     """
@@ -86,7 +85,6 @@ class Point:
     laps: int
     drivers: int
     drivers_laps: int
-    gold_s: float
     more: tuple[Lap, ...]
     sql_ms: dict[str, float]
 
@@ -114,32 +112,34 @@ class Capacity:
         self.lake = Lake(get_spark(self.settings, "slipstream-capacity", log), self.settings)
         self.first = Session(0)
         self.sessions = 0
+        self.versions: dict[str, int | None] = {}
 
     @property
     def bootstrap(self) -> str:
         """The broker."""
         return stack.endpoints(self.settings).bootstrap
 
-    def grow(self, sessions: int) -> float:
-        """Add sessions and bring gold up to date; returns the seconds of the latter."""
+    def grow(self, sessions: int) -> None:
+        """Add sessions: the first through the pipeline, the others as its copies.
+
+        Raises:
+            RuntimeError: If gold's job would write anything else for a copy.
+        """
         if self.sessions == 0:
             send(self.first.until_now(), self.bootstrap)
-            for job in (bronze.JOB, silver.JOB):
+            for job in JOBS:
+                began = time.perf_counter()
                 drain(self.lake, job)
+                self.say(f"the first session, {job.name} in {time.perf_counter() - began:.0f} s")
             self.sessions = 1
+            self.versions = {table: self.lake.version(table) for table in COPIED}
         for day in range(self.sessions, sessions):
             began = time.perf_counter()
-            copy_session(self.lake, self.first, Session(day))
+            copy_session(self.lake, self.versions, self.first, Session(day))
             self.say(f"session {day + 1} of {sessions} in {time.perf_counter() - began:.1f} s")
+            if day == 1 and (wrong := rows_that_gold_changes(self.lake, Session(day))):
+                raise RuntimeError(f"gold's job writes {wrong} rows of a copied session anew: the copy is wrong")
         self.sessions = max(self.sessions, sessions)
-        began = time.perf_counter()
-        drain(self.lake, silver.JOB)
-        self.say(f"silver closed in {time.perf_counter() - began:.0f} s")
-        began = time.perf_counter()
-        drain(self.lake, gold.JOB)
-        taken = time.perf_counter() - began
-        self.say(f"gold in {taken:.0f} s")
-        return taken
 
     def laps_more(self, warmups: int, counted: int) -> tuple[Lap, ...]:
         """Send laps to the newest session, one by one, and take each through all jobs."""
@@ -156,7 +156,7 @@ class Capacity:
             self.say(f"one more lap: {done[-1].total_s:.1f} s, {done[-1].total_mb:.0f} MB  {walls}")
         return tuple(done[warmups:])
 
-    def point(self, gold_s: float, more: tuple[Lap, ...]) -> Point:
+    def point(self, more: tuple[Lap, ...]) -> Point:
         """What the lake holds, and how long queries over it take."""
         driver = self.first.driver
         counts = query(
@@ -166,7 +166,7 @@ class Capacity:
         ).to_pylist()[0]
         samples = query("select count(*) n from silver.telemetry", self.settings).to_pylist()[0]["n"]
         times = {name: self._query_ms(sql.format(driver=driver)) for name, sql in QUERIES.items()}
-        return Point(samples, counts["n"], counts["d"], counts["own"], gold_s, more, times)
+        return Point(samples, counts["n"], counts["d"], counts["own"], more, times)
 
     def _query_ms(self, sql: str, runs: int = 5) -> float:
         times = []
@@ -195,8 +195,8 @@ def measure(sizes: Sequence[int], home: Path, console: Console, counted: int) ->
     capacity, points = Capacity(home, console), []
     try:
         for millions in sizes:
-            gold_s = capacity.grow(millions)
-            points.append(capacity.point(gold_s, capacity.laps_more(warmups=1, counted=counted)))
+            capacity.grow(millions)
+            points.append(capacity.point(capacity.laps_more(warmups=1, counted=counted)))
             write(points)
     finally:
         capacity.lake.spark.stop()

@@ -1,24 +1,28 @@
-"""A lake of any size: one simulated session through the pipeline, then copies of its silver, a day apart.
+"""A lake of any size: one simulated session through the pipeline, then copies of its silver and gold, a day apart.
 
 One driver drives in all sessions, a hundred laps in each; the others are different ones every day. All cars are still
-on track, so that a lap more can be sent to any of the sessions.
+on track, so that a lap more can be sent to any of the sessions. The copies are written as files that move no data, so
+that no stream takes them for news: gold's job would need hours to find that there is nothing to change, which is
+checked on one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DateType, TimestampType
+from pyspark.sql.types import ArrayType, DataType, DateType, StringType, TimestampType
 
 from conf.contract import load_contract
 from conf.families import FAMILIES
+from medallion.gold import processor
 from medallion.io import Lake
+from medallion.schema import conform
 from producers.kafka import KafkaStreamer
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.frames import Frame
@@ -32,8 +36,12 @@ RATE_HZ = 42.0  # three cars over a hundred laps of 80 s: a million samples
 SOURCE = "/simulator/capacity"
 _START = datetime(2025, 3, 1, 15, 0, tzinfo=UTC)
 _SETTLED_US = 2_000_000  # after a car has crossed the line timing has said so
-_DERIVED = ("silver.entries", "silver.laps", "silver.clock_offsets", "silver.sessions")
-TABLES = (*(table for family in FAMILIES for table in family.tables), *_DERIVED)
+SILVER = (
+    *(table for family in FAMILIES for table in family.tables),
+    *("silver.entries", "silver.laps", "silver.clock_offsets", "silver.sessions"),
+)
+GOLD = tuple(table for table in (*processor.TABLES, *processor.LAP_TABLES) if "session_id" in load_contract(table).key)
+COPIED = (*SILVER, *GOLD)
 _FRAME = load_contract("event.frame.v1").properties["ce_type"]
 
 
@@ -102,19 +110,43 @@ def send(what: Iterable[Frame | Event], bootstrap: str) -> None:
                 topics[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
 
 
-def copy_session(lake: Lake, first: Session, to: Session) -> None:
-    """Write a session's silver as that of a later day, driven by others but for the one."""
-    for table in TABLES:
-        lake.append(_moved(lake.read(table).where(F.col("session_id") == first.session_id), first, to), table)
+def copy_session(lake: Lake, versions: Mapping[str, int | None], first: Session, to: Session) -> None:
+    """Write a session's silver and gold, as of some versions, as those of a later day, by others but for the one."""
+    for table in COPIED:
+        whole = lake.read(table, versions[table]).where(F.col("session_id") == first.session_id)
+        rows = _moved(whole, first, to)
+        rows = conform(rows, load_contract(table)).coalesce(1)
+        rows.write.format("delta").mode("append").option("dataChange", "false").save(lake.uri(table))
+
+
+def rows_that_gold_changes(lake: Lake, session: Session) -> int:
+    """How many rows of a session gold's job writes when it computes all its laps anew: none, if they are right."""
+    mine = F.col("session_id") == session.session_id
+    gold = processor.GoldProcessor(lake, "check")
+    gold.aggregate_telemetry(lake.read("silver.telemetry").where(mine))
+    gold.aggregate_laps(lake.read("silver.laps").where(mine))
+    return sum(lake.read(table).where(mine & (F.col("run_id") == "check")).count() for table in GOLD)
 
 
 def _moved(rows: DataFrame, first: Session, to: Session) -> DataFrame:
     later = F.expr(f"INTERVAL {to.day - first.day} DAYS")
-    changed = {"session_id": F.lit(to.session_id)}
-    for field in rows.schema.fields:
-        if isinstance(field.dataType, TimestampType | DateType):
-            changed[field.name] = (F.col(field.name) + later).cast(field.dataType)
-    if "vehicle_id" in rows.columns:
-        other = F.concat("vehicle_id", F.lit(f"-{to.day}"))
-        changed["vehicle_id"] = F.when(F.col("vehicle_id") == first.driver, F.col("vehicle_id")).otherwise(other)
-    return rows.withColumns(changed)
+    return rows.withColumns(
+        {
+            field.name: (F.col(field.name) + later).cast(field.dataType)
+            if isinstance(field.dataType, TimestampType | DateType)
+            else _renamed(F.col(field.name), field.dataType, first, to)
+            for field in rows.schema.fields
+            if isinstance(field.dataType, TimestampType | DateType | StringType)
+            or field.dataType == ArrayType(StringType())
+        }
+    )
+
+
+def _renamed(column: Column, kind: DataType, first: Session, to: Session) -> Column:
+    """Names of the session and of its other drivers, wherever a text has them."""
+    if isinstance(kind, ArrayType):
+        return F.transform(column, lambda text: _renamed(text, kind.elementType, first, to))
+    column = F.replace(column, F.lit(first.session_id), F.lit(to.session_id))
+    for car in first.simulator.cars[1:]:
+        column = F.replace(column, F.lit(car.vehicle_id), F.lit(f"{car.vehicle_id}-{to.day}"))
+    return column

@@ -45,7 +45,8 @@ class Touched:
     def portions(self, most_laps: int) -> Iterator[Touched]:
         """The same in parts, none with laps of more sessions than it takes to have ``most_laps``."""
         laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
-        for sessions in in_portions({session: laps[session] for session in self.sessions}, most_laps):
+        named = {*laps, *self.sessions, *(session for session, _ in self.vehicles)}
+        for sessions in in_portions({session: laps[session] for session in named}, most_laps):
             yield self._within(sessions)
 
     def _within(self, sessions: Collection[str]) -> Touched:

@@ -79,6 +79,7 @@ def test_what_is_touched_falls_into_portions_by_session() -> None:
     assert [lap for part in parts for lap in part.features] == laps
     assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
     assert list(Touched([], [], [], []).portions(4)) == []
+    assert list(Touched((), laps, (), ()).portions(99)) == [Touched([], laps, [], [])]
 
 
 def test_conditions_name_the_columns_of_the_target() -> None:
