@@ -21,6 +21,7 @@ class Limits(_Frozen):
     max_lap_number: PositiveInt
     min_lap_time_s: PositiveFloat
     slow_lap_ratio: PositiveFloat
+    short_lap_ratio: PositiveFloat
     slow_field_ratio: PositiveFloat
     sector_sum_tolerance_ms: PositiveFloat
     feed_tolerance_ms: PositiveFloat

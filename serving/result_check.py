@@ -39,6 +39,7 @@ class EntryCheck:
         official_best_lap: Its number.
         exceptions: Why the two do not agree; none where they do.
         remarks: What else is worth knowing.
+        has_sheet: Whether the session has a result sheet at all.
     """
 
     session_id: str
@@ -52,11 +53,12 @@ class EntryCheck:
     official_best_lap: int | None
     exceptions: tuple[str, ...]
     remarks: tuple[str, ...]
+    has_sheet: bool = True
 
     @property
-    def agrees(self) -> bool:
-        """Whether the number of laps and the best lap are the same."""
-        return not self.exceptions
+    def agrees(self) -> bool | None:
+        """Whether the number of laps and the best lap are the same; ``None`` where there is nothing to compare with."""
+        return not self.exceptions if self.has_sheet else None
 
 
 def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[EntryCheck, ...]:
@@ -72,22 +74,27 @@ def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[E
     where = {} if session_id is None else {"session_id": session_id}
     sheets = table_rows(RESULTS, settings, where) if is_table(RESULTS, settings) else []
     found = [check_entry(row, cars.pop((row["session_id"], row["vehicle_number"]), [])) for row in sheets]
-    found += [check_entry(None, laps) for laps in cars.values()]
+    compared = {row["session_id"] for row in sheets}
+    found += [check_entry(None, laps, has_sheet=laps[0].session_id in compared) for laps in cars.values()]
     return tuple(sorted(found, key=_order))
 
 
-def check_entry(sheet: Row | None, laps: Sequence[LapRow]) -> EntryCheck:
+def check_entry(sheet: Row | None, laps: Sequence[LapRow], *, has_sheet: bool = True) -> EntryCheck:
     """Check one entry.
 
     Args:
         sheet: Its row of ``silver.results``; ``None`` where it has none.
         laps: Its laps, of which there must be some if there is no sheet.
+        has_sheet: Whether the session has a result sheet.
     """
     row = sheet or {}
     best, time_s = best_lap(laps), row.get("fl_time_s")
     official_ms = None if time_s is None else round(time_s * 1000)
     counted = row.get("laps")
-    exceptions = ("on no result sheet",) if sheet is None else tuple(_exceptions(laps, best, sheet, official_ms))
+    if sheet is not None:
+        exceptions = tuple(_exceptions(laps, best, sheet, official_ms))
+    else:
+        exceptions = ("not on the result sheet",) if has_sheet else ()
     return EntryCheck(
         session_id=sheet["session_id"] if sheet else laps[0].session_id,
         vehicle_number=sheet["vehicle_number"] if sheet else laps[0].vehicle_number,
@@ -100,6 +107,7 @@ def check_entry(sheet: Row | None, laps: Sequence[LapRow]) -> EntryCheck:
         official_best_lap=row.get("fl_lap"),
         exceptions=exceptions,
         remarks=tuple(_remarks(laps, best, row)),
+        has_sheet=has_sheet,
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_COLOUR: Final = {True: "green", False: "yellow"}
+_VERDICT: Final = {True: ("agrees", "green"), False: ("differs", "yellow"), None: ("no sheet", "dim")}
 
 
 def lap_rows(laps: Iterable[LapRow]) -> list[Row]:
@@ -62,6 +62,14 @@ def laps_sentence(laps: Sequence[LapRow]) -> str:
     best = best_lap(laps)
     found = f"; the best is {_time(best.lap_time_s)} by {best.car} on lap {best.lap_number}" if best else ""
     return f"{_count(len(laps), 'lap')} of {_count(cars, 'vehicle')}, {fit:,} fit for pace{found}"
+
+
+def check_summary(entries: Sequence[EntryCheck]) -> str:
+    """How many entries agree with the results, and how many have none to agree with."""
+    compared = [one for one in entries if one.agrees is not None]
+    without = f"; {len(entries) - len(compared):,} more have no result sheet" if len(compared) < len(entries) else ""
+    agree = sum(bool(one.agrees) for one in compared)
+    return f"{agree:,} of {len(compared):,} entries agree with the results{without}"
 
 
 def check_rows(entries: Iterable[EntryCheck]) -> list[Row]:
@@ -185,7 +193,8 @@ def _table(*columns: tuple[str, str]) -> Table:
 def _verdict(one: EntryCheck) -> Text:
     from rich.text import Text
 
-    return Text("agrees" if one.agrees else "differs", style=_COLOUR[one.agrees])
+    words, style = _VERDICT[one.agrees]
+    return Text(words, style=style)
 
 
 def _reasons(lap: LapRow) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from conf.laps import LapRules
 from physics.timing.crossings import Crossing, FeedEvent, find_crossings
 from physics.timing.entries import Entry, fit_clock, match_entries
-from physics.timing.laps import Lap, OfficialLap, feed_laps, judge, official_laps, slow_field
+from physics.timing.laps import Lap, OfficialLap, feed_laps, judge, official_laps, quick_ms, slow_field
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -150,10 +150,10 @@ def judged(
         driven: By vehicle and lap number; a lap without telemetry has no entry.
         rules: From ``conf/laps.yaml``.
     """
-    slow = slow_field(session.laps, rules.limits)
+    slow, quick = slow_field(session.laps, rules.limits), quick_ms(session.laps, rules.limits)
     found = {}
     for vehicle, laps in session.laps.items():
-        whole = judge(laps, rules.limits, field_slow=slow[vehicle])
+        whole = judge(laps, rules.limits, field_slow=slow[vehicle], field_quick_ms=quick)
         found[vehicle] = [(_covered(lap, driven.get((vehicle, lap.number)), rules), driven.get((vehicle, lap.number)))
                           for lap in whole]  # fmt: skip
     return found

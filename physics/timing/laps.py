@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 GREEN = frozenset({"GF", "FF"})
 _NEAR_US = 1_000_000
+_QUICK_PERCENT, _FEWEST_LAPS = 10.0, 10
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,6 @@ def _official_reasons(row: OfficialLap, limits: Limits) -> list[str]:
         "track_limits": bool(row.track_limits),
         "yellow_flag": bool(row.flag) and row.flag not in GREEN,
         "pit_lap": bool(row.in_pit),
-        "missing_sector": len(known) < 3,
         "sector_sum_mismatch": off is not None and off > limits.sector_sum_tolerance_ms,
     }
     return [name for name, holds in checks.items() if holds]
@@ -200,13 +200,20 @@ def counter_laps(t_us: Ints, counter: Floats) -> list[Lap]:
     return list(laps.values())
 
 
-def judge(laps: Sequence[Lap], limits: Limits, *, field_slow: Mapping[int, bool] | None = None) -> list[Lap]:
-    """Add the reasons that follow from the car's laps as a whole.
+def judge(
+    laps: Sequence[Lap],
+    limits: Limits,
+    *,
+    field_slow: Mapping[int, bool] | None = None,
+    field_quick_ms: float | None = None,
+) -> list[Lap]:
+    """Add the reasons that follow from the car's laps as a whole, and from the field's.
 
     Args:
         laps: Laps of one car.
         limits: From ``conf/laps.yaml``.
         field_slow: By lap number, whether at least half of the field was slow during it (see :func:`slow_field`).
+        field_quick_ms: What a quick lap of the field takes (see :func:`quick_ms`).
     """
     usual = usual_ms(laps)
     first = min((lap.number for lap in laps), default=0)
@@ -216,6 +223,8 @@ def judge(laps: Sequence[Lap], limits: Limits, *, field_slow: Mapping[int, bool]
         checks = {
             "lap_number_gt_1000": lap.number > limits.max_lap_number or lap.number < 0,
             "lap_time_lt_30s": time_ms is not None and time_ms < limits.min_lap_time_s * 1000,
+            "short_lap": None not in (time_ms, field_quick_ms) and time_ms < limits.short_lap_ratio * field_quick_ms,  # type: ignore[operator]
+            "missing_sector": None in lap.sectors_ms,
             "slow_field": bool(field_slow and field_slow.get(lap.number)) and "yellow_flag" not in lap.reasons,
             "slow_lap": time_ms is not None and usual is not None and time_ms > limits.slow_lap_ratio * usual,
             "first_lap": lap.number == first and lap.source != "telemetry",
@@ -229,6 +238,24 @@ def usual_ms(laps: Sequence[Lap]) -> float | None:
     """Median lap time of a car, ``None`` where no lap has one."""
     times = [lap.lap_time_ms for lap in laps if lap.lap_time_ms and "incomplete" not in lap.reasons]
     return float(np.median(times)) if times else None
+
+
+def quick_ms(field: Mapping[str, Sequence[Lap]], limits: Limits) -> float | None:
+    """What a quick lap takes: the time that a tenth of all laps of a session stay below; ``None`` without ten laps.
+
+    Laps that are shorter than any can be do not count, nor do those not driven from line to line.
+
+    Args:
+        field: Laps of all cars of a session, by vehicle.
+        limits: From ``conf/laps.yaml``.
+    """
+    times = [
+        lap.lap_time_ms
+        for laps in field.values()
+        for lap in laps
+        if lap.lap_time_ms and lap.lap_time_ms >= limits.min_lap_time_s * 1000 and "incomplete" not in lap.reasons
+    ]
+    return float(np.percentile(times, _QUICK_PERCENT)) if len(times) >= _FEWEST_LAPS else None
 
 
 def slow_field(field: Mapping[str, Sequence[Lap]], limits: Limits) -> dict[str, dict[int, bool]]:

@@ -59,15 +59,14 @@ def check(
     """
     from conf.settings import get_settings
     from serving.result_check import check_results
-    from slipstream.lap_tables import check_rows, check_table
+    from slipstream.lap_tables import check_rows, check_summary, check_table
 
     found = check_results(get_settings(), session)
     if output == "table":
         _print(check_table(found))
     else:
         _write(check_rows(found), output)
-    agree = sum(one.agrees for one in found)
-    summary(f"{agree:,} of {len(found):,} entries agree with the results", err=output != "table")
+    summary(check_summary(found), err=output != "table")
 
 
 @laps.command()

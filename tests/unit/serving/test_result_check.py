@@ -105,7 +105,10 @@ def test_equal_best_times_on_two_laps():
 
 def test_a_car_on_no_sheet():
     one = check_entry(None, LAPS)
-    assert one.exceptions == ("on no result sheet",)
+    assert one.exceptions == ("not on the result sheet",)
+    assert one.agrees is False
+    alone = check_entry(None, LAPS, has_sheet=False)
+    assert (alone.agrees, alone.exceptions) == (None, ())
     assert (one.session_id, one.vehicle_number, one.position, one.official_laps) == ("s", 7, None, None)
 
 
@@ -114,4 +117,4 @@ def test_cars_without_a_number_are_told_apart_by_their_id(home):
     write_rows(home, "silver.laps", [row | {"vehicle_id": name} for name in ("a", "b")])
     assert len(read_laps(home, "s")) == 2
     found = check_results(home)
-    assert [(one.vehicle_id, one.exceptions) for one in found] == [(n, ("on no result sheet",)) for n in ("a", "b")]
+    assert [(one.vehicle_id, one.agrees) for one in found] == [("a", None), ("b", None)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conf.laps import load_lap_rules
 from physics.timing.crossings import LOST_COUNTER, UNKNOWN, FeedEvent, find_crossings, number_crossings
 from physics.timing.entries import DAY_US, fit_clock, match_entries
-from physics.timing.laps import Lap, OfficialLap, counter_laps, feed_laps, judge, official_laps, slow_field
+from physics.timing.laps import Lap, OfficialLap, counter_laps, feed_laps, judge, official_laps, quick_ms, slow_field
 from tests.unit.physics.timing.grcup import FEEDS, ms, race
 
 RULES = load_lap_rules()
@@ -191,6 +191,26 @@ def test_a_slow_lap_of_one_car_is_its_own_a_slow_lap_of_half_the_field_a_neutral
     assert found["d"] == {}
 
 
+def test_a_lap_much_shorter_than_quick_ones_is_none() -> None:
+    def car(times_s: list[float]) -> list[Lap]:
+        return [Lap(n, "start_end", None, None, round(1000 * s)) for n, s in enumerate(times_s, 1)]
+
+    field = {"a": car([98.0] * 12), "b": car([97.0, 150.0, 99.0, 40.0, 88.0, 86.0])}
+    quick = quick_ms(field, RULES.limits)
+    assert quick == pytest.approx(87_000, abs=5_000)
+    found = judge(field["b"], RULES.limits, field_quick_ms=quick)
+    assert [lap.number for lap in found if "short_lap" in lap.reasons] == [4]
+    assert all("missing_sector" in lap.reasons for lap in found)
+    assert quick_ms({"a": car([98.0] * 9)}, RULES.limits) is None
+
+
+# Halves of laps: the feed had a crossing too many.
+SHORT = {
+    1: {("GR86-035-11", 21), ("GR86-036-98", 29), ("GR86-049-88", 30), ("GR86-010-16", 30)},
+    2: {("GR86-013-80", 27), ("GR86-016-55", 27), ("GR86-060-2", 29)},
+}
+
+
 @pytest.mark.parametrize(("place", "number"), list(FEEDS))
 def test_published_races(data_dir: Path, place: str, number: int) -> None:
     entries, crossings, official_rows = race(data_dir, place, number)
@@ -203,6 +223,14 @@ def test_published_races(data_dir: Path, place: str, number: int) -> None:
     for laps in field.values():
         assert all(b.number > a.number for a, b in pairwise(laps))
     if place == "indianapolis":
+        quick = quick_ms(field, RULES.limits)
+        assert quick == pytest.approx(101_000, rel=0.01)
+        judged = {v: judge(laps, RULES.limits, field_quick_ms=quick) for v, laps in field.items()}
+        short = {(v, lap.number): lap for v, laps in judged.items() for lap in laps if "short_lap" in lap.reasons}
+        assert SHORT[number] <= {key for key, lap in short.items() if "lap_time_lt_30s" not in lap.reasons}
+        assert not any(RULES.fit_for(lap.reasons) for lap in short.values())
+        best = min(lap.lap_time_ms for laps in judged.values() for lap in laps if "pace" in RULES.fit_for(lap.reasons))
+        assert best > 96_000  # the feed's shortest laps took half a minute
         numbers = {v: [lap.number for lap in field[v]] for v in ("GR86-025-47", "GR86-057-57")}
         assert numbers == {"GR86-025-47": list(range(1, 30)), "GR86-057-57": list(range(1, 29))} or number == 2
         return
