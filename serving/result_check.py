@@ -68,13 +68,13 @@ def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[E
         LakeError: If ``silver.laps`` cannot be read.
         LapError: If the session has no laps.
     """
-    cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
-    for lap in read_laps(settings, session_id):
-        cars[lap.session_id, _entry(lap)].append(lap)
     where = {} if session_id is None else {"session_id": session_id}
     sheets = table_rows(RESULTS, settings, where) if is_table(RESULTS, settings) else []
-    found = [check_entry(row, cars.pop((row["session_id"], row["vehicle_number"]), [])) for row in sheets]
     compared = {row["session_id"] for row in sheets}
+    cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
+    for lap in read_laps(settings, session_id):
+        cars[lap.session_id, _entry(lap) if lap.session_id in compared else lap.vehicle_id].append(lap)
+    found = [check_entry(row, cars.pop((row["session_id"], row["vehicle_number"]), [])) for row in sheets]
     found += [check_entry(None, laps, has_sheet=laps[0].session_id in compared) for laps in cars.values()]
     return tuple(sorted(found, key=_order))
 
