@@ -43,6 +43,7 @@ SECTORS = "silver.sector_times"
 TABLES = (ENTRIES, LAPS)
 
 Interval = tuple[int, int, int]  # lap number, first and last microsecond
+_MINUTE_US, _LONGEST_US = 60_000_000, 86_400_000_000
 _DRIVEN = (
     "session_id string, vehicle_id string, lap_number int, start_us bigint, end_us bigint, reasons array<string>, "
     "conflicts array<string>, samples int, gap_s double, counter int, top_speed_kmh double, avg_speed_kmh double, "
@@ -160,10 +161,10 @@ class _Update:
         )
         changed = changed.select(*telemetry.KEY, "new_lap").persist()
         try:
-            if changed.limit(1).count():
+            if place := telemetry.place_of(changed):
                 source = "if(s.new_lap is null, null, 'interval')"
                 set_to = {"lap_number": "s.new_lap", "lap_source": source, "run_id": sql_literal(self.run_id)}
-                self.lake.update_matched(changed, telemetry.TABLE, set_to, prune=f"t.{self.where}", txn=None)
+                self.lake.update_matched(changed, telemetry.TABLE, set_to, prune=place, txn=None)
         finally:
             changed.unpersist()
 
@@ -218,17 +219,29 @@ def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[Lap]]) -> dic
 def numbered(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
     """Samples with ``new_lap``: the lap in whose interval their event time lies, null where it lies in none.
 
+    What is longer than a day is no lap, whatever the feed says, and has no samples.
+
     Args:
         rows: Rows of ``silver.telemetry``.
         intervals: Laps by session and vehicle.
     """
-    known = [(s, v, [(a, b, n) for n, a, b in laps]) for (s, v), laps in intervals.items()]
-    schema = "session_id string, vehicle_id string, laps array<struct<a:bigint,b:bigint,n:int>>"
-    laps = F.broadcast(rows.sparkSession.createDataFrame(known, schema))
+    near: defaultdict[tuple[str, str, int], list[Interval]] = defaultdict(list)
+    for (session, vehicle), laps in intervals.items():
+        for lap in laps:
+            if lap[2] - lap[1] > _LONGEST_US:
+                continue
+            for minute in range(lap[1] // _MINUTE_US, lap[2] // _MINUTE_US + 1):
+                near[session, vehicle, minute].append(lap)
+    schema = "session_id string, vehicle_id string, minute bigint, laps array<struct<n:int,a:bigint,b:bigint>>"
+    # By the minute: a sample is held against the two or three laps there, not against all of a long race.
+    by_minute = rows.sparkSession.createDataFrame([(*key, laps) for key, laps in near.items()], schema)
     # Official laps may overlap by a millisecond where sources round: the later one has the sample.
     inside = F.expr("array_max(transform(filter(laps, l -> at >= l.a AND at < l.b), l -> l.n))")
-    timed = rows.select(*telemetry.KEY, "lap_number", "lap_source", F.unix_micros("event_ts").alias("at"))
-    return timed.join(laps, ["session_id", "vehicle_id"]).withColumn("new_lap", inside).drop("laps", "at")
+    at = F.unix_micros("event_ts")
+    timed = rows.select(*telemetry.KEY, "lap_number", "lap_source", at.alias("at"))
+    timed = timed.withColumn("minute", F.expr(f"(at - pmod(at, {_MINUTE_US})) div {_MINUTE_US}"))
+    joined = timed.join(F.broadcast(by_minute), ["session_id", "vehicle_id", "minute"], "left")
+    return joined.withColumn("new_lap", inside).drop("laps", "at", "minute")
 
 
 def driven_laps(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:

@@ -52,15 +52,14 @@ def restate_clocks(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] 
         )
         changed = restated.join(old, keys).where(differs).select(*keys, "event_ts", "clock_source")
         changed = changed.withColumn("run_id", F.lit(run_id)).persist()
-        if changed.limit(1).count():
-            where = ", ".join(f"'{s}'" for s in sessions)
+        if place := telemetry.place_of(changed):
             assignments = {
                 "event_ts": "s.event_ts",
                 "event_date": "to_date(s.event_ts)",
                 "clock_source": "s.clock_source",
                 "run_id": "s.run_id",
             }
-            lake.update_matched(changed, telemetry.TABLE, assignments, prune=f"t.session_id in ({where})", txn=None)
+            lake.update_matched(changed, telemetry.TABLE, assignments, prune=place, txn=None)
         changed.unpersist()
         _write_offsets(lake, current, restated, stale, run_id)
     finally:

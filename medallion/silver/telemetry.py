@@ -7,6 +7,7 @@ boundaries); a later unit with the same value is a repeat, one with another valu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -15,8 +16,10 @@ from pyspark.sql.window import Window
 
 from conf.channel import load_channels
 from conf.contract import load_contract
+from medallion.schema import sql_literal
 
 TABLE = "silver.telemetry"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
 _ATTRIBUTES = (
     "lap_number_raw", "vehicle_number", "driver_id", "driver_profile", "track_id", "is_synthetic", "tyre_compound",
@@ -224,6 +227,29 @@ def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str |
         F.to_date(shifted).alias("event_date"),
         F.lit(run_id).alias("run_id"),
     )
+
+
+def place_of(changed: DataFrame) -> str | None:
+    """SQL condition on ``t`` that selects the files which can hold these rows, ``None`` where there are no rows.
+
+    A merge then reads the files of the vehicles and times that change, whatever else their sessions hold.
+
+    Args:
+        changed: Rows with the table's key.
+    """
+    ends = (F.unix_micros(end("ecu_ts")).alias(name) for name, end in (("first_us", F.min), ("last_us", F.max)))
+    spans = changed.groupBy("session_id", "vehicle_id").agg(*ends).collect()
+    parts = (
+        f"(t.session_id = {sql_literal(r.session_id)} AND t.vehicle_id = {sql_literal(r.vehicle_id)} AND "
+        f"t.ecu_ts BETWEEN {_timestamp(r.first_us)} AND {_timestamp(r.last_us)})"
+        for r in spans
+    )
+    return " OR ".join(parts) or None
+
+
+def _timestamp(us: int) -> str:
+    """A literal, which files are skipped by; a function of a number is not one."""
+    return f"TIMESTAMP '{(EPOCH + timedelta(microseconds=us)).isoformat(sep=' ', timespec='microseconds')}'"
 
 
 def fill_assignments() -> dict[str, str]:
