@@ -39,8 +39,8 @@ JOBS = (bronze.JOB, silver.JOB, gold.JOB)
 QUERIES = {
     "gold.dptad_scores": "select vehicle_id, count(*) laps, avg(overall_score) score from gold.dptad_scores "
     "group by vehicle_id order by score desc limit 10",
-    "gold.siwtl": "select session_id, siwtl_lap_s, potential_gain_s from gold.siwtl where vehicle_id = '{driver}' "
-    "order by siwtl_lap_s limit 10",
+    "gold.siwtl": "select session_id, siwtl_lap, potential_gain from gold.siwtl where vehicle_id = '{driver}' "
+    "order by siwtl_lap limit 10",
     "gold.fleet_summary": "select * from gold.fleet_summary order by session_id desc limit 10",
 }
 

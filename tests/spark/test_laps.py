@@ -105,11 +105,13 @@ def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_
     ingest(lake, to_bronze, {"telemetry.raw": stored["telemetry.raw"]})
     close(lake)
     found = rows(lake, "silver.laps").to_dicts()
-    assert [(r["lap_number"], r["lap_time_source"], r["invalid_reasons"]) for r in found] == [
-        (1, "telemetry", ["incomplete"]),
-        (2, "telemetry", []),
-        (3, "telemetry", ["incomplete"]),
+    assert [(r["lap_number"], r["lap_time_source"], set(r["invalid_reasons"])) for r in found] == [
+        (1, "telemetry", {"incomplete", "missing_sector"}),
+        (2, "telemetry", {"missing_sector"}),
+        (3, "telemetry", {"incomplete", "missing_sector"}),
     ]
+    assert found[1]["is_valid"]
+    assert set(found[1]["fit_for"]) == {"pace", "ghost", "wear", "style"}
     (true,) = simulator.laps().filter(pl.col("lap_number") == 2)["lap_time_s"]
     assert found[1]["lap_time_ms"] / 1000 == pytest.approx(true, abs=0.041)
     assert found[1]["lap_distance_m"] == pytest.approx(simulator.track.length_m, rel=0.02)
