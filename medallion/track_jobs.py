@@ -16,7 +16,7 @@ from medallion.gold.touched import Touched
 from medallion.io import Lake
 from medallion.provenance import job_run
 from medallion.silver import telemetry, tracks
-from medallion.silver.lap_traces import LAPS
+from medallion.silver.laps import LAPS
 from medallion.silver.restating import SESSIONS
 from medallion.silver.track_rows import TrackError, own_circuit
 from medallion.silver.tracks import TrackPlan, TrackRow

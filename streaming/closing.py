@@ -56,7 +56,7 @@ def bring_up_to_date(lake: Lake, changes: DataFrame, run_id: str) -> None:
         found = vehicles[row.session_id]
         if row.is_telemetry:
             found.add(row.vehicle_id)
-    for names in in_portions({session: len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
+    for names in in_portions({session: 1 + len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
         changed = [laps.Changed(session, frozenset(vehicles[session])) for session in sorted(names)]
         restating.restate_clocks(lake, run_id, [(c.session_id, car) for c in changed for car in sorted(c.vehicles)])
         laps.update_laps(lake, changed, run_id)

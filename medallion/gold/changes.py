@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import LapKey, of_vehicle
 from medallion.gold.vehicles import VEHICLE
+from medallion.keys import LapKey, of_vehicle
 
 _REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
 

@@ -20,9 +20,9 @@ from pyspark.sql import functions as F
 from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
 from medallion.gold import dptad_thresholds
-from medallion.gold.changed_laps import LapKey, of_laps, of_sessions, sessions_of
 from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
 from medallion.io import Lake
+from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
 from physics.circuit import Circuit, LapTrace

@@ -10,10 +10,11 @@ from typing import Final
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import LapKey, of_sessions
 from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions
 from medallion.schema import sql_literal
-from medallion.silver.lap_traces import LAPS, lap_samples, traces
+from medallion.silver.lap_traces import lap_samples, traces
+from medallion.silver.laps import LAPS
 from medallion.silver.track_rows import spread
 from physics.circuit import Circuit
 from physics.dptad import Thresholds, calibrate, unit_of

@@ -9,12 +9,12 @@ from typing import Final
 from pyspark.sql import functions as F
 
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
-from medallion.gold.changed_laps import of_pairs, of_sessions, of_vehicles
 from medallion.gold.session_drivers import SCORES, SessionDrivers, session_drivers
 from medallion.gold.timed_laps import Vehicle
 from medallion.gold.vehicles import VEHICLE
-from medallion.gold.writing import frame_of, replace_part
 from medallion.io import Lake
+from medallion.keys import of_pairs, of_sessions, of_vehicles
+from medallion.writing import frame_of, replace_part
 from physics.driver_laps import Row
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]

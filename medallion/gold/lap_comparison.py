@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from medallion.gold.lap_comparison_rows import Pair, Row
-from medallion.gold.writing import frame_of, replace_part
 from medallion.io import Lake
 from medallion.schema import sql_literal
+from medallion.writing import frame_of, replace_part
 
 COMPARISONS: Final = "gold.lap_comparison"
 REPORTS: Final = "gold.corner_reports"

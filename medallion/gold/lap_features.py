@@ -13,13 +13,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.contract import load_contract
-from medallion.gold.changed_laps import LapKey, of_laps, of_vehicle, sessions_of
 from medallion.gold.timed_laps import TimedLap, Vehicle, timed_laps
 from medallion.gold.vehicles import by_vehicle, channel_arrays, last_known
 from medallion.gold.weather import Weather, read_weather
-from medallion.gold.writing import replace_part
 from medallion.io import Lake
+from medallion.keys import LapKey, of_laps, of_vehicle, sessions_of
 from medallion.silver import telemetry
+from medallion.writing import replace_part
 from physics.lap_features import lap_features
 
 TABLE = "gold.lap_features"

@@ -11,14 +11,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from medallion.gold import dptad, drivers, lap_features, telemetry_buckets, telemetry_windows
-from medallion.gold.changed_laps import changed_laps, of_laps, of_sessions
 from medallion.gold.changes import Change, find_changes, samples_of_windows, windows_of
 from medallion.gold.timed_laps import Vehicle, timed_laps
 from medallion.gold.touched import Touched, by_laps, laps_of_samples
-from medallion.gold.writing import replace_part
 from medallion.io import Lake
+from medallion.keys import lap_keys, of_laps, of_sessions
 from medallion.portions import in_portions
 from medallion.silver import telemetry, telemetry_100hz
+from medallion.writing import replace_part
 
 TABLES: Final = (telemetry_windows.TABLE, telemetry_buckets.TABLE, lap_features.TABLE)
 LAP_TABLES: Final = (telemetry_100hz.TABLE, *dptad.TABLES, *drivers.TABLES)
@@ -72,7 +72,7 @@ class GoldProcessor:
         Returns:
             Number of laps.
         """
-        laps = changed_laps(changed_rows)
+        laps = lap_keys(changed_rows)
         self.follow(by_laps(laps))
         return len(laps)
 

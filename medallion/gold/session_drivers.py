@@ -11,12 +11,12 @@ import numpy as np
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import of_sessions
-from medallion.gold.timed_laps import TABLE as LAPS
 from medallion.gold.timed_laps import Vehicle
 from medallion.gold.vehicles import VEHICLE
 from medallion.gold.weather import Weather, read_weather
 from medallion.io import Lake
+from medallion.keys import of_sessions
+from medallion.silver.laps import LAPS
 from physics.driver_laps import DriverLaps, driver_laps, null
 from physics.drivers.fleet import Conditions
 from physics.drivers.head_to_head import DPTAD

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import LapKey
 from medallion.io import Lake
+from medallion.keys import LapKey
+from medallion.silver.laps import LAPS
 
-TABLE = "silver.laps"
 Vehicle = tuple[str, str]
 
 
@@ -48,7 +48,7 @@ class TimedLap:
 def timed_laps(lake: Lake, where: str) -> dict[Vehicle, list[TimedLap]]:
     """Laps that a condition on ``silver.laps`` selects, by session and vehicle in the order of their numbers."""
     sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
-    rows = lake.read(TABLE).where(where).select(
+    rows = lake.read(LAPS).where(where).select(
         "session_id", "vehicle_id", "lap_number", F.unix_micros("lap_start_ts").alias("start_us"),
         F.unix_micros("lap_end_ts").alias("end_us"), "invalid_reasons", "lap_time_ms", *sectors, "is_valid",
         "sample_count",

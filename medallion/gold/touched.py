@@ -10,14 +10,14 @@ from typing import Any, Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import LapKey, of_sessions, sessions_of, vehicles_of
 from medallion.gold.lap_features import REACH_US, retimed
-from medallion.gold.timed_laps import TABLE as LAPS
 from medallion.gold.timed_laps import TimedLap, Vehicle, driven, laps_near, timed_laps
 from medallion.gold.weather import NEAR_US
 from medallion.gold.weather import TABLE as WEATHER
 from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions, sessions_of, vehicles_of
 from medallion.portions import in_portions
+from medallion.silver.laps import LAPS
 from medallion.silver.telemetry import TABLE as TELEMETRY
 
 ENTRIES = "silver.entries"
@@ -43,7 +43,7 @@ class Touched:
     sessions: Sequence[str]
 
     def portions(self, most_laps: int) -> Iterator[Touched]:
-        """The same in parts, none with laps of more sessions than it takes to have ``most_laps``."""
+        """The same in parts by session: of no more laps than ``most_laps``, or of one session."""
         laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
         named = {*laps, *self.sessions, *(session for session, _ in self.vehicles)}
         for sessions in in_portions({session: laps[session] for session in named}, most_laps):

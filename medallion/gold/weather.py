@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import of_sessions
 from medallion.io import Lake
+from medallion.keys import of_sessions
 
 TABLE = "silver.environment"
 NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes says nothing of a lap

@@ -10,13 +10,13 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from medallion.gold.changed_laps import LapKey, of_laps, of_sessions, sessions_of
 from medallion.io import Lake
+from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver import telemetry
+from medallion.silver.laps import LAPS
 from physics.circuit import Circuit, LapTrace
 from physics.lap_distance import lap_trace
 
-LAPS: Final = "silver.laps"
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (
     "speed_kmh", "throttle_pct", "brake_front_bar", "brake_pct", "steering_deg", "gear", "rpm", "accel_long_g",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from conf.channel import load_channels
-from conf.contract import load_contract
 from conf.laps import load_lap_rules
 from medallion.io import Lake
+from medallion.keys import of_sessions
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
 from medallion.silver.clock_offsets import TABLE as CLOCKS
@@ -33,6 +34,7 @@ from medallion.silver.lap_rows import (
     timing_of,
     to_us,
 )
+from medallion.writing import frame_of, replace_part
 from physics.signals import hold, integral, stats
 from physics.timing.laps import Lap, counter_laps
 
@@ -73,11 +75,11 @@ class _Update:
     def __init__(self, lake: Lake, changes: Sequence[Changed], run_id: str) -> None:
         self.lake, self.changes, self.run_id = lake, changes, run_id
         self.rules = load_lap_rules()
-        self.where = f"session_id IN ({', '.join(sql_literal(c.session_id) for c in changes)})"
+        self.names = [c.session_id for c in changes]
 
     def run(self) -> None:
         before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
-        for row in self.lake.read(LAPS).where(self.where).collect():
+        for row in self.lake.read(LAPS).where(of_sessions(self.names)).collect():
             before[row.session_id][row.vehicle_id, row.lap_number] = row
         sessions, stale = self._sessions(before)
         intervals = {
@@ -94,9 +96,9 @@ class _Update:
         entries: list[dict[str, Any]] = []
         laps: list[dict[str, Any]] = []
         for name, session in sessions.items():
-            stamp = {"session_id": name, "run_id": self.run_id}
-            entries += [entry_row(e) | stamp for e in session.entries]
-            laps += [row | stamp for row in self._rows(session, before[name], found[name], stale[name])]
+            own = {"session_id": name}
+            entries += [entry_row(e) | own for e in session.entries]
+            laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
         self._number_samples(intervals)
         self._write(ENTRIES, entries)
@@ -119,7 +121,7 @@ class _Update:
 
     def _by_session(self, table: str) -> defaultdict[str, list[Row]]:
         rows: defaultdict[str, list[Row]] = defaultdict(list)
-        for row in self.lake.read(table).where(self.where).collect():
+        for row in self.lake.read(table).where(of_sessions(self.names)).collect():
             rows[row.session_id].append(row)
         return rows
 
@@ -128,7 +130,7 @@ class _Update:
         if not wanted:
             return None
         cars = self.lake.spark.createDataFrame(wanted, "session_id string, vehicle_id string")
-        rows = self.lake.read(telemetry.TABLE).where(self.where)
+        rows = self.lake.read(telemetry.TABLE).where(of_sessions(self.names))
         return rows.join(F.broadcast(cars), ["session_id", "vehicle_id"], "left_semi")
 
     def _rows(
@@ -148,8 +150,7 @@ class _Update:
         ]
 
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
-        where = f"t.{self.where}"
-        self.lake.upsert(_frame(self.lake, table, rows), table, delete_where=where, prune=where)
+        replace_part(self.lake, frame_of(self.lake, table, rows, self.run_id), table, partial(of_sessions, self.names))
 
     def _number_samples(self, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> None:
         """Give the samples of vehicles with timing the number of the lap in whose time they are."""
@@ -182,13 +183,6 @@ def _intervals(laps: Sequence[Lap]) -> list[Interval]:
     return [
         (lap.number, lap.start_us, lap.end_us) for lap in laps if lap.start_us is not None and lap.end_us is not None
     ]
-
-
-def _frame(lake: Lake, table: str, rows: list[dict[str, Any]]) -> DataFrame:
-    columns = [c for c in load_contract(table).columns if c.name != "updated_ts"]
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in columns)
-    frame = lake.spark.createDataFrame([tuple(r.get(c.name) for c in columns) for r in rows], schema)
-    return frame.withColumn("updated_ts", F.current_timestamp())
 
 
 def _kept(row: Row) -> Driven:

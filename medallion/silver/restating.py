@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from medallion.io import Lake
+from medallion.keys import of_vehicle
 from medallion.silver import clock_offsets, telemetry
 
 SESSIONS = "silver.sessions"
@@ -80,7 +81,7 @@ def _write_offsets(
         F.first("drift_ppm").alias("drift_ppm"), F.max(F.col("clock_source") == "arrival").alias("stood_still"),
     )  # fmt: skip
     rows = segments.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
-    gone = " OR ".join(f"(t.session_id = '{s}' AND t.vehicle_id = '{v}')" for s, v in stale)
+    gone = " OR ".join(f"({of_vehicle(session, vehicle, 't.')})" for session, vehicle in stale)
     lake.upsert(rows, clock_offsets.TABLE, delete_where=gone)
 
 

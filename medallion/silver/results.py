@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
-from conf.contract import load_contract
 from medallion.io import Lake
-from medallion.schema import sql_literal
+from medallion.keys import of_sessions
 from medallion.silver.lap_rows import to_datetime, to_us
+from medallion.silver.laps import ENTRIES
+from medallion.silver.restating import SESSIONS
+from medallion.writing import frame_of, replace_part
 
 LINES = "silver.result_lines"
 RESULTS = "silver.results"
@@ -29,18 +31,37 @@ _SECONDS = {
 _COMPARED = ("position", "laps", "total_time_ms", "fl_lap", "fl_time_ms")
 
 
-def update_results(lake: Lake, sessions: Iterable[str], run_id: str) -> None:
+def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
     """Bring the results of sessions, and the drivers seen in them, up to date."""
+    if not sessions:
+        return
+    entries, lines, seen = (_by_session(lake, table, sessions) for table in (ENTRIES, LINES, SESSIONS))
+    known: dict[str, Any] = {r.vehicle_id: r for r in lake.read(DRIVERS).collect()}
+    results: list[dict[str, Any]] = []
+    drivers: dict[str, dict[str, Any]] = {}
     for session in sessions:
-        where = f"session_id = {sql_literal(session)}"
-        entries = lake.read("silver.entries").where(where).collect()
-        vehicles = {e.vehicle_number: e.vehicle_id for e in entries if e.vehicle_number is not None}
-        lines: defaultdict[int, list[Row]] = defaultdict(list)
-        for line in lake.read(LINES).where(where).collect():
-            lines[line.vehicle_number].append(line)
-        rows = [result_row(number, found, vehicles.get(number)) for number, found in sorted(lines.items())]
-        _upsert(lake, RESULTS, [r | {"session_id": session, "run_id": run_id} for r in rows], f"t.{where}")
-        _update_drivers(lake, session, entries, rows, run_id)
+        own = _result_rows(entries[session], lines[session])
+        results += [row | {"session_id": session} for row in own]
+        found = _driver_rows(entries[session], own, next(iter(seen[session]), None), known)
+        drivers |= found
+        known |= found
+    replace_part(lake, frame_of(lake, RESULTS, results, run_id), RESULTS, partial(of_sessions, sessions))
+    lake.upsert(frame_of(lake, DRIVERS, list(drivers.values()), run_id), DRIVERS)
+
+
+def _by_session(lake: Lake, table: str, sessions: Sequence[str]) -> defaultdict[str, list[Row]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in lake.read(table).where(of_sessions(sessions)).collect():
+        found[row.session_id].append(row)
+    return found
+
+
+def _result_rows(entries: Sequence[Row], lines: Sequence[Row]) -> list[dict[str, Any]]:
+    vehicles = {e.vehicle_number: e.vehicle_id for e in entries if e.vehicle_number is not None}
+    by_number: defaultdict[int, list[Row]] = defaultdict(list)
+    for line in lines:
+        by_number[line.vehicle_number].append(line)
+    return [result_row(number, found, vehicles.get(number)) for number, found in sorted(by_number.items())]
 
 
 def result_row(number: int, lines: Sequence[Any], vehicle_id: str | None) -> dict[str, Any]:
@@ -76,21 +97,19 @@ def _sheet(line: Any) -> str:
     return f"{'official' if line.is_official else 'provisional'} {line.sheet.replace('_', ' ')}"
 
 
-def _update_drivers(
-    lake: Lake, session: str, entries: Sequence[Row], results: Sequence[dict[str, Any]], run_id: str
-) -> None:
+def _driver_rows(
+    entries: Sequence[Row], results: Sequence[dict[str, Any]], seen: Row | None, known: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
     """Cars of a session, and what the sheets say of them; what is known already stays where they say nothing."""
     by_vehicle = {r["vehicle_id"]: r for r in results}
-    seen = lake.read("silver.sessions").where(f"session_id = {sql_literal(session)}").first()
-    known = {r.vehicle_id: r for r in lake.read(DRIVERS).collect()}
-    rows = []
+    rows = {}
     for entry in entries:
         if entry.match_source == "file":
             continue
         old, result = known.get(entry.vehicle_id), by_vehicle.get(entry.vehicle_id, {})
         parts = entry.vehicle_id.split("-")
         times = [to_datetime(to_us(t)) for t in (seen and seen.start_ts, seen and seen.end_ts) if t]
-        row = {
+        rows[entry.vehicle_id] = {
             "vehicle_id": entry.vehicle_id,
             "vehicle_number": entry.vehicle_number if entry.vehicle_number is not None else _old(old, "vehicle_number"),
             "vehicle_class": result.get("vehicle_class") or _old(old, "vehicle_class"),
@@ -99,25 +118,14 @@ def _update_drivers(
             "driver_id": _old(old, "driver_id"), "driver_name": _old(old, "driver_name"), "team": _old(old, "team"),
             "first_seen_ts": min([*times, *_seen_at(old, "first_seen_ts")], default=None),
             "last_seen_ts": max([*times, *_seen_at(old, "last_seen_ts")], default=None),
-            "run_id": run_id,
         }  # fmt: skip
-        rows.append(row)
-    _upsert(lake, DRIVERS, rows, None)
+    return rows
 
 
-def _old(row: Row | None, column: str) -> Any:
+def _old(row: Any, column: str) -> Any:
     return None if row is None else row[column]
 
 
-def _seen_at(row: Row | None, column: str) -> list[Any]:
+def _seen_at(row: Any, column: str) -> list[Any]:
     at = _old(row, column)
     return [] if at is None else [to_datetime(to_us(at))]
-
-
-def _upsert(lake: Lake, table: str, rows: list[dict[str, Any]], delete_where: str | None) -> None:
-    columns = [c for c in load_contract(table).columns if c.name != "updated_ts"]
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in columns)
-    frame = lake.spark.createDataFrame([tuple(r.get(c.name) for c in columns) for r in rows], schema)
-    lake.upsert(
-        frame.withColumn("updated_ts", F.current_timestamp()), table, delete_where=delete_where, prune=delete_where
-    )

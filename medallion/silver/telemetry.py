@@ -16,7 +16,7 @@ from pyspark.sql.window import Window
 
 from conf.channel import load_channels
 from conf.contract import load_contract
-from medallion.schema import sql_literal
+from medallion.keys import of_vehicle
 
 TABLE = "silver.telemetry"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -240,8 +240,8 @@ def place_of(changed: DataFrame) -> str | None:
     ends = (F.unix_micros(end("ecu_ts")).alias(name) for name, end in (("first_us", F.min), ("last_us", F.max)))
     spans = changed.groupBy("session_id", "vehicle_id").agg(*ends).collect()
     parts = (
-        f"(t.session_id = {sql_literal(r.session_id)} AND t.vehicle_id = {sql_literal(r.vehicle_id)} AND "
-        f"t.ecu_ts BETWEEN {_timestamp(r.first_us)} AND {_timestamp(r.last_us)})"
+        f"({of_vehicle(r.session_id, r.vehicle_id, 't.')} AND t.ecu_ts "
+        f"BETWEEN {_timestamp(r.first_us)} AND {_timestamp(r.last_us)})"
         for r in spans
     )
     return " OR ".join(parts) or None

@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.contract import load_contract
-from medallion.gold.changed_laps import LapKey, of_laps, of_sessions, sessions_of
 from medallion.io import Lake
+from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_of
 from physics.circuit import Circuit, LapTrace

@@ -11,10 +11,11 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from conf.contract import load_contract
-from medallion.gold.changed_laps import LapKey, of_sessions
 from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions
 from medallion.schema import sql_literal
-from medallion.silver.lap_traces import LAP, LAPS, lap_samples, traces
+from medallion.silver.lap_traces import LAP, lap_samples, traces
+from medallion.silver.laps import LAPS
 from medallion.silver.restating import SESSIONS
 from medallion.silver.track_rows import (
     MOST_LAPS,
@@ -30,6 +31,7 @@ from medallion.silver.track_rows import (
     sectors_of,
     spread,
 )
+from medallion.writing import frame_of
 from physics.circuit import Circuit, LapTrace, with_names
 from physics.dead_reckoning import build_by_dead_reckoning
 from physics.lap_distance import MAX_SILENCE_S
@@ -154,11 +156,7 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
 
 def write_track(lake: Lake, made: TrackRow, run_id: str) -> None:
     """Write a built track, and the sessions that it was built from as driven on it."""
-    columns = [c for c in load_contract(TABLE).columns if c.name != "updated_ts"]
-    values = dict(made.row) | {"run_id": run_id}
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in columns)
-    frame = lake.spark.createDataFrame([tuple(values.get(c.name) for c in columns)], schema)
-    lake.upsert(frame.withColumn("updated_ts", F.current_timestamp()), TABLE)
+    lake.upsert(frame_of(lake, TABLE, [made.row], run_id), TABLE)
     assign(lake, made.circuit.track_id, made.row["sessions"], run_id)
 
 

@@ -223,7 +223,9 @@ def judge(
         checks = {
             "lap_number_gt_1000": lap.number > limits.max_lap_number or lap.number < 0,
             "lap_time_lt_30s": time_ms is not None and time_ms < limits.min_lap_time_s * 1000,
-            "short_lap": None not in (time_ms, field_quick_ms) and time_ms < limits.short_lap_ratio * field_quick_ms,  # type: ignore[operator]
+            "short_lap": time_ms is not None
+            and field_quick_ms is not None
+            and time_ms < limits.short_lap_ratio * field_quick_ms,
             "missing_sector": None in lap.sectors_ms,
             "slow_field": bool(field_slow and field_slow.get(lap.number)) and "yellow_flag" not in lap.reasons,
             "slow_lap": time_ms is not None and usual is not None and time_ms > limits.slow_lap_ratio * usual,

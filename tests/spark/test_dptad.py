@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from conf.settings import AppConfig
 from medallion import track_jobs
 from medallion.gold import dptad, dptad_thresholds
-from medallion.gold.changed_laps import LapKey
 from medallion.io import Lake
+from medallion.keys import LapKey
 from medallion.silver import tracks
 from medallion.silver.track_rows import TrackError
 from physics.dptad import CATEGORIES

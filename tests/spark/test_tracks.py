@@ -16,8 +16,8 @@ from pyspark.sql import functions as F
 from conf.settings import AppConfig
 from conf.track import load_track
 from medallion import track_jobs
-from medallion.gold.changed_laps import LapKey
 from medallion.io import Lake
+from medallion.keys import LapKey
 from medallion.silver import telemetry_100hz, tracks
 from medallion.silver.processor import SilverProcessor
 from medallion.silver.restating import SESSIONS, restate_clocks

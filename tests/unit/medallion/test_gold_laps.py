@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion.gold.changed_laps import LapKey, of_pairs, of_vehicles
 from medallion.gold.lap_features import REACH_US, samples_of
 from medallion.gold.timed_laps import TimedLap, driven, laps_near
 from medallion.gold.touched import Touched, by_laps, laps_of_samples
 from medallion.gold.weather import NEAR_US, weather_of
+from medallion.keys import LapKey, of_pairs, of_vehicles
 from medallion.portions import in_portions
 
 MINUTE_US = 60_000_000

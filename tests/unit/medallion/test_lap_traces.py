@@ -12,9 +12,9 @@ import pytest
 from conf.contract import load_contract
 from conf.laps import load_lap_rules
 from conf.track import load_track
-from medallion.gold.changed_laps import LapKey
 from medallion.gold.dptad import Court, judge_lap
 from medallion.gold.dptad_thresholds import UNCALIBRATED
+from medallion.keys import LapKey
 from medallion.silver.lap_traces import CHANNELS, in_order, trace_of, traces
 from medallion.silver.telemetry_100hz import even_lap
 from physics.circuit import circuit_of

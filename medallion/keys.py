@@ -1,4 +1,4 @@
-"""Which laps a change of ``silver.laps`` touches, and the condition that selects them."""
+"""Keys of laps, vehicles and sessions, and the SQL conditions that select their rows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class LapKey:
     lap_number: int
 
 
-def changed_laps(rows: DataFrame) -> list[LapKey]:
-    """Laps of rows that were added or removed, or were before or after an update; sorted."""
+def lap_keys(rows: DataFrame) -> list[LapKey]:
+    """Keys of the laps that rows name, each once, sorted."""
     keys = rows.select("session_id", "vehicle_id", "lap_number").distinct().collect()
     return sorted(LapKey(*key) for key in keys)
 

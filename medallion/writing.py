@@ -1,4 +1,4 @@
-"""Write a part of a gold table: what differs from a recomputation, and nothing else."""
+"""Write a part of a table: what differs from a recomputation, and nothing else."""
 
 from __future__ import annotations
 
