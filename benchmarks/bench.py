@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
 
+from benchmarks.stages import logged_to
 from conf.settings import AppConfig, get_settings
 from infra import broker, stack
 from infra.topics import TOPIC_CONFIG
@@ -82,11 +83,7 @@ class Bench:
         """The one Spark session, as the jobs get it."""
         from medallion.session import get_spark
 
-        extra = {}
-        if self.profile:
-            self.event_log.mkdir(exist_ok=True)
-            extra = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": self.event_log.as_uri()}
-            extra |= {"spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
+        extra = logged_to(self.event_log) if self.profile else {}
         return get_spark(self.settings(self.home), "slipstream-benchmarks", extra)
 
     @contextmanager

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.machine import describe
 from benchmarks.season import COPIED, Session, copy_session, rows_that_gold_changes, send
-from benchmarks.stages import read_log
+from benchmarks.stages import logged_to, read_log, read_mb
 from conf.settings import AppConfig, get_settings
 from infra import broker, stack
 from medallion.io import Lake
@@ -33,7 +33,7 @@ from serving.sql import query
 from streaming import bronze, gold, silver
 from streaming.job import drain
 
-MILLION = 1_000_000
+COPIED_AT_ONCE = 10
 RESULT = Path(__file__).parent / "results" / "capacity.json"
 JOBS = (bronze.JOB, silver.JOB, gold.JOB)
 QUERIES = {
@@ -106,10 +106,7 @@ class Capacity:
         self.console = console
         self.settings = AppConfig(slipstream_home=home, slipstream_jars=get_settings().jars_dir)
         self.events = home / "events"
-        self.events.mkdir(parents=True, exist_ok=True)
-        log = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": self.events.as_uri()}
-        log |= {"spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
-        self.lake = Lake(get_spark(self.settings, "slipstream-capacity", log), self.settings)
+        self.lake = Lake(get_spark(self.settings, "slipstream-capacity", logged_to(self.events)), self.settings)
         self.first = Session(0)
         self.sessions = 0
         self.versions: dict[str, int | None] = {}
@@ -133,10 +130,10 @@ class Capacity:
                 self.say(f"the first session, {job.name} in {time.perf_counter() - began:.0f} s")
             self.sessions = 1
             self.versions = {table: self.lake.version(table) for table in COPIED}
-        for day in range(self.sessions, sessions):
-            began = time.perf_counter()
-            copy_session(self.lake, self.versions, self.first, Session(day))
-            self.say(f"session {day + 1} of {sessions} in {time.perf_counter() - began:.1f} s")
+        for day in range(self.sessions, sessions, COPIED_AT_ONCE):
+            began, days = time.perf_counter(), range(day, min(day + COPIED_AT_ONCE, sessions))
+            copy_session(self.lake, self.versions, self.first, [Session(day) for day in days])
+            self.say(f"{days.stop} of {sessions} sessions, {(time.perf_counter() - began) / len(days):.1f} s each")
             if day == 1 and (wrong := rows_that_gold_changes(self.lake, Session(day))):
                 raise RuntimeError(f"gold's job writes {wrong} rows of a copied session anew: the copy is wrong")
         self.sessions = max(self.sessions, sessions)
@@ -148,10 +145,10 @@ class Capacity:
             send(lap, self.bootstrap)
             walls, read = {}, {}
             for job in JOBS:
-                before, began = self._read_mb(), time.perf_counter()
+                before, began = read_mb(read_log(self.events)), time.perf_counter()
                 drain(self.lake, job)
                 walls[job.name] = time.perf_counter() - began
-                read[job.name] = self._read_mb() - before
+                read[job.name] = read_mb(read_log(self.events)) - before
             done.append(Lap(walls, read))
             self.say(f"one more lap: {done[-1].total_s:.1f} s, {done[-1].total_mb:.0f} MB  {walls}")
         return tuple(done[warmups:])
@@ -176,12 +173,6 @@ class Capacity:
                 raise RuntimeError(f"no rows, so the time says nothing: {sql}")
             times.append(1e3 * (time.perf_counter() - began))
         return median(times)
-
-    def _read_mb(self) -> float:
-        name = "internal.metrics.input.bytesRead"
-        done = (e["Stage Info"] for e in read_log(self.events) if e["Event"] == "SparkListenerStageCompleted")
-        values = (a.get("Value", 0) for info in done for a in info.get("Accumulables", []) if a["Name"] == name)
-        return sum(float(value) for value in values) / 1e6
 
     def say(self, text: str) -> None:
         """Progress, on standard error."""

@@ -8,10 +8,10 @@ checked on one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import pairwise
 
 from pyspark.sql import Column, DataFrame
@@ -110,12 +110,12 @@ def send(what: Iterable[Frame | Event], bootstrap: str) -> None:
                 topics[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
 
 
-def copy_session(lake: Lake, versions: Mapping[str, int | None], first: Session, to: Session) -> None:
-    """Write a session's silver and gold, as of some versions, as those of a later day, by others but for the one."""
+def copy_session(lake: Lake, versions: Mapping[str, int | None], first: Session, to: Sequence[Session]) -> None:
+    """Write a session's silver and gold, as of some versions, as those of later days, by others but for the one."""
     for table in COPIED:
         whole = lake.read(table, versions[table]).where(F.col("session_id") == first.session_id)
-        rows = _moved(whole, first, to)
-        rows = conform(rows, load_contract(table)).coalesce(1)
+        days = (conform(_moved(whole, first, day), load_contract(table)).coalesce(1) for day in to)
+        rows = reduce(DataFrame.unionByName, days)
         rows.write.format("delta").mode("append").option("dataChange", "false").save(lake.uri(table))
 
 

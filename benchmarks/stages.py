@@ -31,6 +31,26 @@ class StageTotal:
     shuffled_mb: float = 0.0
 
 
+def logged_to(folder: Path) -> dict[str, str]:
+    """Spark options by which a session logs its events to a folder, as plain lines.
+
+    The folder is made if it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": folder.as_uri(),
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
+    }
+
+
+def read_mb(events: Iterable[dict[str, Any]]) -> float:
+    """What completed stages read from files."""
+    done = (event["Stage Info"] for event in events if event["Event"] == "SparkListenerStageCompleted")
+    return sum(_number(_metrics(info), "internal.metrics.input.bytesRead") for info in done) / 1e6
+
+
 def stage_totals(events: Iterable[dict[str, Any]]) -> list[StageTotal]:
     """Sum completed stages by name, longest first."""
     described: dict[int, str] = {}
@@ -83,7 +103,7 @@ def to_table(totals: list[StageTotal], longest: int = 25) -> Table:
 
 
 def _add(total: StageTotal, info: dict[str, Any]) -> None:
-    metrics = {a["Name"]: a.get("Value", 0) for a in info.get("Accumulables", [])}
+    metrics = _metrics(info)
     total.stages += 1
     total.tasks += info["Number of Tasks"]
     total.wall_s += (info.get("Completion Time", 0) - info.get("Submission Time", 0)) / 1e3
@@ -91,6 +111,10 @@ def _add(total: StageTotal, info: dict[str, Any]) -> None:
     total.gc_s += _number(metrics, "internal.metrics.jvmGCTime") / 1e3
     total.read_rows += int(_number(metrics, "internal.metrics.input.recordsRead"))
     total.shuffled_mb += _number(metrics, "internal.metrics.shuffle.write.bytesWritten") / 1e6
+
+
+def _metrics(info: dict[str, Any]) -> dict[str, Any]:
+    return {a["Name"]: a.get("Value", 0) for a in info.get("Accumulables", [])}
 
 
 def _number(metrics: dict[str, Any], name: str) -> float:

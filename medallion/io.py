@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -15,6 +15,9 @@ from conf.contract import Contract, load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.schema import conform, ddl, sql_literal, struct_type
+
+_ROWS_PER_MERGED_FILE: Final = 100_000
+"""A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
 
 
 class NewerContractError(ValueError):
@@ -70,8 +73,7 @@ class Lake:
         """Latest version of the table, ``None`` where there is no table yet."""
         if not self.exists(name):
             return None
-        row = DeltaTable.forPath(self.spark, self.uri(name)).history(1).select("version").first()
-        return None if row is None else int(row[0])
+        return int(self._snapshot(name).version())
 
     def ensure(self, name: str) -> None:
         """Create the table from its contract, or add the columns that the contract gained.
@@ -159,11 +161,11 @@ class Lake:
         merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
         merge = merge.whenMatchedUpdateAll(condition=changed).whenNotMatchedInsertAll()
         if not delete_where:
-            with self.transaction(txn):
+            with self.transaction(txn), self._merging():
                 merge.execute()
             return
         # Over wide rows this merge's full outer join grows beyond what the JVM compiles as one method.
-        with self.transaction(txn), self._option("spark.sql.codegen.wholeStage", "false"):
+        with self.transaction(txn), self._merging(), self._option("spark.sql.codegen.wholeStage", "false"):
             merge.whenNotMatchedBySourceDelete(condition=delete_where).execute()
 
     def update_matched(
@@ -172,7 +174,7 @@ class Lake:
         """Merge that only updates: ``assignments`` maps a column to a SQL expression over ``t`` and ``s``."""
         on = [f"t.`{k}` = s.`{k}`" for k in load_contract(name).key] + ([f"({prune})"] if prune else [])
         merge = self.table(name).alias("t").merge(df.alias("s"), " AND ".join(on))
-        with self.transaction(txn):
+        with self.transaction(txn), self._merging():
             merge.whenMatchedUpdate(set={k: F.expr(v) for k, v in assignments.items()}).execute()
 
     def compact(self, name: str, target_mb: int) -> None:
@@ -201,6 +203,9 @@ class Lake:
             self.spark.conf.unset(f"{prefix}txnAppId")
             self.spark.conf.unset(f"{prefix}txnVersion")
 
+    def _merging(self) -> AbstractContextManager[None]:
+        return self._option("spark.sql.files.maxRecordsPerFile", str(_ROWS_PER_MERGED_FILE))
+
     @contextmanager
     def _option(self, key: str, value: str) -> Iterator[None]:
         before = self.spark.conf.get(key, None)
@@ -217,11 +222,14 @@ class Lake:
         """Highest version that ``app`` has committed to the table."""
         if not self.exists(name):
             return None
+        found = self._snapshot(name).transactions().get(app)
+        return int(found.get()) if found.isDefined() else None
+
+    def _snapshot(self, name: str) -> Any:
+        """The latest state of a table, as Delta's own object: a commit's metadata without a query over its log."""
         jvm: Any = self.spark._jvm
         log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.uri(name))
-        transactions = log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty()).transactions()
-        found = transactions.get(app)
-        return int(found.get()) if found.isDefined() else None
+        return log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty())
 
 
 def _is_map(contract: Contract, column: str) -> bool:

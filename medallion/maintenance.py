@@ -6,7 +6,7 @@ them, so they are merged now and then. No row changes, and streams that follow a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from medallion.io import Lake
@@ -19,7 +19,7 @@ def maintain(
     lake: Lake,
     tables: Sequence[str],
     *,
-    merge: Callable[[str], bool],
+    merge: Collection[str],
     target_mb: int,
     retain_hours: float,
     on_done: Callable[[str], None] = lambda _name: None,
@@ -29,14 +29,14 @@ def maintain(
     Args:
         lake: Where the tables are.
         tables: Their names.
-        merge: Whether a table has files to merge.
+        merge: Those of them whose files are worth merging.
         target_mb: Files are merged up to this size; larger ones are left alone.
         retain_hours: How long versions stay readable.
         on_done: Called with each table's name when it is done.
     """
     with job_run(lake, JOB, (), tuple(tables)) as run:
         for name in tables:
-            if merge(name):
+            if name in merge:
                 lake.compact(name, target_mb)
                 run.rows_out += 1
             lake.vacuum(name, retain_hours)

@@ -18,6 +18,8 @@ DistanceSource = Literal["sensor", "gps", "integrated"]
 
 MIN_CORNER_DEG = 15.0
 """A bend that turns by less is part of a straight."""
+MOST_UNSEEN = 0.1
+"""Share of a lap that may be without speed: more, and its rates and distances are not to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ class LapTrace:
     def end_m(self) -> float:
         """Distance at the end of the lap."""
         return float(self.distance_m[-1]) if self.length_m is None else self.length_m
+
+    @property
+    def unseen_s(self) -> float:
+        """Time inside gaps of the speed."""
+        return sum((gap.end_s - gap.start_s for gap in self.speed_gaps), start=0.0)
 
 
 def circuit_of(track: TrackSpec, step_m: float = 1.0) -> Circuit:

@@ -1,18 +1,30 @@
-"""The circuit of a session, without a JVM: of our own track files, else of ``silver.tracks``."""
+"""What the lake knows of tracks and of who drove there, without a JVM: our own files, then ``silver.tracks``."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from conf.settings import AppConfig
 from conf.track import load_track, track_names
-from medallion.silver.track_rows import circuit_from, own_circuit
+from medallion.silver.track_rows import LapRow, TrackError, circuit_from, own_circuit
 from physics.circuit import Circuit
-from serving.rows import table_rows
+from serving.rows import Row, Value, table_rows
 from serving.store import is_table
 
+LAPS: Final = "silver.laps"
 SESSIONS: Final = "silver.sessions"
 TRACKS: Final = "silver.tracks"
+
+
+@dataclass(frozen=True)
+class KnownTrack:
+    """A track: its circuit, and its row of ``silver.tracks`` where it was built."""
+
+    circuit: Circuit
+    title: str
+    row: Mapping[str, Any] | None
 
 
 class CircuitError(ValueError):
@@ -21,9 +33,7 @@ class CircuitError(ValueError):
 
 def track_of(settings: AppConfig, session_id: str) -> str | None:
     """Track that a session was driven on, ``None`` where nothing says."""
-    if not is_table(SESSIONS, settings):
-        return None
-    rows = table_rows(SESSIONS, settings, {"session_id": session_id}, columns=("track_id",))
+    rows = _rows_if_there(SESSIONS, settings, {"session_id": session_id}, columns=("track_id",))
     return rows[0]["track_id"] if rows else None
 
 
@@ -31,7 +41,7 @@ def title_of(settings: AppConfig, track_id: str) -> str:
     """A track's name for people; its id where it has none."""
     if track_id in track_names():
         return load_track(track_id).title
-    rows = table_rows(TRACKS, settings, {"track_id": track_id}, columns=("name",)) if is_table(TRACKS, settings) else []
+    rows = _rows_if_there(TRACKS, settings, {"track_id": track_id}, columns=("name",))
     return (rows[0]["name"] if rows else None) or track_id
 
 
@@ -43,7 +53,63 @@ def load_circuit(settings: AppConfig, track_id: str) -> Circuit:
     """
     if (own := own_circuit(track_id)) is not None:
         return own
-    rows = table_rows(TRACKS, settings, {"track_id": track_id}) if is_table(TRACKS, settings) else []
+    rows = _rows_if_there(TRACKS, settings, {"track_id": track_id})
     if not rows:
         raise CircuitError(f"track '{track_id}' is not in {TRACKS}: `slipstream track build` builds it from laps")
     return circuit_from(rows[0])
+
+
+def known_tracks(settings: AppConfig) -> list[KnownTrack]:
+    """All tracks: those of our own, then those built in this lake."""
+    own = [
+        KnownTrack(circuit, load_track(name).title, None) for name in track_names() if (circuit := own_circuit(name))
+    ]
+    rows = _rows_if_there(TRACKS, settings, order_by=("track_id",))
+    return own + [KnownTrack(circuit_from(row), row["name"], row) for row in rows]
+
+
+def known_track(settings: AppConfig, name: str) -> KnownTrack:
+    """A track by name.
+
+    Raises:
+        TrackError: If there is none of that name.
+    """
+    found = {track.circuit.track_id: track for track in known_tracks(settings)}
+    if name not in found:
+        raise TrackError(f"no track '{name}': there are {', '.join(found)}; build one with `slipstream track build`")
+    return found[name]
+
+
+def sessions_by_track(settings: AppConfig) -> dict[str, list[str]]:
+    """Sessions that were driven on each track."""
+    found: dict[str, list[str]] = {}
+    for row in _rows_if_there(SESSIONS, settings, columns=("session_id", "track_id"), order_by=("session_id",)):
+        if row["track_id"] is not None:
+            found.setdefault(row["track_id"], []).append(row["session_id"])
+    return found
+
+
+def lap_rows(settings: AppConfig, sessions: Sequence[str]) -> list[LapRow]:
+    """Rows of ``silver.laps`` of sessions.
+
+    Raises:
+        TrackError: If there is no such session.
+        LakeError: If there are no sessions or laps yet.
+    """
+    known = {row["session_id"] for row in table_rows(SESSIONS, settings, columns=("session_id",))}
+    if missing := sorted(set(sessions) - known):
+        raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(sorted(known)) or 'none'}")
+    rows = [row for session in sessions for row in table_rows(LAPS, settings, {"session_id": session})]
+    return [row | {"unfit_for": row["unfit_for"] or {}} for row in rows]
+
+
+def _rows_if_there(
+    table: str,
+    settings: AppConfig,
+    where: Mapping[str, Value] | None = None,
+    *,
+    columns: Sequence[str] = ("*",),
+    order_by: Sequence[str] = (),
+) -> list[Row]:
+    """Rows of a table, none where it does not exist yet."""
+    return table_rows(table, settings, where, columns=columns, order_by=order_by) if is_table(table, settings) else []

@@ -81,10 +81,8 @@ class ComparedLaps:
         for side in (self.lap, self.reference):
             if "pace" not in side.row.fit_for:
                 found.append(f"{side.row.uid} is not fit for pace ({', '.join(side.row.invalid_reasons)})")
-            if side.unseen_s:
-                found.append(
-                    f"{side.row.uid} has no speed for {side.unseen_s:.1f} s: where in a gap time goes is not known"
-                )
+            if unseen_s := side.trace.unseen_s:
+                found.append(f"{side.row.uid} has no speed for {unseen_s:.1f} s: where in a gap time goes is not known")
         if self.no_circuit:
             found.append(f"no corner report: {self.no_circuit}")
         return tuple(found)

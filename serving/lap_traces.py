@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from conf.settings import AppConfig
-from physics.circuit import Circuit, LapTrace
+from physics.circuit import MOST_UNSEEN, Circuit, LapTrace
 from physics.drivers.wording import listed
 from physics.lap_distance import lap_trace
 from serving.laps import LapError, LapRow, read_laps
@@ -22,7 +22,6 @@ CHANNELS: Final = (
     "speed_kmh", "throttle_pct", "throttle_pedal_pct", "throttle_blade_pct", "brake_front_bar", "steering_deg", "gear",
     "rpm", "accel_long_g", "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
 )  # fmt: skip
-_MOST_UNSEEN: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,6 @@ class LoadedLap:
     def time_s(self) -> float:
         """Lap time, line to line."""
         return self.trace.lap_time_s
-
-    @property
-    def unseen_s(self) -> float:
-        """Time inside gaps of the speed."""
-        return sum((gap.end_s - gap.start_s for gap in self.trace.speed_gaps), start=0.0)
 
 
 def load_lap(
@@ -90,7 +84,7 @@ def load_first(settings: AppConfig, laps: Iterable[LapRow], circuit: Circuit | N
                 found = load_lap(settings, lap, circuit)
             except LapError:
                 continue
-            if found.unseen_s <= _MOST_UNSEEN * found.time_s:
+            if found.trace.unseen_s <= MOST_UNSEEN * found.time_s:
                 return found
     return None
 

@@ -12,17 +12,15 @@ from physics.circuit import Circuit
 from physics.dptad.rules import CATEGORIES
 from physics.drivers.wording import clock
 from serving.laps import PACE, LapRow, best_lap
-from slipstream.lap_plots import label_circuit, place
+from slipstream.circuit_plot import draw_events, draw_road, event_legend, label_circuit
 from slipstream.plot_style import (
     CAUTION,
     FAINT,
-    FIFTH,
     GAINED,
     INK,
     LAP,
     LOST,
     MUTED,
-    SIXTH,
     new_figure,
     quiet_grid,
     styled,
@@ -35,11 +33,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
 
-MARKS: Final = {"brake": (LOST, "v"), "throttle": (GAINED, "^"), "steering": (FIFTH, "D"), "speed": (SIXTH, "o")}
-_SIZES: Final = {"low": 48, "medium": 95, "high": 160}
 _CAUTION_REASONS: Final = frozenset({"yellow_flag", "slow_field"})
 _MOST_NUMBERED: Final = 32
-_ROAD: Final = "#DFE3E8"
 
 
 def lap_times_figure(laps: Sequence[LapRow], field: Sequence[LapRow], target_s: float | None) -> Figure:
@@ -131,20 +126,11 @@ def events_map_figure(circuit: Circuit, events: Sequence[Row]) -> Figure:
     with styled():
         figure = new_figure(5.4, 4.8)
         axes = figure.subplots()
-        whole = place(circuit, np.append(circuit.line.s_m, 0.0))
-        axes.plot(*whole.T, color=_ROAD, lw=7.0, solid_joinstyle="round", zorder=1)
+        whole = draw_road(axes, circuit, 7.0)
         axes.plot(*whole.T, color=MUTED, lw=0.9, zorder=2)
-        for category, (colour, marker) in MARKS.items():
-            mine = [event for event in events if event["category"] == category and event["lap_distance_m"] is not None]
-            if mine:
-                points = place(circuit, np.array([event["lap_distance_m"] for event in mine], dtype=np.float64))
-                sizes = [_SIZES.get(event["severity"], 48) for event in mine]
-                axes.scatter(points[:, 0], points[:, 1], s=sizes, color=colour, marker=marker, alpha=0.8, ec="white",
-                             lw=0.7, zorder=6, label=f"{category} ({len(mine)})")  # fmt: skip
+        draw_events(axes, circuit, events)
         label_circuit(axes, circuit)
-        legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4, handletextpad=0.2)
-        for handle in legend.legend_handles:
-            handle.set_sizes([45])  # type: ignore[union-attr]
+        event_legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4)
     return figure
 
 

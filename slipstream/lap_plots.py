@@ -13,6 +13,7 @@ from physics.corner_report import CornerReport
 from physics.drivers.wording import clock
 from physics.lap_comparison import LapComparison
 from serving.comparison import ComparedLaps
+from slipstream.circuit_plot import corner_number, draw_road, label_circuit, place
 from slipstream.plot_style import FAINT, GAINED, INK, LAP, LOST, MUTED, REFERENCE, lost_to_gained, new_figure, styled
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _SMOOTHING_M: Final = 25.0
 _PER_M: Final = 100.0
 _LEAST_SCALE_S: Final = 0.02
 _LABEL_SHARE: Final = 0.03  # of the lap: corners closer than this have their labels at two heights
-_ROAD: Final = "#DFE3E8"
 _PANELS: Final = (
     ("speed_kmh", "Speed, km/h", 3.0),
     ("throttle_pct", "Throttle, %", 1.2),
@@ -101,8 +101,7 @@ def draw_loss_map(axes: Axes, comparison: LapComparison, circuit: Circuit) -> No
     most = max(_LEAST_SCALE_S, float(np.quantile(np.abs(loss), 0.98)))
     points = place(circuit, comparison.distance_m)
     norm, colours = Normalize(-most, most), lost_to_gained()
-    whole = np.vstack([points, points[:1]])
-    axes.plot(*whole.T, color=_ROAD, lw=8.0, solid_joinstyle="round", zorder=1)
+    draw_road(axes, circuit, 8.0)
     pieces = np.stack([points[:-1], points[1:]], axis=1)
     lines = LineCollection(list(pieces), cmap=colours, norm=norm, lw=4.0, capstyle="round", zorder=2)
     lines.set_array((loss[:-1] + loss[1:]) / 2)
@@ -138,55 +137,6 @@ def local_loss(comparison: LapComparison) -> Array:
     delta = np.interp(even, where, comparison.delta_s)
     rate = np.gradient(gaussian_filter1d(delta, _SMOOTHING_M / step, mode="nearest"), step) * _PER_M
     return np.asarray(np.interp(where, even, rate), dtype=np.float64)
-
-
-def place(circuit: Circuit, distance_m: Array | float) -> Array:
-    """Position of distances along the line, shape (..., 2)."""
-    line = circuit.line
-    axes = (np.interp(distance_m, line.s_m, axis, period=line.length_m) for axis in (line.x_m, line.y_m))
-    return np.stack(list(axes), axis=-1)
-
-
-def label_circuit(axes: Axes, circuit: Circuit) -> None:
-    """Numbers of the corners beside them, a bar across the line where laps begin, and the way round."""
-    line = circuit.line
-    reach = 0.06 * float(max(np.ptp(line.x_m), np.ptp(line.y_m)))
-    left = _left(circuit, 0.0)
-    ends = np.stack([place(circuit, 0.0) - left * reach * 0.45, place(circuit, 0.0) + left * reach * 0.45])
-    axes.plot(*ends.T, color=INK, lw=2.4, solid_capstyle="butt", zorder=4)
-    tip = place(circuit, 0.0) + left * reach * 0.75
-    way = np.array([left[1], -left[0]]) * reach * 1.3
-    arrow = {"arrowstyle": "-|>", "color": INK, "lw": 1.2, "shrinkA": 0.0, "shrinkB": 0.0}
-    axes.annotate("", xy=tuple(tip + way), xytext=tuple(tip), arrowprops=arrow, zorder=4)
-    taken = [tip, tip + way / 2, tip + way, *ends]
-    for corner in circuit.corners:
-        at = _free_place(circuit, corner, reach, taken)
-        taken.append(at)
-        axes.text(at[0], at[1], corner_number(corner), ha="center", va="center", fontsize=8.0, weight="bold", zorder=5)
-    axes.set_aspect("equal")
-    axes.set_axis_off()
-    axes.margins(0.08)
-
-
-def corner_number(corner: Corner) -> str:
-    """``T5``."""
-    return f"T{corner.number}"
-
-
-def _free_place(circuit: Circuit, corner: Corner, reach_m: float, taken: list[Array]) -> Array:
-    """Beside the apex, outside if it can be: the first place clear of the line and of what is there, else the best."""
-    line = np.column_stack([circuit.line.x_m, circuit.line.y_m])
-    apex, outward = place(circuit, corner.apex_m), _left(circuit, corner.apex_m)
-    outward = outward * (-1.0 if corner.direction == "left" else 1.0)
-    best, most = apex, -np.inf
-    for far in (1.0, -1.0, 1.6, -1.6, 2.2, -2.2):
-        at = apex + outward * reach_m * far
-        clear = min(float(np.hypot(*(line - at).T).min()), 0.8 * float(np.hypot(*(np.array(taken) - at).T).min()))
-        if clear >= 0.75 * reach_m:
-            return at
-        if clear > most:
-            best, most = at, clear
-    return best
 
 
 def _draw_delta(axes: Axes, found: LapComparison) -> None:
@@ -230,9 +180,3 @@ def _name(found: ComparedLaps, side: str) -> str:
     other = found.reference if side == "lap" else found.lap
     session = "" if lap.row.session_id == other.row.session_id else f"{lap.row.session_id} "
     return f"{session}{lap.row.car}, lap {lap.row.lap_number}: {clock(lap.time_s)}"
-
-
-def _left(circuit: Circuit, distance_m: float) -> Array:
-    """Unit vector to the left of the line."""
-    way = place(circuit, distance_m + 3.0) - place(circuit, distance_m - 3.0)
-    return np.asarray(np.array([-way[1], way[0]]) / np.hypot(*way))

@@ -14,7 +14,7 @@ from medallion.io import Lake
 from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver import telemetry
 from medallion.silver.laps import LAPS
-from physics.circuit import Circuit, LapTrace
+from physics.circuit import MOST_UNSEEN, Circuit, LapTrace
 from physics.lap_distance import lap_trace
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
@@ -22,7 +22,6 @@ CHANNELS: Final = (
     "speed_kmh", "throttle_pct", "brake_front_bar", "brake_pct", "steering_deg", "gear", "rpm", "accel_long_g",
     "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
 )  # fmt: skip
-_MOST_UNSEEN: Final = 0.1  # share of a lap
 
 OfLap = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -72,7 +71,7 @@ def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
     """
     start_us, end_us = int(frame["start_us"].iloc[0]), int(frame["end_us"].iloc[0])
     timed = frame[frame["clock_source"] != "arrival"]
-    if len(timed) < (1.0 - _MOST_UNSEEN) * len(frame):
+    if len(timed) < (1.0 - MOST_UNSEEN) * len(frame):
         return f"the car's clock stood still for {1 - len(timed) / len(frame):.0%} of the lap's samples"
     t_s = (timed["t_us"].to_numpy(np.int64) - start_us) / 1e6
     channels = {name: timed[name].to_numpy(np.float64, na_value=np.nan) for name in CHANNELS}
@@ -80,9 +79,9 @@ def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
         trace = lap_trace(t_s, channels, (end_us - start_us) / 1e6, circuit)
     except ValueError as error:
         return str(error)
-    unseen = sum(gap.end_s - gap.start_s for gap in trace.speed_gaps) / trace.lap_time_s
-    if unseen > _MOST_UNSEEN:
-        return f"speed is missing for {unseen:.0%} of the lap, more than {_MOST_UNSEEN:.0%}"
+    unseen = trace.unseen_s / trace.lap_time_s
+    if unseen > MOST_UNSEEN:
+        return f"speed is missing for {unseen:.0%} of the lap, more than {MOST_UNSEEN:.0%}"
     return trace
 
 

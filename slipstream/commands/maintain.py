@@ -82,7 +82,7 @@ def _maintain(
         maintain(
             lake,
             names,
-            merge=lambda name: before[name].mergeable > 0,
+            merge={name for name, files in before.items() if files.mergeable},
             target_mb=target_mb,
             retain_hours=retain_hours,
             on_done=lambda name: bars.update(task, advance=1, description=name),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from medallion.io import Lake
     from medallion.track_jobs import Done
-    from slipstream.tracks import KnownTrack
+    from serving.circuits import KnownTrack
 
 app = typer.Typer()
 track = typer.Typer(no_args_is_help=True, help="Circuits built from telemetry: build, calibrate, list, draw.")
@@ -64,7 +64,7 @@ def build(
     """
     from conf.settings import get_settings
     from medallion.silver.track_rows import choose_laps, refuse_own
-    from slipstream.tracks import lap_rows
+    from serving.circuits import lap_rows
 
     names = _corner_names(corner_names or [])
     refuse_own(name)
@@ -109,7 +109,7 @@ def assign(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     `slipstream track assign barber --session barber-R2`
     """
     from conf.settings import get_settings
-    from slipstream.tracks import known_track, lap_rows
+    from serving.circuits import known_track, lap_rows
 
     known_track(get_settings(), name)
     laps = lap_rows(get_settings(), sessions)
@@ -131,7 +131,7 @@ def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     `slipstream track calibrate barber --session barber-R1`
     """
     from conf.settings import get_settings
-    from slipstream.tracks import known_track, lap_rows
+    from serving.circuits import known_track, lap_rows
 
     known_track(get_settings(), name)
     fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(get_settings(), sessions))
@@ -156,8 +156,8 @@ def list_tracks(output: Format = "table") -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
+    from serving.circuits import known_tracks, sessions_by_track
     from serving.render import print_wide
-    from slipstream.tracks import known_tracks, sessions_by_track
 
     settings = get_settings()
     tracks, sessions = known_tracks(settings), sessions_by_track(settings)
@@ -188,12 +188,13 @@ def show(
     from rich.console import Console
 
     from conf.settings import get_settings
+    from serving.circuits import known_track
+    from serving.lap_events import lap_events
     from serving.render import print_wide
-    from slipstream.tracks import known_track, lap_on_map
 
     settings, lap = get_settings(), _lap(events)
     found = known_track(settings, name)
-    on_map = None if lap is None else lap_on_map(settings, lap)
+    on_map = None if lap is None else lap_events(settings, lap)
     if output == "json":
         print_json(_facts(found) | {"corners": _corners(found), "events": list(on_map.events) if on_map else None})
     else:
@@ -202,9 +203,10 @@ def show(
             print_wide(Console(), _events_table(on_map.events))
         summary(_sentence(found))
     if plot:
-        from slipstream.track_map import draw_track
+        from slipstream.plot_style import save
+        from slipstream.track_map import track_figure
 
-        draw_track(found.circuit, plot, _title(found), _sentence(found), on_map)
+        save(track_figure(found.circuit, _title(found), _sentence(found), on_map), plot)
         typer.echo(f"plot: {plot}", err=output == "json")
 
 

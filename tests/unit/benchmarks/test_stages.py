@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stages import busy_s, read_log, stage_totals
+from benchmarks.stages import busy_s, read_log, read_mb, stage_totals
 
 
 def job(stages: list[int], description: str) -> dict[str, object]:
@@ -22,6 +22,7 @@ def stage(number: int, name: str, ms: int, run_ms: int) -> dict[str, Any]:
         "Accumulables": [
             {"Name": "internal.metrics.executorRunTime", "Value": run_ms},
             {"Name": "internal.metrics.input.recordsRead", "Value": 10},
+            {"Name": "internal.metrics.input.bytesRead", "Value": 2_500_000},
         ],
     }
     return {"Event": "SparkListenerStageCompleted", "Stage Info": info}
@@ -50,3 +51,7 @@ def test_busy_time_counts_stages_side_by_side_once() -> None:
     third["Stage Info"]["Submission Time"] = 3_000  # 1 s after the first two are done
     assert busy_s([first, second, third]) == (2.0, 3.0)
     assert busy_s([]) == (0.0, 0.0)
+
+
+def test_what_was_read_from_files_is_summed() -> None:
+    assert read_mb([job([1, 2], "silver"), stage(1, "a", 1, 1), stage(2, "b", 1, 1)]) == 5.0

@@ -5,35 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
+from tests.unit.arrow_rows import arrow_rows
 
 Rows = Sequence[Mapping[str, Any]]
 WriteTable = Callable[..., DeltaTable]
-
-_SCALARS = {
-    "STRING": pa.string(),
-    "DOUBLE": pa.float64(),
-    "INT": pa.int32(),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us", "UTC"),
-    "DATE": pa.date32(),
-    "BINARY": pa.binary(),
-    "ARRAY<STRING>": pa.list_(pa.string()),
-    "ARRAY<STRUCT<key: STRING, value: BINARY>>": pa.list_(pa.struct({"key": pa.string(), "value": pa.binary()})),
-    "ARRAY<STRUCT<rule: STRING, column_name: STRING, observed: STRING>>": pa.list_(
-        pa.struct({"rule": pa.string(), "column_name": pa.string(), "observed": pa.string()})
-    ),
-    "MAP<STRING, STRUCT<from: BIGINT, to: BIGINT>>": pa.map_(
-        pa.string(), pa.struct({"from": pa.int64(), "to": pa.int64()})
-    ),
-}
 
 
 @pytest.fixture
@@ -42,9 +23,9 @@ def write_table(home: AppConfig) -> WriteTable:
 
     def write(name: str, rows: Rows, version: str | None = "1.0.0") -> DeltaTable:
         contract, uri = load_contract(name), table_uri(name, home)
-        schema = pa.schema([(c.name, _SCALARS[c.physical_type]) for c in contract.columns])
-        data = pa.Table.from_pylist([dict(row) for row in rows], schema)
-        write_deltalake(uri, data, mode="append", partition_by=list(contract.partition_columns) or None)
+        write_deltalake(
+            uri, arrow_rows(name, rows), mode="append", partition_by=list(contract.partition_columns) or None
+        )
         table = DeltaTable(uri)
         if version:
             properties = {"slipstream.contract": name, "slipstream.contract.version": version}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,20 +33,11 @@ from producers.simulator.race import race_events
 from producers.simulator.simulator import VehicleSimulator
 from serving.lap_traces import load_lap
 from serving.laps import PACE, LapRow, best_lap, read_laps
+from tests.unit.arrow_rows import arrow_rows
 
 Rows = Iterable[Mapping[str, Any]]
 SESSION = "sim-oaks-R1"
 _KEPT: list[TemporaryDirectory[str]] = []
-
-_SCALARS = {
-    "STRING": pa.string(),
-    "DOUBLE": pa.float64(),
-    "INT": pa.int32(),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us", "UTC"),
-    "DATE": pa.date32(),
-}
 
 
 @cache
@@ -81,26 +71,18 @@ def race(n_cars: int = 3, n_laps: int = 6, seed: int = 3, rate_hz: float = 10.0)
 def write_rows(settings: AppConfig, table: str, rows: Rows | pa.Table) -> None:
     """Append rows to a contracted table; columns left out are null."""
     contract = load_contract(table)
-    schema = pa.schema([(c.name, arrow_type(c.physical_type)) for c in contract.columns])
-    data = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist([dict(row) for row in rows], schema)
-    absent = [f for f in schema if f.name not in data.column_names]
-    for field in absent:
-        data = data.append_column(field, pa.nulls(data.num_rows, field.type))
-    data = data.select(schema.names).cast(schema)
+    data = _whole(rows, arrow_rows(table, []).schema) if isinstance(rows, pa.Table) else arrow_rows(table, rows)
     write_deltalake(
         table_uri(table, settings), data, mode="append", partition_by=list(contract.partition_columns) or None
     )
 
 
-def arrow_type(ddl: str) -> pa.DataType:
-    """The Arrow type of a contract's physical type."""
-    if inner := re.fullmatch(r"ARRAY<(.+)>", ddl):
-        return pa.list_(arrow_type(inner[1]))
-    if inner := re.fullmatch(r"MAP<STRING, (.+)>", ddl):
-        return pa.map_(pa.string(), arrow_type(inner[1]))
-    if inner := re.fullmatch(r"STRUCT<(.+)>", ddl):
-        return pa.struct([(name, arrow_type(kind)) for name, kind in (f.split(": ") for f in inner[1].split(", "))])
-    return _SCALARS[ddl]
+def _whole(data: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with columns of nulls for those that it lacks."""
+    for field in schema:
+        if field.name not in data.column_names:
+            data = data.append_column(field, pa.nulls(data.num_rows, field.type))
+    return data.select(schema.names).cast(schema)
 
 
 def write_silver(settings: AppConfig, simulator: VehicleSimulator, track: str | None = "own") -> None:

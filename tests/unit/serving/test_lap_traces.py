@@ -51,7 +51,7 @@ def test_a_lap_of_the_race(lake):
     assert found.trace.end_m == pytest.approx(circuit.length_m)
     assert set(found.trace.channels) == set(CHANNELS)
     assert np.isnan(found.trace.channels["lat_deg"]).all()
-    assert (found.throttle_source, found.unseen_s) == ("pedal", 0.0)
+    assert (found.throttle_source, found.trace.unseen_s) == ("pedal", 0.0)
     kmh = found.trace.channels["speed_kmh"]
     assert np.trapezoid(kmh / 3.6, found.trace.t_s) == pytest.approx(circuit.length_m, rel=0.02)
 
@@ -108,6 +108,6 @@ def test_the_first_usable_lap(lake, home):
 def test_a_lap_mostly_without_speed_is_passed_over(home):
     lap, _ = made_lap(home)
     longer = replace(lap, end_us=lap.end_us + 1_500_000)
-    assert load_lap(home, longer).unseen_s == pytest.approx(1.5)
+    assert load_lap(home, longer).trace.unseen_s == pytest.approx(1.5)
     assert load_first(home, [longer]) is None
     assert load_first(home, [longer, lap]).row == lap

@@ -12,8 +12,9 @@ import pytest
 
 from serving.comparison import compare_loaded, compare_rows
 from serving.laps import by_time, read_laps
+from slipstream.circuit_plot import place
 from slipstream.driver_plots import lap_times_figure, scores_figure, sectors_figure, tenths
-from slipstream.lap_plots import comparison_figure, local_loss, loss_map_figure, place, traces_figure
+from slipstream.lap_plots import comparison_figure, local_loss, loss_map_figure, traces_figure
 from slipstream.plot_style import new_figure, save, svg
 from tests.unit.serving.race_lake import SESSION, race_home
 

@@ -9,39 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from conf.contract import load_contract
 from conf.track import load_track
 from medallion.silver.track_rows import circuit_row
 from physics.circuit import circuit_of, with_names
+from tests.unit.arrow_rows import arrow_rows
 
 SESSION, CAR = "club-R1", "GR86-001-1"
 NOON = datetime(2025, 9, 6, 12, tzinfo=UTC)
 LAP = {"session_id": SESSION, "vehicle_id": CAR, "lap_number": 3}
 Write = Callable[[str, Sequence[Mapping[str, Any]]], None]
-
-_SCALARS = {
-    "STRING": pa.string(), "DOUBLE": pa.float64(), "INT": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us", "UTC"),
-}  # fmt: skip
-
-
-def arrow_type(ddl: str) -> pa.DataType:
-    """The Arrow type of a contract's column."""
-    head, _, inner = ddl.removesuffix(">").partition("<")
-    match head:
-        case "ARRAY":
-            return pa.list_(arrow_type(inner))
-        case "MAP":
-            key, _, value = inner.partition(", ")
-            return pa.map_(arrow_type(key), arrow_type(value))
-        case "STRUCT":
-            fields = (field.split(": ") for field in inner.split(", "))
-            return pa.struct([(name, arrow_type(kind)) for name, kind in fields])
-    return _SCALARS[ddl]
 
 
 @pytest.fixture
@@ -49,10 +28,7 @@ def write(lake_home: Path) -> Write:
     """Write rows to a contracted table of the command line's lake; columns left out are null."""
 
     def write_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        columns = load_contract(name).columns
-        schema = pa.schema([(c.name, arrow_type(c.physical_type)) for c in columns])
-        data = pa.Table.from_pylist([{c.name: row.get(c.name) for c in columns} for row in rows], schema)
-        write_deltalake(str(lake_home / "lake" / name.replace(".", "/")), data, mode="append")
+        write_deltalake(str(lake_home / "lake" / name.replace(".", "/")), arrow_rows(name, rows), mode="append")
 
     return write_rows
 
