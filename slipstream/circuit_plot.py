@@ -67,9 +67,11 @@ def draw_events(axes: Axes, circuit: Circuit, events: Sequence[Mapping[str, Any]
 
 def event_legend(axes: Axes, **options: Any) -> None:
     """A legend in which all marks have one size."""
-    legend = axes.legend(handletextpad=0.2, **options)
+    from matplotlib.collections import PathCollection
+
+    legend = axes.legend(handletextpad=0.5, **options)
     for handle in legend.legend_handles:
-        if hasattr(handle, "set_sizes"):
+        if isinstance(handle, PathCollection):
             handle.set_sizes([45])
 
 

@@ -87,11 +87,11 @@ class _Map:
         at = free_place(self.circuit, corner, self.reach, self.taken)
         box = {"boxstyle": "circle,pad=0.25", "fc": "white", "ec": INK, "lw": 1.1}
         middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 6}
-        self.axes.text(*at, str(corner.number), fontsize=9, fontweight="bold", bbox=box, **middle)
+        self.axes.text(at[0], at[1], str(corner.number), fontsize=9, fontweight="bold", bbox=box, **middle)
         self.taken.append(at)
         if corner.name:
             below = at - np.array([0.0, 0.75 * self.reach])
-            self.axes.text(*below, corner.name, fontsize=8, color=MUTED, **middle)
+            self.axes.text(below[0], below[1], corner.name, fontsize=8, color=MUTED, **middle)
             self.taken.append(below)
 
     def _beside(self, distance_m: float, text: str) -> None:

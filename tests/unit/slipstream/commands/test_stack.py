@@ -50,7 +50,9 @@ def test_doctor_balances_the_lake_and_fails_on_a_gap(slipstream, bronze):
     assert found["balance"]["bronze_rows"] == 3
     states = {check["name"]: check["state"] for check in found["balance"]["checks"]}
     assert states["t-0: no offset missing"] == "failed"
-    text = slipstream("doctor").stdout
+    shown = slipstream("doctor")
+    assert shown.exit_code == 1, shown.exception
+    text = shown.stdout
     assert "the balance does NOT close: t-0: no offset missing" in text
     assert text.splitlines()[-1].startswith("failed: ")
 

@@ -116,9 +116,9 @@ def test_events_of_a_lap_are_listed_and_drawn(slipstream, write: Write, tmp_path
     at = [result.stdout.index(f"Something at {metres} m") for metres in (300, 700)]
     assert at == sorted(at)
     drawn = (tmp_path / "lap.svg").read_text()
-    assert "<!-- brake (1) -->" in drawn
-    assert "<!-- steering (1) -->" in drawn
-    assert "<!-- on the brake -->" in drawn
+    assert ">brake (1)<" in drawn
+    assert ">steering (1)<" in drawn
+    assert ">on the brake<" in drawn
     assert "brake (1)" not in (tmp_path / "plain.svg").read_text()
 
 
