@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -30,8 +31,12 @@ from infra import broker, stack
 from medallion.io import Lake
 from medallion.session import get_spark
 from serving.sql import query
+from slipstream.plot_style import GAINED, INK, LAP, SKY, new_figure, quiet_grid, save, styled
 from streaming import bronze, gold, silver
 from streaming.job import drain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COPIED_AT_ONCE = 10
 RESULT = Path(__file__).parent / "results" / "capacity.json"
@@ -212,6 +217,30 @@ def to_table(points: Sequence[Point]) -> Table:
     return table
 
 
+def figure(points: Sequence[Point]) -> Figure:
+    """Time and bytes of one more lap over the size of the lake, by job; every measured lap a dot."""
+    with styled():
+        drawn = new_figure(9.0, 3.6)
+        for axes, unit, of in zip(drawn.subplots(1, 2), ("s", "MB read"), ("wall_s", "read_mb"), strict=True):
+            at, below = [p.samples for p in points], [0.0] * len(points)
+            for job, colour in zip(JOBS, (SKY, LAP, GAINED), strict=True):
+                above = [
+                    b + median(getattr(lap, of)[job.name] for lap in p.more) for b, p in zip(below, points, strict=True)
+                ]
+                axes.fill_between(at, below, above, color=colour, alpha=0.75, lw=0, label=job.name)
+                below = above
+            for p in points:
+                each = [sum(getattr(lap, of).values()) for lap in p.more]
+                axes.plot([p.samples] * len(each), each, "o", color=INK, ms=4)
+            axes.set_xscale("log")
+            axes.set_ylim(0.0, 1.25 * max(below))
+            axes.set_xlabel("Samples in silver.telemetry")
+            axes.set_ylabel(f"One more lap, {unit}")
+            quiet_grid(axes)
+        axes.legend(loc="upper left", ncols=3)
+    return drawn
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print a table, write the result file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description="What one more lap costs.")
@@ -227,6 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if given.home is None:
             shutil.rmtree(home, ignore_errors=True)
+    save(figure(points), RESULT.with_suffix(".png"))
     Console(width=None if sys.stdout.isatty() else 160).print(to_table(points))
     return 0
 
