@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.season import COPIED, Session, copy_session, rows_that_gold_changes, send
+from benchmarks.season import Copies, Session, rows_that_gold_changes, send
 from benchmarks.stages import logged_to, read_log, read_mb
 from conf.settings import AppConfig, get_settings
 from infra import broker, stack
@@ -38,7 +38,6 @@ from streaming.job import drain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COPIED_AT_ONCE = 10
 RESULT = Path(__file__).parent / "results" / "capacity.json"
 JOBS = (bronze.JOB, silver.JOB, gold.JOB)
 QUERIES = {
@@ -114,7 +113,6 @@ class Capacity:
         self.lake = Lake(get_spark(self.settings, "slipstream-capacity", logged_to(self.events)), self.settings)
         self.first = Session(0)
         self.sessions = 0
-        self.versions: dict[str, int | None] = {}
 
     @property
     def bootstrap(self) -> str:
@@ -134,13 +132,13 @@ class Capacity:
                 drain(self.lake, job)
                 self.say(f"the first session, {job.name} in {time.perf_counter() - began:.0f} s")
             self.sessions = 1
-            self.versions = {table: self.lake.version(table) for table in COPIED}
-        for day in range(self.sessions, sessions, COPIED_AT_ONCE):
-            began, days = time.perf_counter(), range(day, min(day + COPIED_AT_ONCE, sessions))
-            copy_session(self.lake, self.versions, self.first, [Session(day) for day in days])
-            self.say(f"{days.stop} of {sessions} sessions, {(time.perf_counter() - began) / len(days):.1f} s each")
+            self.copies = Copies(self.settings, self.first)
+        for day in range(self.sessions, sessions):
+            began = time.perf_counter()
+            self.copies.write(self.settings, Session(day))
+            self.say(f"session {day + 1} of {sessions} in {time.perf_counter() - began:.1f} s")
             if day == 1 and (wrong := rows_that_gold_changes(self.lake, Session(day))):
-                raise RuntimeError(f"gold's job writes {wrong} rows of a copied session anew: the copy is wrong")
+                raise RuntimeError(f"gold's job computes {wrong} rows of a copied session otherwise: the copy is wrong")
         self.sessions = max(self.sessions, sessions)
 
     def laps_more(self, warmups: int, counted: int) -> tuple[Lap, ...]:
