@@ -19,6 +19,8 @@ from medallion.schema import conform, ddl, sql_literal, struct_type
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
 
+_GONE: Final = "_gone"
+
 
 class NewerContractError(ValueError):
     """The lake was written by a newer contract than this version knows."""
@@ -150,23 +152,38 @@ class Lake:
             name: Table.
             ignore: Columns that do not count as content.
             delete_where: SQL condition on target ``t``: rows that match it and are not in ``df`` are deleted.
-            prune: SQL condition on ``t`` that narrows the files looked at; must hold for every key in ``df``.
+            prune: SQL condition on ``t`` that narrows the files looked at; must hold for every key in ``df`` and for
+                every row that ``delete_where`` selects.
             txn: Identity of the write.
         """
         contract = load_contract(name)
-        source = conform(df, contract)
         on = [f"t.`{k}` = s.`{k}`" for k in contract.key] + ([f"({prune})"] if prune else [])
         content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
         changed = " OR ".join(f"NOT (t.`{c}` <=> s.`{c}`)" for c in content if not _is_map(contract, c)) or "true"
-        merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
-        merge = merge.whenMatchedUpdateAll(condition=changed).whenNotMatchedInsertAll()
-        if not delete_where:
-            with self.transaction(txn), self._merging():
-                merge.execute()
+        with self._with_gone(conform(df, contract), name, delete_where) as source, self.transaction(txn):
+            merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
+            merge = merge.whenMatchedDelete(condition=f"s.{_GONE}")
+            merge = merge.whenMatchedUpdateAll(condition=changed)
+            with self._merging():
+                merge.whenNotMatchedInsertAll(condition=f"NOT s.{_GONE}").execute()
+
+    @contextmanager
+    def _with_gone(self, rows: DataFrame, name: str, delete_where: str | None) -> Iterator[DataFrame]:
+        """Rows to merge, and the keys of those to delete, told apart by a column.
+
+        MERGE could find what to delete by itself (``WHEN NOT MATCHED BY SOURCE``), but then writes every file of the
+        table anew, whatever the conditions name.
+        """
+        if delete_where is None:
+            yield rows.withColumn(_GONE, F.lit(False))
             return
-        # Over wide rows this merge's full outer join grows beyond what the JVM compiles as one method.
-        with self.transaction(txn), self._merging(), self._option("spark.sql.codegen.wholeStage", "false"):
-            merge.whenNotMatchedBySourceDelete(condition=delete_where).execute()
+        key, held = list(load_contract(name).key), rows.persist()
+        try:
+            there = self.read(name).alias("t").where(delete_where).select(*key)
+            gone = there.join(held.select(*key), key, "left_anti").withColumn(_GONE, F.lit(True))
+            yield held.withColumn(_GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+        finally:
+            held.unpersist()
 
     def update_matched(
         self, df: DataFrame, name: str, assignments: Mapping[str, str], *, prune: str | None = None, txn: Txn | None

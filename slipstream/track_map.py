@@ -120,7 +120,7 @@ class _Map:
 
     def _scale(self) -> None:
         line = self.circuit.line
-        x, y = float(line.x_m.min()), float(line.y_m.min()) - 2.4 * self.reach
+        x, y = float(line.x_m.min()), float(line.y_m.min()) - 3.2 * self.reach
         length = 200.0 if line.length_m < 8000.0 else 500.0
         self.axes.plot([x, x + length], [y, y], color=INK, lw=2.0, solid_capstyle="butt")
         self.axes.text(x + length / 2, y + 0.3 * self.reach, f"{length:.0f} m", ha="center", va="bottom", fontsize=8.5)
