@@ -104,3 +104,20 @@ def test_upsert_writes_only_what_differs(lake) -> None:
     assert again == {("a", 1, "first"), ("b", 2, "second"), ("c", 3, "second")}
     left = put([("a", 1, "sim", "third")], delete_where="t.session_id in ('a', 'b')")
     assert left == {("a", 1, "first"), ("c", 3, "second")}
+
+
+def test_a_merge_that_deletes_leaves_the_files_of_other_sessions_alone(lake) -> None:
+    name = "gold.siwtl"  # partitioned by session
+    columns = "session_id string, vehicle_id string, n_valid_laps int"
+
+    def put(rows, **options) -> None:
+        lake.upsert(lake.spark.createDataFrame(rows, columns), name, **options)
+
+    put([(f"s{n}", vehicle, 1) for n in range(4) for vehicle in ("a", "b")])
+    mine = "t.session_id = 's2'"
+    put([("s2", "a", 2), ("s2", "c", 3)], delete_where=mine, prune=mine)
+    metrics = lake.table(name).history(1).select("operationMetrics").first()[0]
+    assert int(metrics["numTargetFilesRemoved"]) <= 1
+    assert (metrics["numTargetRowsDeleted"], metrics["numTargetRowsCopied"]) == ("1", "0")
+    found = {(r.session_id, r.vehicle_id, r.n_valid_laps) for r in lake.read(name).collect()}
+    assert found == {("s2", "a", 2), ("s2", "c", 3)} | {(f"s{n}", v, 1) for n in (0, 1, 3) for v in "ab"}
