@@ -19,8 +19,6 @@ from medallion.schema import conform, ddl, sql_literal, struct_type
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
 
-_GONE: Final = "_gone"
-
 
 class NewerContractError(ValueError):
     """The lake was written by a newer contract than this version knows."""
@@ -160,30 +158,35 @@ class Lake:
         on = [f"t.`{k}` = s.`{k}`" for k in contract.key] + ([f"({prune})"] if prune else [])
         content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
         changed = " OR ".join(f"NOT (t.`{c}` <=> s.`{c}`)" for c in content if not _is_map(contract, c)) or "true"
-        with self._with_gone(conform(df, contract), name, delete_where) as source, self.transaction(txn):
+        rows = conform(df, contract).persist()
+        try:
+            source, is_gone = self._with_gone(rows, name, delete_where)
             merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
-            merge = merge.whenMatchedDelete(condition=f"s.{_GONE}")
+            if is_gone:
+                merge = merge.whenMatchedDelete(condition=is_gone)
             merge = merge.whenMatchedUpdateAll(condition=changed)
-            with self._merging():
-                merge.whenNotMatchedInsertAll(condition=f"NOT s.{_GONE}").execute()
+            merge = merge.whenNotMatchedInsertAll(condition=f"NOT {is_gone}" if is_gone else None)
+            # Over wide rows a merge's full outer join grows beyond what the JVM compiles as one method.
+            with self.transaction(txn), self._merging(), self._option("spark.sql.codegen.wholeStage", "false"):
+                merge.execute()
+        finally:
+            rows.unpersist()
 
-    @contextmanager
-    def _with_gone(self, rows: DataFrame, name: str, delete_where: str | None) -> Iterator[DataFrame]:
-        """Rows to merge, and the keys of those to delete, told apart by a column.
+    def _with_gone(self, rows: DataFrame, name: str, delete_where: str | None) -> tuple[DataFrame, str | None]:
+        """Rows to merge with the keys of those to delete, if there are any, and the condition that tells them apart.
 
         MERGE could find what to delete by itself (``WHEN NOT MATCHED BY SOURCE``), but then writes every file of the
         table anew, whatever the conditions name.
         """
         if delete_where is None:
-            yield rows.withColumn(_GONE, F.lit(False))
-            return
-        key, held = list(load_contract(name).key), rows.persist()
-        try:
-            there = self.read(name).alias("t").where(delete_where).select(*key)
-            gone = there.join(held.select(*key), key, "left_anti").withColumn(_GONE, F.lit(True))
-            yield held.withColumn(_GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-        finally:
-            held.unpersist()
+            return rows, None
+        key = list(load_contract(name).key)
+        there = self.read(name).alias("t").where(delete_where).select(*key)
+        gone = there.join(rows.select(*key), key, "left_anti")
+        if gone.isEmpty():
+            return rows, None
+        marked = rows.withColumn("_gone", F.lit(False))
+        return marked.unionByName(gone.withColumn("_gone", F.lit(True)), allowMissingColumns=True), "s._gone"
 
     def update_matched(
         self, df: DataFrame, name: str, assignments: Mapping[str, str], *, prune: str | None = None, txn: Txn | None

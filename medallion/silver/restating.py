@@ -82,7 +82,7 @@ def _write_offsets(
     )  # fmt: skip
     rows = segments.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
     gone = " OR ".join(f"({of_vehicle(session, vehicle, 't.')})" for session, vehicle in stale)
-    lake.upsert(rows, clock_offsets.TABLE, delete_where=gone)
+    lake.upsert(rows, clock_offsets.TABLE, delete_where=gone, prune=gone)
 
 
 def _write_sessions(lake: Lake, sessions: list[str], run_id: str) -> None:
