@@ -10,8 +10,7 @@ from conf.settings import AppConfig
 from conf.track import load_track, track_names
 from medallion.silver.track_rows import LapRow, TrackError, circuit_from, own_circuit
 from physics.circuit import Circuit
-from serving.rows import Row, Value, table_rows
-from serving.store import is_table
+from serving.rows import table_rows
 
 LAPS: Final = "silver.laps"
 SESSIONS: Final = "silver.sessions"
@@ -33,7 +32,7 @@ class CircuitError(ValueError):
 
 def track_of(settings: AppConfig, session_id: str) -> str | None:
     """Track that a session was driven on, ``None`` where nothing says."""
-    rows = _rows_if_there(SESSIONS, settings, {"session_id": session_id}, columns=("track_id",))
+    rows = table_rows(SESSIONS, settings, {"session_id": session_id}, columns=("track_id",), missing_ok=True)
     return rows[0]["track_id"] if rows else None
 
 
@@ -41,7 +40,7 @@ def title_of(settings: AppConfig, track_id: str) -> str:
     """A track's name for people; its id where it has none."""
     if track_id in track_names():
         return load_track(track_id).title
-    rows = _rows_if_there(TRACKS, settings, {"track_id": track_id}, columns=("name",))
+    rows = table_rows(TRACKS, settings, {"track_id": track_id}, columns=("name",), missing_ok=True)
     return (rows[0]["name"] if rows else None) or track_id
 
 
@@ -53,7 +52,7 @@ def load_circuit(settings: AppConfig, track_id: str) -> Circuit:
     """
     if (own := own_circuit(track_id)) is not None:
         return own
-    rows = _rows_if_there(TRACKS, settings, {"track_id": track_id})
+    rows = table_rows(TRACKS, settings, {"track_id": track_id}, missing_ok=True)
     if not rows:
         raise CircuitError(f"track '{track_id}' is not in {TRACKS}: `slipstream track build` builds it from laps")
     return circuit_from(rows[0])
@@ -64,7 +63,7 @@ def known_tracks(settings: AppConfig) -> list[KnownTrack]:
     own = [
         KnownTrack(circuit, load_track(name).title, None) for name in track_names() if (circuit := own_circuit(name))
     ]
-    rows = _rows_if_there(TRACKS, settings, order_by=("track_id",))
+    rows = table_rows(TRACKS, settings, order_by=("track_id",), missing_ok=True)
     return own + [KnownTrack(circuit_from(row), row["name"], row) for row in rows]
 
 
@@ -83,7 +82,7 @@ def known_track(settings: AppConfig, name: str) -> KnownTrack:
 def sessions_by_track(settings: AppConfig) -> dict[str, list[str]]:
     """Sessions that were driven on each track."""
     found: dict[str, list[str]] = {}
-    for row in _rows_if_there(SESSIONS, settings, columns=("session_id", "track_id"), order_by=("session_id",)):
+    for row in table_rows(SESSIONS, settings, order_by=("session_id",), missing_ok=True):
         if row["track_id"] is not None:
             found.setdefault(row["track_id"], []).append(row["session_id"])
     return found
@@ -101,15 +100,3 @@ def lap_rows(settings: AppConfig, sessions: Sequence[str]) -> list[LapRow]:
         raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(sorted(known)) or 'none'}")
     rows = [row for session in sessions for row in table_rows(LAPS, settings, {"session_id": session})]
     return [row | {"unfit_for": row["unfit_for"] or {}} for row in rows]
-
-
-def _rows_if_there(
-    table: str,
-    settings: AppConfig,
-    where: Mapping[str, Value] | None = None,
-    *,
-    columns: Sequence[str] = ("*",),
-    order_by: Sequence[str] = (),
-) -> list[Row]:
-    """Rows of a table, none where it does not exist yet."""
-    return table_rows(table, settings, where, columns=columns, order_by=order_by) if is_table(table, settings) else []

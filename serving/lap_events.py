@@ -12,7 +12,6 @@ import numpy.typing as npt
 from conf.settings import AppConfig
 from medallion.silver.track_rows import TrackError
 from serving.rows import Row, Value, table_rows
-from serving.store import is_table
 
 _SCORES: Final = "gold.dptad_scores"
 _EVENTS: Final = "gold.dptad_events"
@@ -58,8 +57,7 @@ def lap_events(settings: AppConfig, lap: tuple[str, str, int]) -> LapEvents:
 
 
 def _braking_m(settings: AppConfig, where: dict[str, Value]) -> npt.NDArray[np.float64]:
-    if not is_table(_EVEN, settings):
-        return np.array([])
-    rows = table_rows(_EVEN, settings, where, columns=("lap_distance_m", "brake_front_bar"), order_by=("sample_idx",))
-    along, bar = (np.array([row[n] for row in rows], dtype=np.float64) for n in ("lap_distance_m", "brake_front_bar"))
+    names = ("lap_distance_m", "brake_front_bar")
+    rows = table_rows(_EVEN, settings, where, columns=names, order_by=("sample_idx",), missing_ok=True)
+    along, bar = (np.array([row[n] for row in rows], dtype=np.float64) for n in names)
     return along[np.nan_to_num(bar) >= _BRAKING_BAR]

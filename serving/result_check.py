@@ -16,7 +16,6 @@ from conf.settings import AppConfig
 from physics.drivers.wording import clock
 from serving.laps import PACE, LapRow, best_lap, read_laps
 from serving.rows import Row, table_rows
-from serving.store import is_table
 
 RESULTS: Final = "silver.results"
 
@@ -69,7 +68,7 @@ def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[E
         LapError: If the session has no laps.
     """
     where = {} if session_id is None else {"session_id": session_id}
-    sheets = table_rows(RESULTS, settings, where) if is_table(RESULTS, settings) else []
+    sheets = table_rows(RESULTS, settings, where, missing_ok=True)
     compared = {row["session_id"] for row in sheets}
     cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
     for lap in read_laps(settings, session_id):

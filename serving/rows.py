@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from conf.settings import AppConfig
 from serving.sql import query
+from serving.store import is_table
 
 Value = str | int
 Row = dict[str, Any]
@@ -21,6 +22,7 @@ def table_rows(
     *,
     columns: Sequence[str] = ("*",),
     order_by: Sequence[str] = (),
+    missing_ok: bool = False,
 ) -> list[Row]:
     """Rows as dictionaries, instants as microseconds since the epoch (UTC), maps as dictionaries.
 
@@ -30,10 +32,13 @@ def table_rows(
         where: Column to the value it must have.
         columns: Columns to read.
         order_by: Columns to sort by.
+        missing_ok: A table that does not exist yet has no rows.
 
     Raises:
         LakeError: If there is no such table, or it cannot be read.
     """
+    if missing_ok and not is_table(table, settings):
+        return []
     found = columns_of(table, settings, where, columns=columns, order_by=order_by)
     names = found.column_names
     values = [found.column(name).to_pylist(maps_as_pydicts="strict") for name in names]
