@@ -145,7 +145,8 @@ class Copies:
         names |= {car.vehicle_id: f"{car.vehicle_id}-{to.day}" for car in self.first.simulator.cars[1:]}
         for name, rows in self.rows.items():
             if rows.num_rows:
-                columns = [_moved(rows.column(k), names, to.day - self.first.day) for k in range(rows.num_columns)]
+                days = to.day - self.first.day
+                columns = [_moved(column.combine_chunks(), names, days) for column in rows.columns]
                 _append_unseen(name, settings, pa.table(columns, schema=rows.schema))
 
 
@@ -193,12 +194,8 @@ def _append_unseen(name: str, settings: AppConfig, rows: pa.Table) -> None:
     table.create_write_transaction(actions, "append", table.schema(), partition_by=partitions)
 
 
-def _moved(column: pa.ChunkedArray, names: Mapping[str, str], days: int) -> pa.Array:
-    """A column a number of days later, with other names wherever a text has them."""
-    return _moved_values(column.combine_chunks(), names, days)
-
-
-def _moved_values(values: pa.Array, names: Mapping[str, str], days: int) -> pa.Array:
+def _moved(values: pa.Array, names: Mapping[str, str], days: int) -> pa.Array:
+    """Values a number of days later, with other names wherever a text has them."""
     kind = values.type
     if pa.types.is_timestamp(kind):
         return pc.add(values, pa.scalar(timedelta(days=days), pa.duration(kind.unit)))
@@ -209,9 +206,9 @@ def _moved_values(values: pa.Array, names: Mapping[str, str], days: int) -> pa.A
         texts = [reduce(lambda t, name: t.replace(*name), names.items(), text) for text in coded.dictionary.to_pylist()]
         return pa.DictionaryArray.from_arrays(coded.indices, pa.array(texts, kind)).cast(kind)
     if pa.types.is_list(kind):
-        inner = _moved_values(values.values, names, days)
+        inner = _moved(values.values, names, days)
         return pa.ListArray.from_arrays(values.offsets, inner, kind, mask=values.is_null())
     if pa.types.is_struct(kind):
-        inner = [_moved_values(values.field(k), names, days) for k in range(kind.num_fields)]
+        inner = [_moved(values.field(k), names, days) for k in range(kind.num_fields)]
         return pa.StructArray.from_arrays(inner, fields=list(kind), mask=values.is_null())
     return values

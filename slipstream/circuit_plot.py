@@ -58,7 +58,7 @@ def draw_events(axes: Axes, circuit: Circuit, events: Sequence[Mapping[str, Any]
         if not mine:
             continue
         points = place(circuit, np.array([event["lap_distance_m"] for event in mine], dtype=np.float64))
-        sizes = [_SIZES[event["severity"]] for event in mine]
+        sizes = [_SIZES.get(event["severity"], _SIZES["low"]) for event in mine]
         axes.scatter(
             points[:, 0], points[:, 1], s=sizes, color=colour, marker=marker, alpha=0.85, ec="white", lw=0.8, zorder=7,
             label=f"{category} ({len(mine)})",
