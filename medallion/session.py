@@ -50,6 +50,11 @@ def local_conf(settings: AppConfig) -> dict[str, str]:
         "spark.local.dir": str(home / "tmp"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Without a page to show them, the plans of past queries would only fill the heap: some 0.3 MB each.
+        "spark.sql.ui.retainedExecutions": "20",
+        "spark.ui.retainedJobs": "100",
+        "spark.ui.retainedStages": "100",
+        "spark.ui.retainedTasks": "1000",
         "spark.sql.adaptive.enabled": "false",
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} -XX:+UseParallelGC -XX:-DontCompileHugeMethods",
         "spark.log.level": "ERROR",

@@ -42,6 +42,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[
     session.stop()
 
 
+@pytest.fixture(autouse=True)
+def forgotten(spark: SparkSession) -> Iterator[None]:
+    """Make Delta forget a test's tables: it keeps the state of each for an hour, and many lakes fill the heap."""
+    yield
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+
+
 @pytest.fixture
 def lake(spark: SparkSession, home: AppConfig) -> Lake:
     """An empty lake."""
