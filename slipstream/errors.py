@@ -25,6 +25,7 @@ _EXTRA_OF = {
     "onnx": "ml",
     "matplotlib": "ml",
     "jinja2": "report",
+    "numba": "ghost",
 }
 
 

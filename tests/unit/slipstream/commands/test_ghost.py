@@ -1,0 +1,125 @@
+"""``ghost limit-lap`` as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from slipstream.cli import app
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Path:
+    """An oval of 150 m by 50 m."""
+    angle = np.linspace(0, 2 * np.pi, 80, endpoint=False)
+    file = tmp_path / "lines" / "Ring.csv"
+    file.parent.mkdir()
+    np.savetxt(file, np.column_stack([150 * np.cos(angle), 50 * np.sin(angle)]), delimiter=",", header="x_m,y_m")
+    return file
+
+
+def limit_lap(*arguments: object):
+    return CliRunner().invoke(app, ["ghost", "limit-lap", *map(str, arguments)])
+
+
+def parameters(file: Path, **changes: object) -> None:
+    zones = {f"drs{z}_{end}": 0.0 for z in (1, 2) for end in ("act", "deact")}
+    entry = {"s12": 200.0, "s23": 400.0, "mu_mean": 1.0, **zones, **changes}
+    file.write_text("[TRACK_PARS]\ntrack_pars=" + json.dumps({"Ring": entry}))
+
+
+def test_figures_for_programs(ring: Path) -> None:
+    done = limit_lap("--raceline", ring, "--vehicle", "gr86-cup", "--format", "json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert sum(found["sector_times_s"]) == pytest.approx(found["lap_time_s"], abs=1e-3)
+    assert found["lowest_speed_kmh"] < found["top_speed_kmh"]
+    assert found["sector_ends_m"][0] == pytest.approx(found["length_m"] / 3, abs=0.1)
+    assert "thirds" in found["notes"][0]
+
+
+def test_parameters_are_found_beside_or_above_the_line(ring: Path) -> None:
+    parameters(ring.parent.parent / "track_pars.ini")
+    found = json.loads(limit_lap("--raceline", ring, "--vehicle", "gr86-cup", "--format", "json").stdout)
+    assert found["sector_ends_m"][:2] == [200.0, 400.0]
+
+
+def test_the_bare_limit_is_faster(ring: Path) -> None:
+    times = [
+        json.loads(
+            limit_lap(
+                "--raceline", ring, "--vehicle", "gr86-cup", "--corner-margin-mps", margin, "--format", "json"
+            ).stdout
+        )["lap_time_s"]
+        for margin in (0.0, 2.0)
+    ]
+    assert times[0] < times[1]
+
+
+def test_it_is_drawn(ring: Path, tmp_path: Path) -> None:
+    done = limit_lap("--raceline", ring, "--vehicle", "touring-sedan", "--plot", tmp_path / "ring.svg")
+    assert done.exit_code == 0, done.output
+    drawn = (tmp_path / "ring.svg").read_text()
+    assert "Speed, km/h" in drawn
+    assert "touring-sedan on Ring" in drawn
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--vehicle", "gr87"], "gr86-cup"),
+        (["--vehicle", "gr86-cup", "--track", "Oval"], "Oval"),
+        (["--vehicle", "gr86-cup", "--track-parameters", "none.ini"], "none.ini"),
+        (["--vehicle", "gr86-cup", "--raceline", "none.csv"], "none.csv"),
+    ],
+)
+def test_what_is_not_there_is_said(ring: Path, change: list[str], says: str) -> None:
+    done = limit_lap("--raceline", ring, *change)
+    assert done.exit_code == 1
+    assert says in done.stderr
+
+
+def test_a_sector_beyond_the_line_is_refused(ring: Path) -> None:
+    parameters(ring.parent / "track_pars.ini", s23=4_000.0)
+    done = limit_lap("--raceline", ring, "--vehicle", "gr86-cup")
+    assert done.exit_code == 1
+    assert "beyond" in done.stderr
+
+
+CAR = {
+    "powertrain_type": "electric",
+    "general": {
+        "lf": 1.5, "lr": 1.2, "h_cog": 0.4, "sf": 1.5, "sr": 1.5, "m": 900.0, "f_roll": 0.02, "c_w_a": 1.0,
+        "c_z_a_f": 0.5, "c_z_a_r": 0.6, "g": 9.81, "rho_air": 1.2,
+    },
+    "engine": {"topology": "AWD", "pow_e_motor": 150e3, "eta_e_motor": 0.9, "torque_e_motor_max": 200.0},
+    "gearbox": {"i_trans": [0.1], "n_shift": [15000.0], "e_i": [1.04], "eta_g": 0.95},
+    "tires": {
+        axle: {"circ_ref": 2.0, "fz_0": 2500.0, "mux": 1.4, "muy": 1.4, "dmux_dfz": -2e-5, "dmuy_dfz": -2e-5}
+        for axle in "fr"
+    }
+    | {"tire_model_exp": 2.0},
+}  # fmt: skip
+
+
+def test_a_parameter_file_and_what_is_wrong_in_it(ring: Path, tmp_path: Path) -> None:
+    file = tmp_path / "car.ini"
+    file.write_text("[VEH_PARS]\nveh_pars=" + json.dumps(CAR))
+    times = {}
+    for driven in ("FWD", "RWD", "AWD"):
+        changed = CAR | {"engine": CAR["engine"] | {"topology": driven}}
+        file.write_text("[VEH_PARS]\nveh_pars=" + json.dumps(changed))
+        done = limit_lap("--raceline", ring, "--vehicle", file, "--format", "json")
+        assert done.exit_code == 0, done.output
+        times[driven] = json.loads(done.stdout)["lap_time_s"]
+    assert times["AWD"] <= min(times["FWD"], times["RWD"])
+    for section, field, value in (("general", "m", -1), ("gearbox", "n_shift", [1.0, 2.0]), ("tires", "f", None)):
+        file.write_text("[VEH_PARS]\nveh_pars=" + json.dumps(CAR | {section: CAR[section] | {field: value}}))
+        done = limit_lap("--raceline", ring, "--vehicle", file)
+        assert done.exit_code == 1
+        assert field in done.stderr
+        assert "car.ini" in done.stderr
