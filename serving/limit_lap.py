@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from conf.race_car import load_race_car
 from conf.track_parameters import FILE, TrackParameters, track_parameters
@@ -17,6 +21,8 @@ from physics.limit_lap.race_line import read_race_line, spline_line
 from physics.track import Line
 from physics.vehicle import Vehicle
 
+Array = npt.NDArray[np.float64]
+
 _KMH = 3.6
 
 
@@ -27,6 +33,8 @@ class AskedLap:
     Attributes:
         sector_ends_m: Ends of all sectors, the last at the line.
         notes: What the user should know of the inputs.
+        seen: Distance in metres and speed in m/s of a driven lap to draw beside it.
+        more: Further figures for programs.
     """
 
     track: str
@@ -36,6 +44,8 @@ class AskedLap:
     sector_ends_m: tuple[float, ...]
     sector_times_s: tuple[float, ...]
     notes: tuple[str, ...]
+    seen: tuple[Array, Array] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def figures(self) -> dict[str, Any]:
         """What a program wants to read."""
@@ -48,6 +58,7 @@ class AskedLap:
             "top_speed_kmh": round(float(self.lap.speed_mps.max()) * _KMH, 2),
             "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * _KMH, 2),
             "length_m": round(self.line.length_m, 1),
+            **self.more,
             "notes": list(self.notes),
         }
 
@@ -81,13 +92,17 @@ def ask(
     line = spline_line(*read_race_line(raceline))
     envelope = _envelope(vehicle, known.grip_factor if known else 1.0)
     lap = limit_lap(envelope, line, margin_mps=margin_mps, drs_zones_m=known.drs_zones_m if known else ())
-    thirds = (line.length_m / 3.0, 2.0 * line.length_m / 3.0)
-    ends = known.sector_ends_m if known else thirds
+    ends = known.sector_ends_m if known else thirds(line)
     if ends[-1] >= line.length_m:
         raise ValueError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
     return AskedLap(
         name, Path(vehicle).stem, line, lap, (*ends, line.length_m), lap.sector_times_s(ends), tuple(notes)
     )  # fmt: skip
+
+
+def thirds(line: Line) -> tuple[float, float]:
+    """Where a lap without known sectors is cut."""
+    return line.length_m / 3.0, 2.0 * line.length_m / 3.0
 
 
 def _parameters(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from serving.limit_lap import AskedLap
-from slipstream.plot_style import FAINT, INK, LAP, MUTED, new_figure, quiet_grid, styled
+from slipstream.plot_style import FAINT, INK, LAP, MUTED, REFERENCE, new_figure, quiet_grid, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,11 @@ def limit_lap_figure(found: AskedLap) -> Figure:
 
 def _draw_trace(axes: Axes, found: AskedLap) -> None:
     speed = found.lap.speed_mps * _KMH
-    axes.plot(found.lap.distance_m, speed, color=LAP, lw=1.4)
+    if found.seen:
+        axes.plot(found.seen[0], found.seen[1] * _KMH, color=REFERENCE, lw=1.0, label="best lap driven")
+    axes.plot(found.lap.distance_m, speed, color=LAP, lw=1.4, label="limit lap")
+    if found.seen:
+        axes.legend(loc="lower right")
     axes.set_ylim(0, speed.max() * 1.14)
     start = 0.0
     for number, (end, seconds) in enumerate(zip(found.sector_ends_m, found.sector_times_s, strict=True), start=1):

@@ -19,11 +19,30 @@ app.add_typer(ghost, name="ghost", rich_help_panel="Jobs")
 
 @ghost.command("limit-lap")
 def limit_lap(
-    raceline: Annotated[Path, typer.Option(show_default=False, help="Points x,y in metres, as CSV.")],
+    raceline: Annotated[
+        Path | None, typer.Option(show_default=False, help="Points x,y in metres, as CSV; goes with --vehicle.")
+    ] = None,
     vehicle: Annotated[
-        str,
-        typer.Option(metavar="FILE|ID", show_default=False, help="A race car's parameter file, or a car of ours."),
-    ],
+        str | None,
+        typer.Option(
+            metavar="FILE|ID",
+            show_default=False,
+            help="A race car's parameter file, or a car of ours; with --session a car of it.",
+        ),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(show_default=False, help="Learn car and line from the laps of a session instead."),
+    ] = None,
+    quantile: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            max=0.999,
+            show_default="0.98",
+            help="With --session: share of the hardest instants that the envelope shall hold.",
+        ),
+    ] = None,
     track_parameters: Annotated[
         Path | None,
         typer.Option(
@@ -36,7 +55,7 @@ def limit_lap(
         typer.Option(
             min=0.0,
             show_default="0.55, as the published reference laps",
-            help="How far below the limit speed bends are taken; 0 is the bare limit.",
+            help="With --raceline: how far below the limit speed bends are taken; 0 is the bare limit.",
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw speed over distance and on the map.")] = None,
@@ -44,16 +63,29 @@ def limit_lap(
 ) -> None:
     """Compute the fastest lap that a car's tyres, brakes and engine allow on a line.
 
-    The quasi-steady-state lap: bends cap the speed, the car brakes into them at the limit and drives out of them.
+    The quasi-steady-state lap: bends cap the speed, the car brakes into them at the limit and drives out of them. Car
+    and line come from files, or from what the cars of a session showed.
 
     `slipstream ghost limit-lap --raceline Monza.csv --vehicle F1_Shanghai.ini` ·
-    `slipstream ghost limit-lap --raceline Spa.csv --vehicle gr86-cup --plot spa.png`
+    `slipstream ghost limit-lap --raceline Spa.csv --vehicle gr86-cup --plot spa.png` ·
+    `slipstream ghost limit-lap --session barber-R1`
     """
-    from physics.limit_lap.lap import REFERENCE_MARGIN_MPS
-    from serving.limit_lap import ask
-
-    margin = REFERENCE_MARGIN_MPS if corner_margin_mps is None else corner_margin_mps
-    found = ask(raceline, vehicle, track_parameters, track, margin)
+    if session:
+        _refuse(
+            "--session",
+            {
+                "--raceline": raceline,
+                "--track-parameters": track_parameters,
+                "--track": track,
+                "--corner-margin-mps": corner_margin_mps,
+            },
+        )
+        found = _seen(session, vehicle, quantile)
+    else:
+        if raceline is None or vehicle is None:
+            raise typer.BadParameter("give --raceline and --vehicle, or --session")
+        _refuse("--raceline", {"--quantile": quantile})
+        found = _asked(raceline, vehicle, track_parameters, track, corner_margin_mps)
     if plot:
         from slipstream.limit_lap_plot import limit_lap_figure
         from slipstream.plot_style import save
@@ -64,6 +96,29 @@ def limit_lap(
         return
     _print(found)
     summary(found.headline() + (f"; drawn in {plot}" if plot else ""))
+
+
+def _refuse(one: str, others: dict[str, object]) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise typer.BadParameter(f"does not go with {one}", param_hint=name)
+
+
+def _seen(session: str, vehicle: str | None, quantile: float | None) -> AskedLap:
+    from conf.settings import get_settings
+    from physics.limit_lap.fitted import QUANTILE
+    from serving.seen_limit import seen_limit
+
+    return seen_limit(get_settings(), session, vehicle, QUANTILE if quantile is None else quantile)
+
+
+def _asked(
+    raceline: Path, vehicle: str, parameters: Path | None, track: str | None, margin_mps: float | None
+) -> AskedLap:
+    from physics.limit_lap.lap import REFERENCE_MARGIN_MPS
+    from serving.limit_lap import ask
+
+    return ask(raceline, vehicle, parameters, track, REFERENCE_MARGIN_MPS if margin_mps is None else margin_mps)
 
 
 def _print(found: AskedLap) -> None:

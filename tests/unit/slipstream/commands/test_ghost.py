@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from slipstream.cli import app
+from tests.unit.serving.race_lake import SESSION, race_home
 
 
 @pytest.fixture
@@ -123,3 +124,30 @@ def test_a_parameter_file_and_what_is_wrong_in_it(ring: Path, tmp_path: Path) ->
         assert done.exit_code == 1
         assert field in done.stderr
         assert "car.ini" in done.stderr
+
+
+def test_from_the_laps_of_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPSTREAM_HOME", str(race_home().home))
+    done = limit_lap("--session", SESSION, "--vehicle", "sim-54", "--format", "json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["gap_s"] > 0
+    assert found["vehicles"] == ["sim-54"]
+    done = limit_lap("--session", SESSION, "--plot", tmp_path / "limit.svg")
+    assert done.exit_code == 0, done.output
+    assert "best lap driven" in (tmp_path / "limit.svg").read_text()
+    assert "the limit lap is" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--session", SESSION, "--raceline", "x.csv"], "does not go with --session"),
+        (["--raceline", "x.csv", "--vehicle", "gr86-cup", "--quantile", "0.9"], "does not go with --raceline"),
+        (["--vehicle", "gr86-cup"], "or --session"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: list[str], says: str) -> None:
+    done = limit_lap(*arguments)
+    assert done.exit_code == 2
+    assert says in done.output
