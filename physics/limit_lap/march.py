@@ -1,4 +1,4 @@
-"""The march round the lap: drive until the next bend is too fast, brake back from it, go on.
+"""The march round the lap: drive until the next bend caps the speed, brake back from it, go on.
 
 Compiled, since every step depends on the one before. The arrays are those of an
 :class:`~physics.limit_lap.envelope.Envelope` and of one lap of a line.
@@ -103,8 +103,15 @@ def _stored(
 
 
 @numba.njit(cache=True)
+def _push(t: Tables, v: float, after: float, step_m: float, drs_cut: float) -> float:
+    """Force over mass that takes the speed from ``v`` to ``after`` in a step."""
+    resists = t.drag * (1.0 - drs_cut) * v * v + _at(t.rolling, _FIRST_MPS, _STEP_MPS, v)
+    return float((after * after - v * v) / (2.0 * step_m) + resists)
+
+
+@numba.njit(cache=True)
 def march(
-    t: Tables, b: Store, curvature: Array, step_m: float, drs_cut: Array, most: Array, corner: Array, start_mps: float
+    t: Tables, b: Store, curvature: Array, step_m: float, drs_cut: Array, most_mps: Array, start_mps: float
 ) -> Array:
     """Drive ``ROUNDS`` rounds.
 
@@ -114,8 +121,7 @@ def march(
         curvature: Absolute curvature, shape (n,).
         step_m: Grid step.
         drs_cut: Share of the drag that DRS takes away at each point, shape (n,).
-        most: Speed above which a point cannot be passed, shape (n,).
-        corner: Speed at which it then is passed, at most ``most``, shape (n,).
+        most_mps: Most speed at each point, shape (n,).
         start_mps: Speed at the first point.
 
     Returns:
@@ -124,31 +130,11 @@ def march(
     n = len(curvature)
     v = np.empty(ROUNDS * n + 1)
     energy, returned = np.empty(ROUNDS * n + 1), np.empty(ROUNDS * n + 1)
-    v[0] = min(start_mps, corner[0])
+    v[0] = min(start_mps, most_mps[0])
     energy[0], returned[0] = b.start, 0.0
     gain = 0.0
     for i in range(ROUNDS * n):
-        k = i % n
-        if v[i] > most[k]:
-            v[i] = corner[k]
-            gain = 0.0
-            j = i
-            while j > 0:
-                before = _speed_before(t, v[j], curvature[(j - 1) % n], step_m)
-                if before >= v[j - 1]:
-                    break
-                v[j - 1] = before
-                j -= 1
-            for q in range(max(j - 1, 0), i):
-                cut = drs_cut[q % n] if q == j - 1 else 0.0
-                speed = v[q]
-                push = (v[q + 1] ** 2 - speed**2) / (2.0 * step_m) + t.drag * (1.0 - cut) * speed * speed
-                push += _at(t.rolling, _FIRST_MPS, _STEP_MPS, speed)
-                dt = 2.0 * step_m / (speed + v[q + 1])
-                energy[q + 1], returned[q + 1] = _stored(t, b, energy[q], returned[q], speed, push, dt)
-                if (q + 1) % n == 0:
-                    energy[q + 1], returned[q + 1] = b.start, 0.0
-        speed = v[i]
+        k, speed = i % n, v[i]
         push = _at(t.engine, _FIRST_MPS, _FINE_STEP_MPS, speed)
         if energy[i] > 0.0 and speed >= b.motor_from_mps:
             push += _at(t.motor, _FIRST_MPS, _FINE_STEP_MPS, speed)
@@ -156,10 +142,25 @@ def march(
         forward = _on(t.forward, t, speed, curvature[k])
         gain = min(gain, forward) if gain > 0.0 else forward
         push = min(push, _on(t.drive, t, speed, curvature[k]) + gain * _on(t.drive_share, t, speed, curvature[k]))
-        gain = push - t.drag * (1.0 - drs_cut[k]) * speed * speed - _at(t.rolling, _FIRST_MPS, _STEP_MPS, speed)
+        gain = push - _push(t, speed, speed, step_m, drs_cut[k])
         v[i + 1] = np.sqrt(max(speed * speed + 2.0 * step_m * gain, 1.0))
-        dt = 2.0 * step_m / (speed + v[i + 1])
-        energy[i + 1], returned[i + 1] = _stored(t, b, energy[i], returned[i], speed, push, dt)
-        if (i + 1) % n == 0:
-            energy[i + 1], returned[i + 1] = b.start, 0.0
+        j = i  # from here on speeds are new
+        if v[i + 1] > most_mps[(i + 1) % n]:
+            v[i + 1] = most_mps[(i + 1) % n]
+            gain = 0.0
+            j = i + 1
+            while j > 0:
+                before = _speed_before(t, v[j], curvature[(j - 1) % n], step_m)
+                if before >= v[j - 1]:
+                    break
+                v[j - 1] = before
+                j -= 1
+            j = max(j - 1, 0)
+        for q in range(j, i + 1):
+            cut = drs_cut[q % n] if q == j else 0.0
+            used = _push(t, v[q], v[q + 1], step_m, cut)
+            dt = 2.0 * step_m / (v[q] + v[q + 1])
+            energy[q + 1], returned[q + 1] = _stored(t, b, energy[q], returned[q], v[q], used, dt)
+            if (q + 1) % n == 0:
+                energy[q + 1], returned[q + 1] = b.start, 0.0
     return v

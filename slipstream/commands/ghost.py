@@ -54,7 +54,7 @@ def limit_lap(
         float | None,
         typer.Option(
             min=0.0,
-            show_default="0.55, as the published reference laps",
+            show_default="0.47, as the published reference laps",
             help="With --raceline: how far below the limit speed bends are taken; 0 is the bare limit.",
         ),
     ] = None,
