@@ -1,0 +1,33 @@
+"""How laps are cut for the ghost: ``conf/ghost.yaml``, loaded into a frozen model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+
+class Segmentation(BaseModel):
+    """Thresholds and lengths; what each means stands in ``conf/ghost.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: PositiveInt
+    brake_on_bar: PositiveFloat
+    brake_on_mps2: PositiveFloat
+    turn_lateral_g: PositiveFloat
+    shortest_zone_m: PositiveFloat
+    longest_microsector_m: PositiveFloat
+    stitched_zone_m: PositiveFloat
+
+    def thresholds(self) -> dict[str, float]:
+        """All figures by name, as ``gold.microsectors`` records them."""
+        return {name: float(value) for name, value in self.model_dump(exclude={"version"}).items()}
+
+
+@lru_cache(maxsize=1)
+def load_segmentation() -> Segmentation:
+    """Load ``conf/ghost.yaml``."""
+    return Segmentation.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))

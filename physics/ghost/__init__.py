@@ -1,0 +1,1 @@
+"""Ghost laps: where a lap is cut, and what its pieces are made of."""
