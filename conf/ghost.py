@@ -9,6 +9,20 @@ import yaml
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 
+class Coaching(BaseModel):
+    """From when on a difference is worth a word; what each figure means stands in ``conf/ghost.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    full_throttle_pct: PositiveFloat
+    least_loss_s: PositiveFloat
+    brake_early_m: PositiveFloat
+    brake_weak_share: PositiveFloat
+    slow_apex_kmh: PositiveFloat
+    power_late_m: PositiveFloat
+    lift_m: PositiveFloat
+
+
 class Segmentation(BaseModel):
     """Thresholds and lengths; what each means stands in ``conf/ghost.yaml``."""
 
@@ -21,10 +35,11 @@ class Segmentation(BaseModel):
     shortest_zone_m: PositiveFloat
     longest_microsector_m: PositiveFloat
     stitched_zone_m: PositiveFloat
+    coaching: Coaching
 
     def thresholds(self) -> dict[str, float]:
         """All figures by name, as ``gold.microsectors`` records them."""
-        return {name: float(value) for name, value in self.model_dump(exclude={"version"}).items()}
+        return {name: float(value) for name, value in self.model_dump(exclude={"version", "coaching"}).items()}
 
 
 @lru_cache(maxsize=1)

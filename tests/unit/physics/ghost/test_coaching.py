@@ -1,0 +1,158 @@
+"""Mistakes made on purpose on the limit lap of a known car are found, named and priced."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from conf.ghost import load_segmentation
+from conf.track import load_track
+from conf.vehicle import load_vehicle
+from physics.ghost.coaching import VERDICTS, Inputs, insights, losses_s, places_of
+from physics.ghost.grid_lap import elapsed_s
+from physics.ghost.zones import Zone
+from physics.limit_lap.grip_circle import grip_circle_envelope
+from physics.limit_lap.lap import limit_lap
+from physics.track import Line, centre_line, driven_line
+from physics.vehicle import Vehicle
+
+RULES = load_segmentation()
+CAR = Vehicle(load_vehicle("gr86-cup"))
+ENVELOPE = grip_circle_envelope(CAR)
+
+
+def line() -> Line:
+    return driven_line(centre_line(load_track("three-oaks")), 6.0)
+
+
+def drive_on(v: np.ndarray, start: int, step_m: float) -> np.ndarray:
+    """Speed from a point on, flat out, until it meets the lap that was there."""
+    out = v.copy()
+    for i in range(start, len(v) - 1):
+        push = CAR.full_throttle_n(np.array([out[i]]))[0] - CAR.resistance_n(np.array(out[i]))
+        out[i + 1] = min(np.sqrt(out[i] ** 2 + 2 * step_m * push / CAR.inertia_kg), v[i + 1])
+    return out
+
+
+def inputs_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Inputs:
+    """Pedals that fit a speed: brakes where it falls faster than by drag, full throttle where it rises as it can."""
+    a = np.gradient(v**2 / 2, step_m)
+    can = (CAR.full_throttle_n(v) - CAR.resistance_n(v)) / CAR.inertia_kg
+    coast = -CAR.resistance_n(v) / CAR.inertia_kg
+    throttle = np.where(a >= can - 0.15, 100.0, np.clip(60 * (a - coast) / (can - coast), 0, 90))
+    brake = np.clip(-(a - coast) * 6, 0, None)
+    brake[brake < 4] = 0.0
+    if lifted is not None:
+        throttle[lifted], brake[lifted] = 40.0, 0.0
+    return Inputs(step_m, v * 3.6, np.where(brake > 0, 0.0, throttle), brake)
+
+
+@pytest.fixture(scope="module")
+def target() -> tuple[np.ndarray, float]:
+    track = line()
+    return limit_lap(ENVELOPE, track).speed_mps, track.step_m
+
+
+def zones_of(v: np.ndarray, step_m: float) -> list[Zone]:
+    """A braking zone wherever the target brakes, a turn until it is flat out, straights between."""
+    given = inputs_of(v, step_m)
+    kind = np.where(given.brake_bar > 0, "Braking", np.where(given.throttle_pct < 97, "Turn", "Straight"))
+    edges = [0, *(np.flatnonzero(kind[1:-1] != kind[:-2]) + 1), len(v) - 1]
+    runs = [(str(kind[a]), a, b) for a, b in pairwise(edges)]
+    merged: list[tuple[str, int, int]] = []
+    for name, a, b in runs:
+        if merged and (b - a < 25 or merged[-1][0] == name):
+            merged[-1] = (merged[-1][0], merged[-1][1], b)
+        else:
+            merged.append((name, a, b))
+    return [Zone(name, a * step_m, b * step_m) for name, a, b in merged]
+
+
+def brake_early(v: np.ndarray, step_m: float, by_m: float) -> tuple[np.ndarray, int, int]:
+    """The hardest braking begun earlier: the same fall of speed, the corner's speed held until where it was reached."""
+    a = np.gradient(v**2 / 2, step_m)
+    k = int(np.argmin(a))
+    onset = k
+    while a[onset - 1] < -2.0:
+        onset -= 1
+    apex = k + int(np.argmin(v[k : k + round(150 / step_m)]))
+    shift = round(by_m / step_m)
+    out = v.copy()
+    out[onset - shift : apex - shift] = v[onset:apex]
+    out[apex - shift : apex] = v[apex]
+    return np.minimum(out, v), onset - shift, apex
+
+
+def test_a_foot_thirty_metres_early_and_a_lift(target: tuple[np.ndarray, float]) -> None:
+    v, step_m = target
+    zones = zones_of(v, step_m)
+    early, onset, apex = brake_early(v, step_m, 30.0)
+    early_cost = elapsed_s(early, step_m)[-1] - elapsed_s(v, step_m)[-1]
+    # The lift: on the longest straight that lies elsewhere, 60 m at falling speed, then flat out again.
+    straight = max(
+        (z for z in zones if z.kind == "Straight" and not z.start_m - 50 < onset * step_m < z.end_m + 50),
+        key=lambda z: z.length_m,
+    )
+    first = int((straight.start_m + 0.3 * straight.length_m) / step_m)
+    last = first + round(60 / step_m)
+    both = early.copy()
+    both[first:last] = v[first] - np.linspace(0, 2.5, last - first)
+    both = drive_on(both, last - 1, step_m)
+    lift_cost = elapsed_s(both, step_m)[-1] - elapsed_s(early, step_m)[-1]
+    lap = inputs_of(both, step_m, slice(first, last))
+    found = insights(lap, inputs_of(v, step_m), zones, RULES)
+    named = {i.code: i for i in found[:2]}
+    assert set(named) == {"BRAKE_TOO_EARLY", "LIFTING_ON_STRAIGHT"}
+    brake, lift = named["BRAKE_TOO_EARLY"], named["LIFTING_ON_STRAIGHT"]
+    assert brake.place.start_m <= apex * step_m <= brake.place.end_m + 20
+    assert brake.target_value - brake.human_value == pytest.approx(30.0, abs=4.0)
+    assert brake.time_loss_s == pytest.approx(early_cost, rel=0.10)
+    assert lift.place.start_m == straight.start_m
+    assert lift.time_loss_s == pytest.approx(lift_cost, rel=0.10)
+    assert [i.rank for i in found] == list(range(1, len(found) + 1))
+
+
+def test_a_lap_against_itself_says_nothing(target: tuple[np.ndarray, float]) -> None:
+    v, step_m = target
+    lap = inputs_of(v, step_m)
+    assert insights(lap, lap, zones_of(v, step_m), RULES) == ()
+
+
+def test_losses_add_up(target: tuple[np.ndarray, float]) -> None:
+    v, step_m = target
+    zones = zones_of(v, step_m)
+    lap, aim = inputs_of(v * 0.97, step_m), inputs_of(v, step_m)
+    lost = losses_s(lap, aim, places_of(zones), RULES)
+    whole = lap.time_s[-1] - aim.time_s[-1]
+    assert 0.85 * whole < lost.sum() <= whole + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"brake_bar": 0.6}, "BRAKE_TOO_SOFT"),
+        ({"slow": True}, "TOO_SLOW_AT_APEX"),
+        ({"late_power": True}, "HESITANT_THROTTLE"),
+    ],
+)
+def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: dict[str, object], code: str) -> None:
+    v, step_m = target
+    aim, zones = inputs_of(v, step_m), zones_of(v, step_m)
+    place = max((p for p in places_of(zones) if p.kind == "Braking"), key=lambda p: p.end_m - p.start_m)
+    inside = slice(int(place.start_m / step_m), int(place.end_m / step_m))
+    speed, throttle, brake = aim.speed_kmh.copy(), aim.throttle_pct.copy(), aim.brake_bar.copy()
+    if "brake_bar" in change:
+        brake[inside] *= 0.6
+        speed[inside] -= 1.0
+    if "slow" in change:
+        speed[inside] -= 4.0
+    if "late_power" in change:
+        speed[inside] -= 1.0
+        slowest = inside.start + int(np.argmin(speed[inside]))
+        throttle[slowest : inside.stop + round(30 / step_m)] = 70.0
+    (first, *_) = insights(Inputs(step_m, speed, throttle, brake), aim, zones, RULES)
+    assert first.code == code
+    assert first.text == VERDICTS[code]
+    assert first.place == place
