@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from conf.ghost import Coaching, Segmentation
-from physics.ghost.grid_lap import elapsed_s
+from physics.circuit import Circuit, LapTrace
+from physics.ghost.grid_lap import elapsed_s, grid_lap, on_grid
 from physics.ghost.zones import Zone, ZoneType
+from physics.lap_comparison import THROTTLE
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -53,6 +55,22 @@ class Inputs:
     def time_s(self) -> Array:
         """Time since the line."""
         return elapsed_s(self.speed_kmh / 3.6, self.step_m)
+
+
+def inputs_of(trace: LapTrace, circuit: Circuit) -> Inputs:
+    """Speed and pedals of a lap on the circuit's grid.
+
+    Raises:
+        ValueError: If the lap has no speed, throttle or front brake pressure.
+    """
+    lap = grid_lap(trace, circuit)
+    throttle = next((n for n in THROTTLE if np.isfinite(trace.channels.get(n, np.array([np.nan]))).any()), THROTTLE[0])
+    return Inputs(
+        lap.step_m,
+        lap.speed_mps * 3.6,
+        on_grid(trace, circuit, throttle),
+        on_grid(trace, circuit, "brake_front_bar"),
+    )
 
 
 @dataclass(frozen=True)

@@ -71,13 +71,24 @@ def grid_lap(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridL
         circuit: The circuit.
         step_m: Longest grid step.
     """
-    n = int(np.ceil(circuit.length_m / step_m))
-    at_s = time_at(trace, np.linspace(0.0, trace.end_m, n + 1))
-    speed = read_between(trace.t_s, trace.channels["speed_kmh"], at_s) / 3.6
-    known = np.isfinite(speed)
-    filled = np.interp(np.arange(n + 1), np.flatnonzero(known), speed[known])
+    speed = on_grid(trace, circuit, "speed_kmh", step_m) / 3.6
     scale = circuit.length_m / driven_m(trace)
-    return GridLap(circuit.length_m / n, np.maximum(filled * scale, _LEAST_MPS), trace.lap_time_s)
+    return GridLap(circuit.length_m / (len(speed) - 1), np.maximum(speed * scale, _LEAST_MPS), trace.lap_time_s)
+
+
+def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STEP_M) -> Array:
+    """A channel at the points of the grid, gaps bridged, shape (n + 1,).
+
+    Raises:
+        ValueError: If the lap does not have the channel.
+    """
+    values = trace.channels.get(channel)
+    if values is None or not np.isfinite(values).any():
+        raise ValueError(f"the lap has no {channel}: choose a lap that does")
+    n = int(np.ceil(circuit.length_m / step_m))
+    read = read_between(trace.t_s, values, time_at(trace, np.linspace(0.0, trace.end_m, n + 1)))
+    known = np.isfinite(read)
+    return np.interp(np.arange(n + 1), np.flatnonzero(known), read[known])
 
 
 def stitched_s(laps: Sequence[GridLap], zones: Sequence[Zone]) -> tuple[float, tuple[int, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physics.circuit import LapTrace
+from physics.lap_comparison import THROTTLE
 from physics.track import Line
 
 Array = npt.NDArray[np.float64]
@@ -19,7 +20,6 @@ WINDOW_S = 1.0
 _FEWEST_SAMPLES = 4
 _LEAST_SPAN = 0.7  # of the window that its samples must cover
 _FULL_THROTTLE_PCT = 97.0
-_THROTTLES = ("throttle_pct", "throttle_pedal_pct", "throttle_blade_pct")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def joined(laps: Sequence[Motion]) -> Motion:
 
 def _throttle(trace: LapTrace, t: Array) -> Array:
     """Throttle at instants, NaN where no channel has it."""
-    for name in _THROTTLES:
+    for name in THROTTLE:
         values = trace.channels.get(name)
         if values is not None and (known := np.isfinite(values)).any():
             return np.interp(t, trace.t_s[known], values[known])

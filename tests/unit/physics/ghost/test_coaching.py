@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ import pytest
 from conf.ghost import load_segmentation
 from conf.track import load_track
 from conf.vehicle import load_vehicle
-from physics.ghost.coaching import VERDICTS, Inputs, insights, losses_s, places_of
+from physics.ghost.coaching import VERDICTS, Inputs, inputs_of, insights, losses_s, places_of
 from physics.ghost.grid_lap import elapsed_s
-from physics.ghost.zones import Zone
+from physics.ghost.zones import Zone, find_zones
 from physics.limit_lap.grip_circle import grip_circle_envelope
 from physics.limit_lap.lap import limit_lap
 from physics.track import Line, centre_line, driven_line
+from physics.track_build import build_from_positions
 from physics.vehicle import Vehicle
+from tests.unit.physics import real_laps
 
 RULES = load_segmentation()
 CAR = Vehicle(load_vehicle("gr86-cup"))
@@ -36,7 +39,7 @@ def drive_on(v: np.ndarray, start: int, step_m: float) -> np.ndarray:
     return out
 
 
-def inputs_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Inputs:
+def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Inputs:
     """Pedals that fit a speed: brakes where it falls faster than by drag, full throttle where it rises as it can."""
     a = np.gradient(v**2 / 2, step_m)
     can = (CAR.full_throttle_n(v) - CAR.resistance_n(v)) / CAR.inertia_kg
@@ -57,7 +60,7 @@ def target() -> tuple[np.ndarray, float]:
 
 def zones_of(v: np.ndarray, step_m: float) -> list[Zone]:
     """A braking zone wherever the target brakes, a turn until it is flat out, straights between."""
-    given = inputs_of(v, step_m)
+    given = pedals_of(v, step_m)
     kind = np.where(given.brake_bar > 0, "Braking", np.where(given.throttle_pct < 97, "Turn", "Straight"))
     edges = [0, *(np.flatnonzero(kind[1:-1] != kind[:-2]) + 1), len(v) - 1]
     runs = [(str(kind[a]), a, b) for a, b in pairwise(edges)]
@@ -101,8 +104,8 @@ def test_a_foot_thirty_metres_early_and_a_lift(target: tuple[np.ndarray, float])
     both[first:last] = v[first] - np.linspace(0, 2.5, last - first)
     both = drive_on(both, last - 1, step_m)
     lift_cost = elapsed_s(both, step_m)[-1] - elapsed_s(early, step_m)[-1]
-    lap = inputs_of(both, step_m, slice(first, last))
-    found = insights(lap, inputs_of(v, step_m), zones, RULES)
+    lap = pedals_of(both, step_m, slice(first, last))
+    found = insights(lap, pedals_of(v, step_m), zones, RULES)
     named = {i.code: i for i in found[:2]}
     assert set(named) == {"BRAKE_TOO_EARLY", "LIFTING_ON_STRAIGHT"}
     brake, lift = named["BRAKE_TOO_EARLY"], named["LIFTING_ON_STRAIGHT"]
@@ -116,14 +119,14 @@ def test_a_foot_thirty_metres_early_and_a_lift(target: tuple[np.ndarray, float])
 
 def test_a_lap_against_itself_says_nothing(target: tuple[np.ndarray, float]) -> None:
     v, step_m = target
-    lap = inputs_of(v, step_m)
+    lap = pedals_of(v, step_m)
     assert insights(lap, lap, zones_of(v, step_m), RULES) == ()
 
 
 def test_losses_add_up(target: tuple[np.ndarray, float]) -> None:
     v, step_m = target
     zones = zones_of(v, step_m)
-    lap, aim = inputs_of(v * 0.97, step_m), inputs_of(v, step_m)
+    lap, aim = pedals_of(v * 0.97, step_m), pedals_of(v, step_m)
     lost = losses_s(lap, aim, places_of(zones), RULES)
     whole = lap.time_s[-1] - aim.time_s[-1]
     assert 0.85 * whole < lost.sum() <= whole + 1e-9
@@ -139,7 +142,7 @@ def test_losses_add_up(target: tuple[np.ndarray, float]) -> None:
 )
 def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: dict[str, object], code: str) -> None:
     v, step_m = target
-    aim, zones = inputs_of(v, step_m), zones_of(v, step_m)
+    aim, zones = pedals_of(v, step_m), zones_of(v, step_m)
     place = max((p for p in places_of(zones) if p.kind == "Braking"), key=lambda p: p.end_m - p.start_m)
     inside = slice(int(place.start_m / step_m), int(place.end_m / step_m))
     speed, throttle, brake = aim.speed_kmh.copy(), aim.throttle_pct.copy(), aim.brake_bar.copy()
@@ -156,3 +159,20 @@ def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: d
     assert first.code == code
     assert first.text == VERDICTS[code]
     assert first.place == place
+
+
+@pytest.mark.parametrize("race", ["barber", "indianapolis"])
+def test_insights_explain_what_real_laps_lose(race: str, data_dir: Path) -> None:
+    found = sorted(getattr(real_laps, race)(data_dir), key=lambda lap: lap.lap_time_s)
+    circuit = build_from_positions([lap.trace() for lap in found], race).circuit
+    traces = [lap.trace(circuit) for lap in found]
+    zones, target = find_zones(traces[0], circuit, RULES), inputs_of(traces[0], circuit)
+    for trace in traces[1:]:
+        lap = inputs_of(trace, circuit)
+        lost = losses_s(lap, target, places_of(zones), RULES)
+        delta_s = lap.time_s - target.time_s
+        over_the_line = delta_s[: len(delta_s) // 4]  # what the lap before left it with, while both are flat out
+        assert np.abs(lost.sum() + over_the_line - delta_s[-1]).min() < 1e-6
+    slow = insights(inputs_of(traces[-2], circuit), target, zones, RULES)
+    assert sum(i.time_loss_s for i in slow) > 0.8 * (traces[-2].lap_time_s - traces[0].lap_time_s)
+    assert [i.time_loss_s for i in slow] == sorted((i.time_loss_s for i in slow), reverse=True)
