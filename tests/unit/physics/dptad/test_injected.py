@@ -40,6 +40,8 @@ def test_a_stab_at_the_brake(
     simulated: list[LapTrace], circuit: Circuit, thresholds: Thresholds, which: int, at_s: float, size_bar: float
 ) -> None:
     lap = simulated[which]
+    # Within a braking the same stab may be weaker than the pressure falls, or one incident with the one before it.
+    assume(lap.channels["brake_front_bar"][np.abs(lap.t_s - at_s) < 1.0].max() == 0)
     worse = changed(lap, "brake_front_bar", bump(lap, at_s, size_bar, 0.12), 0, 250)
     check(lap, worse, "brake", at_s - 0.06, circuit, thresholds)
 
