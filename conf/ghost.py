@@ -37,10 +37,6 @@ class Segmentation(BaseModel):
     stitched_zone_m: PositiveFloat
     coaching: Coaching
 
-    def thresholds(self) -> dict[str, float]:
-        """All figures by name, as ``gold.microsectors`` records them."""
-        return {name: float(value) for name, value in self.model_dump(exclude={"version", "coaching"}).items()}
-
 
 @lru_cache(maxsize=1)
 def load_segmentation() -> Segmentation:

@@ -17,13 +17,18 @@ import numpy.typing as npt
 
 from conf.ghost import Coaching, Segmentation
 from physics.circuit import Circuit, LapTrace
-from physics.ghost.grid_lap import elapsed_s, grid_lap, on_grid
+from physics.ghost.grid_lap import grid_lap, on_grid
 from physics.ghost.zones import Zone, ZoneType
+from physics.integrate import elapsed_s
 from physics.lap_comparison import THROTTLE
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+_Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
+
+_LOOK_BACK_M: Final = 80.0  # how far before a braking zone a driver's foot may already act for it
+_SAME_PRESS_M: Final = 15.0  # off the brake for no longer than this, it is still the same braking
 VERDICTS: Final = {
     "BRAKE_TOO_EARLY": "Braking Too Early",
     "BRAKE_TOO_LATE": "Braking Too Late",
@@ -226,11 +231,6 @@ class _Pair:
         slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
         flat = np.flatnonzero(_flat(inputs, self.rules)[slowest:])
         return float((slowest + (flat[0] if flat.size else self.end - slowest)) * self.step_m)
-
-
-_LOOK_BACK_M = 80.0
-_SAME_PRESS_M = 15.0
-_Finding = tuple[str, str, float, float, str]
 
 
 def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> Insight:

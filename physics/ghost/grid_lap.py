@@ -1,4 +1,4 @@
-"""Laps on one even grid of distance, and the integrator that turns speed over distance into time, for all alike."""
+"""Laps on one even grid of distance, and the best of them stitched together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from physics.circuit import Circuit, LapTrace
 from physics.ghost.zones import Zone
+from physics.integrate import elapsed_s
 from physics.lap_distance import time_at
 from physics.limit_lap.motion import driven_m
 from physics.resample import read_between
@@ -49,15 +50,6 @@ class GridLap:
         at = np.arange(len(self.speed_mps)) * self.step_m
         start, end = np.interp([start_m, end_m], at, self.time_s)
         return float(end - start)
-
-
-def elapsed_s(speed_mps: Array, step_m: float) -> Array:
-    """Time at each point of an even grid of distance, speed being linear in between, shape as given.
-
-    ``dt = 2 ds / (v_i + v_i+1)``: exact for a constant acceleration.
-    """
-    steps = 2.0 * step_m / (speed_mps[1:] + speed_mps[:-1])
-    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def grid_lap(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridLap:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from physics.integrate import elapsed_s
 from physics.limit_lap.envelope import Envelope
 from physics.limit_lap.march import Store, Tables, march
 from physics.track import Line
@@ -15,7 +16,6 @@ from physics.track import Line
 Array = npt.NDArray[np.float64]
 
 _START_MPS, _LEAST_MPS = 100.0 / 3.6, 1.0
-
 
 # How far below the limit speed the published reference laps take a bend, in effect. They slow to 0.5 m/s below it, and
 # less their rounding to steps of 0.2 m/s, but only where the car would go over the limit: in between it gains again.
@@ -67,8 +67,7 @@ def limit_lap(
     speed = march(_tables(envelope), _store(envelope), bend, line.step_m, drs, most, _START_MPS)
     n = len(bend)
     v = speed[n : 2 * n + 1]
-    time = np.concatenate([[0.0], np.cumsum(2.0 * line.step_m / (v[:-1] + v[1:]))])
-    return LimitLap(np.linspace(0.0, line.length_m, n + 1), time, v)
+    return LimitLap(np.linspace(0.0, line.length_m, n + 1), elapsed_s(v, line.step_m), v)
 
 
 def _open(line: Line, zones: Sequence[tuple[float, float]]) -> Array:

@@ -32,24 +32,19 @@ class Motion:
             differences would be more noise than acceleration.
         across_mps2: Speed squared times the line's curvature; not negative.
         full_throttle: Whether the throttle was open throughout the window; false where nothing says.
-        lap: Index of the lap.
     """
 
     speed_mps: Array
     along_mps2: Array
     across_mps2: Array
     full_throttle: Mask
-    lap: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.speed_mps)
 
     def take(self, index: npt.NDArray[np.intp]) -> Motion:
         """Some of the instants."""
-        return Motion(
-            self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index],
-            self.lap[index],
-        )  # fmt: skip
+        return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
 
 
 def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
@@ -83,8 +78,7 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
     is_full = over(~(throttle >= _FULL_THROTTLE_PCT)) == 0
     fitted = mean_v + slope * (t - mean_t)
     across = fitted * fitted * np.abs(bend)
-    lap = np.zeros(int(is_whole.sum()), dtype=np.int64)
-    return Motion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole], lap)
+    return Motion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole])
 
 
 def driven_m(trace: LapTrace) -> float:
@@ -106,13 +100,12 @@ def on_scale(line: Line, length_m: float) -> Line:
 
 
 def joined(laps: Sequence[Motion]) -> Motion:
-    """Several laps as one, numbered in their order."""
+    """Several laps as one."""
     return Motion(
         np.concatenate([m.speed_mps for m in laps]),
         np.concatenate([m.along_mps2 for m in laps]),
         np.concatenate([m.across_mps2 for m in laps]),
         np.concatenate([m.full_throttle for m in laps]),
-        np.concatenate([np.full(len(m), k) for k, m in enumerate(laps)]),
     )
 
 

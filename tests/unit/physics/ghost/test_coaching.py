@@ -12,8 +12,8 @@ from conf.ghost import load_segmentation
 from conf.track import load_track
 from conf.vehicle import load_vehicle
 from physics.ghost.coaching import VERDICTS, Inputs, inputs_of, insights, losses_s, places_of
-from physics.ghost.grid_lap import elapsed_s
 from physics.ghost.zones import Zone, find_zones
+from physics.integrate import elapsed_s
 from physics.limit_lap.grip_circle import grip_circle_envelope
 from physics.limit_lap.lap import limit_lap
 from physics.track import Line, centre_line, driven_line

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.ghost import load_segmentation
-from physics.ghost.grid_lap import GridLap, elapsed_s, grid_lap, stitched_s
+from physics.ghost.grid_lap import GridLap, grid_lap, stitched_s
 from physics.ghost.zones import Zone, at_least, find_zones
+from physics.integrate import elapsed_s
 from physics.track_build import build_from_positions
 from tests.unit.physics import real_laps
 
@@ -44,7 +45,8 @@ def test_real_laps_come_out_at_their_official_time(race: str, data_dir: Path) ->
     off_s = np.array([lap.lap_time_s - lap.official_s for lap in laps])
     assert np.abs(off_s).max() < 0.1, off_s
     fastest = int(np.argmin([lap.official_s for lap in laps]))
-    zones = at_least(find_zones(found[fastest].trace(circuit), circuit, load_segmentation()), 100.0)
+    rules = load_segmentation()
+    zones = at_least(find_zones(found[fastest].trace(circuit), circuit, rules), rules.stitched_zone_m)
     total, best = stitched_s(laps, zones)
     assert total < laps[fastest].lap_time_s
     assert total > 0.96 * laps[fastest].lap_time_s

@@ -29,7 +29,7 @@ def made(n: int = 6_000, seed: int = 1) -> Motion:
     along = np.where(ahead, 1.0, -1.0) * most * np.abs(np.cos(angle)) * share
     across = (12 + 0.001 * v * v) * np.abs(np.sin(angle)) * share
     noise = rng.normal(0, 0.05, n)
-    return Motion(v, along + noise, across, ahead, np.zeros(n, dtype=np.int64))
+    return Motion(v, along + noise, across, ahead)
 
 
 def test_a_known_surface_comes_back() -> None:
