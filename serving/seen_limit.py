@@ -7,11 +7,8 @@ import numpy as np
 from conf.settings import AppConfig
 from physics.circuit import MOST_UNSEEN, Circuit, LapTrace
 from physics.drivers.wording import clock
-from physics.limit_lap.fitted import QUANTILE, EnvelopeError, FittedEnvelope, fit_envelope
-from physics.limit_lap.lap import LimitLap, limit_lap
-from physics.limit_lap.motion import driven_m, joined, motion_of, on_scale
-from physics.track import Line
-from physics.track_build import build_from_positions
+from physics.limit_lap.fitted import QUANTILE
+from physics.limit_lap.seen import SeenLimit, seen_limit_lap
 from serving.circuits import track_of
 from serving.comparison import find_circuit
 from serving.lap_traces import load_lap
@@ -56,31 +53,19 @@ def seen_limit(
             traces.append(found)
     if not used:
         raise LapError(f"no lap of {session_id} can be used: {'; '.join(left_out[:3])}")
-    # A track file's centre line is arcs and straights, which nobody drives.
-    is_drawn = circuit.source == "geometry"
-    line = build_from_positions(traces, circuit.track_id).circuit.line if is_drawn else circuit.line
-    line = on_scale(line, float(np.median([driven_m(trace) for trace in traces])))
-    fitted = fit_envelope(joined([motion_of(trace, line) for trace in traces]), quantile)
-    lap = limit_lap(fitted.envelope(), line)
-    best_s = used[0].lap_time_s
-    if best_s is not None and lap.lap_time_s > best_s:
-        raise EnvelopeError(
-            f"the limit lap, {lap.lap_time_s:.3f} s, is slower than {used[0].uid} with {best_s:.3f} s: the envelope "
-            f"holds less than the cars showed; raise --quantile above {quantile:g} or take fewer slow laps"
-        )
-    return _asked(session_id, circuit, line, used, left_out, fitted, lap, traces[0])
+    seen = seen_limit_lap(traces, circuit, quantile, [row.uid for row in used])
+    return _asked(session_id, circuit, seen, used, left_out, traces[0])
 
 
 def _asked(
     session_id: str,
     circuit: Circuit,
-    line: Line,
+    limit: SeenLimit,
     used: list[LapRow],
     left_out: list[str],
-    fitted: FittedEnvelope,
-    lap: LimitLap,
     seen: LapTrace,
 ) -> AskedLap:
+    line, fitted, lap = limit.line, limit.fitted, limit.lap
     cars, best = sorted({row.vehicle_id for row in used}), used[0]
     gap_s = (best.lap_time_s or 0.0) - lap.lap_time_s
     ends = circuit.sector_ends_m or thirds(line)

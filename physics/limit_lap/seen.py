@@ -1,0 +1,60 @@
+"""The limit that laps showed: envelope and line fitted to them, and the limit lap of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from physics.circuit import Circuit, LapTrace
+from physics.limit_lap.fitted import QUANTILE, EnvelopeError, FittedEnvelope, fit_envelope
+from physics.limit_lap.lap import LimitLap, limit_lap
+from physics.limit_lap.motion import driven_m, joined, motion_of, on_scale
+from physics.track import Line
+from physics.track_build import build_from_positions
+
+
+@dataclass(frozen=True)
+class SeenLimit:
+    """What cars of one kind can do on one track, as far as their laps show it.
+
+    Attributes:
+        line: The line driven, as long as the cars' own speeds make it.
+        fitted: The envelope.
+        lap: The limit lap of both.
+    """
+
+    line: Line
+    fitted: FittedEnvelope
+    lap: LimitLap
+
+
+def seen_limit_lap(
+    traces: Sequence[LapTrace], circuit: Circuit, quantile: float = QUANTILE, names: Sequence[str] | None = None
+) -> SeenLimit:
+    """Fit an envelope to laps and drive it round the line they took.
+
+    Args:
+        traces: Laps on the circuit's scale, with speed.
+        circuit: The circuit.
+        quantile: Share of the instants at the edge that shall lie inside the envelope.
+        names: What to call the laps in messages.
+
+    Raises:
+        EnvelopeError: If the laps do not show enough, or the limit lap came out slower than one of them.
+    """
+    # A track file's centre line is arcs and straights, which nobody drives.
+    is_drawn = circuit.source == "geometry"
+    line = build_from_positions(traces, circuit.track_id).circuit.line if is_drawn else circuit.line
+    line = on_scale(line, float(np.median([driven_m(trace) for trace in traces])))
+    fitted = fit_envelope(joined([motion_of(trace, line) for trace in traces]), quantile)
+    lap = limit_lap(fitted.envelope(), line)
+    best = min(range(len(traces)), key=lambda k: traces[k].lap_time_s)
+    if lap.lap_time_s > traces[best].lap_time_s:
+        raise EnvelopeError(
+            f"the limit lap, {lap.lap_time_s:.3f} s, is slower than {names[best] if names else 'the best lap driven'} "
+            f"with {traces[best].lap_time_s:.3f} s: the envelope holds less than the cars showed; raise --quantile "
+            f"above {quantile:g} or take fewer slow laps"
+        )
+    return SeenLimit(line, fitted, lap)
