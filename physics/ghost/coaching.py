@@ -141,6 +141,40 @@ def places_of(zones: Sequence[Zone]) -> tuple[Place, ...]:
     return tuple(places)
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """What a lap is held against.
+
+    Attributes:
+        target: A lap to learn from.
+        places: Corners and straights of the track.
+        rules: Thresholds.
+    """
+
+    target: Inputs
+    places: tuple[Place, ...]
+    rules: Segmentation
+
+    def insight(self, lap: Inputs, driven: Sequence[Place], k: int, lost_s: float, rank: int) -> Insight:
+        """What to do better in one place.
+
+        Args:
+            lap: The lap, at least up to ``reach_m`` of the place.
+            driven: The places as the lap drove them.
+            k: Which of them.
+            lost_s: What it cost.
+            rank: Among the other insights.
+        """
+        finding = _judged(_Pair(lap, self.target, driven[k], self.reach_m(k), self.rules))
+        whole = _Pair(lap, self.target, self.places[k], self.reach_m(k), self.rules)
+        return _insight(rank, lost_s, finding, whole)
+
+    def reach_m(self, k: int) -> float:
+        """How far from the line a place is felt: to its own end, or to that of the straight behind it."""
+        after = self.places[k + 1 : k + 2]
+        return after[0].end_m if after and after[0].kind == "Straight" else self.places[k].end_m
+
+
 def insights(lap: Inputs, target: Inputs, zones: Sequence[Zone], rules: Segmentation) -> tuple[Insight, ...]:
     """What to do better, the costliest first.
 
@@ -150,26 +184,24 @@ def insights(lap: Inputs, target: Inputs, zones: Sequence[Zone], rules: Segmenta
         zones: Zones of the track.
         rules: Thresholds.
     """
-    places = places_of(zones)
-    driven = _as_driven(places, lap, rules)
+    held_to = Yardstick(target, places_of(zones), rules)
+    driven = as_driven(held_to.places, lap, rules)
     lost_s = losses_s(lap, target, driven, rules)
-    found: list[Insight] = []
-    for k in np.argsort(-lost_s, kind="stable"):
-        if lost_s[k] < rules.coaching.least_loss_s:
-            break
-        finding = _judged(_Pair(lap, target, driven[k], rules))
-        found.append(_insight(len(found) + 1, float(lost_s[k]), finding, _Pair(lap, target, places[k], rules)))
-    return tuple(found)
+    worth = [int(k) for k in np.argsort(-lost_s, kind="stable") if lost_s[k] >= rules.coaching.least_loss_s]
+    return tuple(held_to.insight(lap, driven, k, float(lost_s[k]), rank) for rank, k in enumerate(worth, start=1))
 
 
-def _as_driven(places: Sequence[Place], lap: Inputs, rules: Segmentation) -> tuple[Place, ...]:
-    """The places with corners begun where the lap came off the throttle for them, if that was before the target did."""
-    flat = _flat(lap, rules)
+def as_driven(places: Sequence[Place], lap: Inputs, rules: Segmentation) -> tuple[Place, ...]:
+    """The places with corners begun where the lap came off the throttle for them, if that was before the target did.
+
+    A place that the lap has not come to yet stays as it is.
+    """
+    flat = flat_out(lap, rules)
     found = list(places)
     for k, place in enumerate(places):
-        if place.kind != "Braking" or k == 0:
-            continue
         start = first = round(place.start_m / lap.step_m)
+        if place.kind != "Braking" or k == 0 or start > len(flat):
+            continue
         furthest = max(round(places[k - 1].start_m / lap.step_m) + 1, start - round(_LOOK_BACK_M / lap.step_m))
         while first > furthest and not flat[first - 1]:
             first -= 1
@@ -185,19 +217,25 @@ def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmen
     The sum is the difference of the two laps less what was lost before the first place that could have caused it.
     """
     per_step = np.diff(lap.time_s) - np.diff(target.time_s)
-    at = (np.arange(len(per_step)) + 0.5) * lap.step_m
-    place = np.searchsorted([p.end_m for p in places], at, side="right").clip(0, len(places) - 1)
-    both_flat = _flat(lap, rules) & _flat(target, rules)
-    acts = ~(both_flat[:-1] & both_flat[1:])
-    # The last place where something could have been done: carried on along both laps' full throttle.
-    owner = np.where(acts, place, -1)
-    last = np.maximum.accumulate(np.where(acts, np.arange(len(acts)), -1))
-    owner = np.where(last >= 0, owner[np.maximum(last, 0)], -1)
+    owner = owners(lap, target, places, rules)
     owned = owner >= 0
     return np.bincount(owner[owned], per_step[owned], len(places)).astype(np.float64)
 
 
-def _flat(inputs: Inputs, rules: Segmentation) -> Mask:
+def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> npt.NDArray[np.intp]:
+    """Which place the time lost in each step of the grid belongs to, -1 before the first, shape (n,).
+
+    The last place where something could have been done: carried on along both laps' full throttle.
+    """
+    both_flat = flat_out(lap, rules) & flat_out(target, rules)
+    at = (np.arange(len(both_flat) - 1) + 0.5) * lap.step_m
+    place = np.searchsorted([p.end_m for p in places], at, side="right").clip(0, len(places) - 1)
+    acts = ~(both_flat[:-1] & both_flat[1:])
+    last = np.maximum.accumulate(np.where(acts, np.arange(len(acts)), -1))
+    return np.where(last >= 0, place[np.maximum(last, 0)], -1)
+
+
+def flat_out(inputs: Inputs, rules: Segmentation) -> Mask:
     """Where a car is flat out and not on the brakes."""
     is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
     return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))
@@ -206,8 +244,9 @@ def _flat(inputs: Inputs, rules: Segmentation) -> Mask:
 class _Pair:
     """Both laps within one place."""
 
-    def __init__(self, lap: Inputs, target: Inputs, place: Place, rules: Segmentation) -> None:
+    def __init__(self, lap: Inputs, target: Inputs, place: Place, reach_m: float, rules: Segmentation) -> None:
         self.place, self.rules, self.step_m = place, rules, lap.step_m
+        self.reach = round(reach_m / lap.step_m)
         self.start = int(np.floor(place.start_m / lap.step_m))
         self.end = min(int(np.ceil(place.end_m / lap.step_m)) + 1, len(lap.speed_kmh))
         self.lap, self.target = lap, target
@@ -227,10 +266,10 @@ class _Pair:
         return float((first + pressed[breaks[-1] + 1 if breaks.size else 0]) * self.step_m)
 
     def power_m(self, inputs: Inputs) -> float:
-        """Where the car is flat out again after its slowest point."""
+        """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
         slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
-        flat = np.flatnonzero(_flat(inputs, self.rules)[slowest:])
-        return float((slowest + (flat[0] if flat.size else self.end - slowest)) * self.step_m)
+        flat = np.flatnonzero(flat_out(inputs, self.rules)[slowest : self.reach])
+        return float((slowest + flat[0] if flat.size else self.reach) * self.step_m)
 
 
 def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> Insight:
@@ -261,7 +300,7 @@ def _judged(pair: _Pair) -> _Finding:
 
 
 def _on_straight(pair: _Pair, rules: Coaching) -> _Finding | None:
-    lifted = pair.cut(~_flat(pair.lap, pair.rules) & _flat(pair.target, pair.rules))
+    lifted = ~pair.cut(flat_out(pair.lap, pair.rules)) & pair.cut(flat_out(pair.target, pair.rules))
     metres = float(lifted.sum() * pair.step_m)
     return ("LIFTING_ON_STRAIGHT", "distance off full throttle", metres, 0.0, "m") if metres > rules.lift_m else None
 
