@@ -261,9 +261,16 @@ class _Pair:
         pressed = np.flatnonzero(inputs.brake_bar[first : slowest + 1] >= self.rules.brake_on_bar)
         if not pressed.size:
             return None
-        # The last press before the slowest point, not one for the corner before.
-        breaks = np.flatnonzero(np.diff(pressed) > round(_SAME_PRESS_M / self.step_m))
-        return float((first + pressed[breaks[-1] + 1 if breaks.size else 0]) * self.step_m)
+        # The hardest press that reaches into the place: not one for the corner before, not a dab after it.
+        cuts = np.flatnonzero(np.diff(pressed) > round(_SAME_PRESS_M / self.step_m)) + 1
+        presses = np.split(first + pressed, cuts)
+        reaching = [press for press in presses if press[-1] >= self.start] or presses[-1:]
+        return float(max(reaching, key=lambda press: inputs.brake_bar[press].sum())[0] * self.step_m)
+
+    def comes_as_fast(self, at_m: float) -> bool:
+        """Whether the lap is about as fast as the target in a place before the corner."""
+        at = round(at_m / self.step_m)
+        return bool(self.lap.speed_kmh[at] > self.target.speed_kmh[at] - self.rules.coaching.slow_apex_kmh)
 
     def power_m(self, inputs: Inputs) -> float:
         """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
@@ -313,7 +320,8 @@ def _in_corner(pair: _Pair, rules: Coaching) -> _Finding | None:
         point = ("braking point", brake, target_brake, "m")
         if brake < target_brake - rules.brake_early_m:
             return ("BRAKE_TOO_EARLY", *point)
-        if brake > target_brake + rules.brake_early_m and slowest < target_slowest:
+        is_late = brake > target_brake + rules.brake_early_m and slowest < target_slowest
+        if is_late and pair.comes_as_fast(target_brake):
             return ("BRAKE_TOO_LATE", *point)
         hardest, target_hardest = (float(pair.cut(x.brake_bar).max()) for x in (pair.lap, pair.target))
         if hardest < rules.brake_weak_share * target_hardest:

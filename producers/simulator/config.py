@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -108,6 +108,26 @@ class RaceConfig(BaseModel):
         return self.full_course_yellows > 0 or self.pit_stop_share > 0
 
 
+class PlantedMistake(BaseModel):
+    """A mistake that a driver makes on purpose, to see whether it is found and what it costs.
+
+    Attributes:
+        kind: ``brake_early``: braking for a corner begins too early, and its slowest speed is held up to its slowest
+            point; ``lift``: the foot leaves the throttle.
+        at_m: Where, in metres from the line along the centre line: the corner, or where the foot lifts.
+        by_m: How much too early, or for how far.
+        car: Place of the driver in the grid, from 1.
+        lap: Lap, from 1; every lap if left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["brake_early", "lift"]
+    at_m: float = Field(ge=0.0)
+    by_m: float = Field(gt=0.0, le=500.0)
+    car: int = Field(1, ge=1)
+    lap: int | None = Field(None, ge=1)
+
+
 class SimulatorConfig(BaseModel):
     """One session of simulated cars.
 
@@ -125,6 +145,7 @@ class SimulatorConfig(BaseModel):
         start_time: True time of the first sample of the first car, the start of the race; the timing's local time
             of day is in its time zone.
         race: What happens in the race; needs ``n_laps``.
+        mistakes: Mistakes that drivers make on purpose.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,6 +164,7 @@ class SimulatorConfig(BaseModel):
     track_temp_c: float = Field(33.0, ge=-30, le=80)
     faults: FaultConfig = Field(default_factory=FaultConfig)
     race: RaceConfig = Field(default_factory=RaceConfig)
+    mistakes: tuple[PlantedMistake, ...] = ()
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -159,4 +181,13 @@ class SimulatorConfig(BaseModel):
         on_track = self.race.slows_cars or self.race.retirement_share > 0
         if on_track and self.n_laps is not None and self.n_laps < FEWEST_RACE_LAPS:
             raise ValueError(f"race with yellows, stops or retirements needs n_laps of {FEWEST_RACE_LAPS} at least")
+        return self
+
+    @model_validator(mode="after")
+    def _mistakes_are_someones(self) -> Self:
+        for mistake in self.mistakes:
+            if mistake.car > self.n_cars:
+                raise ValueError(f"mistakes: car {mistake.car} of a grid of {self.n_cars}")
+            if mistake.lap is not None and self.n_laps is not None and mistake.lap > self.n_laps:
+                raise ValueError(f"mistakes: lap {mistake.lap} of {self.n_laps}")
         return self

@@ -86,6 +86,7 @@ class Drive:
         self.cars, total = road.target_mps.shape
         self._total, self._laps = total, total // road.points
         self._target, self._slope = road.target_mps.ravel(), np.clip(road.slope_mps2, -20.0, 6.0).ravel()
+        self._lifted = None if road.lifted is None else road.lifted.ravel()
         self._bend = road.curvature_per_m.ravel()
         self._row, self._bend_row = np.arange(self.cars) * total, np.arange(self.cars) * road.points
         self._per_m = 1.0 / road.step_m
@@ -207,6 +208,11 @@ class Drive:
 
     def _aim(self, s: Array, v: Array, unsteady: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
         """Acceleration wanted, and who lets the throttle go for what comes."""
+        wanted, lift = self._aim_at(s, v, unsteady)
+        return wanted, lift if self._lifted is None else lift | self._lifted[self._at(s)]
+
+    def _aim_at(self, s: Array, v: Array, unsteady: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """The same, where nobody lifts for no reason."""
         now = self._now
         here, there = s + v * self._ahead_s, s + v * now.coast_s
         at = self._at(here)

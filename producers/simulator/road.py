@@ -30,6 +30,7 @@ class Road:
         curvature_per_m: Shape (cars, points).
         target_mps: Speed that corners and braking points allow, shape (cars, laps * points).
         slope_mps2: Acceleration that follows the target, same shape.
+        lifted: Where the foot leaves the throttle for no reason, same shape; ``None`` where it never does.
     """
 
     lines: list[Line]
@@ -38,6 +39,7 @@ class Road:
     curvature_per_m: Array
     target_mps: Array
     slope_mps2: Array
+    lifted: npt.NDArray[np.bool_] | None = None
 
 
 def plan(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator) -> Road:
@@ -60,5 +62,14 @@ def plan(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator)
     corner = np.minimum(np.reshape(style.corner_share, (-1, 1)) * (1.0 + form), 0.975)
     brake = np.reshape(style.brake_share, -1)
     target = braking_envelope(vehicle, every, np.repeat(step, laps), corner, brake).reshape(cars, laps * points)
-    slope = np.gradient(target * target, axis=1) / (2.0 * step[:, None])
-    return Road(lines, points, step, curvature, target, slope)
+    return Road(lines, points, step, curvature, target, slope_of(target, step))
+
+
+def slope_of(target_mps: Array, step_m: Array) -> Array:
+    """Acceleration that follows a target speed, shape (cars, n).
+
+    Args:
+        target_mps: Shape (cars, n).
+        step_m: Grid step of each car, shape (cars,).
+    """
+    return np.asarray(np.gradient(target_mps * target_mps, axis=1) / (2.0 * step_m[:, None]))

@@ -24,6 +24,7 @@ from producers.simulator.driving import Drive, Trace
 from producers.simulator.frames import CHANNELS, Columns, Frame
 from producers.simulator.incidents import Incidents, draw_incidents
 from producers.simulator.limits import SpeedLimits
+from producers.simulator.mistakes import with_mistakes
 from producers.simulator.road import Road, plan
 from producers.simulator.sensors import Heat, Weather, heat_up, measure
 
@@ -168,6 +169,8 @@ class VehicleSimulator:
         styles = [draw_style(car.profile, laps, stream(config.seed, car.index, "driver")) for car in self.cars]
         style = stack(styles)
         road = plan(vehicle, self._centre, style, stream(config.seed, 0, "road"))
+        if config.mistakes:
+            road = with_mistakes(road, config.mistakes, self._centre.length_m)
         lap_s = float((road.step_m[:, None] / road.target_mps).sum(axis=1).mean()) / laps
         incidents = draw_incidents(config.race, laps, config.n_cars, lap_s=lap_s, seed=config.seed)
         limits = self._limits(road, incidents, dt) if config.race.slows_cars else None

@@ -55,6 +55,16 @@ def simulate(
             f"Default: from {INCIDENT_LAPS} laps on.",
         ),
     ] = None,
+    mistake: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:AT:BY[:CAR[:LAP]]",
+            show_default=False,
+            help="Let a driver do worse on purpose, metres from the line and how many: brake_early:890:30 brakes 30 m "
+            "early for the corner at 890 m, lift:1700:60 lifts there for 60 m. CAR is a place in the grid, the first "
+            "if left out; LAP every lap. May be given several times.",
+        ),
+    ] = None,
     speed: Speed = None,
     topic: Topic = "telemetry.raw",
     dry_run: DryRun = False,
@@ -66,6 +76,8 @@ def simulate(
     `slipstream produce simulate --profiles aggressive=3,eco=1 --speed 1`
 
     `slipstream produce simulate --cars 20 --laps 10 --no-incidents`
+
+    `slipstream produce simulate --profiles aggressive --mistake brake_early:890:30:1:2 --mistake lift:1700:60:1:2`
 
     `slipstream produce simulate --cars 1 --duration 60 --no-faults --dry-run`
     """
@@ -89,6 +101,7 @@ def simulate(
         "seed": seed,
         "faults": FaultConfig() if faults else FaultConfig.none(),
         "race": RaceConfig.with_incidents() if incidents else RaceConfig(),
+        "mistakes": [parse_mistake(text) for text in mistake or ()],
     }
     simulator = VehicleSimulator(configure(options, session))
     timed = n_laps is not None if race is None else race
@@ -115,6 +128,24 @@ def parse_profiles(text: str) -> dict[str, float]:
     return weights
 
 
+def parse_mistake(text: str) -> dict[str, Any]:
+    """A mistake made on purpose, e.g. ``brake_early:890:30`` or, of the second car in lap 3, ``lift:1700:60:2:3``.
+
+    Raises:
+        typer.BadParameter: If it is not of that form.
+    """
+    kind, *numbers = text.split(":")
+    try:
+        at_m, by_m, *whose = numbers
+        car_and_lap = dict(zip(("car", "lap"), map(int, whose[:2]), strict=False))
+        if len(whose) > 2:
+            raise ValueError(text)
+        return {"kind": kind, "at_m": float(at_m), "by_m": float(by_m)} | car_and_lap
+    except ValueError:
+        message = f"'{text}' is not of the form KIND:AT:BY[:CAR[:LAP]], such as brake_early:890:30:1:2"
+        raise typer.BadParameter(message, param_hint="--mistake") from None
+
+
 def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
     """The simulation's settings, with a session id made from them if none is given.
 
@@ -127,7 +158,8 @@ def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
 
     config = SimulatorConfig(**options)
     if session is None:
-        digest = sha256(config.model_dump_json().encode()).hexdigest()[:8]
+        unused = None if config.mistakes else {"mistakes"}  # a session without any keeps the name it always had
+        digest = sha256(config.model_dump_json(exclude=unused).encode()).hexdigest()[:8]
         session = f"sim-{config.track}-{digest}"
     return SimulatorConfig(**options, session_id=session)
 

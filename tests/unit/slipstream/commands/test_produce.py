@@ -9,7 +9,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstream.commands.simulate import configure, parse_profiles
+from slipstream.commands.simulate import configure, parse_mistake, parse_profiles
 
 SHORT = ("produce", "simulate", "--cars", "2", "--duration", "20", "--track", "harbour-mile")
 
@@ -128,6 +128,29 @@ def test_profiles_without_a_weight_weigh_one():
     assert parse_profiles("eco,safe=2") == {"eco": 1.0, "safe": 2.0}
     with pytest.raises(typer.BadParameter, match="profile=weight"):
         parse_profiles("eco=much")
+
+
+def test_a_mistake_on_purpose():
+    assert parse_mistake("lift:1700:60") == {"kind": "lift", "at_m": 1700.0, "by_m": 60.0}
+    whole = parse_mistake("brake_early:890:30:2:3")
+    assert (whole["car"], whole["lap"]) == (2, 3)
+    for wrong in ("lift", "lift:1", "lift:a:2", "lift:1:2:3:4:5", "lift:1:2:x"):
+        with pytest.raises(typer.BadParameter, match="KIND:AT:BY"):
+            parse_mistake(wrong)
+
+
+def test_mistakes_make_another_session_and_none_the_same_as_ever():
+    plain = configure({"n_laps": 1}, None)
+    assert configure({"n_laps": 1, "mistakes": []}, None).session_id == plain.session_id == "sim-three-oaks-5f0deaab"
+    planted = configure({"n_laps": 1, "mistakes": [parse_mistake("lift:1700:60")]}, None)
+    assert planted.session_id != plain.session_id
+    assert planted.mistakes[0].by_m == 60.0
+
+
+def test_an_unknown_mistake_is_an_error(slipstream):
+    result = slipstream("produce", "simulate", "--cars", "1", "--laps", "1", "--dry-run", "--mistake", "spin:1:2")
+    assert result.exit_code == 1
+    assert "brake_early" in result.stderr
 
 
 def test_configure_keeps_a_given_session():
