@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
@@ -16,11 +17,19 @@ class Coaching(BaseModel):
 
     full_throttle_pct: PositiveFloat
     least_loss_s: PositiveFloat
+    medium_loss_s: PositiveFloat
+    high_loss_s: PositiveFloat
     brake_early_m: PositiveFloat
     brake_weak_share: PositiveFloat
     slow_apex_kmh: PositiveFloat
     power_late_m: PositiveFloat
     lift_m: PositiveFloat
+
+    def severity(self, time_loss_s: float) -> Literal["low", "medium", "high"]:
+        """How much a loss matters."""
+        if time_loss_s >= self.high_loss_s:
+            return "high"
+        return "medium" if time_loss_s >= self.medium_loss_s else "low"
 
 
 class Segmentation(BaseModel):

@@ -62,14 +62,20 @@ class Inputs:
         return elapsed_s(self.speed_kmh / 3.6, self.step_m)
 
 
-def inputs_of(trace: LapTrace, circuit: Circuit) -> Inputs:
+def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> Inputs:
     """Speed and pedals of a lap on the circuit's grid.
+
+    Args:
+        trace: The lap on the circuit's scale.
+        circuit: The circuit.
+        throttle: Channel to take for the throttle; the first that the lap has if left out.
 
     Raises:
         ValueError: If the lap has no speed, throttle or front brake pressure.
     """
     lap = grid_lap(trace, circuit)
-    throttle = next((n for n in THROTTLE if np.isfinite(trace.channels.get(n, np.array([np.nan]))).any()), THROTTLE[0])
+    if throttle is None:
+        throttle = next((n for n in THROTTLE if np.isfinite(trace.channels.get(n, np.nan)).any()), THROTTLE[0])
     return Inputs(
         lap.step_m,
         lap.speed_mps * 3.6,
@@ -316,7 +322,7 @@ def _in_corner(pair: _Pair, rules: Coaching) -> _Finding | None:
     """The first thing that went wrong, in the order in which a corner is driven."""
     brake, target_brake = pair.brake_m(pair.lap), pair.brake_m(pair.target)
     slowest, target_slowest = (float(pair.cut(x.speed_kmh).min()) for x in (pair.lap, pair.target))
-    if brake is not None and target_brake is not None:
+    if pair.place.kind == "Braking" and brake is not None and target_brake is not None:
         point = ("braking point", brake, target_brake, "m")
         if brake < target_brake - rules.brake_early_m:
             return ("BRAKE_TOO_EARLY", *point)

@@ -10,10 +10,12 @@ import typer
 from slipstream.console import Format, print_json, summary
 
 if TYPE_CHECKING:
+    from serving.coaching import CoachedLap
+    from serving.laps import LapName
     from serving.limit_lap import AskedLap
 
 app = typer.Typer()
-ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit.")
+ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit, and coaching.")
 app.add_typer(ghost, name="ghost", rich_help_panel="Jobs")
 
 
@@ -96,6 +98,82 @@ def limit_lap(
         return
     _print(found)
     summary(found.headline() + (f"; drawn in {plot}" if plot else ""))
+
+
+@ghost.command()
+def compare(
+    lap: Annotated[str, typer.Option(metavar="SESSION/VEHICLE/LAP", show_default=False, help="The lap to coach.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="best|ghost|SESSION/VEHICLE/LAP",
+            help="best: of the lap's session, fit for pace; ghost: the newest of it that a car could drive.",
+        ),
+    ] = "best",
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")] = None,
+    output: Format = "table",
+    save: Annotated[bool, typer.Option("--save", help="Write it to gold.insights (starts Spark).")] = False,
+) -> None:
+    """Coach a lap: where it loses time to a target, what was done wrong there, and what it cost with all that followed.
+
+    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's best lap that is fit for pace.
+
+    `slipstream ghost compare --lap barber-R1/46/best --plot coach.png`
+
+    `slipstream ghost compare --lap sim-1/55/3 --target ghost` ·
+    `slipstream ghost compare --lap sim-1/55/3 --target sim-1/57/best --format json`
+    """
+    from serving.laps import LapName
+    from slipstream.coaching_tables import coaching_facts, coaching_table
+
+    name = LapName.parse(lap)
+    found = _coach_and_save(name, target) if save else _coach(name, target)
+    if output == "json":
+        print_json(coaching_facts(found))
+    else:
+        from rich.console import Console
+
+        from serving.render import print_wide
+
+        print_wide(Console(), coaching_table(found))
+        for note in found.notes:
+            typer.echo(note)
+    if plot:
+        from slipstream.ghost_plots import coaching_figure
+        from slipstream.plot_style import save as save_figure
+
+        typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=output == "json")
+    summary(found.headline, err=output == "json")
+
+
+def _coach(lap: LapName, target: str) -> CoachedLap:
+    from conf.settings import get_settings
+    from serving.coaching import coach
+
+    return coach(get_settings(), lap, target)
+
+
+def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
+    """Coach within a job run, which notes the tables' versions before they are read."""
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from medallion.gold.insights import TABLE, write_insights
+    from medallion.provenance import job_run
+    from serving.coaching import INPUTS, coach
+    from slipstream.coaching_tables import pair_of, rows_of
+    from streaming.job import open_lake
+
+    with Console(stderr=True).status("starting Spark …"):
+        lake = open_lake(get_settings(), "slipstream-ghost-compare")
+    with job_run(lake, "ghost_compare", INPUTS, (TABLE,)) as run:
+        found = coach(lake.settings, lap, target)
+        run.rows_in = len(found.lap.trace.t_s) + len(found.target.trace.t_s)
+        run.rows_out = write_insights(lake, pair_of(found), rows_of(found, datetime.now(UTC)), run.run_id)
+    typer.echo(f"saved: {run.rows_out:,} rows in {TABLE} (run {run.run_id})", err=True)
+    return found
 
 
 def _refuse(one: str, others: dict[str, object]) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from conf.settings import get_settings
+from physics.ghost.coaching import VERDICTS
+from serving.laps import by_time, read_laps
 from slipstream.cli import app
 from tests.unit.serving.race_lake import SESSION, race_home
+
+REPO = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -151,3 +159,62 @@ def test_options_that_do_not_go_together(arguments: list[str], says: str) -> Non
     done = limit_lap(*arguments)
     assert done.exit_code == 2
     assert says in done.output
+
+
+@pytest.fixture
+def coached(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A lake with a race, and its slowest lap."""
+    monkeypatch.setenv("SLIPSTREAM_HOME", str(race_home().home))
+    monkeypatch.setenv("COLUMNS", "200")
+    get_settings.cache_clear()
+    yield by_time(read_laps(race_home(), SESSION))[-1].uid
+    get_settings.cache_clear()
+
+
+def compare(*arguments: object):
+    return CliRunner().invoke(app, ["ghost", "compare", *map(str, arguments)])
+
+
+def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
+    done = compare("--lap", coached, "--plot", tmp_path / "coach.png")
+    assert done.exit_code == 0, done.output
+    best = by_time(read_laps(race_home(), SESSION))[0]
+    assert f"slower than {best.uid}" in done.stdout.splitlines()[-1]
+    assert "things to do better, worth" in done.stdout
+    assert any(text in done.stdout for text in VERDICTS.values())
+    assert any(line.lstrip().startswith("together") for line in done.stdout.splitlines())
+    assert (tmp_path / "coach.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_coaching_for_programs(coached: str) -> None:
+    other = by_time(read_laps(race_home(), SESSION))[1].uid
+    done = compare("--lap", coached, "--target", other, "--format", "json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["lap"], found["target"], found["target_kind"]) == (coached, other, "other_lap")
+    losses = [insight["time_loss_s"] for insight in found["insights"]]
+    assert losses == sorted(losses, reverse=True)
+    assert {insight["verdict_code"] for insight in found["insights"]} <= set(VERDICTS)
+    assert found["trace"]["delta_s"][0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("target", "says"), [("ghost", "has no ghost lap yet"), ("nine", "names no lap"), (f"{SESSION}/54/99", "no lap 99")]
+)
+def test_a_target_that_is_not_there_is_one_clear_line(coached: str, target: str, says: str) -> None:
+    done = compare("--lap", coached, "--target", target)
+    assert done.exit_code == 1
+    assert says in done.stderr
+
+
+def test_coaching_loads_neither_spark_nor_pandas(coached: str) -> None:
+    lines = [
+        "import sys",
+        "from slipstream.cli import app",
+        f"app(['ghost', 'compare', '--lap', '{coached}'], standalone_mode=False)",
+        "sys.exit(sorted({'pyspark', 'delta', 'pandas', 'matplotlib', 'mlflow'} & set(sys.modules)) or 0)",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

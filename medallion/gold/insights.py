@@ -1,0 +1,34 @@
+"""``gold.insights``: what a lap can do better against one target, written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from medallion.gold.lap_comparison_rows import Pair, Row
+from medallion.io import Lake
+from medallion.schema import sql_literal
+from medallion.writing import frame_of, replace_part
+
+TABLE: Final = "gold.insights"
+
+
+def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> int:
+    """Put insights in the place of what the table has of the same lap and target; equal rows stay as they are.
+
+    Args:
+        lake: Where the table is.
+        pair: Which lap against which target.
+        rows: All of them; none takes away what was there.
+        run_id: Job run.
+
+    Returns:
+        How many rows.
+    """
+
+    def same_laps(prefix: str) -> str:
+        names = {"session_id": pair.session_id, "lap_uid": pair.lap_uid, "reference_uid": pair.reference_uid}
+        return " AND ".join(f"{prefix}{name} = {sql_literal(value)}" for name, value in names.items())
+
+    replace_part(lake, frame_of(lake, TABLE, rows, run_id), TABLE, same_laps)
+    return len(rows)

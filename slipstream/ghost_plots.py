@@ -1,0 +1,207 @@
+"""A coached lap drawn: both laps over distance, the time lost with what it was lost by, and where on the track."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from physics.circuit import Circuit
+from physics.drivers.wording import clock
+from physics.ghost.coaching import Insight
+from physics.ghost.place_names import place_name
+from serving.coaching import CoachedLap
+from slipstream.circuit_plot import corner_number, draw_road, label_circuit, place
+from slipstream.coaching_tables import values_of
+from slipstream.plot_style import (
+    FAINT,
+    GAINED,
+    INK,
+    LAP,
+    LOST,
+    MUTED,
+    REFERENCE,
+    lost_to_gained,
+    new_figure,
+    quiet_grid,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.float64]
+
+_SHOWN: Final = 6  # insights that are marked
+_SMOOTHING_M: Final = 25.0
+_PER_M: Final = 100.0
+_LEAST_SCALE_S: Final = 0.02
+_BAR_SHARE: Final = 2.9  # width of the panel in longest bars
+_HEIGHTS: Final = (2.6, 1.1, 1.1, 2.0)
+
+
+def coaching_figure(found: CoachedLap) -> Figure:
+    """The whole lap on one sheet: traces to the left, map and what to do better to the right."""
+    with styled():
+        figure = new_figure(14.0, 8.4)
+        left, right = figure.subfigures(1, 2, width_ratios=[2.0, 1.0])  # type: ignore[misc]
+        draw_inputs(list(left.subplots(len(_HEIGHTS), 1, sharex=True, height_ratios=_HEIGHTS)), found)
+        above, below = right.subplots(2, 1, height_ratios=[1.35, 1.0])
+        draw_delta_map(above, found)
+        draw_insights(below, found)
+        lap, target = found.lap.row, found.target
+        figure.suptitle(
+            f"{lap.uid}: {abs(found.lap_delta_s):.3f} s {'slower' if found.lap_delta_s >= 0 else 'faster'} than "
+            f"{target.uid}",
+            x=0.01, ha="left", fontsize=12, fontweight="bold",
+        )  # fmt: skip
+    return figure
+
+
+def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
+    """Speed, throttle, brake and time lost over distance; the places of the insights marked by their ranks.
+
+    Args:
+        axes: Four, one below the other, sharing their horizontal axis.
+        found: The lap.
+    """
+    where = found.distance_m
+    names = (
+        f"{found.lap.row.car}, lap {found.lap.row.lap_number}: {clock(found.lap.time_s)}",
+        f"target {found.target.uid}: {clock(found.target.time_s)}",
+    )
+    for panel, (channel, label) in zip(axes, _CHANNELS, strict=False):
+        ours, theirs = getattr(found.driven, channel), getattr(found.aimed, channel)
+        panel.plot(where, theirs, color=REFERENCE, lw=1.1, label=names[1])
+        panel.plot(where, ours, color=LAP, lw=1.5, label=names[0])
+        panel.set_ylabel(label)
+        if channel == "throttle_pct":
+            panel.set_ylim(-4, 108)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].legend(handles[::-1], labels[::-1], loc="lower left", bbox_to_anchor=(0.0, 1.10), ncols=2, borderaxespad=0)
+    _draw_delta(axes[-1], found)
+    for panel in axes:
+        panel.set_xlim(0.0, where[-1])
+        quiet_grid(panel)
+        for one in shown(found):
+            panel.axvspan(one.place.start_m, one.place.end_m, fc=FAINT, ec="white", lw=2.0, alpha=0.8, zorder=0)
+    _mark_corners(axes[0], found.circuit)
+    axes[-1].set_xlabel("Distance from the line, m")
+
+
+_CHANNELS: Final = (("speed_kmh", "Speed, km/h"), ("throttle_pct", "Throttle, %"), ("brake_bar", "Brake, bar"))
+
+
+def shown(found: CoachedLap) -> tuple[Insight, ...]:
+    """The insights that the picture marks."""
+    return found.insights[:_SHOWN]
+
+
+def draw_delta_map(axes: Axes, found: CoachedLap) -> None:
+    """The circuit, coloured by where time is lost and gained, ranks of the insights beside it."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import Normalize
+
+    loss = local_loss(found)
+    most = max(_LEAST_SCALE_S, float(np.quantile(np.abs(loss), 0.98)))
+    points = place(found.circuit, found.distance_m)
+    norm, colours = Normalize(-most, most), lost_to_gained()
+    draw_road(axes, found.circuit, 9.0)
+    pieces = np.stack([points[:-1], points[1:]], axis=1)
+    lines = LineCollection(list(pieces), cmap=colours, norm=norm, lw=4.6, capstyle="round", zorder=2)
+    lines.set_array((loss[:-1] + loss[1:]) / 2)
+    axes.add_collection(lines)
+    label_circuit(axes, found.circuit)
+    for one in shown(found):
+        _rank_on_map(axes, found.circuit, one)
+    bar = axes.figure.colorbar(
+        ScalarMappable(norm, colours), ax=axes, location="bottom", shrink=0.7, aspect=30, pad=0.02
+    )
+    bar.set_label(f"Time lost per {_PER_M:.0f} m, s (green: gained)")
+    bar.outline.set_visible(False)
+
+
+def draw_insights(axes: Axes, found: CoachedLap) -> None:
+    """A bar for each insight, the costliest first, with the verdict and its figures."""
+    axes.set_title("What to do better, and what it cost", pad=14)
+    some = shown(found)
+    if not some:
+        axes.text(0.0, 0.5, "Nothing is worth a word.", transform=axes.transAxes, color=MUTED)
+        axes.set_axis_off()
+        return
+    most = max(one.time_loss_s for one in some)
+    across = axes.get_yaxis_transform()
+    for row, one in enumerate(some):
+        human, target = values_of(one)
+        words = f"{place_name(one.place, found.circuit)}: {one.text}"
+        axes.text(
+            0.02, row, str(one.rank), transform=across, ha="center", va="center", fontsize=8.0, fontweight="bold",
+            color="white", bbox={"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": "none"},
+        )  # fmt: skip
+        axes.text(0.065, row, words, transform=across, va="center", fontsize=9.0, fontweight="bold")
+        axes.text(
+            1.0, row, f"{one.time_loss_s:.3f} s", transform=across, ha="right", va="center", fontsize=9.0,
+            fontweight="bold",
+        )  # fmt: skip
+        axes.text(
+            0.065, row + 0.36, f"{one.metric} {human}, target {target}", transform=across, va="center", fontsize=8.0,
+            color=MUTED,
+        )  # fmt: skip
+    shares = np.array([one.time_loss_s for one in some]) / most
+    axes.barh(np.arange(len(some)) + 0.36, shares, left=_BAR_SHARE - shares, color=LOST, alpha=0.55, height=0.16)
+    axes.set_xlim(0.0, _BAR_SHARE)
+    axes.set_ylim(max(len(some), _SHOWN) - 0.3, -0.5)
+    axes.set_axis_off()
+
+
+def local_loss(found: CoachedLap) -> Array:
+    """Time lost per 100 m at each point of the grid, smoothed over about 25 m, shape (n + 1,)."""
+    step_m = found.driven.step_m
+    smooth = gaussian_filter1d(found.delta_s, _SMOOTHING_M / step_m, mode="nearest")
+    return np.asarray(np.gradient(smooth, step_m) * _PER_M, dtype=np.float64)
+
+
+def _draw_delta(axes: Axes, found: CoachedLap) -> None:
+    where, delta = found.distance_m, found.delta_s
+    axes.axhline(0.0, color=MUTED, lw=0.8)
+    axes.fill_between(where, delta, 0.0, where=delta >= 0.0, interpolate=True, color=LOST, alpha=0.22, lw=0)
+    axes.fill_between(where, delta, 0.0, where=delta <= 0.0, interpolate=True, color=GAINED, alpha=0.25, lw=0)
+    axes.plot(where, delta, color=INK, lw=1.5)
+    axes.annotate(
+        f"{delta[-1]:+.3f} s", (where[-1], delta[-1]), xytext=(4, 0), textcoords="offset points", va="center",
+        fontsize=8.5, fontweight="bold", annotation_clip=False,
+    )  # fmt: skip
+    low, high = float(delta.min()), float(delta.max())
+    span = max(high - low, _LEAST_SCALE_S)
+    axes.set_ylim(low - 0.08 * span, high + 0.34 * span)
+    for one in shown(found):
+        middle = (one.place.start_m + one.place.end_m) / 2
+        axes.text(
+            middle, 0.93, str(one.rank), transform=axes.get_xaxis_transform(), ha="center", va="center", fontsize=8.0,
+            fontweight="bold", color="white", bbox={"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": "none"},
+        )  # fmt: skip
+    axes.set_ylabel("Time lost, s")
+
+
+def _rank_on_map(axes: Axes, circuit: Circuit, one: Insight) -> None:
+    middle = (one.place.start_m + one.place.end_m) / 2
+    at = place(circuit, middle)
+    axes.text(
+        at[0], at[1], str(one.rank), ha="center", va="center", fontsize=7.5, fontweight="bold", color="white",
+        zorder=6, bbox={"boxstyle": "circle,pad=0.22", "fc": LOST, "ec": "white", "lw": 0.8},
+    )  # fmt: skip
+
+
+def _mark_corners(axes: Axes, circuit: Circuit) -> None:
+    last, raised = -np.inf, False
+    for corner in circuit.corners:
+        raised = corner.apex_m - last < 0.03 * circuit.length_m and not raised
+        last = corner.apex_m
+        axes.text(
+            corner.apex_m, 1.06 if raised else 1.01, corner_number(corner), transform=axes.get_xaxis_transform(),
+            ha="center", va="bottom", fontsize=7.5, color=MUTED,
+        )  # fmt: skip
