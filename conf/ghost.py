@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 
 class Coaching(BaseModel):
@@ -32,6 +32,53 @@ class Coaching(BaseModel):
         return "medium" if time_loss_s >= self.medium_loss_s else "low"
 
 
+class Smoothing(BaseModel):
+    """The Savitzky-Golay filter; what each figure means stands in ``conf/ghost.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_m: PositiveFloat
+    polyorder: PositiveInt
+
+    @model_validator(mode="after")
+    def _fits(self) -> Smoothing:
+        if self.window_m <= self.polyorder + 1:
+            raise ValueError(f"window_m is {self.window_m:g}: a polynomial of order {self.polyorder} needs more metres")
+        return self
+
+
+class Chaining(BaseModel):
+    """How many candidates are drawn and kept; what each figure means stands in ``conf/ghost.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_entry: PositiveInt
+    beam: PositiveInt
+    bin_kmh: PositiveFloat
+    starts: PositiveInt
+    closure_kmh: PositiveFloat
+    margin_mps2: float
+    engine_n: PositiveFloat
+    both_pedals_m: NonNegativeFloat
+
+
+class Feasibility(BaseModel):
+    """What a ghost may do; what each figure means stands in ``conf/ghost.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    envelope_mps2: PositiveFloat
+    shown_quantile: float = Field(ge=0.0, le=1.0)
+    shown_within_m: NonNegativeFloat
+    junction_gap_kmh: PositiveFloat
+    overlap_throttle_pct: PositiveFloat
+    overlap_brake_bar: PositiveFloat
+    rpm: NonNegativeFloat
+    mass_kg: PositiveFloat
+    engine_n: PositiveFloat
+    engine_over_m: PositiveFloat
+
+
 class Segmentation(BaseModel):
     """Thresholds and lengths; what each means stands in ``conf/ghost.yaml``."""
 
@@ -44,7 +91,11 @@ class Segmentation(BaseModel):
     shortest_zone_m: PositiveFloat
     longest_microsector_m: PositiveFloat
     stitched_zone_m: PositiveFloat
+    fast_lap_ratio: PositiveFloat
     coaching: Coaching
+    smoothing: Smoothing
+    chaining: Chaining
+    feasibility: Feasibility
 
 
 @lru_cache(maxsize=1)
