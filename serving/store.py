@@ -28,6 +28,7 @@ _JOB_OF_TABLE = {
     "gold.style_predictions": "slipstream score style",
     "gold.lap_comparison": "slipstream laps compare … --save",
     "gold.corner_reports": "slipstream laps compare … --save",
+    "gold.insights": "slipstream ghost compare … --save",
     "silver.tracks": "slipstream track build",
     "ops.reconciliation": "slipstream stream silver",
     "ops.dq_results": "slipstream stream silver",
