@@ -5,6 +5,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 STAMP := .venv/.synced
+WHOLE := .venv/.synced-torch
 
 # One folder of jars for the commands and for the tests, wherever SLIPSTREAM_HOME points.
 export SLIPSTREAM_JARS ?= $(or $(SLIPSTREAM_HOME),$(CURDIR)/.slipstream)/jars
@@ -16,21 +17,20 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: .java help setup demo test test-unit test-spark test-integration lint type arch tables bench clean
+.PHONY: .java .jars help setup demo test test-unit test-spark test-integration lint type arch tables bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .java $(STAMP) ## Build .venv from uv.lock and fetch the Spark and Kafka jars; repeats nothing
-	@$(BIN)/python -c "$$FETCH_JARS"
+setup: .jars $(WHOLE) ## Build .venv from uv.lock and fetch the Spark and Kafka jars; repeats nothing
 
-demo: setup ## Simulate a race, run the whole pipeline, train a model, draw what came out
+demo: .jars ## Simulate a race, run the whole pipeline, train a model, draw what came out
 	@$(BIN)/slipstream demo
 
 test: setup ## Run all tests: unit, Spark and integration
 	$(BIN)/python -m pytest tests
 
-test-unit: $(STAMP) ## Run the tests that need neither Java nor a server
+test-unit: $(WHOLE) ## Run the tests that need neither Java nor a server
 	$(BIN)/python -m pytest tests/unit
 
 test-spark: setup ## Run the tests that need Spark
@@ -39,14 +39,14 @@ test-spark: setup ## Run the tests that need Spark
 test-integration: setup ## Run the tests that start a broker, a server or a cluster
 	$(BIN)/python -m pytest tests/integration
 
-lint: $(STAMP) ## Check style and format with ruff
+lint: $(WHOLE) ## Check style and format with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-type: $(STAMP) ## Check types with mypy, strictly
+type: $(WHOLE) ## Check types with mypy, strictly
 	$(BIN)/mypy
 
-arch: $(STAMP) ## Check that imports go one way
+arch: $(WHOLE) ## Check that imports go one way
 	$(BIN)/lint-imports
 
 tables: $(STAMP) ## Write docs/tables.md anew from the contracts
@@ -79,6 +79,9 @@ endef
 
 export CHECK_JAVA FETCH_JARS
 
+.jars: .java $(STAMP)
+	@$(BIN)/python -c "$$FETCH_JARS"
+
 # Before anything is downloaded; infra.java needs nothing but Python.
 .java: | .venv/bin/python
 	@$(BIN)/python -c "$$CHECK_JAVA"
@@ -100,5 +103,11 @@ $(STAMP): pyproject.toml uv.lock | .venv/bin/python
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
 	@echo "Installing the packages of uv.lock into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m uv sync --quiet --frozen --inexact --all-extras --no-extra all --no-extra torch
+	@touch $@
+
+# torch is as large as all else together, and only training a ghost and the tests need it.
+$(WHOLE): $(STAMP)
+	@echo "Installing torch into .venv"
 	@$(BIN)/python -m uv sync --quiet --frozen --all-extras
 	@touch $@

@@ -9,10 +9,11 @@ import os
 import platform
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import mlflow
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PRODUCTION: Final = "production"
 _ONNX: Final = "onnx/model.onnx"
 _SHA256: Final = "slipstream.onnx_sha256"
+_SHA256_OF: Final = "slipstream.sha256."
+KIND: Final = "slipstream.kind"
 
 
 class TrackingError(RuntimeError):
@@ -67,11 +70,11 @@ class Tracker:
         self.client = MlflowClient(tracking_uri)
 
     @contextmanager
-    def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    def run(self, experiment: str, name: str, tags: Mapping[str, str], *, is_nested: bool = False) -> Iterator[Run]:
         """A run of an experiment; it is marked failed if the block raises."""
         mlflow.set_experiment(experiment)
         environment = {"python": platform.python_version(), "platform": platform.platform()}
-        with mlflow.start_run(run_name=name, tags={**environment, **tags}) as active:
+        with mlflow.start_run(run_name=name, tags={**environment, **tags}, nested=is_nested) as active:
             yield Run(active.info.run_id, active.info.experiment_id, self)
 
     def page(self, run: Run) -> str:
@@ -101,6 +104,46 @@ class Tracker:
             raise TrackingError(f"model '{name}' version {found.version}: its file is not the one that was trained")
         return RegisteredModel(name, str(found.version), None if version else alias, found.run_id, data)
 
+    def newest_run(self, experiment: str, kind: str) -> str | None:
+        """Id of the newest finished run of an experiment that is tagged as of a kind, ``None`` where there is none."""
+        found = self.client.get_experiment_by_name(experiment)
+        if found is None:
+            return None
+        query = f"tags.`{KIND}` = '{kind}' and attributes.status = 'FINISHED'"
+        runs = self.client.search_runs([found.experiment_id], query, max_results=1, order_by=["start_time DESC"])
+        return str(runs[0].info.run_id) if runs else None
+
+    def read(self, run_id: str, path: str) -> bytes:
+        """An artifact of a run.
+
+        Raises:
+            TrackingError: If it is not the one that was logged, or not there.
+        """
+        try:
+            data = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).read_bytes()
+            expected = self.client.get_run(run_id).data.tags.get(f"{_SHA256_OF}{path}")
+        except (MlflowException, OSError) as error:
+            raise TrackingError(f"run {run_id} at {self.uri} has no artifact {path}: {error}") from error
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise TrackingError(f"{path} of run {run_id} is not the file that was logged")
+        return data
+
+    def files(self, name: str, alias: str = PRODUCTION, version: str | None = None) -> RegisteredFiles:
+        """A model registered as files, see :meth:`Run.register`.
+
+        Raises:
+            TrackingError: If there is no such model.
+        """
+        try:
+            if version:
+                found = self.client.get_model_version(name, version)
+            else:
+                found = self.client.get_model_version_by_alias(name, alias)
+        except MlflowException as error:
+            what = f"version {version}" if version else f"alias '{alias}'"
+            raise TrackingError(f"no model '{name}' with {what} at {self.uri}") from error
+        return RegisteredFiles(name, str(found.version), found.run_id, self)
+
     def incumbent(self, name: str) -> RegisteredModel | None:
         """The model in use, ``None`` where there is none yet."""
         try:
@@ -112,6 +155,25 @@ class Tracker:
     def promote(self, name: str, version: str) -> None:
         """Move the alias ``production``."""
         self.client.set_registered_model_alias(name, PRODUCTION, version)
+
+
+@dataclass(frozen=True)
+class RegisteredFiles:
+    """A version of a model that is a folder of files of the run that trained it."""
+
+    name: str
+    version: str
+    run_id: str
+    tracker: Tracker
+
+    @property
+    def uri(self) -> str:
+        """What the registry calls it."""
+        return f"models:/{self.name}/{self.version}"
+
+    def read(self, path: str) -> bytes:
+        """One of the files, checked against the SHA-256 recorded at training."""
+        return self.tracker.read(self.run_id, path)
 
 
 @dataclass(frozen=True)
@@ -129,6 +191,31 @@ class Run:
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log metrics; those that are not defined (NaN) are left out."""
         mlflow.log_metrics({k: float(v) for k, v in values.items() if v == v})  # noqa: PLR0124 - NaN
+
+    def history(self, name: str, points: Sequence[tuple[int, float]]) -> None:
+        """Log a metric over steps; values that are not defined (NaN) are left out."""
+        for step, value in points:
+            if value == value:  # noqa: PLR0124 - NaN
+                mlflow.log_metric(name, float(value), step=step)
+
+    def file(self, data: bytes, path: str) -> None:
+        """Log a file, with its SHA-256 as a tag, so that nobody reads another in its place."""
+        with TemporaryDirectory() as folder:
+            local = Path(folder) / Path(path).name
+            local.write_bytes(data)
+            mlflow.log_artifact(str(local), str(Path(path).parent) if "/" in path else None)
+        mlflow.set_tag(f"{_SHA256_OF}{path}", hashlib.sha256(data).hexdigest())
+
+    def register(self, name: str, folder: str) -> str:
+        """Register a folder of this run's files as a model; returns the version."""
+        client = self.tracker.client
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{client.get_run(self.run_id).info.artifact_uri}/{folder}"
+        return str(client.create_model_version(name, source, self.run_id).version)
 
     def figure(self, figure: Figure, name: str, folder: Path | None = None) -> Path | None:
         """Log a figure, and keep a copy in ``folder``."""

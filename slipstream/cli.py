@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slipstream.commands import demo, ghost, jobs, laps, maintain, ml, produce, query, report_driver, stack, track
+from slipstream.commands import demo, ghost_jobs, jobs, laps, maintain, ml, produce, query, report_driver, stack, track
 from slipstream.errors import FriendlyGroup
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
         '`slipstream sql "select * from gold.lap_features"`.'
     ),
 )
-for family in (stack, produce, jobs, track, ghost, ml, demo, laps, report_driver, query, maintain):
+for family in (stack, produce, jobs, track, ghost_jobs, ml, demo, laps, report_driver, query, maintain):
     app.add_typer(family.app)
 
 

@@ -26,6 +26,8 @@ _EXTRA_OF = {
     "matplotlib": "ml",
     "jinja2": "report",
     "numba": "ghost",
+    "joblib": "torch",
+    "torch": "torch",
 }
 
 

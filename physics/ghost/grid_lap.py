@@ -11,6 +11,7 @@ import numpy.typing as npt
 from physics.circuit import Circuit, LapTrace
 from physics.ghost.zones import Zone
 from physics.integrate import elapsed_s
+from physics.lap_comparison import THROTTLE
 from physics.lap_distance import time_at
 from physics.limit_lap.motion import driven_m
 from physics.resample import read_between
@@ -81,6 +82,11 @@ def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STE
     read = read_between(trace.t_s, values, time_at(trace, np.linspace(0.0, trace.end_m, n + 1)))
     known = np.isfinite(read)
     return np.interp(np.arange(n + 1), np.flatnonzero(known), read[known])
+
+
+def throttle_of(trace: LapTrace) -> str:
+    """The throttle channel that a lap has; ``throttle_pct`` where it has none."""
+    return next((name for name in THROTTLE if np.isfinite(trace.channels.get(name, np.nan)).any()), THROTTLE[0])
 
 
 def stitched_s(laps: Sequence[GridLap], zones: Sequence[Zone]) -> tuple[float, tuple[int, ...]]:

@@ -1,15 +1,16 @@
-"""Train and score: ``train style``, ``score style``."""
+"""Train and score: ``train style``, ``train ghost``, ``score style``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from slipstream.console import DryRun, summary
 
 if TYPE_CHECKING:
+    from ml.jobs.train_ghost import TrainedGhost
     from ml.jobs.train_style import Trained
 
 app = typer.Typer()
@@ -106,6 +107,79 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
     typer.echo(f"run: {done.page}")
     gain = next(g for g in done.report.gains if g.trip == "pooled")
     summary(f"pooled gain in AUC over the baseline: {gain.auc}")
+
+
+@train.command("ghost")
+def train_ghost_command(
+    session: Annotated[
+        list[str] | None,
+        typer.Option(show_default="all whose track is known", help="Learn from the laps of this session; repeat it."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=10, show_default="3000", help="Most steps a zone type.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and the laps kept aside.")] = 0,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, show_default="0.004", help="Highest rate.")] = None,
+    processes: Annotated[int, typer.Option(min=1, max=3, help="Zone types trained at the same time.")] = 2,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew instead of going on with a killed training.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Train the ghost: an LSTM-GAN a zone type, on the fast laps of sessions.
+
+    Cuts the sessions' tracks into micro-sectors where that has not been done (`slipstream ghost segment`), keeps a
+    quarter of the laps aside, trains on the others and says how well real and generated passages can be told apart.
+    The alias `production` moves only if the new model is nearer to the laps kept aside than the one in use.
+
+    `slipstream train ghost --session sim-1` · `slipstream train ghost --session barber-R1 --session vir-R1`
+    """
+    if dry_run:
+        summary("would cut laps into gold.microsector_traces and register ghost-gan in MLflow")
+        return
+    from conf.settings import get_settings
+    from infra.stack import endpoints
+    from ml.ghost.training import TrainingParams
+    from ml.jobs.segment_ghost import segment_all
+    from ml.jobs.train_ghost import train_ghost
+    from ml.tracking import Tracker
+    from slipstream.console import progress
+    from streaming.job import open_lake
+
+    asked: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
+    params = TrainingParams(**{name: value for name, value in asked.items() if value is not None})
+    settings = get_settings()
+    tracker = Tracker(endpoints(settings).tracking_uri)
+    lake = open_lake(settings, "slipstream-train-ghost")
+    segmented, sessions = segment_all(lake, tracker, session)
+    with progress("steps") as update:
+        done = train_ghost(
+            lake, tracker, segmented, sessions, params, processes=processes, is_fresh=fresh,
+            on_progress=lambda kind, step, distance: update(f"{kind} (distance {distance:.3f})", step, params.steps),
+        )  # fmt: skip
+    _say_ghost(done)
+
+
+def _say_ghost(done: TrainedGhost) -> None:
+    for kind, zone in done.zones.items():
+        early = ", ended early" if zone.stopped_early else ""
+        typer.echo(f"{kind:<9} {zone.seconds:,.0f} s on {zone.device}, weights of step {zone.best_step:,}{early}")
+    scores = done.scores
+    for width, score in scores.discriminative.items():
+        control = scores.control[width]
+        typer.echo(
+            f"told from real laps, {width} wide: {score.value:.3f} ({score.low:.3f} to {score.high:.3f}); "
+            f"real from real {control.value:.3f} ({control.low:.3f} to {control.high:.3f})"
+        )
+    learned, real = scores.predictive.value, scores.real_predictive.value
+    typer.echo(f"forecast error when learned from it {learned:.4f}, from real laps {real:.4f}")
+    typer.echo(f"nearest training window: {scores.memory.ratio:.2f} of what laps kept aside are from one")
+    for plot in done.plots:
+        typer.echo(f"plot: {plot}")
+    typer.echo(f"run: {done.page}")
+    state = "now production" if done.promoted else "not promoted"
+    summary(
+        f"ghost-gan version {done.version} from {done.laps:,} laps, scored on {scores.windows:,} windows of "
+        f"{scores.laps} laps kept aside; {state} ({done.verdict})"
+    )
 
 
 @score.command("style")

@@ -1,0 +1,92 @@
+"""``gold.lap_registry``: every lap that can be shown or compared, human and ghost (G27)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pyspark.sql import functions as F
+
+from conf.laps import load_lap_rules
+from medallion.gold.microsector_traces import Cut
+from medallion.gold.microsectors import PURPOSE
+from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions
+from medallion.silver import telemetry_100hz
+from medallion.silver.lap_traces import LAP
+from medallion.silver.laps import LAPS
+from medallion.writing import frame_of, replace_part
+from physics.circuit import Circuit
+from physics.resample import RATE_HZ
+
+TABLE: Final = "gold.lap_registry"
+ELIGIBLE: Final = "eligible"
+HUMAN: Final = "human"
+DRIVERS: Final = "silver.drivers"
+
+
+def register_humans(lake: Lake, sessions: Sequence[str], circuit: Circuit, cuts: Sequence[Cut], run_id: str) -> int:
+    """Register all laps of sessions that have telemetry; returns how many are eligible for ghosts.
+
+    Args:
+        lake: Where the tables are.
+        sessions: Sessions on one track.
+        circuit: The track.
+        cuts: What became of the laps that are fit for a ghost.
+        run_id: Job run.
+    """
+    of_lap = {cut.lap: cut for cut in cuts}
+    laps = lake.read(LAPS).where(of_sessions(sessions)).where("sample_count > 0")
+    laps = laps.join(lake.read(DRIVERS).select("vehicle_id", "driver_id"), "vehicle_id", "left")
+    against = F.col("unfit_for").getItem(PURPOSE).alias("against")
+    found = laps.select(*LAP, "driver_id", "lap_time_ms", "is_valid", "is_synthetic", against)
+    rows = [_row(row.asDict(), circuit, of_lap) for row in found.collect()]
+
+    def humans(prefix: str) -> str:
+        return f"{of_sessions(sessions, prefix)} AND {prefix}lap_kind = '{HUMAN}'"
+
+    stamped = frame_of(lake, TABLE, rows, run_id).withColumn("registered_ts", F.current_timestamp())
+    replace_part(lake, stamped, TABLE, humans)
+    return sum(row["status"] == ELIGIBLE for row in rows)
+
+
+def register_ghost(lake: Lake, row: Mapping[str, Any], run_id: str) -> None:
+    """Register one ghost lap.
+
+    Args:
+        lake: Where the tables are.
+        row: Columns of the table.
+        run_id: Job run.
+    """
+    stamped = frame_of(lake, TABLE, [row], run_id).withColumn("registered_ts", F.current_timestamp())
+    lake.upsert(stamped, TABLE)
+
+
+def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, Cut]) -> dict[str, Any]:
+    key = LapKey(lap["session_id"], lap["vehicle_id"], lap["lap_number"])
+    cut = of_lap.get(key)
+    return {
+        "lap_uid": f"{key.session_id}/{key.vehicle_id}/{key.lap_number}",
+        "lap_kind": HUMAN,
+        "session_id": key.session_id,
+        "track_id": circuit.track_id,
+        "vehicle_id": key.vehicle_id,
+        "driver_id": lap["driver_id"],
+        "lap_number": key.lap_number,
+        "lap_time_s": None if lap["lap_time_ms"] is None else lap["lap_time_ms"] / 1000.0,
+        "integrated_time_s": cut.integrated_s if cut else None,
+        "distance_m": circuit.length_m,
+        "sample_rate_hz": RATE_HZ,
+        "is_valid": lap["is_valid"],
+        "trace_table": telemetry_100hz.TABLE,
+        "status": _status(lap["against"], cut),
+    }
+
+
+def _status(against: Sequence[str] | None, cut: Cut | None) -> str:
+    """``eligible``, or why a lap is not used for ghosts."""
+    if against:
+        return "; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against)
+    if cut is None:
+        return "its samples cannot be put on an even grid"
+    return cut.problem or ELIGIBLE

@@ -1,0 +1,156 @@
+"""``gold.microsectors``: how a track is cut for ghosts, one version of it at a time (G9 to G11).
+
+A version stays as it is, since traces, models and ghosts are made on it. It is cut on the fastest lap of the sessions
+given; the limit lap that goes with it is fitted to their quick laps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from conf.ghost import Segmentation, load_segmentation
+from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions, sessions_of
+from medallion.schema import sql_literal
+from medallion.silver.lap_traces import LAP, lap_samples, traces
+from medallion.silver.laps import LAPS
+from medallion.writing import frame_of
+from physics.circuit import Circuit
+from physics.ghost.segmentation import SegmentedTrack, segment
+from physics.ghost.zones import Microsector
+from physics.limit_lap.seen import seen_limit_lap
+
+TABLE: Final = "gold.microsectors"
+PURPOSE: Final = "ghost"
+_MOST_LAPS = 40  # to fit the limit to: the quickest
+
+
+class SegmentationError(ValueError):
+    """A track that cannot be cut; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """One version of a track's segmentation.
+
+    Attributes:
+        version: From 1.
+        track: The micro-sectors.
+        reference_uid: The lap that zones were found on.
+        sessions: Sessions whose laps the limit was fitted to.
+    """
+
+    track_id: str
+    version: int
+    track: SegmentedTrack
+    reference_uid: str
+    sessions: tuple[str, ...]
+
+
+def fit_laps(lake: Lake, sessions: Sequence[str]) -> list[tuple[LapKey, float]]:
+    """Laps of sessions that are fit for a ghost, with their times in seconds, the quickest first."""
+    rows = lake.read(LAPS).where(of_sessions(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    found = rows.where("lap_time_ms is not null").select(*LAP, "lap_time_ms").collect()
+    laps = [(LapKey(r.session_id, r.vehicle_id, r.lap_number), r.lap_time_ms / 1000.0) for r in found]
+    return sorted(laps, key=lambda lap: (lap[1], lap[0]))
+
+
+def latest(lake: Lake, track_id: str) -> Segmented | None:
+    """The newest segmentation of a track, ``None`` where there is none.
+
+    Raises:
+        SegmentationError: If it was cut by other thresholds than those in force.
+    """
+    rows = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}")
+    newest = newest_version(lake, track_id)
+    if not newest:
+        return None
+    found = rows.where(f"segmentation_version = {newest}").orderBy("microsector_id").collect()
+    first = found[0]
+    if (first.thresholds or {}) != _thresholds(load_segmentation()):
+        raise SegmentationError(
+            f"segmentation {newest} of {track_id} was cut by other thresholds than conf/ghost.yaml has now: cut the "
+            "track anew with `slipstream ghost segment --again`"
+        )
+    return Segmented(track_id, newest, _track_of(found), first.reference_lap_uid, tuple(first.sessions))
+
+
+def newest_version(lake: Lake, track_id: str) -> int:
+    """Number of a track's newest segmentation, 0 where there is none."""
+    rows = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}")
+    return rows.agg(F.max("segmentation_version")).collect()[0][0] or 0
+
+
+def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Segmented:
+    """Cut a track by the laps of sessions driven on it; nothing is written.
+
+    Raises:
+        SegmentationError: If no lap is fit for a ghost.
+        ZoneError: If the quickest lap does not show all kinds of zone.
+        EnvelopeError: If the laps do not show what the cars can do.
+    """
+    quickest = [lap for lap, _ in fit_laps(lake, sessions)[:_MOST_LAPS]]
+    found = traces(lap_samples(lake, quickest).toPandas(), dict.fromkeys(sessions, circuit)) if quickest else []
+    if not found:
+        raise SegmentationError(
+            f"no lap of {', '.join(sessions)} is fit for a ghost: `slipstream laps list` says what speaks against each"
+        )
+    laps = sorted(found, key=lambda lap: lap[1].lap_time_s)
+    limit = seen_limit_lap([trace for _, trace in laps], circuit, names=[_uid(lap) for lap, _ in laps])
+    track = segment(laps[0][1], circuit, limit, load_segmentation())
+    used = tuple(sessions_of(lap for lap, _ in laps))
+    return Segmented(circuit.track_id, version, track, _uid(laps[0][0]), used)
+
+
+def write(lake: Lake, made: Segmented, run_id: str) -> None:
+    """Add a version to the table."""
+    lake.upsert(frame_of(lake, TABLE, rows(made), run_id), TABLE)
+
+
+def rows(made: Segmented) -> list[dict[str, Any]]:
+    """Rows of ``gold.microsectors``."""
+    shared = {
+        "track_id": made.track_id, "segmentation_version": made.version, "reference_lap_uid": made.reference_uid,
+        "sessions": list(made.sessions), "thresholds": _thresholds(load_segmentation()),
+    }  # fmt: skip
+    track = made.track
+    speeds = (track.entry_mps * 3.6, track.slowest_mps * 3.6, track.limit_mps * 3.6)
+    return [
+        shared
+        | {
+            "microsector_id": piece.number, "zone": piece.zone, "zone_type": piece.kind, "start_m": piece.start_m,
+            "end_m": piece.end_m, "length_m": piece.end_m - piece.start_m, "sector_id": piece.sector,
+            "entry_speed_ref_kmh": float(entry), "min_speed_ref_kmh": float(slowest), "limit_speed_kmh": float(limit),
+            "curvature_per_m": float(bend),
+        }
+        for piece, bend, entry, slowest, limit in zip(track.pieces, track.curvature_per_m, *speeds, strict=True)
+    ]  # fmt: skip
+
+
+def _track_of(found: Sequence[Any]) -> SegmentedTrack:
+    def column(name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array([row[name] for row in found], dtype=np.float64)
+
+    pieces = tuple(Microsector(r.microsector_id, r.zone, r.zone_type, r.start_m, r.end_m, r.sector_id) for r in found)
+    return SegmentedTrack(
+        pieces, column("curvature_per_m"), column("limit_speed_kmh") / 3.6, column("entry_speed_ref_kmh") / 3.6,
+        column("min_speed_ref_kmh") / 3.6,
+    )  # fmt: skip
+
+
+def _thresholds(rules: Segmentation) -> dict[str, float]:
+    """What decides where a track is cut."""
+    names = (
+        "version", "brake_on_bar", "brake_on_mps2", "turn_lateral_g", "shortest_zone_m", "longest_microsector_m",
+        "stitched_zone_m",
+    )  # fmt: skip
+    return {name: float(getattr(rules, name)) for name in names}
+
+
+def _uid(lap: LapKey) -> str:
+    return f"{lap.session_id}/{lap.vehicle_id}/{lap.lap_number}"

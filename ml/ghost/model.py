@@ -1,0 +1,138 @@
+"""The trained ghost: a generator for each zone type with all that belongs to it, as files and back.
+
+Read this module only where torch is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ml.ghost.networks import Generator, Shape
+from ml.ghost.scaler import CHANNELS, Scaler, loaded
+from ml.ghost.windows import CONDITIONS, STEPS, conditions
+from physics.ghost.segmentation import SegmentedTrack
+from physics.ghost.stretches import Stretch
+from physics.ghost.zones import TYPES, ZoneType
+
+Array = npt.NDArray[np.float64]
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+SCALER: Final = "scaler.joblib"
+
+
+class ModelFormatError(ValueError):
+    """Weights that this version cannot drive with; the message says what differs."""
+
+
+@dataclass(frozen=True)
+class GhostModel:
+    """Generators of all zone types.
+
+    Attributes:
+        generators: By zone type.
+        scaler: Between their space and physical units.
+        scaler_id: Where the fitted scaler is kept.
+        name: What to call it, e.g. ``models:/ghost-gan/3``.
+    """
+
+    generators: Mapping[ZoneType, Generator]
+    scaler: Scaler
+    scaler_id: str
+    name: str
+
+
+def packed(weights: Mapping[ZoneType, bytes], shape: Shape, scaler: bytes, scaler_id: str) -> dict[str, bytes]:
+    """A model as files, by name."""
+    manifest = _manifest(shape) | {"scaler_id": scaler_id}
+    files = {MANIFEST: json.dumps(manifest, indent=1).encode(), SCALER: scaler}
+    return files | {weights_file(kind): data for kind, data in weights.items()}
+
+
+def weights_file(kind: ZoneType) -> str:
+    """Name of the file with a zone type's weights."""
+    return f"{kind.lower()}.pt"
+
+
+def unpacked(read: Callable[[str], bytes], name: str) -> GhostModel:
+    """A model from its files; only tensors are read from weights, never code.
+
+    Args:
+        read: Gives the content of a file by name.
+        name: What to call the model.
+
+    Raises:
+        ModelFormatError: If it is of another version than this one, or a file does not fit.
+    """
+    manifest = json.loads(read(MANIFEST))
+    shape = Shape(**manifest.get("shape", {}))
+    wanted = _manifest(shape)
+    differs = [key for key, value in wanted.items() if manifest.get(key) != value]
+    if differs:
+        said = "; ".join(f"{key} is {manifest.get(key)}, not {wanted[key]}" for key in differs)
+        raise ModelFormatError(
+            f"{name} was trained by another version ({said}): train anew with `slipstream train ghost`"
+        )
+    generators = {kind: _generator(read(weights_file(kind)), shape, f"{name}, {kind}") for kind in TYPES}
+    return GhostModel(generators, loaded(read(SCALER)), manifest["scaler_id"], name)
+
+
+@dataclass(frozen=True)
+class GanSource:
+    """Stretches drawn from a model, in physical units (G14, GX4).
+
+    Attributes:
+        model: The generators.
+        track: The track they drive on.
+    """
+
+    model: GhostModel
+    track: SegmentedTrack
+
+    def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
+        """Ways to drive a stretch.
+
+        Args:
+            stretch: The stretch.
+            entry_mps: Speeds at its start, shape (m,).
+            n: Ways for each.
+            rng: Source of latent points.
+
+        Returns:
+            Speed in m/s, throttle in percent, brake pressure in bar, steering angle in degrees, shape
+            (m, n, STEPS, 4).
+        """
+        generator, scaler = self.model.generators[stretch.kind], self.model.scaler
+        told = torch.from_numpy(conditions(self.track, scaler, stretch.start_m, stretch.end_m))
+        entry = np.repeat(scaler.speed_n(entry_mps * 3.6), n).astype(np.float32)
+        latent = rng.standard_normal((len(entry), generator.shape.latent)).astype(np.float32)
+        with torch.no_grad():
+            drawn = generator(told.expand(len(entry), *told.shape), torch.from_numpy(entry), torch.from_numpy(latent))
+        values = scaler.physical(drawn.numpy().astype(np.float64)).reshape(len(entry_mps), n, STEPS, 4)
+        values[..., 0] /= 3.6
+        values[:, :, 0, 0] = entry_mps[:, None]  # exactly, not to a float32
+        return values
+
+
+def _manifest(shape: Shape) -> dict[str, object]:
+    return {
+        "format": FORMAT, "steps": STEPS, "channels": list(CHANNELS), "conditions": list(CONDITIONS),
+        "shape": asdict(shape),
+    }  # fmt: skip
+
+
+def _generator(data: bytes, shape: Shape, what: str) -> Generator:
+    generator = Generator(shape)
+    try:
+        generator.load_state_dict(torch.load(BytesIO(data), map_location="cpu", weights_only=True))
+    except (RuntimeError, KeyError) as error:
+        raise ModelFormatError(f"{what}: its weights do not fit its manifest: {error}") from error
+    return generator.eval()

@@ -1,0 +1,82 @@
+"""The one scaler between physical units and the networks (seed items G8, G14 and G23)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+CHANNELS = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
+NORMALISED = ("speed_n", "throttle_n", "brake_n", "steering_n")
+SPEED, THROTTLE, BRAKE, STEERING = range(4)
+
+
+class ScalerError(ValueError):
+    """A scaler that cannot be fitted or read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Least and range of each channel, shape (4,) each: normalised is ``(x - least) / range``."""
+
+    least: Array
+    span: Array
+
+    def normalise(self, values: Array) -> Array:
+        """Physical units to the networks' space, shape (..., 4)."""
+        return (values - self.least) / self.span
+
+    def physical(self, values: Array) -> Array:
+        """The networks' space to physical units, shape (..., 4)."""
+        return values * self.span + self.least
+
+    def speed_n(self, speed_kmh: npt.ArrayLike) -> Array:
+        """Normalised speeds."""
+        return np.asarray((np.asarray(speed_kmh, dtype=np.float64) - self.least[SPEED]) / self.span[SPEED])
+
+
+def fit_scaler(values: Array) -> Any:
+    """Fit scikit-learn's min-max scaler.
+
+    The pedals' ranges begin at zero, so that nought is nought in either space.
+
+    Args:
+        values: Shape (n, 4), in the order of ``CHANNELS``.
+
+    Raises:
+        ScalerError: If a channel does not move at all.
+    """
+    from sklearn.preprocessing import MinMaxScaler
+
+    rest = np.array([[values[:, SPEED].min(), 0.0, 0.0, values[:, STEERING].min()]])
+    fitted = MinMaxScaler().fit(np.vstack([values, rest]))
+    for name, span in zip(CHANNELS, fitted.data_range_, strict=True):
+        if not span > 0:
+            raise ScalerError(f"{name} never changes in the laps given: take laps of which it was recorded")
+    return fitted
+
+
+def scaler_of(fitted: Any) -> Scaler:
+    """The figures of a fitted scaler."""
+    return Scaler(np.asarray(fitted.data_min_, dtype=np.float64), np.asarray(fitted.data_range_, dtype=np.float64))
+
+
+def dumped(fitted: Any) -> bytes:
+    """The scaler as a joblib file."""
+    import joblib
+
+    buffer = BytesIO()
+    joblib.dump(fitted, buffer)
+    return buffer.getvalue()
+
+
+def loaded(data: bytes) -> Scaler:
+    """A scaler from its joblib file, which must be one's own: opening such a file can run what is in it."""
+    import joblib
+
+    return scaler_of(joblib.load(BytesIO(data)))

@@ -1,0 +1,177 @@
+"""How good generated windows are: told apart from real ones, useful to learn from, and not learned by heart.
+
+Discriminative and predictive score are TimeGAN's (Yoon, Jarrett and van der Schaar, NeurIPS 2019): a two-layer
+recurrent network trained afterwards. All splits are by lap. Read this module only where torch is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
+
+Array32 = npt.NDArray[np.float32]
+
+WIDTHS = (2, 24)  # TimeGAN's own (half the channels), and one that looks harder
+_STEPS, _BATCH, _RATE = 1000, 128, 3e-3
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score over several seeds.
+
+    Attributes:
+        value: Mean.
+        low: Least.
+        high: Most.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Windows of two sets of laps: to train the judge on, and to test it on, shape (n, steps, 4) each."""
+
+    train: Array32
+    test: Array32
+
+
+def halves(values: Array32, laps: npt.NDArray[np.int64], seed: int = 0) -> Halves:
+    """Split windows by lap.
+
+    Raises:
+        ValueError: If they are of one lap only.
+    """
+    known = np.unique(laps)
+    if len(known) < 2:
+        raise ValueError(f"{len(known)} lap cannot be split in two: hold out more laps")
+    chosen = np.random.default_rng(seed).permutation(known)[: len(known) // 2]
+    first = np.isin(laps, chosen)
+    return Halves(values[first], values[~first])
+
+
+def discriminative(
+    real: Halves, other: Halves, width: int, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
+) -> Score:
+    """``|0.5 - accuracy|`` of a judge that tells real windows from others: 0 is indistinguishable, 0.5 a giveaway.
+
+    Args:
+        real: Real windows.
+        other: Windows to tell from them.
+        width: Of the judge's layers.
+        seeds: One judge each.
+        device: Where to train it.
+    """
+    return _over(seeds, lambda seed: _told_apart(real, other, width, seed, device))
+
+
+def predictive(train: Array32, real: Array32, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu") -> Score:
+    """Mean absolute error, on real windows, of a forecaster of the next step that was trained on others.
+
+    Args:
+        train: What it learns from, shape (n, steps, 4), normalised.
+        real: What it is tested on.
+        seeds: One forecaster each.
+        device: Where to train it.
+    """
+    return _over(seeds, lambda seed: _forecast(train, real, seed, device))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Whether a generator repeats what it was shown.
+
+    Attributes:
+        ratio: Median distance of generated windows to the nearest training window, over that of held-out windows; well
+            below 1 is learning by heart.
+        copies: Share of generated windows nearer to a training window than all but one percent of held-out ones; 0.01
+            is what real laps do.
+    """
+
+    ratio: float
+    copies: float
+
+
+def memory(train: Array32, held_out: Array32, drawn: Array32) -> Memory:
+    """Nearest-neighbour test against memorising, in the space of whole windows."""
+    spread = np.maximum(train.reshape(-1, train.shape[2]).std(axis=0), 1e-6)
+    tree = cKDTree((train / spread).reshape(len(train), -1))
+    far, near = (np.asarray(tree.query((w / spread).reshape(len(w), -1))[0]) for w in (held_out, drawn))
+    middle = max(float(np.median(far)), 1e-9)
+    return Memory(float(np.median(near)) / middle, float(np.mean(near < np.quantile(far, 0.01))))
+
+
+class _Recurrent(nn.Module):
+    def __init__(self, channels: int, width: int, out: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(channels, width, num_layers=2, batch_first=True)
+        self.head = nn.Linear(width, out)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        found: Tensor = self.head(self.lstm(windows)[0])
+        return found
+
+
+def _told_apart(real: Halves, other: Halves, width: int, seed: int, device: str) -> float:
+    torch.manual_seed(seed)
+    judge = _Recurrent(real.train.shape[2], width, 1).to(device)
+    ours, theirs = (torch.from_numpy(w).to(device) for w in (real.train, other.train))
+    answers = torch.cat([torch.ones(_BATCH), torch.zeros(_BATCH)]).to(device)
+
+    def loss() -> Tensor:
+        both = torch.cat([_some(ours), _some(theirs)])
+        return binary_cross_entropy_with_logits(judge(both)[:, -1, 0], answers)
+
+    _fit(judge, loss)
+    with torch.no_grad():
+        right = [
+            float(((judge(torch.from_numpy(w).to(device))[:, -1, 0] > 0) == is_real).float().mean())
+            for w, is_real in ((real.test, True), (other.test, False))
+        ]
+    return abs(0.5 - sum(right) / 2.0)
+
+
+def _forecast(train: Array32, real: Array32, seed: int, device: str) -> float:
+    torch.manual_seed(seed)
+    network = _Recurrent(train.shape[2], 24, train.shape[2]).to(device)
+    given, asked = torch.from_numpy(train).to(device), torch.from_numpy(real).to(device)
+
+    def loss() -> Tensor:
+        some = _some(given)
+        return l1_loss(network(some[:, :-1]), some[:, 1:])
+
+    _fit(network, loss)
+    with torch.no_grad():
+        return float(l1_loss(network(asked[:, :-1]), asked[:, 1:]))
+
+
+def _some(windows: Tensor) -> Tensor:
+    return windows[torch.randint(len(windows), (_BATCH,)).to(windows.device)]
+
+
+def _fit(network: nn.Module, loss: Callable[[], Tensor]) -> None:
+    optimiser = torch.optim.Adam(network.parameters(), lr=_RATE)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks this small only wait for each other on several
+    try:
+        for _ in range(_STEPS):
+            optimiser.zero_grad()
+            value = loss()
+            value.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _over(seeds: Sequence[int], one: Callable[[int], float]) -> Score:
+    found = [one(seed) for seed in seeds]
+    return Score(float(np.mean(found)), min(found), max(found))

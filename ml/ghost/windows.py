@@ -1,0 +1,173 @@
+"""Windows: what laps did on stretches of a track, and what a generator is told of each stretch.
+
+A window runs over ``STEPS`` even steps of distance. Beside its four channels stand the conditions: where the road
+bends, how fast the limit lap is there, before and after, and how long the stretch is. Stretches are moved and stretched
+a little to make more windows of few laps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.ghost.scaler import SPEED, Scaler
+from physics.ghost.segmentation import SegmentedTrack, bend_between, speed_between
+from physics.ghost.stretches import Stretch
+from physics.ghost.zones import TYPES, ZoneType
+
+Array = npt.NDArray[np.float64]
+Array32 = npt.NDArray[np.float32]
+
+STEPS = 32
+CONDITIONS = (
+    "curvature", "limit_speed", "limit_slope", "limit_speed_in_40_m", "limit_speed_in_100_m", "limit_speed_30_m_ago",
+    "length",
+)  # fmt: skip
+LIMIT = CONDITIONS.index("limit_speed")
+_BEND_PER_M, _LENGTH_M, _SLOPE = 0.02, 200.0, 20.0  # what is about one
+_VARIANTS, _MOST_MOVED_M, _MOST_STRETCHED = 6, 36.0, 0.1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One lap on the ends of its micro-sectors' steps.
+
+    Attributes:
+        uid: The lap.
+        track: Key of its track among the tracks given.
+        distance_m: Distance from the line, shape (n,), rising from 0 to the lap's length.
+        values: Normalised channels, shape (n, 4).
+    """
+
+    uid: str
+    track: str
+    distance_m: Array
+    values: Array
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one or several kinds.
+
+    Attributes:
+        values: Normalised channels, shape (n, STEPS, 4).
+        conditions: Shape (n, STEPS, len(CONDITIONS)).
+        kind: Zone type of each, shape (n,).
+        lap: Index of the lap of each, shape (n,).
+        place: Index of the stretch of each, over all tracks, shape (n,).
+    """
+
+    values: Array32
+    conditions: Array32
+    kind: npt.NDArray[np.str_]
+    lap: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Windows:
+        """Some of the windows."""
+        return Windows(
+            self.values[chosen], self.conditions[chosen], self.kind[chosen], self.lap[chosen], self.place[chosen]
+        )  # fmt: skip
+
+    def of(self, kind: ZoneType) -> Windows:
+        """Those of one kind."""
+        return self.take(self.kind == kind)
+
+
+def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Array32:
+    """What a generator is told of a stretch, shape (STEPS, len(CONDITIONS))."""
+    at = np.linspace(start_m, end_m, STEPS)
+
+    def limit(ahead_m: float) -> Array:
+        return scaler.speed_n(speed_between(track, at + ahead_m) * 3.6)
+
+    here = limit(0.0)
+    columns = [
+        bend_between(track, at) / _BEND_PER_M,
+        here,
+        np.gradient(here) * _SLOPE,
+        limit(40.0),
+        limit(100.0),
+        limit(-30.0),
+        np.full(STEPS, (end_m - start_m) / _LENGTH_M),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def windows(
+    profiles: Sequence[Profile],
+    tracks: Mapping[str, tuple[SegmentedTrack, tuple[Stretch, ...]]],
+    scaler: Scaler,
+    *,
+    moved: bool,
+    seed: int = 0,
+) -> Windows:
+    """Cut laps into windows.
+
+    Args:
+        profiles: The laps.
+        tracks: Segmented track and its stretches, by key.
+        scaler: The scaler that the laps were normalised by.
+        moved: Take each stretch also a little earlier, later, longer and shorter (for training), or as it is.
+        seed: Of the moves.
+    """
+    rng = np.random.default_rng(seed)
+    values, told, kinds, laps, places = [], [], [], [], []
+    first = 0
+    for key, (track, stretches) in sorted(tracks.items()):
+        own = [(k, p) for k, p in enumerate(profiles) if p.track == key]
+        for stretch in stretches:
+            for start_m, end_m in _variants(stretch, track.length_m, moved, rng):
+                at = np.linspace(start_m, end_m, STEPS)
+                condition = conditions(track, scaler, start_m, end_m)
+                for k, profile in own:
+                    read = [np.interp(at, profile.distance_m, profile.values[:, c]) for c in range(4)]
+                    values.append(np.stack(read, axis=1))
+                    told.append(condition)
+                    kinds.append(stretch.kind)
+                    laps.append(k)
+                    places.append(first + stretch.number)
+        first += len(stretches)
+    n = len(values)
+    return Windows(
+        np.array(values, dtype=np.float32).reshape(n, STEPS, 4),
+        np.array(told, dtype=np.float32).reshape(n, STEPS, len(CONDITIONS)),
+        np.array(kinds, dtype=str),
+        np.array(laps, dtype=np.int64),
+        np.array(places, dtype=np.int64),
+    )
+
+
+def _variants(stretch: Stretch, length_m: float, moved: bool, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """The stretch, and with ``moved`` others about it that lie within the lap."""
+    found = [(stretch.start_m, stretch.end_m)]
+    for _ in range((_VARIANTS - 1) if moved else 0):
+        start = stretch.start_m + rng.uniform(-_MOST_MOVED_M, _MOST_MOVED_M)
+        end = start + stretch.length_m * rng.uniform(1.0 - _MOST_STRETCHED, 1.0 + _MOST_STRETCHED)
+        if start >= 0.0 and end <= length_m:
+            found.append((start, end))
+    return found
+
+
+def held_out(n_laps: int, share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which laps are kept from training, at least one and not all, shape (n_laps,)."""
+    n = min(max(1, round(share * n_laps)), n_laps - 1)
+    chosen = np.zeros(n_laps, dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(n_laps)[:n]] = True
+    return chosen
+
+
+def missing_kinds(found: Windows) -> list[ZoneType]:
+    """Zone types without a window."""
+    return [kind for kind in TYPES if not (found.kind == kind).any()]
+
+
+def entry_n(values: Array32) -> Array32:
+    """Normalised speed at the first step of windows, shape (n,)."""
+    return values[:, 0, SPEED]

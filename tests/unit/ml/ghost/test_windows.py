@@ -1,0 +1,99 @@
+"""Scaler, windows and the data set: units there and back, splits by lap, clear words where laps do not suffice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.ghost.dataset import DatasetError, load_kind, make_dataset
+from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, loaded, scaler_of
+from ml.ghost.windows import CONDITIONS, LIMIT, STEPS, conditions, held_out, windows
+from physics.ghost.zones import TYPES
+
+
+def test_the_scaler_goes_there_and_back_and_nought_pressure_is_nought(made) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.uniform([60, 0, 0, -90], [200, 100, 80, 90], (50, 4))
+    np.testing.assert_allclose(made.scaler.physical(made.scaler.normalise(values)), values)
+    assert made.scaler.least[1] == made.scaler.least[2] == 0.0
+    again = loaded(made.scaler_file)
+    np.testing.assert_array_equal(again.least, made.scaler.least)
+
+
+def test_a_channel_that_never_moves_is_named() -> None:
+    values = np.random.default_rng(0).uniform(size=(20, 4))
+    values[:, 2] = 0.0
+    with pytest.raises(ScalerError, match="brake_front_bar never changes"):
+        fit_scaler(values)
+
+
+def test_normalised_speed_is_what_the_scaler_makes_of_a_speed() -> None:
+    scaler = scaler_of(fit_scaler(np.random.default_rng(0).uniform([50, 0, 0, -1], [200, 100, 9, 1], (99, 4))))
+    one = np.array([[120.0, 0, 0, 0]])
+    assert scaler.speed_n(120.0) == pytest.approx(scaler.normalise(one)[0, SPEED])
+
+
+def test_windows_hold_what_the_laps_did(made) -> None:
+    found = windows(made.profiles, made.tracks, made.scaler, moved=False)
+    assert len(found) == len(made.profiles) * len(made.stretches)
+    assert found.values.shape[1:] == (STEPS, 4)
+    for k in (0, len(found) // 2, len(found) - 1):
+        stretch, lap = made.stretches[found.place[k]], made.profiles[found.lap[k]]
+        at = np.linspace(stretch.start_m, stretch.end_m, STEPS)
+        np.testing.assert_allclose(found.values[k, :, 0], np.interp(at, lap.distance_m, lap.values[:, 0]), rtol=1e-6)
+        assert found.kind[k] == stretch.kind
+
+
+def test_moved_windows_stay_within_the_lap_and_keep_the_unmoved_ones(made) -> None:
+    still = windows(made.profiles, made.tracks, made.scaler, moved=False)
+    moved = windows(made.profiles, made.tracks, made.scaler, moved=True)
+    assert len(still) < len(moved) <= 6 * len(still)
+    assert all((moved.kind == kind).sum() > (still.kind == kind).sum() for kind in TYPES)
+    known = {values.tobytes() for values in moved.values}
+    assert all(values.tobytes() in known for values in still.values)
+
+
+def test_conditions_say_how_fast_the_limit_is_here_and_ahead(made) -> None:
+    braking = next(s for s in made.stretches if s.kind == "Braking")
+    told = conditions(made.track, made.scaler, braking.start_m, braking.end_m)
+    assert told.shape == (STEPS, len(CONDITIONS))
+    assert told[0, LIMIT] > told[0, CONDITIONS.index("limit_speed_in_40_m")]
+    assert told[-1, LIMIT] < told[0, LIMIT]
+    length = told[0, CONDITIONS.index("length")] * 200.0
+    assert length == pytest.approx(braking.length_m)
+
+
+@given(st.integers(2, 200), st.floats(0.01, 0.9), st.integers(0, 5))
+def test_some_laps_are_kept_aside_and_never_all(n: int, share: float, seed: int) -> None:
+    chosen = held_out(n, share, seed)
+    assert 1 <= chosen.sum() < n
+    assert (chosen == held_out(n, share, seed)).all()
+
+
+def test_a_data_set_splits_by_lap_and_comes_back_from_its_files(made, tmp_path: Path) -> None:
+    data = make_dataset(made.profiles, made.tracks, made.scaler)
+    assert set(data.held_out_laps) < set(data.laps)
+    assert len(np.unique(data.train.lap)) + len(np.unique(data.held_out.lap)) == len(data.laps)
+    data.save(tmp_path)
+    for kind in TYPES:
+        train, aside = load_kind(tmp_path, kind)
+        np.testing.assert_array_equal(train.values, data.train.of(kind).values)
+        np.testing.assert_array_equal(aside.conditions, data.held_out.of(kind).conditions)
+    assert make_dataset(made.profiles, made.tracks, made.scaler).version == data.version
+    assert make_dataset(made.profiles[:-1], made.tracks, made.scaler).version != data.version
+
+
+def test_too_few_laps_are_refused_with_the_place_to_look(made) -> None:
+    with pytest.raises(DatasetError, match=r"7 fast laps .* at least 8 .*gold\.lap_registry"):
+        make_dataset(made.profiles[:7], made.tracks, made.scaler)
+
+
+def test_a_missing_zone_type_is_named(made) -> None:
+    track, stretches = made.tracks["made"]
+    without = {"made": (track, tuple(s for s in stretches if s.kind != "Turn"))}
+    with pytest.raises(DatasetError, match="mostly Turn"):
+        make_dataset(made.profiles, without, made.scaler)
