@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
+from conf.ghost import Segmentation
 from physics.ghost.ghost_lap import Ghost
+from physics.ghost.smooth import window_points
 
 _G_MPS2: Final = 9.80665
 _KMH: Final = 3.6
@@ -55,6 +57,23 @@ def judge(ghost: Ghost) -> Verdict:
         tuple(check.note for check in checks if check.note),
         {name: value for check in checks for name, value in check.figures.items()},
     )
+
+
+def summary(ghost: Ghost, verdict: Verdict, rules: Segmentation) -> dict[str, Any]:
+    """What of ``gold.ghost_summary`` follows from a ghost and its verdict: column name to value."""
+    columns = ("max_junction_speed_gap_kmh", "max_long_g", "max_lat_g", "envelope_excess_mps2")
+    return {
+        "segmentation_version": rules.version,
+        "ghost_lap_time_s": ghost.lap_time_s,
+        "limit_lap_time_s": ghost.limits.limit_lap_s,
+        "n_stretches": len(ghost.junctions_m),
+        "n_candidates": ghost.candidates,
+        **{name: verdict.figures.get(name) for name in columns},
+        "feasible": verdict.feasible,
+        "feasibility_notes": list(verdict.notes),
+        "sg_window": window_points(ghost.step_m, rules.smoothing),
+        "sg_polyorder": rules.smoothing.polyorder,
+    }
 
 
 def _finite(ghost: Ghost) -> _Check:

@@ -18,7 +18,7 @@ from physics.circuit import Circuit
 from physics.ghost.chain import STEPS, Chain
 from physics.ghost.grid_lap import STEP_M
 from physics.ghost.limits import Limits, Moves, flying
-from physics.ghost.smooth import jumps_kmh, smooth, window_points
+from physics.ghost.smooth import jumps_kmh, one_foot, smooth
 from physics.ghost.zones import Microsector
 from physics.integrate import elapsed_s
 from physics.resample import RATE_HZ
@@ -143,7 +143,9 @@ def assemble(chain: Chain, limits: Limits, rules: Segmentation, step_m: float = 
     """
     n = int(np.ceil(limits.length_m / step_m))
     step = limits.length_m / n
-    values = smooth(on_grid(chain, n, step), step, rules.smoothing)
+    raw = on_grid(chain, n, step)
+    together = limits.both_pedals(raw[:, 1], raw[:, 2])
+    values = one_foot(smooth(raw, step, rules.smoothing), together, step, rules.smoothing, limits.rules)
     junctions = np.array([stretch.end_m for stretch in chain.stretches])
     inside = junctions[:-1]
     left = np.append(jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)
@@ -158,8 +160,3 @@ def on_grid(chain: Chain, n: int, step_m: float) -> Array:
     found = np.stack([np.interp(grid, at, column) for column in values.T], axis=1)
     found[:, 0] = np.sqrt(np.interp(grid, at, values[:, 0] ** 2))
     return found
-
-
-def smoothing_points(ghost: Ghost, rules: Segmentation) -> int:
-    """Window of the filter in points of the ghost's grid."""
-    return window_points(ghost.step_m, rules.smoothing)

@@ -11,12 +11,14 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import binary_dilation, binary_opening
 from scipy.signal import savgol_filter
 
-from conf.ghost import Smoothing
+from conf.ghost import Feasibility, Smoothing
 from physics.ghost.limits import MIN_MPS
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 _MOST_PCT: Final = 100.0
 
@@ -45,6 +47,29 @@ def window_points(step_m: float, rules: Smoothing) -> int:
     """Length of the filter in points of the grid, odd and more than the polynomial needs."""
     half = max(round(rules.window_m / step_m / 2.0 - 0.5), (rules.polyorder + 2) // 2)
     return 2 * half + 1
+
+
+def one_foot(values: Array, raw_together: Mask, step_m: float, rules: Smoothing, limits: Feasibility) -> Array:
+    """Let the throttle go before the brake is pressed, where the filter laid one over the other.
+
+    A foot changes pedals in less than the filter's window, so smoothing makes both overlap. Where a lap pressed both
+    for longer than that, it did so on purpose, and it stays.
+
+    Args:
+        values: Smoothed lap, shape (n + 1, 4).
+        raw_together: Where both pedals were pressed before smoothing, shape (n + 1,).
+        step_m: Grid step.
+        rules: The filter.
+        limits: From where a pedal counts as pressed; the throttle falls while the brake rises from half of that to it.
+    """
+    window = np.ones(window_points(step_m, rules), dtype=bool)
+    meant = binary_dilation(binary_opening(raw_together, window), window)
+    pressed, released = limits.overlap_brake_bar, limits.overlap_throttle_pct
+    share = np.clip(2.0 * values[:, 2] / pressed - 1.0, 0.0, 1.0)
+    found = values.copy()
+    most = _MOST_PCT + (released - _MOST_PCT) * share
+    found[:, 1] = np.where(meant, values[:, 1], np.minimum(values[:, 1], most))
+    return found
 
 
 def jumps_kmh(speed_mps: Array, step_m: float, junctions_m: Sequence[float]) -> Array:

@@ -14,7 +14,7 @@ from physics.circuit import Circuit, LapTrace
 from physics.ghost.bootstrap import Bootstrap
 from physics.ghost.chain import chain
 from physics.ghost.errors import integration_error_s, limit_error, stitched_error
-from physics.ghost.feasible import judge
+from physics.ghost.feasible import judge, summary
 from physics.ghost.gate import Gate
 from physics.ghost.ghost_lap import Ghost, assemble
 from physics.ghost.grid_lap import GridLap, grid_lap
@@ -39,6 +39,15 @@ def pieces() -> tuple[Microsector, ...]:
 def test_samples_are_the_columns_of_the_contract() -> None:
     contract = yaml.safe_load(CONTRACT.read_text())["schema"][0]["properties"]
     assert set(ghost().samples(circuit(), pieces())) == {column["name"] for column in contract} - OF_THE_JOB
+
+
+def test_the_summary_has_columns_of_the_contract() -> None:
+    contract = yaml.safe_load((CONTRACT.parent / "gold.ghost_summary.yaml").read_text())["schema"][0]["properties"]
+    row = summary(ghost(), judge(ghost()), RULES)
+    assert set(row) <= {column["name"] for column in contract}
+    assert row["ghost_lap_time_s"] == pytest.approx(laps().official_s[1], abs=1e-6)
+    assert row["feasible"]
+    assert row["feasibility_notes"] == []
 
 
 def test_samples_hang_together() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.ghost import Smoothing, load_segmentation
-from physics.ghost.smooth import jumps_kmh, smooth, window_points
+from physics.ghost.smooth import jumps_kmh, one_foot, smooth, window_points
 
 RULES = load_segmentation().smoothing
 
@@ -53,6 +53,23 @@ def test_parabolas_pass_and_noise_does_not() -> None:
     x = np.linspace(-1, 1, len(values))
     values[:, 0] = 30.0 + x**2
     np.testing.assert_allclose(smooth(values, 1.0, RULES)[10:-10, 0], values[10:-10, 0], atol=1e-9)  # but for its kink
+
+
+def test_a_foot_leaves_one_pedal_before_it_presses_the_other() -> None:
+    rules = load_segmentation().feasibility
+    values = made(3)
+    at = np.arange(len(values))
+    values[:, 1] = np.where(at < 100, 100.0, 0.0)
+    values[:, 2] = np.where((at >= 100) & (at < 200), 60.0, 0.0)
+    values[300:350, 1:3] = (60.0, 20.0)  # both, on purpose
+    raw = (values[:, 1] > rules.overlap_throttle_pct) & (values[:, 2] > rules.overlap_brake_bar)
+    smoothed = smooth(values, 1.0, RULES)
+    found = one_foot(smoothed, raw, 1.0, RULES, rules)
+    both = (found[:, 1] > rules.overlap_throttle_pct) & (found[:, 2] > rules.overlap_brake_bar)
+    assert not both[:280].any()
+    assert both[305:345].all()
+    np.testing.assert_array_equal(found[:, [0, 2, 3]], smoothed[:, [0, 2, 3]])
+    assert (found[:, 1] <= smoothed[:, 1]).all()
 
 
 @pytest.mark.parametrize(("step_m", "points"), [(1.0, 21), (0.5, 41), (3.0, 7), (30.0, 5)])
