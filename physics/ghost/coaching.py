@@ -17,10 +17,9 @@ import numpy.typing as npt
 
 from conf.ghost import Coaching, Segmentation
 from physics.circuit import Circuit, LapTrace
-from physics.ghost.grid_lap import grid_lap, on_grid
+from physics.ghost.grid_lap import grid_lap, on_grid, throttle_of
 from physics.ghost.zones import Zone, ZoneType
 from physics.integrate import elapsed_s
-from physics.lap_comparison import THROTTLE
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -74,12 +73,10 @@ def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) ->
         ValueError: If the lap has no speed, throttle or front brake pressure.
     """
     lap = grid_lap(trace, circuit)
-    if throttle is None:
-        throttle = next((n for n in THROTTLE if np.isfinite(trace.channels.get(n, np.nan)).any()), THROTTLE[0])
     return Inputs(
         lap.step_m,
         lap.speed_mps * 3.6,
-        on_grid(trace, circuit, throttle),
+        on_grid(trace, circuit, throttle or throttle_of(trace)),
         on_grid(trace, circuit, "brake_front_bar"),
     )
 

@@ -63,7 +63,6 @@ def summary(ghost: Ghost, verdict: Verdict, rules: Segmentation) -> dict[str, An
     """What of ``gold.ghost_summary`` follows from a ghost and its verdict: column name to value."""
     columns = ("max_junction_speed_gap_kmh", "max_long_g", "max_lat_g", "envelope_excess_mps2")
     return {
-        "segmentation_version": rules.version,
         "ghost_lap_time_s": ghost.lap_time_s,
         "limit_lap_time_s": ghost.limits.limit_lap_s,
         "n_stretches": len(ghost.junctions_m),

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from physics.circuit import Circuit, LapTrace
-from physics.ghost.grid_lap import grid_lap, on_grid
+from physics.ghost.grid_lap import grid_lap, on_grid, throttle_of
 from physics.ghost.stretches import Stretch
-from physics.lap_comparison import THROTTLE
 
 Array = npt.NDArray[np.float64]
 
@@ -76,7 +75,7 @@ def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     for k, trace in enumerate(traces):
         try:
             lap = grid_lap(trace, circuit)
-            rest = [on_grid(trace, circuit, name) for name in (_throttle(trace), *CHANNELS[2:])]
+            rest = [on_grid(trace, circuit, name) for name in (throttle_of(trace), *CHANNELS[2:])]
         except ValueError as error:
             notes.append(f"lap {k} of {trace.lap_time_s:.3f} s is left out: {error}")
             continue
@@ -86,8 +85,3 @@ def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     if not found:
         raise ValueError(f"no lap has speed, throttle, brake pressure and steering: {'; '.join(notes) or 'none given'}")
     return HumanLaps(step_m, np.array(found), np.array([traces[k].lap_time_s for k in used]), tuple(used), tuple(notes))
-
-
-def _throttle(trace: LapTrace) -> str:
-    """The throttle channel that the lap has."""
-    return next((n for n in THROTTLE if np.isfinite(trace.channels.get(n, np.nan)).any()), THROTTLE[0])

@@ -1,0 +1,297 @@
+"""Job: from a trained ghost model and a session's laps to a ghost lap (G12 to G18, G26, G27)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from conf.ghost import Segmentation, load_segmentation
+from medallion.gold import ghosts, microsectors
+from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest
+from medallion.io import Lake
+from medallion.keys import LapKey
+from medallion.provenance import code_version, job_run
+from medallion.silver.lap_traces import lap_samples, traces
+from medallion.silver.laps import LAPS
+from ml.jobs.segment_ghost import EXPERIMENT, fast_laps, segment_sessions, track_of_sessions
+from ml.jobs.train_ghost import load_model
+from ml.tracking import KIND, Tracker
+from physics.circuit import Circuit, LapTrace
+from physics.ghost.bootstrap import Bootstrap
+from physics.ghost.chain import Chain, ChainError, Source, chain
+from physics.ghost.errors import Spread, integration_error_s, limit_error, stitched_error
+from physics.ghost.feasible import Verdict, judge, summary
+from physics.ghost.gate import Gate
+from physics.ghost.ghost_lap import Ghost, assemble
+from physics.ghost.grid_lap import grid_lap, stitched_s
+from physics.ghost.human_laps import HumanLaps, human_laps
+from physics.ghost.lap_pieces import PiecesError, lap_pieces
+from physics.ghost.limits import Limits, learn_limits
+from physics.ghost.stretches import stretches, zones_of
+from physics.ghost.zones import at_least
+from physics.limit_lap.seen import SeenLimit, seen_limit_lap
+
+SourceKind = Literal["gan", "bootstrap"]
+OnProgress = Callable[[int, int], None]  # stretches done, of all tries
+
+_MOST_LAPS: Final = 40
+_SIGMAS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A lap time with its standard error."""
+
+    time_s: float
+    error_s: float
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """Outcome of a synthesis.
+
+    Attributes:
+        uid: The ghost, ``session/ghost/number``.
+        limit: The limit lap.
+        ghost: The ghost.
+        stitched: Best human passage of each zone, added up.
+        best: Best human lap.
+        best_uid: Its name.
+        verdict: Whether a car could drive the ghost.
+        parquet: The exported file.
+        tries: Lap time and feasibility of each try; NaN where no lap could be chained.
+    """
+
+    uid: str
+    circuit: Circuit
+    limit: Timed
+    ghost: Timed
+    stitched: Timed
+    best: Timed
+    best_uid: str
+    verdict: Verdict
+    parquet: Path
+    page: str
+    tries: tuple[tuple[float, bool], ...]
+
+    @property
+    def gain_s(self) -> Timed:
+        """How much faster than the best human, and the standard error of that."""
+        return Timed(self.best.time_s - self.ghost.time_s, float(np.hypot(self.best.error_s, self.ghost.error_s)))
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the gain is more than twice its error."""
+        return self.gain_s.time_s > _SIGMAS * self.gain_s.error_s
+
+    @property
+    def is_optimal(self) -> bool:
+        """Whether it may be called so: a car could drive it, and it is faster than the best human."""
+        return self.verdict.feasible and self.is_faster
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a session's laps say of car and track."""
+
+    circuit: Circuit
+    made: Segmented
+    keys: tuple[LapKey, ...]
+    traces: tuple[LapTrace, ...]
+    laps: HumanLaps
+    seen: SeenLimit
+    limits: Limits
+    rules: Segmentation
+
+
+def synthesize(
+    lake: Lake,
+    tracker: Tracker,
+    session_id: str,
+    *,
+    track_id: str | None = None,
+    kind: SourceKind = "gan",
+    model_version: str | None = None,
+    seed: int = 0,
+    tries: int = 3,
+    on_progress: OnProgress | None = None,
+) -> Synthesized:
+    """Chain a ghost lap for a session's track and cars, judge it, and publish it or say why not.
+
+    Args:
+        lake: Where laps are and the ghost goes.
+        tracker: Where the model is and the run goes.
+        session_id: Session whose laps say what the car can do.
+        track_id: Track, to be sure of it; the session's own if left out.
+        kind: Draw stretches from the model, or resample human ones.
+        model_version: Version of the model; the one in use if left out.
+        seed: Of the first try; each further one has the next.
+        tries: Laps that are chained; the fastest that a car could drive is kept.
+        on_progress: Called after each stretch.
+
+    Raises:
+        SegmentationError: If the track is not the session's, or no lap is fit.
+        ChainError: If no try gave a lap.
+        TrackingError: If there is no model.
+        ModelFormatError: If it is of another version of this software.
+    """
+    inputs = (LAPS, microsectors.TABLE)
+    with job_run(lake, "ghost_synthesize", inputs, ghosts.TABLES) as job:
+        ground = _ground(lake, tracker, session_id, track_id)
+        source, model = _source(tracker, ground, kind, model_version)
+        with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
+            run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "tries": tries})
+            ghost, used_seed, outcomes = _best_of(ground, source, seed, tries, on_progress)
+            found = _summary(ground, ghost, session_id, ghosts.next_number(lake, session_id), kind)
+            row = found | {"seed": used_seed, "mlflow_run_id": run.run_id}
+            run.metrics({k: float(v) for k, v in row.items() if isinstance(v, float | bool)})
+            samples = ghost.samples(ground.circuit, ground.made.track.pieces)
+            parquet = _export(lake, row["lap_uid"], samples)
+            registered = {
+                "model_uri": model, "distance_m": ground.circuit.length_m, "parquet_path": str(parquet),
+            }  # fmt: skip
+            ghosts.write_ghost(lake, samples, row, registered, job.run_id)
+            page = tracker.page(run)
+        job.rows_in, job.rows_out = len(ground.laps), len(samples["sample_idx"])
+    return _outcome(row, ground, judge(ghost), parquet, page, outcomes)
+
+
+def _tags() -> dict[str, str]:
+    return {KIND: "ghost-lap", "code_version": code_version()}
+
+
+def _ground(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None) -> Ground:
+    circuit = track_of_sessions(lake, [session_id])
+    if track_id not in (None, circuit.track_id):
+        raise SegmentationError(f"{session_id} was driven on {circuit.track_id}, not on {track_id}")
+    made = latest(lake, circuit.track_id) or segment_sessions(lake, tracker, [session_id]).made
+    laps = fit_laps(lake, [session_id])
+    chosen = [lap for lap, _ in laps if lap in fast_laps(laps)][:_MOST_LAPS]
+    found = traces(lap_samples(lake, chosen).toPandas(), {session_id: circuit}) if chosen else []
+    good = [(lap, trace) for lap, trace in found if _is_sound(trace, circuit, made)]
+    if not good:
+        raise SegmentationError(
+            f"no lap of {session_id} can be learned from: the column status of gold.lap_registry says why"
+        )
+    good.sort(key=lambda lap: lap[1].lap_time_s)
+    rules = load_segmentation()
+    keys, found_traces = tuple(lap for lap, _ in good), tuple(trace for _, trace in good)
+    seen = seen_limit_lap(found_traces, circuit, names=[f"{k.session_id}/{k.vehicle_id}/{k.lap_number}" for k in keys])
+    human = human_laps(found_traces, circuit)
+    limits = learn_limits(human, found_traces, circuit, seen, rules.feasibility)
+    return Ground(circuit, made, keys, found_traces, human, seen, limits, rules)
+
+
+def _is_sound(trace: LapTrace, circuit: Circuit, made: Segmented) -> bool:
+    try:
+        lap_pieces(trace, circuit, made.track.pieces)
+    except PiecesError:
+        return False
+    return True
+
+
+def _source(tracker: Tracker, ground: Ground, kind: SourceKind, version: str | None) -> tuple[Source, str | None]:
+    """Where stretches come from, and what the model is called."""
+    if kind == "bootstrap":
+        return Bootstrap(ground.laps), None
+    from ml.ghost.model import GanSource
+
+    model, _ = load_model(tracker, version)
+    return GanSource(model, ground.made.track), model.name
+
+
+def _best_of(
+    ground: Ground, source: Source, seed: int, tries: int, on_progress: OnProgress | None
+) -> tuple[Ghost, int, tuple[tuple[float, bool], ...]]:
+    """The fastest ghost of several that a car could drive; the fastest of all where it could drive none.
+
+    Raises:
+        ChainError: If none of them came to an end.
+    """
+    parts = stretches(ground.made.track.pieces, ground.rules.stitched_zone_m)
+    gate = Gate(ground.limits, ground.laps, ground.rules.chaining)
+    done = 0
+    found: list[tuple[bool, float, int, Ghost]] = []
+    outcomes: list[tuple[float, bool]] = []
+    failed = ChainError("no try was asked for: give at least one")
+
+    def tell(*_: Any) -> None:
+        nonlocal done
+        done += 1
+        if on_progress:
+            on_progress(done, tries * len(parts))
+
+    for number in range(tries):
+        rng = np.random.default_rng(seed + number)
+        try:
+            chained: Chain = chain(source, parts, gate, ground.laps, ground.rules.chaining, rng, progress=tell)
+        except ChainError as error:
+            failed = error
+            outcomes.append((float("nan"), False))
+            done = (number + 1) * len(parts)
+            continue
+        ghost = assemble(chained, ground.limits, ground.rules)
+        feasible = judge(ghost).feasible
+        found.append((not feasible, ghost.lap_time_s, number, ghost))
+        outcomes.append((ghost.lap_time_s, feasible))
+    if not found:
+        raise failed
+    best = min(found, key=lambda one: one[:3])
+    return best[3], seed + best[2], tuple(outcomes)
+
+
+def _summary(ground: Ground, ghost: Ghost, session_id: str, number: int, kind: SourceKind) -> dict[str, Any]:
+    """Row of ``gold.ghost_summary``."""
+    verdict, laps = judge(ghost), [grid_lap(trace, ground.circuit) for trace in ground.traces]
+    zones = at_least(zones_of(ground.made.track.pieces), ground.rules.stitched_zone_m)
+    rng = np.random.default_rng(0)
+    limit: Spread = limit_error(ground.traces, ground.seen, rng)
+    stitched = stitched_error(laps, zones, rng)
+    error_s = integration_error_s(laps)
+    key = ground.keys[0]
+    return summary(ghost, verdict, ground.rules) | {
+        "lap_uid": f"{session_id}/{ghosts.GHOST}/{number}",
+        "session_id": session_id,
+        "track_id": ground.circuit.track_id,
+        "segmentation_version": ground.made.version,
+        "source": kind,
+        "ghost_error_s": error_s,
+        "limit_error_s": limit.error_s,
+        "stitched_lap_time_s": stitched_s(laps, zones)[0],
+        "stitched_error_s": float(np.hypot(stitched.error_s, error_s)),
+        "best_human_lap_time_s": ground.traces[0].lap_time_s,
+        "best_human_error_s": error_s,
+        "best_human_lap_uid": f"{key.session_id}/{key.vehicle_id}/{key.lap_number}",
+        "n_microsectors": len(ground.made.track.pieces),
+    }
+
+
+def _export(lake: Lake, uid: str, samples: dict[str, Any]) -> Path:
+    """The ghost as a Parquet file (G26)."""
+    folder = lake.settings.home / "exports" / "ghost"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{uid.replace('/', '-')}.parquet"
+    pd.DataFrame({name: values for name, values in samples.items() if values is not None}).to_parquet(path, index=False)
+    return path
+
+
+def _outcome(
+    row: dict[str, Any],
+    ground: Ground,
+    verdict: Verdict,
+    parquet: Path,
+    page: str,
+    outcomes: Sequence[tuple[float, bool]],
+) -> Synthesized:
+    def timed(name: str) -> Timed:
+        return Timed(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
+
+    return Synthesized(
+        row["lap_uid"], ground.circuit, timed("limit"), timed("ghost"), timed("stitched"), timed("best_human"),
+        row["best_human_lap_uid"], verdict, parquet, page, tuple(outcomes),
+    )  # fmt: skip
