@@ -141,7 +141,9 @@ class Tracker:
                 found = self.client.get_model_version_by_alias(name, alias)
         except MlflowException as error:
             what = f"version {version}" if version else f"alias '{alias}'"
-            raise TrackingError(f"no model '{name}' with {what} at {self.uri}") from error
+            raise TrackingError(
+                f"no model '{name}' with {what} at {self.uri}: train one with `slipstream train ghost`"
+            ) from error
         return RegisteredFiles(name, str(found.version), found.run_id, self)
 
     def incumbent(self, name: str) -> RegisteredModel | None:

@@ -29,6 +29,8 @@ _JOB_OF_TABLE = {
     "gold.lap_comparison": "slipstream laps compare … --save",
     "gold.corner_reports": "slipstream laps compare … --save",
     "gold.insights": "slipstream ghost compare … --save",
+    **dict.fromkeys(("gold.microsectors", "gold.microsector_traces", "gold.lap_registry"), "slipstream ghost segment"),
+    **dict.fromkeys(("gold.ghost_laps", "gold.ghost_summary"), "slipstream ghost synthesize …"),
     "silver.tracks": "slipstream track build",
     "ops.reconciliation": "slipstream stream silver",
     "ops.dq_results": "slipstream stream silver",
