@@ -18,15 +18,20 @@ import torch
 from ml.ghost.networks import Generator, Shape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
 from ml.ghost.windows import CONDITIONS, STEPS, conditions
+from physics.ghost.chain import Chain
 from physics.ghost.segmentation import SegmentedTrack
 from physics.ghost.stretches import Stretch
 from physics.ghost.zones import TYPES, ZoneType
 
 Array = npt.NDArray[np.float64]
+Latents = npt.NDArray[np.float32]
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 SCALER: Final = "scaler.joblib"
+_NEAR_SHARE: Final = 0.75
+_FIRST_SPREAD: Final = 0.6
+_CLOSING: Final = 0.7
 
 
 class ModelFormatError(ValueError):
@@ -85,17 +90,22 @@ def unpacked(read: Callable[[str], bytes], name: str) -> GhostModel:
     return GhostModel(generators, loaded(read(SCALER)), manifest["scaler_id"], name)
 
 
-@dataclass(frozen=True)
 class GanSource:
     """Stretches drawn from a model, in physical units (G14, GX4).
 
-    Attributes:
+    At first latent points come from the prior. Told of a good lap, it draws most of them about that lap's own from
+    then on, ever nearer: the search goes on in the latent space, so that all it finds is still the generator's.
+
+    Args:
         model: The generators.
         track: The track they drive on.
     """
 
-    model: GhostModel
-    track: SegmentedTrack
+    def __init__(self, model: GhostModel, track: SegmentedTrack) -> None:
+        self.model, self.track = model, track
+        self._drawn: dict[int, tuple[Array, Latents]] = {}  # entry and exit speeds, and the latent points
+        self._centres: dict[int, Latents] = {}
+        self._rounds = 0
 
     def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
         """Ways to drive a stretch.
@@ -113,13 +123,34 @@ class GanSource:
         generator, scaler = self.model.generators[stretch.kind], self.model.scaler
         told = torch.from_numpy(conditions(self.track, scaler, stretch.start_m, stretch.end_m))
         entry = np.repeat(scaler.speed_n(entry_mps * 3.6), n).astype(np.float32)
-        latent = rng.standard_normal((len(entry), generator.shape.latent)).astype(np.float32)
+        latent = self._latents(stretch, (len(entry_mps), n, generator.shape.latent), rng).reshape(len(entry), -1)
         with torch.no_grad():
             drawn = generator(told.expand(len(entry), *told.shape), torch.from_numpy(entry), torch.from_numpy(latent))
         values = scaler.physical(drawn.numpy().astype(np.float64)).reshape(len(entry_mps), n, STEPS, 4)
         values[..., 0] /= 3.6
         values[:, :, 0, 0] = entry_mps[:, None]  # exactly, not to a float32
+        self._drawn[stretch.number] = values[:, :, [0, -1], 0].reshape(-1, 2), latent
         return values
+
+    def focus(self, best: Chain) -> None:
+        """Draw about the latent points of a lap that was chained from what was proposed last."""
+        for stretch, piece in zip(best.stretches, best.pieces, strict=True):
+            speeds, latent = self._drawn[stretch.number]
+            same = np.flatnonzero((speeds == piece[[0, -1], 0]).all(axis=1))
+            if same.size:
+                self._centres[stretch.number] = latent[same[0]]
+        self._rounds += 1
+
+    def _latents(self, stretch: Stretch, shape: tuple[int, int, int], rng: np.random.Generator) -> Latents:
+        """Points of the prior; with a centre the first is it, and most of the others lie about it."""
+        latent = rng.standard_normal(shape).astype(np.float32)
+        centre = self._centres.get(stretch.number)
+        if centre is not None:
+            near = rng.random(shape[:2]) < _NEAR_SHARE
+            spread = np.float32(_FIRST_SPREAD * _CLOSING ** (self._rounds - 1))
+            latent[near] = centre + spread * latent[near]
+            latent[:, 0] = centre
+        return latent
 
 
 def _manifest(shape: Shape) -> dict[str, object]:

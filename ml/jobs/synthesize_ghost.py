@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from conf.ghost import Segmentation, load_segmentation
+from conf.ghost import Chaining, Segmentation, load_segmentation
 from medallion.gold import ghosts, microsectors
 from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest
 from medallion.io import Lake
@@ -23,7 +23,7 @@ from ml.jobs.train_ghost import load_model
 from ml.tracking import KIND, Tracker
 from physics.circuit import Circuit, LapTrace
 from physics.ghost.bootstrap import Bootstrap
-from physics.ghost.chain import Chain, ChainError, Source, chain
+from physics.ghost.chain import ChainError, Focusing, Source, chain
 from physics.ghost.errors import Spread, integration_error_s, limit_error, stitched_error
 from physics.ghost.feasible import Verdict, judge, summary
 from physics.ghost.gate import Gate
@@ -37,10 +37,12 @@ from physics.ghost.zones import at_least
 from physics.limit_lap.seen import SeenLimit, seen_limit_lap
 
 SourceKind = Literal["gan", "bootstrap"]
-OnProgress = Callable[[int, int], None]  # stretches done, of all tries
+OnProgress = Callable[[int, int], None]  # stretches done, of how many
 
 _MOST_LAPS: Final = 40
 _SIGMAS: Final = 2.0
+_STRICTER_MPS2: Final = 0.1
+_STRICTER_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Synthesized:
         best_uid: Its name.
         verdict: Whether a car could drive the ghost.
         parquet: The exported file.
-        tries: Lap time and feasibility of each try; NaN where no lap could be chained.
+        rounds: Lap time and feasibility of each round; NaN where no lap could be chained.
     """
 
     uid: str
@@ -77,7 +79,7 @@ class Synthesized:
     verdict: Verdict
     parquet: Path
     page: str
-    tries: tuple[tuple[float, bool], ...]
+    rounds: tuple[tuple[float, bool], ...]
 
     @property
     def gain_s(self) -> Timed:
@@ -118,7 +120,7 @@ def synthesize(
     kind: SourceKind = "gan",
     model_version: str | None = None,
     seed: int = 0,
-    tries: int = 3,
+    rounds: int = 4,
     on_progress: OnProgress | None = None,
 ) -> Synthesized:
     """Chain a ghost lap for a session's track and cars, judge it, and publish it or say why not.
@@ -130,13 +132,13 @@ def synthesize(
         track_id: Track, to be sure of it; the session's own if left out.
         kind: Draw stretches from the model, or resample human ones.
         model_version: Version of the model; the one in use if left out.
-        seed: Of the first try; each further one has the next.
-        tries: Laps that are chained; the fastest that a car could drive is kept.
+        seed: Of the first round; each further one has the next.
+        rounds: Laps that are chained, each near the best before it; the fastest that a car could drive is kept.
         on_progress: Called after each stretch.
 
     Raises:
         SegmentationError: If the track is not the session's, or no lap is fit.
-        ChainError: If no try gave a lap.
+        ChainError: If no round gave a lap.
         TrackingError: If there is no model.
         ModelFormatError: If it is of another version of this software.
     """
@@ -145,10 +147,10 @@ def synthesize(
         ground = _ground(lake, tracker, session_id, track_id)
         source, model = _source(tracker, ground, kind, model_version)
         with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
-            run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "tries": tries})
-            ghost, used_seed, outcomes = _best_of(ground, source, seed, tries, on_progress)
+            run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "rounds": rounds})
+            ghost, outcomes = _best_of(ground, source, seed, rounds, on_progress)
             found = _summary(ground, ghost, session_id, ghosts.next_number(lake, session_id), kind)
-            row = found | {"seed": used_seed, "mlflow_run_id": run.run_id}
+            row = found | {"seed": seed, "mlflow_run_id": run.run_id}
             run.metrics({k: float(v) for k, v in row.items() if isinstance(v, float | bool)})
             samples = ghost.samples(ground.circuit, ground.made.track.pieces)
             parquet = _export(lake, row["lap_uid"], samples)
@@ -181,7 +183,10 @@ def _ground(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None)
     good.sort(key=lambda lap: lap[1].lap_time_s)
     rules = load_segmentation()
     keys, found_traces = tuple(lap for lap, _ in good), tuple(trace for _, trace in good)
-    seen = seen_limit_lap(found_traces, circuit, names=[f"{k.session_id}/{k.vehicle_id}/{k.lap_number}" for k in keys])
+    names = [f"{k.session_id}/{k.vehicle_id}/{k.lap_number}" for k in keys]
+    zones = at_least(zones_of(made.track.pieces), rules.stitched_zone_m)
+    stitched = stitched_s([grid_lap(trace, circuit) for trace in found_traces], zones)[0]
+    seen = seen_limit_lap(found_traces, circuit, names=names, not_above_s=stitched)
     human = human_laps(found_traces, circuit)
     limits = learn_limits(human, found_traces, circuit, seen, rules.feasibility)
     return Ground(circuit, made, keys, found_traces, human, seen, limits, rules)
@@ -206,43 +211,61 @@ def _source(tracker: Tracker, ground: Ground, kind: SourceKind, version: str | N
 
 
 def _best_of(
-    ground: Ground, source: Source, seed: int, tries: int, on_progress: OnProgress | None
-) -> tuple[Ghost, int, tuple[tuple[float, bool], ...]]:
-    """The fastest ghost of several that a car could drive; the fastest of all where it could drive none.
+    ground: Ground, source: Source, seed: int, rounds: int, on_progress: OnProgress | None
+) -> tuple[Ghost, tuple[tuple[float, bool], ...]]:
+    """The fastest ghost of several rounds that a car could drive; the fastest of all where it could drive none.
 
     Raises:
         ChainError: If none of them came to an end.
     """
     parts = stretches(ground.made.track.pieces, ground.rules.stitched_zone_m)
-    gate = Gate(ground.limits, ground.laps, ground.rules.chaining)
-    done = 0
-    found: list[tuple[bool, float, int, Ghost]] = []
+    rules = ground.rules.chaining
+    best: tuple[bool, float] = (True, float("inf"))
+    ghost: Ghost | None = None
     outcomes: list[tuple[float, bool]] = []
-    failed = ChainError("no try was asked for: give at least one")
-
-    def tell(*_: Any) -> None:
-        nonlocal done
-        done += 1
-        if on_progress:
-            on_progress(done, tries * len(parts))
-
-    for number in range(tries):
-        rng = np.random.default_rng(seed + number)
+    failed = ChainError("no round was asked for: give at least one")
+    for number in range(rounds):
+        tell = _Counted(number * len(parts), rounds * len(parts), on_progress)
         try:
-            chained: Chain = chain(source, parts, gate, ground.laps, ground.rules.chaining, rng, progress=tell)
+            chained = chain(
+                source, parts, Gate(ground.limits, ground.laps, rules), ground.laps, rules,
+                np.random.default_rng(seed + number), progress=tell,
+            )  # fmt: skip
         except ChainError as error:
             failed = error
             outcomes.append((float("nan"), False))
-            done = (number + 1) * len(parts)
             continue
-        ghost = assemble(chained, ground.limits, ground.rules)
-        feasible = judge(ghost).feasible
-        found.append((not feasible, ghost.lap_time_s, number, ghost))
-        outcomes.append((ghost.lap_time_s, feasible))
-    if not found:
+        found = assemble(chained, ground.limits, ground.rules)
+        feasible = judge(found).feasible
+        outcomes.append((found.lap_time_s, feasible))
+        if not feasible:
+            rules = _stricter(rules)
+        if (not feasible, found.lap_time_s) < best:
+            best, ghost = (not feasible, found.lap_time_s), found
+            if isinstance(source, Focusing):
+                source.focus(chained)
+    if ghost is None:
         raise failed
-    best = min(found, key=lambda one: one[:3])
-    return best[3], seed + best[2], tuple(outcomes)
+    return ghost, tuple(outcomes)
+
+
+def _stricter(rules: Chaining) -> Chaining:
+    """Rules for candidates after a lap of theirs was refused as a whole: small excesses had added up."""
+    return rules.model_copy(
+        update={"margin_mps2": rules.margin_mps2 - _STRICTER_MPS2, "engine_n": _STRICTER_SHARE * rules.engine_n}
+    )
+
+
+class _Counted:
+    """Counts stretches over all rounds."""
+
+    def __init__(self, done: int, total: int, on_progress: OnProgress | None) -> None:
+        self.done, self.total, self.on_progress = done, total, on_progress
+
+    def __call__(self, *_: object) -> None:
+        self.done += 1
+        if self.on_progress:
+            self.on_progress(self.done, self.total)
 
 
 def _summary(ground: Ground, ghost: Ghost, session_id: str, number: int, kind: SourceKind) -> dict[str, Any]:

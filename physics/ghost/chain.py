@@ -1,15 +1,16 @@
 """One lap chained from generated stretches: the fastest whose speeds meet, and that a car could drive (seed item G12).
 
 A shortest path through the lap: the states after each stretch are exit speeds, the fastest way to each is kept, and the
-exit speed of one stretch is the entry speed of the next, to the last digit, in m/s. A lap must end at least as fast as
-it began, or it could only be driven once; that is why several start speeds are tried side by side.
+exit speed of one stretch is the entry speed of the next, to the last digit, in m/s. A lap must end about as fast as it
+began, or it could only be driven once. The search begins where the cars are slowest, since they differ least there, and
+tries several start speeds side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from physics.ghost.gate import Before, Gate, Passed
 from physics.ghost.human_laps import CHANNELS, STEPS, HumanLaps
 from physics.ghost.stretches import Stretch
 
-__all__ = ["CHANNELS", "STEPS", "Chain", "ChainError", "Source", "chain", "piece_s"]
+__all__ = ["CHANNELS", "STEPS", "Chain", "ChainError", "Focusing", "Source", "chain", "piece_s"]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -51,6 +52,14 @@ class Source(Protocol):
         """
 
 
+@runtime_checkable
+class Focusing(Source, Protocol):
+    """A source that can look about a lap chained from its last candidates."""
+
+    def focus(self, best: Chain) -> None:
+        """Propose more like these from now on."""
+
+
 @dataclass(frozen=True)
 class Chain:
     """A chained lap.
@@ -76,13 +85,8 @@ class Chain:
 
     @property
     def junction_gaps_kmh(self) -> Array:
-        """Speed that would have to change in no time after each stretch, the line last, shape (stretches,).
-
-        At the line only a lap that ends slower than it began has a gap.
-        """
-        entry, leave = self.pieces[:, 0, 0], self.pieces[:, -1, 0]
-        gaps = (np.roll(entry, -1) - leave) * _KMH
-        return np.concatenate([np.abs(gaps[:-1]), np.maximum(gaps[-1:], 0.0)])
+        """Speed that would have to change in no time after each stretch, the line last, shape (stretches,)."""
+        return np.asarray(np.abs(np.roll(self.pieces[:, 0, 0], -1) - self.pieces[:, -1, 0]) * _KMH)
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,11 @@ def chain(
     search = _Search(source, gate, rules, rng, progress)
     if not chaining:
         return search.unchained(stretches, laps)
-    starts = np.unique(np.quantile(laps.speeds_at(0.0), np.linspace(*_START_QUANTILES, rules.starts)))
-    return search.chained(stretches, starts)
+    first = int(np.argmin([np.median(laps.speeds_at(stretch.start_m)) for stretch in stretches]))
+    turned = [*stretches[first:], *stretches[:first]]
+    speeds = laps.speeds_at(turned[0].start_m)
+    found = search.chained(turned, np.unique(np.quantile(speeds, np.linspace(*_START_QUANTILES, rules.starts))))
+    return replace(found, stretches=tuple(stretches), pieces=np.roll(found.pieces, first, axis=0))
 
 
 def piece_s(speed_mps: Array, length_m: float) -> Array:
@@ -149,7 +156,7 @@ class _Search:
         self._drawn = self._passed = 0
 
     def chained(self, stretches: Sequence[Stretch], starts_mps: Array) -> Chain:
-        """Dynamic programming from the line to the line."""
+        """Dynamic programming once round."""
         layers: list[_States] = []
         entry, time, start = starts_mps, np.zeros(len(starts_mps)), np.arange(len(starts_mps))
         for k, stretch in enumerate(stretches):
@@ -208,12 +215,12 @@ class _Search:
         """The fastest lap that can be followed by itself."""
         last = layers[-1]
         gain_kmh = (last.speed_mps - starts_mps[last.start]) * _KMH
-        fast = np.flatnonzero(gain_kmh >= -self._rules.closure_kmh)
+        fast = np.flatnonzero(np.abs(gain_kmh) <= self._rules.closure_kmh)
         if not fast.size:
             raise ChainError(
                 f"stretch {stretches[-1].number} ({stretches[-1].kind}, {stretches[-1].start_m:.0f} to "
-                f"{stretches[-1].end_m:.0f} m): no lap ends as fast as it began, the best is "
-                f"{-gain_kmh.max():.1f} km/h slower and {self._rules.closure_kmh:g} are allowed; raise "
+                f"{stretches[-1].end_m:.0f} m): no lap ends as fast as it began, the nearest is "
+                f"{np.abs(gain_kmh).min():.1f} km/h off and {self._rules.closure_kmh:g} are allowed; raise "
                 "chaining.per_entry or chaining.starts in conf/ghost.yaml, or give the source faster laps to learn from"
             )
         seam = np.zeros(len(fast))
@@ -222,9 +229,9 @@ class _Search:
             seam = self._gate.seam_mps2(stretches[-1], last.pieces[fast, :, 0], stretches[0], heads)
         if not (seam <= self._most).any():
             raise ChainError(
-                f"stretch {stretches[0].number} ({stretches[0].kind}, from the line): {len(fast)} laps end as fast as "
-                f"they began, but across the line each leaves the envelope, by {seam.min():.2f} m/s^2 or more; raise "
-                "chaining.per_entry in conf/ghost.yaml"
+                f"stretch {stretches[0].number} ({stretches[0].kind}, from {stretches[0].start_m:.0f} m): {len(fast)} "
+                f"laps end as fast as they began, but where they meet each leaves the envelope, by {seam.min():.2f} "
+                "m/s^2 or more; raise chaining.per_entry in conf/ghost.yaml"
             )
         able = fast[seam <= self._most]
         best = int(able[np.argmin(last.time_s[able])])

@@ -74,12 +74,10 @@ class Gate:
         return np.asarray(together.sum(axis=1) * (stretch.length_m / (STEPS - 1)))
 
     def seam_mps2(self, last: Stretch, ends: Array, first: Stretch, starts: Array) -> Array:
-        """Excess across the line: the ends of laps before their own beginnings, speeds of shape (k, STEPS)."""
-        length_m = self._limits.length_m
-        beginning = Stretch(first.number, first.kind, first.start_m + length_m, first.end_m + length_m, 0, 0)
-        # A lap that ends faster than it began would begin its next one so.
+        """Excess where laps begin again: the ends of laps before their own beginnings, speeds of shape (k, STEPS)."""
+        # A lap that ends faster or slower than it began would begin its next one so.
         shifted = np.maximum(starts + (ends[:, -1] - starts[:, 0])[:, None], MIN_MPS)
-        return self._excess(beginning, shifted, Before(last, ends), 1)
+        return self._excess(first, shifted, Before(last, ends), 1)
 
     def _engine_n(self, stretch: Stretch, speed_mps: Array) -> Array:
         """Mean force beyond the engine's while each candidate accelerates, shape (k,)."""
@@ -94,7 +92,9 @@ class Gate:
         """Hardest excess of each candidate and of the half second before it, shape (m * n,)."""
         at = np.linspace(stretch.start_m, stretch.end_m, STEPS)
         if before is not None:
-            at = np.concatenate([np.linspace(before.stretch.start_m, before.stretch.end_m, STEPS)[:-1], at])
+            behind = np.linspace(before.stretch.start_m, before.stretch.end_m, STEPS)[:-1]
+            over_the_line = self._limits.length_m if before.stretch.start_m > stretch.start_m else 0.0
+            at = np.concatenate([behind - over_the_line, at])
             speed_mps = np.concatenate([np.repeat(before.speed_mps[:, :-1], n, axis=0), speed_mps], axis=1)
         moved = self._limits.slopes(at, speed_mps)
         return np.asarray(np.nan_to_num(self._limits.excess_mps2(at % self._limits.length_m, moved)).max(axis=1))

@@ -14,6 +14,8 @@ from physics.limit_lap.motion import driven_m, joined, motion_of, on_scale
 from physics.track import Line
 from physics.track_build import build_from_positions
 
+QUANTILES = (0.98, 0.985, 0.99, 0.995)
+
 
 @dataclass(frozen=True)
 class SeenLimit:
@@ -31,7 +33,11 @@ class SeenLimit:
 
 
 def seen_limit_lap(
-    traces: Sequence[LapTrace], circuit: Circuit, quantile: float = QUANTILE, names: Sequence[str] | None = None
+    traces: Sequence[LapTrace],
+    circuit: Circuit,
+    quantile: float = QUANTILE,
+    names: Sequence[str] | None = None,
+    not_above_s: float | None = None,
 ) -> SeenLimit:
     """Fit an envelope to laps and drive it round the line they took.
 
@@ -40,6 +46,8 @@ def seen_limit_lap(
         circuit: The circuit.
         quantile: Share of the instants at the edge that shall lie inside the envelope.
         names: What to call the laps in messages.
+        not_above_s: A time that the cars showed to be possible: as long as the limit lap is slower, the next of
+            ``QUANTILES`` is taken. Noise-free laps need more than the usual one.
 
     Raises:
         EnvelopeError: If the laps do not show enough, or the limit lap came out slower than one of them.
@@ -48,13 +56,18 @@ def seen_limit_lap(
     is_drawn = circuit.source == "geometry"
     line = build_from_positions(traces, circuit.track_id).circuit.line if is_drawn else circuit.line
     line = on_scale(line, float(np.median([driven_m(trace) for trace in traces])))
-    fitted = fit_envelope(joined([motion_of(trace, line) for trace in traces]), quantile)
-    lap = limit_lap(fitted.envelope(), line)
+    motion = joined([motion_of(trace, line) for trace in traces])
+    wider = [q for q in QUANTILES if q > quantile] if not_above_s is not None else []
+    for share in (quantile, *wider):
+        fitted = fit_envelope(motion, share)
+        lap = limit_lap(fitted.envelope(), line)
+        if not_above_s is None or lap.lap_time_s <= not_above_s:
+            break
     best = min(range(len(traces)), key=lambda k: traces[k].lap_time_s)
     if lap.lap_time_s > traces[best].lap_time_s:
         raise EnvelopeError(
             f"the limit lap, {lap.lap_time_s:.3f} s, is slower than {names[best] if names else 'the best lap driven'} "
             f"with {traces[best].lap_time_s:.3f} s: the envelope holds less than the cars showed; raise --quantile "
-            f"above {quantile:g} or take fewer slow laps"
+            f"above {fitted.quantile:g} or take fewer slow laps"
         )
     return SeenLimit(line, fitted, lap)

@@ -71,8 +71,10 @@ def synthesize(
     model_version: Annotated[
         str | None, typer.Option(show_default="the one in use", help="Version of ghost-gan in the registry.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the first try.")] = 0,
-    tries: Annotated[int, typer.Option(min=1, help="Laps chained; the fastest that a car could drive is kept.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds of the search: each looks about the best lap of those before it.")
+    ] = 4,
     plot: Annotated[Path | None, typer.Option(help="Draw it against the best human lap: png, svg or pdf.")] = None,
     output: Format = "table",
     dry_run: DryRun = False,
@@ -87,7 +89,7 @@ def synthesize(
     `slipstream ghost synthesize --session barber-R1 --track barber --plot ghost.png`
     """
     if dry_run:
-        summary(f"would chain {tries} laps for {session} and write the best to gold.ghost_laps and gold.ghost_summary")
+        summary(f"would chain {rounds} laps for {session} and write the best to gold.ghost_laps and gold.ghost_summary")
         return
     from conf.settings import get_settings
     from infra.stack import endpoints
@@ -100,7 +102,7 @@ def synthesize(
     lake = open_lake(settings, "slipstream-ghost-synthesize")
     with progress("stretches") as update:
         done = synthesize_job(
-            lake, tracker, session, track_id=track, kind=source, model_version=model_version, seed=seed, tries=tries,
+            lake, tracker, session, track_id=track, kind=source, model_version=model_version, seed=seed, rounds=rounds,
             on_progress=lambda k, total: update("chaining", k, total),
         )  # fmt: skip
     if output == "json":
@@ -144,7 +146,7 @@ def _facts(done: Synthesized) -> dict[str, object]:
         "feasible": done.verdict.feasible,
         "notes": done.verdict.notes,
         "figures": done.verdict.figures,
-        "tries": done.tries,
+        "rounds": done.rounds,
         "parquet": done.parquet,
         "run": done.page,
     }

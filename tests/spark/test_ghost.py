@@ -64,7 +64,7 @@ def segmented(raced: Lake, tracker: Tracker) -> SegmentedSessions:
 
 @pytest.fixture(scope="module")
 def ghost(raced: Lake, tracker: Tracker, segmented: SegmentedSessions) -> Synthesized:
-    return synthesize(raced, tracker, SESSION, track_id="three-oaks", kind="bootstrap", tries=1)
+    return synthesize(raced, tracker, SESSION, track_id="three-oaks", kind="bootstrap", rounds=1)
 
 
 def test_every_lap_is_cut_alike_and_its_time_is_the_sum_of_its_pieces(

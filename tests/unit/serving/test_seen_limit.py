@@ -8,11 +8,15 @@ import pytest
 
 from conf.settings import AppConfig
 from conf.vehicle import load_vehicle
-from physics.limit_lap.fitted import EnvelopeError
+from physics.limit_lap.fitted import QUANTILE, EnvelopeError
 from physics.limit_lap.grip_circle import grip_circle_envelope
 from physics.limit_lap.lap import limit_lap
+from physics.limit_lap.seen import seen_limit_lap
 from physics.vehicle import Vehicle
-from serving.laps import LapError
+from serving.circuits import track_of
+from serving.comparison import find_circuit
+from serving.lap_traces import load_lap
+from serving.laps import LapError, by_time, read_laps
 from serving.seen_limit import seen_limit
 from serving.store import LakeError
 from tests.unit.serving.race_lake import SESSION, race_home
@@ -44,3 +48,15 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         seen_limit(race_home(), "nowhere")
     with pytest.raises((LakeError, LapError)):
         seen_limit(AppConfig(slipstream_home=tmp_path, _env_file=None), SESSION)
+
+
+def test_a_limit_slower_than_what_was_shown_takes_a_wider_envelope() -> None:
+    circuit = find_circuit(race_home(), SESSION, track_of(race_home(), SESSION))
+    assert not isinstance(circuit, str)
+    rows = [lap for lap in by_time(read_laps(race_home(), SESSION)) if "ghost" in lap.fit_for]
+    traces = [load_lap(race_home(), row, circuit).trace for row in rows]
+    usual = seen_limit_lap(traces, circuit)
+    assert seen_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s).fitted.quantile == QUANTILE
+    wider = seen_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s - 0.01)
+    assert wider.fitted.quantile > QUANTILE
+    assert wider.lap.lap_time_s < usual.lap.lap_time_s

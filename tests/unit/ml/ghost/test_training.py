@@ -17,6 +17,7 @@ from ml.ghost.networks import Critic, Encoder, Generator, Shape
 from ml.ghost.training import CHECKPOINT, HISTORY, WEIGHTS, TrainingError, TrainingParams, generate, train_zone
 from ml.ghost.windows import STEPS
 from ml.ghost.worker import ERROR, PROGRESS, train_share
+from physics.ghost.chain import Chain
 from physics.ghost.zones import TYPES
 
 SMALL = TrainingParams(
@@ -165,6 +166,26 @@ def test_a_model_drives_in_physical_units_from_the_entry_speed_on(made, files) -
     assert found[..., 1].max() <= 100.0
     again = source.propose(made.stretches[0], entry, 5, np.random.default_rng(0))
     np.testing.assert_array_equal(found, again)
+
+
+def test_told_of_a_good_lap_it_draws_about_it(made, files) -> None:
+    source = GanSource(unpacked(files.__getitem__, "m"), made.track)
+    entry, pieces = np.array([40.0]), []
+    for stretch in made.stretches:
+        pieces.append(source.propose(stretch, entry, 50, np.random.default_rng(stretch.number))[0, 7])
+        entry = pieces[-1][-1:, 0]
+    best = Chain(made.stretches, np.array(pieces), 0, 0)
+    first, second = made.stretches[0], made.stretches[1]
+    wide = source.propose(first, np.array([40.0]), 400, np.random.default_rng(9))[0]
+    for stretch in made.stretches:
+        source.propose(stretch, best.pieces[stretch.number, :1, 0], 50, np.random.default_rng(stretch.number))
+    source.focus(best)
+    near = source.propose(first, np.array([40.0]), 400, np.random.default_rng(9))[0]
+    np.testing.assert_allclose(near[0], best.pieces[0], atol=1e-9)
+    again = source.propose(second, best.pieces[1, :1, 0], 3, np.random.default_rng(9))[0]
+    np.testing.assert_allclose(again[0], best.pieces[1], atol=1e-9)
+    off_wide, off_near = (np.median(np.abs(w[:, -1, 0] - best.pieces[0, -1, 0])) for w in (wide, near))
+    assert off_near < 0.8 * off_wide
 
 
 def test_weights_of_another_version_are_refused(files) -> None:

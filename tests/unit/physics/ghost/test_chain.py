@@ -64,13 +64,19 @@ def gate() -> Gate:
     return Gate(limits(), laps(), FEW)
 
 
+def last_searched(n: int = 16) -> int:
+    """The stretch before the one where the cars are slowest: there the search ends."""
+    return (int(np.argmin([np.median(laps().speeds_at(s.start_m)) for s in even_stretches(n)])) - 1) % n
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=5, deadline=None)
 def test_speeds_meet_exactly_and_the_lap_can_follow_itself(seed: int) -> None:
     found = run(Bootstrap(laps()), even_stretches(), Gate(limits(), laps(), FEW), seed)
-    assert np.array_equal(found.pieces[1:, 0, 0], found.pieces[:-1, -1, 0])
-    assert found.junction_gaps_kmh[:-1].max() == 0.0
-    assert found.pieces[-1, -1, 0] >= found.pieces[0, 0, 0] - FEW.closure_kmh / 3.6
+    gaps = found.junction_gaps_kmh
+    assert np.delete(gaps, last_searched()).max() == 0.0
+    assert gaps.max() <= FEW.closure_kmh
+    assert [s.number for s in found.stretches] == list(range(16))
     assert limits().limit_lap_s <= found.lap_time_s
     assert 0 < found.passed <= found.candidates
 
@@ -78,15 +84,17 @@ def test_speeds_meet_exactly_and_the_lap_can_follow_itself(seed: int) -> None:
 def test_the_fastest_lap_is_found() -> None:
     stretches = even_stretches(4)
     found = run(Steps(), stretches, Open(), per_entry=5, beam=10_000, bin_kmh=1e-6, starts=1)
-    start = found.pieces[0, 0, 0]
+    first = (last_searched(4) + 1) % 4
+    start = found.pieces[first, 0, 0]
+    turned = [*stretches[first:], *stretches[:first]]
     best = np.inf
     for picks in itertools.product(range(5), repeat=4):
         v, total = start, 0.0
-        for stretch, pick in zip(stretches, picks, strict=True):
+        for stretch, pick in zip(turned, picks, strict=True):
             piece = Steps().propose(stretch, np.array([v]), 5, np.random.default_rng(0))[0, pick]
             total += float(piece_s(piece[None, :, 0], stretch.length_m)[0])
             v = piece[-1, 0]
-        if (v - start) * 3.6 >= -FEW.closure_kmh:
+        if abs(v - start) * 3.6 <= FEW.closure_kmh:
             best = min(best, total)
     assert found.lap_time_s == pytest.approx(best, abs=1e-9)
 
@@ -129,7 +137,7 @@ class Worse:
             found[:, :, :, 1:3] = (100.0, 60.0)
         if self.how == "holes" and stretch.number == 5:
             found[:, :, -1, 3] = np.nan
-        if self.how == "tired" and stretch.number == 15:
+        if self.how == "tired" and stretch.number == last_searched():
             found[:, :, :, 0] -= 15.0 * rise
         if self.how == "entry":
             found[:, :, 0, 0] += 1e-6
@@ -142,7 +150,7 @@ class Worse:
         ("rocket", r"stretch 5 \(Turn, \d+ to \d+ m\): none of \d+ candidates .* km/h can .*: .*leave the envelope"),
         ("pedals", r"stretch 5 .*use throttle and brake together"),
         ("holes", r"stretch 5 .*are not whole"),
-        ("tired", r"no lap ends as fast as it began, the best is \d+\.\d km/h slower"),
+        ("tired", r"no lap ends as fast as it began, the nearest is \d+\.\d km/h off"),
     ],
 )  # fmt: skip
 def test_a_failure_says_where_why_and_what_to_do(gate: Gate, how: str, says: str) -> None:
