@@ -1,7 +1,8 @@
 """``gold.microsector_traces``: what laps did in each micro-sector, on even steps of distance (G11).
 
-A lap's rows follow from its even grid of 100 Hz, the segmentation of its track and the scaler. Laps that nothing can be
-learned from get no rows; why is told to the caller, who notes it in ``gold.lap_registry``.
+A lap's rows follow from its even grid of 100 Hz, the segmentation of its track and the scaler. Micro-sectors in which a
+lap's speed is missing for long have no rows. Laps that nothing can be learned from get none at all; why is told to the
+caller, who notes it in ``gold.lap_registry``.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ def cut_lap(
         "is_fast_lap": key in fast,
         "is_synthetic": bool(frame["is_synthetic"].eq(True).any()),
     }
-    return pd.DataFrame(_columns(found, made, scaling)).assign(**shared)
+    whole = pd.DataFrame(_columns(found, made, scaling)).assign(**shared)
+    return whole[np.repeat(found.is_seen, STEPS)]
 
 
 def _trace(frame: pd.DataFrame, circuit: Circuit) -> LapTrace:

@@ -28,6 +28,7 @@ CONDITIONS = (
 )  # fmt: skip
 LIMIT = CONDITIONS.index("limit_speed")
 _BEND_PER_M, _LENGTH_M, _SLOPE = 0.02, 200.0, 20.0  # what is about one
+_WIDEST_M, _EPSILON_M = 8.0, 1e-3  # between a profile's points: more, and something is missing there
 _VARIANTS, _MOST_MOVED_M, _MOST_STRETCHED = 6, 36.0, 0.1
 
 
@@ -127,6 +128,8 @@ def windows(
                 at = np.linspace(start_m, end_m, STEPS)
                 condition = conditions(track, scaler, start_m, end_m)
                 for k, profile in own:
+                    if not _covers(profile, start_m, end_m):
+                        continue
                     read = [np.interp(at, profile.distance_m, profile.values[:, c]) for c in range(4)]
                     values.append(np.stack(read, axis=1))
                     told.append(condition)
@@ -153,6 +156,14 @@ def _variants(stretch: Stretch, length_m: float, moved: bool, rng: np.random.Gen
         if start >= 0.0 and end <= length_m:
             found.append((start, end))
     return found
+
+
+def _covers(profile: Profile, start_m: float, end_m: float) -> bool:
+    """Whether the lap has points all along a stretch."""
+    at = profile.distance_m
+    first = int(np.searchsorted(at, start_m + _EPSILON_M, side="right")) - 1
+    last = int(np.searchsorted(at, end_m - _EPSILON_M, side="left"))
+    return first >= 0 and last < len(at) and bool(np.diff(at[first : last + 1]).max() <= _WIDEST_M)
 
 
 def held_out(n_laps: int, share: float, seed: int) -> npt.NDArray[np.bool_]:

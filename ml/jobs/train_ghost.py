@@ -155,8 +155,8 @@ def _dataset(
 
 def profiles(frame: pd.DataFrame) -> list[Profile]:
     """Laps out of rows of ``gold.microsector_traces`` in the order of its key; where pieces meet, one point is kept."""
-    last = frame.groupby("lap_uid", sort=False)["microsector_id"].transform("max")
-    kept = frame[(frame["step"] < STEPS - 1) | (frame["microsector_id"] == last)]
+    following = frame.groupby("lap_uid", sort=False)["microsector_id"].shift(-1)
+    kept = frame[(frame["step"] < STEPS - 1) | (following != frame["microsector_id"] + 1)]
     return [
         Profile(
             str(uid), str(lap["track_id"].iloc[0]), lap["distance_m"].to_numpy(np.float64),

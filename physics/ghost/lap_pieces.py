@@ -11,7 +11,7 @@ import numpy.typing as npt
 from physics.circuit import Circuit, LapTrace
 from physics.ghost.grid_lap import grid_lap, on_grid, throttle_of
 from physics.ghost.zones import Microsector
-from physics.lap_distance import time_at
+from physics.lap_distance import distance_at, time_at
 
 Array = npt.NDArray[np.float64]
 
@@ -20,6 +20,9 @@ NEEDED = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
 EXTRA = ("rpm", "gear", "accel_long_g", "accel_lat_g")
 MOST_ERROR_S = 0.1  # between the integrator and the timing: more, and distance and speed contradict each other
 MOST_WANDER_S = 0.4  # the same on the way; the laps of three tracks stay below 0.24, a jump of 15 m makes 0.46
+
+
+MOST_BLIND_S = 0.5
 
 
 class PiecesError(ValueError):
@@ -34,6 +37,7 @@ class LapPieces:
         distance_m: Distance from the line.
         t_s: Time since the line, by the integrator.
         channels: ``NEEDED`` and ``EXTRA``; NaN where the lap has none.
+        is_seen: Whether nothing of a piece lies where speed is missing for long, shape (pieces,).
         lap_time_s: Lap time by the integrator.
         official_s: Lap time by the timing.
     """
@@ -41,6 +45,7 @@ class LapPieces:
     distance_m: Array
     t_s: Array
     channels: dict[str, Array]
+    is_seen: npt.NDArray[np.bool_]
     lap_time_s: float
     official_s: float
 
@@ -60,18 +65,29 @@ def lap_pieces(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector])
         read["throttle_pct"] = on_grid(trace, circuit, throttle_of(trace))
     except ValueError as error:
         raise PiecesError(str(error)) from error
+    grid = np.linspace(0.0, circuit.length_m, len(lap.speed_mps))
+    _require_steady(lap.time_s - time_at(trace, grid / grid[-1] * trace.end_m), grid)
     if abs(lap.lap_time_s - lap.official_s) > MOST_ERROR_S:
         raise PiecesError(
             f"by its speed over distance the lap takes {lap.lap_time_s:.3f} s, by the timing {lap.official_s:.3f} s: "
             "its places jump, or its speed has a hole"
         )
-    grid = np.linspace(0.0, circuit.length_m, len(lap.speed_mps))
-    _require_steady(lap.time_s - time_at(trace, grid / grid[-1] * trace.end_m), grid)
     at = np.array([np.linspace(piece.start_m, piece.end_m, STEPS) for piece in pieces])
     read["speed_kmh"] = lap.speed_mps * 3.6
     channels = {name: np.interp(at, grid, values) for name, values in read.items()}
     channels |= {name: _maybe(trace, circuit, name, at, grid) for name in EXTRA}
-    return LapPieces(at, np.interp(at, grid, lap.time_s), channels, lap.lap_time_s, lap.official_s)
+    seen = _seen(trace, circuit, pieces)
+    return LapPieces(at, np.interp(at, grid, lap.time_s), channels, seen, lap.lap_time_s, lap.official_s)
+
+
+def _seen(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> npt.NDArray[np.bool_]:
+    """Which pieces touch no stretch on which speed is missing for longer than ``MOST_BLIND_S``."""
+    known = np.isfinite(trace.channels["speed_kmh"])
+    t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
+    blind = np.flatnonzero(np.diff(t) > MOST_BLIND_S)
+    scale = circuit.length_m / trace.end_m
+    starts, ends = distance_at(trace, t[blind]) * scale, distance_at(trace, t[blind + 1]) * scale
+    return np.array([not ((piece.start_m < ends) & (piece.end_m > starts)).any() for piece in pieces])
 
 
 def _require_steady(ahead_s: Array, grid_m: Array) -> None:

@@ -60,12 +60,13 @@ def segment(reference: LapTrace, circuit: Circuit, limit: SeenLimit, rules: Segm
     line, driven = limit.line, grid_lap(reference, circuit)
     grid = np.arange(len(driven.speed_mps)) * driven.step_m
     inside = [(grid >= piece.start_m) & (grid <= piece.end_m) for piece in pieces]
+    entry = np.interp(starts, grid, driven.speed_mps)
     return SegmentedTrack(
         pieces,
         np.interp(at, line.s_m, line.curvature_per_m, period=line.length_m) * scale,
         np.interp(at, limit.lap.distance_m, limit.lap.speed_mps),
-        np.interp(starts, grid, driven.speed_mps),
-        np.array([driven.speed_mps[here].min() for here in inside]),
+        entry,
+        np.minimum([driven.speed_mps[here].min() for here in inside], entry),
     )
 
 

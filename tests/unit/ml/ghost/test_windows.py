@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,19 @@ def test_conditions_say_how_fast_the_limit_is_here_and_ahead(made) -> None:
     assert told[-1, LIMIT] < told[0, LIMIT]
     length = told[0, CONDITIONS.index("length")] * 200.0
     assert length == pytest.approx(braking.length_m)
+
+
+def test_what_a_lap_does_not_have_is_not_made_up(made) -> None:
+    whole = made.profiles[0]
+    hole = (whole.distance_m < 500.0) | (whole.distance_m > 560.0)
+    torn = replace(whole, distance_m=whole.distance_m[hole], values=whole.values[hole])
+    late = replace(whole, distance_m=whole.distance_m[20:], values=whole.values[20:])
+    for profile, missing in ((torn, (500.0, 560.0)), (late, (0.0, 50.0))):
+        found = windows([profile], made.tracks, made.scaler, moved=False)
+        kept = set(found.place)
+        for stretch in made.stretches:
+            touches = stretch.start_m < missing[1] and stretch.end_m > missing[0]
+            assert (stretch.number in kept) != touches
 
 
 @given(st.integers(2, 200), st.floats(0.01, 0.9), st.integers(0, 5))

@@ -218,3 +218,27 @@ def test_coaching_loads_neither_spark_nor_pandas(coached: str) -> None:
         [sys.executable, "-c", "\n".join(lines)], cwd=REPO, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("ghost", "segment"), "would write gold.microsectors"),
+        (("ghost", "synthesize", "--session", "s"), "would chain 4 laps for s"),
+        (("train", "ghost"), "would cut laps into gold.microsector_traces and register ghost-gan"),
+    ],
+)  # fmt: skip
+def test_the_jobs_say_what_they_would_do(words: tuple[str, ...], says: str) -> None:
+    result = CliRunner().invoke(app, [*words, "--dry-run"])
+    assert result.exit_code == 0
+    assert says in result.output
+
+
+def test_the_jobs_load_neither_spark_nor_torch_to_say_so() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from slipstream.cli import app; "
+        "CliRunner().invoke(app, ['train', 'ghost', '--dry-run']); "
+        "print([m for m in ('pyspark', 'torch', 'mlflow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
