@@ -42,7 +42,8 @@ def test_halves_share_no_lap_and_one_lap_is_refused() -> None:
         halves(values[:5], laps[:5])
 
 
-def test_a_forecaster_learns_from_laps_and_not_from_noise() -> None:
+def test_a_forecaster_learns_from_laps_and_not_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "_STEPS", 150)
     real = waves(200, 4)
     learned = predictive(waves(200, 5), real, seeds=(0,))
     nothing = predictive(np.random.default_rng(0).uniform(size=real.shape).astype(np.float32), real, seeds=(0,))
