@@ -19,6 +19,11 @@ class LapKey:
     vehicle_id: str
     lap_number: int
 
+    @property
+    def uid(self) -> str:
+        """``session/vehicle/lap``."""
+        return f"{self.session_id}/{self.vehicle_id}/{self.lap_number}"
+
 
 def lap_keys(rows: DataFrame) -> list[LapKey]:
     """Keys of the laps that rows name, each once, sorted."""
@@ -62,6 +67,12 @@ def of_sessions(sessions: Iterable[str], prefix: str = "") -> str:
     """SQL condition that selects rows of these sessions."""
     listed = ", ".join(sql_literal(session) for session in sessions)
     return f"{prefix}session_id IN ({listed})" if listed else "false"
+
+
+def of_laps_compared(session_id: str, lap_uid: str, reference_uid: str, prefix: str = "") -> str:
+    """SQL condition that selects rows of one lap held against one other."""
+    names = {"session_id": session_id, "lap_uid": lap_uid, "reference_uid": reference_uid}
+    return " AND ".join(f"{prefix}{name} = {sql_literal(value)}" for name, value in names.items())
 
 
 def of_vehicles(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
@@ -87,16 +89,7 @@ class Tracker:
         Raises:
             TrackingError: If there is no such model, or its file is not the one that was trained.
         """
-        try:
-            if version:
-                found = self.client.get_model_version(name, version)
-            else:
-                found = self.client.get_model_version_by_alias(name, alias or PRODUCTION)
-        except MlflowException as error:
-            what = f"version {version}" if version else f"alias '{alias}'"
-            raise TrackingError(
-                f"no model '{name}' with {what} at {self.uri}: train one with `slipstream train style`"
-            ) from error
+        found = self._find(name, alias, version, "style")
         path = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_ONNX))
         data = path.read_bytes()
         expected = self.client.get_run(found.run_id).data.tags.get(_SHA256)
@@ -134,17 +127,20 @@ class Tracker:
         Raises:
             TrackingError: If there is no such model.
         """
+        found = self._find(name, alias, version, "ghost")
+        return RegisteredFiles(name, str(found.version), found.run_id, self)
+
+    def _find(self, name: str, alias: str | None, version: str | None, trained_by: str) -> Any:
+        """A version in the registry, by number or alias."""
         try:
             if version:
-                found = self.client.get_model_version(name, version)
-            else:
-                found = self.client.get_model_version_by_alias(name, alias)
+                return self.client.get_model_version(name, version)
+            return self.client.get_model_version_by_alias(name, alias or PRODUCTION)
         except MlflowException as error:
             what = f"version {version}" if version else f"alias '{alias}'"
             raise TrackingError(
-                f"no model '{name}' with {what} at {self.uri}: train one with `slipstream train ghost`"
+                f"no model '{name}' with {what} at {self.uri}: train one with `slipstream train {trained_by}`"
             ) from error
-        return RegisteredFiles(name, str(found.version), found.run_id, self)
 
     def incumbent(self, name: str) -> RegisteredModel | None:
         """The model in use, ``None`` where there is none yet."""
@@ -196,9 +192,9 @@ class Run:
 
     def history(self, name: str, points: Sequence[tuple[int, float]]) -> None:
         """Log a metric over steps; values that are not defined (NaN) are left out."""
-        for step, value in points:
-            if value == value:  # noqa: PLR0124 - NaN
-                mlflow.log_metric(name, float(value), step=step)
+        now_ms = int(time.time() * 1000)
+        known = [Metric(name, float(value), now_ms, step) for step, value in points if value == value]  # noqa: PLR0124 - NaN
+        self.tracker.client.log_batch(self.run_id, metrics=known)
 
     def file(self, data: bytes, path: str) -> None:
         """Log a file, with its SHA-256 as a tag, so that nobody reads another in its place."""

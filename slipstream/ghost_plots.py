@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
 
 from physics.circuit import Circuit
 from physics.drivers.wording import clock
 from physics.ghost.coaching import Insight
 from physics.ghost.place_names import place_name
 from serving.coaching import CoachedLap
-from slipstream.circuit_plot import corner_number, draw_road, label_circuit, place
+from slipstream.circuit_plot import place
 from slipstream.coaching_tables import values_of
 from slipstream.plot_style import (
     FAINT,
-    GAINED,
-    INK,
     LAP,
     LOST,
     MUTED,
     REFERENCE,
-    lost_to_gained,
     new_figure,
     quiet_grid,
     styled,
 )
+from slipstream.time_lost import draw_delta, draw_loss_map, label_corners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +33,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 _SHOWN: Final = 6  # insights that are marked
-_SMOOTHING_M: Final = 25.0
-_PER_M: Final = 100.0
 _LEAST_SCALE_S: Final = 0.02
 _BAR_SHARE: Final = 2.9  # width of the panel in longest bars
 _HEIGHTS: Final = (2.6, 1.1, 1.1, 2.0)
@@ -50,7 +45,9 @@ def coaching_figure(found: CoachedLap) -> Figure:
         left, right = figure.subfigures(1, 2, width_ratios=[2.0, 1.0])  # type: ignore[misc]
         draw_inputs(list(left.subplots(len(_HEIGHTS), 1, sharex=True, height_ratios=_HEIGHTS)), found)
         above, below = right.subplots(2, 1, height_ratios=[1.35, 1.0])
-        draw_delta_map(above, found)
+        draw_loss_map(above, found.circuit, found.distance_m, found.delta_s)
+        for one in shown(found):
+            _rank_on_map(above, found.circuit, one)
         draw_insights(below, found)
         lap, target = found.lap.row, found.target
         figure.suptitle(
@@ -82,13 +79,13 @@ def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
             panel.set_ylim(-4, 108)
     handles, labels = axes[0].get_legend_handles_labels()
     axes[0].legend(handles[::-1], labels[::-1], loc="lower left", bbox_to_anchor=(0.0, 1.10), ncols=2, borderaxespad=0)
-    _draw_delta(axes[-1], found)
+    _draw_ranked_delta(axes[-1], found)
     for panel in axes:
         panel.set_xlim(0.0, where[-1])
         quiet_grid(panel)
         for one in shown(found):
             panel.axvspan(one.place.start_m, one.place.end_m, fc=FAINT, ec="white", lw=2.0, alpha=0.8, zorder=0)
-    _mark_corners(axes[0], found.circuit)
+    label_corners(axes[0], found.circuit)
     axes[-1].set_xlabel("Distance from the line, m")
 
 
@@ -98,31 +95,6 @@ _CHANNELS: Final = (("speed_kmh", "Speed, km/h"), ("throttle_pct", "Throttle, %"
 def shown(found: CoachedLap) -> tuple[Insight, ...]:
     """The insights that the picture marks."""
     return found.insights[:_SHOWN]
-
-
-def draw_delta_map(axes: Axes, found: CoachedLap) -> None:
-    """The circuit, coloured by where time is lost and gained, ranks of the insights beside it."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import Normalize
-
-    loss = local_loss(found)
-    most = max(_LEAST_SCALE_S, float(np.quantile(np.abs(loss), 0.98)))
-    points = place(found.circuit, found.distance_m)
-    norm, colours = Normalize(-most, most), lost_to_gained()
-    draw_road(axes, found.circuit, 9.0)
-    pieces = np.stack([points[:-1], points[1:]], axis=1)
-    lines = LineCollection(list(pieces), cmap=colours, norm=norm, lw=4.6, capstyle="round", zorder=2)
-    lines.set_array((loss[:-1] + loss[1:]) / 2)
-    axes.add_collection(lines)
-    label_circuit(axes, found.circuit)
-    for one in shown(found):
-        _rank_on_map(axes, found.circuit, one)
-    bar = axes.figure.colorbar(
-        ScalarMappable(norm, colours), ax=axes, location="bottom", shrink=0.7, aspect=30, pad=0.02
-    )
-    bar.set_label(f"Time lost per {_PER_M:.0f} m, s (green: gained)")
-    bar.outline.set_visible(False)
 
 
 def draw_insights(axes: Axes, found: CoachedLap) -> None:
@@ -138,10 +110,7 @@ def draw_insights(axes: Axes, found: CoachedLap) -> None:
     for row, one in enumerate(some):
         human, target = values_of(one)
         words = f"{place_name(one.place, found.circuit)}: {one.text}"
-        axes.text(
-            0.02, row, str(one.rank), transform=across, ha="center", va="center", fontsize=8.0, fontweight="bold",
-            color="white", bbox={"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": "none"},
-        )  # fmt: skip
+        _badge(axes, 0.02, row, one, transform=across)
         axes.text(0.065, row, words, transform=across, va="center", fontsize=9.0, fontweight="bold")
         axes.text(
             1.0, row, f"{one.time_loss_s:.3f} s", transform=across, ha="right", va="center", fontsize=9.0,
@@ -158,50 +127,25 @@ def draw_insights(axes: Axes, found: CoachedLap) -> None:
     axes.set_axis_off()
 
 
-def local_loss(found: CoachedLap) -> Array:
-    """Time lost per 100 m at each point of the grid, smoothed over about 25 m, shape (n + 1,)."""
-    step_m = found.driven.step_m
-    smooth = gaussian_filter1d(found.delta_s, _SMOOTHING_M / step_m, mode="nearest")
-    return np.asarray(np.gradient(smooth, step_m) * _PER_M, dtype=np.float64)
-
-
-def _draw_delta(axes: Axes, found: CoachedLap) -> None:
-    where, delta = found.distance_m, found.delta_s
-    axes.axhline(0.0, color=MUTED, lw=0.8)
-    axes.fill_between(where, delta, 0.0, where=delta >= 0.0, interpolate=True, color=LOST, alpha=0.22, lw=0)
-    axes.fill_between(where, delta, 0.0, where=delta <= 0.0, interpolate=True, color=GAINED, alpha=0.25, lw=0)
-    axes.plot(where, delta, color=INK, lw=1.5)
-    axes.annotate(
-        f"{delta[-1]:+.3f} s", (where[-1], delta[-1]), xytext=(4, 0), textcoords="offset points", va="center",
-        fontsize=8.5, fontweight="bold", annotation_clip=False,
-    )  # fmt: skip
-    low, high = float(delta.min()), float(delta.max())
+def _draw_ranked_delta(axes: Axes, found: CoachedLap) -> None:
+    """The time lost so far, the insights' ranks above it."""
+    draw_delta(axes, found.distance_m, found.delta_s)
+    low, high = float(found.delta_s.min()), float(found.delta_s.max())
     span = max(high - low, _LEAST_SCALE_S)
     axes.set_ylim(low - 0.08 * span, high + 0.34 * span)
     for one in shown(found):
         middle = (one.place.start_m + one.place.end_m) / 2
-        axes.text(
-            middle, 0.93, str(one.rank), transform=axes.get_xaxis_transform(), ha="center", va="center", fontsize=8.0,
-            fontweight="bold", color="white", bbox={"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": "none"},
-        )  # fmt: skip
-    axes.set_ylabel("Time lost, s")
+        _badge(axes, middle, 0.93, one, transform=axes.get_xaxis_transform())
 
 
 def _rank_on_map(axes: Axes, circuit: Circuit, one: Insight) -> None:
-    middle = (one.place.start_m + one.place.end_m) / 2
-    at = place(circuit, middle)
+    x, y = place(circuit, (one.place.start_m + one.place.end_m) / 2)
+    _badge(axes, x, y, one, zorder=6, edge="white")
+
+
+def _badge(axes: Axes, x: float, y: float, one: Insight, *, edge: str = "none", **more: Any) -> None:
+    """An insight's rank in a circle."""
+    box = {"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": edge, "lw": 0.8}
     axes.text(
-        at[0], at[1], str(one.rank), ha="center", va="center", fontsize=7.5, fontweight="bold", color="white",
-        zorder=6, bbox={"boxstyle": "circle,pad=0.22", "fc": LOST, "ec": "white", "lw": 0.8},
-    )  # fmt: skip
-
-
-def _mark_corners(axes: Axes, circuit: Circuit) -> None:
-    last, raised = -np.inf, False
-    for corner in circuit.corners:
-        raised = corner.apex_m - last < 0.03 * circuit.length_m and not raised
-        last = corner.apex_m
-        axes.text(
-            corner.apex_m, 1.06 if raised else 1.01, corner_number(corner), transform=axes.get_xaxis_transform(),
-            ha="center", va="bottom", fontsize=7.5, color=MUTED,
-        )  # fmt: skip
+        x, y, str(one.rank), ha="center", va="center", fontsize=8.0, fontweight="bold", color="white", bbox=box, **more
+    )

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
 
 from physics.circuit import Circuit, Corner
 from physics.corner_report import CornerReport
 from physics.drivers.wording import clock
 from physics.lap_comparison import LapComparison
 from serving.comparison import ComparedLaps
-from slipstream.circuit_plot import corner_number, draw_road, label_circuit, place
-from slipstream.plot_style import FAINT, GAINED, INK, LAP, LOST, MUTED, REFERENCE, lost_to_gained, new_figure, styled
+from slipstream.plot_style import FAINT, GAINED, LAP, LOST, MUTED, REFERENCE, new_figure, styled
+from slipstream.time_lost import draw_delta, draw_loss_map, label_corners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-_SMOOTHING_M: Final = 25.0
-_PER_M: Final = 100.0
-_LEAST_SCALE_S: Final = 0.02
-_LABEL_SHARE: Final = 0.03  # of the lap: corners closer than this have their labels at two heights
 _PANELS: Final = (
     ("speed_kmh", "Speed, km/h", 3.0),
     ("throttle_pct", "Throttle, %", 1.2),
@@ -44,7 +39,7 @@ def comparison_figure(found: ComparedLaps) -> Figure:
             right.text(0.5, 0.5, found.no_circuit or "", ha="center", va="center", wrap=True, color=MUTED)
         else:
             above, below = right.subplots(2, 1, height_ratios=[1.15, 1.0])
-            draw_loss_map(above, found.comparison, found.circuit)
+            draw_loss_map(above, found.circuit, found.comparison.distance_m, found.comparison.delta_s)
             draw_pieces(below, found.report)
         figure.suptitle(found.headline, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
     return figure
@@ -63,7 +58,7 @@ def loss_map_figure(comparison: LapComparison, circuit: Circuit) -> Figure:
     """The map alone."""
     with styled():
         figure = new_figure(4.6, 4.2)
-        draw_loss_map(figure.subplots(), comparison, circuit)
+        draw_loss_map(figure.subplots(), circuit, comparison.distance_m, comparison.delta_s)
     return figure
 
 
@@ -83,35 +78,12 @@ def draw_traces(axes: list[Axes], found: ComparedLaps) -> None:
             panel.text(0.5, 0.5, "not measured", transform=panel.transAxes, ha="center", va="center", color=MUTED)
             panel.set_yticks([])
     axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.12), ncols=2, borderaxespad=0.0)
-    _draw_delta(axes[-1], one)
+    draw_delta(axes[-1], one.distance_m, one.delta_s)
     for panel in axes:
         panel.set_xlim(0.0, where[-1])
         panel.grid(visible=True, axis="y", color=FAINT, lw=0.8)
     _mark_corners(axes, found.circuit)
     axes[-1].set_xlabel("Distance from the line, m")
-
-
-def draw_loss_map(axes: Axes, comparison: LapComparison, circuit: Circuit) -> None:
-    """The circuit, coloured by the time lost in each place."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import Normalize
-
-    loss = local_loss(comparison)
-    most = max(_LEAST_SCALE_S, float(np.quantile(np.abs(loss), 0.98)))
-    points = place(circuit, comparison.distance_m)
-    norm, colours = Normalize(-most, most), lost_to_gained()
-    draw_road(axes, circuit, 8.0)
-    pieces = np.stack([points[:-1], points[1:]], axis=1)
-    lines = LineCollection(list(pieces), cmap=colours, norm=norm, lw=4.0, capstyle="round", zorder=2)
-    lines.set_array((loss[:-1] + loss[1:]) / 2)
-    axes.add_collection(lines)
-    label_circuit(axes, circuit)
-    bar = axes.figure.colorbar(
-        ScalarMappable(norm, colours), ax=axes, location="bottom", shrink=0.7, aspect=30, pad=0.02
-    )
-    bar.set_label(f"Time lost per {_PER_M:.0f} m, s (green: gained)")
-    bar.outline.set_visible(False)
 
 
 def draw_pieces(axes: Axes, report: CornerReport) -> None:
@@ -129,43 +101,14 @@ def draw_pieces(axes: Axes, report: CornerReport) -> None:
     axes.set_xlabel(f"Time lost, s (in all {report.lap_delta_s:+.3f} s)")
 
 
-def local_loss(comparison: LapComparison) -> Array:
-    """Time lost per 100 m at each distance, smoothed over about 25 m, shape (n,)."""
-    where = comparison.distance_m
-    step = float(np.median(np.diff(where)))
-    even = np.arange(0.0, where[-1], step)
-    delta = np.interp(even, where, comparison.delta_s)
-    rate = np.gradient(gaussian_filter1d(delta, _SMOOTHING_M / step, mode="nearest"), step) * _PER_M
-    return np.asarray(np.interp(where, even, rate), dtype=np.float64)
-
-
-def _draw_delta(axes: Axes, found: LapComparison) -> None:
-    where, delta = found.distance_m, found.delta_s
-    axes.axhline(0.0, color=MUTED, lw=0.8)
-    axes.fill_between(where, delta, 0.0, where=delta >= 0.0, interpolate=True, color=LOST, alpha=0.25, lw=0)
-    axes.fill_between(where, delta, 0.0, where=delta <= 0.0, interpolate=True, color=GAINED, alpha=0.25, lw=0)
-    axes.plot(where, delta, color=INK, lw=1.4)
-    axes.annotate(
-        f"{delta[-1]:+.3f} s", (where[-1], delta[-1]), xytext=(4, 0), textcoords="offset points", va="center",
-        fontsize=8.5, fontweight="bold", annotation_clip=False,
-    )  # fmt: skip
-    axes.set_ylabel("Time lost, s")
-
-
 def _mark_corners(axes: list[Axes], circuit: Circuit | None) -> None:
     if circuit is None:
         return
-    last, raised = -np.inf, False
     for corner in circuit.corners:
         for panel in axes:
             for start, end in _inside(corner, circuit.length_m):
                 panel.axvspan(start, end, color=FAINT, alpha=0.7, lw=0, zorder=0)
-        raised = corner.apex_m - last < _LABEL_SHARE * circuit.length_m and not raised
-        last = corner.apex_m
-        axes[0].text(
-            corner.apex_m, 1.05 if raised else 1.01, corner_number(corner), transform=axes[0].get_xaxis_transform(),
-            ha="center", va="bottom", fontsize=7.5, color=MUTED,
-        )  # fmt: skip
+    label_corners(axes[0], circuit)
 
 
 def _inside(corner: Corner, length_m: float) -> list[tuple[float, float]]:

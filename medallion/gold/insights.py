@@ -7,7 +7,7 @@ from typing import Final
 
 from medallion.gold.lap_comparison_rows import Pair, Row
 from medallion.io import Lake
-from medallion.schema import sql_literal
+from medallion.keys import of_laps_compared
 from medallion.writing import frame_of, replace_part
 
 TABLE: Final = "gold.insights"
@@ -27,8 +27,7 @@ def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> 
     """
 
     def same_laps(prefix: str) -> str:
-        names = {"session_id": pair.session_id, "lap_uid": pair.lap_uid, "reference_uid": pair.reference_uid}
-        return " AND ".join(f"{prefix}{name} = {sql_literal(value)}" for name, value in names.items())
+        return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
     replace_part(lake, frame_of(lake, TABLE, rows, run_id), TABLE, same_laps)
     return len(rows)

@@ -7,7 +7,7 @@ from typing import Final
 
 from medallion.gold.lap_comparison_rows import Pair, Row
 from medallion.io import Lake
-from medallion.schema import sql_literal
+from medallion.keys import of_laps_compared
 from medallion.writing import frame_of, replace_part
 
 COMPARISONS: Final = "gold.lap_comparison"
@@ -30,8 +30,7 @@ def write_comparison(lake: Lake, pair: Pair, points: Sequence[Row], pieces: Sequ
     """
 
     def same_laps(prefix: str) -> str:
-        names = {"session_id": pair.session_id, "lap_uid": pair.lap_uid, "reference_uid": pair.reference_uid}
-        return " AND ".join(f"{prefix}{name} = {sql_literal(value)}" for name, value in names.items())
+        return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
     for table, rows in ((COMPARISONS, points), (REPORTS, pieces)):
         replace_part(lake, frame_of(lake, table, rows, run_id), table, same_laps)

@@ -66,7 +66,7 @@ def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, Cut])
     key = LapKey(lap["session_id"], lap["vehicle_id"], lap["lap_number"])
     cut = of_lap.get(key)
     return {
-        "lap_uid": f"{key.session_id}/{key.vehicle_id}/{key.lap_number}",
+        "lap_uid": key.uid,
         "lap_kind": HUMAN,
         "session_id": key.session_id,
         "track_id": circuit.track_id,

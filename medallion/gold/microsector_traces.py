@@ -25,7 +25,7 @@ from medallion.silver import telemetry_100hz
 from medallion.silver.lap_traces import LAP
 from medallion.silver.laps import LAPS
 from physics.circuit import Circuit, LapTrace
-from physics.ghost.lap_pieces import EXTRA, NEEDED, STEPS, LapPieces, PiecesError, lap_pieces
+from physics.ghost.lap_pieces import EXTRA, NEEDED, NORMALISED, STEPS, LapPieces, PiecesError, lap_pieces
 
 TABLE: Final = "gold.microsector_traces"
 _STAMPS: Final = ("updated_ts", "run_id")
@@ -141,7 +141,7 @@ def cut_lap(
     except PiecesError as error:
         return pd.DataFrame([own | {_PROBLEM: str(error)}])
     shared: dict[str, Any] = own | {
-        "lap_uid": f"{key.session_id}/{key.vehicle_id}/{key.lap_number}",
+        "lap_uid": key.uid,
         "track_id": made.track_id,
         "segmentation_version": made.version,
         "scaler_id": scaling.scaler_id,
@@ -168,10 +168,8 @@ def _columns(found: LapPieces, made: Segmented, scaling: Scaling) -> dict[str, n
     speed = found.channels["speed_kmh"]
     channels = {name: values.ravel() for name, values in found.channels.items()}
     normalised = {
-        f"{name}_n": (channels[channel] - least) / span
-        for name, channel, least, span in zip(
-            ("speed", "throttle", "brake", "steering"), NEEDED, scaling.least, scaling.span, strict=True
-        )
+        name: (channels[channel] - least) / span
+        for name, channel, least, span in zip(NORMALISED, NEEDED, scaling.least, scaling.span, strict=True)
     }
     return {
         "microsector_id": per_piece(np.arange(n)),

@@ -20,7 +20,7 @@ from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, lap_samples, traces
 from medallion.silver.laps import LAPS
 from medallion.writing import frame_of
-from physics.circuit import Circuit
+from physics.circuit import Circuit, LapTrace
 from physics.ghost.segmentation import SegmentedTrack, segment
 from physics.ghost.zones import Microsector
 from physics.limit_lap.seen import seen_limit_lap
@@ -80,6 +80,13 @@ def latest(lake: Lake, track_id: str) -> Segmented | None:
     return Segmented(track_id, newest, _track_of(found), first.reference_lap_uid, tuple(first.sessions))
 
 
+def quickest_traces(lake: Lake, circuit: Circuit, laps: Sequence[LapKey]) -> list[tuple[LapKey, LapTrace]]:
+    """Traces of the first laps given, as many as a limit is fitted to, the quickest first; those that have one."""
+    quickest = laps[:_MOST_LAPS]
+    found = traces(lap_samples(lake, quickest).toPandas(), dict.fromkeys(sessions_of(quickest), circuit))
+    return sorted(found, key=lambda lap: lap[1].lap_time_s)
+
+
 def newest_version(lake: Lake, track_id: str) -> int:
     """Number of a track's newest segmentation, 0 where there is none."""
     rows = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}")
@@ -94,17 +101,15 @@ def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) ->
         ZoneError: If the quickest lap does not show all kinds of zone.
         EnvelopeError: If the laps do not show what the cars can do.
     """
-    quickest = [lap for lap, _ in fit_laps(lake, sessions)[:_MOST_LAPS]]
-    found = traces(lap_samples(lake, quickest).toPandas(), dict.fromkeys(sessions, circuit)) if quickest else []
-    if not found:
+    laps = quickest_traces(lake, circuit, [lap for lap, _ in fit_laps(lake, sessions)])
+    if not laps:
         raise SegmentationError(
             f"no lap of {', '.join(sessions)} is fit for a ghost: `slipstream laps list` says what speaks against each"
         )
-    laps = sorted(found, key=lambda lap: lap[1].lap_time_s)
-    limit = seen_limit_lap([trace for _, trace in laps], circuit, names=[_uid(lap) for lap, _ in laps])
+    limit = seen_limit_lap([trace for _, trace in laps], circuit, names=[lap.uid for lap, _ in laps])
     track = segment(laps[0][1], circuit, limit, load_segmentation())
     used = tuple(sessions_of(lap for lap, _ in laps))
-    return Segmented(circuit.track_id, version, track, _uid(laps[0][0]), used)
+    return Segmented(circuit.track_id, version, track, laps[0][0].uid, used)
 
 
 def write(lake: Lake, made: Segmented, run_id: str) -> None:
@@ -150,7 +155,3 @@ def _thresholds(rules: Segmentation) -> dict[str, float]:
         "stitched_zone_m",
     )  # fmt: skip
     return {name: float(getattr(rules, name)) for name in names}
-
-
-def _uid(lap: LapKey) -> str:
-    return f"{lap.session_id}/{lap.vehicle_id}/{lap.lap_number}"

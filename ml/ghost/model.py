@@ -17,8 +17,8 @@ import torch
 
 from ml.ghost.networks import Generator, Shape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
-from ml.ghost.windows import CONDITIONS, STEPS, conditions
-from physics.ghost.chain import Chain
+from ml.ghost.windows import CONDITIONS, conditions
+from physics.ghost.chain import STEPS, Chain
 from physics.ghost.segmentation import SegmentedTrack
 from physics.ghost.stretches import Stretch
 from physics.ghost.zones import TYPES, ZoneType

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.ghost.scaler import Scaler
-from ml.ghost.windows import STEPS, Windows
+from ml.ghost.windows import Windows
+from physics.ghost.human_laps import STEPS
 from physics.ghost.zones import ZoneType
 
 if TYPE_CHECKING:

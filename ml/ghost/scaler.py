@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from physics.ghost.lap_pieces import NEEDED
+
 Array = npt.NDArray[np.float64]
 
-CHANNELS = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
-NORMALISED = ("speed_n", "throttle_n", "brake_n", "steering_n")
-SPEED, THROTTLE, BRAKE, STEERING = range(4)
+CHANNELS = NEEDED
+SPEED, STEERING = 0, 3
 
 
 class ScalerError(ValueError):

@@ -216,9 +216,7 @@ class _Trainer:
         chosen = torch.randint(len(self.real), (self.params.batch,)).to(self.device)
         real, told = self.real[chosen], self.told[chosen]
         losses: dict[str, Tensor] = {}
-        with torch.autocast(
-            self.device.partition(":")[0], dtype=torch.bfloat16, enabled=self.device.startswith("cuda")
-        ):
+        with torch.autocast(self.real.device.type, dtype=torch.bfloat16, enabled=self.is_mixed):
             if self.is_adversarial:
                 losses["critic"] = self._critic_loss(real, told)
                 self._descend(losses["critic"], self.judge, list(self.critic.parameters()))

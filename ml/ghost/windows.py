@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.ghost.scaler import SPEED, Scaler
+from ml.ghost.scaler import Scaler
+from physics.ghost.human_laps import STEPS
 from physics.ghost.segmentation import SegmentedTrack, bend_between, speed_between
 from physics.ghost.stretches import Stretch
 from physics.ghost.zones import TYPES, ZoneType
@@ -21,7 +22,6 @@ from physics.ghost.zones import TYPES, ZoneType
 Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
 
-STEPS = 32
 CONDITIONS = (
     "curvature", "limit_speed", "limit_slope", "limit_speed_in_40_m", "limit_speed_in_100_m", "limit_speed_30_m_ago",
     "length",
@@ -177,8 +177,3 @@ def held_out(n_laps: int, share: float, seed: int) -> npt.NDArray[np.bool_]:
 def missing_kinds(found: Windows) -> list[ZoneType]:
     """Zone types without a window."""
     return [kind for kind in TYPES if not (found.kind == kind).any()]
-
-
-def entry_n(values: Array32) -> Array32:
-    """Normalised speed at the first step of windows, shape (n,)."""
-    return values[:, 0, SPEED]

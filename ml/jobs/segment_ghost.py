@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from conf.ghost import load_segmentation
 from medallion.gold import lap_registry, microsector_traces, microsectors
 from medallion.gold.microsector_traces import Cut, Scaling, update_traces
-from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest
+from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, newest_version
 from medallion.io import Lake
 from medallion.keys import LapKey, of_sessions
 from medallion.provenance import job_run
@@ -74,7 +74,10 @@ def track_of_sessions(lake: Lake, sessions: Sequence[str]) -> Circuit:
         raise SegmentationError(f"the sessions were driven on {', '.join(found)}: give those of one track at a time")
     circuit = circuits_by_track(lake, found).get(found[0])
     if circuit is None:
-        raise SegmentationError(f"track '{found[0]}' is not known: build it with `slipstream track build {found[0]}`")
+        raise SegmentationError(
+            f"track '{found[0]}' is not known: build it with `slipstream track build --name {found[0]} --session "
+            f"{sessions[0]}`"
+        )
     return circuit
 
 
@@ -97,7 +100,7 @@ def segment_sessions(
     with job_run(lake, "ghost_segment", _INPUTS, _OUTPUTS) as run:
         circuit = track_of_sessions(lake, sessions)
         before = None if again else latest(lake, circuit.track_id)
-        made = before or microsectors.make(lake, circuit, sessions, _next_version(lake, circuit.track_id))
+        made = before or microsectors.make(lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1)
         if before is None:
             microsectors.write(lake, made, run.run_id)
         laps = fit_laps(lake, sessions)
@@ -181,7 +184,3 @@ def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set
         run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
         run.file(dumped(fitted), SCALER)
     return run.run_id
-
-
-def _next_version(lake: Lake, track_id: str) -> int:
-    return microsectors.newest_version(lake, track_id) + 1

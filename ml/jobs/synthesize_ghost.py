@@ -12,11 +12,10 @@ import pandas as pd
 
 from conf.ghost import Chaining, Segmentation, load_segmentation
 from medallion.gold import ghosts, microsectors
-from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest
+from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, quickest_traces
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.provenance import code_version, job_run
-from medallion.silver.lap_traces import lap_samples, traces
 from medallion.silver.laps import LAPS
 from ml.jobs.segment_ghost import EXPERIMENT, fast_laps, segment_sessions, track_of_sessions
 from ml.jobs.train_ghost import load_model
@@ -24,22 +23,21 @@ from ml.tracking import KIND, Tracker
 from physics.circuit import Circuit, LapTrace
 from physics.ghost.bootstrap import Bootstrap
 from physics.ghost.chain import ChainError, Focusing, Source, chain
-from physics.ghost.errors import Spread, integration_error_s, limit_error, stitched_error
+from physics.ghost.errors import integration_error_s, limit_error, stitched_error
 from physics.ghost.feasible import Verdict, judge, summary
 from physics.ghost.gate import Gate
 from physics.ghost.ghost_lap import Ghost, assemble
-from physics.ghost.grid_lap import grid_lap, stitched_s
+from physics.ghost.grid_lap import GridLap, grid_lap, stitched_s
 from physics.ghost.human_laps import HumanLaps, human_laps
 from physics.ghost.lap_pieces import PiecesError, lap_pieces
 from physics.ghost.limits import Limits, learn_limits
 from physics.ghost.stretches import stretches, zones_of
-from physics.ghost.zones import at_least
+from physics.ghost.zones import Zone, at_least
 from physics.limit_lap.seen import SeenLimit, seen_limit_lap
 
 SourceKind = Literal["gan", "bootstrap"]
 OnProgress = Callable[[int, int], None]  # stretches done, of how many
 
-_MOST_LAPS: Final = 40
 _SIGMAS: Final = 2.0
 _STRICTER_MPS2: Final = 0.1
 _STRICTER_SHARE: Final = 0.75
@@ -91,20 +89,25 @@ class Synthesized:
         """Whether the gain is more than twice its error."""
         return self.gain_s.time_s > _SIGMAS * self.gain_s.error_s
 
-    @property
-    def is_optimal(self) -> bool:
-        """Whether it may be called so: a car could drive it, and it is faster than the best human."""
-        return self.verdict.feasible and self.is_faster
-
 
 @dataclass(frozen=True)
 class Ground:
-    """What a session's laps say of car and track."""
+    """What a session's laps say of car and track.
+
+    Attributes:
+        keys: The laps that were learned from, the quickest first.
+        grid: The same laps on the grid.
+        zones: What is stitched.
+        stitched_s: The best passage of each zone, added up.
+    """
 
     circuit: Circuit
     made: Segmented
     keys: tuple[LapKey, ...]
     traces: tuple[LapTrace, ...]
+    grid: tuple[GridLap, ...]
+    zones: tuple[Zone, ...]
+    stitched_s: float
     laps: HumanLaps
     seen: SeenLimit
     limits: Limits
@@ -148,9 +151,10 @@ def synthesize(
         source, model = _source(tracker, ground, kind, model_version)
         with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
             run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "rounds": rounds})
-            ghost, outcomes = _best_of(ground, source, seed, rounds, on_progress)
-            found = _summary(ground, ghost, session_id, ghosts.next_number(lake, session_id), kind)
-            row = found | {"seed": seed, "mlflow_run_id": run.run_id}
+            ghost, verdict, outcomes = _best_of(ground, source, seed, rounds, on_progress)
+            found = _summary(ground, ghost, verdict, kind)
+            uid = f"{session_id}/{ghosts.GHOST}/{ghosts.next_number(lake, session_id)}"
+            row = found | {"lap_uid": uid, "session_id": session_id} | {"seed": seed, "mlflow_run_id": run.run_id}
             run.metrics({k: float(v) for k, v in row.items() if isinstance(v, float | bool)})
             samples = ghost.samples(ground.circuit, ground.made.track.pieces)
             parquet = _export(lake, row["lap_uid"], samples)
@@ -160,7 +164,7 @@ def synthesize(
             ghosts.write_ghost(lake, samples, row, registered, job.run_id)
             page = tracker.page(run)
         job.rows_in, job.rows_out = len(ground.laps), len(samples["sample_idx"])
-    return _outcome(row, ground, judge(ghost), parquet, page, outcomes)
+    return _outcome(row, ground, verdict, parquet, page, outcomes)
 
 
 def _tags() -> dict[str, str]:
@@ -173,23 +177,22 @@ def _ground(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None)
         raise SegmentationError(f"{session_id} was driven on {circuit.track_id}, not on {track_id}")
     made = latest(lake, circuit.track_id) or segment_sessions(lake, tracker, [session_id]).made
     laps = fit_laps(lake, [session_id])
-    chosen = [lap for lap, _ in laps if lap in fast_laps(laps)][:_MOST_LAPS]
-    found = traces(lap_samples(lake, chosen).toPandas(), {session_id: circuit}) if chosen else []
+    fast = fast_laps(laps)
+    found = quickest_traces(lake, circuit, [lap for lap, _ in laps if lap in fast])
     good = [(lap, trace) for lap, trace in found if _is_sound(trace, circuit, made)]
     if not good:
         raise SegmentationError(
             f"no lap of {session_id} can be learned from: the column status of gold.lap_registry says why"
         )
-    good.sort(key=lambda lap: lap[1].lap_time_s)
     rules = load_segmentation()
     keys, found_traces = tuple(lap for lap, _ in good), tuple(trace for _, trace in good)
-    names = [f"{k.session_id}/{k.vehicle_id}/{k.lap_number}" for k in keys]
     zones = at_least(zones_of(made.track.pieces), rules.stitched_zone_m)
-    stitched = stitched_s([grid_lap(trace, circuit) for trace in found_traces], zones)[0]
-    seen = seen_limit_lap(found_traces, circuit, names=names, not_above_s=stitched)
+    grid = tuple(grid_lap(trace, circuit) for trace in found_traces)
+    stitched = stitched_s(grid, zones)[0]
+    seen = seen_limit_lap(found_traces, circuit, names=[key.uid for key in keys], not_above_s=stitched)
     human = human_laps(found_traces, circuit)
     limits = learn_limits(human, found_traces, circuit, seen, rules.feasibility)
-    return Ground(circuit, made, keys, found_traces, human, seen, limits, rules)
+    return Ground(circuit, made, keys, found_traces, grid, zones, stitched, human, seen, limits, rules)
 
 
 def _is_sound(trace: LapTrace, circuit: Circuit, made: Segmented) -> bool:
@@ -212,7 +215,7 @@ def _source(tracker: Tracker, ground: Ground, kind: SourceKind, version: str | N
 
 def _best_of(
     ground: Ground, source: Source, seed: int, rounds: int, on_progress: OnProgress | None
-) -> tuple[Ghost, tuple[tuple[float, bool], ...]]:
+) -> tuple[Ghost, Verdict, tuple[tuple[float, bool], ...]]:
     """The fastest ghost of several rounds that a car could drive; the fastest of all where it could drive none.
 
     Raises:
@@ -221,7 +224,7 @@ def _best_of(
     parts = stretches(ground.made.track.pieces, ground.rules.stitched_zone_m)
     rules = ground.rules.chaining
     best: tuple[bool, float] = (True, float("inf"))
-    ghost: Ghost | None = None
+    kept: tuple[Ghost, Verdict] | None = None
     outcomes: list[tuple[float, bool]] = []
     failed = ChainError("no round was asked for: give at least one")
     for number in range(rounds):
@@ -236,17 +239,17 @@ def _best_of(
             outcomes.append((float("nan"), False))
             continue
         found = assemble(chained, ground.limits, ground.rules)
-        feasible = judge(found).feasible
-        outcomes.append((found.lap_time_s, feasible))
-        if not feasible:
+        verdict = judge(found)
+        outcomes.append((found.lap_time_s, verdict.feasible))
+        if not verdict.feasible:
             rules = _stricter(rules)
-        if (not feasible, found.lap_time_s) < best:
-            best, ghost = (not feasible, found.lap_time_s), found
+        if (not verdict.feasible, found.lap_time_s) < best:
+            best, kept = (not verdict.feasible, found.lap_time_s), (found, verdict)
             if isinstance(source, Focusing):
                 source.focus(chained)
-    if ghost is None:
+    if kept is None:
         raise failed
-    return ghost, tuple(outcomes)
+    return *kept, tuple(outcomes)
 
 
 def _stricter(rules: Chaining) -> Chaining:
@@ -268,28 +271,23 @@ class _Counted:
             self.on_progress(self.done, self.total)
 
 
-def _summary(ground: Ground, ghost: Ghost, session_id: str, number: int, kind: SourceKind) -> dict[str, Any]:
-    """Row of ``gold.ghost_summary``."""
-    verdict, laps = judge(ghost), [grid_lap(trace, ground.circuit) for trace in ground.traces]
-    zones = at_least(zones_of(ground.made.track.pieces), ground.rules.stitched_zone_m)
+def _summary(ground: Ground, ghost: Ghost, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
+    """Columns of ``gold.ghost_summary`` that follow from the ghost and what stands beside it."""
     rng = np.random.default_rng(0)
-    limit: Spread = limit_error(ground.traces, ground.seen, rng)
-    stitched = stitched_error(laps, zones, rng)
-    error_s = integration_error_s(laps)
-    key = ground.keys[0]
+    limit = limit_error(ground.traces, ground.seen, rng)
+    stitched = stitched_error(ground.grid, ground.zones, rng)
+    error_s = integration_error_s(ground.grid)
     return summary(ghost, verdict, ground.rules) | {
-        "lap_uid": f"{session_id}/{ghosts.GHOST}/{number}",
-        "session_id": session_id,
         "track_id": ground.circuit.track_id,
         "segmentation_version": ground.made.version,
         "source": kind,
         "ghost_error_s": error_s,
         "limit_error_s": limit.error_s,
-        "stitched_lap_time_s": stitched_s(laps, zones)[0],
+        "stitched_lap_time_s": ground.stitched_s,
         "stitched_error_s": float(np.hypot(stitched.error_s, error_s)),
         "best_human_lap_time_s": ground.traces[0].lap_time_s,
         "best_human_error_s": error_s,
-        "best_human_lap_uid": f"{key.session_id}/{key.vehicle_id}/{key.lap_number}",
+        "best_human_lap_uid": ground.keys[0].uid,
         "n_microsectors": len(ground.made.track.pieces),
     }
 

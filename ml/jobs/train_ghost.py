@@ -21,12 +21,12 @@ from medallion.io import Lake
 from medallion.keys import of_sessions
 from medallion.provenance import code_version, job_run
 from ml.ghost.dataset import DatasetError, GhostDataset, make_dataset
-from ml.ghost.scaler import NORMALISED, loaded
+from ml.ghost.scaler import loaded
 from ml.ghost.windows import Profile
 from ml.jobs.metrics import write_metrics
 from ml.jobs.segment_ghost import EXPERIMENT, SCALER, SegmentedSessions
 from ml.tracking import KIND, Run, Tracker
-from physics.ghost.lap_pieces import STEPS
+from physics.ghost.lap_pieces import NORMALISED, STEPS
 from physics.ghost.stretches import stretches
 from physics.ghost.zones import TYPES, ZoneType
 

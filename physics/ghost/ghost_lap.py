@@ -18,6 +18,7 @@ from physics.circuit import Circuit
 from physics.ghost.chain import STEPS, Chain
 from physics.ghost.grid_lap import STEP_M
 from physics.ghost.limits import Limits, Moves, flying
+from physics.ghost.segmentation import piece_at
 from physics.ghost.smooth import jumps_kmh, one_foot, smooth
 from physics.ghost.zones import Microsector
 from physics.integrate import elapsed_s
@@ -103,7 +104,7 @@ class Ghost:
             np.interp(at, self.at_m, x[0]) for x in (self.moves.slopes.along_mps2, self.moves.slopes.speed_mps)
         )
         values = np.stack([np.interp(at, self.at_m, column) for column in self.values.T])
-        piece = np.minimum(np.searchsorted([p.end_m for p in pieces], at, side="right"), len(pieces) - 1)
+        piece = piece_at(pieces, at)
         line = circuit.line
         return {
             "sample_idx": np.arange(len(t), dtype=np.int32),

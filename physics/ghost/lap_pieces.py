@@ -17,6 +17,7 @@ Array = npt.NDArray[np.float64]
 
 STEPS = 5
 NEEDED = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
+NORMALISED = ("speed_n", "throttle_n", "brake_n", "steering_n")  # what they are called once a scaler has seen them
 EXTRA = ("rpm", "gear", "accel_long_g", "accel_lat_g")
 MOST_ERROR_S = 0.1  # between the integrator and the timing: more, and distance and speed contradict each other
 MOST_WANDER_S = 0.4  # the same on the way; the laps of three tracks stay below 0.24, a jump of 15 m makes 0.46

@@ -9,6 +9,7 @@ import typer
 
 from slipstream.commands.ghost import app, ghost
 from slipstream.console import DryRun, Format, print_json, progress, summary
+from slipstream.tracked import open_tracked
 
 if TYPE_CHECKING:
     from ml.jobs.synthesize_ghost import Synthesized
@@ -37,15 +38,9 @@ def segment(
     if dry_run:
         summary("would write gold.microsectors, gold.microsector_traces and gold.lap_registry")
         return
-    from conf.settings import get_settings
-    from infra.stack import endpoints
     from ml.jobs.segment_ghost import segment_all
-    from ml.tracking import Tracker
-    from streaming.job import open_lake
 
-    settings = get_settings()
-    tracker = Tracker(endpoints(settings).tracking_uri)
-    lake = open_lake(settings, "slipstream-ghost-segment")
+    lake, tracker = open_tracked("ghost-segment")
     done, _ = segment_all(lake, tracker, session, again=again)
     for one in done:
         for problem, laps in one.problems:
@@ -91,15 +86,9 @@ def synthesize(
     if dry_run:
         summary(f"would chain {rounds} laps for {session} and write the best to gold.ghost_laps and gold.ghost_summary")
         return
-    from conf.settings import get_settings
-    from infra.stack import endpoints
     from ml.jobs.synthesize_ghost import synthesize as synthesize_job
-    from ml.tracking import Tracker
-    from streaming.job import open_lake
 
-    settings = get_settings()
-    tracker = Tracker(endpoints(settings).tracking_uri)
-    lake = open_lake(settings, "slipstream-ghost-synthesize")
+    lake, tracker = open_tracked("ghost-synthesize")
     with progress("stretches") as update:
         done = synthesize_job(
             lake, tracker, session, track_id=track, kind=source, model_version=model_version, seed=seed, rounds=rounds,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from slipstream.console import DryRun, summary
+from slipstream.tracked import open_tracked
 
 if TYPE_CHECKING:
     from ml.jobs.train_ghost import TrainedGhost
@@ -50,16 +51,10 @@ def train_style_command(
     if dry_run:
         summary("would read gold.telemetry_windows, write gold.style_dataset, and register a model in MLflow")
         return
-    from conf.settings import get_settings
-    from infra.stack import endpoints
     from ml.jobs.train_style import train_style
     from ml.style.model import ForestParams
-    from ml.tracking import Tracker
-    from streaming.job import open_lake
 
-    settings = get_settings()
-    tracker = Tracker(endpoints(settings).tracking_uri)
-    lake = open_lake(settings, "slipstream-train-style")
+    lake, tracker = open_tracked("train-style")
     say_trained(train_style(lake, tracker, features, ForestParams(seed=seed)))
 
 
@@ -135,20 +130,14 @@ def train_ghost_command(
     if dry_run:
         summary("would cut laps into gold.microsector_traces and register ghost-gan in MLflow")
         return
-    from conf.settings import get_settings
-    from infra.stack import endpoints
     from ml.ghost.training import TrainingParams
     from ml.jobs.segment_ghost import segment_all
     from ml.jobs.train_ghost import train_ghost
-    from ml.tracking import Tracker
     from slipstream.console import progress
-    from streaming.job import open_lake
 
     asked: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
     params = TrainingParams(**{name: value for name, value in asked.items() if value is not None})
-    settings = get_settings()
-    tracker = Tracker(endpoints(settings).tracking_uri)
-    lake = open_lake(settings, "slipstream-train-ghost")
+    lake, tracker = open_tracked("train-ghost")
     segmented, sessions = segment_all(lake, tracker, session)
     with progress("steps") as update:
         done = train_ghost(
@@ -191,17 +180,11 @@ def score_style_command(features: Features = "all", dry_run: DryRun = False) -> 
     if dry_run:
         summary("would read gold.telemetry_windows and write gold.style_predictions")
         return
-    from conf.settings import get_settings
-    from infra.stack import endpoints
     from ml.jobs.score_style import score_style
     from ml.jobs.train_style import model_name
-    from ml.tracking import Tracker
-    from streaming.job import open_lake
 
-    settings = get_settings()
-    tracker = Tracker(endpoints(settings).tracking_uri)
-    lake = open_lake(settings, "slipstream-score-style")
-    done = score_style(lake, tracker, model_name(features), settings.style_threshold)
+    lake, tracker = open_tracked("score-style")
+    done = score_style(lake, tracker, model_name(features), lake.settings.style_threshold)
     summary(
         f"{done.model.name} version {done.model.version}: {done.scored:,} windows scored; left out: "
         f"{done.incomplete:,} less than 90 % covered, {done.unavailable:,} without a feature the model needs"

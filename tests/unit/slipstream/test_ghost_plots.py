@@ -12,8 +12,9 @@ import pytest
 from serving.coaching import CoachedLap, coach
 from serving.laps import LapName, by_time, read_laps
 from slipstream.coaching_tables import coaching_facts, coaching_table, pair_of, rows_of, values_of
-from slipstream.ghost_plots import coaching_figure, local_loss, shown
+from slipstream.ghost_plots import coaching_figure, shown
 from slipstream.plot_style import svg
+from slipstream.time_lost import local_loss
 from tests.unit.serving.race_lake import SESSION, race_home
 
 
@@ -24,7 +25,7 @@ def found() -> CoachedLap:
 
 
 def test_local_loss_adds_up_to_the_delta(found: CoachedLap) -> None:
-    loss = local_loss(found)
+    loss = local_loss(found.distance_m, found.delta_s)
     assert loss.shape == found.distance_m.shape
     assert np.trapezoid(loss / 100.0, found.distance_m) == pytest.approx(found.delta_s[-1], rel=0.02)
 

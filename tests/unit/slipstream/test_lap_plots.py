@@ -14,8 +14,9 @@ from serving.comparison import compare_loaded, compare_rows
 from serving.laps import by_time, read_laps
 from slipstream.circuit_plot import place
 from slipstream.driver_plots import lap_times_figure, scores_figure, sectors_figure, tenths
-from slipstream.lap_plots import comparison_figure, local_loss, loss_map_figure, traces_figure
+from slipstream.lap_plots import comparison_figure, loss_map_figure, traces_figure
 from slipstream.plot_style import new_figure, save, svg
+from slipstream.time_lost import local_loss
 from tests.unit.serving.race_lake import SESSION, race_home
 
 
@@ -31,7 +32,7 @@ def found(laps):
 
 
 def test_local_loss_adds_up_to_the_delta(found):
-    loss, where = local_loss(found.comparison), found.comparison.distance_m
+    loss, where = local_loss(found.comparison.distance_m, found.comparison.delta_s), found.comparison.distance_m
     assert loss.shape == where.shape
     assert np.trapezoid(loss / 100.0, where) == pytest.approx(found.delta_s, rel=0.02)
 

@@ -15,9 +15,9 @@ from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GanSource, ModelFormatError, packed, unpacked
 from ml.ghost.networks import Critic, Encoder, Generator, Shape
 from ml.ghost.training import CHECKPOINT, HISTORY, WEIGHTS, TrainingError, TrainingParams, generate, train_zone
-from ml.ghost.windows import STEPS
 from ml.ghost.worker import ERROR, PROGRESS, train_share
 from physics.ghost.chain import Chain
+from physics.ghost.human_laps import STEPS
 from physics.ghost.zones import TYPES
 
 SMALL = TrainingParams(

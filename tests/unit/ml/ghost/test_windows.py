@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ml.ghost.dataset import DatasetError, load_kind, make_dataset
 from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, loaded, scaler_of
-from ml.ghost.windows import CONDITIONS, LIMIT, STEPS, conditions, held_out, windows
+from ml.ghost.windows import CONDITIONS, LIMIT, conditions, held_out, windows
+from physics.ghost.human_laps import STEPS
 from physics.ghost.zones import TYPES
 
 

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from conf.ghost import load_segmentation
-from physics.ghost.coaching import VERDICTS, Inputs, inputs_of, insights, losses_s, places_of
-from physics.ghost.zones import find_zones
+from physics.ghost.coaching import VERDICTS, Inputs, insights, losses_s, places_of
 from physics.integrate import elapsed_s
-from physics.track_build import build_from_positions
-from tests.unit.physics import real_laps
 from tests.unit.physics.ghost.mistaken_laps import brake_early, drive_on, limit, pedals_of, zones_of
+from tests.unit.physics.ghost.real_inputs import real_inputs
 
 RULES = load_segmentation()
 
@@ -98,16 +96,12 @@ def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: d
 
 @pytest.mark.parametrize("race", ["barber", "indianapolis"])
 def test_insights_explain_what_real_laps_lose(race: str, data_dir: Path) -> None:
-    found = sorted(getattr(real_laps, race)(data_dir), key=lambda lap: lap.lap_time_s)
-    circuit = build_from_positions([lap.trace() for lap in found], race).circuit
-    traces = [lap.trace(circuit) for lap in found]
-    zones, target = find_zones(traces[0], circuit, RULES), inputs_of(traces[0], circuit)
-    for trace in traces[1:]:
-        lap = inputs_of(trace, circuit)
+    (target, *others), zones, official_s = real_inputs(race, data_dir)
+    for lap in others:
         lost = losses_s(lap, target, places_of(zones), RULES)
         delta_s = lap.time_s - target.time_s
         over_the_line = delta_s[: len(delta_s) // 4]  # what the lap before left it with, while both are flat out
         assert np.abs(lost.sum() + over_the_line - delta_s[-1]).min() < 1e-6
-    slow = insights(inputs_of(traces[-2], circuit), target, zones, RULES)
-    assert sum(i.time_loss_s for i in slow) > 0.8 * (traces[-2].lap_time_s - traces[0].lap_time_s)
+    slow = insights(others[-2], target, zones, RULES)
+    assert sum(i.time_loss_s for i in slow) > 0.8 * (official_s[-2] - official_s[0])
     assert [i.time_loss_s for i in slow] == sorted((i.time_loss_s for i in slow), reverse=True)

@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.ghost import load_segmentation
-from physics.ghost.coaching import Inputs, Insight, inputs_of, insights, places_of
+from physics.ghost.coaching import Inputs, Insight, insights, places_of
 from physics.ghost.live import LiveLap, Samples, cross_line, drive_on, set_off
-from physics.ghost.zones import Zone, find_zones
+from physics.ghost.zones import Zone
 from physics.integrate import elapsed_s
-from physics.track_build import build_from_positions
-from tests.unit.physics import real_laps
 from tests.unit.physics.ghost.mistaken_laps import brake_early, limit, pedals_of, zones_of
+from tests.unit.physics.ghost.real_inputs import real_inputs
 
 RULES = load_segmentation()
 
@@ -169,12 +168,8 @@ def test_a_lap_that_never_sent_its_brakes_is_refused() -> None:
 
 @pytest.mark.parametrize("race", ["barber", "indianapolis"])
 def test_real_laps(race: str, data_dir: Path) -> None:
-    found = sorted(getattr(real_laps, race)(data_dir), key=lambda lap: lap.lap_time_s)
-    circuit = build_from_positions([lap.trace() for lap in found], race).circuit
-    traces = [lap.trace(circuit) for lap in found]
-    zones, target = find_zones(traces[0], circuit, RULES), inputs_of(traces[0], circuit)
-    for trace in traces[1:]:
-        lap = inputs_of(trace, circuit)
+    (target, *others), zones, _ = real_inputs(race, data_dir)
+    for lap in others:
         at = grid_of(lap)
         samples = Samples(at, np.append(0.0, elapsed_s(lap.speed_kmh / 3.6, lap.step_m)[1:]), lap.speed_kmh,
                           lap.throttle_pct, lap.brake_bar)  # fmt: skip
