@@ -32,6 +32,7 @@ _ONNX: Final = "onnx/model.onnx"
 _SHA256: Final = "slipstream.onnx_sha256"
 _SHA256_OF: Final = "slipstream.sha256."
 KIND: Final = "slipstream.kind"
+_URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 
 
 class TrackingError(RuntimeError):
@@ -68,7 +69,7 @@ class Tracker:
             _require_answer(tracking_uri)
         self.uri = tracking_uri
         _be_quiet()
-        mlflow.set_tracking_uri(tracking_uri)
+        _track_to(tracking_uri)
         self.client = MlflowClient(tracking_uri)
 
     @contextmanager
@@ -260,6 +261,16 @@ def _be_quiet() -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+
+def _track_to(uri: str) -> None:
+    """Set MLflow's default server; it would also put it into the environment, where it passes for the user's setting."""
+    said = os.environ.get(_URI_VARIABLE)
+    mlflow.set_tracking_uri(uri)
+    if said is None:
+        os.environ.pop(_URI_VARIABLE, None)
+    else:
+        os.environ[_URI_VARIABLE] = said
 
 
 def _require_answer(uri: str) -> None:
