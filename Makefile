@@ -53,6 +53,7 @@ tables: $(STAMP) ## Write docs/tables.md anew from the contracts
 	$(BIN)/python docs/generate_tables.py
 
 bench: setup ## Run the benchmarks; results go to benchmarks/results
+	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --group peers
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove caches and build output; .venv and what runs have kept stay

@@ -16,7 +16,7 @@ from benchmarks.bench import Bench
 from benchmarks.machine import describe
 from benchmarks.report import Row, to_table, write_json
 
-MODULES = {1: "send", 2: "bronze", 3: "silver", 5: "pivot", 6: "style"}
+MODULES = {1: "send", 2: "bronze", 3: "silver", 5: "pivot", 6: "style", 7: "limit_lap"}
 _WIDTH = 160  # of what is not printed to a terminal
 RESULTS = Path(__file__).parent / "results"
 

@@ -264,7 +264,7 @@ def _be_quiet() -> None:
 
 
 def _track_to(uri: str) -> None:
-    """Set MLflow's default server; it would also put it into the environment, where it passes for the user's setting."""
+    """Set MLflow's default server but not the environment, where it would pass for the user's setting."""
     said = os.environ.get(_URI_VARIABLE)
     mlflow.set_tracking_uri(uri)
     if said is None:

@@ -65,7 +65,7 @@ class TrainingParams:
     batch: int = 128
     learning_rate: float = 4e-3
     kl_weight: float = 1e-3
-    adversarial_weight: float = 0.02
+    adversarial_weight: float = 0.1
     penalty: float = 0.05
     penalty_step: float = 0.02
     clip_norm: float = 1.0
@@ -143,6 +143,8 @@ def train_zone(
     checkpoint = folder / CHECKPOINT
     if checkpoint.is_file():
         trainer.resume(checkpoint)
+        if trainer.is_done and (folder / HISTORY).is_file():
+            return read_trained(folder)
     while not trainer.is_done:
         found = trainer.advance()
         _put(folder / WEIGHTS, trainer.best)
@@ -152,8 +154,17 @@ def train_zone(
     done = TrainedZone(
         trainer.best_step, tuple(trainer.history), trainer.stopped_early, device, trainer.history[-1].seconds
     )
-    (folder / HISTORY).write_text(json.dumps(asdict(done), indent=1), encoding="utf-8")
+    partial = (folder / HISTORY).with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(done), indent=1), encoding="utf-8")
+    partial.replace(folder / HISTORY)
     return done
+
+
+def read_trained(folder: Path) -> TrainedZone:
+    """What a finished training left in its folder."""
+    done = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    history = tuple(Evaluated(**e) for e in done.pop("history"))
+    return TrainedZone(history=history, **done)
 
 
 class _Trainer:

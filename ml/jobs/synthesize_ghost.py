@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from conf.ghost import Chaining, Segmentation, load_segmentation
 from medallion.gold import ghosts, microsectors
-from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, quickest_traces
 from medallion.io import Lake
-from medallion.keys import LapKey
 from medallion.provenance import code_version, job_run
 from medallion.silver.laps import LAPS
-from ml.jobs.segment_ghost import EXPERIMENT, fast_laps, segment_sessions, track_of_sessions
-from ml.jobs.train_ghost import load_model
+from ml.jobs.ghost_ground import Ground, SourceKind, ground_of, source_of
+from ml.jobs.segment_ghost import EXPERIMENT
 from ml.tracking import KIND, Tracker
-from physics.circuit import Circuit, LapTrace
-from physics.ghost.bootstrap import Bootstrap
-from physics.ghost.chain import ChainError, Focusing, Source, chain
+from physics.circuit import Circuit
 from physics.ghost.errors import integration_error_s, limit_error, stitched_error
-from physics.ghost.feasible import Verdict, judge, summary
-from physics.ghost.gate import Gate
-from physics.ghost.ghost_lap import Ghost, assemble
-from physics.ghost.grid_lap import GridLap, grid_lap, stitched_s
-from physics.ghost.human_laps import HumanLaps, human_laps
-from physics.ghost.lap_pieces import PiecesError, lap_pieces
-from physics.ghost.limits import Limits, learn_limits
-from physics.ghost.stretches import stretches, zones_of
-from physics.ghost.zones import Zone, at_least
-from physics.limit_lap.seen import SeenLimit, seen_limit_lap
-
-SourceKind = Literal["gan", "bootstrap"]
-OnProgress = Callable[[int, int], None]  # stretches done, of how many
+from physics.ghost.feasible import Verdict, summary
+from physics.ghost.ghost_lap import Ghost
+from physics.ghost.search import Found, OnProgress, search
 
 _SIGMAS: Final = 2.0
-_STRICTER_MPS2: Final = 0.1
-_STRICTER_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -90,30 +72,6 @@ class Synthesized:
         return self.gain_s.time_s > _SIGMAS * self.gain_s.error_s
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What a session's laps say of car and track.
-
-    Attributes:
-        keys: The laps that were learned from, the quickest first.
-        grid: The same laps on the grid.
-        zones: What is stitched.
-        stitched_s: The best passage of each zone, added up.
-    """
-
-    circuit: Circuit
-    made: Segmented
-    keys: tuple[LapKey, ...]
-    traces: tuple[LapTrace, ...]
-    grid: tuple[GridLap, ...]
-    zones: tuple[Zone, ...]
-    stitched_s: float
-    laps: HumanLaps
-    seen: SeenLimit
-    limits: Limits
-    rules: Segmentation
-
-
 def synthesize(
     lake: Lake,
     tracker: Tracker,
@@ -147,16 +105,19 @@ def synthesize(
     """
     inputs = (LAPS, microsectors.TABLE)
     with job_run(lake, "ghost_synthesize", inputs, ghosts.TABLES) as job:
-        ground = _ground(lake, tracker, session_id, track_id)
-        source, model = _source(tracker, ground, kind, model_version)
+        ground = ground_of(lake, tracker, session_id, track_id)
+        source, model = source_of(tracker, ground, kind, model_version)
         with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
             run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "rounds": rounds})
-            ghost, verdict, outcomes = _best_of(ground, source, seed, rounds, on_progress)
-            found = _summary(ground, ghost, verdict, kind)
+            best = search(
+                source, ground.made.track, ground.laps, ground.limits, ground.rules, seed=seed, rounds=rounds,
+                on_progress=on_progress,
+            )  # fmt: skip
+            found = _summary(ground, best.ghost, best.verdict, kind)
             uid = f"{session_id}/{ghosts.GHOST}/{ghosts.next_number(lake, session_id)}"
             row = found | {"lap_uid": uid, "session_id": session_id} | {"seed": seed, "mlflow_run_id": run.run_id}
             run.metrics({k: float(v) for k, v in row.items() if isinstance(v, float | bool)})
-            samples = ghost.samples(ground.circuit, ground.made.track.pieces)
+            samples = best.ghost.samples(ground.circuit, ground.made.track.pieces)
             parquet = _export(lake, row["lap_uid"], samples)
             registered = {
                 "model_uri": model, "distance_m": ground.circuit.length_m, "parquet_path": str(parquet),
@@ -164,111 +125,11 @@ def synthesize(
             ghosts.write_ghost(lake, samples, row, registered, job.run_id)
             page = tracker.page(run)
         job.rows_in, job.rows_out = len(ground.laps), len(samples["sample_idx"])
-    return _outcome(row, ground, verdict, parquet, page, outcomes)
+    return _outcome(row, ground, best, parquet, page)
 
 
 def _tags() -> dict[str, str]:
     return {KIND: "ghost-lap", "code_version": code_version()}
-
-
-def _ground(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None) -> Ground:
-    circuit = track_of_sessions(lake, [session_id])
-    if track_id not in (None, circuit.track_id):
-        raise SegmentationError(f"{session_id} was driven on {circuit.track_id}, not on {track_id}")
-    made = latest(lake, circuit.track_id) or segment_sessions(lake, tracker, [session_id]).made
-    laps = fit_laps(lake, [session_id])
-    fast = fast_laps(laps)
-    found = quickest_traces(lake, circuit, [lap for lap, _ in laps if lap in fast])
-    good = [(lap, trace) for lap, trace in found if _is_sound(trace, circuit, made)]
-    if not good:
-        raise SegmentationError(
-            f"no lap of {session_id} can be learned from: the column status of gold.lap_registry says why"
-        )
-    rules = load_segmentation()
-    keys, found_traces = tuple(lap for lap, _ in good), tuple(trace for _, trace in good)
-    zones = at_least(zones_of(made.track.pieces), rules.stitched_zone_m)
-    grid = tuple(grid_lap(trace, circuit) for trace in found_traces)
-    stitched = stitched_s(grid, zones)[0]
-    seen = seen_limit_lap(found_traces, circuit, names=[key.uid for key in keys], not_above_s=stitched)
-    human = human_laps(found_traces, circuit)
-    limits = learn_limits(human, found_traces, circuit, seen, rules.feasibility)
-    return Ground(circuit, made, keys, found_traces, grid, zones, stitched, human, seen, limits, rules)
-
-
-def _is_sound(trace: LapTrace, circuit: Circuit, made: Segmented) -> bool:
-    try:
-        lap_pieces(trace, circuit, made.track.pieces)
-    except PiecesError:
-        return False
-    return True
-
-
-def _source(tracker: Tracker, ground: Ground, kind: SourceKind, version: str | None) -> tuple[Source, str | None]:
-    """Where stretches come from, and what the model is called."""
-    if kind == "bootstrap":
-        return Bootstrap(ground.laps), None
-    from ml.ghost.model import GanSource
-
-    model, _ = load_model(tracker, version)
-    return GanSource(model, ground.made.track), model.name
-
-
-def _best_of(
-    ground: Ground, source: Source, seed: int, rounds: int, on_progress: OnProgress | None
-) -> tuple[Ghost, Verdict, tuple[tuple[float, bool], ...]]:
-    """The fastest ghost of several rounds that a car could drive; the fastest of all where it could drive none.
-
-    Raises:
-        ChainError: If none of them came to an end.
-    """
-    parts = stretches(ground.made.track.pieces, ground.rules.stitched_zone_m)
-    rules = ground.rules.chaining
-    best: tuple[bool, float] = (True, float("inf"))
-    kept: tuple[Ghost, Verdict] | None = None
-    outcomes: list[tuple[float, bool]] = []
-    failed = ChainError("no round was asked for: give at least one")
-    for number in range(rounds):
-        tell = _Counted(number * len(parts), rounds * len(parts), on_progress)
-        try:
-            chained = chain(
-                source, parts, Gate(ground.limits, ground.laps, rules), ground.laps, rules,
-                np.random.default_rng(seed + number), progress=tell,
-            )  # fmt: skip
-        except ChainError as error:
-            failed = error
-            outcomes.append((float("nan"), False))
-            continue
-        found = assemble(chained, ground.limits, ground.rules)
-        verdict = judge(found)
-        outcomes.append((found.lap_time_s, verdict.feasible))
-        if not verdict.feasible:
-            rules = _stricter(rules)
-        if (not verdict.feasible, found.lap_time_s) < best:
-            best, kept = (not verdict.feasible, found.lap_time_s), (found, verdict)
-            if isinstance(source, Focusing):
-                source.focus(chained)
-    if kept is None:
-        raise failed
-    return *kept, tuple(outcomes)
-
-
-def _stricter(rules: Chaining) -> Chaining:
-    """Rules for candidates after a lap of theirs was refused as a whole: small excesses had added up."""
-    return rules.model_copy(
-        update={"margin_mps2": rules.margin_mps2 - _STRICTER_MPS2, "engine_n": _STRICTER_SHARE * rules.engine_n}
-    )
-
-
-class _Counted:
-    """Counts stretches over all rounds."""
-
-    def __init__(self, done: int, total: int, on_progress: OnProgress | None) -> None:
-        self.done, self.total, self.on_progress = done, total, on_progress
-
-    def __call__(self, *_: object) -> None:
-        self.done += 1
-        if self.on_progress:
-            self.on_progress(self.done, self.total)
 
 
 def _summary(ground: Ground, ghost: Ghost, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
@@ -301,18 +162,11 @@ def _export(lake: Lake, uid: str, samples: dict[str, Any]) -> Path:
     return path
 
 
-def _outcome(
-    row: dict[str, Any],
-    ground: Ground,
-    verdict: Verdict,
-    parquet: Path,
-    page: str,
-    outcomes: Sequence[tuple[float, bool]],
-) -> Synthesized:
+def _outcome(row: dict[str, Any], ground: Ground, best: Found, parquet: Path, page: str) -> Synthesized:
     def timed(name: str) -> Timed:
         return Timed(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
 
     return Synthesized(
         row["lap_uid"], ground.circuit, timed("limit"), timed("ghost"), timed("stitched"), timed("best_human"),
-        row["best_human_lap_uid"], verdict, parquet, page, tuple(outcomes),
+        row["best_human_lap_uid"], best.verdict, parquet, page, best.rounds,
     )  # fmt: skip

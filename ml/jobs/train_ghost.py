@@ -173,7 +173,7 @@ def _distributed(
     import torch
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    from ml.ghost.training import Evaluated, TrainedZone, TrainingError
+    from ml.ghost.training import TrainingError, read_trained
     from ml.ghost.worker import ERROR, train_share
 
     is_local = (lake.spark.sparkContext.master or "").startswith("local")
@@ -186,12 +186,7 @@ def _distributed(
         except RuntimeError as error:
             said = [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"*/{ERROR}"))]
             raise TrainingError("; ".join(said) or f"training ended: {error}") from error
-    found: dict[ZoneType, TrainedZone] = {}
-    for kind in TYPES:
-        done = json.loads((folder / kind / "history.json").read_text(encoding="utf-8"))
-        history = tuple(Evaluated(**e) for e in done.pop("history"))
-        found[kind] = TrainedZone(history=history, **done)
-    return found
+    return {kind: read_trained(folder / kind) for kind in TYPES}
 
 
 class _Watch:

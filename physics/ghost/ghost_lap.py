@@ -133,7 +133,9 @@ class Ghost:
         return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * _KMH, gear)}
 
 
-def assemble(chain: Chain, limits: Limits, rules: Segmentation, step_m: float = STEP_M) -> Ghost:
+def assemble(
+    chain: Chain, limits: Limits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
+) -> Ghost:
     """Put a chain on the grid and smooth it; the gaps where stretches meet are measured again afterwards (GX4).
 
     Args:
@@ -141,12 +143,14 @@ def assemble(chain: Chain, limits: Limits, rules: Segmentation, step_m: float = 
         limits: What the car can do.
         rules: The filter.
         step_m: Longest grid step.
+        is_smoothed: Whether to smooth it; without, to see what that buys.
     """
     n = int(np.ceil(limits.length_m / step_m))
     step = limits.length_m / n
     raw = on_grid(chain, n, step)
     together = limits.both_pedals(raw[:, 1], raw[:, 2])
-    values = one_foot(smooth(raw, step, rules.smoothing), together, step, rules.smoothing, limits.rules)
+    smoothed = smooth(raw, step, rules.smoothing) if is_smoothed else raw
+    values = one_foot(smoothed, together, step, rules.smoothing, limits.rules)
     junctions = np.array([stretch.end_m for stretch in chain.stretches])
     inside = junctions[:-1]
     left = np.append(jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)

@@ -114,6 +114,9 @@ def train_ghost_command(
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and the laps kept aside.")] = 0,
     learning_rate: Annotated[float | None, typer.Option(min=0.0, show_default="0.004", help="Highest rate.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=3, help="Zone types trained at the same time.")] = 2,
+    unconditional: Annotated[
+        bool, typer.Option("--unconditional", help="Tell the networks nothing of the stretch: to see what that buys.")
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of going on with a killed training.")
     ] = False,
@@ -130,12 +133,14 @@ def train_ghost_command(
     if dry_run:
         summary("would cut laps into gold.microsector_traces and register ghost-gan in MLflow")
         return
+    from ml.ghost.networks import Shape
     from ml.ghost.training import TrainingParams
     from ml.jobs.segment_ghost import segment_all
     from ml.jobs.train_ghost import train_ghost
     from slipstream.console import progress
 
     asked: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
+    asked["shape"] = Shape(is_conditional=False) if unconditional else None
     params = TrainingParams(**{name: value for name, value in asked.items() if value is not None})
     lake, tracker = open_tracked("train-ghost")
     segmented, sessions = segment_all(lake, tracker, session)

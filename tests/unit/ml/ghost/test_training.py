@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +144,33 @@ def test_processes_share_the_zone_types_and_say_how_far_they_are(
     assert all((tmp_path / "out" / kind / WEIGHTS).is_file() for kind in TYPES)
     assert all(len((tmp_path / "out" / kind / PROGRESS).read_text().splitlines()) == 1 for kind in TYPES)
     assert not list((tmp_path / "out").glob(f"*/{ERROR}"))
+
+
+def test_a_process_killed_outright_is_taken_up_where_it_was(
+    data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data.save(tmp_path / "data")
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setenv("WORLD_SIZE", str(len(TYPES)))  # the first process of as many: one zone type
+    params = vars(SMALL) | {"shape": vars(SMALL.shape), "steps": 120, "evaluate_every": 4}
+    program = (
+        "import json, sys; from ml.ghost.worker import train_share; "
+        "train_share(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
+    )
+    told = [str(tmp_path / "data"), str(tmp_path / "killed"), json.dumps(params)]
+    process = subprocess.Popen([sys.executable, "-c", program, *told])
+    killed, whole = (tmp_path / folder / TYPES[0] for folder in ("killed", "whole"))
+    deadline = time.monotonic() + 120
+    while not (killed / CHECKPOINT).is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert (killed / CHECKPOINT).is_file()
+    assert not (killed / HISTORY).exists()
+    for folder in (killed, whole):
+        train_share(str(tmp_path / "data"), str(folder.parent), params)
+    found = weights_of(killed)
+    assert all(torch.equal(value, found[name]) for name, value in weights_of(whole).items())
 
 
 @pytest.fixture(scope="module")

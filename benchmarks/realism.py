@@ -1,0 +1,203 @@
+"""``python -m benchmarks.realism`` (row 9): can generated windows be told from real ones, and are they of use?
+
+Sources are held against the same held-out windows, split by lap: our ghost, our ghost that is told nothing of the
+stretch, TimeGAN (tsgm, trained on the same windows with the same seed), and real windows of laps that were learned
+from: the control, and what a generator that only remembers would score. Scores are TimeGAN's own: how far from a coin
+toss a recurrent judge is (0 to 0.5), and the error on real windows of a forecaster that learned from generated ones.
+Windows are of simulated laps, or of a training's data set (``--data``: ``exports/ghost/…`` in a home).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import describe
+from ml.ghost.dataset import load_kind
+from ml.ghost.networks import Generator
+from ml.ghost.scores import WIDTHS, Score, discriminative, halves, memory, predictive
+from ml.ghost.training import WEIGHTS, TrainingParams, generate
+from ml.ghost.windows import Windows
+from ml.ghost.worker import train_share
+from physics.ghost.zones import TYPES, ZoneType
+
+Array32 = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Parts = dict[ZoneType, tuple[Windows, Windows]]  # to learn from, kept aside
+
+RESULTS = Path(__file__).parent / "results"
+REPO = Path(__file__).resolve().parents[1]
+GOAL = 0.05
+PEER = ("tsgm==0.1.0", "tensorflow-cpu==2.21.0", "tf-keras==2.21.0", "tensorflow-probability==0.25.0")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Windows of a source, shape (n, steps, channels), and the lap of each: the judge's halves are split by it."""
+
+    values: Array32
+    laps: Ints
+    train_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Figures of one source.
+
+    Attributes:
+        discriminative: By width of the judge: mean, least and most over its seeds.
+        memory_ratio: Distance to the nearest training window, over that of held-out windows.
+        train_s: Seconds of training, all zone types; zero for real laps.
+    """
+
+    name: str
+    discriminative: dict[int, Score]
+    predictive: Score
+    memory_ratio: float
+    train_s: float
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.realism", description="Ghost windows beside TimeGAN's.")
+    parser.add_argument("--data", type=Path, help="a training's data set; default: simulated laps")
+    parser.add_argument("--name", default="simulated", help="what to call the data set in the result file")
+    parser.add_argument("--cars", type=int, default=14, help="simulated drivers")
+    parser.add_argument("--laps", type=int, default=8, help="laps of each")
+    parser.add_argument("--steps", type=int, default=TrainingParams().steps, help="training steps of ours")
+    parser.add_argument("--iterations", type=int, default=2000, help="of TimeGAN, in each of its three phases")
+    parser.add_argument("--without-peer", action="store_true", help="ours and the control only")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, draw, score, print a table, write ``benchmarks/results/realism-<name>.json``."""
+    given, console = arguments().parse_args(argv), Console(stderr=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with tempfile.TemporaryDirectory(prefix="slipstream-realism-") as scratch:
+        folder = Path(scratch)
+        data = given.data or _simulated(folder / "data", given)
+        parts: Parts = {kind: load_kind(data, kind) for kind in TYPES}
+        params = TrainingParams(steps=given.steps, seed=given.seed)
+        blind = replace(params, shape=replace(params.shape, is_conditional=False))
+        sources: dict[str, Callable[[], Drawn]] = {
+            "ghost": lambda: _ours(parts, data, folder / "ours", params, device),
+            "ghost, told nothing": lambda: _ours(parts, data, folder / "blind", blind, device),
+            "TimeGAN (tsgm)": lambda: _timegan(parts, folder, given.iterations, given.seed),
+            "real, of other laps": lambda: _real(parts, given.seed),
+        }
+        if given.without_peer:
+            del sources["TimeGAN (tsgm)"]
+        found = []
+        for name, draw in sources.items():
+            drawn = draw()
+            found.append(_scored(name, parts, drawn, given.seed, device))
+            console.print(f"{name}: trained in {drawn.train_s:,.0f} s, told apart by {found[-1].discriminative}")
+    aside = _aside(parts)
+    Console().print(to_table(found, len(aside)))
+    content = {
+        "row": 9, "data": given.name, "held_out_windows": len(aside), "held_out_laps": len(np.unique(aside.lap)),
+        "goal_discriminative": GOAL, "device": device, "arguments": {k: str(v) for k, v in vars(given).items()},
+        "sources": [asdict(one) for one in found], "machine": describe(),
+    }  # fmt: skip
+    (RESULTS / f"realism-{given.name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def to_table(found: Sequence[Source], windows: int) -> Table:
+    """A line a source; least and most over the judge's seeds in brackets."""
+    table = Table(title=f"{windows:,} held-out windows; told apart: 0 is a coin toss, 0.5 a giveaway (goal {GOAL:g})")
+    table.add_column("windows of")
+    for width in WIDTHS:
+        table.add_column(f"told apart, {width} wide", justify="right")
+    for column in ("forecast error", "nearest", "training, s"):
+        table.add_column(column, justify="right")
+    for one in found:
+        told = [f"{s.value:.3f} ({s.low:.3f}-{s.high:.3f})" for s in one.discriminative.values()]
+        table.add_row(one.name, *told, f"{one.predictive.value:.4f}", f"{one.memory_ratio:.2f}", f"{one.train_s:,.0f}")
+    return table
+
+
+def _simulated(folder: Path, given: argparse.Namespace) -> Path:
+    from benchmarks.ghost_laps import simulated_dataset
+
+    simulated_dataset(given.cars, given.laps, "three-oaks", given.seed).save(folder)
+    return folder
+
+
+def _joined(parts: Sequence[Windows]) -> Windows:
+    fields = ("values", "conditions", "kind", "lap", "place")
+    return Windows(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+
+
+def _ours(parts: Parts, data: Path, folder: Path, params: TrainingParams, device: str) -> Drawn:
+    began = time.perf_counter()
+    train_share(str(data), str(folder), asdict(params))
+    train_s = time.perf_counter() - began
+    drawn = []
+    for kind in TYPES:
+        network = Generator(params.shape).to(device)
+        network.load_state_dict(torch.load(folder / kind / WEIGHTS, map_location=device, weights_only=True))
+        drawn.append(generate(network, parts[kind][1], params.seed))
+    return Drawn(np.concatenate(drawn), _aside(parts).lap, train_s)
+
+
+def _timegan(parts: Parts, folder: Path, iterations: int, seed: int) -> Drawn:
+    """A TimeGAN a zone type, in an environment of its own: what it needs would hold back our own packages."""
+    began, drawn = time.perf_counter(), []
+    for kind in TYPES:
+        train, aside = parts[kind]
+        given, made = folder / f"{kind}-in.npz", folder / f"{kind}-out.npz"
+        np.savez(given, values=train.values, draw=len(aside))
+        asked = [argument for package in PEER for argument in ("--with", package)]
+        subprocess.run(
+            [sys.executable, "-m", "uv", "run", "--no-project", "--isolated", "--python", sys.executable, *asked,
+             "python", str(REPO / "benchmarks" / "timegan.py"), str(given), str(made), str(iterations), str(seed)],
+            check=True, stdout=subprocess.DEVNULL, env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        )  # fmt: skip
+        with np.load(made) as found:
+            drawn.append(found["values"])
+    return Drawn(np.concatenate(drawn), _aside(parts).lap, time.perf_counter() - began)
+
+
+def _real(parts: Parts, seed: int) -> Drawn:
+    """Windows that were learned from, as many of each zone type as were kept aside or as there are."""
+    rng = np.random.default_rng(seed)
+    some = _joined([train.take(rng.permutation(len(train))[: len(aside)]) for train, aside in parts.values()])
+    return Drawn(some.values, some.lap)
+
+
+def _aside(parts: Parts) -> Windows:
+    return _joined([parts[kind][1] for kind in TYPES])
+
+
+def _scored(name: str, parts: Parts, drawn: Drawn, seed: int, device: str) -> Source:
+    aside = _aside(parts)
+    learned = np.concatenate([parts[kind][0].values for kind in TYPES])
+    real, made = halves(aside.values, aside.lap, seed), halves(drawn.values, drawn.laps, seed)
+    return Source(
+        name,
+        {width: discriminative(real, made, width, device=device) for width in WIDTHS},
+        predictive(made.train, real.test, device=device),
+        memory(learned, aside.values, drawn.values).ratio,
+        drawn.train_s,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
