@@ -39,6 +39,12 @@ Array32 = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Parts = dict[ZoneType, tuple[Windows, Windows]]  # to learn from, kept aside
 
+SOURCES = {
+    "ghost": "ghost",
+    "blind": "ghost, told nothing of the stretch",
+    "timegan": "TimeGAN (tsgm)",
+    "real": "real laps, learned from",
+}
 RESULTS = Path(__file__).parent / "results"
 REPO = Path(__file__).resolve().parents[1]
 GOAL = 0.05
@@ -80,9 +86,16 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--laps", type=int, default=8, help="laps of each")
     parser.add_argument("--steps", type=int, default=TrainingParams().steps, help="training steps of ours")
     parser.add_argument("--iterations", type=int, default=2000, help="of TimeGAN, in each of its three phases")
-    parser.add_argument("--without-peer", action="store_true", help="ours and the control only")
+    parser.add_argument("--sources", type=_names, default=list(SOURCES), help=f"default: {','.join(SOURCES)}")
     parser.add_argument("--seed", type=int, default=0)
     return parser
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in SOURCES]:
+        raise argparse.ArgumentTypeError(f"no source {unknown[0]}: there are {', '.join(SOURCES)}")
+    return names
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,16 +110,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         blind = replace(params, shape=replace(params.shape, is_conditional=False))
         sources: dict[str, Callable[[], Drawn]] = {
             "ghost": lambda: _ours(parts, data, folder / "ours", params, device),
-            "ghost, told nothing": lambda: _ours(parts, data, folder / "blind", blind, device),
-            "TimeGAN (tsgm)": lambda: _timegan(parts, folder, given.iterations, given.seed),
-            "real, of other laps": lambda: _real(parts, given.seed),
+            "blind": lambda: _ours(parts, data, folder / "blind", blind, device),
+            "timegan": lambda: _timegan(parts, folder, given.iterations, given.seed),
+            "real": lambda: _real(parts, given.seed),
         }
-        if given.without_peer:
-            del sources["TimeGAN (tsgm)"]
         found = []
-        for name, draw in sources.items():
-            drawn = draw()
-            found.append(_scored(name, parts, drawn, given.seed, device))
+        for name in given.sources:
+            drawn = sources[name]()
+            found.append(_scored(SOURCES[name], parts, drawn, given.seed, device))
             console.print(f"{name}: trained in {drawn.train_s:,.0f} s, told apart by {found[-1].discriminative}")
     aside = _aside(parts)
     Console().print(to_table(found, len(aside)))
