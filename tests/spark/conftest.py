@@ -24,6 +24,10 @@ INGEST = ("run_id", "batch_id", "quarantined_ts", "noted_ts", "updated_ts", "wri
 ToBronze = Callable[[list[Stored]], DataFrame]
 Rows = Callable[..., pl.DataFrame]
 
+# Batches are a few rows here: to write, compile and warm up code for each plan takes longer than to interpret it.
+# tests/integration runs from generated code, as users do.
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[SparkSession]:
@@ -37,7 +41,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[
         spark_shuffle_partitions=2,
         _env_file=None,
     )
-    session = get_spark(settings, "tests")
+    session = get_spark(settings, "tests", INTERPRETED)
     yield session
     session.stop()
 
