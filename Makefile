@@ -10,6 +10,11 @@ WHOLE := .venv/.synced-torch
 # One folder of jars for the commands and for the tests, wherever SLIPSTREAM_HOME points.
 export SLIPSTREAM_JARS ?= $(or $(SLIPSTREAM_HOME),$(CURDIR)/.slipstream)/jars
 
+# Tests run in so many processes, each with its Spark session of 2 GB; a file's tests stay together, for they share what
+# they read. Files keep their order: those that take minutes come first, and many quick ones fill the end.
+TEST_PROCESSES ?= 2
+PARALLEL := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
 # uv works in our environment with its own interpreter and downloads no other.
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON := $(BIN)/python
@@ -27,17 +32,17 @@ setup: .jars $(WHOLE) ## Build .venv from uv.lock and fetch the Spark and Kafka 
 demo: .jars ## Simulate a race, run the whole pipeline, train a model, draw what came out
 	@$(BIN)/slipstream demo
 
-test: setup ## Run all tests: unit, Spark and integration
-	$(BIN)/python -m pytest tests
+test: setup ## Run all tests: unit, Spark and integration, in two processes
+	$(BIN)/python -m pytest $(PARALLEL) tests
 
 test-unit: $(WHOLE) ## Run the tests that need neither Java nor a server
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit
 
 test-spark: setup ## Run the tests that need Spark
-	$(BIN)/python -m pytest tests/spark
+	$(BIN)/python -m pytest $(PARALLEL) tests/spark
 
 test-integration: setup ## Run the tests that start a broker, a server or a cluster
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest $(PARALLEL) tests/integration
 
 lint: $(WHOLE) ## Check style and format with ruff
 	$(BIN)/ruff check .

@@ -9,6 +9,11 @@ import pytest
 
 from conf.settings import AppConfig
 
+# Of several test processes each has its share of the cores; numpy and torch read this when they are first imported.
+PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if PROCESSES > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // PROCESSES)))
+
 REPO = Path(__file__).resolve().parents[1]
 
 

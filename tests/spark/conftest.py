@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,13 +18,26 @@ from conf.settings import AppConfig
 from medallion.io import Lake
 from medallion.session import get_spark
 from tests.spark.messages import Stored
+from tests.spark.races import close, ingest, published
 
 BRONZE = "topic string, kafka_partition int, kafka_offset bigint, event_type string, source string, payload binary"
 # What says who wrote a row and when, not what it holds.
 INGEST = ("run_id", "batch_id", "quarantined_ts", "noted_ts", "updated_ts", "written_ts")
 
 ToBronze = Callable[[list[Stored]], DataFrame]
+NewLake = Callable[..., Lake]
 Rows = Callable[..., pl.DataFrame]
+
+# Batches are a few rows here: to write, compile and warm up code for each plan takes longer than to interpret it.
+# tests/integration runs from generated code, as users do.
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+# What the JVM compiles a second time, for speed, must be called four times as often as usual before it is: few methods
+# are called so often that the compiler's own time, a third of all that the session took, comes back.
+COMPILED_LATE = (
+    "-XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=40000 "
+    "-XX:Tier4BackEdgeThreshold=160000"
+)
+OWN_OPTIONS = os.environ.get("JAVA_TOOL_OPTIONS", "")  # read here: tests/integration has others for its JVMs
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +52,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[
         spark_shuffle_partitions=2,
         _env_file=None,
     )
-    session = get_spark(settings, "tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", f"{COMPILED_LATE} {OWN_OPTIONS}".strip())
+        session = get_spark(settings, "tests", INTERPRETED)
     yield session
     session.stop()
 
@@ -53,6 +70,28 @@ def forgotten(spark: SparkSession) -> Iterator[None]:
 def lake(spark: SparkSession, home: AppConfig) -> Lake:
     """An empty lake."""
     return Lake(spark, home)
+
+
+@pytest.fixture(scope="session")
+def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> NewLake:
+    """Makes lakes that outlive a test, each in a folder of its own, empty or with what another has."""
+
+    def make(name: str, like: Lake | None = None) -> Lake:
+        home = tmp_path_factory.mktemp(name)
+        if like is not None:
+            shutil.copytree(like.settings.home, home, dirs_exist_ok=True)
+        return Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def vir(new_lake: NewLake, to_bronze: ToBronze, data_dir: Path) -> Lake:
+    """Silver of both published races at VIR, sheets only. Whoever writes takes a copy."""
+    lake = new_lake("vir")
+    ingest(lake, to_bronze, published(data_dir / "grcup" / "vir"))
+    close(lake)
+    return lake
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import AppConfig
@@ -28,10 +27,9 @@ KEY = ["session_id", "vehicle_id", "lap_number"]
 
 
 @pytest.fixture(scope="module")
-def silver(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars_dir: Path, to_bronze) -> Lake:
+def silver(new_lake, to_bronze) -> Lake:
     """A race of three cars, and one on another track that is too short to calibrate on."""
-    home = tmp_path_factory.mktemp("dptad")
-    lake = Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
+    lake = new_lake("dptad")
     for batch, (session, track, cars, laps) in enumerate(((SESSION, TRACK, 3, 4), (SHORT, "harbour-mile", 1, 3))):
         config = SimulatorConfig(
             session_id=session, track=track, n_cars=cars, n_laps=laps, seed=11, rate_hz=20, faults=FaultConfig.none()

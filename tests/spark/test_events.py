@@ -101,15 +101,30 @@ def test_sheets_of_one_race_stand_beside_each_other(lake: Lake, to_bronze, rows)
     assert rows(lake, "silver.result_lines")["sheet"].to_list() == ["results", "results_by_class"]
 
 
+BATCH = [lap_end(0), lap_end(1), lap_end(2, vehicle_number=7), lap_end(3, at_us=-5), sectors(4)]
+
+
+@pytest.fixture(scope="module")
+def stored(new_lake, to_bronze) -> Lake:
+    """A lake with the batch in bronze and nothing in silver."""
+    lake = new_lake("stored")
+    lake.append(to_bronze(BATCH), TIMING.bronze)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def whole(new_lake, to_bronze) -> Lake:
+    """What a batch that nobody cuts off becomes."""
+    lake = new_lake("whole")
+    EventProcessor(lake, TIMING, "run").process(to_bronze(BATCH), 0, "silver_timing:a")
+    return lake
+
+
 @pytest.mark.parametrize("step", ["quarantine", "conflicts", "balance", "timing_events"])
 def test_a_batch_cut_off_at_any_step_ends_as_if_it_had_not_been(
-    step: str, lake: Lake, to_bronze, rows, monkeypatch
+    step: str, stored: Lake, whole: Lake, new_lake, to_bronze, rows, monkeypatch
 ) -> None:
-    batch = [lap_end(0), lap_end(1), lap_end(2, vehicle_number=7), lap_end(3, at_us=-5), sectors(4)]
-    lake.append(to_bronze(batch), TIMING.bronze)
-    whole = Lake(lake.spark, lake.settings.model_copy(update={"slipstream_home": lake.settings.home / "whole"}))
-    EventProcessor(whole, TIMING, "run").process(to_bronze(batch), 0, "silver_timing:a")
-
+    lake = new_lake("cut", stored)
     append = Lake.append
 
     def dies(self: Lake, df: Any, name: str, txn: Any = None) -> None:
@@ -120,7 +135,7 @@ def test_a_batch_cut_off_at_any_step_ends_as_if_it_had_not_been(
     with monkeypatch.context() as patched:
         patched.setattr(Lake, "append", dies)
         with pytest.raises(KeyboardInterrupt):
-            EventProcessor(lake, TIMING, "run").process(to_bronze(batch), 0, "silver_timing:a")
+            EventProcessor(lake, TIMING, "run").process(to_bronze(BATCH), 0, "silver_timing:a")
     # The checkpoint is gone as well: another generation of the query reads bronze from its beginning.
     EventProcessor(lake, TIMING, "run").process(lake.read(TIMING.bronze), 0, "silver_timing:b")
     for name in (*TIMING.tables, "silver.quarantine", "silver.conflicts"):

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 from mlflow import MlflowClient
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import AppConfig
@@ -34,10 +33,9 @@ QUICK = TrainingParams(steps=4, warm_share=0.5, batch=16, evaluate_every=2, shap
 
 
 @pytest.fixture(scope="module")
-def raced(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars_dir: Path, to_bronze) -> Lake:
+def raced(new_lake, to_bronze) -> Lake:
     """A race of four cars, its laps on the even grid."""
-    home = tmp_path_factory.mktemp("ghosts")
-    lake = Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
+    lake = new_lake("ghosts")
     config = SimulatorConfig(
         session_id=SESSION, track="three-oaks", n_cars=4, n_laps=5, seed=7, rate_hz=10, faults=FaultConfig.none()
     )

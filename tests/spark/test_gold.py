@@ -108,12 +108,9 @@ def assert_gold_is_expected(lake: Lake, rows) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def filled(spark, tmp_path_factory, jars_dir, silver_rows, rows) -> Lake:
+def filled(new_lake, silver_rows, rows) -> Lake:
     """Gold filled in two steps: the middle of the session comes last."""
-    from conf.settings import AppConfig
-
-    home = tmp_path_factory.mktemp("gold")
-    lake = Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
+    lake = new_lake("gold")
     middle = pl.col("second").is_between(12, 39)
     gold = GoldProcessor(lake, "first")
     assert gold.aggregate_telemetry(append(lake, silver_rows.filter(~middle))) == 2

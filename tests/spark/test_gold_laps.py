@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ from delta.tables import DeltaTable
 from polars.testing import assert_frame_equal
 
 from conf.contract import load_contract
-from conf.settings import AppConfig
 from medallion.gold.processor import GoldProcessor
 from medallion.io import Lake
 from medallion.maintenance import maintain
@@ -30,7 +27,7 @@ from producers.simulator.simulator import VehicleSimulator
 from serving.table_files import table_files
 from streaming import gold
 from streaming.query import Trigger
-from tests.spark.races import close, ingest, published, simulated
+from tests.spark.races import close, ingest, simulated
 
 DRIVERS = ("gold.siwtl", "gold.stints", "gold.driver_summary", "gold.driver_comparison", "gold.fleet_summary")
 LAPS = "gold.lap_features"
@@ -68,22 +65,9 @@ def race() -> dict[str, list[Any]]:
 
 
 @pytest.fixture(scope="module")
-def open_home(spark, tmp_path_factory, jars_dir):
-    """Opens a lake in a folder of its own, or in a copy of another's."""
-
-    def open_(name: str, like: Lake | None = None) -> Lake:
-        home = tmp_path_factory.mktemp(name)
-        if like is not None:
-            shutil.copytree(like.settings.home, home, dirs_exist_ok=True)
-        return Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
-
-    return open_
-
-
-@pytest.fixture(scope="module")
-def raced(open_home, race, to_bronze) -> Lake:
+def raced(new_lake, race, to_bronze) -> Lake:
     """Gold of the whole race in one go."""
-    lake = open_home("whole")
+    lake = new_lake("whole")
     ingest(lake, to_bronze, race)
     close(lake)
     run = run_gold(lake, "first")
@@ -185,9 +169,9 @@ def test_features_are_those_of_the_timed_interval(raced, rows) -> None:
         assert lap["air_temp_c"] == pytest.approx(inside["ambient_temp_c"].mean())
 
 
-def test_step_by_step_gives_the_same(raced, open_home, race, to_bronze, rows) -> None:
+def test_step_by_step_gives_the_same(raced, new_lake, race, to_bronze, rows) -> None:
     """Half the telemetry without timing, then everything else, while laps are there already under other numbers."""
-    lake = open_home("steps")
+    lake = new_lake("steps")
     frames = race["telemetry.raw"]
     half = len(frames) // 2
     for i, stored in enumerate(({"telemetry.raw": frames[:half]}, {**race, "telemetry.raw": frames[half:]})):
@@ -208,8 +192,8 @@ def test_the_same_again_changes_nothing(raced, rows) -> None:
         assert set(runs(raced, table).values()) == {"first"}, table
 
 
-def test_a_changed_lap_changes_its_own_rows_only(raced, open_home, rows) -> None:
-    lake = open_home("changed", raced)
+def test_a_changed_lap_changes_its_own_rows_only(raced, new_lake, rows) -> None:
+    lake = new_lake("changed", raced)
     laps = rows(lake, "silver.laps")
     lap = laps.filter(pl.col("fit_for").list.contains("pace") & (pl.col("sample_count") > 0)).to_dicts()[1]
     vehicle, number = lap["vehicle_id"], lap["lap_number"]
@@ -242,8 +226,8 @@ def test_a_changed_lap_changes_its_own_rows_only(raced, open_home, rows) -> None
     assert counts[1] == counts[0] - 1
 
 
-def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, open_home, rows) -> None:
-    lake = open_home("maintained", raced)
+def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, new_lake, rows) -> None:
+    lake = new_lake("maintained", raced)
     for table in MAINTAINED:  # as many batches leave them: in many files
         scattered = lake.read(table).repartition(5).write.format("delta").mode("overwrite")
         scattered.option("dataChange", "false").save(lake.uri(table))
@@ -257,8 +241,8 @@ def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, open_home, rows
     assert run_gold(lake, "second").rows_in == 0
 
 
-def test_laps_that_are_no_more_take_their_rows_along(raced, open_home, rows) -> None:
-    lake = open_home("gone", raced)
+def test_laps_that_are_no_more_take_their_rows_along(raced, new_lake, rows) -> None:
+    lake = new_lake("gone", raced)
     vehicle = rows(lake, "silver.laps")["vehicle_id"].min()
     for name in ("silver.laps", "silver.telemetry"):
         DeltaTable.forPath(lake.spark, lake.uri(name)).delete(f"vehicle_id = '{vehicle}'")
@@ -269,9 +253,9 @@ def test_laps_that_are_no_more_take_their_rows_along(raced, open_home, rows) -> 
     assert rows(lake, "gold.fleet_summary")["n_drivers"].to_list() == [3]
 
 
-def test_a_late_sample_and_late_weather_reach_their_laps(raced, open_home, rows) -> None:
+def test_a_late_sample_and_late_weather_reach_their_laps(raced, new_lake, rows) -> None:
     """A value that is filled in leaves the row in silver.laps as it is; weather counts for cars without a sensor."""
-    lake = open_home("late", raced)
+    lake = new_lake("late", raced)
     lap = rows(lake, "silver.laps").filter(pl.col("sample_count") > 0).to_dicts()[2]
     vehicle, number, start, end = (lap[c] for c in ("vehicle_id", "lap_number", "lap_start_ts", "lap_end_ts"))
     own = f"vehicle_id = '{vehicle}'"
@@ -299,9 +283,9 @@ def test_a_late_sample_and_late_weather_reach_their_laps(raced, open_home, rows)
     assert "third" not in set(runs(lake, "gold.driver_summary").values())
 
 
-def test_results_styles_and_scores_reach_the_summary(raced, open_home, rows) -> None:
+def test_results_styles_and_scores_reach_the_summary(raced, new_lake, rows) -> None:
     """None of them changes a lap."""
-    lake = open_home("styles", raced)
+    lake = new_lake("styles", raced)
     one, two, *_ = sorted(set(rows(lake, "silver.laps")["vehicle_id"]))
     DeltaTable.forPath(lake.spark, lake.uri("silver.results")).update(f"vehicle_id = '{two}'", {"position": "9"})
     windows = lake.read("gold.telemetry_windows").where(f"vehicle_id = '{one}'")
@@ -325,9 +309,8 @@ def test_results_styles_and_scores_reach_the_summary(raced, open_home, rows) -> 
     assert {v for (_, v), run in runs(lake, "gold.driver_summary").items() if run == "third"} == {two}
 
 
-def test_vir_best_laps_are_those_of_the_result_sheets(lake: Lake, to_bronze, rows, data_dir: Path) -> None:
-    ingest(lake, to_bronze, published(data_dir / "grcup" / "vir"))
-    close(lake)
+def test_vir_best_laps_are_those_of_the_result_sheets(vir, new_lake, rows) -> None:
+    lake = new_lake("vir-gold", vir)
     run_gold(lake, "first")
     summary, results = rows(lake, "gold.driver_summary"), rows(lake, "silver.results")
     timed = summary.filter(pl.col("best_lap_ms").is_not_null())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -18,7 +17,6 @@ from physics.corner_report import corner_report
 from physics.lap_comparison import align, compare_laps
 from physics.lap_distance import lap_trace, time_at
 from serving.result_check import check_results
-from tests.spark.races import close, ingest, published
 from tests.unit.physics.made_laps import drive, pace_of
 
 CIRCUIT = circuit_of(load_track("three-oaks"))
@@ -80,10 +78,8 @@ def test_the_run_is_recorded(lake: Lake, rows) -> None:
     assert set(stored["run_id"].to_pylist()) == {run.run_id}
 
 
-def test_published_laps_against_the_published_results(lake: Lake, to_bronze, data_dir: Path) -> None:
-    ingest(lake, to_bronze, published(data_dir / "grcup" / "vir"))
-    close(lake)
-    found = check_results(lake.settings)
+def test_published_laps_against_the_published_results(vir: Lake) -> None:
+    found = check_results(vir.settings)
     differ = {(one.session_id[-2:], one.vehicle_number): one.exceptions for one in found if not one.agrees}
     alone = ("the officials count no lap of this car; its laps come from the feed alone",)
     assert {key: why for key, why in differ.items() if key[0] == "R2"} == {("R2", 21): alone, ("R2", 31): alone}

@@ -15,14 +15,22 @@ from streaming.closing import bring_up_to_date
 from tests.spark.races import close, ingest, published, simulated
 
 
+@pytest.fixture(scope="module")
+def barber(new_lake, to_bronze, data_dir: Path) -> Lake:
+    """Silver of the published race at Barber, sheets only."""
+    lake = new_lake("barber")
+    ingest(lake, to_bronze, published(data_dir / "grcup" / "barber"))
+    close(lake)
+    return lake
+
+
 @pytest.mark.parametrize(
     ("place", "exceptions"), [("vir", {("I_R04_2025-07-20-R2", 21), ("I_R04_2025-07-20-R2", 31)}), ("barber", set())]
 )
 def test_published_laps_and_best_laps_are_those_of_the_result_sheets(
-    place: str, exceptions: set[tuple[str, int]], lake: Lake, to_bronze, rows, data_dir: Path
+    place: str, exceptions: set[tuple[str, int]], request: pytest.FixtureRequest, new_lake, rows
 ) -> None:
-    ingest(lake, to_bronze, published(data_dir / "grcup" / place))
-    close(lake)
+    lake = new_lake(place, request.getfixturevalue(place))
     found = rows(lake, "silver.laps").explode("fit_for").filter(pl.col("fit_for") == "pace")
     counted = rows(lake, "silver.laps").group_by("session_id", "vehicle_number").len("n_laps")
     best = found.group_by("session_id", "vehicle_number").agg(pl.col("lap_time_ms").min())

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import AppConfig
@@ -54,10 +53,9 @@ def race(session: str, track: str, n_cars: int, n_laps: int) -> dict[str, list[S
 
 
 @pytest.fixture(scope="module")
-def races(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars_dir: Path, to_bronze) -> Lake:
+def races(new_lake, to_bronze) -> Lake:
     """Two races: one of three cars that does not say where, one of one car on a track of our own."""
-    home = tmp_path_factory.mktemp("races")
-    lake = Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
+    lake = new_lake("races")
     ingest(lake, to_bronze, without_track(race(NOWHERE, "three-oaks", 3, 4)), 0)
     second = {
         topic: [row._replace(kafka_partition=1) for row in rows]
