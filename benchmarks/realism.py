@@ -48,7 +48,7 @@ SOURCES = {
 RESULTS = Path(__file__).parent / "results"
 REPO = Path(__file__).resolve().parents[1]
 GOAL = 0.05
-PEER = ("tsgm==0.1.0", "tensorflow-cpu==2.21.0", "tf-keras==2.21.0", "tensorflow-probability==0.25.0")
+PEER = ("tsgm==0.1.0", "pandas<3", "tensorflow-cpu==2.21.0", "tf-keras==2.21.0", "tensorflow-probability==0.25.0")
 
 
 @dataclass(frozen=True)
