@@ -8,6 +8,7 @@ keeps it; a later one with the same content is a repeat, one with another a conf
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import reduce
 
 from pyspark import StorageLevel
@@ -84,7 +85,7 @@ class EventProcessor:
         try:
             offsets = batch_offsets(messages)
             refused, judged = self._judge(messages, offsets, held)
-            counts = sum((_counts(part) for part in (refused, *judged.values())), Counter[str]())
+            counts = _counts([refused, *judged.values()])
             balance = _balance(sum(o.n for o in offsets), counts)
             if not balance.closes:
                 raise BalanceError(f"batch {batch_id} of {query} does not add up: {balance}")
@@ -269,8 +270,10 @@ def _to_table(events: DataFrame, table: Contract) -> DataFrame:
     )  # fmt: skip
 
 
-def _counts(judged: DataFrame) -> Counter[str]:
-    return Counter({row["_became"]: row["count"] for row in judged.groupBy("_became").count().collect()})
+def _counts(parts: Sequence[DataFrame]) -> Counter[str]:
+    """Units by what became of them; in one query, for its start costs more than the counting."""
+    became = reduce(DataFrame.unionByName, [part.select("_became") for part in parts])
+    return Counter({row["_became"]: row["count"] for row in became.groupBy("_became").count().collect()})
 
 
 def _balance(messages: int, counts: Counter[str]) -> BatchBalance:
