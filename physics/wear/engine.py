@@ -1,0 +1,37 @@
+"""Engine: fatigue of the crank train, hastened by heat.
+
+Every other revolution loads it once. The stress has a part from the mass of the pistons, which grows with the square of
+the engine speed, and one from the gas, which grows with the torque; Miner's rule adds up the cycles
+(:mod:`physics.wear.miner`) and heat multiplies them (:mod:`physics.wear.heat`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from conf.vehicle import EngineSpec
+from conf.wear import EngineWear
+from physics.wear.heat import acceleration
+from physics.wear.history import LoadHistory
+from physics.wear.miner import SnLine
+
+Array = npt.NDArray[np.float64]
+
+_REVOLUTIONS_PER_CYCLE = 2.0
+
+
+def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) -> Array:
+    """Damage at each step, shape (n,).
+
+    Args:
+        history: What the engine went through.
+        wear: The law's constants.
+        engine: For the limiter and the greatest torque, the reference.
+    """
+    speed = (history.rpm / engine.limiter_rpm) ** 2
+    gas = np.maximum(history.engine_torque_nm, 0.0) / max(engine.curve_nm)
+    stress = wear.inertia_share * speed + (1.0 - wear.inertia_share) * gas
+    cycles = history.rpm / 60.0 / _REVOLUTIONS_PER_CYCLE * history.dt_s
+    heat = acceleration(history.engine_c, wear.reference_c, wear.doubling_k)
+    return np.asarray(cycles * SnLine(1.0, wear.exponent, wear.cycles).damage(stress) * heat)
