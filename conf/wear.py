@@ -19,21 +19,21 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Woehler(_Frozen):
+    """An S-N line without its reference, which is the vehicle's; what figures mean stands in ``conf/wear.yaml``."""
+
+    exponent: float = Field(ge=1)
+    cycles: PositiveFloat
+
+
 class EngineWear(_Frozen):
-    """Miner over the engine's own cycles; what each figure means stands in ``conf/wear.yaml``, here and below."""
+    """Miner over the engine's own cycles, with heat."""
 
     inertia_share: float = Field(ge=0, le=1)
-    exponent: float = Field(ge=1)
-    cycles: PositiveFloat
+    crank: Woehler
+    bolts: Woehler
     reference_c: float
     doubling_k: PositiveFloat
-
-
-class Woehler(_Frozen):
-    """An S-N line without its reference, which is the vehicle's."""
-
-    exponent: float = Field(ge=1)
-    cycles: PositiveFloat
 
 
 class GearboxWear(_Frozen):
@@ -84,18 +84,29 @@ class SetupSpread(_Frozen):
     cooling: float = Field(ge=0, lt=0.9)
 
 
-class MishapMatrix(_Frozen):
-    """Which mishap may touch which components, and how the two kinds are told apart."""
+class MishapRow(_Frozen):
+    """What a mishap of a size wears and strains."""
 
-    least: NonNegativeFloat
-    band: PositiveFloat
-    touches: dict[MishapKind, tuple[Component, ...]]
+    size: PositiveFloat
+    wears: tuple[Component, ...]
+    strains: tuple[Component, ...]
+
+
+class MishapMatrix(_Frozen):
+    """Which mishap may touch which components, and by how much the others may move."""
+
+    least: PositiveFloat
+    rise: PositiveFloat
+    fall: PositiveFloat
+    matrix: dict[MishapKind, MishapRow]
 
     @model_validator(mode="after")
     def _every_kind_has_a_row(self) -> Self:
-        missing = set(MISHAP_KINDS) - self.touches.keys()
+        missing = set(MISHAP_KINDS) - self.matrix.keys()
         if missing:
-            raise ValueError(f"conf/wear.yaml: mishaps.touches has no row for {', '.join(sorted(missing))}")
+            raise ValueError(f"conf/wear.yaml: mishaps.matrix has no row for {', '.join(sorted(missing))}")
+        if self.rise >= self.least:
+            raise ValueError("conf/wear.yaml: mishaps.rise must be below mishaps.least")
         return self
 
 

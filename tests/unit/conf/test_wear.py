@@ -14,18 +14,18 @@ TEXT = (files("conf") / "wear.yaml").read_text(encoding="utf-8")
 
 def test_every_mishap_names_components_and_every_component_scatters() -> None:
     rules = load_wear_rules()
-    assert set(rules.mishaps.touches) == set(MISHAP_KINDS)
-    assert all(set(named) < set(COMPONENTS) for named in rules.mishaps.touches.values())
+    assert set(rules.mishaps.matrix) == set(MISHAP_KINDS)
+    assert all(set(row.wears).isdisjoint(row.strains) and row.wears for row in rules.mishaps.matrix.values())
     assert set(rules.scatter) == set(COMPONENTS)
-    assert rules.mishaps.band < rules.mishaps.least
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("inertia_share", "inertia_part", "inertia_part"),
-        ("dragging_brake: [brakes]", "dragging_brake: [brake]", "brakes"),
-        ("    over_rev: [engine]", "", "no row for over_rev"),
+        ("wears: [brakes]", "wears: [brake]", "brakes"),
+        ("    over_rev: {size: 1200, wears: [engine], strains: []}", "", "no row for over_rev"),
+        ("rise: 0.03", "rise: 0.3", "below mishaps.least"),
         ("tyres: 0.08, ", "", "no figure for tyres"),
         ("exponent: 6.6", "exponent: 0.5", "greater than or equal to 1"),
     ],
