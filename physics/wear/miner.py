@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from physics.wear.rainflow import Rainflow
+from physics.rainflow import Rainflow
 
 Array = npt.NDArray[np.float64]
 

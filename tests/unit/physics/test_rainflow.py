@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physics.wear.rainflow import Rainflow
+from physics.rainflow import Rainflow
 
 LOADS = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), max_size=80)
 

@@ -8,7 +8,7 @@ import numpy as np
 import rainflow
 from hypothesis import assume, given
 
-from tests.unit.physics.wear.test_rainflow import LOADS, counted
+from tests.unit.physics.test_rainflow import LOADS, counted
 
 
 @given(LOADS)
