@@ -8,12 +8,14 @@ from typing import Final
 import numpy as np
 
 from physics.rainflow import Rainflow
-from physics.signals import US_PER_S, FloatArray, Held, IntArray, align, at, clip, shifts
+from physics.signals import US_PER_S, FloatArray, Held, IntArray, align, at, clip, combine, shifts
 
 SN_EXPONENT: Final = 5.0  # of the cycles' range: as welds, springs and shafts have it
+N_PER_NM: Final = 2.0 * np.pi / 60.0 * 3.6  # from engine turns a minute per km/h to turns (in radians) per metre
 LEAST_KMH: Final = 20.0  # below, a clutch may slip
 IMPACT_G: Final = 0.3  # a reading so far off the middle of what is beside it is no manoeuvre
-IMPACT_LAG_US: Final = 50_000  # half the time that a knock lasts
+KNOCK_S: Final = 0.1  # how long a knock lasts
+IMPACT_LAG_US: Final = 50_000  # half of that
 IMPACT_GAP_S: Final = 0.1  # readings further apart than this show no impact
 IMPACT_APART_S: Final = 0.5  # readings closer than this are of one impact
 
@@ -38,10 +40,11 @@ def shock_features(
     """
     return {
         **_shift_shocks(whole, start_us, end_us),
-        **_impacts(lap["accel_lat_g"]),
+        **_impacts(lap["accel_lat_g"], distance_km),
         "lateral_fatigue_g": fatigue(lap["accel_lat_g"], distance_km),
         "long_fatigue_g": fatigue(lap["accel_long_g"], distance_km),
         "torque_fatigue_nm": fatigue(lap["torque_nm"], distance_km),
+        "drive_force_fatigue_n": fatigue(_drive_force(lap), distance_km),
     }
 
 
@@ -57,11 +60,24 @@ def fatigue(held: Held, distance_km: float) -> float:
     count = Rainflow()
     cycles = np.concatenate([count.add(held.value), count.open_ranges])
     turns = np.concatenate([np.ones(len(cycles) - len(count.open_ranges)), np.full(len(count.open_ranges), 0.5)])
-    top = float(cycles.max(initial=0.0))
-    if top == 0.0:
-        return 0.0
-    per_km = float(np.dot(turns, (cycles / top) ** SN_EXPONENT)) / distance_km
+    return _one_a_km(cycles, turns, distance_km)
+
+
+def _one_a_km(sizes: FloatArray, turns: FloatArray | float, distance_km: float) -> float:
+    """Size of the one a kilometre that does as much as all, by the S-N exponent."""
+    top = float(sizes.max(initial=0.0))
+    if top == 0.0 or not distance_km > 0.0:
+        return 0.0 if distance_km > 0.0 else np.nan
+    per_km = float(np.sum(turns * (sizes / top) ** SN_EXPONENT)) / distance_km
     return top * float(per_km ** (1.0 / SN_EXPONENT))
+
+
+def _drive_force(lap: Mapping[str, Held]) -> Held:
+    """Force of the engine at the tyres, N: its power over the road speed, by the gear, losses left out."""
+    per_kmh = _rpm_per_kmh(lap["gear"], lap["rpm"], lap["speed_kmh"])
+    per_m = lap["gear"].map(lambda gears: np.array([per_kmh.get(g, np.nan) for g in gears]) * N_PER_NM)
+    force = combine(np.multiply, lap["torque_nm"], per_m)
+    return Held(*(x[np.isfinite(force.value)] for x in (force.start_us, force.end_us, force.value)))
 
 
 def _shift_shocks(whole: Mapping[str, Held], start_us: int, end_us: int) -> Shocks:
@@ -108,14 +124,15 @@ def _greatest(values: FloatArray) -> float:
     return float(known.max()) if known.size else (np.nan if values.size else 0.0)
 
 
-def _impacts(lateral: Held) -> Shocks:
+def _impacts(lateral: Held, distance_km: float) -> Shocks:
     """Knocks that the body feels: readings of lateral acceleration off the middle of what is beside them.
 
     Along the road, shifts and the brakes knock as well.
     """
-    at_us, size = _knocks(lateral)
+    at_us, size, seconds = _knocks(lateral)
     if not at_us.size:
-        return {"impact_count": None, "impact_sum_g": np.nan, "impact_max_g": np.nan}
+        return {"impact_count": None, **dict.fromkeys(("impact_sum_g", "impact_max_g", "impact_fatigue_g"), np.nan)}
+    fatigue_g = _one_a_km(size, seconds / KNOCK_S, distance_km)  # by time: a knock read more often is still one
     at_us, size = at_us[size > IMPACT_G], size[size > IMPACT_G]
     first = np.diff(at_us, prepend=at_us.min(initial=0) - US_PER_S) > IMPACT_APART_S * US_PER_S
     peaks = np.maximum.reduceat(size, np.flatnonzero(first)) if size.size else size
@@ -123,11 +140,12 @@ def _impacts(lateral: Held) -> Shocks:
         "impact_count": int(first.sum()),
         "impact_sum_g": float(peaks.sum()),
         "impact_max_g": float(peaks.max(initial=0.0)),
+        "impact_fatigue_g": fatigue_g,
     }
 
 
-def _knocks(held: Held) -> tuple[IntArray, FloatArray]:
-    """How far each reading is off the middle of what was before and after it, g, and when.
+def _knocks(held: Held) -> tuple[IntArray, FloatArray, FloatArray]:
+    """When each reading was, how far it is off the middle of what was before and after it, g, and how long it holds, s.
 
     Before and after are a fixed time away, read between the readings, so that the rate of the channel matters little.
     Left out where readings are too far apart.
@@ -136,6 +154,6 @@ def _knocks(held: Held) -> tuple[IntArray, FloatArray]:
     near = np.diff(t_us) <= IMPACT_GAP_S * US_PER_S
     inside = np.flatnonzero(near[:-1] & near[1:]) + 1
     if not inside.size:
-        return t_us[:0], x[:0]
+        return t_us[:0], x[:0], x[:0]
     beside = sum(np.interp(t_us[inside] + lag, t_us, x) for lag in (-IMPACT_LAG_US, IMPACT_LAG_US))
-    return t_us[inside], np.abs(x[inside] - 0.5 * beside)
+    return t_us[inside], np.abs(x[inside] - 0.5 * beside), held.seconds[inside]

@@ -49,6 +49,7 @@ def stress_features(lap: Mapping[str, Held], rpm_limit: float) -> dict[str, floa
         "brake_temp_mean_c": stats(lap["brake_temp_c"]).mean,
         "brake_temp_braking_c": _mean(at["brake_temp_c"], braked),
         "lateral_work_g2": _mean(at["accel_lat_g"] ** 2, way_m),
+        "grip_work_g2": _mean(at["accel_lat_g"] ** 2 + along**2, way_m),
         "drive_work_g2": _mean(np.maximum(along, 0.0) ** 2, way_m),
         "brake_work_g2": _mean(np.minimum(along, 0.0) ** 2, way_m),
         **_rpm(lap["rpm"], rpm_limit),

@@ -25,7 +25,7 @@ def test_every_mishap_names_components_and_every_component_scatters() -> None:
         ("inertia_share", "inertia_part", "inertia_part"),
         ("wears: [brakes]", "wears: [brake]", "brakes"),
         ("    over_rev: {size: 1200, wears: [engine], strains: []}", "", "no row for over_rev"),
-        ("rise: 0.03", "rise: 0.3", "below mishaps.least"),
+        ("rise: 0.02", "rise: 0.2", "below mishaps.least"),
         ("tyres: 0.08, ", "", "no figure for tyres"),
         ("exponent: 6.6", "exponent: 0.5", "greater than or equal to 1"),
     ],

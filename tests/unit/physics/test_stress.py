@@ -36,6 +36,7 @@ def test_a_steady_drive() -> None:
     known = {
         "distance_km": 3.0, "brake_load_bar": 10.0, "brake_rear_load_bar": 8.0, "brake_power_rms": 1_800.0,
         "brake_temp_mean_c": 300.0, "brake_temp_braking_c": 300.0, "lateral_work_g2": 2.25, "drive_work_g2": 0.25,
+        "grip_work_g2": 2.5,
         "brake_work_g2": 0.0, "rpm_share_mid": 1.0, "rpm_share_high": 0.0, "rpm_power_mean": 6_000.0,
         "over_rev_rpm_s": 0.0, "over_rev_peak_rpm": 0.0, "throttle_rpm_mean": 3_000.0, "torque_power_mean_nm": 200.0,
         "engine_temp_mean_c": 110.0, "engine_heat_factor": 4.0, "lateral_fatigue_g": 0.0, "impact_count": 0,
@@ -75,6 +76,10 @@ def test_shifts_change_the_engine_speed_by_the_gears() -> None:
     assert (lap["downshift_count"], lap["skipped_gear_count"]) == (1, 1)
     assert lap["downshift_rpm_max"] == pytest.approx(120.0 * (58 - 34))
     assert lap["shift_rpm_sum"] == pytest.approx(120.0 * (58 - 34 + 47 - 34))
+    torque = np.where(ELAPSED % 10.0 < 5.0, 0.0, 200.0)
+    pulled = features(gear=constant(3.0), speed_kmh=constant(120.0), rpm=constant(6_000.0), torque_nm=torque)
+    force_n = 200.0 * (6_000.0 * 2 * np.pi / 60) / (120.0 / 3.6)
+    assert pulled["drive_force_fatigue_n"] == pytest.approx(force_n * (6.0 / 2.0) ** 0.2, rel=0.03)
     assert features(gear=constant(3.0), speed_kmh=constant(120.0), rpm=constant(5_640.0))["downshift_rpm_max"] == 0.0
 
 

@@ -109,7 +109,8 @@ def planted(kind: MishapKind, track: str) -> list[PlantedMishap]:
     for car in range(4):
         own = lap(clean, 2, car)
         fastest = float(own["lap_distance_m"][int(own["speed_kmh"].arg_max() or 0)])
-        out.append(mishap(kind, places.get(kind, fastest * 0.995), size, car + 1))
+        along_road = fastest * clean.track.length_m / clean.course(clean.cars[car]).length_m
+        out.append(mishap(kind, places.get(kind, along_road), size, car + 1))
     return out
 
 
