@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from physics.rainflow import Rainflow
-from physics.signals import US_PER_S, FloatArray, Held, IntArray, align, at, clip, combine, shifts
+from physics.signals import US_PER_S, FloatArray, Held, IntArray, align, at, combine, shifts
 
 SN_EXPONENT: Final = 5.0  # of the cycles' range: as welds, springs and shafts have it
 N_PER_NM: Final = 2.0 * np.pi / 60.0 * 3.6  # from engine turns a minute per km/h to turns (in radians) per metre
@@ -39,7 +39,7 @@ def shock_features(
         show what is counted.
     """
     return {
-        **_shift_shocks(whole, start_us, end_us),
+        **_shift_shocks(lap, whole, start_us, end_us),
         **_impacts(lap["accel_lat_g"], distance_km),
         "lateral_fatigue_g": fatigue(lap["accel_lat_g"], distance_km),
         "long_fatigue_g": fatigue(lap["accel_long_g"], distance_km),
@@ -80,7 +80,7 @@ def _drive_force(lap: Mapping[str, Held]) -> Held:
     return Held(*(x[np.isfinite(force.value)] for x in (force.start_us, force.end_us, force.value)))
 
 
-def _shift_shocks(whole: Mapping[str, Held], start_us: int, end_us: int) -> Shocks:
+def _shift_shocks(lap: Mapping[str, Held], whole: Mapping[str, Held], start_us: int, end_us: int) -> Shocks:
     """Shifts down, those over more than one gear, and how far they and all shifts change the engine's speed.
 
     The change is that of the gears at the road speed of the shift, from what each gear makes of a road speed elsewhere
@@ -88,13 +88,13 @@ def _shift_shocks(whole: Mapping[str, Held], start_us: int, end_us: int) -> Shoc
     engage a little later, when they are slower, and so less hard than this says.
     """
     gear = whole["gear"]
-    if clip(gear, start_us, end_us).value.size == 0:
+    if lap["gear"].value.size == 0:
         counts = dict.fromkeys(("downshift_count", "skipped_gear_count"))
         return {**counts, **dict.fromkeys(("shift_rpm_sum", "downshift_rpm_max"), np.nan)}
     changes = shifts(gear)
     inside = (changes.at_us > start_us) & (changes.at_us <= end_us)
     down = changes.after < changes.before
-    per_kmh = _rpm_per_kmh(gear, whole["rpm"], whole["speed_kmh"])
+    per_kmh = _rpm_per_kmh(lap["gear"], lap["rpm"], lap["speed_kmh"])
     speed = at(whole["speed_kmh"], changes.at_us)
     before, after = (
         speed * np.array([per_kmh.get(g, np.nan) for g in gears]) for gears in (changes.before, changes.after)

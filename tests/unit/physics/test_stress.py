@@ -83,6 +83,17 @@ def test_shifts_change_the_engine_speed_by_the_gears() -> None:
     assert features(gear=constant(3.0), speed_kmh=constant(120.0), rpm=constant(5_640.0))["downshift_rpm_max"] == 0.0
 
 
+def test_a_lap_depends_on_the_second_beside_it_at_most() -> None:
+    """What gold reads of a lap's neighbours; whatever else a car did is not the lap's."""
+    rng = np.random.default_rng(4)
+    channels = {name: rng.uniform(1.0, 5.0, T.size) for name in LAP_CHANNELS}
+    channels["gear"] = np.repeat(rng.integers(2, 5, T.size // 40 + 1), 40)[: T.size].astype(float)
+    channels["speed_kmh"] += 100.0
+    near = (ELAPSED >= 19.0) & (ELAPSED <= 41.0)
+    cut = lap_features(T[near], {name: values[near] for name, values in channels.items()}, T[0] + 20, T[0] + 40)
+    assert repr(cut) == repr(lap_features(T, channels, T[0] + 20, T[0] + 40))
+
+
 def test_a_knock_is_told_from_a_corner() -> None:
     corner = 1.2 * np.sin(2 * np.pi * ELAPSED / 6.0)
     knocks = np.zeros(T.size)
