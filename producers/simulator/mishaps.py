@@ -42,6 +42,26 @@ class _Act:
     def size(self) -> float:
         return self.planted.size
 
+    @property
+    def to_m(self) -> float:
+        return self.from_m + KERB_M if self.planted.kind == "kerb_strike" else self.lap_end_m
+
+
+class _Places:
+    """Where acts may strike, looked up for all of them at once."""
+
+    def __init__(self, acts: Sequence[_Act]) -> None:
+        self.acts = acts
+        self._car = np.array([act.car for act in acts], np.intp)
+        self._from_m, self._to_m = (np.array([getattr(act, side) for act in acts]) for side in ("from_m", "to_m"))
+
+    def due(self, distance_m: Array) -> list[_Act]:
+        """Acts whose car is where they strike."""
+        if not self.acts:
+            return []
+        at = distance_m[self._car]
+        return [self.acts[int(i)] for i in np.flatnonzero((at >= self._from_m) & (at < self._to_m))]
+
 
 class Mishaps:
     """All mishaps of a session; remembers which have struck.
@@ -70,8 +90,9 @@ class Mishaps:
     ) -> None:
         cars = len(line_m)
         acts = [act for each in planted for act in _acts(each, line_m, centre_m, laps)]
-        self._by_place = [act for act in acts if act.planted.kind in ("dragging_brake", "kerb_strike")]
-        self._by_gear = [act for act in acts if act not in self._by_place]
+        by_place = ("dragging_brake", "kerb_strike")
+        self._by_place = _Places([act for act in acts if act.planted.kind in by_place])
+        self._by_gear = _Places([act for act in acts if act.planted.kind not in by_place])
         self._n_per_bar, self._dt_s, self._cars = front_n_per_bar, dt_s, cars
         self._wrong_s, self._old_gear = np.zeros(cars), np.zeros(cars, np.int64)
         self._flare_rpm, self._over = np.zeros(cars), np.zeros(cars, np.bool_)
@@ -79,15 +100,13 @@ class Mishaps:
     def strike(self, distance_m: Array) -> tuple[Array, Array]:
         """Force of brakes that drag, N, and height of the kerb under the left wheels, m; shapes (cars,)."""
         stuck_n, kerb_m = np.zeros(self._cars), np.zeros(self._cars)
-        for act in self._by_place:
-            past = distance_m[act.car] - act.from_m
-            if act.planted.kind == "dragging_brake" and 0.0 <= past < act.lap_end_m - act.from_m:
-                stuck_n[act.car] += act.size * self._n_per_bar
-            elif act.planted.kind == "kerb_strike" and 0.0 <= past < KERB_M:
-                kerb_m[act.car] += act.size / 1000.0 * np.sin(np.pi * _HUMPS * past / KERB_M) ** 2
-            else:
-                continue
+        for act in self._by_place.due(distance_m):
             act.done = True
+            if act.planted.kind == "dragging_brake":
+                stuck_n[act.car] += act.size * self._n_per_bar
+            else:
+                past = distance_m[act.car] - act.from_m
+                kerb_m[act.car] += act.size / 1000.0 * np.sin(np.pi * _HUMPS * past / KERB_M) ** 2
         return stuck_n, kerb_m
 
     def gear_taken(self, distance_m: Array, gear: Ints, wanted: Ints) -> Ints:
@@ -101,9 +120,9 @@ class Mishaps:
         back = (self._wrong_s > 0) & (self._wrong_s <= self._dt_s)
         taken = np.where(self._wrong_s > 0, np.where(back, self._old_gear, gear), wanted)
         self._wrong_s = np.maximum(self._wrong_s - self._dt_s, 0.0)
-        for act in self._by_gear:
+        for act in self._by_gear.due(distance_m):
             car, kind = act.car, act.planted.kind
-            if act.done or not act.from_m <= distance_m[car] < act.lap_end_m:
+            if act.done:
                 continue
             if kind == "missed_downshift" and gear[car] > 0:
                 self._old_gear[car], self._wrong_s[car] = gear[car], _WRONG_GEAR_S
@@ -139,7 +158,7 @@ class Mishaps:
         return [
             f"{act.planted.kind} at {act.planted.at_m:g} m did not come about in lap {act.lap} of car {act.car + 1}: "
             f"{_NEEDS[act.planted.kind]}"
-            for act in [*self._by_place, *self._by_gear]
+            for act in [*self._by_place.acts, *self._by_gear.acts]
             if not act.done and act.lap_end_m <= distance_m[act.car]
         ]
 
