@@ -77,7 +77,8 @@ def _drive_force(lap: Mapping[str, Held]) -> Held:
     per_kmh = _rpm_per_kmh(lap["gear"], lap["rpm"], lap["speed_kmh"])
     per_m = lap["gear"].map(lambda gears: np.array([per_kmh.get(g, np.nan) for g in gears]) * N_PER_NM)
     force = combine(np.multiply, lap["torque_nm"], per_m)
-    return Held(*(x[np.isfinite(force.value)] for x in (force.start_us, force.end_us, force.value)))
+    known = np.isfinite(force.value)
+    return Held(force.start_us[known], force.end_us[known], force.value[known])
 
 
 def _shift_shocks(lap: Mapping[str, Held], whole: Mapping[str, Held], start_us: int, end_us: int) -> Shocks:
