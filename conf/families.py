@@ -9,13 +9,14 @@ class Family(BaseModel):
     """One topic and its way into silver.
 
     Attributes:
-        name: ``telemetry``, ``timing``, ``race`` or ``environment``.
+        name: ``telemetry``, ``timing``, ``race``, ``environment`` or ``truth``.
         topic: Kafka topic.
         bronze: Table of the messages as they came.
         bronze_query: Streaming query that fills it.
-        silver_query: Streaming query that promotes it.
+        silver_query: Streaming query that promotes it; empty where nothing does.
         events: Forms of message, by the name of their contract less ``event.``.
-        tables: Silver tables made of it, in the order they are written; the last one's transaction ends a batch.
+        tables: Silver tables made of it, in the order they are written; the last one's transaction ends a batch. None
+            where it stays in bronze.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +53,14 @@ TIMING = _family(
 RACE = _family("race", ("result.v1", "field.v1"), ("silver.result_lines", "silver.field_state"))
 ENVIRONMENT = _family("environment", ("weather.v1",), ("silver.environment",))
 
-FAMILIES = (TELEMETRY, TIMING, RACE, ENVIRONMENT)
+TRUTH = Family(
+    name="truth", topic="truth.raw", bronze="bronze.truth_events", bronze_query="bronze_truth", silver_query="",
+    events=("truth.v1",), tables=(),
+)  # fmt: skip
+"""Labels of simulated wear: kept in bronze for training and tests, promoted nowhere, so no feature can see them."""
+
+PROMOTED = (TELEMETRY, TIMING, RACE, ENVIRONMENT)
+"""Those whose messages silver takes in; the balance accounts for every unit of theirs."""
+FAMILIES = (*PROMOTED, TRUTH)
 EVENT_FAMILIES = (TIMING, RACE, ENVIRONMENT)
 """Those whose messages hold one event each: a unit is a message."""

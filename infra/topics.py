@@ -14,7 +14,7 @@ MAX_MESSAGE_BYTES = 17 * 1024 * 1024
 """16 MiB of value, and room for the key, the headers and the batch around them."""
 
 RAW = "telemetry.raw"
-SINGLE_PARTITION = ("timing.raw", "race.raw", "environment.raw", "telemetry.dlq")
+SINGLE_PARTITION = ("timing.raw", "race.raw", "environment.raw", "truth.raw", "telemetry.dlq")
 """Few messages, and their order across vehicles is worth keeping."""
 
 TOPIC_CONFIG = {

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from physics.shocks import shock_features
 from physics.signals import (
     MAX_AGE_S,
     US_PER_S,
@@ -30,9 +31,11 @@ from physics.signals import (
     stats,
     to_us,
 )
-from physics.windows import hold_channels, power_factor, sample_instants
+from physics.stress import stress_features
+from physics.windows import CHANNELS, hold_channels, power_factor, sample_instants
 
-FEATURE_VERSION: Final = 1
+FEATURE_VERSION: Final = 2
+LAP_CHANNELS: Final = (*CHANNELS, "brake_rear_bar", "torque_nm")
 MEAN_EPS: Final = 1e-6  # below this mean a ratio to it is undefined (BX3)
 DOWNSHIFT_S: Final = 0.5
 
@@ -106,16 +109,19 @@ def lap_features(
     end = int(t_us.max()) if end_s is None else int(to_us(end_s)[0])
     if end < start:
         raise ValueError(f"the lap ends at {end / US_PER_S} s, before its start at {start / US_PER_S} s: check end_s")
-    whole = hold_channels(t_us, channels, max_age_s)
+    whole = hold_channels(t_us, channels, max_age_s, LAP_CHANNELS)
     lap = {name: clip(signal, start, end) for name, signal in whole.items()}
     duration = (end - start) / US_PER_S
     instants = sample_instants(t_us, channels)
+    stress = stress_features(lap, limits.rpm_limit)
     return {
         **_statistics(lap),
         **_delta_counts(whole, start, end, thresholds),
         **_engine(lap, whole, start, end, limits),
         **_loads(lap),
         **_shares(lap, limits),
+        **stress,
+        **shock_features(lap, whole, start, end, float(stress["distance_km"] or np.nan)),
         "telemetry_duration_s": duration,
         "sample_count": int(np.count_nonzero((instants >= start) & (instants <= end))),
         "coverage": float(lap["speed_kmh"].seconds.sum()) / duration if duration > 0 else np.nan,

@@ -24,7 +24,14 @@ def fuel_rate_kgps(indicated_torque_nm: Array, rpm: Array, efficiency: float) ->
 
 
 def engine_temperature_c(
-    thermal: ThermalSpec, fuel_kgps: Array, speed_mps: Array, *, dt_s: float, ambient_c: float, start_c: Array
+    thermal: ThermalSpec,
+    fuel_kgps: Array,
+    speed_mps: Array,
+    *,
+    dt_s: float,
+    ambient_c: float,
+    start_c: Array,
+    cooling: Array | float = 1.0,
 ) -> Array:
     """Coolant temperature ``C dT/dt = q m_fuel - o(T) UA(v) (T - T_air)`` with a thermostat ``o`` from 0.05 to 1.
 
@@ -35,9 +42,11 @@ def engine_temperature_c(
         dt_s: Time step.
         ambient_c: Air temperature.
         start_c: Temperature at the first step, shape (cars,).
+        cooling: The radiator's cooling as a multiple of the vehicle's, shape (cars,).
     """
     heat = thermal.coolant_share * FUEL_J_PER_KG * fuel_kgps * (dt_s / thermal.engine_j_per_k)
     cool = (thermal.radiator_w_per_k + thermal.radiator_w_per_k_per_mps * speed_mps) * (dt_s / thermal.engine_j_per_k)
+    cool = cool * cooling
     span = thermal.thermostat_open_c - thermal.thermostat_opens_c
     out, now = np.empty_like(heat), np.array(start_c, dtype=float)
     for i in range(len(heat)):

@@ -6,6 +6,7 @@ samples inside ``(end - window_s - max_age_s, end]``, to the last bit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -35,14 +36,16 @@ CHANNELS: Final = (
 )
 
 
-def hold_channels(t_us: IntArray, channels: Channels, max_age_s: float = MAX_AGE_S) -> dict[str, Held]:
-    """Hold each of ``CHANNELS``; one that is absent is empty.
+def hold_channels(
+    t_us: IntArray, channels: Channels, max_age_s: float = MAX_AGE_S, names: Sequence[str] = CHANNELS
+) -> dict[str, Held]:
+    """Hold each of ``names``; one that is absent is empty.
 
     Raises:
         ValueError: If a channel's shape is not that of ``t_us``; the message names the channel.
     """
     held = {}
-    for name in CHANNELS:
+    for name in names:
         try:
             held[name] = hold(t_us, channels.get(name, np.full(t_us.shape, np.nan)), max_age_s)
         except ValueError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
-from conf.families import EVENT_FAMILIES, FAMILIES, TELEMETRY, Family
+from conf.families import EVENT_FAMILIES, PROMOTED, TELEMETRY, Family
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver import clock_offsets, restating, takeover
@@ -77,7 +77,7 @@ def finish(lake: Lake, run: JobRun) -> None:
 JOB = Job(
     NAME,
     __doc__ or "",
-    tuple(family.bronze for family in FAMILIES),
+    tuple(family.bronze for family in PROMOTED),
     OUTPUTS,
     lambda lake, ends, trigger: start_all(lake, ends.run, trigger),
     finish,

@@ -20,7 +20,7 @@ from medallion.io import Lake
 from medallion.keys import LapKey, of_laps, of_vehicle, sessions_of
 from medallion.silver import telemetry
 from medallion.writing import replace_part
-from physics.lap_features import lap_features
+from physics.lap_features import LAP_CHANNELS, lap_features
 
 TABLE = "gold.lap_features"
 # A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on
@@ -125,7 +125,9 @@ def _of_lap(lap: TimedLap, rows: pd.DataFrame, weather: Weather) -> dict[str, An
     if own.empty:
         return None
     return {
-        **lap_features(near["t_us"].to_numpy(np.int64) / 1e6, channel_arrays(near), start / 1e6, end / 1e6),
+        **lap_features(
+            near["t_us"].to_numpy(np.int64) / 1e6, channel_arrays(near, LAP_CHANNELS), start / 1e6, end / 1e6
+        ),
         "lap_number": lap.key.lap_number,
         "lap_start_ts": pd.Timestamp(start, unit="us"),
         "lap_end_ts": pd.Timestamp(end, unit="us"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.contract import Column, Contract
+from physics.lap_features import LAP_CHANNELS
 from physics.windows import CHANNELS
 
 VEHICLE = ["session_id", "vehicle_id"]
@@ -21,7 +22,7 @@ _STAMPS = ("run_id", "updated_ts")  # added by Spark, not by the feature functio
 
 def inputs(silver: DataFrame) -> DataFrame:
     """The columns that features need: ``t_us``, the channels as doubles, and the row's attributes."""
-    channels = [F.col(c).cast("double").alias(c) for c in CHANNELS]
+    channels = [F.col(c).cast("double").alias(c) for c in LAP_CHANNELS]
     order = F.unix_micros("event_ts").alias("t_us")
     return silver.select(*VEHICLE, order, "ecu_seq", *channels, *EXTRAS)
 
@@ -31,9 +32,11 @@ def ordered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
 
 
-def channel_arrays(frame: pd.DataFrame) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Channel arrays of :mod:`physics.windows`, NaN where a row has no value."""
-    return {c: frame[c].to_numpy(np.float64, na_value=np.nan) for c in CHANNELS}
+def channel_arrays(
+    frame: pd.DataFrame, names: Sequence[str] = CHANNELS
+) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    """Channel arrays, those of :mod:`physics.windows` unless others are named; NaN where a row has no value."""
+    return {c: frame[c].to_numpy(np.float64, na_value=np.nan) for c in names}
 
 
 def last_known(values: pd.Series) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from conf.families import FAMILIES, Family
+from conf.families import PROMOTED, Family
 from medallion.io import Lake
 
 RECONCILIATION = "ops.reconciliation"
@@ -103,7 +103,7 @@ class Generations:
         known = ", ".join(f"'{r.tp}'" for r in levels) or "''"
         place = "concat_ws('-', bronze_topic, bronze_partition)"
         behind = [f"({place} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
-        others = ", ".join(f"'{f.topic}'" for f in FAMILIES if f != self.family)
+        others = ", ".join(f"'{f.topic}'" for f in PROMOTED if f != self.family)
         where = f"bronze_topic NOT IN ({others}) AND ({' OR '.join([f'{place} NOT IN ({known})', *behind])})"
         for table, step in ((QUARANTINE, "quarantine"), (CONFLICTS, "conflicts")):
             mine = self.lake.last_txn(table, f"{query}:{step}")

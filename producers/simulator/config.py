@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from conf.wear import MishapKind
 from producers.simulator.drivers import PROFILE_NAMES, ProfileName
 
 LOST_LAP = 32768
@@ -128,6 +129,48 @@ class PlantedMistake(BaseModel):
     lap: int | None = Field(None, ge=1)
 
 
+MISHAP_SIZES: dict[MishapKind, tuple[str, float]] = {
+    "dragging_brake": ("bar at the front axle", 20.0),
+    "missed_downshift": ("gears too low", 3.0),
+    "kerb_strike": ("mm of height", 150.0),
+    "over_rev": ("1/min over the limiter", 3_000.0),
+}
+"""What the size of a mishap is, and the most it can be."""
+
+
+class PlantedMishap(BaseModel):
+    """Something that goes wrong with a car on purpose, to see which components wear.
+
+    Attributes:
+        kind: ``dragging_brake``: the front pads stay pressed to the end of the lap; ``missed_downshift``: the driver
+            takes a gear too low, and the old one half a second later; ``kerb_strike``: the left wheels run over a kerb;
+            ``over_rev``: the next upshift is missed and the engine flares.
+        at_m: Where, in metres from the line along the centre line.
+        size: How much, see :data:`MISHAP_SIZES`.
+        car: Place of the car in the grid, from 1.
+        lap: Lap, from 1; every lap if left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: MishapKind
+    at_m: float = Field(ge=0.0)
+    size: float = Field(gt=0.0)
+    car: int = Field(1, ge=1)
+    lap: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _size_can_be(self) -> Self:
+        unit, most = MISHAP_SIZES[self.kind]
+        if self.size > most:
+            raise ValueError(f"{self.kind} of {self.size:g} {unit}: at most {most:g}")
+        if self.kind == "missed_downshift" and self.size != int(self.size):
+            raise ValueError(f"{self.kind} of {self.size:g} {unit}: a whole number")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.at_m:g}:{self.size:g}"
+
+
 class SimulatorConfig(BaseModel):
     """One session of simulated cars.
 
@@ -146,6 +189,8 @@ class SimulatorConfig(BaseModel):
             of day is in its time zone.
         race: What happens in the race; needs ``n_laps``.
         mistakes: Mistakes that drivers make on purpose.
+        mishaps: What goes wrong with cars on purpose.
+        setups: Whether all cars are set up alike, or each its own way within the bounds of ``conf/wear.yaml``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -165,6 +210,8 @@ class SimulatorConfig(BaseModel):
     faults: FaultConfig = Field(default_factory=FaultConfig)
     race: RaceConfig = Field(default_factory=RaceConfig)
     mistakes: tuple[PlantedMistake, ...] = ()
+    mishaps: tuple[PlantedMishap, ...] = ()
+    setups: Literal["alike", "varied"] = "alike"
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -184,10 +231,12 @@ class SimulatorConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _mistakes_are_someones(self) -> Self:
-        for mistake in self.mistakes:
-            if mistake.car > self.n_cars:
-                raise ValueError(f"mistakes: car {mistake.car} of a grid of {self.n_cars}")
-            if mistake.lap is not None and self.n_laps is not None and mistake.lap > self.n_laps:
-                raise ValueError(f"mistakes: lap {mistake.lap} of {self.n_laps}")
+    def _planted_is_someones(self) -> Self:
+        every: list[tuple[str, PlantedMistake | PlantedMishap]] = [("mistakes", each) for each in self.mistakes]
+        every += [("mishaps", each) for each in self.mishaps]
+        for name, planted in every:
+            if planted.car > self.n_cars:
+                raise ValueError(f"{name}: car {planted.car} of a grid of {self.n_cars}")
+            if planted.lap is not None and self.n_laps is not None and planted.lap > self.n_laps:
+                raise ValueError(f"{name}: lap {planted.lap} of {self.n_laps}")
         return self

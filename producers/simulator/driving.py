@@ -17,6 +17,7 @@ from physics.envelope import grip_left_n
 from physics.vehicle import GRAVITY_MPS2, Vehicle
 from producers.simulator.drivers import Style
 from producers.simulator.limits import SpeedLimits
+from producers.simulator.mishaps import Mishaps
 from producers.simulator.road import Road
 
 Array = npt.NDArray[np.float64]
@@ -43,6 +44,9 @@ class Trace:
         clutch_open: True while a shift cuts the drive.
         scrub_n: Drag of tyres that were asked for more than their grip.
         lateral_mps2: Acceleration across the road; a car too fast for its line runs wide at what the grip gives.
+        stuck_n: Force of brakes that drag, at the tyres.
+        kerb_m: Height of the kerb under the left wheels.
+        flare_rpm: Engine speed that is not the gearbox's.
     """
 
     dt_s: float
@@ -57,6 +61,9 @@ class Trace:
     clutch_open: npt.NDArray[np.bool_]
     scrub_n: Array
     lateral_mps2: Array
+    stuck_n: Array
+    kerb_m: Array
+    flare_rpm: Array
 
 
 class Drive:
@@ -69,6 +76,8 @@ class Drive:
         dt_s: Time step.
         rng: Source of the unsteadiness of the feet.
         limits: What flags and the pit lane allow; ``None`` where there is nothing to heed.
+        final_drive: Final drive of each car as a multiple of the vehicle's, shape (cars,).
+        mishaps: What goes wrong; ``None`` where nothing does.
     """
 
     def __init__(
@@ -79,10 +88,13 @@ class Drive:
         dt_s: float,
         rng: np.random.Generator,
         limits: SpeedLimits | None = None,
+        *,
+        final_drive: Array | float = 1.0,
+        mishaps: Mishaps | None = None,
     ) -> None:
         self.vehicle, self.road, self.dt_s, self._rng = vehicle, road, dt_s, rng
         self._limits, self._least_mps = limits, _LEAST_MPS if limits is None else 0.0
-        self._style = style
+        self._style, self._final, self._mishaps = style, final_drive, mishaps
         self.cars, total = road.target_mps.shape
         self._total, self._laps = total, total // road.points
         self._target, self._slope = road.target_mps.ravel(), np.clip(road.slope_mps2, -20.0, 6.0).ravel()
@@ -104,7 +116,7 @@ class Drive:
     def run(self, steps: int) -> Trace:
         """Drive on for a number of steps."""
         record: dict[str, Any] = {
-            name: np.empty((steps, self.cars)) for name in Trace.__dataclass_fields__ if name != "dt_s"
+            name: np.zeros((steps, self.cars)) for name in Trace.__dataclass_fields__ if name != "dt_s"
         }
         record["gear"] = np.empty((steps, self.cars), np.int64)
         record["clutch_open"] = np.empty((steps, self.cars), np.bool_)
@@ -167,10 +179,13 @@ class Drive:
 
         speed2 = v * v
         resistance = car.drag_kgpm * speed2 + car.rolling_n
+        if self._mishaps is not None:
+            record["stuck_n"][i], record["kerb_m"][i] = self._mishaps.strike(s)
+            resistance = resistance + record["stuck_n"][i]
         bend = self._bend_at(s)
-        rpm, open_share = self._shift(v)
+        rpm, open_share, record["flare_rpm"][i] = self._shift(v)
         full, drag = car.engine_torque_nm(rpm)
-        lever = car.newton_per_nm[self._gear]
+        lever = car.newton_per_nm[self._gear] * self._final
         efficiency = car.spec.driveline_efficiency
         least = -drag * lever / efficiency
         span = full * lever * efficiency - least
@@ -232,21 +247,29 @@ class Drive:
         left = np.sqrt(np.maximum(grip * grip - (along_n - scrub) ** 2, 0.0))
         return scrub, np.minimum(np.maximum(asked, -left), left)
 
-    def _shift(self, v: Array) -> tuple[Array, Array]:
-        """Shift where the driver would; return engine speed and how much of a shift is left (1 to 0)."""
-        car, engine, gear = self.vehicle, self.vehicle.spec.engine, self._gear
-        per_mps, top = car.rpm_per_mps, len(car.rpm_per_mps) - 1
-        rpm = v * per_mps[gear]
+    def _shift(self, v: Array) -> tuple[Array, Array, Array | float]:
+        """Shift where the driver would; return engine speed, how much of a shift is left (1 to 0), and the flare."""
+        engine, gear, mishaps = self.vehicle.spec.engine, self._gear, self._mishaps
+        per_mps, final = self.vehicle.rpm_per_mps, self._final
+        top = len(per_mps) - 1
+        rpm = v * (per_mps[gear] * final)
         ready = self._since_shift > self._now.shift_s + _HOLD_S
         up = ready & (rpm > self._up_rpm) & (gear < top) & (self._brake <= 0.0)
         lower = np.maximum(gear - 1, 0)
-        down = ready & (rpm < self._down_rpm) & (gear > 0) & (v * per_mps[lower] < 0.92 * self._up_rpm)
-        moved = up | down
+        down = ready & (rpm < self._down_rpm) & (gear > 0) & (v * (per_mps[lower] * final) < 0.92 * self._up_rpm)
+        taken = gear + up - down
+        if mishaps is not None:
+            taken = mishaps.gear_taken(self.distance_m, gear, taken)
+        moved = taken != gear
         if moved.any():
             self._gear_before = np.where(moved, gear, self._gear_before)
-            self._gear = gear + up - down
+            self._gear = taken
             self._since_shift = np.where(moved, 0.0, self._since_shift)
-        left = np.maximum(1.0 - self._since_shift / self._now.shift_s, 0.0)
-        ratio = per_mps[self._gear]
-        rpm = v * (ratio + (per_mps[self._gear_before] - ratio) * left)
-        return np.minimum(np.maximum(rpm, engine.idle_rpm), engine.limiter_rpm), left
+        shift_s = self._now.shift_s if mishaps is None else mishaps.shift_s(self._now.shift_s)
+        left = np.maximum(1.0 - self._since_shift / shift_s, 0.0)
+        ratio = per_mps[self._gear] * final
+        rpm = np.maximum(v * (ratio + (per_mps[self._gear_before] * final - ratio) * left), engine.idle_rpm)
+        if mishaps is None:
+            return np.minimum(rpm, engine.limiter_rpm), left, 0.0
+        rpm, flare = mishaps.rev(rpm, left, engine.limiter_rpm)
+        return rpm, left, flare

@@ -1,8 +1,8 @@
-"""``race_events``: all that a race's timing system, stewards and weather station send besides the cars' telemetry."""
+"""All that is sent besides the cars' telemetry: what a race's timing, stewards and weather say, and the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from typing import Any
@@ -16,10 +16,13 @@ from producers.simulator.sheets import field_row, result_rows, sector_rows
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.standings import crossings, places, result
 from producers.simulator.timing import official_timing
+from producers.simulator.truth import truth_rows
 from producers.simulator.weather import weather_rows
 
 KINDS = ("lap_start", "lap_end", "lap_time", "sector_times", "field", "result", "weather")
-"""What is sent; each has a contract ``event.<kind>.v1``, which says its topic and type."""
+"""What a race sends; each has a contract ``event.<kind>.v1``, which says its topic and type."""
+TRUTH_KIND = "truth"
+"""What is sent of wear, where it is asked for: labels, on a topic of their own."""
 
 _PUBLISHED_US = 500_000  # after the crossing the official timing shows a lap
 _PROVISIONAL_US, _OFFICIAL_US = 10_000_000, 30_000_000  # after the last car
@@ -37,7 +40,7 @@ class Event:
             weather.
         payload: JSON object with the fields of the contract.
         event_type: ``ce_type``.
-        event_id: ``ce_id``, ``<session_id>:race:<n>``.
+        event_id: ``ce_id``, ``<session_id>:race:<n>``, of the truth ``<session_id>:truth:<n>``.
         time_us: When it is sent, true UTC in microseconds, on the scale of :attr:`Frame.arrival_us`.
     """
 
@@ -58,24 +61,20 @@ def race_events(simulator: VehicleSimulator) -> Iterator[Event]:
     Raises:
         ValueError: If the session has a set duration instead, or the track does not have three sectors.
     """
-    session = simulator.settings.session_id
-    contracts = {kind: load_contract(f"event.{kind}.v1").properties for kind in KINDS}
-    notices = sorted(_notices(simulator), key=lambda notice: notice[0])
-    for number, (time_us, kind, payload) in enumerate(notices):
-        properties = contracts[kind]
-        yield Event(
-            properties["topic"],
-            _key(session, payload),
-            orjson.dumps(payload),
-            properties["ce_type"],
-            f"{session}:race:{number}",
-            time_us,
-        )
+    return _events(simulator, _notices(simulator), "race")
 
 
-def messages(simulator: VehicleSimulator, *, race: bool) -> Iterator[Frame | Event]:
-    """Frames, and with ``race`` the race's events among them, in order of arrival."""
-    return merge(simulator.frames(), race_events(simulator) if race else (), key=due_us)
+def truth_events(simulator: VehicleSimulator) -> Iterator[Event]:
+    """What each lap did to each component of each car, in order of time."""
+    rows = (row for car in simulator.cars for row in truth_rows(simulator, car))
+    return _events(simulator, ((row["time_us"], TRUTH_KIND, row) for row in rows), TRUTH_KIND)
+
+
+def messages(simulator: VehicleSimulator, *, race: bool, truth: bool = False) -> Iterator[Frame | Event]:
+    """Frames, and with ``race`` the race's events, with ``truth`` the labels among them, in order of arrival."""
+    besides = [race_events(simulator)] if race else []
+    besides += [truth_events(simulator)] if truth else []
+    return merge(simulator.frames(), *besides, key=due_us)
 
 
 def due_us(message: Frame | Event) -> int:
@@ -86,6 +85,26 @@ def due_us(message: Frame | Event) -> int:
 def race_topics() -> tuple[str, ...]:
     """Topics that a race's events go to."""
     return tuple(sorted({load_contract(f"event.{kind}.v1").properties["topic"] for kind in KINDS}))
+
+
+def truth_topic() -> str:
+    """Topic that the truth goes to, and nothing else."""
+    return load_contract(f"event.{TRUTH_KIND}.v1").properties["topic"]
+
+
+def _events(simulator: VehicleSimulator, notices: Iterable[_Notice], numbered: str) -> Iterator[Event]:
+    session = simulator.settings.session_id
+    contracts = {kind: load_contract(f"event.{kind}.v1").properties for kind in (*KINDS, TRUTH_KIND)}
+    for number, (time_us, kind, payload) in enumerate(sorted(notices, key=lambda notice: notice[0])):
+        properties = contracts[kind]
+        yield Event(
+            properties["topic"],
+            _key(session, payload),
+            orjson.dumps(payload),
+            properties["ce_type"],
+            f"{session}:{numbered}:{number}",
+            time_us,
+        )
 
 
 def _key(session: str, payload: dict[str, Any]) -> bytes:

@@ -1,8 +1,8 @@
-"""Sends a simulated session: its frames to one topic, and the race's events each to their own."""
+"""Sends a simulated session: its frames to one topic, the race's events each to their own, and the truth to its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
@@ -11,7 +11,7 @@ from conf.contract import load_contract
 from conf.families import TELEMETRY
 from producers.kafka import KafkaStreamer
 from producers.simulator.frames import Frame, paced
-from producers.simulator.race import Event, due_us, messages, race_topics
+from producers.simulator.race import Event, due_us, messages, race_topics, truth_topic
 from producers.simulator.simulator import VehicleSimulator
 
 POLL_EVERY = 100
@@ -27,6 +27,7 @@ class Sent:
         frames: Frames.
         samples: Samples that they held.
         events: Events of the race.
+        truths: Labels of wear.
         acknowledged: Messages that the broker has confirmed.
         elapsed_s: Time it took.
     """
@@ -34,6 +35,7 @@ class Sent:
     frames: int
     samples: int
     events: int
+    truths: int
     acknowledged: int
     elapsed_s: float
 
@@ -49,6 +51,7 @@ def send_session(
     *,
     topic: str = TELEMETRY.topic,
     race: bool = True,
+    truth: bool = False,
     speed: float | None = None,
     client_options: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda _done_s, _total_s: None,
@@ -60,6 +63,7 @@ def send_session(
         bootstrap: Broker list.
         topic: Where the frames go.
         race: Whether the race's events are sent too.
+        truth: Whether the labels of wear are.
         speed: Times real time; as fast as possible if left out.
         client_options: Options of the Kafka client.
         on_progress: Called with the simulated seconds sent, and all there are.
@@ -68,35 +72,39 @@ def send_session(
         DeliveryError: If a message could not be delivered.
     """
     source = f"/simulator/{simulator.settings.session_id}"
+    besides = (*(race_topics() if race else ()), *((truth_topic(),) if truth else ()))
     with ExitStack() as stack:
         telemetry, *others = (
             stack.enter_context(KafkaStreamer(bootstrap, each, source=source, client_options=client_options))
-            for each in (topic, *(race_topics() if race else ()))
+            for each in (topic, *besides)
         )
-        events = dict(zip(race_topics(), others, strict=False))
-        samples = _send(simulator, telemetry, events, speed, on_progress)
-        reports = [streamer.flush() for streamer in (telemetry, *others)]
+        due = messages(simulator, race=race, truth=truth)
+        samples = _send(simulator, due, telemetry, dict(zip(besides, others, strict=True)), speed, on_progress)
+        report, *reports = (streamer.flush() for streamer in (telemetry, *others))
+    sent = {name: each.sent for name, each in zip(besides, reports, strict=True)}
+    truths = sent.pop(truth_topic(), 0)
     return Sent(
-        frames=reports[0].sent,
+        frames=report.sent,
         samples=samples,
-        events=sum(report.sent for report in reports[1:]),
-        acknowledged=sum(report.acknowledged for report in reports),
-        elapsed_s=reports[0].elapsed_s,
+        events=sum(sent.values()),
+        truths=truths,
+        acknowledged=sum(each.acknowledged for each in (report, *reports)),
+        elapsed_s=report.elapsed_s,
     )
 
 
 def _send(
     simulator: VehicleSimulator,
+    due: Iterator[Frame | Event],
     telemetry: KafkaStreamer,
     events: Mapping[str, KafkaStreamer],
     speed: float | None,
     on_progress: OnProgress,
 ) -> int:
-    """Send frames and, where there are streamers for them, the race's events; return how many samples they held."""
+    """Send frames, and events to the streamer of their topic; return how many samples the frames held."""
     session, frames, samples = simulator.settings.session_id, count(), 0
     event_type = load_contract("event.frame.v1").properties["ce_type"]
     total_s, began_us = length_s(simulator), simulator.start_us
-    due = messages(simulator, race=bool(events))
     for number, message in enumerate(due if speed is None else paced(due, speed, due_us)):
         if isinstance(message, Event):
             events[message.topic].send(message.key, message.payload, message.event_type, message.event_id)

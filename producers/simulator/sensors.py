@@ -11,6 +11,8 @@ from physics.thermal import brake_temperature_c, engine_temperature_c, fuel_rate
 from physics.track import Line
 from physics.vehicle import GRAVITY_MPS2, Vehicle
 from producers.simulator.driving import Trace
+from producers.simulator.mishaps import kerb_shake_mps2
+from producers.simulator.setups import Setups
 
 Array = npt.NDArray[np.float64]
 
@@ -57,13 +59,14 @@ class Heat:
     brake_c: Array
 
 
-def heat_up(vehicle: Vehicle, trace: Trace, weather: Weather, fuel_kg: float) -> Heat:
+def heat_up(vehicle: Vehicle, trace: Trace, weather: Weather, setups: Setups, fuel_kg: float) -> Heat:
     """Fuel burnt and temperatures reached along a run.
 
     Args:
         vehicle: The type of car.
         trace: What the cars did.
         weather: Air around them.
+        setups: How the cars are set up.
         fuel_kg: Fuel on board at the start.
     """
     engine, thermal = vehicle.spec.engine, vehicle.spec.thermal
@@ -73,30 +76,54 @@ def heat_up(vehicle: Vehicle, trace: Trace, weather: Weather, fuel_kg: float) ->
     cars = trace.rpm.shape[1]
     warm = np.full(cars, thermal.thermostat_opens_c)
     hot = np.full(cars, 150.0 + weather.ambient_c)
-    heat_w = _PAD_HEAT_SHARE * vehicle.spec.brake_balance * trace.brake_n * trace.speed_mps
+    heat_w = _PAD_HEAT_SHARE * setups.brake_balance * trace.brake_n * trace.speed_mps
+    heat_w += _PAD_HEAT_SHARE * trace.stuck_n * trace.speed_mps
     around = {"dt_s": trace.dt_s, "ambient_c": weather.ambient_c}
     return Heat(
         fuel_kg=np.maximum(fuel_kg - burnt, 0.0),
-        engine_c=engine_temperature_c(thermal, rate, trace.speed_mps, start_c=warm, **around),
+        engine_c=engine_temperature_c(thermal, rate, trace.speed_mps, start_c=warm, cooling=setups.cooling, **around),
         brake_c=brake_temperature_c(thermal, heat_w, trace.speed_mps, start_c=hot, **around),
     )
 
 
 def measure(
-    vehicle: Vehicle, trace: Trace, heat: Heat, *, line: Line, weather: Weather, car: int, pick: npt.NDArray[np.intp]
+    vehicle: Vehicle,
+    trace: Trace,
+    heat: Heat,
+    *,
+    line: Line,
+    weather: Weather,
+    setups: Setups,
+    ride_n_per_m: float,
+    car: int,
+    pick: npt.NDArray[np.intp],
 ) -> dict[str, Array]:
-    """True values of every channel but ``lap_number`` for one car at the picked steps."""
-    spec = vehicle.spec
+    """True values of every channel but ``lap_number`` for one car at the picked steps.
+
+    Args:
+        vehicle: The type of car.
+        trace: What the cars did.
+        heat: How warm they got.
+        line: The car's own line.
+        weather: Air around it.
+        setups: How the cars are set up.
+        ride_n_per_m: Usual wheel load per height of a kerb.
+        car: Place in the grid, from 0.
+        pick: Steps.
+    """
+    spec, balance = vehicle.spec, setups.brake_balance[car]
     speed, load, rpm = trace.speed_mps[pick, car], trace.load[pick, car], trace.rpm[pick, car]
     into = trace.distance_m[pick, car] % line.length_m
     bend, x, y = (np.interp(into, line.s_m, axis, period=line.length_m) for axis in _axes(line))
     lateral_g = trace.lateral_mps2[pick, car] / GRAVITY_MPS2
+    stiffness = ride_n_per_m * float(setups.ride_stiffness[car])
+    along, across = kerb_shake_mps2(trace.kerb_m[pick, car], stiffness, vehicle.mass_kg)
     brake = trace.brake_n[pick, car]
     return {
         "speed_kmh": speed * 3.6,
         "throttle_pct": 100.0 * throttle(load, rpm / spec.engine.limiter_rpm),
-        "brake_front_bar": brake * spec.brake_balance / spec.brake_front_n_per_bar,
-        "brake_rear_bar": brake * (1.0 - spec.brake_balance) / spec.brake_rear_n_per_bar,
+        "brake_front_bar": brake * balance / spec.brake_front_n_per_bar,
+        "brake_rear_bar": brake * (1.0 - balance) / spec.brake_rear_n_per_bar,
         "steering_deg": bend * spec.steering_deg_m + spec.understeer_deg_per_g * lateral_g,
         "gear": trace.gear[pick, car] + 1.0,
         "rpm": rpm,
@@ -104,8 +131,8 @@ def measure(
         "engine_load_pct": 100.0 * load,
         "engine_temp_c": heat.engine_c[pick, car],
         "brake_temp_c": heat.brake_c[pick, car],
-        "accel_long_g": trace.accel_mps2[pick, car] / GRAVITY_MPS2,
-        "accel_lat_g": lateral_g,
+        "accel_long_g": trace.accel_mps2[pick, car] / GRAVITY_MPS2 + along / GRAVITY_MPS2,
+        "accel_lat_g": lateral_g + across / GRAVITY_MPS2,
         "lap_distance_m": into,
         "x_m": x,
         "y_m": y,

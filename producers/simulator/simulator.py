@@ -13,6 +13,7 @@ import polars as pl
 
 from conf.track import TrackSpec, load_track
 from conf.vehicle import VehicleSpec, load_vehicle
+from conf.wear import load_wear_rules
 from physics.track import Line, centre_line
 from physics.vehicle import Vehicle
 from producers.simulator import faults as fault
@@ -24,9 +25,11 @@ from producers.simulator.driving import Drive, Trace
 from producers.simulator.frames import CHANNELS, Columns, Frame
 from producers.simulator.incidents import Incidents, draw_incidents
 from producers.simulator.limits import SpeedLimits
+from producers.simulator.mishaps import Mishaps
 from producers.simulator.mistakes import with_mistakes
 from producers.simulator.road import Road, plan
 from producers.simulator.sensors import Heat, Weather, heat_up, measure
+from producers.simulator.setups import Setups, draw_setups
 
 Ints = npt.NDArray[np.int64]
 
@@ -58,11 +61,22 @@ class Car:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A finished simulation, before any fault."""
+class Run:
+    """A finished simulation, before any sensor.
+
+    Attributes:
+        trace: What the cars did.
+        heat: Fuel and temperatures.
+        setups: How they were set up.
+        lines: The line of each car.
+        every: Steps from one sample to the next.
+        incidents: What befell them.
+        courses: When each was where.
+    """
 
     trace: Trace
     heat: Heat
+    setups: Setups
     lines: list[Line]
     every: int
     incidents: Incidents
@@ -89,6 +103,7 @@ class VehicleSimulator:
         spec = self.vehicle
         self._fuel_kg = spec.fuel_capacity_kg * _FULL_TANK_SHARE
         self._vehicle = Vehicle(spec, self._fuel_kg)
+        self.rules = load_wear_rules()
         self._weather = Weather(settings.ambient_temp_c, settings.track_temp_c)
         self.cars = self._grid()
 
@@ -134,12 +149,17 @@ class VehicleSimulator:
 
     def course(self, car: Car) -> Course:
         """The true course of one car."""
-        return self._run.courses[car.index]
+        return self.run.courses[car.index]
 
     @property
     def incidents(self) -> Incidents:
         """What befell the cars."""
-        return self._run.incidents
+        return self.run.incidents
+
+    @property
+    def forces(self) -> Vehicle:
+        """Forces of the vehicle, fuelled for the start."""
+        return self._vehicle
 
     @property
     def start_us(self) -> int:
@@ -161,7 +181,12 @@ class VehicleSimulator:
         ]
 
     @cached_property
-    def _run(self) -> _Run:
+    def run(self) -> Run:
+        """The simulation, computed when it is first asked for.
+
+        Raises:
+            ValueError: If a mistake or a mishap lies beyond the lap, or a mishap could not come about.
+        """
         config, vehicle = self.settings, self._vehicle
         every = int(np.ceil(_LEAST_STEP_HZ / config.rate_hz))
         dt = 1.0 / (config.rate_hz * every)
@@ -174,13 +199,32 @@ class VehicleSimulator:
         lap_s = float((road.step_m[:, None] / road.target_mps).sum(axis=1).mean()) / laps
         incidents = draw_incidents(config.race, laps, config.n_cars, lap_s=lap_s, seed=config.seed)
         limits = self._limits(road, incidents, dt) if config.race.slows_cars else None
-        drive = Drive(vehicle, road, style, dt, stream(config.seed, 0, "feet"), limits)
+        setups = draw_setups(
+            self.vehicle, self.rules, config.n_cars, seed=config.seed, varied=config.setups == "varied"
+        )
+        mishaps = self._mishaps(road, laps, dt) if config.mishaps else None
+        feet = stream(config.seed, 0, "feet")
+        drive = Drive(vehicle, road, style, dt, feet, limits, final_drive=setups.final_drive, mishaps=mishaps)
         if config.duration_s is not None:
             trace = drive.run(int(config.duration_s / dt))
         else:
             trace = drive.run_to(np.array([line.length_m * laps for line in road.lines]))
-        heat = heat_up(vehicle, trace, self._weather, self._fuel_kg)
-        return _Run(trace, heat, road.lines, every, incidents, self._courses(trace, road, incidents))
+        if mishaps is not None and (missed := mishaps.missed(trace.distance_m[-1])):
+            raise ValueError(missed[0])
+        heat = heat_up(vehicle, trace, self._weather, setups, self._fuel_kg)
+        return Run(trace, heat, setups, road.lines, every, incidents, self._courses(trace, road, incidents))
+
+    def _mishaps(self, road: Road, laps: int, dt_s: float) -> Mishaps:
+        length_m = np.array([line.length_m for line in road.lines])
+        per_bar = self.vehicle.brake_front_n_per_bar
+        return Mishaps(
+            self.settings.mishaps,
+            length_m,
+            centre_m=self._centre.length_m,
+            laps=laps,
+            front_n_per_bar=per_bar,
+            dt_s=dt_s,
+        )
 
     def _limits(self, road: Road, incidents: Incidents, dt_s: float) -> SpeedLimits:
         length_m = np.array([line.length_m for line in road.lines])
@@ -208,12 +252,15 @@ class VehicleSimulator:
 
     def _columns(self, car: Car) -> tuple[Columns, Ints]:
         """Columns of one car as its logger box holds them, and the true time of each row."""
-        config, run = self.settings, self._run
+        config, run = self.settings, self.run
         line = run.lines[car.index]
         distance = run.trace.distance_m[:: run.every, car.index]
         distance = distance[: np.searchsorted(distance, self.course(car).end_m)]
         pick = np.arange(len(distance)) * run.every
-        truth = measure(self._vehicle, run.trace, run.heat, line=line, weather=self._weather, car=car.index, pick=pick)
+        truth = measure(
+            self._vehicle, run.trace, run.heat, line=line, weather=self._weather, setups=run.setups,
+            ride_n_per_m=self.rules.suspension.ride_n_per_m, car=car.index, pick=pick,
+        )  # fmt: skip
         values: Columns = dict(fault.read_sensors(truth, config.faults, config.seed, car.index))
         values["gear"] = values["gear"].astype(np.int64)
         lap = (distance // line.length_m).astype(np.int64) + 1

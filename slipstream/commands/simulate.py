@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from producers.simulator.simulator import VehicleSimulator
 
 REPORT_EVERY = 100
+Setups = Literal["alike", "varied"]
+_LATER = ("mistakes", "mishaps", "setups")
 DEFAULT_LAPS = 3
 INCIDENT_LAPS = 6
 
@@ -65,6 +67,27 @@ def simulate(
             "if left out; LAP every lap. May be given several times.",
         ),
     ] = None,
+    mishap: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:AT:SIZE[:CAR[:LAP]]",
+            show_default=False,
+            help="Let something go wrong with a car on purpose, AT metres from the line: dragging_brake:0:2 leaves "
+            "2 bar on the front brakes to the end of the lap, missed_downshift:600:2 takes two gears too low, "
+            "kerb_strike:900:40 runs over a kerb of 40 mm, over_rev:0:1200 misses the next upshift and revs 1200 1/min "
+            "over the limiter. CAR and LAP as for --mistake. May be given several times.",
+        ),
+    ] = None,
+    setups: Annotated[
+        Setups, typer.Option(help="Whether all cars are set up alike, or each its own way within conf/wear.yaml.")
+    ] = "alike",
+    truth: Annotated[
+        bool,
+        typer.Option(
+            "--truth/--no-truth",
+            help="Say what each lap did to each component of each car, to truth.raw: labels, which no feature reads.",
+        ),
+    ] = False,
     speed: Speed = None,
     topic: Topic = "telemetry.raw",
     dry_run: DryRun = False,
@@ -78,6 +101,8 @@ def simulate(
     `slipstream produce simulate --cars 20 --laps 10 --no-incidents`
 
     `slipstream produce simulate --profiles aggressive --mistake brake_early:890:30:1:2 --mistake lift:1700:60:1:2`
+
+    `slipstream produce simulate --setups varied --mishap kerb_strike:900:40:1:2 --truth`
 
     `slipstream produce simulate --cars 1 --duration 60 --no-faults --dry-run`
     """
@@ -102,13 +127,15 @@ def simulate(
         "faults": FaultConfig() if faults else FaultConfig.none(),
         "race": RaceConfig.with_incidents() if incidents else RaceConfig(),
         "mistakes": [parse_mistake(text) for text in mistake or ()],
+        "mishaps": [parse_mishap(text) for text in mishap or ()],
+        "setups": setups,
     }
     simulator = VehicleSimulator(configure(options, session))
     timed = n_laps is not None if race is None else race
     if dry_run:
-        _count(simulator, timed)
+        _count(simulator, timed, truth)
     else:
-        _send(simulator, topic, speed, timed)
+        _send(simulator, topic, speed, race=timed, truth=truth)
 
 
 def parse_profiles(text: str) -> dict[str, float]:
@@ -134,16 +161,28 @@ def parse_mistake(text: str) -> dict[str, Any]:
     Raises:
         typer.BadParameter: If it is not of that form.
     """
+    return _planted(text, "by_m", "--mistake", "KIND:AT:BY[:CAR[:LAP]], such as brake_early:890:30:1:2")
+
+
+def parse_mishap(text: str) -> dict[str, Any]:
+    """A mishap on purpose, e.g. ``kerb_strike:900:40`` or, of the second car in lap 3, ``over_rev:0:1200:2:3``.
+
+    Raises:
+        typer.BadParameter: If it is not of that form.
+    """
+    return _planted(text, "size", "--mishap", "KIND:AT:SIZE[:CAR[:LAP]], such as kerb_strike:900:40:1:2")
+
+
+def _planted(text: str, how_much: str, option: str, form: str) -> dict[str, Any]:
     kind, *numbers = text.split(":")
     try:
-        at_m, by_m, *whose = numbers
+        at_m, size, *whose = numbers
         car_and_lap = dict(zip(("car", "lap"), map(int, whose[:2]), strict=False))
         if len(whose) > 2:
             raise ValueError(text)
-        return {"kind": kind, "at_m": float(at_m), "by_m": float(by_m)} | car_and_lap
+        return {"kind": kind, "at_m": float(at_m), how_much: float(size)} | car_and_lap
     except ValueError:
-        message = f"'{text}' is not of the form KIND:AT:BY[:CAR[:LAP]], such as brake_early:890:30:1:2"
-        raise typer.BadParameter(message, param_hint="--mistake") from None
+        raise typer.BadParameter(f"'{text}' is not of the form {form}", param_hint=option) from None
 
 
 def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
@@ -158,35 +197,38 @@ def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
 
     config = SimulatorConfig(**options)
     if session is None:
-        unused = None if config.mistakes else {"mistakes"}  # a session without any keeps the name it always had
+        # A session that does not use a later option keeps the name it always had.
+        unused = {name for name in _LATER if getattr(config, name) == SimulatorConfig.model_fields[name].default}
         digest = sha256(config.model_dump_json(exclude=unused).encode()).hexdigest()[:8]
         session = f"sim-{config.track}-{digest}"
     return SimulatorConfig(**options, session_id=session)
 
 
-def _count(simulator: VehicleSimulator, race: bool) -> None:
+def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
     from producers.simulator.frames import Frame
-    from producers.simulator.race import messages
+    from producers.simulator.race import messages, truth_topic
 
-    frames = samples = events = size = 0
-    for message in messages(simulator, race=race):
+    frames = samples = events = truths = size = 0
+    for message in messages(simulator, race=race, truth=truth):
         if isinstance(message, Frame):
             frames += 1
             samples += len(message.columns["t_us"])
             size += len(message.payload())
         else:
-            events += 1
+            truths += message.topic == truth_topic()
+            events += message.topic != truth_topic()
     config = simulator.settings
     grid = ", ".join(f"{car.vehicle_id} {car.profile}" for car in simulator.cars)
     typer.echo(f"session {config.session_id} on {config.track}: {grid}")
     besides = f" and {events:,} events of the race" if race else ""
+    besides += f" and {truths:,} labels of wear" if truth else ""
     summary(f"would send {frames:,} frames with {samples:,} samples ({size / 2**20:.1f} MiB){besides}, nothing sent")
 
 
-def _send(simulator: VehicleSimulator, topic: str, speed: float | None, race: bool) -> None:
+def _send(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
     from conf.settings import get_settings
     from infra.stack import endpoints
-    from producers.simulator.race import race_topics
+    from producers.simulator.race import race_topics, truth_topic
     from producers.simulator.sending import send_session
 
     settings, config = get_settings(), simulator.settings
@@ -197,11 +239,13 @@ def _send(simulator: VehicleSimulator, topic: str, speed: float | None, race: bo
             bootstrap,
             topic=topic,
             race=race,
+            truth=truth,
             speed=speed,
             client_options=settings.kafka_config,
             on_progress=lambda done_s, total_s: update(config.session_id, done_s, total_s),
         )
     besides = f" and {sent.events:,} events to {', '.join(race_topics())}" if race else ""
+    besides += f" and {sent.truths:,} labels of wear to {truth_topic()}" if truth else ""
     summary(
         f"session {config.session_id}: {sent.frames:,} frames with {sent.samples:,} samples of {config.n_cars} cars "
         f"sent to {topic}{besides} at {bootstrap} in {sent.elapsed_s:.1f} s, {sent.acknowledged:,} acknowledged"

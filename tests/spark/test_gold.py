@@ -15,8 +15,8 @@ from medallion.gold.processor import TABLES, GoldProcessor
 from medallion.io import Lake
 from medallion.silver.telemetry import TABLE as SILVER
 from physics.buckets import bucket_features
-from physics.lap_features import lap_features
-from physics.windows import CHANNELS, window_ends, window_features
+from physics.lap_features import LAP_CHANNELS, lap_features
+from physics.windows import window_ends, window_features
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import T0
@@ -38,7 +38,7 @@ def silver_rows() -> pl.DataFrame:
     return rows.select(
         "vehicle_id",
         "driver_profile",
-        *[c for c in CHANNELS if c in rows.columns],
+        *[c for c in LAP_CHANNELS if c in rows.columns],
         "ambient_temp_c",
         "track_temp_c",
         "second",
@@ -89,7 +89,7 @@ def expected(silver: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def inputs(car: pl.DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    channels = {c: car[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in CHANNELS}
+    channels = {c: car[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in LAP_CHANNELS}
     return car["event_ts"].dt.epoch("us").to_numpy() / 1e6, channels
 
 

@@ -20,8 +20,7 @@ from physics.drivers.comparison import contender
 from physics.drivers.fleet import Conditions, fleet_summary
 from physics.drivers.head_to_head import DPTAD, head_to_head
 from physics.drivers.summary import Elsewhere, driver_summary
-from physics.lap_features import lap_features
-from physics.windows import CHANNELS
+from physics.lap_features import LAP_CHANNELS, lap_features
 from producers.simulator.config import RaceConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from serving.table_files import table_files
@@ -160,7 +159,7 @@ def test_features_are_those_of_the_timed_interval(raced, rows) -> None:
     for lap in found.sample(6, seed=1).to_dicts():
         car = samples.filter(pl.col("vehicle_id") == lap["vehicle_id"])
         t_s = car["event_ts"].dt.epoch("us").to_numpy() / 1e6
-        channels = {c: car[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in CHANNELS}
+        channels = {c: car[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in LAP_CHANNELS}
         start, end = (lap[f"lap_{side}_ts"].timestamp() for side in ("start", "end"))
         for name, value in lap_features(t_s, channels, start, end).items():
             wanted = None if value is None or np.isnan(value) else pytest.approx(value, rel=1e-9, abs=1e-9)

@@ -17,7 +17,8 @@ from conf.settings import AppConfig
 from infra.topics import partitions
 from producers.replay.encode import encode
 from producers.replay.reader import read
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.race import truth_events
 from producers.simulator.simulator import VehicleSimulator
 
 REPO = Path(__file__).resolve().parents[3]
@@ -118,7 +119,16 @@ def test_reading_example_is_what_the_replay_sends(tmp_path):
     assert example("reading") == json.loads(value)
 
 
-@pytest.mark.parametrize("form", ["frame", "reading"])
+def test_truth_example_is_what_the_simulator_sends():
+    kerb = PlantedMishap(kind="kerb_strike", at_m=150, size=40, lap=1)
+    config = SimulatorConfig(
+        session_id="sim-example", n_cars=1, duration_s=10.0, rate_hz=10.0, setups="varied", mishaps=[kerb]
+    )
+    sent = json.loads(list(truth_events(VehicleSimulator(config)))[-1].payload)
+    assert example("truth") == {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in sent.items()}
+
+
+@pytest.mark.parametrize("form", ["frame", "reading", "truth"])
 def test_examples_keep_their_contract(form):
     contract, message = load_contract(f"event.{form}.v1"), example(form)
     assert message.keys() <= set(contract.column_names)

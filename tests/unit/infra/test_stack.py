@@ -115,6 +115,7 @@ def test_topics_follow_the_settings(home: AppConfig) -> None:
         "timing.raw": 1,
         "race.raw": 1,
         "environment.raw": 1,
+        "truth.raw": 1,
         "telemetry.dlq": 1,
     }
 

@@ -193,3 +193,15 @@ def test_it_prints(lake, home):
     assert "bronze rows: 8" in text
     assert "telemetry.raw-1: no offset missing" in text
     assert "the balance closes" in text
+
+
+def test_simulated_truth_is_looked_at_and_is_no_unit(lake, write_table):
+    before = lake_balance(lake)
+    rows = [row | {"topic": "truth.raw"} for row in bronze([0, 1, 2])]
+    write_table("bronze.truth_events", rows)
+    balance = lake_balance(lake)
+    assert balance.closes
+    assert (balance.bronze_rows, balance.total) == (before.bronze_rows, before.total)
+    assert "truth.raw-0: no offset missing" in {check.name for check in balance.checks}
+    write_table("bronze.truth_events", [rows[0] | {"kafka_offset": 4}])
+    assert failed(lake_balance(lake)) == {"truth.raw-0: no offset missing": -1}

@@ -43,7 +43,7 @@ def eventful(seed: int) -> VehicleSimulator:
 def with_faults(simulator: VehicleSimulator, faults: FaultConfig) -> VehicleSimulator:
     """The same drive with other faults, not driven again."""
     other = VehicleSimulator(simulator.settings.model_copy(update={"faults": faults}))
-    other.__dict__["_run"] = simulator._run
+    other.__dict__["run"] = simulator.run
     return other
 
 

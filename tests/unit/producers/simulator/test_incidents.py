@@ -88,7 +88,7 @@ def test_the_field_counts_stops(seed: int) -> None:
 def test_driving_stays_possible_through_stops_and_flags(seed: int) -> None:
     """Nobody drives backwards, brakes into full throttle or leaves the grip circle; a car moves off gently."""
     sim = eventful(seed)
-    trace, vehicle = sim._run.trace, sim._vehicle
+    trace, vehicle = sim.run.trace, sim._vehicle
     assert (trace.speed_mps >= 0).all()
     assert (np.diff(trace.distance_m, axis=0) >= 0).all()
     assert not ((trace.brake_n > 2000) & (trace.load > 0.5)).any()

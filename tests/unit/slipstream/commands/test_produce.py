@@ -9,7 +9,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstream.commands.simulate import configure, parse_mistake, parse_profiles
+from slipstream.commands.simulate import configure, parse_mishap, parse_mistake, parse_profiles
 
 SHORT = ("produce", "simulate", "--cars", "2", "--duration", "20", "--track", "harbour-mile")
 
@@ -145,6 +145,34 @@ def test_mistakes_make_another_session_and_none_the_same_as_ever():
     planted = configure({"n_laps": 1, "mistakes": [parse_mistake("lift:1700:60")]}, None)
     assert planted.session_id != plain.session_id
     assert planted.mistakes[0].by_m == 60.0
+
+
+def test_a_mishap_on_purpose():
+    assert parse_mishap("over_rev:0:1200:2:3") == {"kind": "over_rev", "at_m": 0.0, "size": 1200.0, "car": 2, "lap": 3}
+    for wrong in ("over_rev", "over_rev:1", "over_rev:1:2:3:4:5"):
+        with pytest.raises(typer.BadParameter, match="KIND:AT:SIZE"):
+            parse_mishap(wrong)
+
+
+def test_mishaps_and_set_ups_make_another_session():
+    plain = configure({"n_laps": 1}, None)
+    mishap = configure({"n_laps": 1, "mishaps": [parse_mishap("kerb_strike:900:40")]}, None)
+    varied = configure({"n_laps": 1, "setups": "varied"}, None)
+    assert len({plain.session_id, mishap.session_id, varied.session_id}) == 3
+
+
+def test_the_truth_is_told_apart_and_leaves_the_session_its_name(slipstream):
+    options = ("produce", "simulate", "--cars", "1", "--laps", "1", "--track", "harbour-mile", "--dry-run")
+    plain, told = slipstream(*options), slipstream(*options, "--truth")
+    assert session_of(plain) == session_of(told)
+    assert told.stdout == plain.stdout.replace(", nothing sent", " and 5 labels of wear, nothing sent")
+
+
+def test_a_mishap_that_cannot_strike_is_one_line(slipstream):
+    result = slipstream(*SHORT, "--mishap", "kerb_strike:9000:40", "--dry-run")
+    assert result.exit_code == 1
+    assert re.search(r"mishap at 9000 m: a lap of this track is \d,\d{3} m", result.stderr)
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_an_unknown_mistake_is_an_error(slipstream):

@@ -1,0 +1,146 @@
+"""How simulated cars wear: ``conf/wear.yaml``, loaded into frozen models that reject unknown keys."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Literal, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+Component = Literal["engine", "gearbox", "brakes", "tyres", "suspension"]
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+MishapKind = Literal["dragging_brake", "missed_downshift", "kerb_strike", "over_rev"]
+MISHAP_KINDS: tuple[MishapKind, ...] = get_args(MishapKind)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Woehler(_Frozen):
+    """An S-N line without its reference, which is the vehicle's; what figures mean stands in ``conf/wear.yaml``."""
+
+    exponent: float = Field(ge=1)
+    cycles: PositiveFloat
+
+
+class EngineWear(_Frozen):
+    """Miner over the engine's own cycles, with heat."""
+
+    inertia_share: float = Field(ge=0, le=1)
+    crank: Woehler
+    bolts: Woehler
+    reference_c: float
+    doubling_k: PositiveFloat
+
+
+class GearboxWear(_Frozen):
+    """Miner over pulses and rainflow cycles."""
+
+    tooth: Woehler
+    shaft: Woehler
+    sync_inertia_kgm2: PositiveFloat
+
+
+class BrakeWear(_Frozen):
+    """Archard, with heat."""
+
+    friction: PositiveFloat
+    rate_m3_per_nm: PositiveFloat
+    volume_front_m3: PositiveFloat
+    volume_rear_m3: PositiveFloat
+    threshold_c: float
+    doubling_k: PositiveFloat
+
+
+class TyreWear(_Frozen):
+    """Archard."""
+
+    friction: PositiveFloat
+    stiffness: PositiveFloat
+    rate_m3_per_nm: PositiveFloat
+    volume_m3: PositiveFloat
+
+
+class SuspensionWear(_Frozen):
+    """Miner over the rainflow cycles of the wheel loads."""
+
+    exponent: float = Field(ge=1)
+    cycles: PositiveFloat
+    track_m: PositiveFloat
+    front_roll_share: float = Field(gt=0, lt=1)
+    ride_n_per_m: PositiveFloat
+
+
+class SetupSpread(_Frozen):
+    """How far set-ups vary, either way."""
+
+    brake_balance: float = Field(ge=0, lt=0.2)
+    final_drive: float = Field(ge=0, lt=0.2)
+    front_roll_share: float = Field(ge=0, lt=0.3)
+    ride_stiffness: float = Field(ge=0, lt=0.9)
+    cooling: float = Field(ge=0, lt=0.9)
+
+
+class MishapRow(_Frozen):
+    """What a mishap of a size wears and strains."""
+
+    size: PositiveFloat
+    wears: tuple[Component, ...]
+    strains: tuple[Component, ...]
+
+
+class MishapMatrix(_Frozen):
+    """Which mishap may touch which components, and by how much the others may move."""
+
+    least: PositiveFloat
+    rise: PositiveFloat
+    fall: PositiveFloat
+    matrix: dict[MishapKind, MishapRow]
+
+    @model_validator(mode="after")
+    def _every_kind_has_a_row(self) -> Self:
+        missing = set(MISHAP_KINDS) - self.matrix.keys()
+        if missing:
+            raise ValueError(f"conf/wear.yaml: mishaps.matrix has no row for {', '.join(sorted(missing))}")
+        if self.rise >= self.least:
+            raise ValueError("conf/wear.yaml: mishaps.rise must be below mishaps.least")
+        return self
+
+
+class WearRules(_Frozen):
+    """All of ``conf/wear.yaml``."""
+
+    version: PositiveInt
+    engine: EngineWear
+    gearbox: GearboxWear
+    brakes: BrakeWear
+    tyres: TyreWear
+    suspension: SuspensionWear
+    scatter: dict[Component, NonNegativeFloat]
+    setups: SetupSpread
+    mishaps: MishapMatrix
+
+    @model_validator(mode="after")
+    def _every_component_scatters(self) -> Self:
+        missing = set(COMPONENTS) - self.scatter.keys()
+        if missing:
+            raise ValueError(f"conf/wear.yaml: scatter has no figure for {', '.join(sorted(missing))}")
+        return self
+
+
+def parse_wear_rules(text: str) -> WearRules:
+    """Rules from the text of a file.
+
+    Raises:
+        pydantic.ValidationError: If a key is unknown or missing, or a figure out of its range.
+    """
+    return WearRules.model_validate(yaml.safe_load(text))
+
+
+@lru_cache
+def load_wear_rules() -> WearRules:
+    """Load ``conf/wear.yaml``."""
+    return parse_wear_rules((files("conf") / "wear.yaml").read_text(encoding="utf-8"))

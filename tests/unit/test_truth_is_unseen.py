@@ -1,0 +1,85 @@
+"""Nothing that makes features or figures reads the truth: by name, by import and by what tables declare."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conf.contract import load_contract, table_names
+from conf.families import EVENT_FAMILIES, FAMILIES, PROMOTED, TRUTH
+from medallion.gold import processor, touched
+
+REPO = Path(__file__).resolve().parents[2]
+PACKAGES = ("physics", "medallion", "ml", "streaming", "serving", "slipstream")
+NAMES = (TRUTH.bronze, TRUTH.topic, TRUTH.bronze.partition(".")[2], "event.truth", "slipstream.truth")
+# Jobs that train on labels are to be named here, one by one; what they read of them is the label.
+TRAINED_ON = frozenset[str]()
+SENDS = frozenset({"slipstream/commands/simulate.py"})
+# Those that handle every family alike: bronze stores them all, the balance looks at the offsets of them all.
+OF_ALL_FAMILIES = frozenset({"streaming/bronze.py", "serving/balance.py"})
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for package in PACKAGES:
+        for path in sorted((REPO / package).rglob("*.py")):
+            yield str(path.relative_to(REPO)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_module_names_the_truth() -> None:
+    seen = {
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(n in node.value for n in NAMES)
+    }
+    assert seen <= SENDS | TRAINED_ON
+
+
+def test_no_module_imports_the_family_or_the_simulator_s_truth() -> None:
+    of_all, of_truth = set(), set()
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "conf.families":
+                imported = {alias.name for alias in node.names}
+                of_all |= {name} if "FAMILIES" in imported else set()
+                of_truth |= {name} if "TRUTH" in imported else set()
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("producers.simulator"):
+                of_truth |= {name} if any("truth" in alias.name for alias in node.names) else set()
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("physics.wear", "conf.wear")):
+                of_truth |= {name} if not name.startswith("physics/wear/") else set()
+    assert of_all == OF_ALL_FAMILIES
+    assert of_truth <= SENDS | TRAINED_ON
+
+
+def test_no_query_promotes_it() -> None:
+    assert TRUTH in FAMILIES
+    assert TRUTH not in PROMOTED
+    assert TRUTH not in EVENT_FAMILIES
+    assert (TRUTH.silver_query, TRUTH.tables) == ("", ())
+
+
+def test_no_job_declares_it_as_a_source() -> None:
+    """What a job reads it declares, and each run notes the versions of those tables and of no others."""
+    sources = {*touched.SOURCES, *(family.bronze for family in PROMOTED)}
+    assert TRUTH.bronze not in sources
+    assert not {name for name in sources if name.startswith("bronze.")} - {f.bronze for f in PROMOTED}
+    assert TRUTH.bronze not in {*processor.TABLES, *processor.LAP_TABLES}
+
+
+@pytest.mark.parametrize("name", [n for n in table_names() if n.startswith("silver.")] + list(processor.TABLES))
+def test_no_table_of_samples_or_features_has_a_column_of_it(name: str) -> None:
+    keys = {
+        "session_id",
+        "vehicle_id",
+        "lap_number",
+        "component",
+        "time_us",
+        "is_synthetic",
+        "is_complete",
+        "distance_km",
+    }
+    labels = set(load_contract("event.truth.v1").column_names) - keys
+    assert not labels & set(load_contract(name).column_names)
