@@ -126,7 +126,7 @@ def _searched(tracker: Tracker, ground: Ground, variant: Variant, seeds: int, ro
         source, _ = source_of(tracker, ground, variant.kind, variant.version)
         try:
             found = search(
-                source, ground.made.track, ground.laps, ground.limits, ground.rules, seed=100 * seed, rounds=rounds,
+                source, ground.parts, ground.laps, ground.limits, ground.rules, seed=100 * seed, rounds=rounds,
                 is_chained=variant.is_chained, is_smoothed=variant.is_smoothed,
             )  # fmt: skip
         except ChainError as error:

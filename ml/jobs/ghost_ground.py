@@ -19,7 +19,7 @@ from physics.ghost.grid_lap import GridLap, grid_lap, stitched_s
 from physics.ghost.human_laps import HumanLaps, human_laps
 from physics.ghost.lap_pieces import PiecesError, lap_pieces
 from physics.ghost.limits import Limits, learn_limits
-from physics.ghost.stretches import zones_of
+from physics.ghost.stretches import Stretch, stretches, zones_of
 from physics.ghost.zones import Zone, at_least
 from physics.limit_lap.seen import SeenLimit, seen_limit_lap
 
@@ -48,6 +48,11 @@ class Ground:
     seen: SeenLimit
     limits: Limits
     rules: Segmentation
+
+    @property
+    def parts(self) -> tuple[Stretch, ...]:
+        """Stretches that laps are chained of."""
+        return stretches(self.made.track.pieces, self.rules.stitched_zone_m)
 
 
 def ground_of(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None = None) -> Ground:

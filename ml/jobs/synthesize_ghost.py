@@ -110,7 +110,7 @@ def synthesize(
         with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
             run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "rounds": rounds})
             best = search(
-                source, ground.made.track, ground.laps, ground.limits, ground.rules, seed=seed, rounds=rounds,
+                source, ground.parts, ground.laps, ground.limits, ground.rules, seed=seed, rounds=rounds,
                 on_progress=on_progress,
             )  # fmt: skip
             found = _summary(ground, best.ghost, best.verdict, kind)

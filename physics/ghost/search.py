@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,8 +15,7 @@ from physics.ghost.gate import Gate
 from physics.ghost.ghost_lap import Ghost, assemble
 from physics.ghost.human_laps import HumanLaps
 from physics.ghost.limits import Limits
-from physics.ghost.segmentation import SegmentedTrack
-from physics.ghost.stretches import stretches
+from physics.ghost.stretches import Stretch
 
 OnProgress = Callable[[int, int], None]  # stretches done, of how many
 
@@ -41,7 +40,7 @@ class Found:
 
 def search(
     source: Source,
-    track: SegmentedTrack,
+    parts: Sequence[Stretch],
     laps: HumanLaps,
     limits: Limits,
     rules: Segmentation,
@@ -56,7 +55,7 @@ def search(
 
     Args:
         source: Where stretches come from.
-        track: The track, cut.
+        parts: Stretches that cover the lap.
         laps: Human laps.
         limits: What they showed of the car.
         rules: Thresholds.
@@ -69,7 +68,6 @@ def search(
     Raises:
         ChainError: If none of the rounds gave a lap.
     """
-    parts = stretches(track.pieces, rules.stitched_zone_m)
     chaining = rules.chaining
     best: tuple[bool, float] = (True, float("inf"))
     kept: tuple[Ghost, Verdict] | None = None
