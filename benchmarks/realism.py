@@ -28,6 +28,7 @@ from rich.table import Table
 
 from benchmarks.machine import describe
 from ml.ghost.dataset import load_kind
+from ml.ghost.evaluation import as_many
 from ml.ghost.networks import Generator
 from ml.ghost.scores import WIDTHS, Score, discriminative, halves, memory, predictive
 from ml.ghost.training import WEIGHTS, TrainingParams, generate
@@ -188,8 +189,7 @@ def _timegan(parts: Parts, folder: Path, iterations: int, seed: int) -> Drawn:
 
 def _real(parts: Parts, seed: int) -> Drawn:
     """Windows that were learned from, as many of each zone type as were kept aside or as there are."""
-    rng = np.random.default_rng(seed)
-    some = _joined([train.take(rng.permutation(len(train))[: len(aside)]) for train, aside in parts.values()])
+    some = as_many(_joined([parts[kind][0] for kind in TYPES]), _aside(parts), seed)
     return Drawn(some.values, some.lap)
 
 

@@ -82,7 +82,7 @@ def evaluate(model: GhostModel, data: GhostDataset, seed: int = 0, device: str =
     aside, drawn = data.held_out, drawn_like(model, data.held_out, seed)
     real = halves(aside.values, aside.lap, seed)
     made = halves(drawn, aside.lap, seed)
-    learned = _as_many(data.train, aside, seed)
+    learned = as_many(data.train, aside, seed)
     seen = halves(learned.values, learned.lap, seed)
     return GhostScores(
         windows=len(aside),
@@ -103,7 +103,7 @@ def total_distance(model: GhostModel, aside: Windows, seed: int = 0) -> float:
     return float(np.mean([distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES]))
 
 
-def _as_many(train: Windows, aside: Windows, seed: int) -> Windows:
+def as_many(train: Windows, aside: Windows, seed: int) -> Windows:
     """Windows that were learned from, as many of each zone type as were kept aside or as there are."""
     rng = np.random.default_rng(seed)
     chosen = []
