@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,7 @@ class ValidationReport:
 
 def to_expectation(column: str, rule: Rule) -> Any:
     """The Great Expectations object of a rule."""
+    _without_spark_connect()
     import great_expectations.expectations as gxe
 
     name = "".join(part.capitalize() for part in rule.implementation.type.split("_"))
@@ -52,6 +55,16 @@ def to_expectation(column: str, rule: Rule) -> Any:
     )
 
 
+def _without_spark_connect() -> None:
+    """Let Great Expectations see that Spark Connect is not installed.
+
+    It looks by importing it. Where the program has no file (``python -c``, a worker of pytest-xdist), pyspark takes that
+    for its own doctests and, without grpc, ends the process with exit status 0.
+    """
+    if importlib.util.find_spec("grpc") is None:
+        sys.modules.setdefault("pyspark.sql.connect", None)  # type: ignore[arg-type]
+
+
 def validate(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]], folder: Path) -> ValidationReport:
     """Run the rules over a DataFrame and update the Data Docs.
 
@@ -61,6 +74,7 @@ def validate(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]], folde
         rules: (column, rule) pairs.
         folder: Project folder of Great Expectations; Data Docs are made in it.
     """
+    _without_spark_connect()
     import great_expectations as gx
     from great_expectations.checkpoint import UpdateDataDocsAction
 
