@@ -26,6 +26,8 @@ class AppConfig(BaseSettings):
         mlflow_tracking_uri: Tracking server; unset means the local one on ``mlflow_port``.
         azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
         slipstream_data: Folder with real data files, for the tests that need them.
+        firebase_db_url: Realtime Database that `slipstream karma push` writes to, ``https://…firebaseio.com``.
+        firebase_credentials: Key file of the service account that it writes as; a path, never the key itself.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
@@ -46,6 +48,9 @@ class AppConfig(BaseSettings):
     azure_storage_account: str | None = None
     azure_storage_container: str = "slipstream"
     azure_storage_key: SecretStr | None = None
+
+    firebase_db_url: str | None = Field(None, repr=False)  # neither holds a secret, unless by mistake
+    firebase_credentials: Path | None = Field(None, repr=False)
 
     spark_master: str | None = None
     pyspark_gateway_port: int | None = None

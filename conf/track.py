@@ -10,6 +10,8 @@ from typing import Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
+from conf.drawn_track import drawn_number, drawn_track
+
 _FOLDER = Path(__file__).parent / "tracks"
 
 
@@ -76,19 +78,27 @@ class TrackSpec(BaseModel):
 
 
 def track_names() -> list[str]:
-    """Names that :func:`load_track` knows, sorted."""
+    """Names of the track files, sorted."""
     return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
+def is_track(name: str) -> bool:
+    """Whether :func:`load_track` knows a name, those of drawn circuits among them."""
+    return drawn_number(name) is not None or name in track_names()
+
+
 def load_track(name: str) -> TrackSpec:
-    """Load ``conf/tracks/<name>.yaml``.
+    """Load ``conf/tracks/<name>.yaml``, or the circuit that a name like ``drawn-7`` stands for.
 
     Raises:
         ValueError: If there is no such track or its file does not fit; the message names file and field.
     """
+    number = drawn_number(name)
+    if number is not None:
+        return TrackSpec.model_validate({"name": name, **drawn_track(number)})
     path = _FOLDER / f"{name}.yaml"
     if name not in track_names():
-        raise ValueError(f"no track '{name}': choose one of {', '.join(track_names())}")
+        raise ValueError(f"no track '{name}': choose one of {', '.join(track_names())}, or drawn-1, drawn-2, …")
     try:
         return TrackSpec.model_validate({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))})
     except ValidationError as error:

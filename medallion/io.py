@@ -138,7 +138,7 @@ class Lake:
         df: DataFrame,
         name: str,
         *,
-        ignore: Sequence[str] = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts"),
+        ignore: Sequence[str] = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts"),
         delete_where: str | None = None,
         prune: str | None = None,
         txn: Txn | None = None,

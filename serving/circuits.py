@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conf.settings import AppConfig
-from conf.track import load_track, track_names
+from conf.track import is_track, load_track, track_names
 from medallion.silver.track_rows import LapRow, TrackError, circuit_from, own_circuit
 from physics.circuit import Circuit
 from serving.rows import table_rows
@@ -38,7 +38,7 @@ def track_of(settings: AppConfig, session_id: str) -> str | None:
 
 def title_of(settings: AppConfig, track_id: str) -> str:
     """A track's name for people; its id where it has none."""
-    if track_id in track_names():
+    if is_track(track_id):
         return load_track(track_id).title
     rows = table_rows(TRACKS, settings, {"track_id": track_id}, columns=("name",), missing_ok=True)
     return (rows[0]["name"] if rows else None) or track_id

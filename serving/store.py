@@ -26,6 +26,7 @@ _JOB_OF_TABLE = {
     "gold.style_dataset": "slipstream train style",
     "gold.model_metrics": "slipstream train style",
     "gold.style_predictions": "slipstream score style",
+    **dict.fromkeys(("gold.karma_scores", "gold.karma_latest"), "slipstream karma infer"),
     "gold.lap_comparison": "slipstream laps compare … --save",
     "gold.corner_reports": "slipstream laps compare … --save",
     "gold.insights": "slipstream ghost compare … --save",

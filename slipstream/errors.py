@@ -28,6 +28,8 @@ _EXTRA_OF = {
     "numba": "ghost",
     "joblib": "torch",
     "torch": "torch",
+    "google": "push",
+    "requests": "push",
 }
 
 

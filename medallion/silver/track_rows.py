@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from conf.track import load_track, track_names
+from conf.track import is_track, load_track
 from physics.circuit import Circuit, Corner, LapTrace, circuit_of
 from physics.lap_distance import MAX_SILENCE_S
 from physics.sectors import sector_ends, sector_times
@@ -196,7 +196,7 @@ def circuit_from(row: Mapping[str, Any]) -> Circuit:
 
 def own_circuit(track_id: str) -> Circuit | None:
     """The circuit of a track of our own making (``conf/tracks``), ``None`` for any other."""
-    return circuit_of(load_track(track_id)) if track_id in track_names() else None
+    return circuit_of(load_track(track_id)) if is_track(track_id) else None
 
 
 def refuse_own(track_id: str) -> None:
@@ -205,5 +205,5 @@ def refuse_own(track_id: str) -> None:
     Raises:
         TrackError: If it has one.
     """
-    if track_id in track_names():
+    if is_track(track_id):
         raise TrackError(f"'{track_id}' is a track of our own, conf/tracks/{track_id}.yaml: choose another --name")

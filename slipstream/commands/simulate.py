@@ -11,7 +11,7 @@ from slipstream.commands._options import Speed, Topic
 from slipstream.console import DryRun, progress, summary
 
 if TYPE_CHECKING:
-    from producers.simulator.config import SimulatorConfig
+    from producers.simulator.config import PlantedMishap, SimulatorConfig
     from producers.simulator.simulator import VehicleSimulator
 
 REPORT_EVERY = 100
@@ -28,7 +28,7 @@ def simulate(
         int | None, typer.Option(help=f"Laps each car drives; {DEFAULT_LAPS} unless --duration is given.")
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Seconds to simulate, in place of --laps.")] = None,
-    track: Annotated[str, typer.Option(help="A track of conf/tracks.")] = "three-oaks",
+    track: Annotated[str, typer.Option(help="A track of conf/tracks, or drawn-1, drawn-2, … for one drawn by its number.")] = "three-oaks",
     vehicle: Annotated[str, typer.Option(help="A vehicle of conf/vehicles.")] = "gr86-cup",
     rate: Annotated[float | None, typer.Option(help="Samples a second, 10 to 50. Default: SIM_RATE_HZ.")] = None,
     profiles: Annotated[
@@ -78,6 +78,14 @@ def simulate(
             "over the limiter. CAR and LAP as for --mistake. May be given several times.",
         ),
     ] = None,
+    hazards: Annotated[
+        bool,
+        typer.Option(
+            "--hazards",
+            help="Besides, what goes wrong in a season by chance: kerbs on most laps, now and then an over-rev, a missed "
+            "downshift, a dragging brake. Needs --laps.",
+        ),
+    ] = False,
     setups: Annotated[
         Setups, typer.Option(help="Whether all cars are set up alike, or each its own way within conf/wear.yaml.")
     ] = "alike",
@@ -104,6 +112,8 @@ def simulate(
 
     `slipstream produce simulate --setups varied --mishap kerb_strike:900:40:1:2 --truth`
 
+    `slipstream produce simulate --track drawn-3 --cars 10 --laps 6 --setups varied --hazards --truth`
+
     `slipstream produce simulate --cars 1 --duration 60 --no-faults --dry-run`
     """
     from conf.settings import get_settings
@@ -127,7 +137,10 @@ def simulate(
         "faults": FaultConfig() if faults else FaultConfig.none(),
         "race": RaceConfig.with_incidents() if incidents else RaceConfig(),
         "mistakes": [parse_mistake(text) for text in mistake or ()],
-        "mishaps": [parse_mishap(text) for text in mishap or ()],
+        "mishaps": [
+            *(parse_mishap(text) for text in mishap or ()),
+            *(_hazards(track, cars, n_laps, seed) if hazards else ()),
+        ],
         "setups": setups,
     }
     simulator = VehicleSimulator(configure(options, session))
@@ -171,6 +184,15 @@ def parse_mishap(text: str) -> dict[str, Any]:
         typer.BadParameter: If it is not of that form.
     """
     return _planted(text, "size", "--mishap", "KIND:AT:SIZE[:CAR[:LAP]], such as kerb_strike:900:40:1:2")
+
+
+def _hazards(track: str, cars: int, laps: int | None, seed: int) -> tuple[PlantedMishap, ...]:
+    from conf.track import load_track
+    from producers.simulator.hazards import draw_mishaps
+
+    if laps is None:
+        raise typer.BadParameter("mishaps are drawn for a number of laps: give --laps", param_hint="--hazards")
+    return draw_mishaps(load_track(track).length_m, cars, laps, seed)
 
 
 def _planted(text: str, how_much: str, option: str, form: str) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""Simulated laps with the truth about their wear, as three cars would tell them: for ``benchmarks.karma``.
+
+``perfect``: every channel, 50 times a second, without noise: the oracle's. ``simulated``: with noise, 25 times a second,
+as a simulated session sends them. ``race_car``: with noise, at the rates of GR Cup cars and with their channels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from benchmarks.thinning import features_of, thinned
+from conf.track import load_track
+from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.hazards import draw_mishaps
+from producers.simulator.simulator import VehicleSimulator
+from producers.simulator.truth import truth_rows
+
+VIEWS = ("perfect", "simulated", "race_car")
+UNSENT = ("torque_nm", "engine_temp_c", "brake_temp_c", "engine_load_pct")
+RATE_HZ = 50.0
+
+
+def session(
+    track: str, seed: int, cars: int, laps: int, mishaps: Sequence[PlantedMishap] | None = None
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Laps of one session as each view has them, and what they did to the car: one row a lap.
+
+    Args:
+        track: Where.
+        seed: Of everything random; also of the hazards, if no mishaps are given.
+    """
+    planted = draw_mishaps(load_track(track).length_m, cars, laps, seed) if mishaps is None else tuple(mishaps)
+    options = {"session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": laps,
+               "rate_hz": RATE_HZ, "setups": "varied", "mishaps": planted}  # fmt: skip
+    quiet = VehicleSimulator(SimulatorConfig(faults=FaultConfig.none().model_copy(update={"noise": 0.0}), **options))
+    noisy = VehicleSimulator(SimulatorConfig(faults=FaultConfig.none().model_copy(update={"noise": 1.0}), **options))
+    rng = np.random.default_rng(seed)
+    views = {
+        "perfect": [(lap, lap) for lap in _laps(quiet)],
+        "simulated": [(lap, lap.gather_every(2)) for lap in _laps(noisy)],
+        "race_car": [(lap, _as_race_car(lap, rng)) for lap in _laps(noisy)],
+    }
+    frames = {name: pd.DataFrame([_row(track, seed, *lap) for lap in found]) for name, found in views.items()}
+    return frames, _truth(noisy, track)
+
+
+def _laps(simulator: VehicleSimulator) -> list[pl.DataFrame]:
+    return simulator.to_polars().partition_by("vehicle_id", "lap_number", maintain_order=True)
+
+
+def _as_race_car(lap: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    nothing = [pl.lit(np.nan).alias(name) for name in UNSENT if name in lap.columns]
+    return thinned(lap, rng).with_columns(nothing)
+
+
+def _row(track: str, seed: int, whole: pl.DataFrame, seen: pl.DataFrame) -> dict[str, object]:
+    first = whole.row(0, named=True)
+    return {
+        **features_of(seen), "session_id": f"{track}-{seed}", "track_id": track, "vehicle_id": first["vehicle_id"],
+        "lap_number": first["lap_number"], "driver_profile": first["driver_profile"], "is_synthetic": True,
+        "lap_time_ms": (whole["t_us"][-1] - whole["t_us"][0]) // 1000,
+        "lap_end_ts": pd.Timestamp(whole["t_us"][-1], unit="us"),
+    }  # fmt: skip
+
+
+def _truth(simulator: VehicleSimulator, track: str) -> pd.DataFrame:
+    rows = pd.DataFrame([row for car in simulator.cars for row in truth_rows(simulator, car)])
+    return rows[rows["is_complete"]].assign(track_id=track)

@@ -1,0 +1,1 @@
+"""Wear from lap features: models without Spark and without MLflow."""

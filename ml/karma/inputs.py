@@ -1,0 +1,105 @@
+"""From columns of ``gold.lap_features`` to what a model of wear learns from.
+
+Wear laws are products of powers, so a model works with logarithms: of the features and of the damage per km. Temperatures
+stay as they are, for the laws are exponential in them; sums and counts of a lap are taken per km.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+PER_KM: Final = frozenset(
+    {
+        "impact_count", "impact_sum_g", "gear_shift_count", "downshift_count", "skipped_gear_count", "shift_rpm_sum",
+        "over_rev_rpm_s",
+    }
+)  # fmt: skip
+_SELDOM: Final = 0.02  # share of laps without any of it from which a feature counts as one that most laps lack
+_RANGE: Final = (0.5, 99.5)  # percentiles between which the training laps' values count as known
+_EDGE: Final = 0.1  # how far beyond, as a share of that range, a value still does
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How columns become inputs, fixed on the training laps; arrays of shape (n_columns,).
+
+    Attributes:
+        columns: Columns, in the order of the inputs.
+        offset: Added before the logarithm is taken; NaN where none is.
+        mean: Of the training inputs.
+        std: Of the training inputs.
+        low: Lower end of what training saw, as inputs.
+        high: Upper end.
+    """
+
+    columns: tuple[str, ...]
+    offset: Array
+    mean: Array
+    std: Array
+    low: Array
+    high: Array
+
+    def to_inputs(self, laps: pd.DataFrame) -> Array:
+        """Inputs, shape (n_laps, n_columns), of mean zero and spread one over the training laps."""
+        return (_logged(values_of(laps, self.columns), self.offset) - self.mean) / self.std
+
+    def outside(self, inputs: Array) -> Array:
+        """How far inputs lie outside what training saw, as a share of its range; zero within."""
+        span = np.maximum(self.high - self.low, 1e-9)
+        beyond = np.maximum(self.low - inputs, inputs - self.high) / span
+        return np.maximum(beyond - _EDGE, 0.0)
+
+
+def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> Scaling:
+    """Fix the scaling on training laps.
+
+    Args:
+        laps: Rows with the columns and ``distance_km``; none may be missing.
+        columns: Columns to learn from.
+    """
+    values = values_of(laps, columns)
+    offset = np.array([_offset(name, column) for name, column in zip(columns, values.T, strict=True)])
+    logged = _logged(values, offset)
+    mean, std = logged.mean(axis=0), logged.std(axis=0)
+    std = np.where(std > 1e-9, std, 1.0)
+    low, high = (np.percentile((logged - mean) / std, at, axis=0) for at in _RANGE)
+    return Scaling(tuple(columns), offset, mean, std, low, high)
+
+
+def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> Array:
+    """Columns as numbers, sums and counts per km, shape (n_laps, n_columns); NaN where a lap lacks one."""
+    km = laps["distance_km"].to_numpy(dtype=np.float64)
+    values = laps[list(columns)].astype(np.float64).to_numpy()
+    per_km = np.array([name in PER_KM for name in columns])
+    return np.where(per_km, values / km[:, None], values)
+
+
+def complete(laps: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which laps have every column, shape (n_laps,)."""
+    known: npt.NDArray[np.bool_] = np.isfinite(laps[list(columns)].astype(np.float64).to_numpy()).all(axis=1)
+    return known
+
+
+def _offset(name: str, column: Array) -> float:
+    """What keeps the logarithm finite: next to nothing for a feature that every lap has, a third of its size else."""
+    if name.endswith("_c"):
+        return np.nan
+    positive = column[column > 0]
+    if not positive.size:
+        return 1.0
+    seldom = np.mean(column <= 0) > _SELDOM
+    return float(np.median(positive) * (0.3 if seldom else 0.01))
+
+
+def _logged(values: Array, offset: Array) -> Array:
+    is_linear = np.isnan(offset)
+    logged = np.log(np.maximum(values, 0.0) + np.where(is_linear, 1.0, offset))
+    return np.where(is_linear, values, logged)

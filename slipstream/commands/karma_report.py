@@ -1,0 +1,77 @@
+"""``karma report``: which component of a car was worked hard, on which laps and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipstream.console import Format, print_json, summary
+
+
+def report(
+    vehicle: Annotated[str, typer.Option(help="Vehicle id, or the number it raced under.")],
+    session: Annotated[
+        str | None, typer.Option(help="Session; may be left out where the vehicle has scores in only one.")
+    ] = None,
+    laps: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", show_default="the gentlest and the hardest", help="Two laps to compare."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to; $SLIPSTREAM_HOME/reports/karma if left out.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw one picture in place of the page: png, svg or pdf.")
+    ] = None,
+    output: Format = "table",
+) -> None:
+    """Show which component of a car was worked hard, on which laps and why; write it as a page.
+
+    Karma is 0 (hard) to 100 (gentle) for each lap and component. The page is one HTML file that needs nothing beside
+    it: scores with intervals, two laps side by side, damage so far, laps that remain, and how far to trust it all.
+
+    `slipstream karma report --vehicle GR86-002-2`
+
+    `slipstream karma report --vehicle 13 --session barber-R1 --laps 4,9`
+
+    `slipstream karma report --vehicle GR86-002-2 --plot karma.png`
+    """
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from serving.karma import gather_karma, two_laps
+    from serving.render import print_wide
+    from slipstream import karma_view as view
+
+    settings, asked = get_settings(), _two_numbers(laps)
+    found = gather_karma(settings, vehicle, session)
+    pair = two_laps(found, asked)
+    if output == "json":
+        print_json(view.karma_facts(found, pair))
+    else:
+        typer.echo(f"Karma of {found.car}: {', '.join(view.facts(found))}")
+        print_wide(Console(), view.karma_table(found))
+        for line in view.console_lines(found):
+            typer.echo(line)
+    if plot:
+        from slipstream.karma_plots import karma_figure
+        from slipstream.plot_style import save
+
+        summary(f"plot: {save(karma_figure(found, pair), plot)}", err=output != "table")
+        return
+    from slipstream.karma_report import write_karma_report
+
+    path = write_karma_report(found, pair, out or settings.reports_dir / "karma")
+    summary(f"report: {path}", err=output != "table")
+
+
+def _two_numbers(laps: str | None) -> tuple[int, int] | None:
+    """The laps of ``A,B``."""
+    if laps is None:
+        return None
+    match [part.strip() for part in laps.split(",")]:
+        case [first, second] if first.isdecimal() and second.isdecimal() and first != second:
+            return int(first), int(second)
+    raise typer.BadParameter(f"'{laps}' is not two laps: write their numbers, such as 4,9", param_hint="--laps")
