@@ -52,8 +52,9 @@ class KarmaRules(_Frozen):
                 "conf/karma.yaml: each input belongs to one factor; differs at "
                 f"{', '.join(sorted(set(every) ^ set(explained))) or 'an input that is named twice'}"
             )
-        for name, per_component in [*self.references.items(), ("rule", self.rule)]:
-            missing = set(COMPONENTS) - per_component.keys()
+        named = {"rule": set(self.rule)} | {name: set(given) for name, given in self.references.items()}
+        for name, components in named.items():
+            missing = set(COMPONENTS) - components
             if missing:
                 raise ValueError(f"conf/karma.yaml: {name} has no entry for {', '.join(sorted(missing))}")
         return self

@@ -25,6 +25,7 @@ class AppConfig(BaseSettings):
         kafka_config: Extra Kafka client options as JSON, e.g. ``{"security.protocol": "SASL_SSL", …}``.
         mlflow_tracking_uri: Tracking server; unset means the local one on ``mlflow_port``.
         azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
+        data_root: Folder that `slipstream karma ingest` takes files from where none are named.
         slipstream_data: Folder with real data files, for the tests that need them.
         firebase_db_url: Realtime Database that `slipstream karma push` writes to, ``https://…firebaseio.com``.
         firebase_credentials: Key file of the service account that it writes as; a path, never the key itself.
@@ -35,6 +36,7 @@ class AppConfig(BaseSettings):
     slipstream_home: Path = Path(".slipstream")
     slipstream_data: Path | None = None
     slipstream_jars: Path | None = None
+    data_root: Path | None = None
 
     kafka_bootstrap_servers: str | None = None
     kafka_port: int = Field(9092, ge=1, le=65535)

@@ -122,13 +122,15 @@ class Tracker:
             raise TrackingError(f"{path} of run {run_id} is not the file that was logged")
         return data
 
-    def files(self, name: str, alias: str = PRODUCTION, version: str | None = None) -> RegisteredFiles:
+    def files(
+        self, name: str, alias: str = PRODUCTION, version: str | None = None, trained_by: str = "ghost"
+    ) -> RegisteredFiles:
         """A model registered as files, see :meth:`Run.register`.
 
         Raises:
             TrackingError: If there is no such model.
         """
-        found = self._find(name, alias, version, "ghost")
+        found = self._find(name, alias, version, trained_by)
         return RegisteredFiles(name, str(found.version), found.run_id, self)
 
     def _find(self, name: str, alias: str | None, version: str | None, trained_by: str) -> Any:

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from slipstream.commands import demo, ghost_jobs, jobs, laps, maintain, ml, produce, query, report_driver, stack, track
+from slipstream.commands import (
+    demo,
+    ghost_jobs,
+    jobs,
+    karma,
+    laps,
+    maintain,
+    ml,
+    produce,
+    query,
+    report_driver,
+    stack,
+    track,
+)
 from slipstream.errors import FriendlyGroup
 
 app = typer.Typer(
@@ -22,7 +35,7 @@ app = typer.Typer(
         '`slipstream sql "select * from gold.lap_features"`.'
     ),
 )
-for family in (stack, produce, jobs, track, ghost_jobs, ml, demo, laps, report_driver, query, maintain):
+for family in (stack, produce, jobs, track, ghost_jobs, karma, ml, demo, laps, report_driver, query, maintain):
     app.add_typer(family.app)
 
 
@@ -48,6 +61,8 @@ def main(
     """A streaming lakehouse for motorsport and vehicle telemetry: Kafka, Spark, Delta and MLflow."""
     import logging
 
+    # A command that keeps a log adds a file; without one nothing is said twice.
+    logging.getLogger("slipstream").addHandler(logging.NullHandler())
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     else:

@@ -15,7 +15,10 @@ Update = Callable[[str, float, float], None]
 
 
 def summary(text: str, *, err: bool = False) -> None:
-    """The line that ends a command."""
+    """The line that ends a command; it is logged, too, where the command has a log."""
+    import logging
+
+    logging.getLogger("slipstream").info("%s", text)
     typer.secho(text, bold=True, err=err)
 
 

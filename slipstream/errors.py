@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -46,7 +47,9 @@ class FriendlyGroup(TyperGroup):
         except Exception as error:
             message = user_message(error)
             if message is None:
+                logging.getLogger("slipstream").exception("a fault of ours")
                 raise
+            logging.getLogger("slipstream").error("%s", message)
             _say(message)
             raise typer.Exit(1) from None
 

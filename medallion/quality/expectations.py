@@ -58,8 +58,8 @@ def to_expectation(column: str, rule: Rule) -> Any:
 def _without_spark_connect() -> None:
     """Let Great Expectations see that Spark Connect is not installed.
 
-    It looks by importing it. Where the program has no file (``python -c``, a worker of pytest-xdist), pyspark takes that
-    for its own doctests and, without grpc, ends the process with exit status 0.
+    It looks by importing it. Where the program has no file (``python -c``, a worker of pytest-xdist), pyspark takes
+    that for its own doctests and, without grpc, ends the process with exit status 0.
     """
     if importlib.util.find_spec("grpc") is None:
         sys.modules.setdefault("pyspark.sql.connect", None)  # type: ignore[arg-type]

@@ -7,9 +7,11 @@ intervals are, is fixed on tracks left out in turn, so that both hold for a trac
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -36,7 +38,7 @@ class FitParams:
         seed: Of everything random.
     """
 
-    learner: LearnerParams = LearnerParams()
+    learner: LearnerParams = field(default_factory=LearnerParams)
     interval: float = 0.9
     sequence_laps: int = 4
     seed: int = 0
@@ -150,7 +152,7 @@ def fit_spread(error: Array, spread: Array, interval: float) -> Spread:
     """
     floor, gain = [], []
     for e, u in zip(error.T, spread.T, strict=True):
-        best = min(_GAINS, key=lambda g: _misfit(e, u, g))
+        best = min(_GAINS, key=partial(_misfit, e, u))
         floor.append(_floor(e, u, best))
         gain.append(best)
     found = Spread(np.array(floor), np.array(gain), np.ones(error.shape[1]))
@@ -163,7 +165,8 @@ _GAINS: Final = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 def _floor(error: Array, spread: Array, gain: float) -> float:
     """Error that spread does not tell, from the mean square."""
-    return float(max(np.sqrt(max(np.mean(error**2) - np.mean((gain * spread) ** 2), 0.0)), _LEAST_SIGMA))
+    unexplained = float(np.mean(error**2) - np.mean((gain * spread) ** 2))
+    return max(math.sqrt(max(unexplained, 0.0)), _LEAST_SIGMA)
 
 
 def _misfit(error: Array, spread: Array, gain: float) -> float:
@@ -187,11 +190,9 @@ def fit_line(inputs: Array, target: Array, folds: npt.NDArray[np.int64]) -> Line
     from sklearn.linear_model import LassoCV
 
     splits = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in np.unique(folds)]
-    lines = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for column in target.T:
-            lines.append(LassoCV(cv=splits, alphas=40, max_iter=5_000, eps=1e-3).fit(inputs, column))
+        lines = [LassoCV(cv=splits, alphas=40, max_iter=5_000, eps=1e-3).fit(inputs, column) for column in target.T]
     return Line(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
 
 

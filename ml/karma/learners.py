@@ -63,15 +63,20 @@ class Learner(Protocol):
     def to_files(self) -> Files:
         """What :func:`learner_of` needs to make it again."""
 
+    def read(self, files: Mapping[str, bytes]) -> None:
+        """Take up what :meth:`to_files` gave."""
+
 
 def new_learner(algorithm: Algorithm, params: LearnerParams) -> Learner:
     """One that has learned nothing yet."""
-    return {"random_forest": Forest, "mlp": Mlp, "lstm": Lstm}[algorithm](params)
+    if algorithm == "random_forest":
+        return Forest(params)
+    return Mlp(params) if algorithm == "mlp" else Lstm(params)
 
 
 def learner_of(algorithm: Algorithm, params: LearnerParams, files: Mapping[str, bytes]) -> Learner:
     """One from its files; they are read as data, never as code."""
-    made = {"random_forest": Forest, "mlp": Mlp, "lstm": Lstm}[algorithm](params)
+    made = new_learner(algorithm, params)
     made.read(files)
     return made
 
@@ -87,11 +92,13 @@ class _Sklearn:
     estimators: list[Any] = field(default_factory=list)
 
     def to_files(self) -> Files:
+        """Estimators as skops writes them."""
         from skops.io import dumps
 
         return {_SKOPS: dumps(self.estimators)}
 
     def read(self, files: Mapping[str, bytes]) -> None:
+        """Take up estimators."""
         from skops.io import loads
 
         # Trees and what networks keep of their training; anything else in the file is refused.
@@ -193,7 +200,7 @@ class Lstm:
             )
             drawn = torch.randint(0, len(x), (len(x),), generator=generator)
             for _ in range(self.params.epochs):
-                for batch in drawn[torch.randperm(len(x), generator=generator)].split(_BATCH):
+                for batch in drawn[torch.randperm(len(x), generator=generator)].split(_BATCH):  # type: ignore[no-untyped-call]
                     optimiser.zero_grad()
                     loss = torch.nn.functional.huber_loss(network(x[batch]), y[batch], delta=0.3)
                     loss.backward()  # type: ignore[no-untyped-call]

@@ -68,8 +68,8 @@ def read_model(read: Callable[[str], bytes]) -> KarmaModel:
     card = json.loads(read(CARD))
     if card.get("format") != _FORMAT or card.get("components") != list(COMPONENTS):
         raise KarmaModelError(
-            f"the model is of format {card.get('format')} for {', '.join(card.get('components', []))}, and this version "
-            f"reads format {_FORMAT} for {', '.join(COMPONENTS)}: train a new one (`slipstream train karma`)"
+            f"the model is of format {card.get('format')} for {', '.join(card.get('components', []))}, and this "
+            f"version reads format {_FORMAT} for {', '.join(COMPONENTS)}: train a new one (`slipstream train karma`)"
         )
     params, algorithm = LearnerParams(**card["params"]), card["algorithm"]
     sets = {}

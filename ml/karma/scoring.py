@@ -79,22 +79,22 @@ def score_laps(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules, vehicle
 def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[int, str]:
     """Laps that cannot be scored, by their place in the frame, and why."""
     last = laps.groupby(["session_id", "vehicle_id"])["lap_number"].transform("max")
-    usual_km = laps.groupby("session_id")["distance_km"].transform("median").astype(float)
+    usual_km = laps.groupby(["session_id", "vehicle_id"])["distance_km"].transform("median").astype(float)
     some = np.zeros(len(laps), np.bool_)
     for fitted in model.sets.values():
         some |= complete(laps, fitted.scaling.columns)
     reasons: dict[int, str] = {}
-    for i, lap in enumerate(laps.itertuples(index=False)):
-        coverage, km = _number(lap.coverage), _number(lap.distance_km)
+    for i, lap in enumerate(laps.to_dict(orient="records")):
+        coverage, km = _number(lap["coverage"]), _number(lap["distance_km"])
         if not coverage >= rules.least_coverage:
             reasons[i] = (
                 f"telemetry covers {0.0 if np.isnan(coverage) else coverage:.0%} of the lap, and "
                 f"{rules.least_coverage:.0%} are needed"
             )
-        elif lap.lap_number == last.iloc[i] and pd.isna(lap.lap_time_ms):
+        elif lap["lap_number"] == last.iloc[i] and pd.isna(lap["lap_time_ms"]):
             reasons[i] = "the lap has not ended: it has no lap time, and no lap follows"
         elif not km >= rules.least_share_of_lap * usual_km.iloc[i]:
-            reasons[i] = f"{km:.2f} km were driven, and the laps of this session are {usual_km.iloc[i]:.2f} km long"
+            reasons[i] = f"{km:.2f} km were driven, and this car's laps are {usual_km.iloc[i]:.2f} km long"
         elif not some[i]:
             least = min(model.sets.values(), key=lambda fitted: len(fitted.scaling.columns))
             reasons[i] = f"no value of {', '.join(_missing(laps, i, least.scaling.columns))}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from conf.wear import MishapKind
 from producers.simulator.chance import stream
 from producers.simulator.config import MISHAP_SIZES, PlantedMishap
 
@@ -32,10 +31,10 @@ def _of_car(length_m: float, car: int, laps: int, seed: int) -> Iterator[Planted
     keenness = rng.lognormal(0.0, 0.5)  # some drivers use the kerbs more than others
     for lap in range(1, laps + 1):
 
-        def planted(kind: str, at: float, size: float, lap: int = lap) -> PlantedMishap:
-            most = MISHAP_SIZES[kind][1]  # type: ignore[index]
+        def planted(kind: MishapKind, at: float, size: float, lap: int = lap) -> PlantedMishap:
+            most = MISHAP_SIZES[kind][1]
             at_m = round(at * (length_m - 20.0), 1)
-            return PlantedMishap(kind=kind, at_m=at_m, size=min(size, most), car=car + 1, lap=lap)  # type: ignore[arg-type]
+            return PlantedMishap(kind=kind, at_m=at_m, size=min(size, most), car=car + 1, lap=lap)
 
         for _ in range(rng.poisson(_KERBS_A_LAP * keenness)):
             yield planted("kerb_strike", rng.uniform(), round(_KERB_MM[0] * rng.lognormal(0.0, _KERB_MM[1]), 1))

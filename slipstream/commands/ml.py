@@ -1,4 +1,4 @@
-"""Train and score: ``train style``, ``train ghost``, ``score style``."""
+"""Train and score: ``train style | ghost | karma``, ``score style | karma``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from slipstream.commands import karma
 from slipstream.console import DryRun, summary
 from slipstream.tracked import open_tracked
 
@@ -194,3 +195,7 @@ def score_style_command(features: Features = "all", dry_run: DryRun = False) -> 
         f"{done.model.name} version {done.model.version}: {done.scored:,} windows scored; left out: "
         f"{done.incomplete:,} less than 90 % covered, {done.unavailable:,} without a feature the model needs"
     )
+
+
+train.command("karma")(karma.train)
+score.command("karma")(karma.infer)

@@ -28,7 +28,9 @@ def simulate(
         int | None, typer.Option(help=f"Laps each car drives; {DEFAULT_LAPS} unless --duration is given.")
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Seconds to simulate, in place of --laps.")] = None,
-    track: Annotated[str, typer.Option(help="A track of conf/tracks, or drawn-1, drawn-2, … for one drawn by its number.")] = "three-oaks",
+    track: Annotated[
+        str, typer.Option(help="A track of conf/tracks, or drawn-1, drawn-2, … for one drawn by its number.")
+    ] = "three-oaks",
     vehicle: Annotated[str, typer.Option(help="A vehicle of conf/vehicles.")] = "gr86-cup",
     rate: Annotated[float | None, typer.Option(help="Samples a second, 10 to 50. Default: SIM_RATE_HZ.")] = None,
     profiles: Annotated[
@@ -82,8 +84,8 @@ def simulate(
         bool,
         typer.Option(
             "--hazards",
-            help="Besides, what goes wrong in a season by chance: kerbs on most laps, now and then an over-rev, a missed "
-            "downshift, a dragging brake. Needs --laps.",
+            help="Besides, what goes wrong in a season by chance: kerbs on most laps, now and then an over-rev, a "
+            "missed downshift, a dragging brake. Needs --laps.",
         ),
     ] = False,
     setups: Annotated[

@@ -1,0 +1,189 @@
+"""How good a model of wear is, on cars and tracks that it never saw, and whether it is better than another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import norm
+
+from conf.karma import KarmaRules
+from conf.wear import COMPONENTS, Component
+from ml.karma.dataset import TEST, TRAIN, KarmaDataset
+from ml.karma.factors import contributions, groups_of
+from ml.karma.fitting import Fitted, with_before
+from ml.karma.model import KarmaModel
+
+Array = npt.NDArray[np.float64]
+LEVELS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+_DRAWS: Final = 2_000
+_FEWEST_CARS: Final = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures of one set of inputs on laps that were kept aside.
+
+    Attributes:
+        true: Log damage per km, shape (n_laps, components).
+        predicted: The same by the model.
+        sigma: Its standard deviation, as the model has it.
+        r2: By component.
+        r2_rule: Of the line through one feature, by component.
+        mae: Mean size of the error of log damage.
+        coverage: Share of laps within the interval.
+        nominal: Share that the interval is to hold.
+        observed: Share of laps within central intervals of ``LEVELS``, shape (levels, components).
+        r2_left_out: As the training itself saw it, on tracks left out.
+        cars: Cars kept aside.
+    """
+
+    true: Array
+    predicted: Array
+    sigma: Array
+    r2: Array
+    r2_rule: Array
+    mae: Array
+    coverage: Array
+    nominal: float
+    observed: Array
+    r2_left_out: Array
+    cars: int
+
+    def metrics(self, name: str) -> dict[str, float]:
+        """By name, as a tracker logs them."""
+        found = {"r2": self.r2, "r2_rule": self.r2_rule, "mae_log": self.mae, "coverage": self.coverage,
+                 "r2_left_out": self.r2_left_out}  # fmt: skip
+        return {
+            f"{name}.{what}.{component}": float(values[c])
+            for what, values in found.items()
+            for c, component in enumerate(COMPONENTS)
+        }
+
+
+def r2_of(true: Array, predicted: Array) -> Array:
+    """Share of the variance that is explained, by component."""
+    return np.asarray(1.0 - ((true - predicted) ** 2).mean(axis=0) / true.var(axis=0))
+
+
+def evaluate(fitted: Fitted, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> Evaluation:
+    """Hold a fit against the laps kept aside.
+
+    Args:
+        fitted: Trained on the training laps.
+        data: Laps with labels.
+        rules: Name the one feature of the rule.
+        sequence_laps: Laps that the recurrent learner sees.
+    """
+    laps, damage = data.part(TEST)
+    true = np.log(damage)
+    predicted, sigma = fitted.predict(laps, sequence_laps)
+    size = np.abs(true - predicted)
+    within = np.stack([(size <= norm.ppf(0.5 + level / 2) * sigma).mean(axis=0) for level in LEVELS])
+    return Evaluation(
+        true, predicted, sigma, r2_of(true, predicted), r2_of(true, by_rule(data, rules)), size.mean(axis=0),
+        (size <= fitted.spread.reach * sigma).mean(axis=0), rules.interval, within, fitted.r2,
+        len(laps.drop_duplicates(["session_id", "vehicle_id"])),
+    )  # fmt: skip
+
+
+def by_rule(data: KarmaDataset, rules: KarmaRules) -> Array:
+    """Log damage of the laps kept aside, by a line through the logarithm of one feature, shape (n, components)."""
+    (laps, damage), (aside, _) = data.part(TRAIN), data.part(TEST)
+    columns = []
+    for c, component in enumerate(COMPONENTS):
+        x, x_aside = (np.log(frame[rules.rule[component]].astype(np.float64)) for frame in (laps, aside))
+        columns.append(np.polyval(np.polyfit(x, np.log(damage[:, c]), 1), x_aside))
+    return np.stack(columns, axis=1)
+
+
+def importances(fitted: Fitted, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
+    """Mean size of each factor's Shapley value on log damage: one row a factor, one column a component."""
+    inputs = fitted.scaling.to_inputs(laps)
+    groups = groups_of(fitted.scaling.columns, rules.factors)
+    before = with_before(inputs, laps, sequence_laps)
+    values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
+    return pd.DataFrame(np.abs(values).mean(axis=0), index=list(groups), columns=list(COMPONENTS))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate against the model in use, on frozen laps.
+
+    Attributes:
+        difference: Of mean R2, candidate less incumbent.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        cars: Cars in the frozen laps.
+        is_better: Whether the interval lies above zero.
+        reason: In words.
+    """
+
+    difference: float
+    low: float
+    high: float
+    cars: int
+    is_better: bool
+    reason: str
+
+
+def beats(candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: Array, seed: int = 0) -> Comparison:
+    """Whether a candidate explains more of frozen laps: mean R2 over components and the sets that both have.
+
+    Cars are drawn with replacement, the same for both, so that what they have in common cancels out. A candidate that
+    has a set which the model in use lacks must still be better on the others.
+
+    Args:
+        candidate: The new model.
+        incumbent: The one in use.
+        laps: Laps of the promotion set.
+        damage: Damage per km, shape (n_laps, components).
+        seed: Of the draws.
+    """
+    shared = [name for name in candidate.sets if name in incumbent.sets]
+    cars = laps.groupby(["session_id", "vehicle_id"]).ngroup().to_numpy()
+    n = int(cars.max()) + 1 if len(cars) else 0
+    if n < _FEWEST_CARS or not shared:
+        why = f"{n} cars to compare on, and {_FEWEST_CARS} are needed" if shared else "it has other sets of inputs"
+        return Comparison(np.nan, np.nan, np.nan, n, False, f"not compared: {why}")
+    true = np.log(damage)
+    errors = [
+        np.stack([(true - model.sets[name].predict(laps, model.sequence_laps)[0]) ** 2 for name in shared]).mean(axis=0)
+        for model in (candidate, incumbent)
+    ]
+    gain = (errors[1] - errors[0]) / true.var(axis=0)
+    of_car = np.array([gain[cars == car].sum(axis=0) for car in range(n)]).mean(axis=1)
+    laps_of = np.bincount(cars, minlength=n)
+    drawn = np.random.default_rng(seed).integers(0, n, (_DRAWS, n))
+    differences = of_car[drawn].sum(axis=1) / laps_of[drawn].sum(axis=1)
+    value, (low, high) = float(of_car.sum() / laps_of.sum()), np.quantile(differences, [0.025, 0.975]).tolist()
+    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    reason = f"{verdict}: mean R2 {value:+.4f} [{low:+.4f}, {high:+.4f}] on {n} cars"
+    return Comparison(value, low, high, n, low > 0, reason)
+
+
+def best_of(r2: dict[str, Sequence[Array]]) -> str:
+    """Name of the best by its mean R2 on tracks left out of its training, over sets and components.
+
+    The laps kept aside have no say in it: what is chosen on them could not be judged on them.
+    """
+    return max(r2, key=lambda name: float(np.mean(r2[name])))
+
+
+def components_table(evaluation: Evaluation) -> list[dict[str, object]]:
+    """One row a component."""
+    names: tuple[Component, ...] = COMPONENTS
+    return [
+        {
+            "component": name,
+            "r2": round(float(evaluation.r2[c]), 4),
+            "r2_rule": round(float(evaluation.r2_rule[c]), 4),
+            "mae_log": round(float(evaluation.mae[c]), 4),
+            "coverage": round(float(evaluation.coverage[c]), 4),
+        }
+        for c, name in enumerate(names)
+    ]

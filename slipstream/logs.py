@@ -1,0 +1,33 @@
+"""A log file for commands that work for long: what was asked, what came of it, what went wrong (K20)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from logging.handlers import RotatingFileHandler
+from typing import Final
+
+from conf.settings import AppConfig
+
+LOGGER: Final = logging.getLogger("slipstream")
+_BYTES, _KEPT = 1 << 20, 3
+
+
+def log_to_file(settings: AppConfig, name: str) -> None:
+    """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use; old ones are kept thrice.
+
+    Args:
+        settings: Say where the home is.
+        name: Name of the file, without its ending.
+    """
+    settings.logs_dir.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(
+        settings.logs_dir / f"{name}.log", maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for old in [h for h in LOGGER.handlers if isinstance(h, RotatingFileHandler)]:
+        LOGGER.removeHandler(old)
+        old.close()
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.info("started: slipstream %s", " ".join(sys.argv[1:]))

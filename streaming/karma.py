@@ -1,0 +1,69 @@
+"""Job: scores of wear, lap by lap as features come (K12): the batch's own function, over what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming.query import StreamingQuery
+
+from infra.stack import endpoints
+from medallion.io import Lake
+from medallion.provenance import JobRun
+from ml.jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, cars_of, model_in_use
+from ml.jobs.train_karma import FEATURES
+from ml.tracking import Tracker
+from streaming.job import Job, run_job
+from streaming.query import Trigger, start_query
+
+NAME = "karma"
+
+
+def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> StreamingQuery:
+    """Start the query over the changes of ``gold.lap_features``.
+
+    A batch names cars, whose sessions are scored whole; one that is repeated finds nothing to write. A model that takes
+    the alias meanwhile scores from the next batch on.
+
+    Args:
+        lake: Where the tables are.
+        run: Job run.
+        trigger: When to run.
+        vehicle: Whose references scores are held to.
+
+    Raises:
+        TrackingError: If there is no model.
+    """
+    for name in (FEATURES, SCORES, LATEST):
+        lake.ensure(name)
+    tracker = Tracker(endpoints(lake.settings).tracking_uri)
+    scorers = [KarmaScorer(lake, tracker, vehicle)]
+
+    def score(df: DataFrame, _batch_id: int, _query: str) -> None:
+        if model_in_use(tracker).version != scorers[-1].version:
+            scorers[:] = [KarmaScorer(lake, tracker, vehicle)]
+        cars = cars_of(df)
+        run.rows_in += df.count()
+        if cars:
+            run.rows_out += scorers[-1].score(cars, run.run_id).count()
+
+    changes = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(FEATURES))
+    changed = changes.select("session_id", "vehicle_id", "lap_number")
+    return start_query(lake.spark, lake.settings, NAME, changed, score, trigger)
+
+
+def job(vehicle: str = DEFAULT_VEHICLE) -> Job:
+    """The job for cars of a kind."""
+    outputs = (SCORES, LATEST)
+    return Job(
+        NAME, __doc__ or "", (FEATURES,), outputs, lambda lake, ends, trigger: [start(lake, ends.run, trigger, vehicle)]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point for ``spark-submit`` and ``python -m streaming.karma``."""
+    return run_job(job(), argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
