@@ -1,7 +1,7 @@
 """Simulated laps with the truth about their wear, as three cars would tell them: for ``benchmarks.karma``.
 
-``perfect``: every channel, 50 times a second, without noise: the oracle's. ``simulated``: with noise, 25 times a second, as
-a simulated session sends them. ``race_car``: with noise, at the rates of GR Cup cars and with their channels only.
+``perfect``: every channel, 50 times a second, without noise: the oracle's. ``simulated``: with noise, 25 times a
+second, as a simulated session sends them. ``race_car``: with noise, at the rates and with the channels of GR Cup cars.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import random
 import re
 from typing import Any, Final
 
-_NAME: Final = re.compile(r"drawn-(\d{1,6})")
+_NAME: Final = re.compile(r"drawn-(0|[1-9][0-9]{0,5})")  # one name for each, or its laps could be split
 _CORNERS: Final = (8, 16)
 _SCALE_M: Final = (380.0, 950.0)  # mean distance of the corners from the centre
 _RADIUS_M: Final = (14.0, 160.0)

@@ -94,10 +94,7 @@ def train_karma(
             best = best_of({name: [f.r2 for f in model.sets.values()] for name, model in models.items()})
             model = models[best]
             evaluations, plots = _judge(run, model, data, rules, lake.settings.reports_dir / "karma")
-            for path, content in model.to_files().items():
-                run.file(content, f"{_FILES}/{path}")
-            version = run.register(MODEL, _FILES)
-            run.params({"algorithm": best})
+            version = register(run, model)
             promoted, verdict = _promote(run, tracker, model, data, version)
             found = {k: v for name, one in evaluations.items() for k, v in one.metrics(name).items()}
             run.metrics(found)
@@ -129,6 +126,14 @@ def read_labels(lake: Lake) -> pd.DataFrame:
     events = lake.read(LABELS).select("kafka_offset", F.from_json(F.col("payload").cast("string"), schema).alias("m"))
     labels = events.select("m.*").dropDuplicates([*KEY, "component"])
     return labels.select(*KEY, "component", "damage_per_km", "part_factor", "is_complete").toPandas()
+
+
+def register(run: Run, model: KarmaModel) -> str:
+    """Log a model's files with a run and register them; returns the version."""
+    for path, content in model.to_files().items():
+        run.file(content, f"{_FILES}/{path}")
+    run.params({"algorithm": model.algorithm})
+    return run.register(MODEL, _FILES)
 
 
 def load_karma(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel, str, str]:

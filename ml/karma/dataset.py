@@ -94,8 +94,8 @@ def build_dataset(
     kept = joined[keep].drop(columns=list(COMPONENTS)).reset_index(drop=True)
     if kept.empty:
         raise KarmaDataError(
-            "no lap has features and a label of wear: simulate some (`slipstream produce simulate --track drawn-1 "
-            "--setups varied --hazards --truth`, and other tracks), then `slipstream run`"
+            "no lap has features and a label of wear: simulate some (`slipstream karma simulate`), then "
+            "`slipstream run`"
         )
     kept["split"] = [split_of(track) for track in kept["track_id"]]
     _require_tracks(kept)

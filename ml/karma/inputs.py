@@ -1,7 +1,7 @@
 """From columns of ``gold.lap_features`` to what a model of wear learns from.
 
-Wear laws are products of powers, so a model works with logarithms: of the features and of the damage per km. Temperatures stay
-as they are, for the laws are exponential in them; sums and counts of a lap are taken per km.
+Wear laws are products of powers, so a model works with logarithms: of the features and of the damage per km.
+Temperatures stay as they are, for the laws are exponential in them; sums and counts of a lap are taken per km.
 """
 
 from __future__ import annotations

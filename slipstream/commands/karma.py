@@ -72,6 +72,41 @@ def ingest(
 
 
 @karma.command()
+def simulate(
+    tracks: Annotated[int, typer.Option(min=1, help="Tracks: the simulator's own, then drawn ones.")] = 16,
+    cars: Annotated[int, typer.Option(min=1, help="Cars on each; each track has cars of its own.")] = 6,
+    laps: Annotated[int, typer.Option(min=1, help="Laps of each.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the first track; the others follow.")] = 100,
+    dry_run: DryRun = False,
+) -> None:
+    """Send what the model of wear learns from: sessions on many tracks, with the truth about each lap.
+
+    Drivers, set-ups and parts differ, and laps have kerbs, over-revs, missed downshifts and brakes that drag, as
+    `slipstream produce simulate --setups varied --hazards --truth` sends them. The same options send the same again.
+
+    `slipstream karma simulate && slipstream run && slipstream karma train`
+    """
+    from conf.track import load_track, track_names
+    from producers.simulator.config import SimulatorConfig
+    from producers.simulator.hazards import draw_mishaps
+    from producers.simulator.simulator import VehicleSimulator
+    from slipstream.commands.simulate import send
+
+    own = sorted(track_names())
+    names = (own + [f"drawn-{i}" for i in range(1, tracks + 1)])[:tracks]
+    if dry_run:
+        summary(f"would send {len(names)} sessions of {cars} cars and {laps} laps: {', '.join(names)}")
+        return
+    for i, name in enumerate(names):
+        mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
+        config = SimulatorConfig(
+            session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i, rate_hz=25.0,
+            setups="varied", mishaps=mishaps,
+        )  # fmt: skip
+        send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
+
+
+@karma.command()
 def train(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = False) -> None:
     """Train the model of wear on simulated laps, whose cars say what each lap did to them.
 
@@ -79,11 +114,9 @@ def train(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = False) -> 
     leaves over; each set of inputs that cars send has a model of its own. The best is registered as mechanical-karma,
     and takes the alias `production` if it explains more of frozen laps than the model in use.
 
-    At least five tracks are needed, twelve and more are better. For each of them, with a seed of its own:
+    `slipstream karma simulate`, then `slipstream run`, give it laps on sixteen tracks; five are the least.
 
-    `slipstream produce simulate --track drawn-1 --seed 1 --cars 8 --laps 6 --setups varied --hazards --truth`
-
-    then `slipstream run` and `slipstream karma train`
+    `slipstream karma train` · `slipstream karma train --algorithm random_forest`
     """
     if dry_run:
         summary("would read gold.lap_features and bronze.truth_events, and register mechanical-karma in MLflow")

@@ -150,7 +150,7 @@ def simulate(
     if dry_run:
         _count(simulator, timed, truth)
     else:
-        _send(simulator, topic, speed, race=timed, truth=truth)
+        send(simulator, topic, speed, race=timed, truth=truth)
 
 
 def parse_profiles(text: str) -> dict[str, float]:
@@ -249,7 +249,8 @@ def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
     summary(f"would send {frames:,} frames with {samples:,} samples ({size / 2**20:.1f} MiB){besides}, nothing sent")
 
 
-def _send(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
+def send(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
+    """Send a session and say what was sent."""
     from conf.settings import get_settings
     from infra.stack import endpoints
     from producers.simulator.race import race_topics, truth_topic

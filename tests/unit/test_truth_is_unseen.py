@@ -16,7 +16,9 @@ REPO = Path(__file__).resolve().parents[2]
 PACKAGES = ("physics", "medallion", "ml", "streaming", "serving", "slipstream")
 NAMES = (TRUTH.bronze, TRUTH.topic, TRUTH.bronze.partition(".")[2], "event.truth", "slipstream.truth")
 # Jobs that train on labels are to be named here, one by one; what they read of them is the label.
-TRAINED_ON = frozenset[str]()
+TRAINED_ON = frozenset({"ml/jobs/train_karma.py"})
+SAYS_SO = frozenset({"slipstream/commands/karma.py"})  # in the text of --dry-run
+NO_TRUTH = frozenset({"COMPONENTS", "Component"})  # names of what wears, and nothing of how
 SENDS = frozenset({"slipstream/commands/simulate.py"})
 # Those that handle every family alike: bronze stores them all, the balance looks at the offsets of them all.
 OF_ALL_FAMILIES = frozenset({"streaming/bronze.py", "serving/balance.py"})
@@ -35,7 +37,7 @@ def test_no_module_names_the_truth() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(n in node.value for n in NAMES)
     }
-    assert seen <= SENDS | TRAINED_ON
+    assert seen <= SENDS | TRAINED_ON | SAYS_SO
 
 
 def test_no_module_imports_the_family_or_the_simulator_s_truth() -> None:
@@ -49,7 +51,8 @@ def test_no_module_imports_the_family_or_the_simulator_s_truth() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("producers.simulator"):
                 of_truth |= {name} if any("truth" in alias.name for alias in node.names) else set()
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("physics.wear", "conf.wear")):
-                of_truth |= {name} if not name.startswith("physics/wear/") else set()
+                names = {alias.name for alias in node.names}
+                of_truth |= {name} if names - NO_TRUTH and not name.startswith("physics/wear/") else set()
     assert of_all == OF_ALL_FAMILIES
     assert of_truth <= SENDS | TRAINED_ON
 
