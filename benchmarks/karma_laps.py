@@ -15,7 +15,7 @@ import polars as pl
 from benchmarks.thinning import features_of, thinned
 from conf.track import load_track
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
-from producers.simulator.hazards import draw_mishaps
+from producers.simulator.hazards import RACING, draw_mishaps
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.truth import truth_rows
 
@@ -35,7 +35,7 @@ def session(
     """
     planted = draw_mishaps(load_track(track).length_m, cars, laps, seed) if mishaps is None else tuple(mishaps)
     options = {"session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": laps,
-               "rate_hz": RATE_HZ, "setups": "varied", "mishaps": planted}  # fmt: skip
+               "rate_hz": RATE_HZ, "setups": "varied", "mishaps": planted, "profiles": RACING}  # fmt: skip
     quiet = VehicleSimulator(SimulatorConfig(faults=FaultConfig.none().model_copy(update={"noise": 0.0}), **options))
     noisy = VehicleSimulator(SimulatorConfig(faults=FaultConfig.none().model_copy(update={"noise": 1.0}), **options))
     rng = np.random.default_rng(seed)

@@ -13,7 +13,8 @@ from typing import Any, Final
 _NAME: Final = re.compile(r"drawn-(0|[1-9][0-9]{0,5})")  # one name for each, or its laps could be split
 _CORNERS: Final = (8, 16)
 _SCALE_M: Final = (380.0, 950.0)  # mean distance of the corners from the centre
-_RADIUS_M: Final = (14.0, 160.0)
+_RADIUS_M: Final = (14.0, 400.0)
+_SWEEPERS: Final = 0.6  # share of the corners that are as wide as their place allows, or nearly so
 _LEAST_STRAIGHT_M: Final = 6.0
 _LEAST_TURN: Final = math.radians(4)
 
@@ -56,7 +57,10 @@ def _pieces(chance: random.Random) -> list[dict[str, float]] | None:
     for i, turn in enumerate(turns):
         radius_m = math.exp(chance.uniform(math.log(_RADIUS_M[0]), math.log(_RADIUS_M[1])))
         room_m = 0.5 * (min(sides[i - 1], sides[i]) - _LEAST_STRAIGHT_M)
-        tangents.append(min(radius_m * math.tan(abs(turn) / 2), room_m))
+        widest_m = min(room_m, _RADIUS_M[1] * math.tan(abs(turn) / 2))
+        sweep_m = widest_m * chance.uniform(0.5, 1.0)
+        is_sweeper = chance.random() < _SWEEPERS
+        tangents.append(sweep_m if is_sweeper else min(radius_m * math.tan(abs(turn) / 2), room_m))
     radii = [tangent / math.tan(abs(turn) / 2) for tangent, turn in zip(tangents, turns, strict=True)]
     if min(radii) < _RADIUS_M[0]:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -166,8 +166,7 @@ class Lake:
                 merge = merge.whenMatchedDelete(condition=is_gone)
             merge = merge.whenMatchedUpdateAll(condition=changed)
             merge = merge.whenNotMatchedInsertAll(condition=f"NOT {is_gone}" if is_gone else None)
-            # Over wide rows a merge's full outer join grows beyond what the JVM compiles as one method.
-            with self.transaction(txn), self._merging(), self._option("spark.sql.codegen.wholeStage", "false"):
+            with self.transaction(txn), self._merging():
                 merge.execute()
         finally:
             rows.unpersist()
@@ -223,8 +222,12 @@ class Lake:
             self.spark.conf.unset(f"{prefix}txnAppId")
             self.spark.conf.unset(f"{prefix}txnVersion")
 
-    def _merging(self) -> AbstractContextManager[None]:
-        return self._option("spark.sql.files.maxRecordsPerFile", str(_ROWS_PER_MERGED_FILE))
+    @contextmanager
+    def _merging(self) -> Iterator[None]:
+        # Over wide rows a merge's full outer join grows beyond what the JVM compiles as one method.
+        whole_stage = self._option("spark.sql.codegen.wholeStage", "false")
+        with whole_stage, self._option("spark.sql.files.maxRecordsPerFile", str(_ROWS_PER_MERGED_FILE)):
+            yield
 
     @contextmanager
     def _option(self, key: str, value: str) -> Iterator[None]:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 OWN_PACKAGES = frozenset(
     {"conf", "infra", "medallion", "ml", "physics", "producers", "serving", "slipstream", "streaming"}
 )
+_OF_TYPER = frozenset({"typer", "click"})
 
 _EXTRA_OF = {
     "deltalake": "query",
@@ -45,6 +46,8 @@ class FriendlyGroup(TyperGroup):
             _say("interrupted")
             raise typer.Exit(130) from None
         except Exception as error:
+            if type(error).__module__.partition(".")[0] in _OF_TYPER:
+                raise  # an exit, or a wrong option, which typer says itself
             message = user_message(error)
             if message is None:
                 logging.getLogger("slipstream").exception("a fault of ours")

@@ -265,7 +265,7 @@ def _drive_vehicle(frame: pd.DataFrame, intervals: Mapping[tuple[str, str], Sequ
     t_us = frame["t_us"].to_numpy(np.int64)
     counter, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("counter", "speed_kmh"))
     laps = [Lap(n, "", a, b, None) for n, a, b in intervals[key]] if key in intervals else counter_laps(t_us, counter)
-    synthetic = bool(frame["is_synthetic"].fillna(False).any())
+    synthetic = bool(frame["is_synthetic"].eq(True).any())
     rows = [_drive_lap(lap, t_us, counter, speed) for lap in laps]
     found = pd.DataFrame(rows, columns=[c.split()[0] for c in _DRIVEN.split(", ") if c.split()[0] not in _KEYS])
     found.insert(0, "session_id", key[0])

@@ -91,7 +91,7 @@ def build_dataset(
     for reason, wrong in checks.items():
         dropped[reason] = int(np.count_nonzero(keep & wrong))
         keep &= ~wrong
-    kept = joined[keep].drop(columns=list(COMPONENTS)).reset_index(drop=True)
+    kept = joined[keep].drop(columns=list(COMPONENTS), errors="ignore").reset_index(drop=True)
     if kept.empty:
         raise KarmaDataError(
             "no lap has features and a label of wear: simulate some (`slipstream karma simulate`), then "

@@ -93,7 +93,7 @@ def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[in
             )
         elif lap["lap_number"] == last.iloc[i] and pd.isna(lap["lap_time_ms"]):
             reasons[i] = "the lap has not ended: it has no lap time, and no lap follows"
-        elif not km >= rules.least_share_of_lap * usual_km.iloc[i]:
+        elif not km > 0 or not km >= rules.least_share_of_lap * usual_km.iloc[i]:
             reasons[i] = f"{km:.2f} km were driven, and this car's laps are {usual_km.iloc[i]:.2f} km long"
         elif not some[i]:
             least = min(model.sets.values(), key=lambda fitted: len(fitted.scaling.columns))
@@ -103,7 +103,7 @@ def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[in
 
 def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules) -> dict[int, _Lap]:
     """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
-    left = np.array([i not in reasons for i in range(len(laps))])
+    left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
     found: dict[int, _Lap] = {}
     for name, fitted in model.sets.items():
         can = complete(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()

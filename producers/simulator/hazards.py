@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from conf.wear import MishapKind
 from producers.simulator.chance import stream
 from producers.simulator.config import MISHAP_SIZES, PlantedMishap
+from producers.simulator.drivers import ProfileName
 
 # Logged GR Cup laps have four to seven knocks at the median; kerbs of 25 to 45 mm knock as hard.
 _KERBS_A_LAP = 4.0
 _KERB_MM = (32.0, 0.35)  # median, and spread of the logarithm
 _OVER_REV_SHARE, _MISSED_SHARE, _DRAG_SHARE = 0.06, 0.04, 0.05  # of laps
+
+RACING: Final[dict[ProfileName, float]] = {"aggressive": 4.0, "normal": 2.0, "safe": 1.0, "eco": 1.0}
+"""Drivers that a model of wear learns from: half of them drive as racing drivers do, so that real races are no news."""
 
 
 def draw_mishaps(length_m: float, cars: int, laps: int, seed: int) -> tuple[PlantedMishap, ...]:

@@ -88,7 +88,7 @@ def simulate(
     """
     from conf.track import load_track, track_names
     from producers.simulator.config import SimulatorConfig
-    from producers.simulator.hazards import draw_mishaps
+    from producers.simulator.hazards import RACING, draw_mishaps
     from producers.simulator.simulator import VehicleSimulator
     from slipstream.commands.simulate import send
 
@@ -101,7 +101,7 @@ def simulate(
         mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
         config = SimulatorConfig(
             session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i, rate_hz=25.0,
-            setups="varied", mishaps=mishaps,
+            setups="varied", mishaps=mishaps, profiles=RACING,
         )  # fmt: skip
         send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
 

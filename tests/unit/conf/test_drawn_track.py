@@ -24,7 +24,8 @@ def crosses_itself(x: np.ndarray, y: np.ndarray) -> bool:
     def side(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> np.ndarray:
         """On which side of each line (rows) each point (columns) lies."""
         along, to = (end - start)[:, None], point[None, :] - start[:, None]
-        return np.sign(along.real * to.imag - along.imag * to.real)
+        area = along.real * to.imag - along.imag * to.real
+        return np.where(np.abs(area) < 1e-6, 0.0, np.sign(area))  # on it, give or take rounding
 
     straddled = side(a, b, a) * side(a, b, b) < 0
     return bool((straddled & straddled.T).any())
@@ -51,7 +52,7 @@ def test_every_circuit_can_be_driven(number: int) -> None:
     arcs = [piece for piece in track.segments if isinstance(piece, Arc)]
     assert all(14.0 - 1e-9 <= arc.radius_m <= 160.0 + 1e-9 for arc in arcs)
     assert 8 <= len(arcs) <= 16
-    assert 1_000 < track.length_m < 7_000
+    assert 1_000 < track.length_m < 9_000
     assert all(a < b for a, b in pairwise((0.0, *track.sector_ends_m, track.length_m)))
     assert len(track.sector_ends_m) == 2
     assert 9.0 <= track.width_m <= 14.0
@@ -83,7 +84,9 @@ def test_a_drawn_circuit_is_a_track_like_any_other() -> None:
     assert drawn_number("three-oaks") is None
 
 
-@pytest.mark.parametrize("name", ["drawn-x", "drawn-", "drawn--1", "drawn-1234567", "drawn-7 ", "drawn-07", "drawn-٧"])
+@pytest.mark.parametrize(
+    "name", ["drawn-x", "drawn-", "drawn--1", "drawn-1234567", "drawn-7 ", "drawn-07", "drawn-\u0667"]
+)
 def test_a_name_that_is_not_quite_one_is_refused_with_the_choices(name: str) -> None:
     assert not is_track(name)
     with pytest.raises(ValueError, match=r"choose one of .*three-oaks, or drawn-1, drawn-2"):

@@ -16,7 +16,7 @@ RULES = load_karma_rules()
 
 
 def test_every_input_is_a_number_that_lap_features_have() -> None:
-    numbers = {c.name for c in load_contract("gold.lap_features").columns if c.physicalType in ("DOUBLE", "INT")}
+    numbers = {c.name for c in load_contract("gold.lap_features").columns if c.physical_type in ("DOUBLE", "INT")}
     inputs = [name for group in RULES.inputs.values() for name in group]
     assert set(inputs) <= numbers
     assert len(inputs) == len(set(inputs))

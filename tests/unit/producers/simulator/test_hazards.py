@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from conf.track import load_track
-from producers.simulator.config import MISHAP_SIZES, FaultConfig, PlantedMishap, SimulatorConfig
+from conf.wear import MISHAP_KINDS
+from producers.simulator.config import MISHAP_SIZES, PlantedMishap, SimulatorConfig
 from producers.simulator.hazards import draw_mishaps
 from producers.simulator.simulator import VehicleSimulator
+from slipstream.cli import app
 
 LENGTH_M = 3_000.0
 MANY = draw_mishaps(LENGTH_M, cars=60, laps=10, seed=1)
@@ -22,6 +25,7 @@ def of_car(mishaps: tuple[PlantedMishap, ...], car: int) -> list[PlantedMishap]:
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**31))
+@settings(max_examples=30)
 def test_a_cars_mishaps_do_not_depend_on_the_others(few: int, more: int, seed: int) -> None:
     one, other = (draw_mishaps(LENGTH_M, cars, 4, seed) for cars in (few, few + more))
     assert all(of_car(one, car) == of_car(other, car) for car in range(1, few + 1))
@@ -52,12 +56,22 @@ def test_kerbs_are_on_nearly_every_lap_and_the_rest_is_seldom() -> None:
     assert max(of_cars.values()) > 3 * min(of_cars.values())  # some drivers use the kerbs more than others
 
 
-@pytest.mark.parametrize("track", ["drawn-2", "harbour-mile"])
-def test_a_session_with_them_can_be_driven(track: str) -> None:
-    mishaps = draw_mishaps(load_track(track).length_m, 12, 2, seed=2)
-    options = {"track": track, "n_cars": 12, "n_laps": 2, "seed": 2, "rate_hz": 10, "faults": FaultConfig.none()}
-    struck, clean = (VehicleSimulator(SimulatorConfig(mishaps=given, **options)).run for given in (mishaps, ()))
-    assert {"kerb_strike", "dragging_brake"} < {each.kind for each in mishaps}
-    assert struck.trace.kerb_m.max() > 0.02
-    assert struck.trace.stuck_n.max() > 0
-    assert clean.trace.kerb_m.max() == clean.trace.stuck_n.max() == 0
+def test_a_session_with_them_can_be_driven() -> None:
+    mishaps = draw_mishaps(load_track("drawn-2").length_m, 12, 2, seed=5)
+    assert {each.kind for each in mishaps} == set(MISHAP_KINDS)
+    options = {"track": "drawn-2", "n_cars": 12, "n_laps": 2, "seed": 5, "rate_hz": 10}
+    trace = VehicleSimulator(SimulatorConfig(mishaps=mishaps, **options)).run.trace
+    assert trace.kerb_m.max() > 0.02
+    assert trace.stuck_n.max() > 0
+    assert trace.flare_rpm.max() > 200
+
+
+def test_the_command_draws_them_for_laps_only(caplog: pytest.LogCaptureFixture) -> None:
+    simulate = ("produce", "simulate", "--cars", "1", "--rate", "10", "--hazards", "--dry-run")
+    wide = CliRunner(env={"COLUMNS": "200"})
+    ran, refused = (wide.invoke(app, [*simulate, *length]) for length in (("--laps", "1"), ("--duration", "10")))
+    assert ran.exit_code == 0, ran.output
+    assert refused.exit_code == 2
+    assert "mishaps are drawn for a number of laps: give --laps" in refused.stderr
+    assert "--hazards" in refused.stderr
+    assert not caplog.records  # it is no fault of ours
