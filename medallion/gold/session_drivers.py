@@ -24,6 +24,7 @@ from physics.drivers.summary import DriverSummary, Elsewhere, driver_summary
 
 SCORES = "gold.dptad_scores"
 STYLES = "gold.style_predictions"
+KARMA = "gold.karma_scores"
 _COLUMNS: Final = (
     *("lap_number", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time"),
     *("fit_for", "flag_at_finish", "pit_in", "top_speed_kmh"),
@@ -115,6 +116,7 @@ def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, flo
     entries, results = (_by_vehicle(lake, table, where) for table in ("silver.entries", "silver.results"))
     known = lake.read("silver.drivers").where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
     drivers, styles = {r.vehicle_id: r.driver_id for r in known}, _aggressive_shares(lake, where)
+    karma = _last_karma(lake, where)
     return {
         vehicle: Elsewhere(
             driver_id=drivers.get(vehicle[1]),
@@ -123,6 +125,7 @@ def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, flo
             position=_of(results, vehicle, "position"),
             gap_first_s=_of(results, vehicle, "gap_first_s"),
             dptad_overall_avg=scores.get(vehicle, {}).get("overall"),
+            karma_overall_last=karma.get(vehicle),
             style_aggressive_share=styles.get(vehicle),
         )
         for vehicle in entries
@@ -141,3 +144,10 @@ def _aggressive_shares(lake: Lake, where: str) -> dict[Vehicle, float]:
     share = F.avg(F.when(F.col("label") == "AGGRESSIVE", 1.0).otherwise(0.0)).alias("share")
     rows = lake.read(STYLES).where(where).where("label IS NOT NULL").groupBy(*VEHICLE).agg(share)
     return {(r.session_id, r.vehicle_id): r.share for r in rows.collect()}
+
+
+def _last_karma(lake: Lake, where: str) -> dict[Vehicle, float]:
+    """Overall karma of each car's last lap that has a score."""
+    last = F.max_by("karma_score", "lap_number").alias("karma")
+    scored = lake.read(KARMA).where(where).where("component = 'overall' AND karma_score IS NOT NULL")
+    return {(r.session_id, r.vehicle_id): r.karma for r in scored.groupBy(*VEHICLE).agg(last).collect()}

@@ -23,7 +23,8 @@ from medallion.silver.telemetry import TABLE as TELEMETRY
 ENTRIES = "silver.entries"
 RESULTS = "silver.results"
 STYLES = "gold.style_predictions"
-SOURCES: Final = (LAPS, TELEMETRY, WEATHER, RESULTS, ENTRIES, STYLES)
+KARMA = "gold.karma_scores"
+SOURCES: Final = (LAPS, TELEMETRY, WEATHER, RESULTS, ENTRIES, STYLES, KARMA)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def touched(lake: Lake, changes: DataFrame) -> Touched:
     of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == LAPS}
     late = laps_of_samples((r for r in rows if r.source == TELEMETRY), timed) & driven(timed)
     aired = _laps_in_weather((r for r in rows if r.source == WEATHER), timed)
-    others = {(r.session_id, r.vehicle_id) for r in rows if r.source in (RESULTS, ENTRIES, STYLES) and r.vehicle_id}
+    of_vehicles = (RESULTS, ENTRIES, STYLES, KARMA)
+    others = {(r.session_id, r.vehicle_id) for r in rows if r.source in of_vehicles and r.vehicle_id}
     analyses = sorted(of_laps | late)
     vehicles = sorted(others | set(vehicles_of(analyses)))
     named = {r.session_id for r in rows if r.source == WEATHER} | {session for session, _ in vehicles}

@@ -26,7 +26,7 @@ class Elsewhere:
         position: Position in the result.
         gap_first_s: Behind the first in the result.
         dptad_overall_avg: Mean anomaly score of his laps, 0-100.
-        karma_overall_last: Karma of the car after the last lap, 0-100.
+        karma_overall_last: Karma of the car in its last lap that has a score, 0-100.
         style_aggressive_share: Share of style windows called aggressive.
     """
 

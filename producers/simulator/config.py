@@ -149,6 +149,7 @@ class PlantedMishap(BaseModel):
         size: How much, see :data:`MISHAP_SIZES`.
         car: Place of the car in the grid, from 1.
         lap: Lap, from 1; every lap if left out.
+        by_chance: Whether it was drawn, not asked for: where it cannot come about there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -157,6 +158,7 @@ class PlantedMishap(BaseModel):
     size: float = Field(gt=0.0)
     car: int = Field(1, ge=1)
     lap: int | None = Field(None, ge=1)
+    by_chance: bool = Field(False, exclude=True)
 
     @model_validator(mode="after")
     def _size_can_be(self) -> Self:

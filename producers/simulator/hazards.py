@@ -39,7 +39,7 @@ def _of_car(length_m: float, car: int, laps: int, seed: int) -> Iterator[Planted
         def planted(kind: MishapKind, at: float, size: float, lap: int = lap) -> PlantedMishap:
             most = MISHAP_SIZES[kind][1]
             at_m = round(at * (length_m - 20.0), 1)
-            return PlantedMishap(kind=kind, at_m=at_m, size=min(size, most), car=car + 1, lap=lap)
+            return PlantedMishap(kind=kind, at_m=at_m, size=min(size, most), car=car + 1, lap=lap, by_chance=True)
 
         for _ in range(rng.poisson(_KERBS_A_LAP * keenness)):
             yield planted("kerb_strike", rng.uniform(), round(_KERB_MM[0] * rng.lognormal(0.0, _KERB_MM[1]), 1))

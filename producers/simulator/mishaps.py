@@ -154,12 +154,12 @@ class Mishaps:
         return np.where(self._over, rpm + flare, np.minimum(rpm, limiter_rpm)), np.where(self._over, flare, 0.0)
 
     def missed(self, distance_m: Array) -> list[str]:
-        """Mishaps that could not strike although the car drove the lap, in words."""
+        """Mishaps that were asked for and could not strike although the car drove the lap, in words."""
         return [
             f"{act.planted.kind} at {act.planted.at_m:g} m did not come about in lap {act.lap} of car {act.car + 1}: "
             f"{_NEEDS[act.planted.kind]}"
             for act in [*self._by_place.acts, *self._by_gear.acts]
-            if not act.done and act.lap_end_m <= distance_m[act.car]
+            if not act.done and not act.planted.by_chance and act.lap_end_m <= distance_m[act.car]
         ]
 
 

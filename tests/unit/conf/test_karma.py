@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from conf.contract import load_contract
@@ -42,6 +43,13 @@ def test_a_vehicles_reference_has_every_component_and_an_unknown_one_is_told_whi
         RULES.reference("kart")
 
 
+def test_a_component_without_a_reference_is_named() -> None:
+    given = yaml.safe_load(TEXT)
+    del given["references"]["gr86-cup"]["tyres"]
+    with pytest.raises(ValidationError, match="gr86-cup has no entry for tyres"):
+        parse_karma_rules(yaml.safe_dump(given, sort_keys=False))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -51,8 +59,8 @@ def test_a_vehicles_reference_has_every_component_and_an_unknown_one_is_told_whi
         ("braking_share]", "braking_share, wing_angle]", "each input belongs to one factor; differs at wing_angle"),
         ("inputs: [speed_mean, speed_std, speed_max]", "inputs: [speed_mean, speed_std]", "differs at speed_max"),
         ("inputs: [over_rev_rpm_s,", "inputs: [speed_max, over_rev_rpm_s,", "an input that is named twice"),
-        ("engine: 4.68e-5, ", "", "gr86-cup has no entry for engine"),
-        ("engine: 4.68e-5", "engine: 0.0", "greater than 0"),
+        ("gr86-cup: {engine:", "gr86-cup: {engines:", "references.gr86-cup.engines"),
+        ("gr86-cup: {engine: ", "gr86-cup: {engine: -", "greater than 0"),
         ("rule: {engine: rpm_power_mean, ", "rule: {", "rule has no entry for engine"),
     ],
 )

@@ -66,6 +66,19 @@ def test_a_session_with_them_can_be_driven() -> None:
     assert trace.flare_rpm.max() > 200
 
 
+def test_what_cannot_come_about_is_left_out_where_drawn_and_said_where_asked_for() -> None:
+    def driven(*mishaps: PlantedMishap) -> VehicleSimulator:
+        return VehicleSimulator(SimulatorConfig(n_cars=1, n_laps=1, rate_hz=10, mishaps=mishaps))
+
+    asked = PlantedMishap(kind="over_rev", at_m=load_track("three-oaks").length_m - 10.0, size=500)
+    with pytest.raises(ValueError, match="over_rev at .* did not come about"):
+        _ = driven(asked).run
+    drawn = asked.model_copy(update={"by_chance": True})
+    assert driven(drawn).to_polars().equals(driven().to_polars())
+    assert all(each.by_chance for each in MANY)
+    assert asked.model_dump() == drawn.model_dump()  # a session's name does not tell
+
+
 def test_the_command_draws_them_for_laps_only(caplog: pytest.LogCaptureFixture) -> None:
     simulate = ("produce", "simulate", "--cars", "1", "--rate", "10", "--hazards", "--dry-run")
     wide = CliRunner(env={"COLUMNS": "200"})
