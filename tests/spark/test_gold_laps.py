@@ -291,11 +291,7 @@ def test_results_styles_and_scores_reach_the_summary(raced, new_lake, rows) -> N
     keys = windows.selectExpr("session_id", "vehicle_id", "window_end_ts").limit(4)
     label = "if(row_number() over (order by window_end_ts) = 1, 'AGGRESSIVE', 'NORMAL') as label"
     lake.append(keys.selectExpr("*", label), "gold.style_predictions")
-    wear = [
-        ("sim-R1", one, 1, "overall", 40.0),
-        ("sim-R1", one, 2, "overall", 30.0),
-        ("sim-R1", one, 3, "overall", None),
-    ]
+    wear = [("sim-R1", one, lap, "overall", karma) for lap, karma in ((1, 40.0), (2, 30.0), (3, None))]
     columns = "session_id string, vehicle_id string, lap_number int, component string, karma_score double"
     lake.append(lake.spark.createDataFrame([*wear, ("sim-R1", one, 2, "tyres", 99.0)], columns), "gold.karma_scores")
     run_gold(lake, "second")
