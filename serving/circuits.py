@@ -73,6 +73,9 @@ def known_track(settings: AppConfig, name: str) -> KnownTrack:
     Raises:
         TrackError: If there is none of that name.
     """
+    own = own_circuit(name)
+    if own is not None:  # drawn circuits among them, which are in no list
+        return KnownTrack(own, title_of(settings, name), None)
     found = {track.circuit.track_id: track for track in known_tracks(settings)}
     if name not in found:
         raise TrackError(f"no track '{name}': there are {', '.join(found)}; build one with `slipstream track build`")

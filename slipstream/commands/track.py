@@ -241,7 +241,11 @@ def _title(one: KnownTrack) -> str:
 def _sentence(one: KnownTrack) -> str:
     """What the circuit is known from, and how well."""
     if one.row is None:
-        return f"{one.circuit.track_id}: from its file, conf/tracks/{one.circuit.track_id}.yaml"
+        from conf.drawn_track import drawn_number
+
+        name = one.circuit.track_id
+        drawn = drawn_number(name) is not None
+        return f"{name}: drawn by its number" if drawn else f"{name}: from its file, conf/tracks/{name}.yaml"
     row = one.row
     how = (
         "positions"
