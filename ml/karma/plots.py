@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from conf.wear import COMPONENTS
 from ml.karma.evaluation import LEVELS, Evaluation
@@ -15,6 +16,7 @@ from ml.karma.evaluation import LEVELS, Evaluation
 _BLUE: Final = "#1f5a96"
 _ORANGE: Final = "#d9730d"
 _GREY: Final = "#8a8f98"
+_PERCENT_IN_100_KM: Final = 1e4  # of a life, for a share of one per km
 
 
 def predicted_figure(evaluation: Evaluation, title: str) -> Figure:
@@ -26,18 +28,23 @@ def predicted_figure(evaluation: Evaluation, title: str) -> Figure:
     """
     figure = _figure(13.0, 3.4)
     for c, (axes, component) in enumerate(zip(figure.subplots(1, len(COMPONENTS)), COMPONENTS, strict=True)):
-        true, predicted = np.exp(evaluation.true[:, c]), np.exp(evaluation.predicted[:, c])
+        true, predicted = (_PERCENT_IN_100_KM * np.exp(each[:, c]) for each in (evaluation.true, evaluation.predicted))
         ends = (min(true.min(), predicted.min()) * 0.8, max(true.max(), predicted.max()) * 1.25)
         axes.plot(ends, ends, color=_GREY, linewidth=0.9)
         axes.plot(true, predicted, ".", color=_BLUE, markersize=4, alpha=0.6)
-        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="true damage, 1/km")
+        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel="true, % of a life in 100 km")
+        for axis in (axes.xaxis, axes.yaxis):
+            wide = ends[1] / ends[0] > 200.0
+            axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.set_title(
             f"{component}: R² {evaluation.r2[c]:.3f}\none feature alone: {evaluation.r2_rule[c]:.3f}", fontsize=10
         )
         axes.set_aspect("equal")
         axes.grid(alpha=0.25)
         if c == 0:
-            axes.set_ylabel("predicted, 1/km")
+            axes.set_ylabel("predicted")
     figure.suptitle(title)
     return figure
 

@@ -67,6 +67,15 @@ def test_what_most_laps_lack_stays_finite_and_tells_laps_apart():
         with_it = (LAPS[name] > 0).to_numpy()
         assert inputs[with_it].min() > inputs[~with_it].max()
         assert np.ptp(inputs[~with_it]) == 0
+        none, little, usual = (by[0, at] for by in (with_amount(name, share) for share in (0.0, 0.01, 1.0)))
+        assert little - none < 0.1 * (usual - none)  # a trace of it is about as good as none
+
+
+def with_amount(name: str, share: float) -> np.ndarray:
+    """Inputs of laps with so much of what those that have any of it have."""
+    per_km = LAPS[name] / (LAPS["distance_km"] if name in PER_KM else 1.0)
+    amount = share * per_km[per_km > 0].median() * (LAPS["distance_km"] if name in PER_KM else 1.0)
+    return SCALING.to_inputs(LAPS.assign(**{name: amount}))
 
 
 def test_what_no_training_lap_had_says_nothing_and_stays_finite():

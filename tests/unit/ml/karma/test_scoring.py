@@ -172,6 +172,15 @@ def test_one_lap_that_lacks_a_channel_changes_no_other(model, scored):
     np.testing.assert_allclose(rows["damage_per_km"][rest], scored["damage_per_km"][rest], rtol=1e-9)
 
 
+def test_a_lap_without_a_score_is_still_seen_by_the_next(model, fitted):
+    recurrent = replace(model, algorithm="lstm", sets={"everything": fitted["lstm"]})
+    whole, thin, dark = (table(laps, recurrent) for laps in (LAPS, spoilt(coverage=0.5), spoilt(speed_max=None)))
+    score = of(whole, AT + 1)["karma_score"]
+    assert of(thin, AT)["karma_score"].isna().all()
+    np.testing.assert_allclose(of(thin, AT + 1)["karma_score"], score, rtol=1e-5)
+    assert np.abs(of(dark, AT + 1)["karma_score"] - score).max() > 0.01  # nobody knows how that one was driven
+
+
 @pytest.mark.parametrize("algorithm", ["random_forest", "lstm"])
 def test_cars_one_at_a_time_or_together_in_any_order(model, fitted, algorithm):
     if algorithm == "lstm":

@@ -26,8 +26,8 @@ UNSEEN = "drawn-2"
 CARS = 8  # two of each profile
 MISHAPS = load_wear_rules().mishaps
 AT_M = {"dragging_brake": 0.0, "missed_downshift": 600.0, "kerb_strike": 500.0, "over_rev": 0.0}
-# Components that a mishap neither wears nor strains move by less than this, on average over the cars. Eight tracks to learn
-# from leave them moving by up to 6 %.
+# Components that a mishap neither wears nor strains move by less than this, on average over the cars. Eight tracks to
+# learn from leave them moving by up to 6 %.
 BAND = 0.10
 
 

@@ -71,7 +71,7 @@ def test_what_cannot_come_about_is_left_out_where_drawn_and_said_where_asked_for
         return VehicleSimulator(SimulatorConfig(n_cars=1, n_laps=1, rate_hz=10, mishaps=mishaps))
 
     asked = PlantedMishap(kind="over_rev", at_m=load_track("three-oaks").length_m - 10.0, size=500)
-    with pytest.raises(ValueError, match="over_rev at .* did not come about"):
+    with pytest.raises(ValueError, match=r"over_rev at .* did not come about"):
         _ = driven(asked).run
     drawn = asked.model_copy(update={"by_chance": True})
     assert driven(drawn).to_polars().equals(driven().to_polars())
