@@ -131,17 +131,20 @@ def _draw_karma(axes: Axes, found: KarmaReport, component: str) -> None:
     axes.plot(numbers, karma, "o", color=LAP, ms=4.5 if component == OVERALL else 3.2, zorder=4)
     k = int(karma.argmin())
     axes.plot(numbers[k], karma[k], "o", color=LOST, ms=6.5 if component == OVERALL else 5.0, zorder=5)
-    _name_lowest(axes, found, numbers[k], low[k] if np.isfinite(low[k]) else karma[k], f"{karma[k]:.0f}")
+    near = np.abs(np.arange(numbers.size) - k) <= max(2, numbers.size // 4)
+    room = (low[k] if np.isfinite(low[k]) else karma[k], float(np.fmax(high, karma)[near].max()))
+    _name_lowest(axes, found, numbers[k], room, f"{karma[k]:.0f}")
 
 
-def _name_lowest(axes: Axes, found: KarmaReport, number: int, below: float, value: str) -> None:
-    """The lowest score beneath its interval, beside it where there is no room; towards the middle of the axes."""
+def _name_lowest(axes: Axes, found: KarmaReport, number: int, room: tuple[float, float], value: str) -> None:
+    """The lowest score beneath its interval, above those around it where there is no room; towards the middle."""
     right = number > (found.laps[0].number + found.laps[-1].number) / 2
-    beside = below < 16.0
-    shift = 8.0 if beside else -4.0
-    axes.annotate(f"{value} on lap {number}", (number, below), xytext=(-shift if right else shift, 0 if beside else -3),
-                  textcoords="offset points", ha="right" if right else "left", va="bottom" if beside else "top",
-                  fontsize=8, weight="bold", color=LOST, zorder=6)  # fmt: skip
+    below, above = room
+    on_top = below < 16.0
+    axes.annotate(f"{value} on lap {number}", (number, min(above, 90.0) if on_top else below),
+                  xytext=(4 if right else -4, 3 if on_top else -3), textcoords="offset points",
+                  ha="right" if right else "left", va="bottom" if on_top else "top", fontsize=8, weight="bold",
+                  color=LOST, zorder=6)  # fmt: skip
 
 
 def _shade_unscored(axes: Axes, found: KarmaReport, component: str) -> None:
