@@ -33,7 +33,8 @@ KEY: Final = ("session_id", "vehicle_id", "lap_number", "component")
 FIELDS: Final = (
     "karma_score", "karma_low", "karma_high", "lap_damage", "cumulative_damage", "trend",
     "remaining_laps", "remaining_laps_low", "remaining_laps_high", "top_factors", "factors_text", "missing_inputs",
-    "applicability", "outside_inputs", "not_scored_reason", "session_id", "lap_end_ts", "model_version", "algorithm",
+    "applicability", "outside_inputs", "not_scored_reason", "session_id", "lap_end_ts", "is_synthetic", "model_version",
+    "algorithm",
 )  # fmt: skip
 MAX_KEY_BYTES: Final = 768
 

@@ -18,7 +18,8 @@ def score(session: str, vehicle: str, lap: int, component: str, **columns: Any) 
         "karma_score": 60.0 + lap, "lap_damage": 1e-4, "cumulative_damage": lap * 1e-4, "remaining_laps": 900.0,
         "top_factors": [{"feature": "energy_kj", "contribution": 12.5}, {"feature": "jerk", "contribution": -3.0}],
         "factors_text": "harder braking +12 %", "missing_inputs": [], "applicability": 1.0, "outside_inputs": ["rpm"],
-        "lap_end_ts": START_US + lap * 100_000_000, "model_version": "3", "algorithm": "random_forest",
+        "lap_end_ts": START_US + lap * 100_000_000, "is_synthetic": False, "model_version": "3",
+        "algorithm": "random_forest",
     } | columns  # fmt: skip
 
 
