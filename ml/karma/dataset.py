@@ -98,21 +98,21 @@ def build_dataset(
             "`slipstream run`"
         )
     kept["split"] = [split_of(track) for track in kept["track_id"]]
-    _require_tracks(kept)
+    _require_tracks(kept, set(laps["track_id"].dropna()))
     _require_no_shared_car(kept, truth)
     damage = labels[keep]
     return KarmaDataset(kept, damage, dropped, _version(kept, damage, columns))
 
 
-def _require_tracks(laps: pd.DataFrame) -> None:
+def _require_tracks(laps: pd.DataFrame, driven: set[str]) -> None:
+    """Tracks enough in each part; those to drive on besides are none of those driven on already."""
     tracks = laps.groupby("split")["track_id"].unique()
     needed = {TRAIN: _FEWEST_TRACKS, TEST: 1, PROMOTION: 1}
     for split, least in needed.items():
         have = sorted(tracks.get(split, []))
         if len(have) < least:
-            there = set(laps["track_id"])
             more = [name for name in (f"drawn-{i}" for i in range(1, 1000)) if split_of(name) == split]
-            more = [name for name in more if name not in there][: least - len(have)]
+            more = [name for name in more if name not in driven][: least - len(have)]
             raise KarmaDataError(
                 f"{least} tracks are needed to {'learn from' if split == TRAIN else 'judge on'} ({split}), and there "
                 f"are {', '.join(have) or 'none'}: simulate on {', '.join(more)} (`slipstream produce simulate "

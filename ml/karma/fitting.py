@@ -22,7 +22,6 @@ from ml.karma.inputs import Scaling, fit_scaling
 from ml.karma.learners import Algorithm, Learner, LearnerParams, new_learner
 
 Array = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 _FOLDS: Final = 5
 _LEAST_SIGMA: Final = 0.02  # of log damage: nobody knows wear to better than two percent
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, get_args
 
 import numpy as np
@@ -264,8 +264,3 @@ def _network(columns: int, hidden: int, components: int) -> Any:
             return self.head(states[:, -1])  # type: ignore[no-any-return]
 
     return Network()
-
-
-def params_dict(params: LearnerParams) -> dict[str, float]:
-    """Names and values, as a tracker logs them."""
-    return asdict(params)
