@@ -21,7 +21,7 @@ settings.load_profile("untimed")
 
 REPO = Path(__file__).resolve().parents[1]
 
-# What a user has set for his own lake is not for tests: each has a home of its own. Where jars and data are, it may say.
+# What a user has set for his own lake is not for tests: each has a home of its own. Where jars and data are he may say.
 for _name in AppConfig.model_fields:
     if _name not in ("slipstream_jars", "slipstream_data"):
         os.environ.pop(_name.upper(), None)
