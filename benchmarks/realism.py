@@ -124,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Console().print(to_table(found, len(aside)))
     content = {
         "row": 9, "data": given.name, "held_out_windows": len(aside), "held_out_laps": len(np.unique(aside.lap)),
-        "goal_discriminative": GOAL, "device": device, "arguments": {k: v.name if isinstance(v, Path) else str(v) for k, v in vars(given).items()},
+        "goal_discriminative": GOAL, "device": device,
+        "arguments": {k: v.name if isinstance(v, Path) else str(v) for k, v in vars(given).items()},
         "sources": [asdict(one) for one in found], "machine": describe(),
     }  # fmt: skip
     (RESULTS / f"realism-{given.name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
