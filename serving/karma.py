@@ -26,7 +26,7 @@ Drive = tuple[str, str]
 
 
 class KarmaError(ValueError):
-    """Scores that were asked for are not there; the message names those that are, or the command that makes them."""
+    """Scores that were asked for are not there, or cannot be shown; the message says what is, or what to do."""
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ import pyarrow.parquet as pq
 from conf.contract import load_contract
 from conf.settings import AppConfig
 from infra.files import write_json
+from serving.karma import SCORES, KarmaError
 from serving.rows import Row, Value, columns_of, table_rows
 
-SCORES: Final = "gold.karma_scores"
 KEY: Final = ("session_id", "vehicle_id", "lap_number", "component")
 FIELDS: Final = (
     "karma_score", "karma_low", "karma_high", "lap_damage", "cumulative_damage", "trend",
@@ -44,10 +44,6 @@ Tree = dict[str, dict[str, dict[str, Leaf]]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSAFE = re.compile(r"[%.$#\[\]/\x00-\x1f\x7f]")
 _SHOWN = 20
-
-
-class KarmaError(ValueError):
-    """Scores that were asked for are not there, or cannot be a tree; the message says what to do."""
 
 
 def karma_tree(rows: Iterable[Row]) -> Tree:

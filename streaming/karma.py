@@ -10,7 +10,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from infra.stack import endpoints
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from ml.jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, cars_of, model_in_use
+from ml.jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, model_in_use
 from ml.jobs.train_karma import FEATURES
 from ml.tracking import Tracker
 from streaming.job import Job, run_job
@@ -42,9 +42,10 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
     def score(df: DataFrame, _batch_id: int, _query: str) -> None:
         if model_in_use(tracker).version != scorers[-1].version:
             scorers[:] = [KarmaScorer(lake, tracker, vehicle)]
-        cars = cars_of(df)
-        run.rows_in += df.count()
-        if cars:
+        changed_laps = df.groupBy("session_id", "vehicle_id").count().collect()
+        run.rows_in += sum(row["count"] for row in changed_laps)
+        if changed_laps:
+            cars = [(row.session_id, row.vehicle_id) for row in changed_laps]
             run.rows_out += scorers[-1].score(cars, run.run_id).count()
 
     changes = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(FEATURES))

@@ -80,6 +80,8 @@ class KarmaScorer:
         self.vehicle = vehicle
         load_karma_rules().reference(vehicle)
         self.model, self.version, self.mlflow_run_id = load_karma(tracker, version)
+        # Packed and sent to the workers once: a stream scores many batches with it.
+        self._files = lake.spark.sparkContext.broadcast(self.model.to_files())
 
     def score(self, cars: Collection[Car] | None, run_id: str) -> DataFrame:
         """Score cars and write what differs; cars whose features are gone go too.
@@ -98,7 +100,7 @@ class KarmaScorer:
         return self.lake.read(SCORES).where(inside(""))
 
     def _rows(self, features: DataFrame, run_id: str) -> DataFrame:
-        files = self.lake.spark.sparkContext.broadcast(self.model.to_files())
+        files = self._files
         rules, vehicle, schema, name = load_karma_rules(), self.vehicle, _schema(), self.mlflow_run_id
 
         def of_car(laps: pd.DataFrame) -> pd.DataFrame:
