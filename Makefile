@@ -66,7 +66,7 @@ clean: ## Remove caches and build output; .venv and what runs have kept stay
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
 define CHECK_JAVA
-from infra.java import JavaMissingError, find_java
+from infra.local.java import JavaMissingError, find_java
 try:
     find_java()
 except JavaMissingError as error:
@@ -75,7 +75,7 @@ endef
 
 define FETCH_JARS
 from conf.settings import get_settings
-from infra.jars import JarError, ensure_jars
+from infra.local.jars import JarError, ensure_jars
 from rich.console import Console
 try:
     ensure_jars(get_settings(), Console(stderr=True))
@@ -88,7 +88,7 @@ export CHECK_JAVA FETCH_JARS
 .jars: .java $(STAMP)
 	@$(BIN)/python -c "$$FETCH_JARS"
 
-# Before anything is downloaded; infra.java needs nothing but Python.
+# Before anything is downloaded; infra.local.java needs nothing but Python.
 .java: | .venv/bin/python
 	@$(BIN)/python -c "$$CHECK_JAVA"
 

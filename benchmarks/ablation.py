@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from ml.jobs.ghost_ground import Ground, SourceKind, ground_of, source_of
+from jobs.ghost_inputs import Ground, SourceKind, ground_of, source_of
+from ml.ghost.search.chain import ChainError
+from ml.ghost.search.search import Found, search
 from ml.tracking import Tracker
-from physics.ghost.chain import ChainError
-from physics.ghost.search import Found, search
 from slipstream.tracked import open_tracked
 
 RESULTS = Path(__file__).parent / "results"

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from benchmarks.stages import logged_to
 from conf.settings import AppConfig, get_settings
-from infra import broker, stack
-from infra.topics import TOPIC_CONFIG
+from infra.kafka.topics import TOPIC_CONFIG
+from infra.local import broker, stack
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

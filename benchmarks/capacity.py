@@ -27,11 +27,11 @@ from benchmarks.machine import describe
 from benchmarks.season import Copies, Session, rows_that_gold_changes, send
 from benchmarks.stages import logged_to, read_log, read_mb
 from conf.settings import AppConfig, get_settings
-from infra import broker, stack
+from infra.local import broker, stack
 from medallion.io import Lake
 from medallion.session import get_spark
-from serving.sql import query
-from slipstream.plot_style import GAINED, INK, LAP, SKY, new_figure, quiet_grid, save, styled
+from serving.charts.style import GAINED, INK, LAP, SKY, new_figure, quiet_grid, save, styled
+from serving.lake.sql import query
 from streaming import bronze, gold, silver
 from streaming.job import drain
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.laps.distance import lap_trace
+from analysis.laps.trace import LapTrace
+from analysis.segmentation.lap_segments import NEEDED, LapPieces, lap_pieces
+from analysis.segmentation.segmentation import segment
+from analysis.segmentation.stretches import stretches
+from analysis.tracks.circuit import Circuit, circuit_of
 from conf.ghost import load_segmentation
 from conf.track import load_track
 from ml.ghost.dataset import GhostDataset, make_dataset
 from ml.ghost.scaler import Scaler, fit_scaler, scaler_of
 from ml.ghost.windows import Profile
-from physics.circuit import Circuit, LapTrace, circuit_of
-from physics.ghost.lap_pieces import NEEDED, LapPieces, lap_pieces
-from physics.ghost.segmentation import segment
-from physics.ghost.stretches import stretches
-from physics.lap_distance import lap_trace
-from physics.limit_lap.seen import seen_limit_lap
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 

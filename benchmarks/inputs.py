@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.runner import must_be
 from conf.channel import load_channels
-from producers.kafka import KafkaStreamer
+from infra.kafka.producer import KafkaStreamer
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator

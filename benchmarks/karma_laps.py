@@ -14,10 +14,10 @@ import polars as pl
 
 from benchmarks.thinning import features_of, thinned
 from conf.track import load_track
+from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
-from producers.simulator.hazards import RACING, draw_mishaps
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.truth import truth_rows
+from producers.simulator.wear_labels import truth_rows
 
 VIEWS = ("perfect", "simulated", "race_car")
 UNSENT = ("torque_nm", "engine_temp_c", "brake_temp_c", "engine_load_pct")

@@ -18,9 +18,9 @@ from benchmarks.bench import Bench
 from benchmarks.runner import BenchmarkError, Goal, Result, Run, Unit, compare, race, timed
 from conf.track import load_track, track_names
 from conf.vehicle import load_vehicle
-from physics.limit_lap.grip_circle import grip_circle_envelope
+from physics.centre_line import Line, centre_line
+from physics.limit_lap.friction_circle import grip_circle_envelope
 from physics.limit_lap.lap import limit_lap
-from physics.track import Line, centre_line
 from physics.vehicle import Vehicle
 
 TITLE = "quasi-steady-state limit lap"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.java import find_java
+from infra.local.java import find_java
 
 PACKAGES = (
     "confluent-kafka", "delta-spark", "deltalake", "duckdb", "numpy", "onnxruntime", "orjson", "polars", "pyarrow",

@@ -26,15 +26,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from analysis.segmentation.zones import TYPES, ZoneType
 from benchmarks.machine import describe
 from ml.ghost.dataset import load_kind
 from ml.ghost.evaluation import as_many
 from ml.ghost.networks import Generator
 from ml.ghost.scores import WIDTHS, Score, discriminative, halves, memory, predictive
+from ml.ghost.train_worker import train_share
 from ml.ghost.training import WEIGHTS, TrainingParams, generate
 from ml.ghost.windows import Windows
-from ml.ghost.worker import train_share
-from physics.ghost.zones import TYPES, ZoneType
 
 Array32 = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

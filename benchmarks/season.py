@@ -30,13 +30,13 @@ from conf.contract import load_contract
 from conf.families import FAMILIES
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from medallion.gold import processor
+from infra.kafka.producer import KafkaStreamer
+from medallion.gold.refresh import processor
 from medallion.io import Lake
-from producers.kafka import KafkaStreamer
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.frames import Frame
-from producers.simulator.race import Event, due_us, messages, race_topics
 from producers.simulator.simulator import VehicleSimulator
+from producers.simulator.timing.events import Event, due_us, messages, race_topics
 
 LAPS = 100
 SPARE_LAPS = 5

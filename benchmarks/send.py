@@ -19,7 +19,7 @@ from confluent_kafka import Producer
 from benchmarks.bench import Bench
 from benchmarks.inputs import EVENT_TYPE, SOURCE, Feed, feed, long_file, must_hold
 from benchmarks.runner import Goal, Result, Run, Unit, compare, race
-from producers.kafka import POLL_EVERY, KafkaStreamer
+from infra.kafka.producer import POLL_EVERY, KafkaStreamer
 from producers.replay.encode import EVENT_TYPE as READING_TYPE
 from producers.replay.reader import Readings, read
 from producers.replay.replay import _chunks

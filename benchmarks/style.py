@@ -19,14 +19,14 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
+from analysis.signals.windows import window_ends, window_features
 from benchmarks.bench import Bench
 from benchmarks.inputs import simulate
 from benchmarks.runner import BenchmarkError, Goal, Result, Run, Unit, compare, must_be, race, timed
-from ml.jobs.score_style import probabilities
+from jobs.score_style import probabilities
 from ml.style.export import INPUT, OUTPUT
 from ml.style.features import AGGRESSIVE, NORMAL, STYLE_FEATURES
 from ml.style.model import FittedStyle, OnnxStyleModel, train
-from physics.windows import window_ends, window_features
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from physics.lap_features import LAP_CHANNELS, LapFeatures, lap_features
-from physics.shocks import shock_features
-from physics.signals import Held
-from physics.stress import stress_features
+from analysis.laps.features import LAP_CHANNELS, LapFeatures, lap_features
+from analysis.laps.load_events import shock_features
+from analysis.laps.load_integrals import stress_features
+from analysis.signals.held import Held
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 

@@ -16,9 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from conf.settings import AppConfig
-from infra import mlflow_server, ports, service, stack, topics
-from infra.jars import SETS, read_lock, verify_jars
-from infra.java import JavaMissingError, find_java
+from infra.kafka import topics
+from infra.local import mlflow_server, ports, service, stack
+from infra.local.jars import SETS, read_lock, verify_jars
+from infra.local.java import JavaMissingError, find_java
 
 Outcome = Literal["ok", "warn", "fail"]
 GIB = 1024**3
@@ -156,10 +157,12 @@ def _kafka(settings: AppConfig) -> Iterator[Check]:
     if found is None:
         yield _unreachable("Kafka", bootstrap, configured, "KAFKA_BOOTSTRAP_SERVERS")
         return
-    wanted = topics.partitions(settings)
+    wanted = topics.partition_counts(settings)
     missing = sorted(wanted.keys() - found.topics.keys())
     if missing:
-        remedy = "'slipstream up' creates those of a local broker, 'python -m infra.topics' those of a configured one."
+        remedy = (
+            "'slipstream up' creates those of a local broker, 'python -m infra.kafka.topics' those of a configured one."
+        )
         yield Check("Kafka", "fail", f"{bootstrap} lacks the topics {', '.join(missing)}", remedy)
         return
     yield Check("Kafka", "ok", f"{bootstrap}, {len(wanted)} topics")

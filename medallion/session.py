@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from conf.settings import AppConfig
-from medallion.jars import local_spark_jars
+from infra.local.jars import ensure_jars
+from medallion.io import Lake
 
 # Delta needs its extension and catalog wherever it runs; jobs rely on UTC and on the RocksDB state store.
 REQUIRED = {
@@ -97,3 +99,29 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
     if not settings.launched_by_spark_submit:
         spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def open_lake(settings: AppConfig, app_name: str) -> Lake:
+    """A lake on a Spark session of this process."""
+    if not settings.launched_by_spark_submit:
+        ensure_jars(settings)
+    return Lake(get_spark(settings, app_name), settings)
+
+
+class JarsMissingError(RuntimeError):
+    """The Spark jars have not been resolved yet."""
+
+
+def local_spark_jars(settings: AppConfig) -> list[Path]:
+    """Jars of the ``spark`` set.
+
+    Raises:
+        JarsMissingError: If there are none.
+    """
+    jars = sorted((settings.jars_dir / "spark").glob("*.jar"))
+    if not jars:
+        raise JarsMissingError(
+            f"no Spark jars in {settings.jars_dir / 'spark'}: run `slipstream up` or `make setup` once to "
+            "resolve them, or submit with `spark-submit --packages` (docs/cluster.md)"
+        )
+    return jars

@@ -9,16 +9,16 @@ import typer
 from slipstream.commands import (
     demo,
     ghost_jobs,
-    jobs,
     karma,
     laps,
     maintain,
-    ml,
+    pipeline,
     produce,
     query,
-    report_driver,
+    report,
     stack,
     track,
+    train_score,
 )
 from slipstream.errors import FriendlyGroup
 
@@ -35,7 +35,7 @@ app = typer.Typer(
         '`slipstream sql "select * from gold.lap_features"`.'
     ),
 )
-for family in (stack, produce, jobs, track, ghost_jobs, karma, ml, demo, laps, report_driver, query, maintain):
+for family in (stack, produce, pipeline, track, ghost_jobs, karma, train_score, demo, laps, report, query, maintain):
     app.add_typer(family.app)
 
 
@@ -67,7 +67,7 @@ def main(
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     else:
         # The client reports each attempt to connect; what comes of them all is one error, or none.
-        logging.getLogger("producers.kafka").addHandler(logging.NullHandler())
+        logging.getLogger("infra.kafka.producer").addHandler(logging.NullHandler())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,19 @@ import typer
 from typer.core import TyperGroup
 
 OWN_PACKAGES = frozenset(
-    {"conf", "infra", "medallion", "ml", "physics", "producers", "serving", "slipstream", "streaming"}
+    {
+        "analysis",
+        "conf",
+        "infra",
+        "jobs",
+        "medallion",
+        "ml",
+        "physics",
+        "producers",
+        "serving",
+        "slipstream",
+        "streaming",
+    }
 )
 _OF_TYPER = frozenset({"typer", "click"})
 

@@ -16,9 +16,9 @@ def open_tracked(job: str) -> tuple[Lake, Tracker]:
         job: Name of the job, as Spark shows it.
     """
     from conf.settings import get_settings
-    from infra.stack import endpoints
+    from infra.local.stack import endpoints
+    from medallion.session import open_lake
     from ml.tracking import Tracker
-    from streaming.job import open_lake
 
     settings = get_settings()
     tracker = Tracker(endpoints(settings).tracking_uri)

@@ -10,12 +10,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import FAMILIES, TELEMETRY, Family
+from infra.kafka.topics import topic_partitions
 from medallion.bronze.messages import to_bronze
 from medallion.io import Lake, Txn
 from streaming.job import Job, run_job
 from streaming.kafka import read_topics
 from streaming.query import Trigger, start_query
-from streaming.topics import partitions
 
 NAME = "bronze"
 OUTPUTS = tuple(f.bronze for f in FAMILIES)
@@ -33,7 +33,7 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMET
         streaming.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
     """
     # Spark would try for minutes.
-    topic_partitions = partitions(bootstrap, family.topic, lake.settings.kafka_config)
+    partitions = topic_partitions(bootstrap, family.topic, lake.settings.kafka_config)
     lake.ensure(family.bronze)
 
     def write(df: DataFrame, batch_id: int, query: str) -> None:
@@ -43,7 +43,7 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMET
         lake.spark,
         bootstrap,
         (family.topic,),
-        starting=_next_offsets(lake, family, topic_partitions),
+        starting=_next_offsets(lake, family, partitions),
         max_offsets_per_trigger=MAX_OFFSETS,
         client_options=lake.settings.kafka_config,
     )
@@ -55,16 +55,14 @@ def start_all(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQue
     return [start(lake, bootstrap, trigger, family) for family in FAMILIES]
 
 
-def _next_offsets(
-    lake: Lake, family: Family, topic_partitions: Sequence[int]
-) -> Mapping[str, Mapping[str, int]] | None:
+def _next_offsets(lake: Lake, family: Family, partitions: Sequence[int]) -> Mapping[str, Mapping[str, int]] | None:
     """Offsets behind those that bronze holds (only used by a query that has no checkpoint yet)."""
     bronze = lake.read(family.bronze)
     rows = bronze.groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
     if not rows:
         return None
     starting: dict[str, dict[str, int]] = defaultdict(dict)
-    for p in topic_partitions:
+    for p in partitions:
         starting[family.topic][str(p)] = -2  # the earliest there is
     for row in rows:
         starting[row.topic][str(row.kafka_partition)] = row["last"] + 1

@@ -8,8 +8,8 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
-from medallion.gold import processor
-from medallion.gold.touched import RESULTS, SOURCES, narrowed, touched
+from medallion.gold.refresh import processor
+from medallion.gold.refresh.affected import RESULTS, SOURCES, narrowed, touched
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver.telemetry import TABLE as SILVER

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from pyspark.sql.streaming.query import StreamingQuery
 
-from conf.settings import AppConfig, get_settings
-from infra.jars import ensure_jars
-from infra.stack import endpoints
+from conf.settings import get_settings
+from infra.local.stack import endpoints
 from medallion.io import Lake
 from medallion.provenance import JobRun, job_run
-from medallion.session import get_spark
+from medallion.session import open_lake
 from streaming.query import Trigger, between_batches
 
 
@@ -40,13 +39,6 @@ class Job:
     outputs: tuple[str, ...]
     start: Start
     finish: Finish | None = None
-
-
-def open_lake(settings: AppConfig, app_name: str) -> Lake:
-    """A lake on a Spark session of this process."""
-    if not settings.launched_by_spark_submit:
-        ensure_jars(settings)
-    return Lake(get_spark(settings, app_name), settings)
 
 
 def drain(lake: Lake, job: Job) -> JobRun:

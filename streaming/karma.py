@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
-from infra.stack import endpoints
+from infra.local.stack import endpoints
+from jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, model_in_use
+from jobs.train_karma import FEATURES
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from ml.jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, model_in_use
-from ml.jobs.train_karma import FEATURES
 from ml.tracking import Tracker
 from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query

@@ -10,21 +10,21 @@ from pyspark.sql.streaming.query import StreamingQuery
 from conf.families import EVENT_FAMILIES, PROMOTED, TELEMETRY, Family
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from medallion.silver import clock_offsets, restating, takeover
-from medallion.silver.account import BatchBalance
-from medallion.silver.events import EventProcessor
-from medallion.silver.processor import SilverProcessor
-from streaming import closing
+from medallion.silver import clock_offsets, event_time, recovery
+from medallion.silver.promote_events import EventProcessor
+from medallion.silver.promote_telemetry import SilverProcessor
+from medallion.silver.reconciliation import BatchBalance
+from streaming import session_tables
 from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query
 
 NAME = "silver"
 MAX_BYTES = 16 << 20
 TELEMETRY_OUTPUTS = (
-    *TELEMETRY.tables, clock_offsets.TABLE, restating.SESSIONS, takeover.QUARANTINE, takeover.CONFLICTS,
-    takeover.RECONCILIATION,
+    *TELEMETRY.tables, clock_offsets.TABLE, event_time.SESSIONS, recovery.QUARANTINE, recovery.CONFLICTS,
+    recovery.RECONCILIATION,
 )  # fmt: skip
-OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *closing.TABLES)
+OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *session_tables.TABLES)
 
 
 def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
@@ -43,7 +43,7 @@ def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
 
 def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: Family) -> StreamingQuery:
     """Start the query of a family of events; it delivers in the order of :meth:`EventProcessor.process`."""
-    for name in (family.bronze, *family.tables, takeover.QUARANTINE, takeover.CONFLICTS, takeover.RECONCILIATION):
+    for name in (family.bronze, *family.tables, recovery.QUARANTINE, recovery.CONFLICTS, recovery.RECONCILIATION):
         lake.ensure(name)
     events = EventProcessor(lake, family, run.run_id)
 
@@ -70,7 +70,7 @@ def finish(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results up to date and validate what came in, once the stream has drained."""
     from medallion.quality.validation import validate_new_units
 
-    closing.start(lake, run.run_id, Trigger(once=True)).awaitTermination()
+    session_tables.start(lake, run.run_id, Trigger(once=True)).awaitTermination()
     validate_new_units(lake, run.run_id)
 
 

@@ -17,6 +17,10 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from analysis.dptad import CATEGORIES, analyse_lap
+from analysis.dptad.reference import REFERENCE_NAME, reference_lap
+from analysis.laps.trace import LapTrace
+from analysis.tracks.circuit import Circuit
 from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
 from medallion.gold import dptad_thresholds
@@ -25,9 +29,6 @@ from medallion.io import Lake
 from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
-from physics.circuit import Circuit, LapTrace
-from physics.dptad import CATEGORIES, analyse_lap
-from physics.dptad.reference import REFERENCE_NAME, reference_lap
 
 SCORES: Final = "gold.dptad_scores"
 EVENTS: Final = "gold.dptad_events"

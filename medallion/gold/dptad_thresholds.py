@@ -10,16 +10,16 @@ from typing import Final
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+from analysis.dptad import Thresholds, calibrate, unit_of
+from analysis.dptad.calibrate import FEWEST_LAPS
+from analysis.dptad.reference import reference_times_s
+from analysis.track_build.rows import spread
+from analysis.tracks.circuit import Circuit
 from medallion.io import Lake
 from medallion.keys import LapKey, of_sessions
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import lap_samples, traces
 from medallion.silver.laps import LAPS
-from medallion.silver.track_rows import spread
-from physics.circuit import Circuit
-from physics.dptad import Thresholds, calibrate, unit_of
-from physics.dptad.calibrate import FEWEST_LAPS
-from physics.dptad.reference import reference_times_s
 
 TABLE: Final = "gold.dptad_thresholds"
 MOST_LAPS: Final = 120

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import combinations
 
+from analysis.drivers.comparison import contender
+from analysis.drivers.head_to_head import head_to_head
+from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
-from physics.driver_laps import Row
-from physics.drivers.comparison import contender
-from physics.drivers.head_to_head import head_to_head
 
 TABLE = "gold.driver_comparison"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
-from physics.driver_laps import Row
 
 TABLE = "gold.driver_summary"
 

@@ -8,14 +8,13 @@ from typing import Final
 
 from pyspark.sql import functions as F
 
+from analysis.pace.driver_laps import Row
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
 from medallion.gold.session_drivers import SCORES, SessionDrivers, session_drivers
 from medallion.gold.timed_laps import Vehicle
-from medallion.gold.vehicles import VEHICLE
-from medallion.io import Lake
+from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_pairs, of_sessions, of_vehicles
-from medallion.writing import frame_of, replace_part
-from physics.driver_laps import Row
+from medallion.per_vehicle import VEHICLE
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
 Part = Callable[[str, Collection[str], str], str]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from analysis.drivers.fleet import fleet_summary
+from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
-from physics.driver_laps import Row
-from physics.drivers.fleet import fleet_summary
 
 TABLE = "gold.fleet_summary"
 

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
 
+from analysis.laps.resample import RATE_HZ
 from conf.contract import load_contract
 from medallion.gold import lap_registry
-from medallion.io import Lake
+from medallion.io import Lake, frame_of
 from medallion.keys import of_sessions
 from medallion.schema import sql_literal
-from medallion.writing import frame_of
-from physics.resample import RATE_HZ
 
 LAPS: Final = "gold.ghost_laps"
 SUMMARY: Final = "gold.ghost_summary"

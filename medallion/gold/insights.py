@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from medallion.gold.lap_comparison_rows import Pair, Row
-from medallion.io import Lake
+from analysis.comparison.rows import Pair, Row
+from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_laps_compared
-from medallion.writing import frame_of, replace_part
 
 TABLE: Final = "gold.insights"
 

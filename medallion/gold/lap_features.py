@@ -12,15 +12,14 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from analysis.laps.features import LAP_CHANNELS, lap_features
 from conf.contract import load_contract
 from medallion.gold.timed_laps import TimedLap, Vehicle, timed_laps
-from medallion.gold.vehicles import by_vehicle, channel_arrays, last_known
-from medallion.gold.weather import Weather, read_weather
-from medallion.io import Lake
+from medallion.io import Lake, replace_part
 from medallion.keys import LapKey, of_laps, of_vehicle, sessions_of
+from medallion.per_vehicle import by_vehicle, channel_arrays, last_known
 from medallion.silver import telemetry
-from medallion.writing import replace_part
-from physics.lap_features import LAP_CHANNELS, lap_features
+from medallion.silver.environment import Weather, read_weather
 
 TABLE = "gold.lap_features"
 # A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on

@@ -7,17 +7,16 @@ from typing import Any, Final
 
 from pyspark.sql import functions as F
 
+from analysis.laps.resample import RATE_HZ
+from analysis.tracks.circuit import Circuit
 from conf.laps import load_lap_rules
 from medallion.gold.microsector_traces import Cut
 from medallion.gold.microsectors import PURPOSE
-from medallion.io import Lake
+from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import LapKey, of_sessions
 from medallion.silver import telemetry_100hz
 from medallion.silver.lap_traces import LAP
 from medallion.silver.laps import LAPS
-from medallion.writing import frame_of, replace_part
-from physics.circuit import Circuit
-from physics.resample import RATE_HZ
 
 TABLE: Final = "gold.lap_registry"
 ELIGIBLE: Final = "eligible"

@@ -17,6 +17,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from analysis.laps.trace import LapTrace
+from analysis.segmentation.lap_segments import EXTRA, NEEDED, NORMALISED, STEPS, LapPieces, PiecesError, lap_pieces
+from analysis.tracks.circuit import Circuit
 from conf.contract import load_contract
 from medallion.gold.microsectors import PURPOSE, Segmented
 from medallion.io import Lake
@@ -24,8 +27,6 @@ from medallion.keys import LapKey, of_sessions
 from medallion.silver import telemetry_100hz
 from medallion.silver.lap_traces import LAP
 from medallion.silver.laps import LAPS
-from physics.circuit import Circuit, LapTrace
-from physics.ghost.lap_pieces import EXTRA, NEEDED, NORMALISED, STEPS, LapPieces, PiecesError, lap_pieces
 
 TABLE: Final = "gold.microsector_traces"
 _STAMPS: Final = ("updated_ts", "run_id")

@@ -13,17 +13,17 @@ from typing import Any, Final
 import numpy as np
 from pyspark.sql import functions as F
 
+from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.laps.trace import LapTrace
+from analysis.segmentation.segmentation import SegmentedTrack, segment
+from analysis.segmentation.zones import Microsector
+from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
-from medallion.io import Lake
+from medallion.io import Lake, frame_of
 from medallion.keys import LapKey, of_sessions, sessions_of
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, lap_samples, traces
 from medallion.silver.laps import LAPS
-from medallion.writing import frame_of
-from physics.circuit import Circuit, LapTrace
-from physics.ghost.segmentation import SegmentedTrack, segment
-from physics.ghost.zones import Microsector
-from physics.limit_lap.seen import seen_limit_lap
 
 TABLE: Final = "gold.microsectors"
 PURPOSE: Final = "ghost"

@@ -11,16 +11,16 @@ import numpy as np
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+from analysis.drivers.fleet import Conditions
+from analysis.drivers.head_to_head import DPTAD
+from analysis.drivers.summary import DriverSummary, Elsewhere, driver_summary
+from analysis.pace.driver_laps import DriverLaps, driver_laps, null
 from medallion.gold.timed_laps import Vehicle
-from medallion.gold.vehicles import VEHICLE
-from medallion.gold.weather import Weather, read_weather
 from medallion.io import Lake
 from medallion.keys import of_sessions
+from medallion.per_vehicle import VEHICLE
+from medallion.silver.environment import Weather, read_weather
 from medallion.silver.laps import LAPS
-from physics.driver_laps import DriverLaps, driver_laps, null
-from physics.drivers.fleet import Conditions
-from physics.drivers.head_to_head import DPTAD
-from physics.drivers.summary import DriverSummary, Elsewhere, driver_summary
 
 SCORES = "gold.dptad_scores"
 STYLES = "gold.style_predictions"

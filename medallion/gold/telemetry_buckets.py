@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 
+from analysis.signals.buckets import bucket_features
 from conf.contract import load_contract
-from medallion.gold.vehicles import by_vehicle, channel_arrays
-from physics.buckets import bucket_features
+from medallion.per_vehicle import by_vehicle, channel_arrays
 
 TABLE = "gold.telemetry_buckets"
 

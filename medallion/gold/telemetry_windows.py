@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 
+from analysis.signals.windows import WINDOW_S, window_ends, window_features
 from conf.contract import load_contract
-from medallion.gold.vehicles import AGGRESSIVE, by_vehicle, channel_arrays, last_known
-from physics.windows import WINDOW_S, window_ends, window_features
+from medallion.per_vehicle import AGGRESSIVE, by_vehicle, channel_arrays, last_known
 
 TABLE = "gold.telemetry_windows"
 

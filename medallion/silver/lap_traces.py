@@ -10,12 +10,13 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from analysis.laps.distance import lap_trace
+from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.tracks.circuit import Circuit
 from medallion.io import Lake
 from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver import telemetry
 from medallion.silver.laps import LAPS
-from physics.circuit import MOST_UNSEEN, Circuit, LapTrace
-from physics.lap_distance import lap_trace
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (

@@ -17,26 +17,16 @@ import pandas as pd
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from analysis.signals.held import hold, integral, stats
+from analysis.timing.laps import Lap, counter_laps
+from analysis.timing.session_laps import Driven, SessionLaps, entry_row, judged, lap_row, session_laps, timing_of, to_us
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
-from medallion.io import Lake
+from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_sessions
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
 from medallion.silver.clock_offsets import TABLE as CLOCKS
-from medallion.silver.lap_rows import (
-    Driven,
-    SessionLaps,
-    entry_row,
-    judged,
-    lap_row,
-    session_laps,
-    timing_of,
-    to_us,
-)
-from medallion.writing import frame_of, replace_part
-from physics.signals import hold, integral, stats
-from physics.timing.laps import Lap, counter_laps
 
 LAPS = "silver.laps"
 ENTRIES = "silver.entries"

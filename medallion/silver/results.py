@@ -9,12 +9,11 @@ from typing import Any
 
 from pyspark.sql import Row
 
-from medallion.io import Lake
+from analysis.timing.session_laps import to_datetime, to_us
+from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_sessions
-from medallion.silver.lap_rows import to_datetime, to_us
+from medallion.silver.event_time import SESSIONS
 from medallion.silver.laps import ENTRIES
-from medallion.silver.restating import SESSIONS
-from medallion.writing import frame_of, replace_part
 
 LINES = "silver.result_lines"
 RESULTS = "silver.results"

@@ -14,14 +14,15 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from analysis.laps.resample import RATE_HZ, EvenLap, resample
+from analysis.laps.trace import LapTrace
+from analysis.tracks.circuit import Circuit
+from analysis.tracks.projection import plane_metres
 from conf.contract import load_contract
 from medallion.io import Lake
 from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_of
-from physics.circuit import Circuit, LapTrace
-from physics.projection import plane_metres
-from physics.resample import RATE_HZ, EvenLap, resample
 
 TABLE: Final = "silver.telemetry_100hz"
 PURPOSES: Final = ("ghost", "pace")

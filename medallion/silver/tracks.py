@@ -10,14 +10,11 @@ import numpy as np
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from conf.contract import load_contract
-from medallion.io import Lake
-from medallion.keys import LapKey, of_sessions
-from medallion.schema import sql_literal
-from medallion.silver.lap_traces import LAP, lap_samples, traces
-from medallion.silver.laps import LAPS
-from medallion.silver.restating import SESSIONS
-from medallion.silver.track_rows import (
+from analysis.laps.distance import MAX_SILENCE_S
+from analysis.laps.trace import LapTrace
+from analysis.track_build.dead_reckoning import build_by_dead_reckoning
+from analysis.track_build.from_positions import BuiltTrack, build_from_positions
+from analysis.track_build.rows import (
     MOST_LAPS,
     LapRow,
     TrackError,
@@ -31,12 +28,15 @@ from medallion.silver.track_rows import (
     sectors_of,
     spread,
 )
-from medallion.writing import frame_of
-from physics.circuit import Circuit, LapTrace, with_names
-from physics.dead_reckoning import build_by_dead_reckoning
-from physics.lap_distance import MAX_SILENCE_S
-from physics.projection import fixes_of
-from physics.track_build import BuiltTrack, build_from_positions
+from analysis.tracks.circuit import Circuit, with_names
+from analysis.tracks.projection import fixes_of
+from conf.contract import load_contract
+from medallion.io import Lake, frame_of
+from medallion.keys import LapKey, of_sessions
+from medallion.schema import sql_literal
+from medallion.silver.event_time import SESSIONS
+from medallion.silver.lap_traces import LAP, lap_samples, traces
+from medallion.silver.laps import LAPS
 
 TABLE: Final = "silver.tracks"
 _LENGTHS_APART: Final = 0.03  # positions in a wrong unit are further off; a speedometer that is 1 % off is common

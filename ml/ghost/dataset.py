@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from analysis.segmentation.segmentation import SegmentedTrack
+from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.zones import TYPES, ZoneType
 from ml.ghost.scaler import Scaler
 from ml.ghost.windows import Profile, Windows, held_out, missing_kinds, windows
-from physics.ghost.segmentation import SegmentedTrack
-from physics.ghost.stretches import Stretch
-from physics.ghost.zones import TYPES, ZoneType
 
 FEWEST_LAPS: Final = 8
 _HELD_OUT_SHARE: Final = 0.25

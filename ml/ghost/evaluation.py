@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analysis.segmentation.zones import TYPES, ZoneType
 from ml.ghost.dataset import GhostDataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GhostModel
 from ml.ghost.scores import WIDTHS, Memory, Score, discriminative, halves, memory, predictive
 from ml.ghost.training import generate
 from ml.ghost.windows import Windows
-from physics.ghost.zones import TYPES, ZoneType
 
 Array32 = npt.NDArray[np.float32]
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from analysis.segmentation.segmentation import SegmentedTrack
+from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.zones import TYPES, ZoneType
 from ml.ghost.networks import Generator, Shape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
+from ml.ghost.search.chain import STEPS, Chain
 from ml.ghost.windows import CONDITIONS, conditions
-from physics.ghost.chain import STEPS, Chain
-from physics.ghost.segmentation import SegmentedTrack
-from physics.ghost.stretches import Stretch
-from physics.ghost.zones import TYPES, ZoneType
 
 Array = npt.NDArray[np.float64]
 Latents = npt.NDArray[np.float32]

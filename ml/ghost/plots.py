@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from analysis.segmentation.zones import ZoneType
 from ml.ghost.scaler import Scaler
+from ml.ghost.search.human_laps import STEPS
 from ml.ghost.windows import Windows
-from physics.ghost.human_laps import STEPS
-from physics.ghost.zones import ZoneType
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

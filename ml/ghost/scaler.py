@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from physics.ghost.lap_pieces import NEEDED
+from analysis.segmentation.lap_segments import NEEDED
 
 Array = npt.NDArray[np.float64]
 

@@ -113,6 +113,11 @@ class TrainedZone:
     seconds: float
 
 
+def has_gpu() -> bool:
+    """Whether torch finds a GPU here."""
+    return bool(torch.cuda.is_available())
+
+
 def train_zone(
     kind: str,
     train: Windows,

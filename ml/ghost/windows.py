@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analysis.segmentation.segmentation import SegmentedTrack, bend_between, speed_between
+from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.zones import TYPES, ZoneType
 from ml.ghost.scaler import Scaler
-from physics.ghost.human_laps import STEPS
-from physics.ghost.segmentation import SegmentedTrack, bend_between, speed_between
-from physics.ghost.stretches import Stretch
-from physics.ghost.zones import TYPES, ZoneType
+from ml.ghost.search.human_laps import STEPS
 
 Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]

@@ -13,9 +13,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.signals.held import MAX_AGE_S, US_PER_S
+from analysis.signals.windows import CHANNELS, WINDOW_S, window_features
 from ml.style.features import AGGRESSIVE, NORMAL, feature_vector, unavailable
-from physics.signals import MAX_AGE_S, US_PER_S
-from physics.windows import CHANNELS, WINDOW_S, window_features
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -179,7 +179,7 @@ class AIInferenceEngine:
         self._newest_us = None
 
     def _open_windows(self, t_us: int) -> None:
-        """Queue the window ends that a sample at ``t_us`` reaches, as :func:`physics.windows.window_ends` has them."""
+        """Queue the window ends that a sample at ``t_us`` reaches (:func:`analysis.signals.windows.window_ends`)."""
         if self._newest_us is None:
             return
         first = self._newest_us // US_PER_S + 1

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from physics.centre_line import Line
 from physics.integrate import elapsed_s
 from physics.limit_lap.envelope import Envelope
-from physics.limit_lap.march import Store, Tables, march
-from physics.track import Line
+from physics.limit_lap.solver import Store, Tables, march
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 
-from physics.track import Line, even_grid
+from physics.centre_line import Line, even_grid
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from producers.kafka import KafkaStreamer
+from infra.kafka.producer import KafkaStreamer
 from producers.replay.encode import Record
 from producers.replay.report import ReplayProgress
 from producers.replay.state import ReplayState

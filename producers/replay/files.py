@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from producers.replay.forms import FileForm, LeftOutError, ReplayFileError, SheetForm, UnknownFormError, recognise
+from producers.replay.formats import FileForm, LeftOutError, ReplayFileError, SheetForm, UnknownFormError, recognise
 
 Found = tuple[Path, FileForm | SheetForm]
 Skipped = tuple[Path, str]

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers.replay.forms import Container, ReplayFileError
+from producers.replay.formats import Container, ReplayFileError
 
 EXAMPLES = 10
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from producers.replay.encode import Record
 from producers.replay.files import Found, Skipped
-from producers.replay.folders import Folders, stated_by
-from producers.replay.forms import FileForm, SheetForm
+from producers.replay.folder_sessions import Folders, stated_by
+from producers.replay.formats import FileForm, SheetForm
 from producers.replay.lines import Malformed, digest_of
 from producers.replay.sessions import SessionError, Stated, choose_session, contradiction, races_in, same_event
 from producers.replay.sheets import Sheet, read_sheet, record

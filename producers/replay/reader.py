@@ -8,8 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from producers.replay.clock import number_standing_clock
-from producers.replay.forms import (
+from producers.replay.formats import (
     LONG_COLUMNS,
     FileForm,
     NotTelemetryError,
@@ -21,6 +20,7 @@ from producers.replay.forms import (
 )
 from producers.replay.lines import EXAMPLES, Malformed, contents, digest_of, fault
 from producers.replay.sessions import assign_session
+from producers.replay.stopped_clock import number_standing_clock
 
 INTEGERS = ("lap", "outing", "vehicle_number")
 TIMES = ("meta_time", "timestamp")

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import polars as pl
 
-from producers.kafka import KafkaStreamer
+from infra.kafka.producer import KafkaStreamer
 from producers.replay.delivery import Delivery, Load, OnProgress
 from producers.replay.encode import EVENT_TYPE, Record, encode
 from producers.replay.files import find_files
 from producers.replay.lines import EXAMPLES
-from producers.replay.pace import check_speed, due_times_s
+from producers.replay.pacing import check_speed, due_times_s
 from producers.replay.plan import PlacedSheet, make_plan
 from producers.replay.reader import Readings, read
 from producers.replay.report import FileReport, ReplayReport
@@ -88,7 +88,7 @@ def replay(
     Raises:
         ReplayFileError: If a file is missing, damaged, of unknown form, or none can be replayed.
         SessionError: If a session is missing where the data need it, or contradicts them.
-        BrokerUnavailableError, UnknownTopicError, DeliveryError: See :class:`producers.kafka.KafkaStreamer`.
+        BrokerUnavailableError, UnknownTopicError, DeliveryError: See :class:`infra.kafka.producer.KafkaStreamer`.
         ValueError: If the speed is not positive, or a state file is damaged.
     """
     check_speed(speed)

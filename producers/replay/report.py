@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers.replay.forms import FileForm, SheetForm
+from producers.replay.formats import FileForm, SheetForm
 from producers.replay.lines import Malformed
 
 

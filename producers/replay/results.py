@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from producers.replay.cells import duration_ms, gap_laps, gap_ms, integer, number, positive, text
+from producers.replay.cell_parsers import duration_ms, gap_laps, gap_ms, integer, number, positive, text
 from producers.replay.tables import Event, Field, Parsed, Table, parse_rows
 
 NAMES = ("FIRSTNAME", "SECONDNAME")

@@ -10,7 +10,7 @@ import orjson
 
 from conf.contract import load_contract
 from producers.replay.encode import Record
-from producers.replay.forms import ReplayFileError, SheetForm, SheetName
+from producers.replay.formats import ReplayFileError, SheetForm, SheetName
 from producers.replay.lines import Malformed, digest_of
 from producers.replay.results import parse_results
 from producers.replay.tables import Event, Parsed, Table, Value, load_table

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers.replay.cells import CellError
-from producers.replay.forms import ReplayFileError, SheetForm, missing_columns
+from producers.replay.cell_parsers import CellError
+from producers.replay.formats import ReplayFileError, SheetForm, missing_columns
 from producers.replay.lines import Malformed, contents, fault, split
 
 Value = bool | int | float | str | list[str] | list[int | None] | None

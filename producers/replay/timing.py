@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from producers.replay.cells import big_integer, duration_ms, in_pit, instant_us, integer, number, text
-from producers.replay.forms import lap_kind_in
+from producers.replay.cell_parsers import big_integer, duration_ms, in_pit, instant_us, integer, number, text
+from producers.replay.formats import lap_kind_in
 from producers.replay.tables import Event, Field, Parsed, Table, Value, parse_rows
 
 LAP_FIELDS = (

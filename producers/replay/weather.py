@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from producers.replay.cells import epoch_s_to_us, more_than_none, number
+from producers.replay.cell_parsers import epoch_s_to_us, more_than_none, number
 from producers.replay.tables import Event, Field, Parsed, Table, parse_rows
 
 # Wind speeds are whole multiples of 0.36: tenths of a metre per second, written in km/h.

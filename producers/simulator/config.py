@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from conf.wear import MishapKind
-from producers.simulator.drivers import PROFILE_NAMES, ProfileName
+from producers.simulator.cars.driver_styles import PROFILE_NAMES, ProfileName
 
 LOST_LAP = 32768
 """Lap number that a car sends while its counter is lost."""

@@ -9,10 +9,10 @@ from itertools import count
 
 from conf.contract import load_contract
 from conf.families import TELEMETRY
-from producers.kafka import KafkaStreamer
+from infra.kafka.producer import KafkaStreamer
 from producers.simulator.frames import Frame, paced
-from producers.simulator.race import Event, due_us, messages, race_topics, truth_topic
 from producers.simulator.simulator import VehicleSimulator
+from producers.simulator.timing.events import Event, due_us, messages, race_topics, truth_topic
 
 POLL_EVERY = 100
 

@@ -14,22 +14,22 @@ import polars as pl
 from conf.track import TrackSpec, load_track
 from conf.vehicle import VehicleSpec, load_vehicle
 from conf.wear import load_wear_rules
-from physics.track import Line, centre_line
+from physics.centre_line import Line, centre_line
 from physics.vehicle import Vehicle
-from producers.simulator import faults as fault
-from producers.simulator.chance import stream
+from producers.simulator import data_faults as fault
+from producers.simulator.cars.car_faults import Mishaps
+from producers.simulator.cars.driver_errors import with_mistakes
+from producers.simulator.cars.driver_styles import ProfileName, allot, draw_style, stack
+from producers.simulator.cars.driving import Drive, Trace
+from producers.simulator.cars.incidents import Incidents, draw_incidents
+from producers.simulator.cars.sensors import Heat, Weather, heat_up, measure
+from producers.simulator.cars.setups import Setups, draw_setups
+from producers.simulator.cars.speed_limits import SpeedLimits
+from producers.simulator.cars.speed_plan import Road, plan
+from producers.simulator.cars.trajectory import Course, flagged_off
 from producers.simulator.config import SimulatorConfig
-from producers.simulator.course import Course, flagged_off
-from producers.simulator.drivers import ProfileName, allot, draw_style, stack
-from producers.simulator.driving import Drive, Trace
 from producers.simulator.frames import CHANNELS, Columns, Frame
-from producers.simulator.incidents import Incidents, draw_incidents
-from producers.simulator.limits import SpeedLimits
-from producers.simulator.mishaps import Mishaps
-from producers.simulator.mistakes import with_mistakes
-from producers.simulator.road import Road, plan
-from producers.simulator.sensors import Heat, Weather, heat_up, measure
-from producers.simulator.setups import Setups, draw_setups
+from producers.simulator.rng import stream
 
 Ints = npt.NDArray[np.int64]
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from conf.settings import AppConfig
+    from jobs.score_style import Scored
+    from jobs.train_style import Trained
     from medallion.io import Lake
-    from ml.jobs.score_style import Scored
-    from ml.jobs.train_style import Trained
     from producers.simulator.config import SimulatorConfig
 
 app = typer.Typer()
@@ -65,13 +65,13 @@ def _step(console: Console, name: str) -> Iterator[None]:
 
 
 def _start_stack(settings: AppConfig) -> None:
-    from infra.stack import up
+    from infra.local.stack import up
 
     up(settings, auto_port=True)
 
 
 def _open(settings: AppConfig) -> Lake:
-    from streaming.job import open_lake
+    from medallion.session import open_lake
 
     return open_lake(settings, "slipstream-demo")
 
@@ -93,7 +93,7 @@ def _simulate_while_streaming(lake: Lake, console: Console, sessions: list[Simul
     """Send all sessions while bronze and silver stream; return when both have caught up."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    from infra.stack import endpoints
+    from infra.local.stack import endpoints
     from medallion.provenance import job_run
     from streaming import bronze, silver
     from streaming.query import Trigger
@@ -141,9 +141,9 @@ def _drain(lake: Lake) -> None:
 
 
 def _model(lake: Lake) -> tuple[Trained, Scored]:
-    from infra.stack import endpoints
-    from ml.jobs.score_style import score_style
-    from ml.jobs.train_style import MODEL, train_style
+    from infra.local.stack import endpoints
+    from jobs.score_style import score_style
+    from jobs.train_style import MODEL, train_style
     from ml.tracking import Tracker
 
     tracker = Tracker(endpoints(lake.settings).tracking_uri)
@@ -153,10 +153,10 @@ def _model(lake: Lake) -> tuple[Trained, Scored]:
 
 def _driver_report(settings: AppConfig) -> list[str]:
     """Write the report of the driver who came second, with most to learn from the winner; returns its summary."""
-    from serving.driver_report import gather
-    from serving.sql import query
-    from slipstream.driver_report import write_report
-    from slipstream.driver_view import console_lines
+    from serving.lake.sql import query
+    from serving.queries.driver_session import gather
+    from serving.reports.driver_page import write_report
+    from serving.reports.driver_text import console_lines
 
     second = query(
         f"select session_id, vehicle_id from silver.results where session_id like 'demo-{TRACKS[0]}-%' "
@@ -169,9 +169,9 @@ def _driver_report(settings: AppConfig) -> list[str]:
 
 
 def _show(console: Console, settings: AppConfig, trained: Trained, scored: Scored, wall_s: float) -> None:
-    from infra.stack import endpoints
-    from serving.balance import lake_balance
-    from slipstream.report import draw_session, summary_table
+    from infra.local.stack import endpoints
+    from serving.lake.balance import lake_balance
+    from slipstream.terminal.demo import draw_session, summary_table
 
     picture = draw_session(settings, f"demo-{TRACKS[0]}-", settings.reports_dir / "demo.png")
     console.print()

@@ -10,9 +10,9 @@ import typer
 from slipstream.console import Format, print_json, summary
 
 if TYPE_CHECKING:
-    from serving.coaching import CoachedLap
-    from serving.laps import LapName
-    from serving.limit_lap import AskedLap
+    from serving.queries.coaching import CoachedLap
+    from serving.queries.laps import LapName
+    from serving.queries.limit_lap import AskedLap
 
 app = typer.Typer()
 ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit, and coaching.")
@@ -89,8 +89,8 @@ def limit_lap(
         _refuse("--raceline", {"--quantile": quantile})
         found = _asked(raceline, vehicle, track_parameters, track, corner_margin_mps)
     if plot:
-        from slipstream.limit_lap_plot import limit_lap_figure
-        from slipstream.plot_style import save
+        from serving.charts.limit_lap import limit_lap_figure
+        from serving.charts.style import save
 
         save(limit_lap_figure(found), plot)
     if output == "json":
@@ -123,8 +123,9 @@ def compare(
     `slipstream ghost compare --lap sim-1/55/3 --target ghost` ·
     `slipstream ghost compare --lap sim-1/55/3 --target sim-1/57/best --format json`
     """
-    from serving.laps import LapName
-    from slipstream.coaching_tables import coaching_facts, coaching_table
+    from serving.queries.coaching_facts import coaching_facts
+    from serving.queries.laps import LapName
+    from slipstream.terminal.coaching import coaching_table
 
     name = LapName.parse(lap)
     found = _coach_and_save(name, target) if save else _coach(name, target)
@@ -133,14 +134,14 @@ def compare(
     else:
         from rich.console import Console
 
-        from serving.render import print_wide
+        from slipstream.terminal.tables import print_wide
 
         print_wide(Console(), coaching_table(found))
         for note in found.notes:
             typer.echo(note)
     if plot:
-        from slipstream.ghost_plots import coaching_figure
-        from slipstream.plot_style import save as save_figure
+        from serving.charts.coaching import coaching_figure
+        from serving.charts.style import save as save_figure
 
         typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=output == "json")
     summary(found.headline, err=output == "json")
@@ -148,7 +149,7 @@ def compare(
 
 def _coach(lap: LapName, target: str) -> CoachedLap:
     from conf.settings import get_settings
-    from serving.coaching import coach
+    from serving.queries.coaching import coach
 
     return coach(get_settings(), lap, target)
 
@@ -162,9 +163,9 @@ def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
     from conf.settings import get_settings
     from medallion.gold.insights import TABLE, write_insights
     from medallion.provenance import job_run
-    from serving.coaching import INPUTS, coach
-    from slipstream.coaching_tables import pair_of, rows_of
-    from streaming.job import open_lake
+    from medallion.session import open_lake
+    from serving.queries.coaching import INPUTS, coach
+    from serving.queries.coaching_facts import pair_of, rows_of
 
     with Console(stderr=True).status("starting Spark …"):
         lake = open_lake(get_settings(), "slipstream-ghost-compare")
@@ -183,9 +184,9 @@ def _refuse(one: str, others: dict[str, object]) -> None:
 
 
 def _seen(session: str, vehicle: str | None, quantile: float | None) -> AskedLap:
+    from analysis.car_limits.fitted_envelope import QUANTILE
     from conf.settings import get_settings
-    from physics.limit_lap.fitted import QUANTILE
-    from serving.seen_limit import seen_limit
+    from serving.queries.observed_limit import seen_limit
 
     return seen_limit(get_settings(), session, vehicle, QUANTILE if quantile is None else quantile)
 
@@ -194,7 +195,7 @@ def _asked(
     raceline: Path, vehicle: str, parameters: Path | None, track: str | None, margin_mps: float | None
 ) -> AskedLap:
     from physics.limit_lap.lap import REFERENCE_MARGIN_MPS
-    from serving.limit_lap import ask
+    from serving.queries.limit_lap import ask
 
     return ask(raceline, vehicle, parameters, track, REFERENCE_MARGIN_MPS if margin_mps is None else margin_mps)
 

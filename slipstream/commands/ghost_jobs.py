@@ -12,7 +12,7 @@ from slipstream.console import DryRun, Format, print_json, progress, summary
 from slipstream.tracked import open_tracked
 
 if TYPE_CHECKING:
-    from ml.jobs.synthesize_ghost import Synthesized
+    from jobs.synthesize_ghost import Synthesized
 
 __all__ = ["app"]
 
@@ -38,7 +38,7 @@ def segment(
     if dry_run:
         summary("would write gold.microsectors, gold.microsector_traces and gold.lap_registry")
         return
-    from ml.jobs.segment_ghost import segment_all
+    from jobs.segment_tracks import segment_all
 
     lake, tracker = open_tracked("ghost-segment")
     done, _ = segment_all(lake, tracker, session, again=again)
@@ -86,7 +86,7 @@ def synthesize(
     if dry_run:
         summary(f"would chain {rounds} laps for {session} and write the best to gold.ghost_laps and gold.ghost_summary")
         return
-    from ml.jobs.synthesize_ghost import synthesize as synthesize_job
+    from jobs.synthesize_ghost import synthesize as synthesize_job
 
     lake, tracker = open_tracked("ghost-synthesize")
     with progress("stretches") as update:
@@ -143,10 +143,10 @@ def _facts(done: Synthesized) -> dict[str, object]:
 
 def _draw(done: Synthesized, plot: Path) -> None:
     from conf.settings import get_settings
-    from serving.coaching import coach
-    from serving.laps import LapName
-    from slipstream.ghost_plots import coaching_figure
-    from slipstream.plot_style import save
+    from serving.charts.coaching import coaching_figure
+    from serving.charts.style import save
+    from serving.queries.coaching import coach
+    from serving.queries.laps import LapName
 
     found = coach(get_settings(), LapName.parse(done.best_uid), done.uid)
     typer.echo(f"plot: {save(coaching_figure(found), plot)}", err=True)

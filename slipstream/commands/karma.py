@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from slipstream.commands import jobs, replay
+from slipstream.commands import pipeline, replay
 from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
 from slipstream.console import DryRun, progress, summary
 from slipstream.tracked import open_tracked
 
 if TYPE_CHECKING:
-    from ml.jobs.score_karma import Scored
-    from ml.jobs.train_karma import TrainedKarma
+    from jobs.score_karma import Scored
+    from jobs.train_karma import TrainedKarma
 
 app = typer.Typer()
 karma = typer.Typer(
@@ -68,7 +68,7 @@ def ingest(
     if not paths and root is None:
         raise typer.BadParameter("name files or folders, or set DATA_ROOT in the environment or in .env")
     replay.replay(paths=paths or [root], session=session, dry_run=dry_run)  # type: ignore[list-item]
-    jobs.run(dry_run=dry_run)
+    pipeline.run(dry_run=dry_run)
 
 
 @karma.command()
@@ -87,8 +87,8 @@ def simulate(
     `slipstream karma simulate && slipstream run && slipstream karma train`
     """
     from conf.track import load_track, track_names
+    from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
     from producers.simulator.config import SimulatorConfig
-    from producers.simulator.hazards import RACING, draw_mishaps
     from producers.simulator.simulator import VehicleSimulator
     from slipstream.commands.simulate import send
 
@@ -122,7 +122,7 @@ def train(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = False) -> 
         summary("would read gold.lap_features and bronze.truth_events, and register mechanical-karma in MLflow")
         return
     from conf.karma import load_karma_rules
-    from ml.jobs.train_karma import train_karma
+    from jobs.train_karma import train_karma
     from ml.karma.fitting import FitParams
     from ml.karma.learners import ALGORITHMS
 
@@ -182,7 +182,7 @@ def infer(
         return
     from rich.console import Console
 
-    from ml.jobs.score_karma import score_karma
+    from jobs.score_karma import score_karma
 
     lake, tracker = open_tracked("score-karma")
     with Console(stderr=True).status("scoring …"):
@@ -220,7 +220,8 @@ def stream(
         summary(f"karma: would read {', '.join(own.inputs)} and write {', '.join(own.outputs)}")
         return
     from conf.settings import get_settings
-    from streaming.job import drain, keep_running, open_lake
+    from medallion.session import open_lake
+    from streaming.job import drain, keep_running
 
     lake = open_lake(get_settings(), "slipstream-karma")
     run = drain(lake, own) if once else keep_running(lake, own, every)

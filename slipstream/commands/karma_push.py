@@ -10,8 +10,8 @@ import typer
 from slipstream.console import DryRun, progress, summary
 
 if TYPE_CHECKING:
-    from serving.firebase import Database
-    from serving.karma_tree import Tree
+    from serving.export.firebase import Database
+    from serving.export.karma_tree import Tree
 
 Session = Annotated[
     str | None,
@@ -43,7 +43,7 @@ def export(
     `slipstream karma export --vehicle GR86-022-13 --out karma.parquet`
     """
     from conf.settings import get_settings
-    from serving.karma_tree import count_leaves, karma_tree, read_karma, write_scores, write_tree
+    from serving.export.karma_tree import count_leaves, karma_tree, read_karma, write_scores, write_tree
 
     settings = get_settings()
     path = out or settings.home / "exports" / "karma.json"
@@ -89,9 +89,9 @@ def push(
     `slipstream karma push --url http://127.0.0.1:9000/?ns=PROJECT --dry-run`
     """
     from conf.settings import get_settings
-    from serving.firebase import Database
-    from serving.karma_push import push_tree, state_file
-    from serving.karma_tree import karma_tree, read_karma
+    from serving.export.firebase import Database
+    from serving.export.karma_push import push_tree, state_file
+    from serving.export.karma_tree import karma_tree, read_karma
 
     settings = get_settings()
     database = Database.parse(url or settings.firebase_db_url)
@@ -114,7 +114,7 @@ def push(
 
 def _foretell(database: Database, tree: Tree, state: Path, *, everything: bool) -> None:
     """Say what a push would do."""
-    from serving.karma_push import BATCH, NODE, find_changes, outcome, read_pushed
+    from serving.export.karma_push import BATCH, NODE, find_changes, outcome, read_pushed
 
     changes = find_changes(tree, read_pushed(state), everything=everything)
     would = outcome(tree, changes, -(-len(changes) // BATCH))

@@ -41,9 +41,9 @@ def report(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.karma import gather_karma, two_laps
-    from serving.render import print_wide
-    from slipstream import karma_view as view
+    from serving.queries.karma import gather_karma, two_laps
+    from serving.reports import karma_text as view
+    from slipstream.terminal.tables import print_wide
 
     settings, asked = get_settings(), _two_numbers(laps)
     found = gather_karma(settings, vehicle, session)
@@ -56,12 +56,12 @@ def report(
         for line in view.console_lines(found):
             typer.echo(line)
     if plot:
-        from slipstream.karma_plots import karma_figure
-        from slipstream.plot_style import save
+        from serving.charts.karma import karma_figure
+        from serving.charts.style import save
 
         summary(f"plot: {save(karma_figure(found, pair), plot)}", err=output != "table")
         return
-    from slipstream.karma_report import write_karma_report
+    from serving.reports.karma_page import write_karma_report
 
     path = write_karma_report(found, pair, out or settings.reports_dir / "karma")
     summary(f"report: {path}", err=output != "table")

@@ -11,7 +11,7 @@ import typer
 from slipstream.console import print_json, summary
 
 if TYPE_CHECKING:
-    from serving.comparison import ComparedLaps
+    from serving.queries.comparison import ComparedLaps
 
 app = typer.Typer()
 laps = typer.Typer(no_args_is_help=True, help="Laps: list, check against the results, compare two.")
@@ -33,8 +33,9 @@ def list_laps(
     `slipstream laps list --session barber-R1 --vehicle 13` · `slipstream laps list --session sim-1 --format csv`
     """
     from conf.settings import get_settings
-    from serving.laps import of_vehicle, only_session, read_laps
-    from slipstream.lap_tables import lap_rows, laps_sentence, laps_table
+    from serving.queries.lap_facts import lap_rows, laps_sentence
+    from serving.queries.laps import of_vehicle, only_session, read_laps
+    from slipstream.terminal.laps import laps_table
 
     settings = get_settings()
     found = read_laps(settings, only_session(settings, session))
@@ -58,8 +59,9 @@ def check(
     `slipstream laps check --session barber-R1`
     """
     from conf.settings import get_settings
-    from serving.result_check import check_results
-    from slipstream.lap_tables import check_rows, check_summary, check_table
+    from serving.queries.lap_facts import check_rows, check_summary
+    from serving.queries.result_check import check_results
+    from slipstream.terminal.laps import check_table
 
     found = check_results(get_settings(), session)
     if output == "table":
@@ -88,22 +90,23 @@ def compare(
     `slipstream laps compare sim-1/sim-44/3 sim-1/sim-44/best --format json`
     """
     from conf.settings import get_settings
-    from serving.comparison import compare_named
-    from serving.laps import LapName
+    from serving.queries.comparison import compare_named
+    from serving.queries.laps import LapName
 
     names = (LapName.parse(lap), LapName.parse(reference))
     found = _compare_and_save(*names) if save else compare_named(get_settings(), *names)
     _show(found, output)
     if plot:
-        from slipstream.lap_plots import comparison_figure
-        from slipstream.plot_style import save as save_figure
+        from serving.charts.laps import comparison_figure
+        from serving.charts.style import save as save_figure
 
         typer.echo(f"plot: {save_figure(comparison_figure(found), plot)}", err=output != "table")
     summary(found.headline, err=output != "table")
 
 
 def _show(found: ComparedLaps, output: str) -> None:
-    from slipstream.lap_tables import comparison_facts, piece_rows_of, report_table, sectors_sentence
+    from serving.queries.lap_facts import comparison_facts, piece_rows_of, sectors_sentence
+    from slipstream.terminal.laps import report_table
 
     if output == "json":
         print_json(comparison_facts(found))
@@ -125,9 +128,9 @@ def _compare_and_save(lap: Any, reference: Any) -> ComparedLaps:
     from conf.settings import get_settings
     from medallion.gold.lap_comparison import TABLES, write_comparison
     from medallion.provenance import job_run
-    from serving.comparison import INPUTS, compare_named
-    from slipstream.lap_tables import pair_of, piece_rows_of, point_rows_of
-    from streaming.job import open_lake
+    from medallion.session import open_lake
+    from serving.queries.comparison import INPUTS, compare_named
+    from serving.queries.lap_facts import pair_of, piece_rows_of, point_rows_of
 
     with Console(stderr=True).status("starting Spark …"):
         lake = open_lake(get_settings(), "slipstream-laps-compare")
@@ -145,7 +148,7 @@ def _compare_and_save(lap: Any, reference: Any) -> ComparedLaps:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    from serving.render import print_wide
+    from slipstream.terminal.tables import print_wide
 
     print_wide(Console(), table)
 
@@ -153,7 +156,7 @@ def _print(table: Any) -> None:
 def _write(rows: Iterable[dict[str, Any]], output: str) -> None:
     import pyarrow as pa
 
-    from serving.output import write_csv, write_json
+    from serving.lake.formats import write_csv, write_json
 
     write = write_csv if output == "csv" else write_json
     write(pa.Table.from_pylist(list(rows)).to_reader(), typer.get_binary_stream("stdout"))

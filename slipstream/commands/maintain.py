@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from conf.settings import AppConfig
-    from serving.table_files import TableFiles
+    from serving.lake.table_files import TableFiles
 
 app = typer.Typer()
 
@@ -50,7 +50,7 @@ def maintain(
 
 
 def _names(settings: AppConfig, only: Sequence[str]) -> list[str]:
-    from serving.store import existing_tables, missing_table
+    from serving.lake.store import existing_tables, missing_table
 
     there = existing_tables(settings)
     for name in only:
@@ -60,7 +60,7 @@ def _names(settings: AppConfig, only: Sequence[str]) -> list[str]:
 
 
 def _files(settings: AppConfig, names: Sequence[str], target_mb: int) -> dict[str, TableFiles]:
-    from serving.table_files import table_files
+    from serving.lake.table_files import table_files
 
     return {name: table_files(name, settings, target_mb) for name in names}
 
@@ -71,8 +71,8 @@ def _maintain(
     from rich.console import Console
     from rich.progress import Progress
 
-    from medallion.maintenance import maintain
-    from streaming.job import open_lake
+    from jobs.maintenance import maintain
+    from medallion.session import open_lake
 
     console = Console(stderr=True)
     with console.status("starting Spark …"):

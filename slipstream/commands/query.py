@@ -26,8 +26,8 @@ def tables(output: Format = "table") -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.describe import list_tables
-    from serving.render import print_wide, tables_table
+    from serving.lake.describe import list_tables
+    from slipstream.terminal.tables import print_wide, tables_table
 
     settings = get_settings()
     infos = list_tables(settings)
@@ -50,8 +50,8 @@ def describe(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.describe import describe as describe_table
-    from serving.render import describe_group, print_wide
+    from serving.lake.describe import describe as describe_table
+    from slipstream.terminal.tables import describe_group, print_wide
 
     info, columns = describe_table(table, get_settings())
     if output == "json":
@@ -78,8 +78,8 @@ def sql(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.output import print_table, write_csv, write_json
-    from serving.sql import execute, first_rows
+    from serving.lake.formats import print_table, write_csv, write_json
+    from serving.lake.sql import execute, first_rows
 
     started = time.perf_counter()
     statement = sys.stdin.read() if query == "-" else query

@@ -75,7 +75,7 @@ def _send_files(paths: list[Path], session: str | None, speed: float | None, res
     from rich.console import Console
 
     from conf.settings import get_settings
-    from infra.stack import endpoints
+    from infra.local.stack import endpoints
     from producers.replay.progress import ReplayBar
     from producers.replay.replay import ReplayTarget
     from producers.replay.replay import replay as replay_files

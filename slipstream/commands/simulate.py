@@ -190,7 +190,7 @@ def parse_mishap(text: str) -> dict[str, Any]:
 
 def _hazards(track: str, cars: int, laps: int | None, seed: int) -> tuple[PlantedMishap, ...]:
     from conf.track import load_track
-    from producers.simulator.hazards import draw_mishaps
+    from producers.simulator.cars.random_car_faults import draw_mishaps
 
     if laps is None:
         raise typer.BadParameter("mishaps are drawn for a number of laps: give --laps", param_hint="--hazards")
@@ -230,7 +230,7 @@ def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
 
 def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
     from producers.simulator.frames import Frame
-    from producers.simulator.race import messages, truth_topic
+    from producers.simulator.timing.events import messages, truth_topic
 
     frames = samples = events = truths = size = 0
     for message in messages(simulator, race=race, truth=truth):
@@ -252,9 +252,9 @@ def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
 def send(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
     """Send a session and say what was sent."""
     from conf.settings import get_settings
-    from infra.stack import endpoints
-    from producers.simulator.race import race_topics, truth_topic
+    from infra.local.stack import endpoints
     from producers.simulator.sending import send_session
+    from producers.simulator.timing.events import race_topics, truth_topic
 
     settings, config = get_settings(), simulator.settings
     bootstrap = endpoints(settings).bootstrap

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from conf.settings import AppConfig
     from infra.doctor import Check
-    from serving.account import Balance
+    from serving.lake.reconciliation import Balance
 
 app = typer.Typer()
 
@@ -49,7 +49,7 @@ def up(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from infra import stack
+    from infra.local import stack
 
     settings, console = get_settings(), Console()
     if dry_run:
@@ -72,7 +72,7 @@ def down(service: Services = None, dry_run: DryRun = False) -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
-    from infra import stack
+    from infra.local import stack
 
     settings = get_settings()
     if dry_run:
@@ -92,7 +92,7 @@ def status(output: Format = "table") -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
-    from infra import stack
+    from infra.local import stack
 
     statuses = stack.status(get_settings())
     if output == "json":
@@ -139,8 +139,8 @@ def _balance(settings: AppConfig) -> tuple[Balance | None, Check | None]:
     from infra.doctor import Check
 
     try:
-        from serving.balance import lake_balance
-        from serving.store import LakeError
+        from serving.lake.balance import lake_balance
+        from serving.lake.store import LakeError
     except ModuleNotFoundError as error:
         remedy = "pip install 'slipstream-lake[query]'"
         return None, Check("balance", "warn", f"not computed, {error.name} is not installed", remedy)
@@ -153,7 +153,7 @@ def _balance(settings: AppConfig) -> tuple[Balance | None, Check | None]:
 def _print_balance(balance: Balance | None, console: Console) -> None:
     if balance is None:
         return
-    from serving.render import balance_group, print_wide
+    from slipstream.terminal.tables import balance_group, print_wide
 
     console.print()
     print_wide(console, balance_group(balance))

@@ -13,9 +13,9 @@ from slipstream.console import DryRun, Format, print_json, summary
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from jobs.tracks import Done
     from medallion.io import Lake
-    from medallion.track_jobs import Done
-    from serving.circuits import KnownTrack
+    from serving.queries.circuits import KnownTrack
 
 app = typer.Typer()
 track = typer.Typer(no_args_is_help=True, help="Circuits built from telemetry: build, calibrate, list, draw.")
@@ -62,9 +62,9 @@ def build(
 
     `slipstream track build --session barber-R1 --name barber --corner-name 5=Museum`
     """
+    from analysis.track_build.rows import choose_laps, refuse_own
     from conf.settings import get_settings
-    from medallion.silver.track_rows import choose_laps, refuse_own
-    from serving.circuits import lap_rows
+    from serving.queries.circuits import lap_rows
 
     names = _corner_names(corner_names or [])
     refuse_own(name)
@@ -73,8 +73,8 @@ def build(
         cars = len({(lap["session_id"], lap["vehicle_id"]) for lap in chosen})
         summary(f"would build {name} from {len(chosen)} laps of {cars} cars; nothing written")
         return
+    from jobs.tracks import build_track
     from medallion.silver.tracks import TrackPlan
-    from medallion.track_jobs import build_track
 
     plan = TrackPlan(name, tuple(dict.fromkeys(sessions)), title, names)
     lake, say = _lake(), f"building {name} from {len(chosen)} laps …"
@@ -109,14 +109,14 @@ def assign(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     `slipstream track assign barber --session barber-R2`
     """
     from conf.settings import get_settings
-    from serving.circuits import known_track, lap_rows
+    from serving.queries.circuits import known_track, lap_rows
 
     known_track(get_settings(), name)
     laps = lap_rows(get_settings(), sessions)
     if dry_run:
         summary(f"would note {', '.join(sessions)} as driven on {name}, {len(laps):,} laps; nothing written")
         return
-    from medallion.track_jobs import assign_sessions
+    from jobs.tracks import assign_sessions
 
     lake = _lake()
     with _status(f"bringing laps on {name} up to date …"):
@@ -131,14 +131,14 @@ def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     `slipstream track calibrate barber --session barber-R1`
     """
     from conf.settings import get_settings
-    from serving.circuits import known_track, lap_rows
+    from serving.queries.circuits import known_track, lap_rows
 
     known_track(get_settings(), name)
     fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(get_settings(), sessions))
     if dry_run:
         summary(f"would calibrate {name} on {fit:,} laps of {', '.join(sessions)}; nothing written")
         return
-    from medallion.track_jobs import calibrate_track
+    from jobs.tracks import calibrate_track
 
     lake = _lake()
     with _status(f"calibrating {name} …"):
@@ -156,8 +156,8 @@ def list_tracks(output: Format = "table") -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.circuits import known_tracks, sessions_by_track
-    from serving.render import print_wide
+    from serving.queries.circuits import known_tracks, sessions_by_track
+    from slipstream.terminal.tables import print_wide
 
     settings = get_settings()
     tracks, sessions = known_tracks(settings), sessions_by_track(settings)
@@ -188,9 +188,9 @@ def show(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.circuits import known_track
-    from serving.lap_events import lap_events
-    from serving.render import print_wide
+    from serving.queries.circuits import known_track
+    from serving.queries.lap_events import lap_events
+    from slipstream.terminal.tables import print_wide
 
     settings, lap = get_settings(), _lap(events)
     found = known_track(settings, name)
@@ -203,8 +203,8 @@ def show(
             print_wide(Console(), _events_table(on_map.events))
         summary(_sentence(found))
     if plot:
-        from slipstream.plot_style import save
-        from slipstream.track_map import track_figure
+        from serving.charts.style import save
+        from serving.charts.track_map import track_figure
 
         save(track_figure(found.circuit, _title(found), _sentence(found), on_map), plot)
         typer.echo(f"plot: {plot}", err=output == "json")
@@ -304,7 +304,7 @@ def _number(value: float | None, digits: int) -> str:
 
 def _lake() -> Lake:
     from conf.settings import get_settings
-    from streaming.job import open_lake
+    from medallion.session import open_lake
 
     with _status("starting Spark …"):
         return open_lake(get_settings(), "slipstream-track")

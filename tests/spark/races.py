@@ -8,14 +8,14 @@ from pathlib import Path
 from conf.families import ENVIRONMENT, RACE, TIMING, Family
 from medallion.io import Lake
 from medallion.silver import laps, results
-from medallion.silver.events import EventProcessor
-from medallion.silver.processor import SilverProcessor
+from medallion.silver.promote_events import EventProcessor
+from medallion.silver.promote_telemetry import SilverProcessor
 from producers.replay.files import find_files
 from producers.replay.plan import make_plan
 from producers.simulator.frames import Frame
-from producers.simulator.race import messages
 from producers.simulator.simulator import VehicleSimulator
-from streaming.closing import bring_up_to_date
+from producers.simulator.timing.events import messages
+from streaming.session_tables import bring_up_to_date
 from tests.spark.messages import FRAME, Stored
 
 FAMILIES = {f.topic: f for f in (TIMING, RACE, ENVIRONMENT)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conf.settings import AppConfig
-from infra import ports, spark_cluster, stack
+from infra.local import ports, spark_cluster, stack
 
 
 def own_ports(tmp: Path, jars_dir: Path, offset: int) -> AppConfig:

@@ -7,8 +7,8 @@ import pytest
 from confluent_kafka import Producer
 
 from conf.settings import AppConfig
-from infra import stack
-from infra.jars import JarError, ensure_jars, spark_jars
+from infra.local import stack
+from infra.local.jars import JarError, ensure_jars, spark_jars
 
 pytestmark = pytest.mark.integration
 

@@ -5,8 +5,8 @@ import psutil
 import pytest
 
 from conf.settings import AppConfig
-from infra import service, spark_cluster
-from infra.spark_cluster import ClusterSpec
+from infra.local import service, spark_cluster
+from infra.local.spark_cluster import ClusterSpec
 
 pytestmark = pytest.mark.integration
 

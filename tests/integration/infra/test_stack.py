@@ -12,7 +12,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from rich.console import Console
 
 from conf.settings import AppConfig
-from infra import doctor, ports, process, service, stack, topics
+from infra import doctor
+from infra.kafka import topics
+from infra.local import ports, process, service, stack
 
 pytestmark = pytest.mark.integration
 
@@ -78,7 +80,7 @@ def test_topics_have_their_partitions_and_are_not_made_by_accident(running: AppC
     bootstrap = stack.endpoints(running).bootstrap
     found = topics.metadata(bootstrap)
     assert found is not None
-    wanted = topics.partitions(running)
+    wanted = topics.partition_counts(running)
     assert {name: len(found.topics[name].partitions) for name in wanted} == wanted
     with pytest.raises(KafkaException, match=r"UNKNOWN_TOPIC|Unknown topic"):
         produce(bootstrap, [b"x"], "telemetry.rwa")

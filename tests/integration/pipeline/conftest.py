@@ -20,8 +20,8 @@ from deltalake import DeltaTable
 from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from infra import broker, ports, service, stack
-from producers.kafka import KafkaStreamer
+from infra.kafka.producer import KafkaStreamer
+from infra.local import broker, ports, service, stack
 from producers.replay.encode import EVENT_TYPE as READING
 from producers.replay.encode import encode
 from producers.simulator.config import SimulatorConfig

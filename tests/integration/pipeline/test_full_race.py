@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from conf.settings import AppConfig
-from infra import broker, ports, service, stack
-from serving.balance import lake_balance
+from infra.local import broker, ports, service, stack
+from serving.lake.balance import lake_balance
 
 pytestmark = [
     pytest.mark.integration,

@@ -12,8 +12,8 @@ from deltalake import write_deltalake
 
 from conf.karma import load_karma_rules
 from conf.lake import table_uri
-from ml.jobs.score_karma import LATEST, SCORES
-from ml.jobs.train_karma import FEATURES, MODEL, register
+from jobs.score_karma import LATEST, SCORES
+from jobs.train_karma import FEATURES, MODEL, register
 from ml.karma.dataset import build_dataset
 from ml.karma.fitting import FitParams, fit
 from ml.karma.learners import LearnerParams

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from infra import spark_cluster
-from infra.jars import spark_jars
-from serving.balance import lake_balance
-from streaming.topics import BrokerUnreachableError, partitions
+from infra.kafka.topics import BrokerUnreachableError, topic_partitions
+from infra.local import spark_cluster
+from infra.local.jars import spark_jars
+from serving.lake.balance import lake_balance
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -138,4 +138,4 @@ def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:
 
 def test_a_topic_that_is_not_there_is_named(sent) -> None:
     with pytest.raises(BrokerUnreachableError, match="has no topic 'nowhere': `slipstream up` creates it"):
-        partitions(sent.bootstrap, "nowhere", {})
+        topic_partitions(sent.bootstrap, "nowhere", {})

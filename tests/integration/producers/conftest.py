@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from conf.settings import AppConfig
-from infra import broker, ports, service, stack
+from infra.local import broker, ports, service, stack
 
 RAW = "telemetry.raw"
 

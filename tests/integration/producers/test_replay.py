@@ -15,9 +15,9 @@ import pytest
 from confluent_kafka import Message
 
 from conf.settings import AppConfig
-from infra import broker, stack
-from producers.kafka import BrokerUnavailableError
-from producers.replay.forms import ReplayFileError
+from infra.kafka.producer import BrokerUnavailableError
+from infra.local import broker, stack
+from producers.replay.formats import ReplayFileError
 from producers.replay.replay import ReplayTarget, replay
 from producers.replay.report import ReplayProgress
 from producers.replay.sessions import SessionError

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from conf.settings import get_settings
-from infra import ports, stack
+from infra.local import ports, stack
 from slipstream.cli import app
 
 pytestmark = pytest.mark.integration

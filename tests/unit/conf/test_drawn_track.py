@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conf.drawn_track import drawn_number, drawn_track
 from conf.track import Arc, TrackSpec, is_track, load_track
-from physics.track import centre_line
+from physics.centre_line import centre_line
 
 numbers = st.integers(0, 5_000)
 

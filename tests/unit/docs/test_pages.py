@@ -14,12 +14,12 @@ import pytest
 
 from conf.contract import contract_names, load_contract
 from conf.settings import AppConfig
-from infra.topics import partitions
+from infra.kafka.topics import partition_counts
 from producers.replay.encode import encode
 from producers.replay.reader import read
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
-from producers.simulator.race import truth_events
 from producers.simulator.simulator import VehicleSimulator
+from producers.simulator.timing.events import truth_events
 
 REPO = Path(__file__).resolve().parents[3]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")])
@@ -137,7 +137,7 @@ def test_examples_keep_their_contract(form):
 
 
 def test_topics_and_contracts_are_named():
-    for topic in partitions(AppConfig(_env_file=None)):
+    for topic in partition_counts(AppConfig(_env_file=None)):
         assert f"`{topic}`" in TOPICS
     for name in contract_names():
         if name.startswith("event."):

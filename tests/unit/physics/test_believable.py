@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from conf.vehicle import load_vehicle
-from physics.validation import RealLap, compare, fit_grip
+from tests.unit.physics.grip_fit import RealLap, compare, fit_grip
 
 SPEED, LAT, LON = "speed", "VBOX_Lat_Min", "VBOX_Long_Minutes"
 CLEAN = 1.02  # a lap within this of the best was neither held up nor under a flag

@@ -10,7 +10,7 @@ import numpy as np
 
 from conf.karma import load_karma_rules
 from conf.settings import AppConfig
-from serving.karma import COMPONENTS, LAPS, OVERALL, SCORES
+from serving.queries.karma import COMPONENTS, LAPS, OVERALL, SCORES
 from tests.unit.serving.race_lake import write_rows
 
 Row = dict[str, Any]

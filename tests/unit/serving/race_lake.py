@@ -18,21 +18,21 @@ import polars as pl
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from analysis.dptad.analysis import analyse_lap
+from analysis.drivers.fleet import Conditions, fleet_summary
+from analysis.drivers.summary import Elsewhere, driver_summary
+from analysis.pace.driver_laps import driver_laps
+from analysis.timing.session_laps import Driven, entry_row, judged, lap_row, session_laps, timing_of, to_datetime
+from analysis.tracks.circuit import circuit_of
 from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.laps import load_lap_rules
 from conf.settings import AppConfig
-from medallion.silver.lap_rows import Driven, entry_row, judged, lap_row, session_laps, timing_of, to_datetime
-from physics.circuit import circuit_of
-from physics.dptad.analysis import analyse_lap
-from physics.driver_laps import driver_laps
-from physics.drivers.fleet import Conditions, fleet_summary
-from physics.drivers.summary import Elsewhere, driver_summary
 from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
-from producers.simulator.race import race_events
 from producers.simulator.simulator import VehicleSimulator
-from serving.lap_traces import load_lap
-from serving.laps import PACE, LapRow, best_lap, read_laps
+from producers.simulator.timing.events import race_events
+from serving.queries.lap_traces import load_lap
+from serving.queries.laps import PACE, LapRow, best_lap, read_laps
 from tests.unit.arrow_rows import arrow_rows
 
 Rows = Iterable[Mapping[str, Any]]

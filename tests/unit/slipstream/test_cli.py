@@ -40,7 +40,7 @@ def test_a_wrong_setting_is_one_line(slipstream, monkeypatch):
 
 
 def test_a_fault_of_ours_keeps_its_traceback(slipstream, monkeypatch):
-    monkeypatch.setattr("serving.describe.list_tables", lambda settings: {}["gone"])
+    monkeypatch.setattr("serving.lake.describe.list_tables", lambda settings: {}["gone"])
     result = slipstream("tables")
     assert isinstance(result.exception, KeyError)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conf.contract import ContractError, load_contract
-from infra.java import JavaMissingError
-from producers.kafka import BrokerUnavailableError
+from infra.kafka.producer import BrokerUnavailableError
+from infra.local.java import JavaMissingError
 from slipstream.errors import user_message
 
 

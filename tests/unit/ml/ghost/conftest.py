@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from analysis.segmentation.segmentation import SegmentedTrack
+from analysis.segmentation.stretches import Stretch, stretches
+from analysis.segmentation.zones import Microsector, ZoneType
 from ml.ghost.scaler import Scaler, fit_scaler, scaler_of
 from ml.ghost.windows import Profile
-from physics.ghost.segmentation import SegmentedTrack
-from physics.ghost.stretches import Stretch, stretches
-from physics.ghost.zones import Microsector, ZoneType
 
 PIECE_M, LEAST_M = 10.0, 100.0
 ROUND: tuple[tuple[ZoneType, float], ...] = (

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 
+from analysis.segmentation.zones import TYPES
 from ml.ghost.dataset import make_dataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GanSource, ModelFormatError, packed, unpacked
 from ml.ghost.networks import Critic, Encoder, Generator, Shape
+from ml.ghost.search.chain import Chain
+from ml.ghost.search.human_laps import STEPS
+from ml.ghost.train_worker import ERROR, PROGRESS, train_share
 from ml.ghost.training import CHECKPOINT, HISTORY, WEIGHTS, TrainingError, TrainingParams, generate, train_zone
-from ml.ghost.worker import ERROR, PROGRESS, train_share
-from physics.ghost.chain import Chain
-from physics.ghost.human_laps import STEPS
-from physics.ghost.zones import TYPES
 
 SMALL = TrainingParams(
     steps=24, warm_share=0.5, batch=16, evaluate_every=6, patience=99, shape=Shape(hidden=8, latent=3)
@@ -154,7 +154,7 @@ def test_a_process_killed_outright_is_taken_up_where_it_was(
     monkeypatch.setenv("WORLD_SIZE", str(len(TYPES)))  # the first process of as many: one zone type
     params = vars(SMALL) | {"shape": vars(SMALL.shape), "steps": 120, "evaluate_every": 4}
     program = (
-        "import json, sys; from ml.ghost.worker import train_share; "
+        "import json, sys; from ml.ghost.train_worker import train_share; "
         "train_share(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
     )
     told = [str(tmp_path / "data"), str(tmp_path / "killed"), json.dumps(params)]

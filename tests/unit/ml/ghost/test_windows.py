@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.segmentation.zones import TYPES
 from ml.ghost.dataset import DatasetError, load_kind, make_dataset
 from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, loaded, scaler_of
+from ml.ghost.search.human_laps import STEPS
 from ml.ghost.windows import CONDITIONS, LIMIT, conditions, held_out, windows
-from physics.ghost.human_laps import STEPS
-from physics.ghost.zones import TYPES
 
 
 def test_the_scaler_goes_there_and_back_and_nought_pressure_is_nought(made) -> None:

@@ -11,7 +11,7 @@ from conf.karma import load_karma_rules
 from conf.wear import COMPONENTS
 from ml.karma.dataset import KEY, split_of
 from ml.karma.inputs import PER_KM
-from ml.karma.scoring import columns_needed
+from ml.karma.score_laps import columns_needed
 
 RULES = load_karma_rules()
 INPUTS = tuple(name for group in RULES.inputs.values() for name in group)

@@ -14,11 +14,11 @@ from ml.karma.dataset import KEY, TEST, TRAIN, split_of
 from ml.karma.fitting import FitParams, fit
 from ml.karma.learners import LearnerParams
 from ml.karma.model import KarmaModel
-from ml.karma.scoring import score_laps
+from ml.karma.score_laps import score_laps
+from producers.simulator.cars.random_car_faults import draw_mishaps
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
-from producers.simulator.hazards import draw_mishaps
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.truth import truth_rows
+from producers.simulator.wear_labels import truth_rows
 from tests.unit.ml.karma.made_laps import RULES
 
 LEARNED = ("drawn-3", "drawn-6", "drawn-9", "drawn-10", "drawn-11", "three-oaks", "alder-ridge", "harbour-mile")

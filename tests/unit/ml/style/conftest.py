@@ -7,10 +7,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from analysis.signals.windows import CHANNELS, window_ends, window_features
 from ml.style.dataset import build_dataset
 from ml.style.model import ForestParams, OnnxStyleModel, train
 from ml.style.split import SplitConfig
-from physics.windows import CHANNELS, window_ends, window_features
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
+from analysis.signals.windows import CHANNELS, window_ends, window_features
 from ml.style.engine import AIInferenceEngine
-from physics.windows import CHANNELS, window_ends, window_features
 
 
 class Constant:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from conf.track import load_track
 from conf.vehicle import load_vehicle
-from physics.envelope import limit_lap as stepwise_limit_lap
-from physics.limit_lap.grip_circle import grip_circle_envelope
+from physics.centre_line import centre_line, driven_line
+from physics.limit_lap.friction_circle import grip_circle_envelope
 from physics.limit_lap.lap import limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
-from physics.track import centre_line, driven_line
+from physics.speed_profile import limit_lap as stepwise_limit_lap
 from physics.vehicle import Vehicle
 
 CAR = Vehicle(load_vehicle("gr86-cup"))

@@ -10,7 +10,7 @@ import pytest
 
 from conf.race_car import load_race_car
 from conf.track_parameters import track_parameters
-from physics.limit_lap.four_wheels import race_car_envelope
+from physics.limit_lap.double_track import race_car_envelope
 from physics.limit_lap.lap import REFERENCE_MARGIN_MPS, LimitLap, limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from producers.kafka import DeliveryReport
+from infra.kafka.producer import DeliveryReport
 from producers.replay.delivery import Delivery, Load
 from producers.replay.report import ReplayProgress
 from producers.replay.state import ReplayState

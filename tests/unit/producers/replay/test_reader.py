@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from producers.replay.forms import ReplayFileError
+from producers.replay.formats import ReplayFileError
 from producers.replay.reader import read
 from producers.replay.sessions import SessionError
 

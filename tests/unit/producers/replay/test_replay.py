@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from producers.kafka import DeliveryReport
+from infra.kafka.producer import DeliveryReport
 from producers.replay.replay import ReplayTarget, replay
 from producers.replay.sessions import SessionError
 

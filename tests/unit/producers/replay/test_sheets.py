@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conf.contract import Column, load_contract
-from producers.replay.forms import ReplayFileError, SheetForm, recognise
+from producers.replay.formats import ReplayFileError, SheetForm, recognise
 from producers.replay.sheets import KINDS, Sheet, read_sheet, record
 
 LAPS = (

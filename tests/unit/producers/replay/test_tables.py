@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from producers.replay.cells import gap_laps, gap_ms, integer, text
-from producers.replay.forms import ReplayFileError, SheetForm
+from producers.replay.cell_parsers import gap_laps, gap_ms, integer, text
+from producers.replay.formats import ReplayFileError, SheetForm
 from producers.replay.tables import Event, Field, load_table, parse_rows
 
 SHEET = SheetForm("results", "csv", ";")

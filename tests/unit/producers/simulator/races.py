@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
-from producers.simulator.race import Event, race_events
 from producers.simulator.simulator import VehicleSimulator
+from producers.simulator.timing.events import Event, race_events
 
 START = datetime(2025, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 EVENTFUL = RaceConfig(

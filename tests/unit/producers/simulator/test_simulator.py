@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from producers.simulator.cars.driver_styles import PROFILE_NAMES
+from producers.simulator.cars.sensors import SENSORS
 from producers.simulator.config import LOST_LAP, FaultConfig, SimulatorConfig
-from producers.simulator.drivers import PROFILE_NAMES
 from producers.simulator.frames import CHANNELS, Frame, paced
-from producers.simulator.sensors import SENSORS
 from producers.simulator.simulator import VehicleSimulator
 
 START = datetime(2025, 5, 1, 12, tzinfo=UTC)

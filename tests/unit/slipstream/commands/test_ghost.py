@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from analysis.coaching.insights import VERDICTS
 from conf.settings import get_settings
-from physics.ghost.coaching import VERDICTS
-from serving.laps import by_time, read_laps
+from serving.queries.laps import by_time, read_laps
 from slipstream.cli import app
 from tests.unit.serving.race_lake import SESSION, race_home
 

@@ -12,12 +12,12 @@ import typer
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-from serving.karma_tree import karma_tree
+from serving.export.karma_tree import karma_tree
 from slipstream.commands.karma_push import export, push
 from slipstream.errors import FriendlyGroup
 from tests.unit.arrow_rows import arrow_rows
-from tests.unit.serving.firebase_server import FirebaseServer, serving
-from tests.unit.serving.karma_rows import race
+from tests.unit.serving.export.firebase_server import FirebaseServer, serving
+from tests.unit.serving.export.karma_rows import race
 
 Karma = Callable[..., Any]
 

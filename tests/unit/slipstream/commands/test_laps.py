@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.laps import best_lap, by_time, read_laps
+from serving.queries.laps import best_lap, by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race, race_home
 
 REPO = Path(__file__).resolve().parents[4]

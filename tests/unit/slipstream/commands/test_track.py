@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from deltalake import write_deltalake
 
+from analysis.track_build.rows import circuit_row
+from analysis.tracks.circuit import circuit_of, with_names
 from conf.track import load_track
-from medallion.silver.track_rows import circuit_row
-from physics.circuit import circuit_of, with_names
 from tests.unit.arrow_rows import arrow_rows
 
 SESSION, CAR = "club-R1", "GR86-001-1"

@@ -1,0 +1,1 @@
+"""What telemetry means: laps, tracks, pace, faults and coaching. NumPy in, NumPy out."""

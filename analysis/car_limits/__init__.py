@@ -1,0 +1,1 @@
+"""What a car showed that it can do: the acceleration envelope of its laps."""

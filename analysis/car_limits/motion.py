@@ -1,0 +1,118 @@
+"""How a car moved in a lap: speed and accelerations, from its speed and the bends of its line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.comparison.aligned_laps import THROTTLE
+from analysis.laps.trace import LapTrace
+from physics.centre_line import Line
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+WINDOW_S = 1.0
+_FEWEST_SAMPLES = 4
+_LEAST_SPAN = 0.7  # of the window that its samples must cover
+_FULL_THROTTLE_PCT = 97.0
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Instants of one or several laps, each shape (n,).
+
+    Attributes:
+        speed_mps: Speed.
+        along_mps2: Slope of the speed over a window of a second: a car's speed comes a few times a second, and single
+            differences would be more noise than acceleration.
+        across_mps2: Speed squared times the line's curvature; not negative.
+        full_throttle: Whether the throttle was open throughout the window; false where nothing says.
+    """
+
+    speed_mps: Array
+    along_mps2: Array
+    across_mps2: Array
+    full_throttle: Mask
+
+    def __len__(self) -> int:
+        return len(self.speed_mps)
+
+    def take(self, index: npt.NDArray[np.intp]) -> Motion:
+        """Some of the instants."""
+        return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
+
+
+def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
+    """Speed and accelerations of a lap at its samples of speed; windows with a gap are left out.
+
+    Args:
+        trace: The lap, from line to line.
+        line: The line that it is taken to have driven.
+        window_s: Time over which the speed's slope is taken.
+    """
+    speed_kmh = trace.channels["speed_kmh"]
+    seen = np.isfinite(speed_kmh)
+    t, v = trace.t_s[seen], speed_kmh[seen] / 3.6
+    at = trace.distance_m[seen] * (line.length_m / trace.end_m)
+    bend = np.interp(at, line.s_m, line.curvature_per_m, period=line.length_m)
+    first = np.searchsorted(t, t - window_s / 2.0, side="left")
+    last = np.searchsorted(t, t + window_s / 2.0, side="right")
+    count = last - first
+
+    def over(values: npt.NDArray[Any]) -> Array:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        return np.asarray(sums[last] - sums[first])
+
+    n = np.maximum(count, 1)
+    mean_t, mean_v = over(t) / n, over(v) / n
+    spread = over(t * t) / n - mean_t**2
+    slope = (over(t * v) / n - mean_t * mean_v) / np.where(spread > 0, spread, np.inf)
+    is_whole = (count >= _FEWEST_SAMPLES) & (t[last - 1] - t[first] >= _LEAST_SPAN * window_s)
+    is_whole &= over(np.diff(t, prepend=t[:1]) > window_s / 2.0) == 0
+    throttle = _throttle(trace, t)
+    is_full = over(~(throttle >= _FULL_THROTTLE_PCT)) == 0
+    fitted = mean_v + slope * (t - mean_t)
+    across = fitted * fitted * np.abs(bend)
+    return Motion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole])
+
+
+def driven_m(trace: LapTrace) -> float:
+    """Length of a lap by its own speed."""
+    known = np.isfinite(trace.channels["speed_kmh"])
+    t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
+    v = trace.channels["speed_kmh"][known] / 3.6
+    return float(np.trapezoid(np.concatenate([v[:1], v, v[-1:]]), t))
+
+
+def on_scale(line: Line, length_m: float) -> Line:
+    """A line as long as the cars' own speeds make it.
+
+    Wheels and positions differ by a percent: a limit lap in one measure beside a human lap in the other would be faster
+    or slower by that.
+    """
+    factor = length_m / line.length_m
+    return Line(line.s_m * factor, line.x_m, line.y_m, line.curvature_per_m / factor, length_m)
+
+
+def joined(laps: Sequence[Motion]) -> Motion:
+    """Several laps as one."""
+    return Motion(
+        np.concatenate([m.speed_mps for m in laps]),
+        np.concatenate([m.along_mps2 for m in laps]),
+        np.concatenate([m.across_mps2 for m in laps]),
+        np.concatenate([m.full_throttle for m in laps]),
+    )
+
+
+def _throttle(trace: LapTrace, t: Array) -> Array:
+    """Throttle at instants, NaN where no channel has it."""
+    for name in THROTTLE:
+        values = trace.channels.get(name)
+        if values is not None and (known := np.isfinite(values)).any():
+            return np.interp(t, trace.t_s[known], values[known])
+    return np.full_like(t, np.nan)

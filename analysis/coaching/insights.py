@@ -1,0 +1,341 @@
+"""Where a lap loses time to its target, why, and what it costs with all that follows (seed items G29 to G31).
+
+Time is lost metre by metre. Where both laps are flat out the driver can do nothing there any more: that loss belongs to
+whatever came before, so a late exit pays for the straight behind it. All other loss belongs to the place where it
+happens: a corner, from its braking zone to where the next begins, or a straight. Each place then gets the one verdict
+that its figures support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.laps.trace import LapTrace
+from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
+from analysis.segmentation.zones import Zone, ZoneType
+from analysis.tracks.circuit import Circuit
+from conf.ghost import Coaching, Segmentation
+from physics.integrate import elapsed_s
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
+
+_LOOK_BACK_M: Final = 80.0  # how far before a braking zone a driver's foot may already act for it
+_SAME_PRESS_M: Final = 15.0  # off the brake for no longer than this, it is still the same braking
+VERDICTS: Final = {
+    "BRAKE_TOO_EARLY": "Braking Too Early",
+    "BRAKE_TOO_LATE": "Braking Too Late",
+    "BRAKE_TOO_SOFT": "Not Braking Hard Enough",
+    "TOO_SLOW_AT_APEX": "Too Slow at Apex",
+    "HESITANT_THROTTLE": "Hesitant Throttle Application",
+    "LIFTING_ON_STRAIGHT": "Lifting on the Straight",
+    "SLOWER_HERE": "Slower Through Here",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a driver did over one lap, on an even grid from the line to the line, each shape (n + 1,).
+
+    Attributes:
+        step_m: Grid step.
+        speed_kmh: Speed, on one scale for both laps.
+        throttle_pct: Throttle.
+        brake_bar: Front brake pressure.
+    """
+
+    step_m: float
+    speed_kmh: Array
+    throttle_pct: Array
+    brake_bar: Array
+
+    @property
+    def time_s(self) -> Array:
+        """Time since the line."""
+        return elapsed_s(self.speed_kmh / 3.6, self.step_m)
+
+
+def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> Inputs:
+    """Speed and pedals of a lap on the circuit's grid.
+
+    The integrator meets the timing to some hundredths of a second. The speed is brought to the lap's own time, so that
+    the losses of two laps add up to the difference that the timing shows.
+
+    Args:
+        trace: The lap on the circuit's scale.
+        circuit: The circuit.
+        throttle: Channel to take for the throttle; the first that the lap has if left out.
+
+    Raises:
+        ValueError: If the lap has no speed, throttle or front brake pressure.
+    """
+    lap = grid_lap(trace, circuit)
+    return Inputs(
+        lap.step_m,
+        lap.speed_mps * 3.6 * lap.lap_time_s / lap.official_s,
+        on_grid(trace, circuit, throttle or throttle_of(trace)),
+        on_grid(trace, circuit, "brake_front_bar"),
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """A corner with its braking, or a straight.
+
+    Attributes:
+        kind: ``Turn``, or ``Braking`` where it begins with that, or ``Straight``.
+        start_m: Distance from the line.
+        end_m: Distance from the line.
+    """
+
+    kind: ZoneType
+    start_m: float
+    end_m: float
+
+
+@dataclass(frozen=True)
+class Insight:
+    """One thing to do better.
+
+    Attributes:
+        rank: From 1, the costliest first.
+        place: Where.
+        code: Key of ``VERDICTS``.
+        time_loss_s: What it cost, with what followed from it.
+        metric: What was measured.
+        human_value: In ``unit``.
+        target_value: In ``unit``.
+        throttle_applied_pct: Mean over the place.
+        throttle_target_pct: Mean over the place.
+        brake_applied_bar: Hardest in the place.
+        brake_target_bar: Hardest in the place.
+    """
+
+    rank: int
+    place: Place
+    code: str
+    time_loss_s: float
+    metric: str
+    human_value: float
+    target_value: float
+    unit: str
+    throttle_applied_pct: float
+    throttle_target_pct: float
+    brake_applied_bar: float
+    brake_target_bar: float
+
+    @property
+    def text(self) -> str:
+        """The verdict in plain English."""
+        return VERDICTS[self.code]
+
+
+def places_of(zones: Sequence[Zone]) -> tuple[Place, ...]:
+    """Corners and straights: a braking zone begins a corner, turns belong to the corner before them."""
+    places: list[Place] = []
+    for zone in zones:
+        if zone.kind == "Turn" and places and places[-1].kind != "Straight":
+            places[-1] = Place(places[-1].kind, places[-1].start_m, zone.end_m)
+        else:
+            places.append(Place(zone.kind, zone.start_m, zone.end_m))
+    return tuple(places)
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What a lap is held against.
+
+    Attributes:
+        target: A lap to learn from.
+        places: Corners and straights of the track.
+        rules: Thresholds.
+    """
+
+    target: Inputs
+    places: tuple[Place, ...]
+    rules: Segmentation
+
+    def insight(self, lap: Inputs, driven: Sequence[Place], k: int, lost_s: float, rank: int) -> Insight:
+        """What to do better in one place.
+
+        Args:
+            lap: The lap, at least up to ``reach_m`` of the place.
+            driven: The places as the lap drove them.
+            k: Which of them.
+            lost_s: What it cost.
+            rank: Among the other insights.
+        """
+        finding = _judged(_Pair(lap, self.target, driven[k], self.reach_m(k), self.rules))
+        whole = _Pair(lap, self.target, self.places[k], self.reach_m(k), self.rules)
+        return _insight(rank, lost_s, finding, whole)
+
+    def reach_m(self, k: int) -> float:
+        """How far from the line a place is felt: to its own end, or to that of the straight behind it."""
+        after = self.places[k + 1 : k + 2]
+        return after[0].end_m if after and after[0].kind == "Straight" else self.places[k].end_m
+
+
+def insights(lap: Inputs, target: Inputs, zones: Sequence[Zone], rules: Segmentation) -> tuple[Insight, ...]:
+    """What to do better, the costliest first.
+
+    Args:
+        lap: The lap to judge.
+        target: What it is held against, on the same grid.
+        zones: Zones of the track.
+        rules: Thresholds.
+    """
+    held_to = Yardstick(target, places_of(zones), rules)
+    driven = as_driven(held_to.places, lap, rules)
+    lost_s = losses_s(lap, target, driven, rules)
+    worth = [int(k) for k in np.argsort(-lost_s, kind="stable") if lost_s[k] >= rules.coaching.least_loss_s]
+    return tuple(held_to.insight(lap, driven, k, float(lost_s[k]), rank) for rank, k in enumerate(worth, start=1))
+
+
+def as_driven(places: Sequence[Place], lap: Inputs, rules: Segmentation) -> tuple[Place, ...]:
+    """The places with corners begun where the lap came off the throttle for them, if that was before the target did.
+
+    A place that the lap has not come to yet stays as it is.
+    """
+    flat = flat_out(lap, rules)
+    found = list(places)
+    for k, place in enumerate(places):
+        start = first = round(place.start_m / lap.step_m)
+        if place.kind != "Braking" or k == 0 or start > len(flat):
+            continue
+        furthest = max(round(places[k - 1].start_m / lap.step_m) + 1, start - round(_LOOK_BACK_M / lap.step_m))
+        while first > furthest and not flat[first - 1]:
+            first -= 1
+        if first < start:
+            found[k] = Place(place.kind, first * lap.step_m, place.end_m)
+            found[k - 1] = Place(found[k - 1].kind, found[k - 1].start_m, first * lap.step_m)
+    return tuple(found)
+
+
+def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> Array:
+    """Time that each place cost, with what followed from it, shape (places,).
+
+    The sum is the difference of the two laps less what was lost before the first place that could have caused it.
+    """
+    per_step = np.diff(lap.time_s) - np.diff(target.time_s)
+    owner = owners(lap, target, places, rules)
+    owned = owner >= 0
+    return np.bincount(owner[owned], per_step[owned], len(places)).astype(np.float64)
+
+
+def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> npt.NDArray[np.intp]:
+    """Which place the time lost in each step of the grid belongs to, -1 before the first, shape (n,).
+
+    The last place where something could have been done: carried on along both laps' full throttle.
+    """
+    both_flat = flat_out(lap, rules) & flat_out(target, rules)
+    at = (np.arange(len(both_flat) - 1) + 0.5) * lap.step_m
+    place = np.searchsorted([p.end_m for p in places], at, side="right").clip(0, len(places) - 1)
+    acts = ~(both_flat[:-1] & both_flat[1:])
+    last = np.maximum.accumulate(np.where(acts, np.arange(len(acts)), -1))
+    return np.where(last >= 0, place[np.maximum(last, 0)], -1)
+
+
+def flat_out(inputs: Inputs, rules: Segmentation) -> Mask:
+    """Where a car is flat out and not on the brakes."""
+    is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
+    return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))
+
+
+class _Pair:
+    """Both laps within one place."""
+
+    def __init__(self, lap: Inputs, target: Inputs, place: Place, reach_m: float, rules: Segmentation) -> None:
+        self.place, self.rules, self.step_m = place, rules, lap.step_m
+        self.reach = round(reach_m / lap.step_m)
+        self.start = int(np.floor(place.start_m / lap.step_m))
+        self.end = min(int(np.ceil(place.end_m / lap.step_m)) + 1, len(lap.speed_kmh))
+        self.lap, self.target = lap, target
+
+    def cut(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values[self.start : self.end]
+
+    def brake_m(self, inputs: Inputs) -> float | None:
+        """Where the brakes come on, looking back as far as an early foot may reach."""
+        slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
+        first = max(0, self.start - round(_LOOK_BACK_M / self.step_m))
+        pressed = np.flatnonzero(inputs.brake_bar[first : slowest + 1] >= self.rules.brake_on_bar)
+        if not pressed.size:
+            return None
+        # The hardest press that reaches into the place: not one for the corner before, not a dab after it.
+        cuts = np.flatnonzero(np.diff(pressed) > round(_SAME_PRESS_M / self.step_m)) + 1
+        presses = np.split(first + pressed, cuts)
+        reaching = [press for press in presses if press[-1] >= self.start] or presses[-1:]
+        return float(max(reaching, key=lambda press: inputs.brake_bar[press].sum())[0] * self.step_m)
+
+    def comes_as_fast(self, at_m: float) -> bool:
+        """Whether the lap is about as fast as the target in a place before the corner."""
+        at = round(at_m / self.step_m)
+        return bool(self.lap.speed_kmh[at] > self.target.speed_kmh[at] - self.rules.coaching.slow_apex_kmh)
+
+    def power_m(self, inputs: Inputs) -> float:
+        """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
+        slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
+        flat = np.flatnonzero(flat_out(inputs, self.rules)[slowest : self.reach])
+        return float((slowest + flat[0] if flat.size else self.reach) * self.step_m)
+
+
+def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> Insight:
+    code, metric, human, target, unit = finding
+    return Insight(
+        rank=rank,
+        place=pair.place,
+        code=code,
+        time_loss_s=lost_s,
+        metric=metric,
+        human_value=human,
+        target_value=target,
+        unit=unit,
+        throttle_applied_pct=float(np.nanmean(pair.cut(pair.lap.throttle_pct))),
+        throttle_target_pct=float(np.nanmean(pair.cut(pair.target.throttle_pct))),
+        brake_applied_bar=float(np.nanmax(pair.cut(pair.lap.brake_bar))),
+        brake_target_bar=float(np.nanmax(pair.cut(pair.target.brake_bar))),
+    )
+
+
+def _judged(pair: _Pair) -> _Finding:
+    rules = pair.rules.coaching
+    found = _on_straight(pair, rules) if pair.place.kind == "Straight" else _in_corner(pair, rules)
+    if found is not None:
+        return found
+    speeds = [float(np.mean(pair.cut(x.speed_kmh))) for x in (pair.lap, pair.target)]
+    return ("SLOWER_HERE", "mean speed", speeds[0], speeds[1], "km/h")
+
+
+def _on_straight(pair: _Pair, rules: Coaching) -> _Finding | None:
+    lifted = ~pair.cut(flat_out(pair.lap, pair.rules)) & pair.cut(flat_out(pair.target, pair.rules))
+    metres = float(lifted.sum() * pair.step_m)
+    return ("LIFTING_ON_STRAIGHT", "distance off full throttle", metres, 0.0, "m") if metres > rules.lift_m else None
+
+
+def _in_corner(pair: _Pair, rules: Coaching) -> _Finding | None:
+    """The first thing that went wrong, in the order in which a corner is driven."""
+    brake, target_brake = pair.brake_m(pair.lap), pair.brake_m(pair.target)
+    slowest, target_slowest = (float(pair.cut(x.speed_kmh).min()) for x in (pair.lap, pair.target))
+    if pair.place.kind == "Braking" and brake is not None and target_brake is not None:
+        point = ("braking point", brake, target_brake, "m")
+        if brake < target_brake - rules.brake_early_m:
+            return ("BRAKE_TOO_EARLY", *point)
+        is_late = brake > target_brake + rules.brake_early_m and slowest < target_slowest
+        if is_late and pair.comes_as_fast(target_brake):
+            return ("BRAKE_TOO_LATE", *point)
+        hardest, target_hardest = (float(pair.cut(x.brake_bar).max()) for x in (pair.lap, pair.target))
+        if hardest < rules.brake_weak_share * target_hardest:
+            return ("BRAKE_TOO_SOFT", "hardest brake pressure", hardest, target_hardest, "bar")
+    if slowest < target_slowest - rules.slow_apex_kmh:
+        return ("TOO_SLOW_AT_APEX", "slowest speed", slowest, target_slowest, "km/h")
+    power, target_power = pair.power_m(pair.lap), pair.power_m(pair.target)
+    if power > target_power + rules.power_late_m:
+        return ("HESITANT_THROTTLE", "flat out again", power, target_power, "m")
+    return None

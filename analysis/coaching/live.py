@@ -1,0 +1,241 @@
+"""Coaching while the lap is being driven: what it has lost so far, and each insight once its cost is known (G31).
+
+A running lap is a value: samples go in, a new value and what there is to say come out. What a place cost is known when
+the car is past it and something could be done again: until then both cars are flat out, and the loss still grows. After
+the line the insights are those that :func:`analysis.coaching.insights.insights` finds in the whole lap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.coaching.insights import (
+    Inputs,
+    Insight,
+    Place,
+    Yardstick,
+    as_driven,
+    flat_out,
+    losses_s,
+    owners,
+    places_of,
+)
+from analysis.segmentation.zones import Zone
+from conf.ghost import Segmentation
+
+Array = npt.NDArray[np.float64]
+
+_LEAST_KMH: Final = 3.6  # a car that stands would take for ever
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What a car sent next, in order of distance; each shape (n,), NaN where a channel has no value.
+
+    Attributes:
+        distance_m: Distance from the line on the target's scale; a sample that is no further than one before it is
+            left out.
+        t_s: Time since the line.
+        speed_kmh: Speed.
+        throttle_pct: Throttle.
+        brake_bar: Front brake pressure.
+    """
+
+    distance_m: Array
+    t_s: Array
+    speed_kmh: Array
+    throttle_pct: Array
+    brake_bar: Array
+
+    def take(self, which: npt.NDArray[np.bool_]) -> Samples:
+        """Some of them."""
+        return Samples(*(values[which] for values in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Now:
+    """Where the car is, and what is done there beside what the target did in the same place (G30)."""
+
+    distance_m: float
+    delta_s: float
+    speed_kmh: float
+    speed_target_kmh: float
+    throttle_applied_pct: float
+    throttle_target_pct: float
+    brake_applied_bar: float
+    brake_target_bar: float
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A channel on the grid as far as its samples reach, and the last of them."""
+
+    on_grid: Array = field(default_factory=lambda: np.empty(0))
+    last_m: float = np.nan
+    last: float = np.nan
+
+    def then(self, distance_m: Array, values: Array, grid_m: Array) -> Channel:
+        """The channel with some more samples."""
+        known = np.isfinite(values)
+        if not known.any():
+            return self
+        at, read = distance_m[known], values[known]
+        if np.isfinite(self.last_m):
+            at, read = np.append(self.last_m, at), np.append(self.last, read)
+        done = len(self.on_grid)
+        new = np.interp(grid_m[done : int(np.searchsorted(grid_m, at[-1], side="right"))], at, read)
+        return Channel(np.concatenate([self.on_grid, new]), float(at[-1]), float(read[-1]))
+
+    def held(self, points: int) -> Channel:
+        """The channel with its last value held to the end of the grid."""
+        return replace(self, on_grid=np.append(self.on_grid, np.full(points - len(self.on_grid), self.last)))
+
+
+@dataclass(frozen=True, eq=False)
+class LiveLap:
+    """A lap as far as it has been driven.
+
+    Attributes:
+        held_to: What it is held against.
+        speed_scale: Factor from the car's speed to the target's scale.
+        said: Insights so far in the order in which they were found; ranks are among those found by then.
+        now: Where the car is; ``None`` before the first sample.
+        is_over: Whether it has crossed the line.
+        channels: Speed, throttle, brake.
+        judged: How many places have been judged.
+    """
+
+    held_to: Yardstick
+    speed_scale: float = 1.0
+    said: tuple[Insight, ...] = ()
+    now: Now | None = None
+    is_over: bool = False
+    channels: tuple[Channel, ...] = (Channel(), Channel(), Channel())
+    judged: int = 0
+
+    @property
+    def ranked(self) -> tuple[Insight, ...]:
+        """Insights so far, the costliest first."""
+        worst = sorted(self.said, key=lambda insight: -insight.time_loss_s)
+        return tuple(replace(insight, rank=rank) for rank, insight in enumerate(worst, start=1))
+
+    @property
+    def points(self) -> int:
+        """How many points of the grid all channels reach."""
+        return min(len(channel.on_grid) for channel in self.channels)
+
+    def inputs(self) -> Inputs:
+        """The lap so far, on the target's grid."""
+        return Inputs(self.held_to.target.step_m, *(channel.on_grid[: self.points] for channel in self.channels))
+
+
+def set_off(target: Inputs, zones: Sequence[Zone], rules: Segmentation, speed_scale: float = 1.0) -> LiveLap:
+    """A lap that begins.
+
+    Args:
+        target: What it is held against.
+        zones: Zones of the track.
+        rules: Thresholds.
+        speed_scale: The car's speed times this is on the target's scale; a lap before tells.
+    """
+    return LiveLap(Yardstick(target, places_of(zones), rules), speed_scale)
+
+
+def drive_on(lap: LiveLap, samples: Samples) -> tuple[LiveLap, tuple[Insight, ...]]:
+    """The lap after some more samples, and the insights that are new.
+
+    Args:
+        lap: The lap so far; samples of a lap that is over change nothing.
+        samples: What came next, as many as there are.
+    """
+    fresh = _further(lap, samples)
+    if lap.is_over or not fresh.distance_m.size:
+        return lap, ()
+    target = lap.held_to.target
+    grid = np.arange(len(target.speed_kmh), dtype=np.float64) * target.step_m
+    values = (np.maximum(fresh.speed_kmh * lap.speed_scale, _LEAST_KMH), fresh.throttle_pct, fresh.brake_bar)
+    channels = (c.then(fresh.distance_m, v, grid) for c, v in zip(lap.channels, values, strict=True))
+    driven = replace(lap, channels=tuple(channels))
+    return _say(replace(driven, now=_now(driven, float(fresh.distance_m[-1]), float(fresh.t_s[-1]), grid)))
+
+
+def cross_line(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
+    """The lap when it is over, and the insights that were still open.
+
+    Raises:
+        ValueError: If a channel never came.
+    """
+    if not lap.points:
+        raise ValueError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
+    points = len(lap.held_to.target.speed_kmh)
+    return _say(replace(lap, channels=tuple(channel.held(points) for channel in lap.channels), is_over=True))
+
+
+def _further(lap: LiveLap, samples: Samples) -> Samples:
+    """Samples that are further than all before them."""
+    samples = samples.take(np.isfinite(samples.distance_m))
+    before = -np.inf if lap.now is None else lap.now.distance_m
+    furthest = np.maximum.accumulate(np.append(before, samples.distance_m))
+    return samples.take(samples.distance_m > furthest[:-1])
+
+
+def _now(lap: LiveLap, distance_m: float, t_s: float, grid: Array) -> Now:
+    target = lap.held_to.target
+    speed, throttle, brake = (channel.last for channel in lap.channels)
+
+    def there(values: Array) -> float:
+        return float(np.interp(distance_m, grid, values))
+
+    return Now(
+        distance_m=distance_m,
+        delta_s=t_s - there(target.time_s),
+        speed_kmh=speed,
+        speed_target_kmh=there(target.speed_kmh),
+        throttle_applied_pct=throttle,
+        throttle_target_pct=there(target.throttle_pct),
+        brake_applied_bar=brake,
+        brake_target_bar=there(target.brake_bar),
+    )
+
+
+def _say(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
+    """Judge the places whose cost is known by now."""
+    held_to, points = lap.held_to, lap.points
+    past = len(held_to.places) if lap.is_over else _places_past(held_to.places, points, held_to.target.step_m)
+    if lap.judged >= past:
+        return lap, ()
+    inputs, target = lap.inputs(), _until(held_to.target, points)
+    driven = as_driven(held_to.places, inputs, held_to.rules)
+    owner = owners(inputs, target, driven, held_to.rules)
+    lost_s = losses_s(inputs, target, driven, held_to.rules)
+    found: list[Insight] = []
+    k = lap.judged
+    while k < past and (lap.is_over or (owner.max() > k and _is_settled(held_to, inputs, driven, k))):
+        if lost_s[k] >= held_to.rules.coaching.least_loss_s:
+            rank = 1 + sum(i.time_loss_s >= lost_s[k] for i in (*lap.said, *found))
+            found.append(held_to.insight(inputs, driven, k, float(lost_s[k]), rank))
+        k += 1
+    return replace(lap, said=(*lap.said, *found), judged=k), tuple(found)
+
+
+def _places_past(places: Sequence[Place], points: int, step_m: float) -> int:
+    """How many places the car has left behind."""
+    return sum(int(np.ceil(place.end_m / step_m)) < points for place in places)
+
+
+def _is_settled(held_to: Yardstick, lap: Inputs, driven: Sequence[Place], k: int) -> bool:
+    """Whether the car has been flat out since its slowest point in a place, or is past where that still counts."""
+    start, end = int(driven[k].start_m / lap.step_m), int(np.ceil(driven[k].end_m / lap.step_m)) + 1
+    slowest = start + int(np.argmin(lap.speed_kmh[start:end]))
+    flat = flat_out(lap, held_to.rules)
+    return len(flat) > round(held_to.reach_m(k) / lap.step_m) or bool(flat[slowest:].any())
+
+
+def _until(inputs: Inputs, points: int) -> Inputs:
+    """The first points of a lap."""
+    return Inputs(inputs.step_m, inputs.speed_kmh[:points], inputs.throttle_pct[:points], inputs.brake_bar[:points])

@@ -1,0 +1,71 @@
+"""Rows of ``gold.insights`` out of a lap held against a target: pure, without Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from analysis.coaching.insights import Inputs, Insight
+from analysis.coaching.place_names import place_name
+from analysis.comparison.rows import Pair, Row
+from analysis.segmentation.zones import Microsector
+from analysis.tracks.circuit import Circuit
+from conf.ghost import Coaching
+
+
+def insight_rows(
+    pair: Pair,
+    found: Sequence[Insight],
+    aimed: Inputs,
+    track: tuple[Circuit, Sequence[Microsector]],
+    rules: Coaching,
+    said: datetime | None = None,
+    *,
+    is_live: bool = False,
+) -> list[Row]:
+    """Rows of ``gold.insights``, the costliest first.
+
+    Args:
+        pair: Which lap against which target.
+        found: The insights.
+        aimed: Speed and pedals of the target; its hardest braking is 100 %.
+        track: Names the corners, and where the micro-sectors begin.
+        rules: What is severe.
+        said: When it was said.
+        is_live: Whether the lap was being driven then.
+    """
+    circuit, pieces = track
+    hardest_bar = max(float(np.nanmax(aimed.brake_bar)), 1e-9)
+    shared = dict(vars(pair)) | {"is_live": is_live, "created_ts": said}
+    return [shared | _columns(insight, circuit, pieces, hardest_bar, rules) for insight in found]
+
+
+def _columns(
+    insight: Insight, circuit: Circuit, pieces: Sequence[Microsector], hardest_bar: float, rules: Coaching
+) -> Row:
+    place = insight.place
+    starts = [piece.start_m for piece in pieces]
+    piece = pieces[max(0, int(np.searchsorted(starts, place.start_m + 1e-6, side="right")) - 1)]
+    return {
+        "microsector_id": piece.number,
+        "sector_id": piece.sector,
+        "zone_type": place.kind,
+        "corner": place_name(place, circuit),
+        "start_m": place.start_m,
+        "end_m": place.end_m,
+        "verdict_code": insight.code,
+        "verdict_text": insight.text,
+        "severity": rules.severity(insight.time_loss_s),
+        "rank": insight.rank,
+        "time_loss_s": insight.time_loss_s,
+        "metric": insight.metric,
+        "human_value": insight.human_value,
+        "target_value": insight.target_value,
+        "unit": insight.unit,
+        "throttle_applied_pct": insight.throttle_applied_pct,
+        "throttle_target_pct": insight.throttle_target_pct,
+        "brake_applied_pct": 100.0 * insight.brake_applied_bar / hardest_bar,
+        "brake_target_pct": 100.0 * insight.brake_target_bar / hardest_bar,
+    }

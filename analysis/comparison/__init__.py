@@ -1,0 +1,1 @@
+"""Two laps side by side: aligned traces, corner by corner."""

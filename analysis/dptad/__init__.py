@@ -1,0 +1,28 @@
+"""DPTAD: driver performance and telemetry anomaly detection on one lap (B12-B18, BX3-BX9).
+
+``analyse_lap`` scores a lap, finds its incidents and says what they cost; ``calibrate`` learns from laps of a track
+what is usual there.
+"""
+
+from analysis.dptad.analysis import LapAnalysis, analyse_lap
+from analysis.dptad.calibrate import calibrate
+from analysis.dptad.events import Event
+from analysis.dptad.insights import Insight
+from analysis.dptad.rules import CATEGORIES, RULES, Category, EventType
+from analysis.dptad.scores import Score
+from analysis.dptad.thresholds import Thresholds, unit_of
+
+__all__ = [
+    "CATEGORIES",
+    "RULES",
+    "Category",
+    "Event",
+    "EventType",
+    "Insight",
+    "LapAnalysis",
+    "Score",
+    "Thresholds",
+    "analyse_lap",
+    "calibrate",
+    "unit_of",
+]

@@ -1,0 +1,76 @@
+"""Scores of a lap, 0 to 100, higher is more anomalous (B17, section "Formulas" 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.dptad.availability import lacking
+from analysis.dptad.even_lap import Lap
+from analysis.dptad.events import Event
+from analysis.dptad.rules import CATEGORIES, Category
+from analysis.dptad.smoothness import smoothness
+from analysis.dptad.thresholds import Thresholds
+
+# Columns of the lap that each roughness is computed from.
+NEEDS: Final[Mapping[Category, tuple[str, ...]]] = {
+    "brake": ("brake_bar",),
+    "throttle": ("throttle_pct",),
+    "steering": ("steering_deg",),
+    "speed": ("speed_kmh", "long_g", "lat_g", "brake_bar"),
+}
+_NOTHING_TO_SEE: Final[Mapping[Category, str]] = {
+    "brake": "the lap has no braking",
+    "throttle": "the throttle has no rate of change",
+    "steering": "the steering has no rate of change",
+    "speed": "the lap has no turns off the brake",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One category of a lap. What is not available is ``None``, with the reason, and never 0.
+
+    Attributes:
+        score: 0 to 100, higher is more anomalous.
+        smoothness: 0 to 1, higher is smoother.
+        roughness: The root mean square rate behind it.
+        events: Number of events; ``None`` where the channel is missing.
+        reason: Why there is no score.
+    """
+
+    score: float | None
+    smoothness: float | None
+    roughness: float | None
+    events: int | None
+    reason: str | None = None
+
+
+def score_lap(
+    lap: Lap, rough: Mapping[Category, float], events: Sequence[Event], thresholds: Thresholds
+) -> dict[Category, Score]:
+    """``100 * (0.5 * (1 - smoothness) + 0.5 * min(1, events per km / reference))`` for each category."""
+    return {category: _score(category, lap, rough[category], events, thresholds) for category in CATEGORIES}
+
+
+def overall(scores: Mapping[Category, Score]) -> float | None:
+    """Mean of the scores there are; ``None`` where there is none."""
+    known = [one.score for one in scores.values() if one.score is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _score(category: Category, lap: Lap, rough: float, events: Sequence[Event], thresholds: Thresholds) -> Score:
+    lack = lacking(lap, NEEDS[category])
+    if lack is not None:
+        return Score(None, None, None, None, lack)
+    count = sum(event.category == category for event in events)
+    if np.isnan(rough):
+        return Score(None, None, None, count, _NOTHING_TO_SEE[category])
+    if lap.length_km <= 0.0:
+        return Score(None, None, rough, count, "the lap covers no distance")
+    smooth = smoothness(rough, thresholds.scales[category])
+    share = min(1.0, count / lap.length_km / thresholds.events_per_km[category])
+    return Score(100.0 * (0.5 * (1.0 - smooth) + 0.5 * share), smooth, rough, count)

@@ -1,0 +1,103 @@
+"""What two drivers are compared in with an interval, and a driver made ready for any number of comparisons (B39)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.drivers.summary import DriverSummary
+from analysis.pace.driver_laps import FloatArray
+from analysis.pace.lap_bootstrap import Estimate, Moments, Resampled, difference, resample, seed_of
+from analysis.pace.lap_pace import best_of, consistency_score
+
+_PACE, _SPEED, _EVENNESS = 3, 4, 5  # columns of the sample, after the sectors
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that is compared with an interval.
+
+    Attributes:
+        name: Column of ``gold.driver_comparison``.
+        what: What it is called in a sentence.
+        ahead: What is said of the driver who is better at it, before the size of the difference.
+        behind: The same of the other.
+        unit: Unit.
+        digits: Decimals.
+        better: 1 where more is better, -1 where less is.
+        column: Column of the sample that it reads.
+    """
+
+    name: str
+    what: str
+    ahead: str
+    behind: str
+    unit: str
+    digits: int
+    better: int
+    column: int
+
+    def of(self, moments: Moments) -> FloatArray:
+        """The figure itself: the consistency score, else the mean of its column."""
+        if self.column == _EVENNESS:
+            return consistency_score(moments, self.column)
+        return np.asarray(moments.mean[..., self.column])
+
+
+AVERAGE: Final = Figure(
+    "avg_lap_delta_s", "average lap", "Quicker per lap by", "Slower per lap by", "s", digits=3, better=-1, column=_PACE
+)
+FIGURES: Final = (
+    AVERAGE,
+    Figure("s1_delta_s", "sector 1", "Quicker in sector 1 by", "Slower in sector 1 by", "s", 3, -1, 0),
+    Figure("s2_delta_s", "sector 2", "Quicker in sector 2 by", "Slower in sector 2 by", "s", 3, -1, 1),
+    Figure("s3_delta_s", "sector 3", "Quicker in sector 3 by", "Slower in sector 3 by", "s", 3, -1, 2),
+    Figure("consistency_gap", "consistency", "More consistent by", "Less consistent by", "points", 2, 1, _EVENNESS),
+    Figure("avg_top_speed_delta_kmh", "top speed", "Higher top speed by", "Lower top speed by", "km/h", 1, 1, _SPEED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A driver made ready for comparisons.
+
+    Attributes:
+        summary: The driver's session.
+        sample: His laps resampled: sectors (laps fit for ``sectors``), lap times and top speeds (fit for ``pace``), lap
+            times once more (fit for ``target_lap``, whose evenness the consistency score is).
+        best_sectors_s: Best of each sector, from the laps fit for ``sectors``.
+        dptad: Mean anomaly score by category, 0-100, where there is one.
+    """
+
+    summary: DriverSummary
+    sample: Resampled
+    best_sectors_s: tuple[float, ...]
+    dptad: Mapping[str, float]
+
+    @property
+    def vehicle_id(self) -> str:
+        """Vehicle."""
+        return self.summary.vehicle_id
+
+
+def contender(summary: DriverSummary, dptad: Mapping[str, float] | None = None) -> Contender:
+    """Resample a driver's laps once, for any number of comparisons.
+
+    Args:
+        summary: The driver's session.
+        dptad: Mean anomaly score by category (``brake``, ``throttle``, ``steering``, ``speed``), 0-100.
+    """
+    laps = summary.laps
+    sectors = laps.sector_times_s("sectors")
+    speeds = np.where(laps.fit_for["pace"], laps.top_speed_kmh, np.nan)
+    columns = [sectors, laps.times_s("pace"), speeds, laps.times_s("target_lap")]
+    bests = tuple(best_of(laps, sectors[:, i]).time_s for i in range(3))
+    return Contender(summary, resample(np.column_stack(columns), seed_of(laps.name)), bests, dict(dptad or {}))
+
+
+def compare(one: Contender, two: Contender) -> dict[str, Estimate]:
+    """Each figure of the first less the second's, by column name."""
+    return {f.name: difference(f.of, one.sample, two.sample, (f.column,)) for f in FIGURES}

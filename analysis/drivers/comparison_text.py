@@ -1,0 +1,101 @@
+"""A comparison in sentences built from figures, each with its unit; none claims what is within noise (B27)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from analysis.drivers.comparison import AVERAGE, FIGURES, Contender, Figure
+from analysis.drivers.formatting import between, clock, counted, listed
+from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate
+
+Deltas = Mapping[str, Estimate]
+
+
+def strengths(deltas: Deltas, side: int) -> list[str]:
+    """What the first (``side`` 1) or second driver is better at, beyond noise."""
+    return [_claim(f, deltas, f.ahead) for f in FIGURES if _ahead(f, deltas) == side]
+
+
+def weaknesses(deltas: Deltas, side: int) -> list[str]:
+    """What the first or second driver is worse at, beyond noise: the other's strengths, told from this side."""
+    return [_claim(f, deltas, f.behind) for f in FIGURES if _ahead(f, deltas) == 3 - side]
+
+
+def analysis_text(one: Contender, two: Contender, deltas: Deltas) -> str:
+    """The comparison in a few sentences."""
+    parts = (
+        _averages(one, two, deltas[AVERAGE.name]),
+        _best_laps(one, two),
+        _claims(one, two, deltas),
+        _noise(one, two, deltas),
+        _targets(one, two),
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _ahead(figure: Figure, deltas: Deltas) -> int:
+    """1 or 2 for the driver who is better beyond noise, else 0."""
+    return {1: 1, -1: 2, 0: 0}[deltas[figure.name].sign * figure.better]
+
+
+def _claim(figure: Figure, deltas: Deltas, start: str) -> str:
+    return f"{start} {_size(figure, deltas[figure.name])}"
+
+
+def _size(figure: Figure, delta: Estimate) -> str:
+    unit, digits = figure.unit, figure.digits
+    return f"{abs(delta.value):.{digits}f} {unit} ({between(delta, unit, digits)})"
+
+
+def _averages(one: Contender, two: Contender, delta: Estimate) -> str:
+    sides = [c.summary for c in (one, two)]
+    none = [s.vehicle_id for s in sides if s.statistics.n == 0]
+    if none:
+        return f"There is no average lap to compare: {listed(none)} drove none that is fit for pace."
+    named = [f"{s.vehicle_id} ({s.statistics.mean_s:.3f} s over {counted(s.statistics.n, 'lap')})" for s in sides]
+    start = f"The average laps of {listed(named)} are {abs(delta.value):.3f} s apart"
+    if not np.isfinite(delta.low):
+        return f"{start}; with fewer than {MIN_LAPS} laps on a side, it cannot be said whether that is noise."
+    ahead = {1: one, 2: two}.get(_ahead(AVERAGE, {AVERAGE.name: delta}))
+    if ahead is None:
+        return f"{start}, which is within noise."
+    return f"{start} ({between(delta, 's')}): {ahead.vehicle_id} is the quicker one."
+
+
+def _best_laps(one: Contender, two: Contender) -> str:
+    bests = [c.summary.statistics.best for c in (one, two)]
+    if any(best.lap_number is None for best in bests):
+        return ""
+    named = [
+        f"{c.vehicle_id} {clock(best.time_s)} on lap {best.lap_number}"
+        for c, best in zip((one, two), bests, strict=True)
+    ]
+    return f"Best laps: {listed(named)}, {abs(bests[0].time_s - bests[1].time_s):.3f} s apart."
+
+
+def _claims(one: Contender, two: Contender, deltas: Deltas) -> str:
+    texts = []
+    for figure in FIGURES[1:]:
+        delta, ahead = deltas[figure.name], {1: one, 2: two}.get(_ahead(figure, deltas))
+        if ahead is not None:
+            texts.append(f"{ahead.vehicle_id} in {figure.what} by {_size(figure, delta)}")
+    return f"Ahead on average: {'; '.join(texts)}." if texts else ""
+
+
+def _noise(one: Contender, two: Contender, deltas: Deltas) -> str:
+    texts = [
+        f"{f.what} ({between(deltas[f.name], f.unit, f.digits)})"
+        for f in FIGURES
+        if deltas[f.name].sign == 0 and np.isfinite(deltas[f.name].low)
+    ]
+    return f"Within noise, {one.vehicle_id} less {two.vehicle_id}: {'; '.join(texts)}." if texts else ""
+
+
+def _targets(one: Contender, two: Contender) -> str:
+    targets = [c.summary.target.target_s.value for c in (one, two)]
+    if not np.isfinite(targets).all():
+        return ""
+    named = [f"{c.vehicle_id} {clock(target)}" for c, target in zip((one, two), targets, strict=True)]
+    return f"Target laps (SIWTL): {listed(named)}."

@@ -1,0 +1,132 @@
+"""A session's whole field in one row: best laps, evenness, trends and highlights as plain sentences (B26, B28, B40)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from analysis.drivers.fleet_text import highlights, trends
+from analysis.drivers.formatting import counted, listed
+from analysis.drivers.summary import DriverSummary, by_best_lap, by_evenness
+from analysis.pace.driver_laps import Row, milliseconds, null
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Weather of the session; ``None`` where unknown.
+
+    Attributes:
+        air_temp_c: Mean air temperature.
+        track_temp_c: Mean track temperature.
+        track_condition: ``dry`` or ``wet``.
+    """
+
+    air_temp_c: float | None = None
+    track_temp_c: float | None = None
+    track_condition: str | None = None
+
+
+@dataclass(frozen=True)
+class FleetSummary:
+    """The field of one session.
+
+    Attributes:
+        session_id: Session.
+        drivers: Every driver, in the order given.
+        conditions: Weather.
+    """
+
+    session_id: str
+    drivers: tuple[DriverSummary, ...]
+    conditions: Conditions
+
+    @property
+    def n_laps(self) -> int:
+        """Laps of all drivers."""
+        return sum(len(d.laps) for d in self.drivers)
+
+    @property
+    def n_valid_laps(self) -> int:
+        """Of these, laps fit for ``pace``."""
+        return sum(d.statistics.n for d in self.drivers)
+
+    @cached_property
+    def highlights(self) -> list[str]:
+        """What stands out, in sentences."""
+        return highlights(self.drivers)
+
+    @cached_property
+    def trends(self) -> list[str]:
+        """How lap times went over the session, in sentences."""
+        return trends(self.drivers)
+
+    @property
+    def insights_text(self) -> str:
+        """The session in sentences."""
+        field = (
+            f"{counted(len(self.drivers), 'driver')} drove {counted(self.n_laps, 'lap')}, "
+            f"{self.n_valid_laps} of them fit for pace."
+        )
+        return " ".join([field, *self.highlights, *self.trends])
+
+    def row(self) -> Row:
+        """Columns of ``gold.fleet_summary`` but for ``updated_ts`` and ``run_id``."""
+        ranking = by_best_lap(self.drivers)
+        times = [t for d in self.drivers for t in d.laps.times_s("pace") if np.isfinite(t)]
+        first, even = next(iter(ranking), None), next(iter(by_evenness(self.drivers)), None)
+        scores = [d.target.consistency.value for d in self.drivers]
+        reach = [np.nan if d.target.insufficient_laps else d.target.achievability.value for d in self.drivers]
+        return {
+            "session_id": self.session_id,
+            "n_drivers": len(self.drivers),
+            "n_laps": self.n_laps,
+            "n_valid_laps": self.n_valid_laps,
+            "fleet_best_ms": milliseconds(min(times, default=np.nan)),
+            "fleet_avg_ms": milliseconds(_mean(times)),
+            "fleet_median_ms": milliseconds(float(np.median(times)) if times else np.nan),
+            "fastest_vehicle_id": first.vehicle_id if first else None,
+            "top3": [
+                {"rank": i, "vehicle_id": d.vehicle_id, "best_lap_ms": milliseconds(d.statistics.best.time_s)}
+                for i, d in enumerate(ranking[:3], 1)
+            ],
+            "most_consistent_vehicle_id": even.vehicle_id if even else None,
+            "avg_consistency": null(_mean(scores)),
+            "avg_achievability": null(_mean(reach)),
+            "air_temp_c": self.conditions.air_temp_c,
+            "track_temp_c": self.conditions.track_temp_c,
+            "track_condition": self.conditions.track_condition,
+            "trends": self.trends,
+            "highlights": self.highlights,
+            "insights_text": self.insights_text,
+            "text_source": "rules",
+        }
+
+
+def fleet_summary(
+    session_id: str, drivers: Sequence[DriverSummary], conditions: Conditions = Conditions()
+) -> FleetSummary:
+    """Summarise a session.
+
+    Args:
+        session_id: Session.
+        drivers: Every driver of it.
+        conditions: Weather.
+
+    Raises:
+        ValueError: If a driver is from another session, or there twice.
+    """
+    strangers = [d.laps.name for d in drivers if d.laps.session_id != session_id]
+    if strangers:
+        raise ValueError(f"{listed(strangers)}: not of session_id {session_id}; give the drivers of one session")
+    ids = [d.vehicle_id for d in drivers]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"{session_id}: a vehicle_id comes twice among {listed(ids)}; give each driver once")
+    return FleetSummary(session_id, tuple(drivers), conditions)
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [v for v in values if np.isfinite(v)]
+    return float(np.mean(known)) if known else np.nan

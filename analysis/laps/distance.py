@@ -1,0 +1,261 @@
+"""How far into its lap a car is at every sample: by its distance sensor, else its position, else its speed (G17).
+
+A reading may be older than its sample: GR Cup's lap distance comes at 4.6 Hz and lags by up to 0.2 s (10 m), in a beat
+of about 2.6 s. Distance therefore follows the integral of speed, moved by what the readings say beyond it, smoothed
+over that beat. All sources end up on one scale: zero at the line, the circuit's length at the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter1d, median_filter
+
+from analysis.laps.trace import DistanceSource, Gap, LapTrace
+from analysis.tracks.circuit import Circuit
+from analysis.tracks.projection import fixes_of, project
+
+Array = npt.NDArray[np.float64]
+
+MAX_SPEED_GAP_S = 1.0
+"""A longer interval without speed is reported."""
+MAX_SILENCE_S = 5.0
+"""A source without a reading for longer is passed over."""
+
+_SENSOR_SMOOTHING_S = 1.3
+_GPS_SMOOTHING_S = 0.2
+_OUTLIER_FIXES = 5
+_MAX_JUMP_M = 60.0
+_MAX_START_M = 60.0
+_MAX_BESIDE_M = 60.0
+_LENGTH_TOLERANCE = 0.1
+_GRID_S = 0.05
+
+
+@dataclass(frozen=True)
+class _Lap:
+    """A lap's samples and the ends of the lap."""
+
+    t_s: Array
+    channels: Mapping[str, Array]
+    lap_time_s: float
+    circuit: Circuit | None
+
+    @cached_property
+    def speed(self) -> tuple[Array, Array]:
+        """Times and values (m/s) of the samples of speed."""
+        known = np.isfinite(values := self.channels.get("speed_kmh", np.full(len(self.t_s), np.nan)))
+        return self.t_s[known], values[known] / 3.6
+
+    @cached_property
+    def instants_s(self) -> Array:
+        """The start, every sample, the end."""
+        return np.concatenate([[0.0], self.t_s, [self.lap_time_s]])
+
+    @cached_property
+    def driven_m(self) -> Array:
+        """Integral of speed at ``instants_s``, speed being linear between its samples and held before and after them.
+
+        At a steady pace of 1 m/s where there is no speed at all.
+        """
+        at_s, speed_mps = self.speed
+        if not at_s.size:
+            return self.instants_s
+        speed = np.interp(self.instants_s, at_s, speed_mps)
+        return np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2.0 * np.diff(self.instants_s))])
+
+
+def lap_trace(
+    t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, circuit: Circuit | None = None
+) -> LapTrace:
+    """One lap with distance.
+
+    Sources in order: ``lap_distance_m``, which may reset a little before or after the lap's ends; position projected
+    on the circuit's line (``lat_deg`` and ``lon_deg`` where the circuit is tied to the earth, else ``x_m`` and
+    ``y_m``); ``speed_kmh`` integrated. A source that is silent for over ``MAX_SILENCE_S``, jumps or contradicts the
+    circuit is passed over, and the trace says why.
+
+    Args:
+        t_s: Time since the start of the lap, rising, shape (n,). Samples outside the lap are left out.
+        channels: Canonical channel name to values, shape (n,), NaN where a channel has no value at that instant.
+        lap_time_s: Lap time.
+        circuit: Gives the scale. Without it distance stays as its source measures it, and positions are not used.
+
+    Raises:
+        ValueError: If no source can be used, or the arrays do not fit.
+    """
+    lap = _cut(t_s, channels, lap_time_s, circuit)
+    passed_over: list[str] = []
+    sources: dict[DistanceSource, Callable[[_Lap], Array | str]] = {
+        "sensor": _by_sensor,
+        "gps": _by_position,
+        "integrated": _by_speed,
+    }
+    for source, measure in sources.items():
+        measured = measure(lap)
+        if isinstance(measured, str):
+            passed_over.append(f"{source}: {measured}")
+            continue
+        return _on_scale(lap, source, measured, tuple(passed_over))
+    raise ValueError(f"no distance for the lap ({'; '.join(passed_over)}): skip the lap or give one of these channels")
+
+
+def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace | str:
+    """The lap with its distance taken from its positions on a circuit's line, or why that cannot be done."""
+    lap = _Lap(trace.t_s, trace.channels, trace.lap_time_s, circuit)
+    measured = _by_position(lap)
+    return measured if isinstance(measured, str) else _on_scale(lap, "gps", measured, ())
+
+
+def speed_gaps(t_s: Array, speed_kmh: Array, lap_time_s: float) -> tuple[Gap, ...]:
+    """Intervals of the lap without speed that are longer than ``MAX_SPEED_GAP_S``."""
+    edges = np.concatenate([[0.0], t_s[np.isfinite(speed_kmh)], [lap_time_s]])
+    long = np.flatnonzero(np.diff(edges) > MAX_SPEED_GAP_S)
+    return tuple(Gap(float(edges[k]), float(edges[k + 1])) for k in long)
+
+
+def time_at(trace: LapTrace, distance_m: ArrayLike) -> Array:
+    """Time since the start of the lap at which a car reaches given distances; the ends of the lap are exact."""
+    along, at_s = passages(trace)
+    return np.interp(np.asarray(distance_m, dtype=np.float64), along, at_s)
+
+
+def distance_at(trace: LapTrace, t_s: ArrayLike) -> Array:
+    """Distance that a car has reached at given times since the start of the lap."""
+    along, at_s = passages(trace)
+    return np.interp(np.asarray(t_s, dtype=np.float64), at_s, along)
+
+
+def passages(trace: LapTrace) -> tuple[Array, Array]:
+    """Distance (not falling) and time (rising) of a lap from line to line, its ends included and exact."""
+    inside = (trace.t_s > 0.0) & (trace.t_s < trace.lap_time_s)
+    inside &= (trace.distance_m > 0.0) & (trace.distance_m < trace.end_m)
+    return (
+        np.concatenate([[0.0], trace.distance_m[inside], [trace.end_m]]),
+        np.concatenate([[0.0], trace.t_s[inside], [trace.lap_time_s]]),
+    )
+
+
+def _cut(t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, circuit: Circuit | None) -> _Lap:
+    t = np.asarray(t_s, dtype=np.float64)
+    if not lap_time_s > 0.0:
+        raise ValueError(f"lap_time_s is {lap_time_s}: give the time from line to line in seconds")
+    if t.ndim != 1 or not bool(np.all(np.diff(t) >= 0.0)):
+        raise ValueError("t_s must be one rising row of finite times: sort the lap's samples by event time")
+    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in channels.items()}
+    for name, values in arrays.items():
+        if values.shape != t.shape:
+            raise ValueError(f"{name} has shape {values.shape} but t_s has {t.shape}: give one value (or NaN) a sample")
+    inside = (t >= 0.0) & (t <= lap_time_s)
+    return _Lap(t[inside], {name: values[inside] for name, values in arrays.items()}, lap_time_s, circuit)
+
+
+def _on_scale(lap: _Lap, source: DistanceSource, measured_m: Array, passed_over: tuple[str, ...]) -> LapTrace:
+    driven = float(measured_m[-1] - measured_m[0])
+    length = driven if lap.circuit is None else lap.circuit.length_m
+    distance = (measured_m[1:-1] - measured_m[0]) * (length / driven)
+    return LapTrace(
+        t_s=lap.t_s,
+        distance_m=distance,
+        channels=lap.channels,
+        lap_time_s=lap.lap_time_s,
+        length_m=length,
+        distance_source=source,
+        driven_m=driven,
+        speed_gaps=speed_gaps(lap.t_s, lap.channels.get("speed_kmh", np.full(len(lap.t_s), np.nan)), lap.lap_time_s),
+        passed_over=passed_over,
+    )
+
+
+def _by_sensor(lap: _Lap) -> Array | str:
+    """Distance at the lap's instants by its sensor, or why not."""
+    reading = lap.channels.get("lap_distance_m", lap.t_s[:0])
+    known = np.flatnonzero(np.isfinite(reading))
+    if silent := _silence(lap, lap.t_s[known]):
+        return silent
+    at_s, along, expected = lap.t_s[known], reading[known], lap.driven_m[1 + known]
+    unwrapped = _unwrap(along, expected, at_s / lap.lap_time_s)
+    if isinstance(unwrapped, str):
+        return unwrapped
+    jump = np.abs(np.diff(unwrapped - expected))
+    if lap.speed[0].size and jump.max() > _MAX_JUMP_M:
+        return f"jumps by {jump.max():.0f} m at {at_s[int(jump.argmax())]:.1f} s"
+    measured = _follow(lap, at_s, unwrapped, _SENSOR_SMOOTHING_S)
+    driven, length = measured[-1] - measured[0], lap.circuit.length_m if lap.circuit else measured[-1] - measured[0]
+    if not driven > 0.0 or abs(driven / length - 1.0) > _LENGTH_TOLERANCE:
+        return f"measures {driven:.0f} m for a lap of {length:.0f} m"
+    return measured
+
+
+def _unwrap(along_m: Array, expected_m: Array, share: Array) -> Array | str:
+    """Readings without the resets that the sensor makes a little after the lap's start or before its end."""
+    unwrapped = along_m.copy()
+    for reset in np.flatnonzero(np.diff(along_m) < -0.5 * np.ptp(along_m)):
+        fall = along_m[reset] - along_m[reset + 1] + expected_m[reset + 1] - expected_m[reset]
+        if share[reset] < 0.1:
+            unwrapped[: reset + 1] -= fall
+        elif share[reset] > 0.9:
+            unwrapped[reset + 1 :] += fall
+        else:
+            return f"resets in the middle of the lap, at {100 * share[reset]:.0f} % of its time"
+    return unwrapped
+
+
+def _by_position(lap: _Lap) -> Array | str:
+    """Distance at the lap's instants by its positions on the circuit's line, or why not."""
+    if lap.circuit is None:
+        return "no circuit to project positions on"
+    fixes = fixes_of(lap.t_s, lap.channels, lap.circuit.origin_deg)
+    if fixes is None:
+        return "no positions on the circuit's plane"
+    if silent := _silence(lap, fixes.t_s):
+        return silent
+    length = lap.circuit.length_m
+    driven = np.interp(fixes.t_s, lap.instants_s, lap.driven_m)
+    seen = project(lap.circuit.line, fixes.x_m, fixes.y_m, driven * (length / lap.driven_m[-1]))
+    if (beside := float(np.median(np.abs(seen.offset_m)))) > _MAX_BESIDE_M:
+        return f"half of the positions are over {beside:.0f} m beside the circuit's line"
+    along = driven + median_filter(seen.s_m - driven, _OUTLIER_FIXES, mode="nearest")
+    measured = _follow(lap, fixes.t_s, along, _GPS_SMOOTHING_S)
+    miss = max(abs(measured[0]), abs(measured[-1] - length))
+    return f"the lap starts or ends {miss:.0f} m from the line" if miss > _MAX_START_M else measured
+
+
+def _by_speed(lap: _Lap) -> Array | str:
+    """Distance at the lap's instants by its speed, or why not."""
+    if lap.speed[0].size < 2 or lap.driven_m[-1] <= 0.0:
+        return "no speed"
+    return lap.driven_m
+
+
+def _silence(lap: _Lap, at_s: Array) -> str | None:
+    """Why readings at these times are too few, if they are."""
+    if at_s.size < 2:
+        return "no readings"
+    longest = float(np.diff(np.concatenate([[0.0], at_s, [lap.lap_time_s]])).max())
+    return f"no reading for {longest:.1f} s" if longest > MAX_SILENCE_S else None
+
+
+def _follow(lap: _Lap, at_s: Array, along_m: Array, smoothing_s: float) -> Array:
+    """Readings carried to all instants by the speed between them; never falls.
+
+    Args:
+        lap: The lap.
+        at_s: Times of the readings, shape (k,).
+        along_m: Readings, shape (k,).
+        smoothing_s: Standard deviation of the Gaussian over what the readings say beyond the speed; without speed
+            nothing is smoothed.
+    """
+    beyond = along_m - np.interp(at_s, lap.instants_s, lap.driven_m)
+    if lap.speed[0].size:
+        grid = np.arange(0.0, lap.lap_time_s + _GRID_S, _GRID_S)
+        smooth = gaussian_filter1d(np.interp(grid, at_s, beyond), smoothing_s / _GRID_S, mode="nearest", truncate=3.0)
+        everywhere = np.interp(lap.instants_s, grid, smooth)
+    else:
+        everywhere = np.interp(lap.instants_s, at_s, beyond)
+    return np.asarray(np.maximum.accumulate(lap.driven_m + everywhere), dtype=np.float64)

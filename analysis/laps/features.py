@@ -1,0 +1,241 @@
+"""Features of one lap from its telemetry alone (B32 as a superset; GO-1), the same in batch and stream.
+
+What needs timing, weather or a track reference (lap and sector times, validity, corner exit efficiency) is joined
+elsewhere. Statistics are weighted by time over the part of the lap in which the channel has a value; integrals add
+nothing over gaps, so read them beside ``coverage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.laps.load_events import shock_features
+from analysis.laps.load_integrals import stress_features
+from analysis.signals.held import (
+    MAX_AGE_S,
+    US_PER_S,
+    Channels,
+    FloatArray,
+    Held,
+    at,
+    clip,
+    combine,
+    grid_rates,
+    hold,
+    integral,
+    shifts,
+    stats,
+    to_us,
+)
+from analysis.signals.windows import CHANNELS, hold_channels, power_factor, sample_instants
+
+FEATURE_VERSION: Final = 2
+LAP_CHANNELS: Final = (*CHANNELS, "brake_rear_bar", "torque_nm")
+MEAN_EPS: Final = 1e-6  # below this mean a ratio to it is undefined (BX3)
+DOWNSHIFT_S: Final = 0.5
+
+LapFeatures = dict[str, float | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaThresholds:
+    """Rates counted as events on the 10 Hz grid, in unit per second (BX5, section "Formulas" 1).
+
+    Calibrate on a session's 99th percentile (:func:`delta_rates`), then freeze under a new ``version``.
+    """
+
+    brake_spike_bar_per_s: float = 300.0
+    throttle_drop_pct_per_s: float = 500.0
+    steering_deg_per_s: float = 300.0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LapLimits:
+    """Where a pedal counts as pressed and an engine as over-revved.
+
+    Attributes:
+        rpm_limit: Engine speed above which time counts as over-rev, 1/min; take the vehicle's own.
+        harsh_downshift_rpm: Rise of engine speed within 0.5 s of a downshift that makes it harsh, 1/min; in GR Cup
+            races about one downshift in thirty exceeds the default.
+        full_throttle_pct: Throttle from which it is full, %.
+        throttle_on_pct: Throttle from which the pedal is pressed, %.
+        brake_on_bar: Front pressure from which the brake is pressed, bar.
+    """
+
+    rpm_limit: float = 7_500.0
+    harsh_downshift_rpm: float = 1_000.0
+    full_throttle_pct: float = 95.0
+    throttle_on_pct: float = 5.0
+    brake_on_bar: float = 2.0
+
+
+def lap_features(
+    t_s: ArrayLike,
+    channels: Channels,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    *,
+    thresholds: DeltaThresholds = DeltaThresholds(),
+    limits: LapLimits = LapLimits(),
+    max_age_s: float = MAX_AGE_S,
+) -> LapFeatures:
+    """Features of one lap of one vehicle.
+
+    Args:
+        t_s: Shape (n,), event time in seconds, in any order; may reach beyond the lap.
+        channels: Canonical channel name to shape (n,), NaN where it has no value at that instant.
+        start_s: Start of the lap; the first sample by default.
+        end_s: End of the lap; the last sample by default.
+        thresholds: What counts as a spike, a drop, a correction.
+        limits: What counts as full throttle, coasting, braking, over-rev.
+        max_age_s: Longest time a value holds, s.
+
+    Returns:
+        Column name to value: NaN (or None, for a count) where a channel it needs has no value in the lap.
+
+    Raises:
+        ValueError: If there is no sample, the lap ends before it starts, or a channel's shape is not that of ``t_s``.
+    """
+    t_us = to_us(t_s)
+    if t_us.size == 0:
+        raise ValueError("t_s is empty: a lap needs at least one sample; skip laps without any")
+    start = int(t_us.min()) if start_s is None else int(to_us(start_s)[0])
+    end = int(t_us.max()) if end_s is None else int(to_us(end_s)[0])
+    if end < start:
+        raise ValueError(f"the lap ends at {end / US_PER_S} s, before its start at {start / US_PER_S} s: check end_s")
+    whole = hold_channels(t_us, channels, max_age_s, LAP_CHANNELS)
+    lap = {name: clip(signal, start, end) for name, signal in whole.items()}
+    duration = (end - start) / US_PER_S
+    instants = sample_instants(t_us, channels)
+    stress = stress_features(lap, limits.rpm_limit)
+    return {
+        **_statistics(lap),
+        **_delta_counts(whole, start, end, thresholds),
+        **_engine(lap, whole, start, end, limits),
+        **_loads(lap),
+        **_shares(lap, limits),
+        **stress,
+        **shock_features(lap, whole, start, end, float(stress["distance_km"] or np.nan)),
+        "telemetry_duration_s": duration,
+        "sample_count": int(np.count_nonzero((instants >= start) & (instants <= end))),
+        "coverage": float(lap["speed_kmh"].seconds.sum()) / duration if duration > 0 else np.nan,
+        "feature_version": FEATURE_VERSION,
+    }
+
+
+def delta_rates(t_s: ArrayLike, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> FloatArray:
+    """A channel's rates of change on the 10 Hz grid, unit per second, to calibrate :class:`DeltaThresholds` on."""
+    t_us = to_us(t_s)
+    rates = grid_rates(hold(t_us, values, max_age_s), int(t_us.min()), int(t_us.max()))
+    return rates[np.isfinite(rates)]
+
+
+def _statistics(lap: dict[str, Held]) -> LapFeatures:
+    """Mean, std, min, max (B1) and the smoothness ratios (B13-B16)."""
+    out: LapFeatures = {}
+    names = {
+        "speed": "speed_kmh",
+        "throttle": "throttle_pct",
+        "brake": "brake_front_bar",
+        "steering_angle": "steering_deg",
+    }
+    for prefix, name in names.items():
+        s = stats(lap[name])
+        out |= {f"{prefix}_mean": s.mean, f"{prefix}_std": s.std, f"{prefix}_min": s.min, f"{prefix}_max": s.max}
+    turned = stats(lap["steering_deg"].map(np.abs))
+    out |= {"steering_abs_mean": turned.mean, "steering_abs_std": turned.std}
+    ratios = {
+        "brake_smoothness": stats(lap["brake_front_bar"]),
+        "throttle_smoothness": stats(lap["throttle_pct"]),
+        # A signed angle has a mean near zero; its size has not (BX3).
+        "steering_smoothness": turned,
+        "speed_consistency": stats(lap["speed_kmh"]),
+    }
+    for name, s in ratios.items():
+        raw = 1.0 - s.std / s.mean if abs(s.mean) >= MEAN_EPS else np.nan
+        out |= {f"{name}_raw": raw, name: float(np.clip(raw, 0.0, 1.0))}
+    speed = stats(lap["speed_kmh"])
+    # Named a loss by B16, yet it grows with the speed that is kept (BX4).
+    out["corner_speed_loss"] = speed.min / speed.max if speed.max > 0 else np.nan
+    return out
+
+
+def _delta_counts(whole: dict[str, Held], start: int, end: int, thresholds: DeltaThresholds) -> LapFeatures:
+    """Events on the 10 Hz grid, counted as B13-B15 write them; None where no rate is known."""
+
+    def count(name: str, is_event: Callable[[FloatArray], NDArray[np.bool_]]) -> int | None:
+        rates = grid_rates(whole[name], start, end)
+        rates = rates[np.isfinite(rates)]
+        return int(np.count_nonzero(is_event(rates))) if rates.size else None
+
+    return {
+        "brake_spike_count": count("brake_front_bar", lambda r: r > thresholds.brake_spike_bar_per_s),
+        "throttle_drop_count": count("throttle_pct", lambda r: r < -thresholds.throttle_drop_pct_per_s),
+        "steering_corrections": count("steering_deg", lambda r: np.abs(r) > thresholds.steering_deg_per_s),
+    }
+
+
+def _engine(lap: dict[str, Held], whole: dict[str, Held], start: int, end: int, limits: LapLimits) -> LapFeatures:
+    rpm, load = stats(lap["rpm"]), stats(lap["engine_load_pct"])
+    power = stats(power_factor(lap["rpm"], lap["engine_load_pct"]))
+    engine_temp = lap["engine_temp_c"].value
+    return {
+        "rpm_mean": rpm.mean,
+        "rpm_std": rpm.std,
+        "rpm_max": rpm.max,
+        "over_rev_s": integral(lap["rpm"].map(lambda n: (n > limits.rpm_limit).astype(np.float64))),
+        **_shift_counts(whole["gear"], whole["rpm"], start, end, limits),
+        "engine_load_mean": load.mean,
+        "engine_load_max": load.max,
+        "power_factor_mean": power.mean,
+        "power_factor_max": power.max,
+        "engine_temp_max_c": stats(lap["engine_temp_c"]).max,
+        "brake_temp_max_c": stats(lap["brake_temp_c"]).max,
+        "engine_temp_rise_c": float(engine_temp[-1] - engine_temp[0]) if engine_temp.size else np.nan,
+    }
+
+
+def _shift_counts(gear: Held, rpm: Held, start: int, end: int, limits: LapLimits) -> LapFeatures:
+    if clip(gear, start, end).value.size == 0:
+        return {"gear_shift_count": None, "harsh_downshift_count": None}
+    changes = shifts(gear)
+    inside = (changes.at_us > start) & (changes.at_us <= end)
+    down = inside & (changes.after < changes.before)
+    # Engine speed in the old gear against the highest in the half second after, on the samples' own instants.
+    before = at(rpm, changes.since_us[down])
+    after = changes.at_us[down][:, None] + np.arange(0, round(DOWNSHIFT_S * US_PER_S) + 1, 50_000)
+    rise = np.fmax.reduce(at(rpm, after), axis=1) - before
+    has_rpm = clip(rpm, start, end).value.size > 0
+    harsh = int(np.count_nonzero(rise > limits.harsh_downshift_rpm)) if has_rpm else None
+    return {"gear_shift_count": int(inside.sum()), "harsh_downshift_count": harsh}
+
+
+def _loads(lap: dict[str, Held]) -> LapFeatures:
+    lateral, along = lap["accel_lat_g"].map(np.abs), lap["accel_long_g"]
+    return {
+        "brake_energy_proxy": integral(combine(np.multiply, lap["brake_front_bar"], lap["speed_kmh"])),
+        "lateral_load_integral": integral(lateral),
+        "long_load_integral": integral(along.map(np.abs)),
+        "max_long_g": stats(along).max,
+        "min_long_g": stats(along).min,
+        "max_abs_lat_g": stats(lateral).max,
+    }
+
+
+def _shares(lap: dict[str, Held], limits: LapLimits) -> LapFeatures:
+    """Shares of the time in which the pedals are known."""
+    throttle, brake = lap["throttle_pct"], lap["brake_front_bar"]
+    neither = combine(
+        lambda x, p: ((x < limits.throttle_on_pct) & (p < limits.brake_on_bar)).astype(np.float64), throttle, brake
+    )
+    return {
+        "full_throttle_share": stats(throttle.map(lambda x: (x >= limits.full_throttle_pct).astype(np.float64))).mean,
+        "coasting_share": stats(neither).mean,
+        "braking_share": stats(brake.map(lambda p: (p >= limits.brake_on_bar).astype(np.float64))).mean,
+    }

@@ -1,0 +1,62 @@
+"""One lap of one car: its samples in time order on the circuit's scale of distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+DistanceSource = Literal["sensor", "gps", "integrated"]
+
+
+MOST_UNSEEN = 0.1
+"""Share of a lap that may be without speed: more, and its rates and distances are not to be trusted."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of a lap without a sample of a channel, s since the start of the lap."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class LapTrace:
+    """One lap of one car, line to line, in time order.
+
+    Attributes:
+        t_s: Time since the start of the lap, rising, shape (n,).
+        distance_m: Distance from the line on the circuit's scale (0 to its length), not falling, shape (n,).
+        channels: Canonical channel name to values, shape (n,), NaN where the channel has no value at that instant.
+        lap_time_s: Lap time (of the timing, where there is one).
+        length_m: Length of the lap on the scale of ``distance_m``; ``None`` where only the last sample's is known.
+        distance_source: What ``distance_m`` was taken from; ``None`` where its maker did not say.
+        driven_m: Length of the lap as its source measured it, before it was brought to the circuit's scale.
+        speed_gaps: Stretches without speed. Distance inside one follows from its two ends.
+        passed_over: Why a better source of distance was not used, one sentence each.
+    """
+
+    t_s: Array
+    distance_m: Array
+    channels: Mapping[str, Array]
+    lap_time_s: float
+    length_m: float | None = None
+    distance_source: DistanceSource | None = None
+    driven_m: float | None = None
+    speed_gaps: tuple[Gap, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def end_m(self) -> float:
+        """Distance at the end of the lap."""
+        return float(self.distance_m[-1]) if self.length_m is None else self.length_m
+
+    @property
+    def unseen_s(self) -> float:
+        """Time inside gaps of the speed."""
+        return sum((gap.end_s - gap.start_s for gap in self.speed_gaps), start=0.0)

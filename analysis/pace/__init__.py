@@ -1,0 +1,1 @@
+"""How fast and how evenly a driver laps: theoretical bests, stints, intervals."""

@@ -1,0 +1,200 @@
+"""Bootstrap over laps: how far a driver's mean and spread could have come out otherwise, had the laps been others.
+
+Laps are drawn with replacement, whole, so that sectors of one lap stay together; statistics of means and variances get
+bias-corrected and accelerated 95 % intervals (BCa: Efron, "Better bootstrap confidence intervals", JASA 82, 1987;
+for two samples Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 5.3), widened for few laps
+as Student's t is (Hesterberg, "What teachers should know about the bootstrap", American Statistician 69, 2015).
+
+Simulated, 14 laps: the interval of a mean covers the truth in 94-96 % of cases, that of a variance and what follows
+from it (weight, consistency) in 77-88 %. Laps count as independent, yet one lap of a real race resembles the last
+(autocorrelation 0.15-0.27 in the middle of the fields of four races), which takes the mean's to about 87 %; drawing
+blocks of laps gained nothing at such lengths. Read all of them as too narrow rather than too wide. A best is held
+fixed, because the bootstrap of a minimum is inconsistent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
+
+from analysis.pace.driver_laps import BoolArray, FloatArray, IntArray, Row, null
+
+MIN_LAPS: Final = 5  # fewer give no interval: of four laps, one draw in 64 holds the same lap four times
+_RESAMPLES: Final = (400, 2_000)
+_DRAWS: Final = 4_000_000  # drawn laps in all: more laps need fewer resamples, and ten thousand stay fast
+_CHUNK: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval; NaN bounds where there are too few laps for one."""
+
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies on one side of zero, else 0: no difference beyond noise."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    def columns(self, name: str) -> Row:
+        """Three columns of a table: ``name``, ``name_low`` and ``name_high``."""
+        return {name: null(self.value), f"{name}_low": null(self.low), f"{name}_high": null(self.high)}
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Means and population variances per column, the last axis; NaN where a column has no value.
+
+    Attributes:
+        least: Least value of each column among all laps, shape (k,).
+        excess: Mean of what lies above ``least``, never negative, shape (..., k).
+        var: Population variance, shape (..., k).
+    """
+
+    least: FloatArray
+    excess: FloatArray
+    var: FloatArray
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean, shape (..., k)."""
+        return self.least + self.excess
+
+
+Statistic = Callable[[Moments], FloatArray]  # moments of shape (..., k) to shape (...)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Moments of the laps as they were, of the resamples, and with each lap left out in turn.
+
+    Attributes:
+        n: How many laps have a value, shape (k,).
+        observed: Shape (k,).
+        draws: Shape (resamples, k).
+        without: Shape (laps, k).
+    """
+
+    n: IntArray
+    observed: Moments
+    draws: Moments
+    without: Moments
+
+
+def seed_of(name: str) -> int:
+    """Seed from a name such as ``session|vehicle``: the same laps give the same interval anywhere."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+
+
+def resample(values: FloatArray, seed: int) -> Resampled:
+    """Draw laps with replacement.
+
+    Args:
+        values: Shape (laps, k), NaN where a lap has no value in a column; laps without any do not count.
+        seed: Seed of the draws.
+    """
+    x = values[np.isfinite(values).any(axis=1)]
+    known = np.isfinite(x)
+    n = known.sum(axis=0)
+    least = np.min(x, axis=0, initial=np.inf, where=known)
+    least[n == 0] = np.nan
+    above = np.where(known, x - least, 0.0)
+    square = above**2
+    draws = _draw(above, square, known, seed) if len(x) else np.empty((3, 0, x.shape[1]))
+    sums = np.stack([known.astype(np.float64), above, square])
+    total = sums.sum(axis=1, keepdims=True)
+    return Resampled(
+        n.astype(np.int64),
+        observed=_moments(least, total[:, 0]),
+        draws=_moments(least, draws),
+        without=_moments(least, total - sums),
+    )
+
+
+def estimate(statistic: Statistic, sample: Resampled, columns: tuple[int, ...]) -> Estimate:
+    """A statistic with its interval.
+
+    Args:
+        statistic: Function of the moments.
+        sample: From :func:`resample`.
+        columns: Columns that the statistic reads; each needs ``MIN_LAPS`` values for an interval.
+    """
+    value = float(statistic(sample.observed))
+    n = _fewest(sample, columns)
+    if n < MIN_LAPS:
+        return Estimate(value)
+    return _bca(value, statistic(sample.draws), _influence(statistic, sample), _normal(n, n - 1))
+
+
+def difference(statistic: Statistic, one: Resampled, two: Resampled, columns: tuple[int, ...]) -> Estimate:
+    """A statistic of one driver less that of another, whose laps were drawn apart; see :func:`estimate`."""
+    value = float(statistic(one.observed) - statistic(two.observed))
+    n_one, n_two = _fewest(one, columns), _fewest(two, columns)
+    if min(n_one, n_two) < MIN_LAPS:
+        return Estimate(value)
+    a, b = statistic(one.draws), statistic(two.draws)
+    both = min(len(a), len(b))
+    pull = np.concatenate([_influence(statistic, one), -_influence(statistic, two)])
+    return _bca(value, a[:both] - b[:both], pull, _normal(n_one + n_two, n_one + n_two - 2))
+
+
+def _fewest(sample: Resampled, columns: tuple[int, ...]) -> int:
+    return int(sample.n[list(columns)].min())
+
+
+def _draw(above: FloatArray, square: FloatArray, known: BoolArray, seed: int) -> FloatArray:
+    """Counts, sums and sums of squares of each resample, shape (3, resamples, k); in chunks, to stay in cache."""
+    laps, k = above.shape
+    fewest, most = _RESAMPLES
+    resamples = min(max(_DRAWS // laps, fewest), most)
+    rng = np.random.default_rng(seed)
+    complete = [bool(column.all()) for column in known.T]
+    out = np.empty((3, resamples, k))
+    step = max(1, _CHUNK // laps)
+    for start in range(0, resamples, step):
+        rows = slice(start, min(start + step, resamples))
+        drawn = rng.integers(0, laps, (rows.stop - start, laps), dtype=np.int32)
+        for j in range(k):
+            out[0, rows, j] = laps if complete[j] else known[:, j][drawn].sum(axis=1)
+            out[1, rows, j] = above[:, j][drawn].sum(axis=1)
+            out[2, rows, j] = square[:, j][drawn].sum(axis=1)
+    return out
+
+
+def _moments(least: FloatArray, sums: FloatArray) -> Moments:
+    count, above, square = sums
+    count = np.where(count > 0, count, np.nan)
+    # Leaving a lap out subtracts; what rounding leaves below zero is zero.
+    excess = np.maximum(above / count, 0.0)
+    return Moments(least, excess, np.maximum(square / count - excess**2, 0.0))
+
+
+def _influence(statistic: Statistic, sample: Resampled) -> FloatArray:
+    """How much each lap pulls at the statistic, over the number of laps (jackknife), shape (laps,)."""
+    without = statistic(sample.without)
+    return np.asarray((without.mean() - without) * (len(without) - 1) / len(without))
+
+
+def _normal(n: int, freedom: int) -> float:
+    """Normal quantile of the interval, widened for few laps."""
+    return float(stdtrit(freedom, 0.975)) * float(np.sqrt(n / freedom))
+
+
+def _bca(value: float, draws: FloatArray, influence: FloatArray, z: float) -> Estimate:
+    draws = np.asarray(draws[np.isfinite(draws)])
+    if not np.isfinite(value) or draws.size == 0:
+        return Estimate(value)
+    below = np.count_nonzero(draws < value) + 0.5 * np.count_nonzero(draws == value)
+    bias = float(ndtri((below + 0.5) / (draws.size + 1)))
+    size = float(np.sum(influence**2)) ** 1.5
+    skew = float(np.sum(influence**3)) / (6.0 * size) if size > 0 else 0.0
+    shares = [ndtr(bias + (bias + z) / (1.0 - skew * (bias + z))) for z in (-z, z)]
+    low, high = np.quantile(draws, shares)
+    return Estimate(value, float(low), float(high))

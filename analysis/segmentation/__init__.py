@@ -1,0 +1,1 @@
+"""Cut a lap into zones and micro-sectors."""

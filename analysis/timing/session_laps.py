@@ -1,0 +1,198 @@
+"""Laps of one session from what was collected of it: pure, rows in and rows out."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from analysis.timing.crossings import Crossing, FeedEvent, find_crossings
+from analysis.timing.entries import Entry, fit_clock, match_entries
+from analysis.timing.laps import Lap, OfficialLap, feed_laps, judge, official_laps, quick_ms, slow_field
+from conf.laps import LapRules
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What is known of a session's timing.
+
+    Attributes:
+        crossings: By vehicle.
+        numbers: Number in each vehicle's own messages, ``None`` where it says none; vehicles with telemetry only too.
+        official: Rows of ``silver.sector_times`` by number.
+    """
+
+    crossings: Mapping[str, Sequence[Crossing]]
+    numbers: Mapping[str, int | None]
+    official: Mapping[int, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What the telemetry says of a lap.
+
+    Attributes:
+        samples: Rows of ``silver.telemetry`` within it.
+        gap_s: Longest time without one.
+        counter: Car counter during most of it.
+        top_speed_kmh: Highest speed.
+        avg_speed_kmh: Mean speed over time.
+        distance_m: Distance driven, integrated speed.
+    """
+
+    samples: int
+    gap_s: float | None = None
+    counter: int | None = None
+    top_speed_kmh: float | None = None
+    avg_speed_kmh: float | None = None
+    distance_m: float | None = None
+
+
+@dataclass(frozen=True)
+class SessionLaps:
+    """Entries and laps of a session; the laps of vehicles without timing are still missing."""
+
+    entries: Sequence[Entry]
+    laps: Mapping[str, Sequence[Lap]] = field(default_factory=dict)
+
+
+def to_us(at: datetime) -> int:
+    """Microseconds since the epoch of a collected time; one without a zone is in the machine's, as Spark hands it."""
+    return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def to_datetime(us: int | None) -> datetime | None:
+    """UTC time of microseconds since the epoch."""
+    return None if us is None else _EPOCH + timedelta(microseconds=us)
+
+
+def number_in(vehicle_id: str) -> int | None:
+    """Number in a vehicle id (``GR86-004-78`` says 78), ``None`` where it says none or 000."""
+    found = re.search(r"-(\d+)$", vehicle_id)
+    return (int(found[1]) or None) if found else None
+
+
+def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> Timing:
+    """Sort what was collected of a session.
+
+    Args:
+        events: Rows of ``silver.timing_events``.
+        sectors: Rows of ``silver.sector_times``.
+        seen: Vehicles with telemetry, with the number in their messages.
+    """
+    feed: defaultdict[str, list[FeedEvent]] = defaultdict(list)
+    numbers = {v: n or number_in(v) for v, n in seen.items()}
+    for e in events:
+        feed[e.vehicle_id].append(FeedEvent(e.kind, to_us(e.event_ts), e.lap, e.lap_time_ms))
+        if not numbers.get(e.vehicle_id):
+            numbers[e.vehicle_id] = e.vehicle_number or number_in(e.vehicle_id)
+    official: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in sectors:
+        official[row.vehicle_number].append(row)
+        if row.vehicle_id:  # the source knows the car
+            numbers[row.vehicle_id] = numbers.get(row.vehicle_id) or row.vehicle_number
+    return Timing({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official))
+
+
+def session_laps(timing: Timing, rules: LapRules) -> SessionLaps:
+    """Entries of a session, and laps of every entry that has timing, not yet judged."""
+    feed_us = {v: np.array([c.time_us for c in cs], np.int64) for v, cs in timing.crossings.items()}
+    ends_us = _official_ends(timing, feed_us)
+    entries = match_entries(feed_us, timing.numbers, {n: np.array(us, np.int64) for n, us in ends_us.items()})
+    laps: dict[str, list[Lap]] = {}
+    for entry in entries:
+        crossings = timing.crossings.get(entry.vehicle_id, ())
+        sheet = timing.official.get(entry.number) if entry.number is not None else None
+        if sheet:
+            ends: Sequence[int | None] = ends_us.get(entry.number or 0) or [None] * len(sheet)
+            rows = [_official(row, end) for row, end in zip(sheet, ends, strict=True)]
+            laps[entry.vehicle_id] = official_laps(rows, crossings, rules.limits)
+        elif len(crossings) > 1:
+            laps[entry.vehicle_id] = feed_laps(crossings)
+    return SessionLaps(entries, laps)
+
+
+def _official_ends(timing: Timing, feed_us: Mapping[str, Any]) -> dict[int, list[int]]:
+    """End of each official lap in the feed's time, by number; numbers that nothing ties to it are left out."""
+    rows = [row for sheet in timing.official.values() for row in sheet]
+    if rows and all(row.event_ts is not None for row in rows):
+        return {n: [to_us(row.event_ts) for row in sheet] for n, sheet in timing.official.items()}
+    timed = {n: sheet for n, sheet in timing.official.items() if all(r.time_of_day_ms is not None for r in sheet)}
+    day = {n: np.array([r.time_of_day_ms * 1000 for r in sheet], np.int64) for n, sheet in timed.items()}
+    nothing = np.empty(0, np.int64)
+    clock = fit_clock(np.concatenate([nothing, *feed_us.values()]), np.concatenate([nothing, *day.values()]))
+    return {} if clock is None else {n: clock.to_feed_us(at).tolist() for n, at in day.items()}
+
+
+def _official(row: Any, end_us: int | None) -> OfficialLap:
+    return OfficialLap(
+        number=row.lap_number, lap_time_ms=row.lap_time_ms,
+        sectors_ms=(row.sector_1_ms, row.sector_2_ms, row.sector_3_ms), end_us=end_us, flag=row.flag,
+        in_pit=row.in_pit, pit_time_ms=row.pit_time_ms, top_speed_kmh=row.top_speed_kmh,
+        avg_speed_kmh=row.avg_speed_kmh, track_limits=row.track_limits,
+    )  # fmt: skip
+
+
+def judged(
+    session: SessionLaps, driven: Mapping[tuple[str, int], Driven], rules: LapRules
+) -> dict[str, list[tuple[Lap, Driven | None]]]:
+    """Every lap with all its reasons and what the telemetry says of it, by vehicle.
+
+    Args:
+        session: Entries and laps; laps by the car's own counter among them.
+        driven: By vehicle and lap number; a lap without telemetry has no entry.
+        rules: From ``conf/laps.yaml``.
+    """
+    slow, quick = slow_field(session.laps, rules.limits), quick_ms(session.laps, rules.limits)
+    found = {}
+    for vehicle, laps in session.laps.items():
+        whole = judge(laps, rules.limits, field_slow=slow[vehicle], field_quick_ms=quick)
+        found[vehicle] = [(_covered(lap, driven.get((vehicle, lap.number)), rules), driven.get((vehicle, lap.number)))
+                          for lap in whole]  # fmt: skip
+    return found
+
+
+def _covered(lap: Lap, driven: Driven | None, rules: LapRules) -> Lap:
+    if driven is None or not driven.samples:
+        return replace(lap, reasons=(*lap.reasons, "no_telemetry"))
+    if driven.gap_s is not None and driven.gap_s > rules.limits.telemetry_gap_s:
+        return replace(lap, reasons=(*lap.reasons, "telemetry_gap"))
+    return lap
+
+
+def lap_row(vehicle: str, number: int | None, lap: Lap, driven: Driven | None, rules: LapRules) -> dict[str, Any]:
+    """Columns of ``silver.laps``."""
+    d = driven or Driven(0)
+    sectors = [None if s is None else s / 1000 for s in lap.sectors_ms]
+    return {
+        "vehicle_id": vehicle, "lap_number": lap.number, "lap_number_timing": lap.number_timing,
+        "lap_number_counter": d.counter, "vehicle_number": number, "lap_start_ts": to_datetime(lap.start_us),
+        "lap_end_ts": to_datetime(lap.end_us), "lap_time_ms": lap.lap_time_ms, "sector_1_time": sectors[0],
+        "sector_2_time": sectors[1], "sector_3_time": sectors[2], "lap_time_source": lap.source,
+        "is_valid": rules.is_valid(lap.reasons), "invalid_reasons": list(lap.reasons),
+        "fit_for": rules.fit_for(lap.reasons), "unfit_for": rules.unfit_for(lap.reasons),
+        "flag_at_finish": lap.flag, "pit_in": lap.in_pit,
+        "pit_time_s": None if lap.pit_time_ms is None else lap.pit_time_ms / 1000,
+        "top_speed_kmh": d.top_speed_kmh if lap.top_speed_kmh is None else lap.top_speed_kmh,
+        "avg_speed_kmh": d.avg_speed_kmh if lap.avg_speed_kmh is None else lap.avg_speed_kmh,
+        "lap_distance_m": d.distance_m, "sample_count": d.samples, "telemetry_gap_s": d.gap_s,
+        "feed_time_ms": lap.feed_time_ms, "feed_lap_time_ms": lap.feed_lap_time_ms, "conflicts": list(lap.conflicts),
+    }  # fmt: skip
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    """Columns of ``silver.entries``."""
+    second = entry.runner_up or (None, None)
+    return {
+        "vehicle_id": entry.vehicle_id, "vehicle_number": entry.number, "match_source": entry.source,
+        "reported_number": entry.reported, "n_crossings": entry.crossings, "n_matched": entry.matched,
+        "n_official_laps": entry.official_laps, "runner_up_number": second[0], "runner_up_matched": second[1],
+        "notes": list(entry.notes),
+    }  # fmt: skip

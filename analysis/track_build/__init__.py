@@ -1,0 +1,1 @@
+"""Build a track from telemetry."""

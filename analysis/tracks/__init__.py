@@ -1,0 +1,1 @@
+"""A circuit: its line, corners and sectors, and positions on it."""

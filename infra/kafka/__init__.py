@@ -1,0 +1,1 @@
+"""Kafka clients: producer and topics."""

@@ -1,0 +1,1 @@
+"""The local stack: broker, MLflow server, jars and processes."""

@@ -1,0 +1,82 @@
+"""An MLflow tracking server with model registry on SQLite, on loopback."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from importlib.util import find_spec
+
+from conf.settings import AppConfig
+from infra.local import ports, process, service
+from infra.local.service import Service
+
+NAME = "mlflow"
+READY_TIMEOUT_S = 120.0
+"""The first start also creates the database's tables."""
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Its job runner serves features for language models and costs several processes; nothing here needs it.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+
+
+class MlflowMissingError(RuntimeError):
+    """MLflow is not installed; the message names the remedy."""
+
+
+def launch(settings: AppConfig, port: int) -> Service:
+    """Start the server's process on the database and artifacts under ``<home>/mlflow``; `wait_ready` waits for it.
+
+    Args:
+        settings: For the home.
+        port: A free one.
+
+    Raises:
+        MlflowMissingError: If the ``ml`` extra is not installed.
+    """
+    if find_spec("mlflow") is None:
+        raise MlflowMissingError("MLflow is not installed. Install the 'ml' extra: pip install 'slipstream-lake[ml]'.")
+    folder, log = settings.home / "mlflow", service.log_path(settings, NAME)
+    artifacts = folder / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", ports.HOST, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--serve-artifacts", "--artifacts-destination", artifacts.as_uri()),
+    ]
+    started = process.spawn(command, log, cwd=folder, env=ENVIRONMENT)
+    server = Service(NAME, f"http://{ports.HOST}:{port}", {"http": port}, started, log)
+    service.save(settings, server)
+    return server
+
+
+def wait_ready(_: AppConfig, server: Service) -> None:
+    """Wait until the server holds its port and says that it is well.
+
+    Raises:
+        infra.local.process.ProcessError: If it does not come up; the message ends with its log.
+    """
+    process.wait_ready(
+        "MLflow",
+        server.process,
+        lambda: server.is_up and is_healthy(server.address),
+        server.log,
+        READY_TIMEOUT_S,
+    )
+
+
+def is_healthy(address: str, timeout_s: float = 5.0) -> bool:
+    """Whether a tracking server at ``http(s)://…`` says that it is well.
+
+    Raises:
+        ValueError: If the address is of another kind, such as a database or a folder.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"{address} is not the address of a tracking server: it must begin with http:// or https://")
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=timeout_s) as response:  # noqa: S310
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

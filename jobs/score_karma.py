@@ -1,0 +1,217 @@
+"""Job: lap features to scores of wear, ``gold.karma_scores`` and ``gold.karma_latest`` (K11, K12).
+
+A car's session is scored whole, by the same function whether a batch or a stream asks: what is written depends on the
+features and the model alone, so it does not matter how often, in which order, or after which kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from conf.contract import load_contract
+from conf.karma import load_karma_rules
+from jobs.train_karma import FEATURES, MODEL, load_karma
+from medallion.io import Lake, replace_part
+from medallion.keys import of_vehicle
+from medallion.provenance import job_run
+from medallion.schema import sql_literal, struct_type
+from ml.karma.learners import Files
+from ml.karma.model import KarmaModel, read_model
+from ml.karma.score_laps import OVERALL, columns_needed, score_laps
+from ml.tracking import RegisteredFiles, Tracker
+
+SCORES: Final = "gold.karma_scores"
+LATEST: Final = "gold.karma_latest"
+DEFAULT_VEHICLE: Final = "gr86-cup"
+_CAR: Final = ["session_id", "vehicle_id"]
+_WRITTEN: Final = frozenset({"algorithm", "model_version", "mlflow_run_id", "scored_ts", "run_id"})
+Car = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Outcome of a scoring run.
+
+    Attributes:
+        model: Registered model.
+        version: Its version.
+        cars: Cars in their sessions.
+        laps: Laps with a score.
+        reasons: Laps without one, by reason.
+        sets: Laps scored, by the set of inputs that they had.
+    """
+
+    model: str
+    version: str
+    cars: int
+    laps: int
+    reasons: dict[str, int]
+    sets: dict[str, int]
+
+
+class KarmaScorer:
+    """Scores cars with one version of the model.
+
+    Args:
+        lake: Where the tables are.
+        tracker: Where the model is.
+        vehicle: Whose references scores are held to: a vehicle of ``conf/karma.yaml``.
+        version: Of the model; the one in use if left out.
+
+    Raises:
+        TrackingError: If there is no such model.
+        KarmaModelError: If it is of another version of this software.
+        ValueError: If there are no references for the vehicle.
+    """
+
+    def __init__(
+        self, lake: Lake, tracker: Tracker, vehicle: str = DEFAULT_VEHICLE, version: str | None = None
+    ) -> None:
+        self.lake = lake
+        self.vehicle = vehicle
+        load_karma_rules().reference(vehicle)
+        self.model, self.version, self.mlflow_run_id = load_karma(tracker, version)
+        # Packed and sent to the workers once: a stream scores many batches with it.
+        self._files = lake.spark.sparkContext.broadcast(self.model.to_files())
+
+    def score(self, cars: Collection[Car] | None, run_id: str) -> DataFrame:
+        """Score cars and write what differs; cars whose features are gone go too.
+
+        Args:
+            cars: Sessions and vehicles; all there are if left out.
+            run_id: Job run that the rows will name.
+
+        Returns:
+            What the table now says of them.
+        """
+        inside = _inside(cars)
+        rows = self._rows(self.lake.read(FEATURES).where(inside("")), run_id)
+        replace_part(self.lake, rows, SCORES, inside)
+        self._keep_latest(None if cars is None else {vehicle for _, vehicle in cars})
+        return self.lake.read(SCORES).where(inside(""))
+
+    def _rows(self, features: DataFrame, run_id: str) -> DataFrame:
+        files = self._files
+        rules, vehicle, schema, name = load_karma_rules(), self.vehicle, _schema(), self.mlflow_run_id
+
+        def of_car(laps: pd.DataFrame) -> pd.DataFrame:
+            scored = score_laps(laps, _model_of(name, files), rules, vehicle)
+            return _as_columns(scored, schema)
+
+        scored = features.select(*columns_needed(rules)).groupBy(*_CAR).applyInPandas(of_car, schema)
+        return scored.withColumns(
+            {
+                "algorithm": F.lit(self.model.algorithm),
+                "model_version": F.lit(self.version),
+                "mlflow_run_id": F.lit(self.mlflow_run_id),
+                "scored_ts": F.current_timestamp(),
+                "run_id": F.lit(run_id),
+            }
+        )
+
+    def _keep_latest(self, vehicles: Collection[str] | None) -> None:
+        """The last scored lap of each vehicle, over all its sessions."""
+        if vehicles is not None and not vehicles:
+            return
+
+        def inside(prefix: str) -> str:
+            if vehicles is None:
+                return "true"
+            return f"{prefix}vehicle_id IN ({', '.join(map(sql_literal, sorted(vehicles)))})"
+
+        scored = self.lake.read(SCORES).where(inside("")).where("karma_score IS NOT NULL")
+        last = F.max_by(F.struct(*scored.columns), F.struct("lap_end_ts", "session_id", "lap_number"))
+        rows = scored.groupBy("vehicle_id", "component").agg(last.alias("r")).select("r.*")
+        replace_part(self.lake, rows, LATEST, inside)
+
+
+def score_karma(
+    lake: Lake,
+    tracker: Tracker,
+    vehicle: str = DEFAULT_VEHICLE,
+    session: str | None = None,
+    version: str | None = None,
+) -> Scored:
+    """Score every lap of the lake, or of a session, with the model in use."""
+    scorer = KarmaScorer(lake, tracker, vehicle, version)
+    with job_run(lake, "score_karma", (FEATURES,), (SCORES, LATEST)) as run:
+        cars = None if session is None else cars_of(lake.read(FEATURES).where(F.col("session_id") == session))
+        done = summarised(scorer, scorer.score(cars, run.run_id))
+        run.rows_in = run.rows_out = done.laps + sum(done.reasons.values())
+    return done
+
+
+def cars_of(rows: DataFrame) -> list[Car]:
+    """Sessions and vehicles that rows name, sorted."""
+    return sorted((row[0], row[1]) for row in rows.select(*_CAR).distinct().collect())
+
+
+def summarised(scorer: KarmaScorer, rows: DataFrame) -> Scored:
+    """What a scoring run wrote, counted."""
+    kinds = rows.where(F.col("component") == OVERALL).groupBy("channel_set", "not_scored_reason").count().collect()
+    sets = {row["channel_set"]: row["count"] for row in kinds if row["not_scored_reason"] is None}
+    reasons: dict[str, int] = {}
+    for row in kinds:
+        if row["not_scored_reason"] is not None:
+            kind = _kind_of(row["not_scored_reason"])
+            reasons[kind] = reasons.get(kind, 0) + row["count"]
+    return Scored(MODEL, scorer.version, len(cars_of(rows)), sum(sets.values()), reasons, sets)
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without its figures, so that laps can be counted by it."""
+    for mark, kind in (("telemetry covers", "too little telemetry"), (" km were driven", "not a whole lap"),
+                       ("has not ended", "not ended yet"), ("no value of", "an input missing")):  # fmt: skip
+        if mark in reason:
+            return kind
+    return reason
+
+
+def _inside(cars: Collection[Car] | None) -> Callable[[str], str]:
+    def condition(prefix: str) -> str:
+        if cars is None:
+            return "true"
+        return " OR ".join(f"({of_vehicle(*car, prefix)})" for car in sorted(cars)) or "false"
+
+    return condition
+
+
+_IN_THIS_PROCESS: Final[dict[str, KarmaModel]] = {}
+
+
+def _model_of(name: str, files: Broadcast[Files]) -> KarmaModel:
+    """The model, unpacked once in each of Spark's worker processes and not once a car."""
+    if name not in _IN_THIS_PROCESS:
+        _IN_THIS_PROCESS.clear()
+        _IN_THIS_PROCESS[name] = read_model(files.value.__getitem__)
+    return _IN_THIS_PROCESS[name]
+
+
+def _schema() -> StructType:
+    fields = struct_type(load_contract(SCORES)).fields
+    return StructType([field for field in fields if field.name not in _WRITTEN])
+
+
+def _as_columns(rows: list[dict[str, Any]], schema: StructType) -> pd.DataFrame:
+    """Rows as Spark takes them: a column a field, a structure as a dictionary."""
+    for row in rows:
+        if row.get("top_factors") is not None:
+            row["top_factors"] = [{"feature": name, "contribution": value} for name, value in row["top_factors"]]
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in schema.names})
+
+
+def model_in_use(tracker: Tracker) -> RegisteredFiles:
+    """The version that the alias names now.
+
+    Raises:
+        TrackingError: If there is none.
+    """
+    return tracker.files(MODEL, trained_by="karma")

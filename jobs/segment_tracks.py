@@ -1,0 +1,186 @@
+"""Job: cut the track of sessions into micro-sectors and their laps with it (G9 to G11), with the scaler (G8, G23)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from analysis.tracks.circuit import Circuit
+from conf.ghost import load_segmentation
+from medallion.gold import lap_registry, microsector_traces, microsectors
+from medallion.gold.microsector_traces import Cut, Scaling, update_traces
+from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, newest_version
+from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions
+from medallion.provenance import job_run
+from medallion.silver import telemetry_100hz
+from medallion.silver.laps import LAPS
+from medallion.silver.tracks import circuits_by_track, track_ids
+from ml.ghost.scaler import CHANNELS, dumped, fit_scaler, loaded, scaler_of
+from ml.tracking import KIND, Tracker
+
+EXPERIMENT: Final = "ghost-gan"
+SCALER: Final = "scaler.joblib"
+_KIND: Final = "scaler"
+_INPUTS: Final = (LAPS, telemetry_100hz.TABLE, microsectors.TABLE)
+_OUTPUTS: Final = (microsectors.TABLE, microsector_traces.TABLE, lap_registry.TABLE)
+
+
+@dataclass(frozen=True)
+class SegmentedSessions:
+    """Outcome of the job.
+
+    Attributes:
+        made: The segmentation that was used.
+        is_new: Whether it was cut in this run.
+        scaling: The scaler.
+        cuts: What became of each lap that is fit for a ghost.
+        fast: How many of them count as fast.
+        eligible: Laps that ghosts can be learned from.
+    """
+
+    circuit: Circuit
+    made: Segmented
+    is_new: bool
+    scaling: Scaling
+    cuts: tuple[Cut, ...]
+    fast: int
+    eligible: int
+
+    @property
+    def problems(self) -> list[tuple[str, int]]:
+        """Why laps were left out, the commonest first."""
+        return Counter(cut.problem for cut in self.cuts if cut.problem).most_common()
+
+
+def track_of_sessions(lake: Lake, sessions: Sequence[str]) -> Circuit:
+    """The one track that sessions were driven on.
+
+    Raises:
+        SegmentationError: If one does not say, they were driven on several, or the track is not known.
+    """
+    tracks = track_ids(lake, sessions)
+    if silent := sorted(set(sessions) - tracks.keys()):
+        raise SegmentationError(
+            f"nothing says on which track {', '.join(silent)} was driven: see `slipstream track list`, or say it with "
+            "`slipstream track assign`"
+        )
+    if len(found := sorted(set(tracks.values()))) > 1:
+        raise SegmentationError(f"the sessions were driven on {', '.join(found)}: give those of one track at a time")
+    circuit = circuits_by_track(lake, found).get(found[0])
+    if circuit is None:
+        raise SegmentationError(
+            f"track '{found[0]}' is not known: build it with `slipstream track build --name {found[0]} --session "
+            f"{sessions[0]}`"
+        )
+    return circuit
+
+
+def segment_sessions(
+    lake: Lake, tracker: Tracker, sessions: Sequence[str], *, again: bool = False
+) -> SegmentedSessions:
+    """Cut laps of sessions on one track into micro-sectors.
+
+    The track is cut once, by the sessions it is first asked for with, and the scaler is fitted once for the lake.
+
+    Args:
+        lake: Where the tables are.
+        tracker: Where the scaler is kept.
+        sessions: Sessions.
+        again: Cut the track anew, as its next version.
+
+    Raises:
+        SegmentationError: If the track is not known, or no lap is fit for a ghost.
+    """
+    with job_run(lake, "ghost_segment", _INPUTS, _OUTPUTS) as run:
+        circuit = track_of_sessions(lake, sessions)
+        before = None if again else latest(lake, circuit.track_id)
+        made = before or microsectors.make(lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1)
+        if before is None:
+            microsectors.write(lake, made, run.run_id)
+        laps = fit_laps(lake, sessions)
+        fast = fast_laps(laps)
+        scaling = _scaling(lake, tracker, sessions, fast)
+        cuts = update_traces(lake, made, circuit, sessions, scaling, fast, run.run_id)
+        eligible = lap_registry.register_humans(lake, sessions, circuit, cuts, run.run_id)
+        run.rows_in, run.rows_out = len(laps), eligible
+    done = {cut.lap for cut in cuts if cut.problem is None}
+    return SegmentedSessions(circuit, made, before is None, scaling, tuple(cuts), len(done & fast), eligible)
+
+
+def segment_all(
+    lake: Lake, tracker: Tracker, sessions: Sequence[str] | None, *, again: bool = False
+) -> tuple[list[SegmentedSessions], list[str]]:
+    """Cut sessions of one or several tracks, track by track.
+
+    Args:
+        lake: Where the tables are.
+        tracker: Where the scaler is kept.
+        sessions: Sessions; all that have a lap fit for a ghost and say their track if left out.
+        again: Cut the tracks anew.
+
+    Returns:
+        What was done, one a track, and the sessions.
+
+    Raises:
+        SegmentationError: If there is no such session, or none that fits.
+    """
+    asked = sorted(set(sessions)) if sessions else _sessions_with_laps(lake)
+    tracks = track_ids(lake, asked)
+    if not sessions:
+        asked = [session for session in asked if session in tracks]
+    if not asked:
+        raise SegmentationError(
+            "no session has a lap fit for a ghost on a track that is known: see `slipstream laps list`"
+        )
+    by_track: dict[str, list[str]] = {}
+    for session in asked:
+        by_track.setdefault(tracks.get(session, ""), []).append(session)
+    return [segment_sessions(lake, tracker, some, again=again) for _, some in sorted(by_track.items())], asked
+
+
+def _sessions_with_laps(lake: Lake) -> list[str]:
+    rows = lake.read(LAPS).where(F.array_contains("fit_for", microsectors.PURPOSE)).select("session_id").distinct()
+    return sorted(row.session_id for row in rows.collect())
+
+
+def fast_laps(laps: Sequence[tuple[LapKey, float]]) -> set[LapKey]:
+    """Laps whose time is within the share of ``conf/ghost.yaml`` of the best of their session."""
+    best: dict[str, float] = {}
+    for lap, time_s in laps:
+        best[lap.session_id] = min(time_s, best.get(lap.session_id, np.inf))
+    most = load_segmentation().fast_lap_ratio
+    return {lap for lap, time_s in laps if time_s <= most * best[lap.session_id]}
+
+
+def _scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> Scaling:
+    """The lake's scaler, fitted to the fast laps of the first sessions that were cut."""
+    run_id = tracker.newest_run(EXPERIMENT, _KIND)
+    if run_id is None:
+        run_id = _fit_scaler(lake, tracker, sessions, fast)
+    scaler = loaded(tracker.read(run_id, SCALER))
+    return Scaling(run_id, tuple(map(float, scaler.least)), tuple(map(float, scaler.span)))
+
+
+def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> str:
+    even = lake.read(telemetry_100hz.TABLE).where(of_sessions(sessions)).where("sample_idx % 10 = 0")
+    rows = even.select("session_id", "vehicle_id", "lap_number", *CHANNELS).na.drop().toPandas()
+    keys = zip(rows["session_id"], rows["vehicle_id"], rows["lap_number"], strict=True)
+    is_fast = np.array([LapKey(session, vehicle, int(number)) in fast for session, vehicle, number in keys], dtype=bool)
+    if not is_fast.any():
+        raise SegmentationError(
+            f"no fast lap of {', '.join(sessions)} has speed, throttle, brake and steering together: a ghost needs all"
+        )
+    fitted = fit_scaler(rows.loc[is_fast, list(CHANNELS)].to_numpy(np.float64))
+    with tracker.run(EXPERIMENT, "scaler", {KIND: _KIND}) as run:
+        run.params({"laps": len(fast), "samples": int(is_fast.sum()), "sessions": ", ".join(sessions)})
+        scaler = scaler_of(fitted)
+        run.metrics({f"least.{n}": v for n, v in zip(CHANNELS, scaler.least, strict=True)})
+        run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
+        run.file(dumped(fitted), SCALER)
+    return run.run_id

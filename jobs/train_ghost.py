@@ -1,0 +1,298 @@
+"""Job: from micro-sector traces to a registered ghost model (G20 to G23)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.segmentation.lap_segments import NORMALISED, STEPS
+from analysis.segmentation.stretches import stretches
+from analysis.segmentation.zones import TYPES, ZoneType
+from conf.ghost import load_segmentation
+from jobs.model_metrics import write_metrics
+from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentedSessions
+from medallion.gold import microsector_traces, microsectors
+from medallion.gold.microsectors import Segmented
+from medallion.io import Lake
+from medallion.keys import of_sessions
+from medallion.provenance import code_version, job_run
+from ml.ghost.dataset import DatasetError, GhostDataset, make_dataset
+from ml.ghost.scaler import loaded
+from ml.ghost.windows import Profile
+from ml.tracking import KIND, Run, Tracker
+
+if TYPE_CHECKING:
+    from ml.ghost.evaluation import GhostScores
+    from ml.ghost.model import GhostModel
+    from ml.ghost.training import TrainedZone, TrainingParams
+
+MODEL: Final = "ghost-gan"
+_FILES: Final = "model"
+_POLL_S: Final = 1.0
+_PROGRESS: Final = "progress.jsonl"  # as in ml.ghost.train_worker, which needs torch to be read
+
+OnProgress = Callable[[ZoneType, int, float], None]  # zone type, step, distance from held-out laps
+
+
+@dataclass(frozen=True)
+class TrainedGhost:
+    """Outcome of a training.
+
+    Attributes:
+        zones: Training of each zone type.
+        scores: Figures on laps that were kept aside.
+        laps: Laps, those kept aside among them.
+        promoted: Whether ``production`` now names this version.
+        verdict: Why, or why not.
+    """
+
+    run_id: str
+    page: str
+    version: str
+    zones: Mapping[ZoneType, TrainedZone]
+    scores: GhostScores
+    laps: int
+    promoted: bool
+    verdict: str
+    plots: tuple[Path, ...]
+
+
+def train_ghost(
+    lake: Lake,
+    tracker: Tracker,
+    segmented: Sequence[SegmentedSessions],
+    sessions: Sequence[str],
+    params: TrainingParams,
+    *,
+    processes: int = 1,
+    is_fresh: bool = False,
+    on_progress: OnProgress | None = None,
+) -> TrainedGhost:
+    """Train a ghost model on the fast laps of sessions and register it.
+
+    A training that was killed goes on where it was, as long as laps and settings are the same.
+
+    Args:
+        lake: Where the traces are.
+        tracker: Where runs and models go.
+        segmented: Outcome of the cutting of these sessions, one a track.
+        sessions: Sessions.
+        params: Settings of the training.
+        processes: Zone types trained at the same time.
+        is_fresh: Drop what a killed training left.
+        on_progress: Called after every evaluation.
+
+    Raises:
+        DatasetError: If there are too few laps, or a zone type is missing.
+        TrainingError: If training went astray; nothing is registered then.
+    """
+    from ml.ghost.evaluation import evaluate
+
+    settings = lake.settings
+    with job_run(lake, "train_ghost", (microsector_traces.TABLE, microsectors.TABLE), ("gold.model_metrics",)) as job:
+        data = _dataset(lake, tracker, segmented, sessions, params.seed)
+        exported = settings.home / "exports" / "ghost" / data.version
+        data.save(exported)
+        folder = settings.home / "training" / "ghost" / f"{data.version}-{_digest(params)}"
+        if is_fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        tags = {KIND: "ghost", "dataset_version": data.version, "code_version": code_version()}
+        with tracker.run(EXPERIMENT, f"ghost-{data.version[:8]}", tags) as run:
+            _log_inputs(run, lake, data, segmented, sessions, params)
+            zones = _distributed(lake, exported, folder, params, processes, on_progress)
+            model, files = _packed(tracker, segmented[0].scaling.scaler_id, folder, params)
+            scores = evaluate(model, data, params.seed)
+            run.metrics(scores.metrics())
+            plots = _log_zones(run, tracker, zones, model, data, settings.reports_dir / "ghost")
+            for name, content in files.items():
+                run.file(content, f"{_FILES}/{name}")
+            version = run.register(MODEL, _FILES)
+            promoted, verdict = _promote(tracker, model, data, version)
+            write_metrics(lake, "ghost", MODEL, run.run_id, scores.metrics(), job.run_id)
+        job.rows_in, job.rows_out = len(data.laps), len(data.train) + len(data.held_out)
+    return TrainedGhost(
+        run.run_id, tracker.page(run), version, zones, scores, len(data.laps), promoted, verdict, plots
+    )  # fmt: skip
+
+
+def load_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel, str]:
+    """The registered model in use, or a version of it, and the run that trained it.
+
+    Raises:
+        TrackingError: If there is none.
+        ModelFormatError: If it is of another version of this software.
+    """
+    from ml.ghost.model import unpacked
+
+    found = tracker.files(MODEL, version=version)
+    return unpacked(lambda name: found.read(f"{_FILES}/{name}"), found.uri), found.run_id
+
+
+def _dataset(
+    lake: Lake, tracker: Tracker, segmented: Sequence[SegmentedSessions], sessions: Sequence[str], seed: int
+) -> GhostDataset:
+    scalers = {one.scaling.scaler_id for one in segmented}
+    if len(scalers) > 1:
+        raise DatasetError("the sessions were normalised by different scalers: segment them anew in one go")
+    rows = lake.read(microsector_traces.TABLE).where(of_sessions(sessions)).where("is_fast_lap")
+    columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
+    frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()
+    least = load_segmentation().stitched_zone_m
+    made: dict[str, Segmented] = {one.made.track_id: one.made for one in segmented}
+    tracks = {key: (one.track, stretches(one.track.pieces, least)) for key, one in made.items()}
+    scaler = loaded(tracker.read(scalers.pop(), SCALER))
+    return make_dataset(profiles(frame), tracks, scaler, seed)
+
+
+def profiles(frame: pd.DataFrame) -> list[Profile]:
+    """Laps out of rows of ``gold.microsector_traces`` in the order of its key; where pieces meet, one point is kept."""
+    following = frame.groupby("lap_uid", sort=False)["microsector_id"].shift(-1)
+    kept = frame[(frame["step"] < STEPS - 1) | (following != frame["microsector_id"] + 1)]
+    return [
+        Profile(
+            str(uid), str(lap["track_id"].iloc[0]), lap["distance_m"].to_numpy(np.float64),
+            lap[list(NORMALISED)].to_numpy(np.float64),
+        )
+        for uid, lap in kept.groupby("lap_uid", sort=True)
+    ]  # fmt: skip
+
+
+def _distributed(
+    lake: Lake, data: Path, folder: Path, params: TrainingParams, processes: int, on_progress: OnProgress | None
+) -> dict[ZoneType, TrainedZone]:
+    """Train all zone types through Spark's distributor; on a cluster its executors must see the folders."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    from ml.ghost.train_worker import ERROR, train_share
+    from ml.ghost.training import TrainingError, has_gpu, read_trained
+
+    is_local = (lake.spark.sparkContext.master or "").startswith("local")
+    distributor = TorchDistributor(num_processes=min(processes, len(TYPES)), local_mode=is_local, use_gpu=has_gpu())
+    with _Watch(folder, on_progress):
+        try:
+            distributor.run(train_share, str(data), str(folder), asdict(params))
+        except RuntimeError as error:
+            said = [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"*/{ERROR}"))]
+            raise TrainingError("; ".join(said) or f"training ended: {error}") from error
+    return {kind: read_trained(folder / kind) for kind in TYPES}
+
+
+class _Watch:
+    """Tells of progress while the processes train."""
+
+    def __init__(self, folder: Path, on_progress: OnProgress | None) -> None:
+        self.folder, self.on_progress = folder, on_progress
+        self.seen = dict.fromkeys(TYPES, 0)
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> None:
+        if self.on_progress:
+            self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+        if self.on_progress:
+            self.thread.join()
+
+    def _look(self) -> None:
+        while not self.is_over.wait(_POLL_S):
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        for kind in TYPES:
+            path = self.folder / kind / _PROGRESS
+            if path.is_file() and self.on_progress:
+                lines = path.read_text(encoding="utf-8").splitlines()
+                if len(lines) > self.seen[kind]:
+                    newest = json.loads(lines[-1])
+                    self.seen[kind] = len(lines)
+                    self.on_progress(kind, newest["step"], newest["distance"])
+
+
+def _packed(
+    tracker: Tracker, scaler_id: str, folder: Path, params: TrainingParams
+) -> tuple[GhostModel, dict[str, bytes]]:
+    from ml.ghost.model import packed, unpacked
+    from ml.ghost.training import WEIGHTS
+
+    weights = {kind: (folder / kind / WEIGHTS).read_bytes() for kind in TYPES}
+    files = packed(weights, params.shape, tracker.read(scaler_id, SCALER), scaler_id)
+    return unpacked(files.__getitem__, "the new model"), files
+
+
+def _log_inputs(
+    run: Run,
+    lake: Lake,
+    data: GhostDataset,
+    segmented: Sequence[SegmentedSessions],
+    sessions: Sequence[str],
+    params: TrainingParams,
+) -> None:
+    run.params({k: v for k, v in asdict(params).items() if k != "shape"} | asdict(params.shape))
+    run.params({"sessions": ", ".join(sessions), "scaler_id": segmented[0].scaling.scaler_id})
+    run.params({f"segmentation.{one.made.track_id}": one.made.version for one in segmented})
+    run.params({f"input.{microsector_traces.TABLE}.version": lake.version(microsector_traces.TABLE)})
+    sizes = {"laps": len(data.laps), "train_windows": len(data.train), "held_out_windows": len(data.held_out)}
+    run.metrics(sizes)
+    run.table({"laps": data.laps, "held_out": data.held_out_laps}, "laps")
+
+
+def _log_zones(
+    run: Run,
+    tracker: Tracker,
+    zones: Mapping[ZoneType, TrainedZone],
+    model: GhostModel,
+    data: GhostDataset,
+    plots: Path,
+) -> tuple[Path, ...]:
+    """A nested run a zone type, with its losses and pictures."""
+    from ml.ghost.evaluation import drawn_like
+    from ml.ghost.plots import loss_figure, sample_figure
+
+    paths = [run.figure(loss_figure(zones), "ghost_losses", plots)]
+    for kind, zone in zones.items():
+        with tracker.run(EXPERIMENT, kind.lower(), {KIND: "ghost-zone", "zone_type": kind}, is_nested=True) as own:
+            own.params({"device": zone.device, "best_step": zone.best_step, "stopped_early": zone.stopped_early})
+            for name in ("reconstruction", "divergence", "generator_loss", "critic_loss", "distance"):
+                own.history(name, [(e.step, getattr(e, name)) for e in zone.history])
+            own.metrics({"seconds": zone.seconds, "gpu_seconds": 0.0 if zone.device == "cpu" else zone.seconds})
+            aside = data.held_out.of(kind)
+            picture = sample_figure(kind, aside, drawn_like(model, aside), model.scaler)
+            paths.append(own.figure(picture, f"ghost_samples_{kind.lower()}", plots))
+    return tuple(path for path in paths if path)
+
+
+def _promote(tracker: Tracker, model: GhostModel, data: GhostDataset, version: str) -> tuple[bool, str]:
+    """Move the alias if the new model is nearer to the laps kept aside than the one in use."""
+    from ml.ghost.evaluation import total_distance
+    from ml.ghost.model import ModelFormatError
+    from ml.tracking import TrackingError
+
+    try:
+        incumbent, _ = load_model(tracker)
+    except (TrackingError, ModelFormatError):
+        tracker.promote(MODEL, version)
+        return True, "the first model, or the one in use is of another version"
+    if incumbent.scaler_id != model.scaler_id:
+        tracker.promote(MODEL, version)
+        return True, f"{incumbent.name} was trained with another scaler"
+    ours, theirs = (total_distance(one, data.held_out) for one in (model, incumbent))
+    verdict = f"distance from laps kept aside {ours:.4f}, {incumbent.name} {theirs:.4f}"
+    if ours < theirs:
+        tracker.promote(MODEL, version)
+    return ours < theirs, verdict
+
+
+def _digest(params: TrainingParams) -> str:
+    return hashlib.sha256(json.dumps(asdict(params), sort_keys=True).encode()).hexdigest()[:8]

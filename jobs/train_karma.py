@@ -1,0 +1,220 @@
+"""Job: from lap features and labels of simulated wear to a registered model (K8 to K10).
+
+The only reader of ``bronze.truth_events``: what it reads there is the label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from pyspark.sql import functions as F
+
+from conf.contract import load_contract
+from conf.families import TRUTH
+from conf.karma import KarmaRules, load_karma_rules
+from jobs.model_metrics import write_metrics
+from medallion.io import Lake
+from medallion.provenance import code_version, job_run
+from medallion.schema import struct_type
+from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_dataset
+from ml.karma.evaluation import Evaluation, beats, best_of, components_table, evaluate, importances
+from ml.karma.fitting import FitParams, Fitted, fit
+from ml.karma.learners import Algorithm
+from ml.karma.model import KarmaModel, KarmaModelError, read_model
+from ml.karma.plots import calibration_figure, importance_figure, predicted_figure
+from ml.karma.score_laps import columns_needed
+from ml.tracking import KIND, Run, Tracker, TrackingError
+
+FEATURES: Final = "gold.lap_features"
+SESSIONS: Final = "silver.sessions"
+LABELS: Final = TRUTH.bronze
+MODEL: Final = "mechanical-karma"
+EXPERIMENT: Final = "mechanical-karma"
+_FILES: Final = "model"
+OnProgress = Callable[[str, int, int], None]  # what is being trained, done, of how many
+
+
+@dataclass(frozen=True)
+class TrainedKarma:
+    """Outcome of a training.
+
+    Attributes:
+        algorithm: The best on tracks left out of its training, which was registered.
+        evaluations: By set of inputs, on laps kept aside, of that one.
+        r2: By algorithm, mean R2 on tracks left out, over sets and components.
+        laps: By part of the data set.
+        promoted: Whether ``production`` now names this version.
+        verdict: Why, or why not.
+    """
+
+    run_id: str
+    page: str
+    version: str
+    algorithm: Algorithm
+    evaluations: Mapping[str, Evaluation]
+    r2: Mapping[str, float]
+    laps: Mapping[str, int]
+    dropped: Mapping[str, int]
+    promoted: bool
+    verdict: str
+    plots: tuple[Path, ...]
+
+
+def train_karma(
+    lake: Lake,
+    tracker: Tracker,
+    algorithms: Sequence[Algorithm],
+    params: FitParams | None = None,
+    on_progress: OnProgress | None = None,
+) -> TrainedKarma:
+    """Train each algorithm on each set of inputs, register the best, and use it if it beats the one in use.
+
+    Args:
+        lake: With ``gold.lap_features`` of simulated sessions and the labels of their wear.
+        tracker: Where runs and models go.
+        algorithms: What to try.
+        params: Settings; by default the library's, with the interval and sequence of ``conf/karma.yaml``.
+        on_progress: Called before each fit.
+
+    Raises:
+        KarmaDataError: If there are not the laps that training needs.
+    """
+    rules = load_karma_rules()
+    params = params or FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
+    with job_run(lake, "train_karma", (FEATURES, LABELS, SESSIONS), ("gold.model_metrics",)) as job:
+        data = read_dataset(lake, rules)
+        tags = {KIND: "karma", "dataset_version": data.version, "code_version": code_version()}
+        with tracker.run(EXPERIMENT, f"karma-{data.version[:8]}", tags) as run:
+            _log_inputs(run, lake, data, params)
+            models = _fit_all(run, tracker, data, rules, algorithms, params, on_progress)
+            best = best_of({name: [f.r2 for f in model.sets.values()] for name, model in models.items()})
+            model = models[best]
+            evaluations, plots = _judge(run, model, data, rules, lake.settings.reports_dir / "karma")
+            version = register(run, model)
+            promoted, verdict = _promote(run, tracker, model, data, version)
+            found = {k: v for name, one in evaluations.items() for k, v in one.metrics(name).items()}
+            run.metrics(found)
+            write_metrics(lake, "karma", MODEL, run.run_id, found, job.run_id)
+        laps = {split: len(data.part(split)[0]) for split in (TRAIN, TEST, PROMOTION)}
+        job.rows_in, job.rows_out = len(data.laps), laps[TRAIN]
+    r2 = {name: float(sum(f.r2.mean() for f in m.sets.values()) / len(m.sets)) for name, m in models.items()}
+    return TrainedKarma(
+        run.run_id, tracker.page(run), version, model.algorithm, evaluations, r2, laps, data.dropped, promoted, verdict,
+        plots,
+    )  # fmt: skip
+
+
+def read_dataset(lake: Lake, rules: KarmaRules) -> KarmaDataset:
+    """Laps with labels, split by track and car.
+
+    Raises:
+        KarmaDataError: If there are not the laps that training needs.
+    """
+    columns = tuple(dict.fromkeys((*columns_needed(rules), *rules.columns(rules.best_set))))
+    tracks = lake.read(SESSIONS).select("session_id", "track_id")
+    laps = lake.read(FEATURES).select(*columns).join(tracks, "session_id", "left").toPandas()
+    return build_dataset(laps, read_labels(lake), rules.columns(rules.best_set), rules.least_coverage)
+
+
+def read_labels(lake: Lake) -> pd.DataFrame:
+    """What each lap did to each component; a label that was sent again counts once."""
+    schema = struct_type(load_contract("event.truth.v1"))
+    events = lake.read(LABELS).select("kafka_offset", F.from_json(F.col("payload").cast("string"), schema).alias("m"))
+    labels = events.select("m.*").dropDuplicates([*KEY, "component"])
+    return labels.select(*KEY, "component", "damage_per_km", "part_factor", "is_complete").toPandas()
+
+
+def register(run: Run, model: KarmaModel) -> str:
+    """Log a model's files with a run and register them; returns the version."""
+    for path, content in model.to_files().items():
+        run.file(content, f"{_FILES}/{path}")
+    run.params({"algorithm": model.algorithm})
+    return run.register(MODEL, _FILES)
+
+
+def load_karma(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel, str, str]:
+    """The model in use, or a version of it; with that version and the run that trained it.
+
+    Raises:
+        TrackingError: If there is none.
+        KarmaModelError: If it is of another version of this software.
+    """
+    found = tracker.files(MODEL, version=version, trained_by="karma")
+    return read_model(lambda path: found.read(f"{_FILES}/{path}")), found.version, found.run_id
+
+
+def _log_inputs(run: Run, lake: Lake, data: KarmaDataset, params: FitParams) -> None:
+    run.params({k: v for k, v in asdict(params).items() if k != "learner"} | asdict(params.learner))
+    run.params({f"input.{name}.version": lake.version(name) for name in (FEATURES, LABELS)})
+    parts = data.laps.groupby("split")
+    run.metrics({f"{split}.laps": float(len(laps)) for split, laps in parts})
+    run.table({split: sorted(laps["track_id"].unique()) for split, laps in parts}, "tracks")
+    run.table(data.dropped, "left_out")
+
+
+def _fit_all(
+    run: Run,
+    tracker: Tracker,
+    data: KarmaDataset,
+    rules: KarmaRules,
+    algorithms: Sequence[Algorithm],
+    params: FitParams,
+    on_progress: OnProgress | None,
+) -> dict[str, KarmaModel]:
+    """A nested run an algorithm."""
+    laps, damage = data.part(TRAIN)
+    models: dict[str, KarmaModel] = {}
+    total = len(algorithms) * len(rules.sets)
+    for algorithm in algorithms:
+        tags = {KIND: "karma-algorithm", "algorithm": algorithm}
+        with tracker.run(EXPERIMENT, algorithm, tags, is_nested=True) as own:
+            sets: dict[str, Fitted] = {}
+            for name in rules.sets:
+                if on_progress:
+                    on_progress(f"{algorithm} on {name}", len(models) * len(rules.sets) + len(sets), total)
+                sets[name] = fit(laps, damage, rules.columns(name), algorithm, params)
+                own.metrics(evaluate(sets[name], data, rules, params.sequence_laps).metrics(name))
+            models[algorithm] = KarmaModel(algorithm, sets, params.sequence_laps, params.learner)
+            own.metrics({"r2_left_out": float(sum(f.r2.mean() for f in sets.values()) / len(sets))})
+    if on_progress:
+        on_progress("done", total, total)
+    run.metrics({"algorithms": float(len(models))})
+    return models
+
+
+def _judge(
+    run: Run, model: KarmaModel, data: KarmaDataset, rules: KarmaRules, folder: Path
+) -> tuple[dict[str, Evaluation], tuple[Path, ...]]:
+    evaluations, paths = {}, []
+    aside, _ = data.part(TEST)
+    for name, fitted in model.sets.items():
+        found = evaluations[name] = evaluate(fitted, data, rules, model.sequence_laps)
+        about = f"{model.algorithm} on {name}: {found.cars} cars on tracks never seen"
+        table = importances(fitted, aside, rules, model.sequence_laps)
+        run.table(components_table(found), f"{name}_components")
+        run.table(table.round(4).to_dict(), f"{name}_importance")
+        drawn = {
+            "predicted": predicted_figure(found, about), "calibration": calibration_figure(found, about),
+            "importance": importance_figure(table, about),
+        }  # fmt: skip
+        paths += [run.figure(figure, f"karma_{what}_{name}", folder) for what, figure in drawn.items()]
+    return evaluations, tuple(path for path in paths if path)
+
+
+def _promote(run: Run, tracker: Tracker, model: KarmaModel, data: KarmaDataset, version: str) -> tuple[bool, str]:
+    """Move the alias if the new model explains more of the frozen laps than the one in use."""
+    try:
+        incumbent, theirs, _ = load_karma(tracker)
+    except (TrackingError, KarmaModelError) as error:
+        tracker.promote(MODEL, version)
+        first = isinstance(error, TrackingError)
+        return True, "the first model" if first else "the one in use is of another version of this software"
+    comparison = beats(model, incumbent, *data.part(PROMOTION))
+    run.metrics({"promotion.difference": comparison.difference, "promotion.low": comparison.low})
+    if comparison.is_better:
+        tracker.promote(MODEL, version)
+    return comparison.is_better, f"against version {theirs}, {comparison.reason}"

@@ -1,0 +1,263 @@
+"""Job: from gold windows to a registered driving-style model (V14-V19)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import functions as F
+
+from jobs.model_metrics import write_metrics
+from medallion.io import Lake
+from medallion.provenance import JobRun, code_version, job_run
+from ml.style.dataset import KEY, StyleDataset, build_dataset
+from ml.style.evaluation import Comparison, Evaluation, beats, evaluate, importances, majority_class
+from ml.style.features import CHASSIS_FEATURES, STYLE_FEATURES
+from ml.style.model import FittedStyle, ForestParams, OnnxStyleModel, train
+from ml.style.plots import confusion_figure, importance_figure
+from ml.style.split import PROMOTION, TEST, TRAIN, assert_no_leak
+from ml.tracking import Run, Tracker
+
+WINDOWS: Final = "gold.telemetry_windows"
+DATASET: Final = "gold.style_dataset"
+MODEL: Final = "driving-style"
+EXPERIMENT: Final = "driving-style"
+FEATURE_SETS: Final = {"all": STYLE_FEATURES, "chassis": CHASSIS_FEATURES}
+
+
+def model_name(feature_set: str) -> str:
+    """Registered model of a feature set."""
+    return MODEL if feature_set == "all" else f"{MODEL}-{feature_set}"
+
+
+class DatasetError(ValueError):
+    """The lake does not hold what training needs."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Outcome of a training run.
+
+    Attributes:
+        comparison: Candidate against the model in use on the promotion set; ``None`` for the first model.
+        promoted: Whether ``production`` now names this version.
+        verdict: Why, or why not.
+    """
+
+    run_id: str
+    page: str
+    model: str
+    version: str
+    evaluation: Evaluation
+    comparison: Comparison | None
+    promoted: bool
+    verdict: str
+    plots: tuple[Path, ...]
+    n_train: int
+
+
+class MLDatasetProcessor:
+    """Labelled, complete windows with their split, from ``gold.telemetry_windows`` into ``gold.style_dataset``.
+
+    Args:
+        lake: Where the tables are.
+        run_id: Job run that the rows will name.
+        features: Feature columns to learn from.
+    """
+
+    def __init__(self, lake: Lake, run_id: str, features: tuple[str, ...] = STYLE_FEATURES) -> None:
+        self.lake = lake
+        self.run_id = run_id
+        self.features = features
+
+    def process(self) -> StyleDataset:
+        """Build the data set and write it.
+
+        Raises:
+            DatasetError: If there are no labelled windows.
+        """
+        windows = self.lake.read(WINDOWS).where("style_label is not null")
+        frame = windows.select(*KEY, "is_complete", "style_label", *self.features).toPandas()
+        if frame.empty:
+            raise DatasetError(
+                "gold.telemetry_windows has no labelled windows: simulate some (`slipstream produce simulate`), then "
+                "`slipstream run`"
+            )
+        dataset = build_dataset(frame, self.features)
+        self._write(dataset)
+        return dataset
+
+    def _write(self, dataset: StyleDataset) -> None:
+        rows = self.lake.spark.createDataFrame(dataset.frame)
+        pairs = [x for name in dataset.features for x in (F.lit(name), F.col(name))]
+        table = rows.select(
+            *KEY, F.create_map(*pairs).alias("features"), "label", "split", "split_group",
+            F.lit(dataset.version).alias("dataset_version"), F.lit(self.run_id).alias("run_id"),
+        )  # fmt: skip
+        self.lake.upsert(table, DATASET, delete_where="true")
+
+
+class MLSplitProcessor:
+    """The splits as Parquet files, one each (V15)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def process(self, dataset: StyleDataset) -> Path:
+        """Write ``train.parquet``, ``test.parquet`` and ``promotion.parquet``; returns their folder."""
+        assert_no_leak(dataset.frame)
+        target = self.folder / dataset.version
+        target.mkdir(parents=True, exist_ok=True)
+        for split in (TRAIN, TEST, PROMOTION):
+            dataset.frame[dataset.frame["split"] == split].to_parquet(target / f"{split}.parquet", index=False)
+        return target
+
+
+class MLTrainingProcessor:
+    """Trains on exported splits and tracks the run (V15-V17).
+
+    Args:
+        folder: Folder with the splits' Parquet files.
+        tracker: Where runs and models go.
+        features: Feature columns in order.
+        model_name: Registered model.
+    """
+
+    def __init__(self, folder: Path, tracker: Tracker, features: tuple[str, ...], model_name: str = MODEL) -> None:
+        self.folder = folder
+        self.tracker = tracker
+        self.features = features
+        self.model_name = model_name
+
+    def read(self) -> dict[str, pd.DataFrame]:
+        """Load the splits.
+
+        Raises:
+            DatasetError: If a file is missing, or training or test lack a class.
+        """
+        splits = {}
+        for name in (TRAIN, TEST, PROMOTION):
+            path = self.folder / f"{name}.parquet"
+            if not path.is_file():
+                raise DatasetError(f"{path} is missing: export the splits first (`slipstream train style` does)")
+            splits[name] = pd.read_parquet(path)
+        for name in (TRAIN, TEST):
+            classes = sorted(splits[name]["label"].unique())
+            if len(classes) < 2:
+                raise DatasetError(
+                    f"the {name} split holds {classes or 'no windows'}: simulate more cars of each profile, so that "
+                    "vehicles of both classes fall into it"
+                )
+        return splits
+
+    def process(self, inputs: dict[str, int], params: ForestParams, plots: Path, threshold: float = 0.5) -> Trained:
+        """Train, evaluate, log, register, and promote if better.
+
+        Args:
+            inputs: Delta versions of the tables that the splits came from.
+            params: Settings of the forest.
+            plots: Folder for copies of the figures.
+            threshold: Probability above which driving is called aggressive.
+        """
+        splits = self.read()
+        fitted = train(splits[TRAIN][list(self.features)], splits[TRAIN]["label"], params)
+        tags = {"dataset_version": self.folder.name, "code_version": code_version()}
+        with self.tracker.run(EXPERIMENT, f"forest-{len(self.features)}-features", tags) as run:
+            run.params(params.to_dict() | {"n_features": len(self.features), "threshold": threshold})
+            run.params({f"input.{name}.version": version for name, version in inputs.items()})
+            evaluation, figures = self._evaluate(run, fitted, splits, plots, threshold)
+            example = splits[TEST][list(self.features)].head(5)
+            version = run.model(
+                fitted.estimator,
+                fitted.to_onnx(),
+                example,
+                fitted.estimator.predict(example.to_numpy(np.float32)),
+                self.model_name,
+            )
+            comparison, promoted, verdict = self._promote(
+                run, fitted, splits[PROMOTION], version, evaluation, threshold
+            )
+            return Trained(
+                run.run_id, self.tracker.page(run), self.model_name, version, evaluation, comparison, promoted, verdict,
+                figures, len(splits[TRAIN]),
+            )  # fmt: skip
+
+    def _evaluate(
+        self, run: Run, fitted: FittedStyle, splits: dict[str, pd.DataFrame], plots: Path, threshold: float
+    ) -> tuple[Evaluation, tuple[Path, ...]]:
+        test = splits[TEST]
+        evaluation = evaluate(
+            test["label"], fitted.predict_proba(test), test["split_group"],
+            majority=majority_class(splits[TRAIN]["label"]), threshold=threshold,
+        )  # fmt: skip
+        run.metrics({f"test.{k}": v for k, v in evaluation.metrics().items()})
+        run.metrics({"train.n_windows": len(splits[TRAIN]), "promotion.n_windows": len(splits[PROMOTION])})
+        importance = importances(fitted, test[list(self.features)], test["label"])
+        run.table(importance.to_dict(orient="records"), "feature_importance")
+        title = f"Held-out windows of {evaluation.n_vehicles} vehicles"
+        drawn = {
+            "style_confusion": confusion_figure(evaluation.confusion, title),
+            "style_importance": importance_figure(importance),
+        }
+        paths = [run.figure(figure, name, plots) for name, figure in drawn.items()]
+        return evaluation, tuple(p for p in paths if p)
+
+    def _promote(
+        self,
+        run: Run,
+        fitted: FittedStyle,
+        frozen: pd.DataFrame,
+        version: str,
+        evaluation: Evaluation,
+        threshold: float,
+    ) -> tuple[Comparison | None, bool, str]:
+        incumbent = self.tracker.incumbent(self.model_name)
+        if incumbent is None:
+            better = evaluation.balanced_accuracy.value > 0.5
+            verdict = "first model" if better else "no better than always answering the majority class"
+            if better:
+                self.tracker.promote(self.model_name, version)
+            return None, better, verdict
+        model = OnnxStyleModel(incumbent.onnx)
+        absent = set(model.features) - set(frozen.columns)
+        if frozen.empty or absent:
+            return (
+                None,
+                False,
+                "the promotion set is empty" if frozen.empty else f"the incumbent needs {sorted(absent)}",
+            )
+        comparison = beats(
+            fitted.predict_proba(frozen), model.predict_batch(frozen), frozen["label"], frozen["split_group"],
+            threshold=threshold,
+        )  # fmt: skip
+        run.metrics({"promotion.difference": comparison.difference.value, "promotion.low": comparison.difference.low})
+        if comparison.is_better:
+            self.tracker.promote(self.model_name, version)
+        return comparison, comparison.is_better, f"against version {incumbent.version}: {comparison.reason}"
+
+
+def train_style(lake: Lake, tracker: Tracker, feature_set: str = "all", params: ForestParams | None = None) -> Trained:
+    """Data set, splits, training, registry: the whole job (V32)."""
+    features = FEATURE_SETS[feature_set]
+    name = model_name(feature_set)
+    settings = lake.settings
+    with job_run(lake, "train_style", (WINDOWS,), (DATASET,)) as run:
+        inputs = {WINDOWS: lake.version(WINDOWS) or 0}
+        dataset = MLDatasetProcessor(lake, run.run_id, features).process()
+        inputs[DATASET] = lake.version(DATASET) or 0
+        folder = MLSplitProcessor(settings.home / "exports" / "style").process(dataset)
+        trainer = MLTrainingProcessor(folder, tracker, features, name)
+        trained = trainer.process(
+            inputs, params or ForestParams(), settings.reports_dir / "style", settings.style_threshold
+        )
+        run.rows_in, run.rows_out = len(dataset.frame), trained.n_train
+        _record(lake, trained, run)
+    return trained
+
+
+def _record(lake: Lake, trained: Trained, run: JobRun) -> None:
+    values = {f"test.{k}": v for k, v in trained.evaluation.metrics().items()}
+    write_metrics(lake, "style", trained.model, trained.run_id, values, run.run_id)

@@ -1,0 +1,128 @@
+"""What changed rows mean for the tables over laps: which laps, drivers and sessions are to be computed again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from medallion.batching import in_portions
+from medallion.gold.lap_features import REACH_US, retimed
+from medallion.gold.timed_laps import TimedLap, Vehicle, driven, laps_near, timed_laps
+from medallion.io import Lake
+from medallion.keys import LapKey, of_sessions, sessions_of, vehicles_of
+from medallion.silver.environment import NEAR_US
+from medallion.silver.environment import TABLE as WEATHER
+from medallion.silver.laps import LAPS
+from medallion.silver.telemetry import TABLE as TELEMETRY
+
+ENTRIES = "silver.entries"
+RESULTS = "silver.results"
+STYLES = "gold.style_predictions"
+KARMA = "gold.karma_scores"
+SOURCES: Final = (LAPS, TELEMETRY, WEATHER, RESULTS, ENTRIES, STYLES, KARMA)
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What is to be computed again, each sorted.
+
+    Attributes:
+        features: Laps whose features are.
+        analyses: Laps whose anomaly scores and 100 Hz traces are.
+        vehicles: Sessions and vehicles that are summed up again, those of ``analyses`` among them.
+        sessions: Sessions that are, those of all others among them.
+    """
+
+    features: Sequence[LapKey]
+    analyses: Sequence[LapKey]
+    vehicles: Sequence[Vehicle]
+    sessions: Sequence[str]
+
+    def portions(self, most_laps: int) -> Iterator[Touched]:
+        """The same in parts by session: of no more laps than ``most_laps``, or of one session."""
+        laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
+        named = {*laps, *self.sessions, *(session for session, _ in self.vehicles)}
+        for sessions in in_portions({session: laps[session] for session in named}, most_laps):
+            yield self._within(sessions)
+
+    def _within(self, sessions: Collection[str]) -> Touched:
+        return Touched(
+            [lap for lap in self.features if lap.session_id in sessions],
+            [lap for lap in self.analyses if lap.session_id in sessions],
+            [vehicle for vehicle in self.vehicles if vehicle[0] in sessions],
+            [session for session in self.sessions if session in sessions],
+        )
+
+
+def by_laps(laps: Sequence[LapKey]) -> Touched:
+    """What changed rows of ``silver.laps`` touch."""
+    return Touched(laps, laps, vehicles_of(laps), sessions_of(laps))
+
+
+def narrowed(source: str, rows: DataFrame) -> DataFrame:
+    """Changed rows of one of ``SOURCES`` as :func:`touched` takes them, so that all of them make one stream."""
+    at = F.unix_micros("event_ts") if source in (TELEMETRY, WEATHER) else F.lit(None).cast("bigint")
+    vehicle = F.lit(None).cast("string") if source == WEATHER else F.col("vehicle_id")
+    lap = F.col("lap_number") if source in (LAPS, TELEMETRY) else F.lit(None).cast("int")
+    return rows.select(
+        F.lit(source).alias("source"), "session_id", vehicle.alias("vehicle_id"), lap.alias("lap_number"),
+        at.alias("at_us"),
+    )  # fmt: skip
+
+
+def touched(lake: Lake, changes: DataFrame) -> Touched:
+    """What changed rows of any of ``SOURCES`` touch.
+
+    A lap takes its weather from measurements up to five minutes away. Samples touch a lap's analyses once the lap is
+    over: those of a lap that is being driven come with its row in ``silver.laps``, not with every batch.
+
+    Args:
+        lake: Where the tables are.
+        changes: Rows of :func:`narrowed`: added, removed, or before or after an update.
+    """
+    groups = changes.groupBy("source", "session_id", "vehicle_id", "lap_number").agg(
+        F.min("at_us").alias("first_us"), F.max("at_us").alias("last_us")
+    )
+    rows = groups.where("session_id IS NOT NULL").collect()
+    sessions = sorted({r.session_id for r in rows})
+    timed = timed_laps(lake, of_sessions(sessions))
+    of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == LAPS}
+    late = laps_of_samples((r for r in rows if r.source == TELEMETRY), timed) & driven(timed)
+    aired = _laps_in_weather((r for r in rows if r.source == WEATHER), timed)
+    of_vehicles = (RESULTS, ENTRIES, STYLES, KARMA)
+    others = {(r.session_id, r.vehicle_id) for r in rows if r.source in of_vehicles and r.vehicle_id}
+    analyses = sorted(of_laps | late)
+    vehicles = sorted(others | set(vehicles_of(analyses)))
+    named = {r.session_id for r in rows if r.source == WEATHER} | {session for session, _ in vehicles}
+    features = retimed(lake, sorted(of_laps), timed) | aired
+    return Touched(sorted(features), analyses, vehicles, sorted(named))
+
+
+def laps_of_samples(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+    """Laps whose features changed samples may alter: by the number they carry, and by their time.
+
+    Args:
+        rows: ``session_id, vehicle_id, lap_number, first_us, last_us`` of groups of samples.
+        timed: Laps by session and vehicle.
+    """
+    found: set[LapKey] = set()
+    for r in rows:
+        if r.lap_number is not None:
+            found.add(LapKey(r.session_id, r.vehicle_id, r.lap_number))
+        found.update(laps_near(timed.get((r.session_id, r.vehicle_id), ()), r.first_us, r.last_us, REACH_US))
+    return found
+
+
+def _laps_in_weather(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+    return {
+        key
+        for r in rows
+        for (session, _), laps in timed.items()
+        if session == r.session_id
+        for key in laps_near(laps, r.first_us, r.last_us, NEAR_US)
+    }

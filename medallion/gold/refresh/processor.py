@@ -1,0 +1,114 @@
+"""Silver to gold: find what changed, compute it whole again with the batch's own functions, write the difference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from medallion.batching import in_portions
+from medallion.gold import dptad, drivers, lap_features, telemetry_buckets, telemetry_windows
+from medallion.gold.refresh.affected import Touched, by_laps, laps_of_samples
+from medallion.gold.refresh.changed_samples import Change, find_changes, samples_of_windows, windows_of
+from medallion.gold.timed_laps import Vehicle, timed_laps
+from medallion.io import Lake, replace_part
+from medallion.keys import lap_keys, of_laps, of_sessions
+from medallion.silver import telemetry, telemetry_100hz
+
+TABLES: Final = (telemetry_windows.TABLE, telemetry_buckets.TABLE, lap_features.TABLE)
+LAP_TABLES: Final = (telemetry_100hz.TABLE, *dptad.TABLES, *drivers.TABLES)
+MOST_LAPS: Final = 500
+"""Worked on at a time, as far as whole sessions allow."""
+
+
+class GoldProcessor:
+    """Keeps the gold tables in step with silver.
+
+    Args:
+        lake: Where the tables are.
+        run_id: Job run that the rows will name.
+
+    Attributes:
+        vehicles: Sessions and vehicles that were brought up to date so far.
+    """
+
+    def __init__(self, lake: Lake, run_id: str) -> None:
+        self.lake = lake
+        self.run_id = run_id
+        self.vehicles: set[Vehicle] = set()
+
+    def aggregate_telemetry(self, changed_rows: DataFrame) -> int:
+        """Recompute the windows, buckets and features of laps that changed rows touch (V11).
+
+        Args:
+            changed_rows: Rows of ``silver.telemetry`` that were added, or were before or after an update.
+
+        Returns:
+            Number of vehicles that were touched.
+        """
+        changes = find_changes(changed_rows)
+        laps = Counter[str]()
+        for change in changes:
+            laps[change.session_id] += len(change.samples)
+        for sessions in in_portions(laps, MOST_LAPS):
+            portion = [change for change in changes if change.session_id in sessions]
+            self._windows(portion)
+            self._buckets(portion)
+            self._features(portion)
+        self.vehicles.update((c.session_id, c.vehicle_id) for c in changes)
+        return len(changes)
+
+    def aggregate_laps(self, changed_rows: DataFrame) -> int:
+        """Recompute what changed laps touch: the laps, their drivers' sessions, and the sessions as a whole.
+
+        Args:
+            changed_rows: Rows of ``silver.laps`` that were added or removed, or were before or after an update.
+
+        Returns:
+            Number of laps.
+        """
+        laps = lap_keys(changed_rows)
+        self.follow(by_laps(laps))
+        return len(laps)
+
+    def follow(self, touched: Touched) -> None:
+        """Recompute what is touched; laps come first, because the summaries read what the analyses found."""
+        for portion in touched.portions(MOST_LAPS):
+            self._follow(portion)
+
+    def _follow(self, touched: Touched) -> None:
+        lap_features.update_lap_features(self.lake, touched.features, self.run_id)
+        telemetry_100hz.update_100hz(self.lake, touched.analyses, self.run_id)
+        vehicles = set(touched.vehicles)
+        if dptad.update_dptad(self.lake, touched.analyses, self.run_id):
+            vehicles |= drivers.rescored(self.lake)
+        changed: dict[str, set[str]] = {session: set() for session in touched.sessions}
+        for session, vehicle in vehicles:
+            changed.setdefault(session, set()).add(vehicle)
+        drivers.update_drivers(self.lake, changed, self.run_id)
+        self.vehicles |= vehicles
+
+    def _windows(self, changes: Sequence[Change]) -> None:
+        silver = self._silver(changes)
+        rows = telemetry_windows.windows(silver.where(samples_of_windows(silver, changes)), self.run_id)
+        inside = partial(windows_of, changes)
+        replace_part(self.lake, rows.where(inside()), telemetry_windows.TABLE, inside)
+
+    def _buckets(self, changes: Sequence[Change]) -> None:
+        laps = [lap for change in changes for lap in change.laps]
+        if laps:
+            rows = telemetry_buckets.buckets(self._silver(changes).where(of_laps(laps)), self.run_id)
+            replace_part(self.lake, rows, telemetry_buckets.TABLE, partial(of_laps, laps))
+
+    def _features(self, changes: Sequence[Change]) -> None:
+        timed = timed_laps(self.lake, of_sessions({c.session_id for c in changes}))
+        laps = laps_of_samples((s for c in changes for s in c.samples), timed)
+        lap_features.update_lap_features(self.lake, sorted(laps), self.run_id)
+
+    def _silver(self, changes: Sequence[Change]) -> DataFrame:
+        sessions = sorted({c.session_id for c in changes})
+        return self.lake.read(telemetry.TABLE).where(F.col("session_id").isin(*sessions))

@@ -1,0 +1,281 @@
+"""Events to silver: timing, results, weather. One message is one event is one unit, and every one is accounted for.
+
+What an event becomes follows from its contract and its table's: columns of the same name are taken over, ``time_us``
+becomes ``event_ts`` and ``meta_time_us`` ``arrival_ts``, ``kind`` is the name of the event. The first event of a key
+keeps it; a later one with the same content is a repeat, one with another a conflict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from conf.contract import Contract, load_contract
+from conf.families import Family
+from medallion.io import Lake, Txn
+from medallion.quality.rules import broken_rules
+from medallion.silver.decode import ORIGIN, UNDECODABLE, excerpt, parse, strangers
+from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation
+from medallion.silver.recovery import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
+
+_RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
+_LINEAGE = ("bronze_topic", "bronze_partition", "bronze_offset", "source", "batch_id", "run_id")
+_PLACE = ("topic", "kafka_partition", "kafka_offset")
+
+
+def ce_type(event: str) -> str:
+    """CloudEvents type of an event, e.g. ``slipstream.lap_end.v1`` of ``lap_end.v1``."""
+    return load_contract(f"event.{event}").properties["ce_type"]
+
+
+def table_of(family: Family, event: str) -> Contract:
+    """The silver table that an event goes to: the one that has the most of its fields."""
+    fields = set(load_contract(f"event.{event}").column_names)
+    tables = [load_contract(name) for name in family.tables]
+    return max(tables, key=lambda table: len(fields & {_RENAMED.get(c, c) for c in table.column_names}))
+
+
+class EventProcessor:
+    """Promotes the messages of one family.
+
+    Args:
+        lake: Where the tables are.
+        family: Whose messages.
+        run_id: Job run that the rows will name.
+    """
+
+    def __init__(self, lake: Lake, family: Family, run_id: str) -> None:
+        self.lake = lake
+        self.family = family
+        self.run_id = run_id
+        self._generations = Generations(lake, family)
+
+    def process(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
+        """Validate and promote one batch.
+
+        Delivery order, each step written at most once under (query, batch): quarantine, conflicts, reconciliation, the
+        tables of the family. The last table's transaction says that the batch is done; a batch that was killed before
+        is computed again from the same messages, and the steps it had done are skipped.
+
+        Args:
+            bronze: Rows of the family's bronze table.
+            batch_id: Micro-batch.
+            query: Name of the query and generation of its checkpoint.
+
+        Returns:
+            The balance, or ``None`` where the batch had been completed before.
+
+        Raises:
+            BalanceError: If a unit is not accounted for.
+        """
+        if self._generations.is_done(query, batch_id):
+            return None
+        self._generations.take_over(query, self._promote)
+        return self._promote(bronze, batch_id, query)
+
+    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
+        messages = self._generations.not_yet_accounted(bronze, query).persist(StorageLevel.MEMORY_AND_DISK)
+        held = [messages]
+        try:
+            offsets = batch_offsets(messages)
+            refused, judged = self._judge(messages, offsets, held)
+            counts = _counts([refused, *judged.values()])
+            balance = _balance(sum(o.n for o in offsets), counts)
+            if not balance.closes:
+                raise BalanceError(f"batch {batch_id} of {query} does not add up: {balance}")
+            self._write(_Writer(self.lake, query, batch_id, self.run_id), balance, offsets, refused, judged)
+            return balance
+        finally:
+            for df in held:
+                df.unpersist()
+
+    def _judge(
+        self, messages: DataFrame, offsets: list[Row], held: list[DataFrame]
+    ) -> tuple[DataFrame, dict[str, DataFrame]]:
+        """Refused units, and per table its events with ``_became``; what is computed is kept and added to ``held``."""
+        here = {o.event_type for o in offsets}
+        known = {ce_type(event): event for event in self.family.events}
+        refused = [_unknown(messages, list(known))]
+        good: dict[str, DataFrame] = {}
+        for event in (known[t] for t in sorted(here & known.keys() - {None})):
+            table = table_of(self.family, event)
+            units = _units(messages.where(F.col("event_type") == ce_type(event)), event, table).persist()
+            held.append(units)
+            refused.append(_refused(units))
+            rows = units.where("reasons IS NULL").drop("reasons", "payload_excerpt")
+            good[table.name] = good[table.name].unionByName(rows) if table.name in good else rows
+        judged = {}
+        for name, events in good.items():
+            judged[name] = _judged(events, self._existing(name, events), load_contract(name)).persist()
+            held.append(judged[name])
+        refusals = reduce(DataFrame.unionByName, refused).persist()
+        held.append(refusals)
+        return refusals, judged
+
+    def _existing(self, name: str, events: DataFrame) -> DataFrame:
+        sessions = [r.session_id for r in events.select("session_id").distinct().collect()]
+        return self.lake.read(name).where(F.col("session_id").isin(sessions))
+
+    def _write(
+        self,
+        writer: _Writer,
+        balance: BatchBalance,
+        offsets: list[Row],
+        refused: DataFrame,
+        judged: dict[str, DataFrame],
+    ) -> None:
+        if balance.quarantined:
+            writer.append(refused.drop("_became").withColumn("quarantined_ts", F.current_timestamp()), QUARANTINE)
+        if balance.conflicts:
+            rows = [_conflict_rows(df, load_contract(name)) for name, df in judged.items()]
+            listed = reduce(DataFrame.unionByName, rows).withColumn("noted_ts", F.current_timestamp())
+            writer.append(listed, CONFLICTS)
+        account = reconciliation(self.lake, balance, offsets, writer.query, writer.batch_id, self.run_id)
+        self.lake.append(account, RECONCILIATION, writer.txn("balance"))
+        for name in self.family.tables:
+            new = judged[name].where("_became = 'written'") if name in judged else self.lake.read(name).limit(0)
+            writer.append(_to_table(new, load_contract(name)) if name in judged else new, name, step="rows")
+
+
+class _Writer:
+    """Appends under one batch's identity."""
+
+    def __init__(self, lake: Lake, query: str, batch_id: int, run_id: str) -> None:
+        self.lake, self.query, self.batch_id, self.run_id = lake, query, batch_id, run_id
+
+    def txn(self, step: str) -> Txn:
+        return Txn(f"{self.query}:{step}", self.batch_id)
+
+    def append(self, rows: DataFrame, name: str, step: str | None = None) -> None:
+        stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
+        self.lake.append(rows.withColumns(stamp), name, self.txn(step or name.partition(".")[2]))
+
+
+# ---- pure pieces
+
+
+def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
+    """Messages of one event as columns of its table, with origin, ``reasons`` (null when good) and an excerpt."""
+    contract = load_contract(f"event.{event}")
+    fields = parse(messages, contract).select(
+        *ORIGIN, "flaws", excerpt().alias("excerpt"), *(F.col(f"m.{c}").alias(c) for c in contract.column_names)
+    )
+    gate = broken_rules(contract.rules("quarantine"))
+    judged = fields.withColumn("reasons", F.expr(f"CASE WHEN flaws IS NULL THEN {gate} ELSE flaws END"))
+    return judged.select(
+        *ORIGIN,
+        *(_column(name, contract, event).alias(name) for name in _content(table)),
+        F.when(F.col("flaws").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
+        "reasons",
+        F.when(F.col("reasons").isNotNull(), F.col("excerpt")).alias("payload_excerpt"),
+    )
+
+
+def _content(table: Contract) -> list[str]:
+    return [c for c in table.column_names if c not in _LINEAGE]
+
+
+def _column(name: str, event: Contract, kind: str) -> Column:
+    if name == "kind":
+        return F.lit(kind.partition(".")[0])
+    if _RENAMED.get(name) in event.column_names:
+        return F.timestamp_micros(F.col(_RENAMED[name]))
+    return F.col(name) if name in event.column_names else F.lit(None)
+
+
+def _unknown(messages: DataFrame, known: list[str]) -> DataFrame:
+    """Messages of a type that does not belong into this topic."""
+    others = messages.where(~F.coalesce(F.col("event_type").isin(known), F.lit(False)))
+    return _refusal(
+        strangers(others), session=_nothing("string"), vehicle=_nothing("string"), clock=_nothing("timestamp")
+    )
+
+
+def _refused(units: DataFrame) -> DataFrame:
+    vehicle = F.col("vehicle_id") if "vehicle_id" in units.columns else _nothing("string")
+    # A time beyond the calendar of other readers would keep them from opening the table.
+    clock = F.col("event_ts") if "event_ts" in units.columns else _nothing("timestamp")
+    clock = F.when(F.year(clock).between(1, 9999), clock)
+    return _refusal(units.where("reasons IS NOT NULL"), session=F.col("session_id"), vehicle=vehicle, clock=clock)
+
+
+def _refusal(units: DataFrame, *, session: Column, vehicle: Column, clock: Column) -> DataFrame:
+    return units.select(
+        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"), "unit_index", session.alias("session_id"),
+        vehicle.alias("vehicle_id"), clock.alias("ecu_ts"), "reasons", "event_type", "payload_excerpt",
+        F.lit("quarantined").alias("_became"),
+    )  # fmt: skip
+
+
+def _judged(events: DataFrame, existing: DataFrame, table: Contract) -> DataFrame:
+    """Events with ``_became``: the first of a key is written, an equal one a repeat, another one a conflict.
+
+    ``content`` is what counts, ``winner`` the content that the key keeps.
+    """
+    key = list(table.key)
+    counted = [c for c in _content(table) if c not in key]
+    cast = [F.col(c).cast(table.column(c).physical_type).alias(c) for c in _content(table)]
+    typed = events.select(*_PLACE, "source", *cast).withColumn("content", F.struct(*counted))
+    in_order = Window.partitionBy(*key).orderBy("kafka_partition", "kafka_offset")
+    ranked = typed.withColumns({"first": F.first("content").over(in_order), "rank": F.row_number().over(in_order)})
+    theirs = existing.select(*key, F.struct(*counted).alias("theirs"), F.lit(True).alias("known"))
+    joined = ranked.join(theirs, key, "left").withColumn("winner", F.expr("CASE WHEN known THEN theirs ELSE first END"))
+    status = F.expr(
+        "CASE WHEN known IS NULL AND rank = 1 THEN 'written' WHEN content <=> winner THEN 'repeat' ELSE 'conflict' END"
+    )
+    return joined.withColumn("_became", status).drop("first", "rank", "theirs", "known")
+
+
+def _nothing(kind: str) -> Column:
+    return F.lit(None).cast(kind)
+
+
+def _conflict_rows(judged: DataFrame, table: Contract) -> DataFrame:
+    """Refused events, with the first column that contradicts what was there."""
+    counted = [c for c in _content(table) if c not in table.key]
+    differing = [
+        F.when(
+            ~F.col(f"content.{c}").eqNullSafe(F.col(f"winner.{c}")), F.struct(F.lit(c).alias("c"), _number(c, table))
+        )
+        for c in counted
+    ]
+    first = F.coalesce(*differing)
+    vehicle = F.col("vehicle_id") if "vehicle_id" in judged.columns else _nothing("string")
+    clock = F.col("event_ts") if "event_ts" in judged.columns else _nothing("timestamp")
+    return judged.where("_became = 'conflict'").select(
+        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"), F.lit(0).alias("unit_index"), "session_id",
+        vehicle.alias("vehicle_id"), clock.alias("ecu_ts"), _nothing("int").alias("ecu_seq"),
+        F.concat_ws(".", F.lit(table.name), first["c"]).alias("channel"), first["v"].alias("refused_value"),
+    )  # fmt: skip
+
+
+def _number(column: str, table: Contract) -> Column:
+    numeric = table.column(column).physical_type in ("INT", "BIGINT", "DOUBLE", "BOOLEAN")
+    value = F.col(f"content.{column}") if numeric else F.lit(None)
+    return value.cast("double").alias("v")
+
+
+def _to_table(events: DataFrame, table: Contract) -> DataFrame:
+    return events.select(
+        *_content(table), F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"), "source",
+    )  # fmt: skip
+
+
+def _counts(parts: Sequence[DataFrame]) -> Counter[str]:
+    """Units by what became of them; in one query, for its start costs more than the counting."""
+    became = reduce(DataFrame.unionByName, [part.select("_became") for part in parts])
+    return Counter({row["_became"]: row["count"] for row in became.groupBy("_became").count().collect()})
+
+
+def _balance(messages: int, counts: Counter[str]) -> BatchBalance:
+    became = (counts[status] for status in ("written", "repeat", "conflict", "quarantined"))
+    return BatchBalance(messages, messages, *became)

@@ -1,0 +1,383 @@
+"""Bronze to silver, one micro-batch at a time, every unit accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from conf.families import TELEMETRY
+from medallion.io import Lake, Txn
+from medallion.silver import telemetry as t
+from medallion.silver.decode import FRAME, READING, Units
+from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation
+from medallion.silver.recovery import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
+
+_PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
+_BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the messages of one form bring to the table.
+
+    Attributes:
+        rows: Wide rows, one a key.
+        account: What became of the units that passed the gate.
+        conflicts: Units that contradict what was there first.
+        existing: Rows of the table that ``rows`` may only add cells to.
+    """
+
+    rows: DataFrame
+    account: t.Account
+    conflicts: DataFrame | None = None
+    existing: DataFrame | None = None
+
+
+class SilverProcessor:
+    """Promotes bronze messages to silver.
+
+    Args:
+        lake: Where the tables are.
+        run_id: Job run that the rows will name.
+    """
+
+    def __init__(self, lake: Lake, run_id: str) -> None:
+        self.lake = lake
+        self.run_id = run_id
+        self._generations = Generations(lake, TELEMETRY)
+
+    def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
+        """Validate, normalise and promote one batch (V10).
+
+        Delivery order, each step written at most once under (query, batch): quarantine, conflicts, reconciliation,
+        cells added to existing rows, new rows. The new rows come last, so their transaction says that the batch is
+        done; a batch that was killed anywhere before is computed again from the same messages against the same table,
+        and the steps it had done are skipped.
+
+        Args:
+            bronze: Rows of ``bronze.telemetry_events``.
+            batch_id: Micro-batch.
+            query: Name of the query and generation of its checkpoint.
+
+        Returns:
+            The balance, or ``None`` where the batch had been completed before.
+
+        Raises:
+            BalanceError: If a unit is not accounted for.
+        """
+        if self._generations.is_done(query, batch_id):
+            return None
+        self._generations.take_over(query, self._promote)
+        return self._promote(bronze, batch_id, query)
+
+    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
+        batch = _Batch(self, self._generations.not_yet_accounted(bronze, query), batch_id, query)
+        try:
+            return batch.promote()
+        finally:
+            batch.release()
+
+
+class _Batch:
+    """One batch on its way; holds what is cached until it is released."""
+
+    def __init__(self, processor: SilverProcessor, bronze: DataFrame, batch_id: int, query: str) -> None:
+        self.lake = processor.lake
+        self.run_id = processor.run_id
+        self.batch_id = batch_id
+        self.query = query
+        self._cached: list[DataFrame] = []
+        self.bronze = bronze
+
+    def txn(self, step: str) -> Txn:
+        return Txn(f"{self.query}:{step}", self.batch_id)
+
+    def cache(self, df: DataFrame) -> DataFrame:
+        """Compute ``df`` now and cut its plan off: what is built on it is analysed in milliseconds, not seconds."""
+        held = df.localCheckpoint(eager=True, storageLevel=StorageLevel.MEMORY_AND_DISK)
+        self._cached.append(held)
+        return held
+
+    def release(self) -> None:
+        for df in self._cached:
+            df._jdf.queryExecution().analyzed().rdd().unpersist(False)
+
+    def promote(self) -> BatchBalance:
+        offsets = batch_offsets(self.bronze)
+        self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
+        self.cars: list[Row] = []
+        units = Units(self.bronze)
+        n_strangers = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
+        quarantined = [_refused_messages(units)] if n_strangers else []
+        n_units = n_refused = n_strangers
+        forms: dict[str, _Form] = {}
+        for name in (READING, FRAME):
+            if not any(o.event_type == name for o in offsets):
+                continue
+            part = units.readings if name == READING else units.samples
+            judged = self.cache(t.with_origin(t.keyed(part), self.origins))
+            cars = _cars(judged).collect()
+            total, bad = sum(c.n for c in cars), sum(c.n_bad for c in cars)
+            n_units, n_refused = n_units + total, n_refused + bad
+            if bad:
+                quarantined.append(_refused_units(judged))
+            if total > bad:
+                self.cars += cars
+                good = judged.where(F.col("reasons").isNull()).drop("reasons")
+                forms[name] = (
+                    self._readings(good, cars)
+                    if name == READING
+                    else self._samples(good, cars, forms[READING].rows if forms else None)
+                )
+        account = sum((f.account for f in forms.values()), t.Account(0, 0, 0))
+        messages = sum(o.n for o in offsets)
+        balance = BatchBalance(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
+        if not balance.closes:
+            raise BalanceError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
+        self._write(balance, offsets, quarantined, forms)
+        return balance
+
+    # ---- the two forms
+
+    def _readings(self, readings: DataFrame, cars: list[Row]) -> _Form:
+        wide = self.cache(t.pivot_readings(readings))
+        n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
+        existing = self._existing(wide, cars)
+        if n_units == n_cells and existing is None:
+            return _Form(wide, t.Account(n_cells, 0, 0))
+        contested = t.judge_readings(readings, _winners(wide, existing))
+        status = self.cache(contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"))
+        counts = _by_status(status)
+        n_contested = sum(counts.values())
+        written = n_units - n_contested + counts.get("written", 0)
+        account = t.Account(written, counts.get("repeat", 0), counts.get("conflict", 0))
+        settled = t.settle(wide, _broadcast(t.written_lineage(status), n_contested))
+        return _Form(settled, account, status.where("status = 'conflict'"), existing)
+
+    def _samples(self, samples: DataFrame, cars: list[Row], readings: DataFrame | None) -> _Form:
+        """Only samples whose key may be there twice are compared: a hash finds them without moving whole rows."""
+        total = sum(c.n - c.n_bad for c in cars)
+        first = self._existing(samples, cars)
+        if readings is not None:  # one car that sends both forms: a row is one form's, the other's is judged against it
+            first = _beside(first, readings)
+        again = samples.groupBy(_hash()).agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("h")
+        doubtful = self.cache(again if first is None else again.unionByName(first.select(_hash())))
+        n_doubtful = doubtful.count()
+        if not n_doubtful:
+            return _Form(t.sample_rows(samples), t.Account(total, 0, 0))
+        contested = samples.withColumn("h", _hash()).join(_broadcast(doubtful, n_doubtful), "h", "left_semi")
+        status = self.cache(_judge_samples(contested, first))
+        counts = _by_status(status)
+        repeats, conflicts = counts.get("repeat", 0), counts.get("conflict", 0)
+        refused = _broadcast(status.where("status <> 'written'").select(*_PLACE), repeats + conflicts)
+        rows = t.sample_rows(samples.join(refused, list(_PLACE), "left_anti"))
+        written = total - sum(counts.values()) + counts.get("written", 0)
+        return _Form(rows, t.Account(written, repeats, conflicts), status.where("status = 'conflict'"))
+
+    def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
+        """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
+        table = self.lake.read(t.TABLE).where(_prune(_spans(cars)))
+        if table.isEmpty():
+            return None
+        found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
+        found = self.cache(found)
+        return None if found.isEmpty() else found
+
+    # ---- writing
+
+    def _write(
+        self, balance: BatchBalance, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
+    ) -> None:
+        now = F.current_timestamp()
+        stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
+        if quarantined:
+            refused = reduce(DataFrame.unionByName, quarantined)
+            self.lake.append(refused.withColumns(stamp | {"quarantined_ts": now}), QUARANTINE, self.txn("quarantine"))
+        if balance.conflicts:
+            contradicted = [f.conflicts for f in forms.values() if f.conflicts is not None]
+            listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in contradicted])
+            self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), CONFLICTS, self.txn("conflicts"))
+        account = reconciliation(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
+        self.lake.append(account, RECONCILIATION, self.txn("balance"))
+        if forms:
+            self._write_rows(forms)
+        else:
+            self.lake.append(self.lake.read(t.TABLE).limit(0), t.TABLE, self.txn("rows"))
+
+    def _write_rows(self, forms: dict[str, _Form]) -> None:
+        offsets = self._best_offsets()
+        new = []
+        for form in forms.values():
+            rows = form.rows
+            if form.existing is not None:
+                self._fill(t.to_table(rows, offsets, self.origins, self.run_id), form.existing)
+                rows = rows.join(form.existing.select(*t.KEY), list(t.KEY), "left_anti")
+            new.append(rows)
+        wide = reduce(DataFrame.unionByName, new)
+        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), t.TABLE, self.txn("rows"))
+
+    def _fill(self, rows: DataFrame, existing: DataFrame) -> None:
+        """Add cells that existing rows lack."""
+        lacks = [
+            F.when(F.col(f"e.{c}").isNull() & F.col(f"r.{c}").isNotNull(), 1).otherwise(0) for c in t.channel_columns()
+        ]
+        filled = reduce(Column.__add__, lacks)
+        fills = (
+            rows.alias("r")
+            .join(existing.alias("e"), list(t.KEY))
+            .withColumn("n_filled", filled)
+            .where("n_filled > 0")
+            .select("r.*", "n_filled")
+        )
+        self.lake.update_matched(
+            self.cache(fills),
+            t.TABLE,
+            t.fill_assignments(),
+            prune=_prune(_spans(self.cars), "t."),
+            txn=self.txn("fill"),
+        )
+
+    def _best_offsets(self) -> DataFrame:
+        """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
+        latest = self.lake.read("silver.clock_offsets").groupBy("session_id", "vehicle_id")
+        best = {
+            (r.session_id, r.vehicle_id): r.us
+            for r in latest.agg(F.max_by("offset_us", "segment").alias("us")).collect()
+        }
+        seen: dict[tuple[str, str], int] = {}
+        for car in self.cars:
+            key = (car.session_id, car.vehicle_id)
+            if car.late_us is not None:
+                seen[key] = min(car.late_us, seen.get(key, car.late_us))
+        rows = [(*key, us) for key, us in (seen | best).items()]
+        return self.lake.spark.createDataFrame(rows, "session_id string, vehicle_id string, offset_us bigint")
+
+
+# ---- pure pieces
+
+
+def _cars(judged: DataFrame) -> DataFrame:
+    """Per vehicle: units, refused units, and of the good ones the car clock's span and the lowest arrival delay.
+
+    Microseconds, as a datetime would be in the machine's time zone.
+    """
+    good, clock = F.col("reasons").isNull(), F.unix_micros("ecu_ts")
+    return judged.groupBy("session_id", "vehicle_id").agg(
+        F.count(F.lit(1)).alias("n"),
+        F.count(F.when(~good, 1)).alias("n_bad"),
+        F.min(F.when(good, clock)).alias("lo"),
+        F.max(F.when(good, clock)).alias("hi"),
+        F.min(F.when(good, F.col("arrival_us") - clock)).alias("late_us"),
+    )
+
+
+def _spans(cars: list[Row]) -> dict[str, tuple[int, int]]:
+    """First and last car clock of each session."""
+    spans: dict[str, tuple[int, int]] = {}
+    for car in cars:
+        if car.lo is not None:
+            lo, hi = spans.get(car.session_id, (car.lo, car.hi))
+            spans[car.session_id] = (min(lo, car.lo), max(hi, car.hi))
+    return spans
+
+
+def _prune(spans: dict[str, tuple[int, int]], prefix: str = "") -> str:
+    """SQL condition that narrows the table to the sessions and car-clock spans of a batch."""
+    between = "({0}session_id = '{1}' AND {0}ecu_ts BETWEEN timestamp_micros({2}) AND timestamp_micros({3}))"
+    return " OR ".join(between.format(prefix, session, lo, hi) for session, (lo, hi) in spans.items())
+
+
+def _hash() -> Column:
+    """A number in place of a sample's key; two keys with the same one are told apart later."""
+    return F.xxhash64(*t.KEY).alias("h")
+
+
+def _by_status(status: DataFrame) -> dict[str, int]:
+    return {row["status"]: row["count"] for row in status.groupBy("status").count().collect()}
+
+
+def _broadcast(df: DataFrame, rows: int) -> DataFrame:
+    """``df`` with the hint to send it to every executor, where it is small enough for that."""
+    return F.broadcast(df) if rows <= _BROADCAST_ROWS else df
+
+
+def _refused_messages(units: Units) -> DataFrame:
+    none = F.lit(None)
+    return units.strangers.select(
+        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"), "unit_index",
+        none.cast("string").alias("session_id"), none.cast("string").alias("vehicle_id"),
+        none.cast("timestamp").alias("ecu_ts"), "reasons", "event_type", "payload_excerpt",
+    )  # fmt: skip
+
+
+def _refused_units(judged: DataFrame) -> DataFrame:
+    # A clock beyond the calendar of other readers would keep them from opening the table.
+    clock = F.when(F.year("ecu_ts").between(1, 9999), F.col("ecu_ts")).alias("ecu_ts")
+    return judged.where(F.col("reasons").isNotNull()).select(
+        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", clock, "reasons",
+        "event_type", "payload_excerpt",
+    )  # fmt: skip
+
+
+def _winners(wide: DataFrame, existing: DataFrame | None) -> DataFrame:
+    """Contested rows with the value that each cell keeps, and the channels that the table already had."""
+    channels = t.channel_columns()
+    mine = wide.alias("w").withColumn("crowded", F.col("n_units") > F.col("n_readings"))
+    if existing is None:
+        kept = F.create_map(*(x for c in channels for x in (F.lit(c), F.col(c).cast("double"))))
+        nothing = F.array().cast("array<string>")
+        return mine.where("crowded").select(*t.KEY, kept.alias("winner"), nothing.alias("taken"))
+    theirs = existing.select(*t.KEY, *(F.col(c).alias(f"old_{c}") for c in channels), F.lit(True).alias("known"))
+    both = mine.join(theirs, list(t.KEY), "left").where(F.col("crowded") | F.col("known"))
+    kept = F.create_map(
+        *(x for c in channels for x in (F.lit(c), F.coalesce(F.col(f"old_{c}"), F.col(c)).cast("double")))
+    )
+    taken = F.array_compact(F.array(*(F.when(F.col(f"old_{c}").isNotNull(), F.lit(c)) for c in channels)))
+    return both.select(*t.KEY, kept.alias("winner"), taken.alias("taken"))
+
+
+def _beside(existing: DataFrame | None, readings: DataFrame) -> DataFrame:
+    """Key and channels of the rows that samples are judged against when the batch's readings come first."""
+    columns = [*t.KEY, *t.channel_columns()]
+    if existing is None:
+        return readings.select(*columns)
+    new = readings.select(*columns).join(existing.select(*t.KEY), list(t.KEY), "left_anti")
+    return new.unionByName(existing.select(*columns))
+
+
+def _judge_samples(samples: DataFrame, existing: DataFrame | None) -> DataFrame:
+    """Status of each sample: the first of its key is written, an equal one a repeat, another a conflict."""
+    content = F.struct(*t.channel_columns())
+    group = Window.partitionBy(*t.KEY).orderBy("kafka_offset", "unit_index")
+    ranked = samples.select(
+        *t.KEY, "topic", "kafka_partition", "kafka_offset", "unit_index", content.alias("content"),
+        F.first(content).over(group).alias("kept"), F.row_number().over(group).alias("rank"),
+    )  # fmt: skip
+    if existing is not None:
+        theirs = existing.select(*t.KEY, content.alias("theirs"))
+        ranked = ranked.join(theirs, list(t.KEY), "left")
+        in_table = F.col("theirs.speed_kmh").isNotNull() | F.col("theirs").isNotNull()
+        kept = F.when(in_table, F.col("theirs")).otherwise(F.col("kept"))
+        first = (F.col("rank") == 1) & ~in_table
+    else:
+        kept, first = F.col("kept"), F.col("rank") == 1
+    status = F.when(first, "written").when(F.col("content").eqNullSafe(kept), "repeat").otherwise("conflict")
+    return ranked.select(
+        *t.KEY, "topic", "kafka_partition", "kafka_offset", "unit_index", F.lit(None).cast("string").alias("channel"),
+        F.lit(None).cast("double").alias("value"), status.alias("status"),
+    )  # fmt: skip
+
+
+def _conflict_rows(status: DataFrame) -> DataFrame:
+    return status.select(
+        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", "ecu_ts", "ecu_seq",
+        "channel", F.col("value").alias("refused_value"),
+    )  # fmt: skip

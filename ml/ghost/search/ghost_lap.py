@@ -1,0 +1,167 @@
+"""A ghost lap: a chain put on the grid, smoothed, and driven in time (seed items G16 and G17).
+
+Its lap time is a result: one integrator turns its speed over distance into time, the same as for human laps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.laps.resample import RATE_HZ
+from analysis.segmentation.grid_lap import STEP_M
+from analysis.segmentation.segmentation import piece_at
+from analysis.segmentation.zones import Microsector
+from analysis.tracks.circuit import Circuit
+from conf.ghost import Segmentation
+from ml.ghost.search.chain import STEPS, Chain
+from ml.ghost.search.limits import Limits, Moves, flying
+from ml.ghost.search.smoothing import jumps_kmh, one_foot, smooth
+from physics.integrate import elapsed_s
+
+Array = npt.NDArray[np.float64]
+Gears = npt.NDArray[np.int64]
+
+_G_MPS2: Final = 9.80665
+_KMH: Final = 3.6
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """A ghost lap from the line to the line, on the circuit's scale; not necessarily one that can be driven.
+
+    Attributes:
+        step_m: Grid step.
+        values: Speed (m/s), throttle (%), front brake pressure (bar) and steering (deg), shape (n + 1, 4).
+        junctions_m: Where stretches meet.
+        junction_gaps_kmh: Jump of speed at each: the larger of that in the chain and of what smoothing left or made.
+        limits: What the car can do.
+        candidates: How many stretches were drawn for it.
+    """
+
+    step_m: float
+    values: Array
+    junctions_m: Array
+    junction_gaps_kmh: Array
+    limits: Limits
+    candidates: int = 0
+
+    @property
+    def at_m(self) -> Array:
+        """Distance from the line, shape (n + 1,)."""
+        return np.arange(len(self.values), dtype=np.float64) * self.step_m
+
+    @property
+    def speed_mps(self) -> Array:
+        """Shape (n + 1,)."""
+        return np.asarray(self.values[:, 0])
+
+    @cached_property
+    def time_s(self) -> Array:
+        """Time since the line, shape (n + 1,)."""
+        return elapsed_s(self.speed_mps, self.step_m)
+
+    @property
+    def lap_time_s(self) -> float:
+        """Lap time."""
+        return float(self.time_s[-1])
+
+    @cached_property
+    def moves(self) -> Moves:
+        """Accelerations, each shape (1, n + 1)."""
+        return flying(self.limits, self.at_m, self.speed_mps[None])
+
+    @property
+    def car_kmh(self) -> Array:
+        """Speed as the car's own sensor would show it; engine speeds go by that."""
+        return self.speed_mps * self.limits.scale * _KMH
+
+    @cached_property
+    def gear(self) -> Gears | None:
+        """Shape (n + 1,); ``None`` where the laps that it was learnt from have no gear or engine speed."""
+        box = self.limits.gearbox
+        return None if box is None else box.gear(self.car_kmh)
+
+    def samples(self, circuit: Circuit, pieces: Sequence[Microsector], rate_hz: int = RATE_HZ) -> dict[str, Any]:
+        """The lap at even times, as the columns of ``gold.ghost_laps``.
+
+        Args:
+            circuit: The circuit.
+            pieces: Micro-sectors of the lap.
+            rate_hz: Samples a second.
+
+        Returns:
+            Column name to array of shape (samples,); ``gear`` and ``rpm`` are ``None`` where nothing is known of them.
+        """
+        t = np.arange(int(np.floor(self.lap_time_s * rate_hz + 1e-9)) + 1) / rate_hz
+        at = np.interp(t, self.time_s, self.at_m)
+        along, speed = (
+            np.interp(at, self.at_m, x[0]) for x in (self.moves.slopes.along_mps2, self.moves.slopes.speed_mps)
+        )
+        values = np.stack([np.interp(at, self.at_m, column) for column in self.values.T])
+        piece = piece_at(pieces, at)
+        line = circuit.line
+        return {
+            "sample_idx": np.arange(len(t), dtype=np.int32),
+            "t_s": t,
+            "lap_distance_m": at,
+            "speed_kmh": values[0] * _KMH,
+            "throttle_pct": values[1],
+            "brake_front_bar": values[2],
+            "brake_pct": np.minimum(values[2] / max(self.limits.hardest_bar, 1e-9), 1.0) * 100.0,
+            "steering_deg": values[3],
+            **self._engine(at, values[0]),
+            "accel_long_g": along / _G_MPS2,
+            "accel_lat_g": self.limits.across_mps2(at, speed) / _G_MPS2,
+            "x_m": np.interp(at, line.s_m, line.x_m, period=line.length_m),
+            "y_m": np.interp(at, line.s_m, line.y_m, period=line.length_m),
+            "microsector_id": np.array([p.number for p in pieces], dtype=np.int32)[piece],
+            "zone_type": np.array([p.kind for p in pieces])[piece],
+            "sector_id": (1 + np.searchsorted(circuit.sector_ends_m, at, side="right")).astype(np.int32),
+        }
+
+    def _engine(self, at_m: Array, speed_mps: Array) -> dict[str, Any]:
+        box = self.limits.gearbox
+        if box is None or self.gear is None:
+            return {"gear": None, "rpm": None}
+        gear = self.gear[np.minimum((at_m / self.step_m).astype(np.intp), len(self.gear) - 1)]
+        return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * _KMH, gear)}
+
+
+def assemble(
+    chain: Chain, limits: Limits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
+) -> Ghost:
+    """Put a chain on the grid and smooth it; the gaps where stretches meet are measured again afterwards (GX4).
+
+    Args:
+        chain: The chain.
+        limits: What the car can do.
+        rules: The filter.
+        step_m: Longest grid step.
+        is_smoothed: Whether to smooth it; without, to see what that buys.
+    """
+    n = int(np.ceil(limits.length_m / step_m))
+    step = limits.length_m / n
+    raw = on_grid(chain, n, step)
+    together = limits.both_pedals(raw[:, 1], raw[:, 2])
+    smoothed = smooth(raw, step, rules.smoothing) if is_smoothed else raw
+    values = one_foot(smoothed, together, step, rules.smoothing, limits.rules)
+    junctions = np.array([stretch.end_m for stretch in chain.stretches])
+    inside = junctions[:-1]
+    left = np.append(jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)
+    return Ghost(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
+
+
+def on_grid(chain: Chain, n: int, step_m: float) -> Array:
+    """The chain on an even grid, ``v^2`` linear between its points as for the integrator, shape (n + 1, 4)."""
+    at = np.concatenate([np.linspace(s.start_m, s.end_m, STEPS) for s in chain.stretches])
+    values = chain.pieces.reshape(len(at), -1)
+    grid = np.arange(n + 1) * step_m
+    found = np.stack([np.interp(grid, at, column) for column in values.T], axis=1)
+    found[:, 0] = np.sqrt(np.interp(grid, at, values[:, 0] ** 2))
+    return found

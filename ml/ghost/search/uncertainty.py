@@ -1,0 +1,97 @@
+"""Standard errors of the times that stand beside a ghost: a gain smaller than twice these is none.
+
+* Integration: what the integrator makes of human laps less what the timing measured. Root mean square over laps.
+* Limit lap: laps are drawn with replacement, the envelope is fitted to them and driven round the same line.
+* Stitched: the same draws, the best passage of each zone. A minimum can only rise when laps are missing, so the spread
+  of the draws understates how far a further lap would take it; the mean rise is given beside it.
+
+Bootstrap over whole laps: Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of Statistics 7 (1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.car_limits.fitted_envelope import EnvelopeError, fit_envelope
+from analysis.car_limits.motion import joined, motion_of
+from analysis.car_limits.observed_limit import SeenLimit
+from analysis.laps.trace import LapTrace
+from analysis.segmentation.grid_lap import GridLap
+from analysis.segmentation.zones import Zone
+from physics.limit_lap.lap import limit_lap
+
+Array = npt.NDArray[np.float64]
+
+N_RESAMPLES: Final = 40
+_FEWEST: Final = 8  # resamples from which there is a spread to speak of
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Spread of a time over resamples.
+
+    Attributes:
+        error_s: Standard error; NaN where too few resamples gave a time.
+        bias_s: Mean of the resamples less the time itself.
+        resamples: How many gave a time.
+    """
+
+    error_s: float
+    bias_s: float
+    resamples: int
+
+
+def integration_error_s(laps: Sequence[GridLap]) -> float:
+    """Standard error of a lap time by the integrator, from laps that were timed."""
+    off = np.array([lap.lap_time_s - lap.official_s for lap in laps])
+    return float(np.sqrt(np.mean(off**2)))
+
+
+def limit_error(
+    traces: Sequence[LapTrace], seen: SeenLimit, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+) -> Spread:
+    """Spread of the limit lap over draws of laps; a draw that shows too little to fit an envelope is left out.
+
+    Args:
+        traces: The laps that the limit was fitted to.
+        seen: That limit; its line is kept, its quantile as well.
+        rng: Chance.
+        n_resamples: Draws; each takes about half a second.
+    """
+    motions = [motion_of(trace, seen.line) for trace in traces]
+    times: list[float] = []
+    for _ in range(n_resamples):
+        drawn = rng.integers(0, len(motions), len(motions))
+        try:
+            fitted = fit_envelope(joined([motions[k] for k in drawn]), seen.fitted.quantile)
+        except EnvelopeError:
+            continue
+        times.append(limit_lap(fitted.envelope(), seen.line).lap_time_s)
+    return _spread(np.array(times), seen.lap.lap_time_s)
+
+
+def stitched_error(
+    laps: Sequence[GridLap], zones: Sequence[Zone], rng: np.random.Generator, n_resamples: int = 1000
+) -> Spread:
+    """Spread of the stitched time over draws of laps.
+
+    Args:
+        laps: Laps on one grid.
+        zones: Zones that are stitched.
+        rng: Chance.
+        n_resamples: Draws.
+    """
+    times = np.array([[lap.between_s(zone.start_m, zone.end_m) for zone in zones] for lap in laps])
+    drawn = rng.integers(0, len(laps), (n_resamples, len(laps)))
+    return _spread(times[drawn].min(axis=1).sum(axis=1), float(times.min(axis=0).sum()))
+
+
+def _spread(times_s: Array, time_s: float) -> Spread:
+    if len(times_s) < _FEWEST:
+        return Spread(float("nan"), float("nan"), len(times_s))
+    return Spread(float(np.std(times_s, ddof=1)), float(np.mean(times_s) - time_s), len(times_s))

@@ -1,0 +1,230 @@
+"""Laps in, rows of ``gold.karma_scores`` out: the one function that batch and stream score with (K12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from conf.karma import KarmaRules
+from conf.wear import COMPONENTS, Component
+from ml.karma.dataset import KEY
+from ml.karma.factors import as_percent, contributions, groups_of, in_words
+from ml.karma.fitting import Fitted, with_before
+from ml.karma.formula import karma, life, overall, trend
+from ml.karma.inputs import complete
+from ml.karma.model import KarmaModel
+
+Array = npt.NDArray[np.float64]
+OVERALL: Final = "overall"
+_MOST_FACTORS: Final = 4
+_ABOUT: Final = ("lap_end_ts", "lap_time_ms", "distance_km", "is_synthetic")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """What one set's model says of laps; arrays begin with the lap."""
+
+    set_name: str
+    damage_per_km: Array
+    factor: Array  # by which damage may be too low or too high
+    outside: Array
+    percent: Array
+    factors: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Lap:
+    """One lap's place in the answers of the set that scored it."""
+
+    answers: _Answers
+    at: int
+
+
+def columns_needed(rules: KarmaRules) -> tuple[str, ...]:
+    """Columns of ``gold.lap_features`` that scoring reads."""
+    inputs = {name for group in rules.inputs.values() for name in group}
+    return (*KEY, "coverage", *_ABOUT, *sorted(inputs - {"distance_km"}))
+
+
+def score_laps(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules, vehicle: str) -> list[Row]:
+    """Score cars' laps; each is scored by what the car sent, and a lap that cannot be scored says why.
+
+    Args:
+        laps: All laps of whole sessions of cars: :func:`columns_needed`.
+        model: What scores them.
+        rules: ``conf/karma.yaml``.
+        vehicle: Whose reference a score is held to: a vehicle of ``conf/karma.yaml``.
+
+    Returns:
+        Six rows a lap, the components and ``overall``, sorted by key; columns of ``gold.karma_scores`` but for those
+        that name model and run.
+    """
+    reference = rules.reference(vehicle)
+    laps = laps.sort_values(KEY).reset_index(drop=True)
+    reasons = why_not(laps, model, rules)
+    found = _answers(laps, reasons, model, rules)
+    rows: list[Row] = []
+    for _, own in laps.groupby(["session_id", "vehicle_id"], sort=True):
+        rows += _of_car(own, reasons, found, rules, reference)
+    return rows
+
+
+def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[int, str]:
+    """Laps that cannot be scored, by their place in the frame, and why."""
+    last = laps.groupby(["session_id", "vehicle_id"])["lap_number"].transform("max")
+    usual_km = laps.groupby(["session_id", "vehicle_id"])["distance_km"].transform("median").astype(float)
+    some = np.zeros(len(laps), np.bool_)
+    for fitted in model.sets.values():
+        some |= complete(laps, fitted.scaling.columns)
+    reasons: dict[int, str] = {}
+    for i, lap in enumerate(laps.to_dict(orient="records")):
+        coverage, km = _number(lap["coverage"]), _number(lap["distance_km"])
+        if not coverage >= rules.least_coverage:
+            reasons[i] = (
+                f"telemetry covers {0.0 if np.isnan(coverage) else coverage:.0%} of the lap, and "
+                f"{rules.least_coverage:.0%} are needed"
+            )
+        elif lap["lap_number"] == last.iloc[i] and pd.isna(lap["lap_time_ms"]):
+            reasons[i] = "the lap has not ended: it has no lap time, and no lap follows"
+        elif not km > 0 or not km >= rules.least_share_of_lap * usual_km.iloc[i]:
+            reasons[i] = f"{km:.2f} km were driven, and this car's laps are {usual_km.iloc[i]:.2f} km long"
+        elif not some[i]:
+            least = min(model.sets.values(), key=lambda fitted: len(fitted.scaling.columns))
+            reasons[i] = f"no value of {', '.join(_missing(laps, i, least.scaling.columns))}"
+    return reasons
+
+
+def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules) -> dict[int, _Lap]:
+    """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
+    left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
+    found: dict[int, _Lap] = {}
+    for name, fitted in model.sets.items():
+        can = complete(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()
+        mine = np.flatnonzero(can & left)
+        if not mine.size:
+            continue
+        seen = np.flatnonzero(can)
+        inputs = np.full((len(laps), len(fitted.scaling.columns)), np.nan)
+        inputs[seen] = fitted.scaling.to_inputs(laps.iloc[seen])
+        before = with_before(inputs, laps, model.sequence_laps)[mine]
+        answers = _ask(name, fitted, inputs[mine], before, rules)
+        found |= {int(i): _Lap(answers, at) for at, i in enumerate(mine)}
+        left[mine] = False
+    return found
+
+
+def _ask(name: str, fitted: Fitted, inputs: Array, before: Array, rules: KarmaRules) -> _Answers:
+    log_damage, sigma = fitted.answer(inputs, before)
+    groups = groups_of(fitted.scaling.columns, rules.factors)
+    values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
+    return _Answers(
+        name, np.exp(log_damage), np.exp(fitted.spread.reach * sigma), fitted.scaling.outside(inputs),
+        as_percent(values), tuple(groups), fitted.scaling.columns,
+    )  # fmt: skip
+
+
+def _of_car(
+    laps: pd.DataFrame,
+    reasons: Mapping[int, str],
+    found: Mapping[int, _Lap],
+    rules: KarmaRules,
+    reference: Mapping[Component, float],
+) -> Iterator[Row]:
+    """Rows of one car in one session, lap by lap: what it adds up to, where it goes, how long parts last."""
+    damages: dict[str, list[float]] = {c: [] for c in COMPONENTS}
+    scores: dict[str, list[float]] = {c: [] for c in (*COMPONENTS, OVERALL)}
+    for i, lap in laps.iterrows():
+        about = {name: _plain(lap[name]) for name in (*KEY, *_ABOUT)}
+        place = int(i)  # type: ignore[call-overload]
+        if place in reasons:
+            for component in (*COMPONENTS, OVERALL):
+                yield about | {"component": component, "not_scored_reason": reasons[place]}
+            continue
+        own = found[place]
+        missing = _missing(laps.loc[[i]], 0, rules.columns(rules.best_set))
+        shared = about | _applicability(own) | {"missing_inputs": missing, "channel_set": own.answers.set_name}
+        rows = []
+        for c, component in enumerate(COMPONENTS):
+            km = float(lap["distance_km"])
+            per_km, factor = float(own.answers.damage_per_km[own.at, c]), float(own.answers.factor[own.at, c])
+            damages[component].append(per_km * km)
+            score, low, high = karma([per_km, per_km * factor, per_km / factor], reference[component]).tolist()
+            scores[component].append(score)
+            rest = life(damages[component], factor, rules.rate_laps)
+            rows.append(
+                shared
+                | _reasons(own, c, rules)
+                | {
+                    "component": component,
+                    "karma_score": score,
+                    "karma_low": low,
+                    "karma_high": high,
+                    "damage_per_km": per_km,
+                    "lap_damage": per_km * km,
+                    "lap_damage_low": per_km * km / factor,
+                    "lap_damage_high": per_km * km * factor,
+                    "cumulative_damage": sum(damages[component]),
+                    "laps_counted": len(damages[component]),
+                    "trend": trend(scores[component], rules.rate_laps),
+                    "remaining_laps": rest.laps,
+                    "remaining_laps_low": rest.low,
+                    "remaining_laps_high": rest.high,
+                }
+            )
+        yield from rows
+        yield _whole(rows, scores[OVERALL], shared, rules)
+
+
+def _whole(rows: Sequence[Row], scores: list[float], shared: Row, rules: KarmaRules) -> Row:
+    """The row of the car as a whole: explained by its weakest component."""
+    weakest = min(rows, key=lambda row: row["karma_score"])
+    scores.append(overall([row["karma_score"] for row in rows]))
+    return shared | {
+        "component": OVERALL,
+        "karma_score": scores[-1],
+        "karma_low": overall([row["karma_low"] for row in rows]),
+        "karma_high": overall([row["karma_high"] for row in rows]),
+        "laps_counted": len(scores),
+        "trend": trend(scores, rules.rate_laps),
+        "top_factors": weakest["top_factors"],
+        "factors_text": f"{weakest['component']}: {weakest['factors_text']}",
+    }
+
+
+def _reasons(lap: _Lap, component: int, rules: KarmaRules) -> Row:
+    percent = lap.answers.percent[lap.at, :, component]
+    ranked = [(lap.answers.factors[i], float(percent[i])) for i in np.argsort(-np.abs(np.log1p(percent / 100.0)))]
+    top = ranked[:_MOST_FACTORS]
+    return {"top_factors": top, "factors_text": in_words(top, rules.factors)}
+
+
+def _applicability(lap: _Lap) -> Row:
+    outside = lap.answers.outside[lap.at]
+    order = np.argsort(-outside, kind="stable")
+    return {
+        "applicability": float(np.mean(outside <= 0)),
+        "outside_inputs": [lap.answers.columns[i] for i in order if outside[i] > 0],
+    }
+
+
+def _missing(laps: pd.DataFrame, at: int, columns: Sequence[str]) -> list[str]:
+    row = laps.iloc[at]
+    return [name for name in columns if np.isnan(_number(row[name]))]
+
+
+def _number(value: Any) -> float:
+    return np.nan if value is None or pd.isna(value) else float(value)
+
+
+def _plain(value: Any) -> Any:
+    """A cell as Python's own type; ``None`` where there is none."""
+    if value is None or pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,82 @@
+"""What the files of a folder say of the sessions they are from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from producers.replay.files import Found, files_in
+from producers.replay.formats import FileForm, ReplayFileError, SheetForm, recognise
+from producers.replay.reader import stated_sessions
+from producers.replay.sessions import Stated, races_in
+from producers.replay.sheets import read_sheet
+from producers.replay.tables import Event
+
+
+class Folders:
+    """What the files of a folder state of their sessions; each folder is looked at once.
+
+    All files of the folder are asked, not only those that are replayed, so that a file named alone gets the session
+    that it gets with its whole folder. Lap events are asked first: telemetry files are large, and are read only where
+    lap events leave a question open.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Path, list[Found]] = {}
+        self._laps: dict[Path, set[Stated]] = {}
+        self._telemetry: dict[Path, set[Stated]] = {}
+
+    def stated(self, path: Path) -> set[Stated]:
+        """The events and sessions that the files beside ``path`` state."""
+        folder = path.parent
+        if folder not in self._laps:
+            self._laps[folder] = _union(_stated_by_sheet(*file) for file in self._files(folder))
+        if self._laps[folder] and races_in(path.name):
+            return self._laps[folder]
+        if folder not in self._telemetry:
+            self._telemetry[folder] = _union(_stated_by_telemetry(*file) for file in self._files(folder))
+        return self._laps[folder] | self._telemetry[folder]
+
+    def _files(self, folder: Path) -> list[Found]:
+        if folder not in self._found:
+            self._found[folder] = [
+                (path, form) for path in files_in(folder, deep=False) if (form := _form_or_none(path)) is not None
+            ]
+        return self._found[folder]
+
+
+def _union(parts: Iterable[set[Stated]]) -> set[Stated]:
+    return {stated for part in parts for stated in part}
+
+
+def _form_or_none(path: Path) -> FileForm | SheetForm | None:
+    try:
+        return recognise(path)
+    except ReplayFileError:
+        return None
+
+
+def _stated_by_sheet(path: Path, form: FileForm | SheetForm) -> set[Stated]:
+    if isinstance(form, FileForm) or not form.name.startswith("lap_"):
+        return set()
+    try:
+        return {stated for event in read_sheet(path, form).events if (stated := stated_by(event)) is not None}
+    except ReplayFileError:
+        return set()
+
+
+def _stated_by_telemetry(path: Path, form: FileForm | SheetForm) -> set[Stated]:
+    if isinstance(form, SheetForm):
+        return set()
+    try:
+        return stated_sessions(path, form)
+    except ReplayFileError:
+        return set()
+
+
+def stated_by(event: Event) -> Stated | None:
+    """The event and session that a line names, None where it does not name both."""
+    meta_event, meta_session = event.fields.get("meta_event"), event.fields.get("meta_session")
+    if isinstance(meta_event, str) and isinstance(meta_session, str):
+        return meta_event, meta_session
+    return None

@@ -1,0 +1,1 @@
+"""Cars on the track: drivers, faults, incidents and sensors."""

@@ -1,0 +1,1 @@
+"""Official timing of a simulated race: crossings, standings, sheets, flags and weather."""

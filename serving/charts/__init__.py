@@ -1,0 +1,1 @@
+"""Figures of laps, tracks, drivers and scores."""

@@ -1,0 +1,1 @@
+"""Push scores to other systems."""

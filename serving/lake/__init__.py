@@ -1,0 +1,1 @@
+"""Read Delta tables without a JVM."""

@@ -1,0 +1,191 @@
+"""The lake's balance: no unit lost, none counted twice.
+
+A unit is one reading, one sample of a frame, one event, or one message that could not be decoded. For every micro-batch
+``units = written + repeats + conflicts + quarantined`` (``ops.reconciliation``), every bronze message is in one batch
+of one checkpoint generation, the silver tables hold what the batches say, and Kafka's offsets in bronze are an unbroken
+run per topic and partition. Simulated truth ends in bronze: its offsets are looked at, its messages are no units.
+
+A batch writes in the order quarantine, conflicts, reconciliation, the tables of its family. One that is under way, or
+was cut off and will be completed, is therefore told from one that lost something: its rows are newer than the last
+account, or its transaction (``<query>:rows``) is not in the family's last table yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from conf.families import FAMILIES, PROMOTED, TELEMETRY, Family
+from conf.settings import AppConfig
+from serving.lake.reconciliation import Account, Balance, Check, State, total_of
+from serving.lake.sql import query
+from serving.lake.store import existing_tables, open_table, table_stats
+
+RECONCILIATION = "ops.reconciliation"
+TABLES = (
+    RECONCILIATION,
+    "silver.conflicts",
+    "silver.quarantine",
+    *(name for family in FAMILIES for name in (family.bronze, *family.tables)),
+)
+
+_ATTEMPTS = 3
+_UNDER_WAY = "a silver batch is under way or was cut off, `slipstream stream silver` completes it"
+
+_ACCOUNTS = """
+    select query, count(*) as batches, coalesce(sum(messages), 0) as messages, coalesce(sum(units), 0) as units,
+           coalesce(sum(written), 0) as written, coalesce(sum(repeats), 0) as repeats,
+           coalesce(sum(conflicts), 0) as conflicts, coalesce(sum(quarantined), 0) as quarantined,
+           count(*) filter (where units is distinct from written + repeats + conflicts + quarantined) as open_batches
+    from ops.reconciliation group by query order by max(written_ts), query
+"""
+_BATCHES = "select query, batch_id, written from ops.reconciliation"
+_OFFSETS = """
+    select topic, kafka_partition, count(*) as n, count(distinct kafka_offset) as offsets,
+           max(kafka_offset) - min(kafka_offset) + 1 as span
+    from {bronze} group by topic, kafka_partition order by topic, kafka_partition
+"""
+_TELEMETRY_UNITS = "select coalesce(sum(n_readings), 0) as n from {table}"
+_EVENTS = "select count(*) as n from {table}"
+_LAST_ACCOUNT = "select coalesce(max(written_ts), to_timestamp(0)) as ts from ops.reconciliation"
+# Table, its rows, those newer than the last account, and the column of the account that must equal the others.
+_LISTED = (
+    (
+        "silver.conflicts",
+        "select count(*) as n, count(*) filter (where noted_ts > '{last}') as late from silver.conflicts",
+        "conflicts",
+    ),
+    (
+        "silver.quarantine",
+        "select count(*) as n, count(*) filter (where quarantined_ts > '{last}') as late from silver.quarantine",
+        "quarantined",
+    ),
+)
+
+
+def lake_balance(settings: AppConfig) -> Balance:
+    """Balance a lake, from its tables alone.
+
+    Tables that change while they are read are read again, a few times at most.
+
+    Raises:
+        LakeError: If a table exists and cannot be read.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _versions(settings)
+        balance = _read(settings, before.keys())
+        if not balance.broken or _versions(settings) == before:
+            break
+    return balance
+
+
+def _versions(settings: AppConfig) -> dict[str, int]:
+    existing = set(existing_tables(settings))
+    return {name: open_table(name, settings).version() for name in TABLES if name in existing}
+
+
+def _read(settings: AppConfig, existing: Collection[str]) -> Balance:
+    accounts = _accounts(settings, existing) if RECONCILIATION in existing else ()
+    total = total_of(accounts)
+    stored = [family for family in FAMILIES if family.bronze in existing]
+    promoted = [family.bronze for family in stored if family in PROMOTED]
+    bronze_rows = sum(table_stats(open_table(name, settings)).rows for name in promoted) if promoted else None
+    checks: list[Check] = []
+    for family in stored:
+        checks += _offset_checks(settings, family)
+    if bronze_rows is not None:
+        checks.append(_messages_check(bronze_rows, total))
+    checks += [_account_check(account) for account in accounts]
+    for family in PROMOTED:
+        own = total_of(account for account in accounts if family_of(account.query) == family)
+        if own.written or any(name in existing for name in family.tables):
+            checks.append(_written_check(settings, existing, family, own))
+    checks += _listed_checks(settings, existing, total)
+    return Balance(bronze_rows, accounts, total, tuple(checks))
+
+
+def family_of(query: str) -> Family:
+    """The family that a query promotes, from the query's id."""
+    name = query.partition(":")[0]
+    return next((family for family in PROMOTED if family.silver_query == name), TELEMETRY)
+
+
+def _accounts(settings: AppConfig, existing: Collection[str]) -> tuple[Account, ...]:
+    """One account per query, the one that wrote last at the end."""
+    pending = _pending(settings, existing)
+    rows = query(_ACCOUNTS, settings).to_pylist()
+    return tuple(
+        Account(**row, pending_batches=len(mine), pending_written=sum(mine))
+        for row in rows
+        for mine in [pending.get(row["query"], [])]
+    )
+
+
+def _pending(settings: AppConfig, existing: Collection[str]) -> dict[str, list[int]]:
+    """``written`` of each batch whose rows are not all in silver yet, by query."""
+    done: dict[str, int] = {}
+    pending: dict[str, list[int]] = {}
+    for row in query(_BATCHES, settings).to_pylist():
+        name = row["query"]
+        if name not in done:
+            last = family_of(name).last_table
+            version = open_table(last, settings).transaction_version(f"{name}:rows") if last in existing else None
+            done[name] = -1 if version is None else version
+        if row["batch_id"] > done[name]:
+            pending.setdefault(name, []).append(row["written"] or 0)
+    return pending
+
+
+def _offset_checks(settings: AppConfig, family: Family) -> Iterator[Check]:
+    """Per topic and partition: as many distinct offsets as rows, and as many as lie between the first and the last."""
+    for row in query(_OFFSETS.format(bronze=family.bronze), settings).to_pylist():
+        part = f"{row['topic']}-{row['kafka_partition']}"
+        yield _equal(f"{part}: no offset missing", row["span"], row["offsets"])
+        yield _equal(f"{part}: no offset twice", row["offsets"], row["n"])
+
+
+def _messages_check(bronze_rows: int, total: Account) -> Check:
+    missing = bronze_rows - total.messages
+    state: State = "ok" if not missing else "waiting" if missing > 0 else "failed"
+    hint = f"{missing:,} bronze messages wait for `slipstream stream silver`" if state == "waiting" else ""
+    return Check("every bronze message read once", state, bronze_rows, total.messages, hint)
+
+
+def _account_check(account: Account) -> Check:
+    good = account.difference == 0 and account.open_batches == 0
+    hint = "" if good else f"{account.open_batches} of {account.batches} batches do not add up"
+    accounted = account.units - account.difference
+    name = f"{account.query}: every unit accounted for"
+    return Check(name, "ok" if good else "failed", account.units, accounted, hint)
+
+
+def _written_check(settings: AppConfig, existing: Collection[str], family: Family, total: Account) -> Check:
+    """Units in the family's tables: readings and samples of a telemetry row, else one a row."""
+    sql = _TELEMETRY_UNITS if family == TELEMETRY else _EVENTS
+    tables = [name for name in family.tables if name in existing]
+    actual = sum(query(sql.format(table=name), settings)["n"][0].as_py() for name in tables)
+    check = _equal(f"{' + '.join(family.tables)}: units written", total.written, actual)
+    if check.state == "failed" and total.written - total.pending_written <= actual < total.written:
+        return Check(check.name, "waiting", check.expected, actual, _UNDER_WAY)
+    return check
+
+
+def _listed_checks(settings: AppConfig, existing: Collection[str], total: Account) -> Iterator[Check]:
+    """The tables that list units, against the account's sums. A table that does not exist lists none."""
+    last = "1970-01-01T00:00:00Z"
+    if RECONCILIATION in existing:
+        last = query(_LAST_ACCOUNT, settings)["ts"].cast("string")[0].as_py()
+    for table, sql, column in _LISTED:
+        expected = getattr(total, column)
+        if table not in existing and not expected:
+            continue
+        row = {"n": 0, "late": 0}
+        if table in existing:
+            (row,) = query(sql.format(last=last), settings).to_pylist()
+        check = _equal(f"{table}: {column}", expected, row["n"])
+        if check.state == "failed" and row["n"] - row["late"] == expected:
+            check = Check(check.name, "waiting", expected, row["n"], _UNDER_WAY)
+        yield check
+
+
+def _equal(name: str, expected: int, actual: int) -> Check:
+    return Check(name, "ok" if expected == actual else "failed", expected, actual)

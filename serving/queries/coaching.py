@@ -1,0 +1,276 @@
+"""Coaching by name: a lap of the lake against a target, place by place (G29, G30)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.coaching.insights import Inputs, Insight, inputs_of, insights
+from analysis.comparison.aligned_laps import THROTTLE
+from analysis.drivers.formatting import clock
+from analysis.laps.trace import LapTrace
+from analysis.segmentation.stretches import zones_of
+from analysis.segmentation.zones import Microsector, cut, find_zones
+from analysis.tracks.circuit import Circuit
+from conf.ghost import Segmentation, load_segmentation
+from conf.settings import AppConfig
+from serving.lake.rows import table_rows
+from serving.queries.circuits import track_of
+from serving.queries.comparison import find_circuit
+from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, load_ghost, newest_ghost
+from serving.queries.lap_traces import LoadedLap, load_lap
+from serving.queries.laps import BEST, LapError, LapName, LapRow, by_time, find_lap, read_laps
+
+Array = npt.NDArray[np.float64]
+TargetKind = Literal["ghost", "best_lap", "other_lap"]
+
+MICROSECTORS: Final = "gold.microsectors"
+INPUTS: Final = (
+    "silver.laps", "silver.telemetry", "silver.sessions", "silver.tracks", MICROSECTORS, "gold.ghost_laps",
+    "gold.ghost_summary",
+)  # fmt: skip
+_CLOCKS_APART_S: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a lap is held against.
+
+    Attributes:
+        uid: ``session/vehicle/lap``.
+        kind: ``best_lap`` where it is the best lap of the session.
+        trace: Its samples on the circuit's scale.
+        throttle_source: ``pedal`` or ``blade``; ``None`` where nothing says.
+        is_synthetic: Whether nobody drove it.
+        notes: What to know of it.
+    """
+
+    uid: str
+    kind: TargetKind
+    trace: LapTrace
+    throttle_source: str | None
+    is_synthetic: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def time_s(self) -> float:
+        """Lap time."""
+        return self.trace.lap_time_s
+
+
+@dataclass(frozen=True)
+class CoachedLap:
+    """A lap held against a target.
+
+    Attributes:
+        lap: The lap.
+        target: What it is held against.
+        circuit: The circuit.
+        pieces: Micro-sectors of the track, in order.
+        cut_by: Where they are from.
+        driven: Speed and pedals of the lap.
+        aimed: Those of the target, on the same grid.
+        insights: What to do better, the costliest first.
+        rules: Thresholds.
+    """
+
+    lap: LoadedLap
+    target: Target
+    circuit: Circuit
+    pieces: tuple[Microsector, ...]
+    cut_by: str
+    driven: Inputs
+    aimed: Inputs
+    insights: tuple[Insight, ...]
+    rules: Segmentation
+
+    @cached_property
+    def distance_m(self) -> Array:
+        """Distance from the line at the points of the grid, shape (n + 1,)."""
+        return np.arange(len(self.driven.speed_kmh), dtype=np.float64) * self.driven.step_m
+
+    @cached_property
+    def delta_s(self) -> Array:
+        """Time lost so far, by the speeds, shape (n + 1,)."""
+        return self.driven.time_s - self.aimed.time_s
+
+    @property
+    def lap_delta_s(self) -> float:
+        """Lap time less the target's, by the timing."""
+        return self.lap.time_s - self.target.time_s
+
+    @property
+    def headline(self) -> str:
+        """Both laps, and what the first insights are worth."""
+        lost = self.lap_delta_s
+        way = "slower" if lost >= 0 else "faster"
+        target = f"{self.target.uid} ({clock(self.target.time_s)})"
+        said = f"{self.lap.row.uid} ({clock(self.lap.time_s)}) is {abs(lost):.3f} s {way} than {target}"
+        if not self.insights:
+            return f"{said}; there is nothing to say of it"
+        worth = sum(insight.time_loss_s for insight in self.insights)
+        count = "1 thing" if len(self.insights) == 1 else f"{len(self.insights)} things"
+        return f"{said}; {count} to do better, worth {worth:.3f} s"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before the figures are believed."""
+        found = [*self.target.notes, self.cut_by]
+        if (apart := float(self.delta_s[-1]) - self.lap_delta_s) and abs(apart) > _CLOCKS_APART_S:
+            found.append(
+                f"by their speeds the laps are {self.delta_s[-1]:+.3f} s apart, by the timing {self.lap_delta_s:+.3f} s"
+            )
+        if "pace" not in self.lap.row.fit_for:
+            found.append(f"{self.lap.row.uid} is not fit for pace ({', '.join(self.lap.row.invalid_reasons)})")
+        for uid, trace in ((self.lap.row.uid, self.lap.trace), (self.target.uid, self.target.trace)):
+            if trace.unseen_s:
+                found.append(f"{uid} has no speed for {trace.unseen_s:.1f} s: where in a gap time goes is not known")
+        return tuple(found)
+
+
+def coach(settings: AppConfig, lap: LapName, target: str = BEST) -> CoachedLap:
+    """Hold a lap against a target.
+
+    Args:
+        settings: Whose lake to read.
+        lap: The lap.
+        target: ``best`` for the best lap of its session fit for pace, ``ghost`` for the newest ghost of its session
+            that a car could drive, or a lap or ghost by its name.
+
+    Raises:
+        LakeError: If a table cannot be read.
+        LapError: If there is no such lap, or it cannot be held against the target; the message says what to do.
+    """
+    row = find_lap(settings, lap)
+    track_id = track_of(settings, row.session_id)
+    circuit = find_circuit(settings, row.session_id, track_id)
+    if isinstance(circuit, str):
+        raise LapError(circuit)
+    loaded = load_lap(settings, row, circuit)
+    return _judge(settings, loaded, _target(settings, row, target, circuit), circuit)
+
+
+def _judge(settings: AppConfig, lap: LoadedLap, target: Target, circuit: Circuit) -> CoachedLap:
+    rules = load_segmentation()
+    channel, note = _throttle(lap, target)
+    driven, aimed = (
+        _inputs(uid, trace, circuit, channel) for uid, trace in ((lap.row.uid, lap.trace), (target.uid, target.trace))
+    )
+    pieces, cut_by = segmentation(settings, target, circuit, rules)
+    return CoachedLap(
+        lap=lap,
+        target=replace(target, notes=(*target.notes, *note)),
+        circuit=circuit,
+        pieces=pieces,
+        cut_by=cut_by,
+        driven=driven,
+        aimed=aimed,
+        insights=insights(driven, aimed, zones_of(pieces), rules),
+        rules=rules,
+    )
+
+
+def segmentation(
+    settings: AppConfig, target: Target, circuit: Circuit, rules: Segmentation
+) -> tuple[tuple[Microsector, ...], str]:
+    """The newest micro-sectors of the track, or those of the target where it has none; and where they are from.
+
+    Raises:
+        ZoneError: If the target shows no zones.
+    """
+    rows = table_rows(
+        MICROSECTORS, settings, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True
+    )
+    if not rows:
+        pieces = cut(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
+        return pieces, f"zones were found on {target.uid}: {MICROSECTORS} has none of {circuit.track_id}"
+    version = max(row["segmentation_version"] for row in rows)
+    found = tuple(
+        Microsector(r["microsector_id"], r["zone"], r["zone_type"], r["start_m"], r["end_m"], r["sector_id"] or 1)
+        for r in rows
+        if r["segmentation_version"] == version
+    )
+    return found, f"zones are those of segmentation {version} of {circuit.track_id}"
+
+
+def _target(settings: AppConfig, lap: LapRow, target: str, circuit: Circuit) -> Target:
+    if target == GHOST:
+        return _ghost(settings, newest_ghost(settings, lap.session_id), circuit)
+    if target == BEST:
+        return _best(settings, lap, circuit)
+    name = LapName.parse(target)
+    if name.vehicle == GHOST:
+        return _ghost(settings, find_ghost(settings, name), circuit)
+    row = find_lap(settings, name)
+    if row.uid == lap.uid:
+        raise LapError(f"{lap.uid} was to be held against itself: name another lap with --target")
+    _same_track(lap, row.uid, track_of(settings, row.session_id), circuit)
+    best = next(iter(by_time(read_laps(settings, row.session_id))), None)
+    kind: TargetKind = "best_lap" if best is not None and best.uid == row.uid else "other_lap"
+    loaded = load_lap(settings, row, circuit)
+    notes = () if "pace" in row.fit_for else (f"{row.uid} is not fit for pace ({', '.join(row.invalid_reasons)})",)
+    return Target(row.uid, kind, loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
+
+
+def _best(settings: AppConfig, lap: LapRow, circuit: Circuit) -> Target:
+    """The best lap of the session that has what it takes to be compared with."""
+    passed_over: list[str] = []
+    for row in by_time(read_laps(settings, lap.session_id)):
+        if row.uid == lap.uid:
+            quicker = f" of those with telemetry ({len(passed_over)} quicker have none)" if passed_over else ""
+            raise LapError(
+                f"{lap.uid} is the best lap of its session{quicker}: name what to hold it against with --target, "
+                "'ghost' or SESSION/VEHICLE/LAP"
+            )
+        try:
+            loaded = load_lap(settings, row, circuit)
+            inputs_of(loaded.trace, circuit)
+        except ValueError:
+            passed_over.append(row.uid)
+            continue
+        notes = (f"quicker, but without the telemetry for it: {', '.join(passed_over[:3])}",) if passed_over else ()
+        return Target(row.uid, "best_lap", loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
+    raise LapError(
+        f"{lap.session_id} has no lap fit for pace with speed, throttle and brake pressure: name a target with --target"
+    )
+
+
+def _ghost(settings: AppConfig, ghost: GhostRow, circuit: Circuit) -> Target:
+    if ghost.track_id not in (None, circuit.track_id):
+        raise LapError(f"{ghost.uid} is a ghost of {ghost.track_id}, not of {circuit.track_id}: name another target")
+    warning = feasibility_note(ghost)
+    trace = load_ghost(settings, ghost, circuit)
+    return Target(ghost.uid, "ghost", trace, None, is_synthetic=True, notes=() if warning is None else (warning,))
+
+
+def _same_track(lap: LapRow, target_uid: str, track_id: str | None, circuit: Circuit) -> None:
+    if track_id not in (None, circuit.track_id):
+        raise LapError(
+            f"{lap.uid} was driven on {circuit.track_id} and {target_uid} on {track_id}: name a target of one track"
+        )
+
+
+def _throttle(lap: LoadedLap, target: Target) -> tuple[str | None, Sequence[str]]:
+    """The throttle channel that both have, as a pedal is not to be compared with a blade; and what to know of it."""
+    sources = {lap.throttle_source, target.throttle_source}
+    names = THROTTLE if None in sources or len(sources) == 1 else THROTTLE[1:]
+    both = [name for name in names if all(_has(trace, name) for trace in (lap.trace, target.trace))]
+    if both:
+        return both[0], ()
+    return None, (f"the throttle of {lap.row.uid} is not measured where that of {target.uid} is",)
+
+
+def _has(trace: LapTrace, name: str) -> bool:
+    return bool(np.isfinite(trace.channels.get(name, np.nan)).any())
+
+
+def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> Inputs:
+    try:
+        return inputs_of(trace, circuit, throttle)
+    except ValueError as error:
+        raise LapError(f"{uid}: {error}") from error

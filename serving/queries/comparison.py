@@ -1,0 +1,191 @@
+"""Two laps of the lake side by side: time lost over distance, and the corner report where the circuit is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.comparison.aligned_laps import LapComparison, align, compare_laps
+from analysis.comparison.corner_report import CornerReport, corner_report
+from analysis.drivers.formatting import clock
+from analysis.laps.distance import time_at
+from analysis.laps.trace import LapTrace
+from analysis.tracks.circuit import Circuit
+from conf.settings import AppConfig
+from serving.queries.circuits import CircuitError, load_circuit, track_of
+from serving.queries.lap_traces import LoadedLap, load_lap
+from serving.queries.laps import LapError, LapName, LapRow, best_lap, find_lap, read_laps
+
+Array = npt.NDArray[np.float64]
+ReferenceKind = Literal["best_lap", "other_lap"]
+
+INPUTS: Final = ("silver.laps", "silver.telemetry", "silver.sessions", "silver.tracks")
+_LENGTHS_APART: Final = 0.05
+
+
+@dataclass(frozen=True)
+class ComparedLaps:
+    """A lap against a reference.
+
+    Attributes:
+        lap: The lap.
+        reference: What it is compared with.
+        reference_kind: ``best_lap`` where the reference is the best lap of its vehicle and session fit for pace.
+        track_id: Track; ``None`` where nothing says.
+        circuit: The circuit; ``None`` where it is not known, see ``no_circuit``.
+        no_circuit: Why it is not known, and what to do.
+        comparison: Channels and time lost over distance.
+        reference_s: Time since the start of the reference at the comparison's distances, shape (n,).
+        report: The loss shared out over corners and straights; ``None`` without a circuit.
+    """
+
+    lap: LoadedLap
+    reference: LoadedLap
+    reference_kind: ReferenceKind
+    track_id: str | None
+    circuit: Circuit | None
+    no_circuit: str | None
+    comparison: LapComparison
+    reference_s: Array
+    report: CornerReport | None
+
+    @property
+    def delta_s(self) -> float:
+        """Lap time less the reference's."""
+        return self.lap.time_s - self.reference.time_s
+
+    @property
+    def headline(self) -> str:
+        """Both laps, their times, and the difference at the line."""
+        lost = "no slower" if abs(self.delta_s) < 0.0005 else f"{abs(self.delta_s):.3f} s"
+        way = "" if abs(self.delta_s) < 0.0005 else " slower" if self.delta_s > 0 else " faster"
+        return (
+            f"{self.lap.row.uid} ({clock(self.lap.time_s)}) is {lost}{way} than {self.reference.row.uid} "
+            f"({clock(self.reference.time_s)})"
+        )
+
+    @property
+    def sector_deltas_s(self) -> tuple[float | None, ...]:
+        """Official sector times less the reference's, ``None`` where either is unknown."""
+        pairs = zip(self.lap.row.sectors_s, self.reference.row.sectors_s, strict=True)
+        return tuple(None if a is None or b is None else a - b for a, b in pairs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before the figures are believed."""
+        by = "position on the track" if self.comparison.aligned_by == "position" else "distance, scaled to the lap"
+        found = [f"aligned by {by}"]
+        for side in (self.lap, self.reference):
+            if "pace" not in side.row.fit_for:
+                found.append(f"{side.row.uid} is not fit for pace ({', '.join(side.row.invalid_reasons)})")
+            if unseen_s := side.trace.unseen_s:
+                found.append(f"{side.row.uid} has no speed for {unseen_s:.1f} s: where in a gap time goes is not known")
+        if self.no_circuit:
+            found.append(f"no corner report: {self.no_circuit}")
+        return tuple(found)
+
+
+def compare_named(settings: AppConfig, lap: LapName, reference: LapName) -> ComparedLaps:
+    """Compare two laps by their names; see :func:`compare_rows`."""
+    return compare_rows(settings, find_lap(settings, lap), find_lap(settings, reference))
+
+
+def compare_rows(settings: AppConfig, lap: LapRow, reference: LapRow) -> ComparedLaps:
+    """Compare any two laps of one track.
+
+    Raises:
+        LakeError: If a table cannot be read.
+        LapError: If the two are one lap, either has no telemetry, or they were driven on different tracks.
+    """
+    if lap.uid == reference.uid:
+        raise LapError(f"{lap.uid} was to be compared with itself: name another lap as reference")
+    track_id, *others = dict.fromkeys(track_of(settings, row.session_id) for row in (lap, reference))
+    if others and None not in (track_id, *others):
+        raise LapError(
+            f"{lap.uid} was driven on {track_id} and {reference.uid} on {others[0]}: compare laps of one track"
+        )
+    track_id = track_id or next(iter(others), None)
+    circuit = find_circuit(settings, lap.session_id, track_id)
+    one = None if isinstance(circuit, str) else circuit
+    ours, theirs = (load_lap(settings, row, one) for row in (lap, reference))
+    if others or track_id is None:
+        _check_lengths(ours, theirs)
+    kind = _kind(read_laps(settings, reference.session_id), reference)
+    return compare_loaded((ours, theirs), circuit, track_id=track_id, reference_kind=kind)
+
+
+def compare_loaded(
+    laps: tuple[LoadedLap, LoadedLap],
+    circuit: Circuit | str,
+    *,
+    track_id: str | None = None,
+    reference_kind: ReferenceKind = "other_lap",
+) -> ComparedLaps:
+    """Compare a lap with a reference, both read with the same circuit.
+
+    Args:
+        laps: The lap and the reference.
+        circuit: The circuit, or why it is not known.
+        track_id: Track.
+        reference_kind: What the reference is.
+    """
+    ours, theirs = laps
+    known = None if isinstance(circuit, str) else circuit
+    one, two = _same_throttle(ours, theirs)
+    found = compare_laps(one, two, known)
+    aligned = align(one, two, known)
+    return ComparedLaps(
+        lap=ours,
+        reference=theirs,
+        reference_kind=reference_kind,
+        track_id=track_id,
+        circuit=known,
+        no_circuit=circuit if isinstance(circuit, str) else None,
+        comparison=found,
+        reference_s=time_at(aligned.reference, found.distance_m / aligned.length_m * aligned.reference.end_m),
+        report=None if known is None else corner_report(one, two, known),
+    )
+
+
+def find_circuit(settings: AppConfig, session_id: str, track_id: str | None) -> Circuit | str:
+    """The circuit that a session was driven on, or why it is not known."""
+    if track_id is None:
+        return (
+            f"nothing says on which track {session_id} was driven: `slipstream track build` builds it from laps, "
+            "`slipstream track assign` names one that is built"
+        )
+    try:
+        return load_circuit(settings, track_id)
+    except CircuitError as error:
+        return str(error)
+
+
+def _check_lengths(ours: LoadedLap, theirs: LoadedLap) -> None:
+    """Refuse laps of different lengths: where a session does not name its track, nothing else tells them apart."""
+    a, b = ours.trace.driven_m, theirs.trace.driven_m
+    if a and b and abs(a / b - 1.0) > _LENGTHS_APART:
+        raise LapError(
+            f"{ours.row.uid} is {a:,.0f} m long and {theirs.row.uid} {b:,.0f} m: these are different tracks, or one of "
+            "the laps is not whole"
+        )
+
+
+def _same_throttle(ours: LoadedLap, theirs: LoadedLap) -> tuple[LapTrace, LapTrace]:
+    """The traces; without ``throttle_pct`` where it is the pedal in one and the blade in the other."""
+    sources = {ours.throttle_source, theirs.throttle_source}
+    if None in sources or len(sources) == 1:
+        return ours.trace, theirs.trace
+    one, two = (
+        replace(side.trace, channels={k: v for k, v in side.trace.channels.items() if k != "throttle_pct"})
+        for side in (ours, theirs)
+    )
+    return one, two
+
+
+def _kind(laps: Iterable[LapRow], reference: LapRow) -> ReferenceKind:
+    best = best_lap(lap for lap in laps if lap.vehicle_id == reference.vehicle_id)
+    return "best_lap" if best is not None and best.uid == reference.uid else "other_lap"

@@ -1,0 +1,215 @@
+"""What the lake knows of one driver's session, gathered for a report; what is missing says which command fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.drivers.formatting import clock
+from analysis.tracks.circuit import Circuit
+from conf.settings import AppConfig
+from serving.lake.rows import Row, Value, table_rows
+from serving.lake.store import is_table, made_by, open_table
+from serving.queries.circuits import TRACKS, title_of, track_of
+from serving.queries.comparison import ComparedLaps, compare_loaded, find_circuit
+from serving.queries.lap_traces import TELEMETRY, load_first
+from serving.queries.laps import LAPS, LapRow, best_lap, by_time, of_vehicle, read_laps
+
+SUMMARY: Final = "gold.driver_summary"
+TARGET: Final = "gold.siwtl"
+STINTS: Final = "gold.stints"
+SCORES: Final = "gold.dptad_scores"
+EVENTS: Final = "gold.dptad_events"
+FLEET: Final = "gold.fleet_summary"
+RESULTS: Final = "silver.results"
+SESSIONS: Final = "silver.sessions"
+DRIVERS: Final = "silver.drivers"
+TABLES: Final = (LAPS, RESULTS, SESSIONS, TRACKS, DRIVERS, TELEMETRY, SUMMARY, TARGET, STINTS, SCORES, EVENTS, FLEET)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows of one table, or why there are none.
+
+    Attributes:
+        rows: The rows.
+        missing: Why there are none and which command fills the table; ``None`` where there are some.
+    """
+
+    rows: tuple[Row, ...]
+    missing: str | None = None
+
+    @property
+    def first(self) -> Row:
+        """The first row, empty where there is none."""
+        return self.rows[0] if self.rows else {}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Where time is lost: a lap of the driver against a reference.
+
+    Attributes:
+        compared: The comparison; ``None`` where there is nothing to compare.
+        words: What is compared with what, or why nothing is.
+    """
+
+    compared: ComparedLaps | None
+    words: str
+
+
+@dataclass(frozen=True)
+class DriverReport:
+    """One driver's session.
+
+    Attributes:
+        session_id: Session.
+        vehicle_id: Vehicle.
+        laps: The driver's laps.
+        field: Laps of all cars of the session.
+        session: Row of ``silver.sessions``.
+        result: Row of ``silver.results``.
+        driver: Row of ``silver.drivers``.
+        summary: Row of ``gold.driver_summary``.
+        target: Row of ``gold.siwtl``.
+        stints: Rows of ``gold.stints``.
+        scores: Rows of ``gold.dptad_scores``, by lap.
+        events: Rows of ``gold.dptad_events``, by time.
+        fleet: Row of ``gold.fleet_summary``.
+        track: Name of the track; ``None`` where nothing says.
+        circuit: The circuit, or why it is not known.
+        loss: Where time is lost.
+        versions: Delta version of every table that was read.
+    """
+
+    session_id: str
+    vehicle_id: str
+    laps: tuple[LapRow, ...]
+    field: tuple[LapRow, ...]
+    session: Found
+    result: Found
+    driver: Found
+    summary: Found
+    target: Found
+    stints: Found
+    scores: Found
+    events: Found
+    fleet: Found
+    track: str | None
+    circuit: Circuit | str
+    loss: Loss
+    versions: dict[str, int]
+
+    @property
+    def car(self) -> str:
+        """The vehicle with its number."""
+        return self.laps[0].car
+
+    @property
+    def best(self) -> LapRow | None:
+        """The driver's best lap."""
+        return best_lap(self.laps)
+
+    @property
+    def session_best(self) -> LapRow | None:
+        """The best lap of the session."""
+        return best_lap(self.field)
+
+
+def gather(settings: AppConfig, session_id: str, vehicle: str) -> DriverReport:
+    """Read everything about one driver's session.
+
+    Args:
+        settings: Whose lake to read.
+        session_id: Session.
+        vehicle: Vehicle id, or the number it raced under.
+
+    Raises:
+        LakeError: If ``silver.laps`` is not there, or a table cannot be read.
+        LapError: If there is no such session or vehicle.
+    """
+    versions = {name: open_table(name, settings).version() for name in TABLES if is_table(name, settings)}
+    field = read_laps(settings, session_id)
+    laps = of_vehicle(field, vehicle)
+    here = {"session_id": session_id}
+    ours = here | {"vehicle_id": laps[0].vehicle_id}
+
+    def read(table: str, where: dict[str, str], *order_by: str) -> Found:
+        return read_rows(settings, table, where, order_by)
+
+    track_id = track_of(settings, session_id)
+    circuit = find_circuit(settings, session_id, track_id)
+    return DriverReport(
+        session_id=session_id,
+        vehicle_id=laps[0].vehicle_id,
+        laps=laps,
+        field=field,
+        session=read(SESSIONS, here),
+        result=read(RESULTS, ours),
+        driver=read(DRIVERS, {"vehicle_id": laps[0].vehicle_id}),
+        summary=read(SUMMARY, ours),
+        target=read(TARGET, ours),
+        stints=read(STINTS, ours, "stint_number", "segment"),
+        scores=read(SCORES, ours, "lap_number"),
+        events=read(EVENTS, ours, "event_ts", "event_type"),
+        fleet=read(FLEET, here),
+        track=None if track_id is None else title_of(settings, track_id),
+        circuit=circuit,
+        loss=find_loss(settings, laps, field, circuit),
+        versions=versions,
+    )
+
+
+def read_rows(settings: AppConfig, table: str, where: dict[str, str], order_by: Sequence[str] = ()) -> Found:
+    """Rows of a table that may not be there."""
+    fill = f"`{made_by(table)}` fills it"
+    if not is_table(table, settings):
+        return Found((), f"{table} does not exist yet: {fill}.")
+    values: dict[str, Value] = dict(where)
+    rows = table_rows(table, settings, values, order_by=order_by)
+    return Found(tuple(rows), None if rows else f"{table} has no row of {'/'.join(where.values())}: {fill}.")
+
+
+def find_loss(settings: AppConfig, laps: Sequence[LapRow], field: Sequence[LapRow], circuit: Circuit | str) -> Loss:
+    """The driver's best lap against the session's best; where that is the driver's own, a median lap against it.
+
+    Laps without telemetry cannot be compared and are passed over, which the words say.
+
+    Args:
+        settings: Whose lake to read.
+        laps: The driver's laps.
+        field: Laps of all cars of the session.
+        circuit: The circuit, or why it is not known.
+    """
+    known = None if isinstance(circuit, str) else circuit
+    reference = load_first(settings, by_time(field), known)
+    own = load_first(settings, by_time(laps), known)
+    if reference is None or own is None:
+        who = "no car" if reference is None else laps[0].car
+        return Loss(None, f"{who} has a lap fit for pace with telemetry, so there is nothing to compare.")
+    is_own = own.row.uid == reference.row.uid
+    if is_own:
+        covered = [lap for lap in by_time(laps) if lap.is_covered]
+        own = load_first(settings, covered[len(covered) // 2 :], known)
+        if own is None or own.row.uid == reference.row.uid:
+            return Loss(None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare.")
+    found = compare_loaded((own, reference), circuit)
+    return Loss(found, _words(found, laps, field, is_own=is_own))
+
+
+def _words(found: ComparedLaps, laps: Sequence[LapRow], field: Sequence[LapRow], *, is_own: bool) -> str:
+    """What is compared with what."""
+    lap, reference = found.lap.row, found.reference.row
+    best, own_best = best_lap(field), best_lap(laps)
+    theirs = f"{clock(found.reference.time_s)} by {reference.car} on lap {reference.lap_number}"
+    ours = f"lap {lap.lap_number}, {clock(found.lap.time_s)}"
+    if is_own:
+        words = f"The best lap there is telemetry of is the driver's own, {theirs}; a median lap ({ours}) against it."
+    elif own_best is not None and own_best.uid == lap.uid:
+        words = f"The driver's best lap ({ours}) against the best there is telemetry of, {theirs}."
+    else:
+        words = f"The driver's best lap with telemetry ({ours}) against the best there is telemetry of, {theirs}."
+    if best is not None and best.uid != reference.uid and best.lap_time_s is not None:
+        words += f" The session's best, {clock(best.lap_time_s)} by {best.car}, has no telemetry."
+    return words

@@ -1,0 +1,120 @@
+"""The samples of one lap as the trace that the analyses take, without a JVM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from analysis.drivers.formatting import listed
+from analysis.laps.distance import lap_trace
+from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.tracks.circuit import Circuit
+from conf.settings import AppConfig
+from serving.lake.rows import Value, columns_of
+from serving.queries.laps import LapError, LapRow, read_laps
+
+TELEMETRY: Final = "silver.telemetry"
+CHANNELS: Final = (
+    "speed_kmh", "throttle_pct", "throttle_pedal_pct", "throttle_blade_pct", "brake_front_bar", "steering_deg", "gear",
+    "rpm", "accel_long_g", "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoadedLap:
+    """One lap with its samples.
+
+    Attributes:
+        row: The lap.
+        trace: Its samples.
+        throttle_source: ``pedal`` or ``blade``; ``None`` where there is no throttle.
+    """
+
+    row: LapRow
+    trace: LapTrace
+    throttle_source: str | None
+
+    @property
+    def time_s(self) -> float:
+        """Lap time, line to line."""
+        return self.trace.lap_time_s
+
+
+def load_lap(
+    settings: AppConfig, lap: LapRow, circuit: Circuit | None = None, channels: Sequence[str] = CHANNELS
+) -> LoadedLap:
+    """Read a lap's samples and say how far round each was taken.
+
+    Args:
+        settings: Whose lake to read.
+        lap: The lap; its interval decides which samples are in it.
+        circuit: Gives the scale of distance; without it distance stays as its source measures it.
+        channels: Channels to read.
+
+    Raises:
+        LakeError: If ``silver.telemetry`` cannot be read.
+        LapError: If the lap has no samples, no interval, or samples without times of their own.
+    """
+    if lap.start_us is None or lap.end_us is None or lap.end_us <= lap.start_us:
+        raise LapError(f"{lap.uid}: nothing says when it began and ended in the time of the telemetry: choose another")
+    found = _samples(settings, lap, channels)
+    if not (found.num_rows and lap.is_covered):
+        raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(settings, lap)}")
+    if "arrival" in found["clock_source"].to_pylist():
+        raise LapError(f"{lap.uid}: the car's clock stood still, so its samples have no times of their own")
+    t_s = (_numbers(found, "event_ts") - lap.start_us) / 1e6
+    known = {name: _numbers(found, name) for name in channels}
+    try:
+        trace = lap_trace(t_s, known, (lap.end_us - lap.start_us) / 1e6, circuit)
+    except ValueError as error:
+        raise LapError(f"{lap.uid}: {error}") from error
+    sources = [source for source in found["throttle_source"].to_pylist() if source is not None]
+    return LoadedLap(lap, trace, sources[0] if sources else None)
+
+
+def load_first(settings: AppConfig, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
+    """The first of some laps that has speed for most of its time, ``None`` where there is none."""
+    for lap in laps:
+        if lap.is_covered:
+            try:
+                found = load_lap(settings, lap, circuit)
+            except LapError:
+                continue
+            if found.trace.unseen_s <= MOST_UNSEEN * found.time_s:
+                return found
+    return None
+
+
+def _lack(lap: LapRow) -> str:
+    if not lap.sample_count or lap.telemetry_gap_s is None:
+        return "no telemetry"
+    return f"no telemetry for {lap.telemetry_gap_s:.1f} s of it"
+
+
+def _instead(settings: AppConfig, lap: LapRow) -> str:
+    """What to do about a lap without samples."""
+    if lap.is_covered:
+        return "its samples are not numbered yet, `slipstream stream silver` completes that"
+    laps = read_laps(settings, lap.session_id)
+    own = [str(one.lap_number) for one in laps if one.vehicle_id == lap.vehicle_id and one.is_covered]
+    if own:
+        return f"of {lap.car} {listed(own)} {'has' if len(own) == 1 else 'have'} it"
+    cars = listed(sorted({one.car for one in laps if one.is_covered}))
+    return f"in {lap.session_id} {cars} have it" if cars else f"no car of {lap.session_id} has it"
+
+
+def _samples(settings: AppConfig, lap: LapRow, channels: Sequence[str]) -> pa.Table:
+    where: dict[str, Value] = {"session_id": lap.session_id, "vehicle_id": lap.vehicle_id, "lap_number": lap.lap_number}
+    columns = ("event_ts", "clock_source", "throttle_source", *channels)
+    return columns_of(TELEMETRY, settings, where, columns=columns, order_by=("event_ts", "ecu_seq"))
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """A column as doubles, NaN for null, shape (n,); by polars, because pyarrow would load pandas for it."""
+    column = pl.DataFrame({name: pl.from_arrow(table[name])})[name]
+    return np.asarray(column.cast(pl.Float64).fill_null(np.nan).to_numpy(), dtype=np.float64)

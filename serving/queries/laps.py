@@ -1,0 +1,223 @@
+"""Laps of ``silver.laps`` without a JVM: those of a session, one by its name, the best of a vehicle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.laps.distance import MAX_SILENCE_S
+from conf.settings import AppConfig
+from serving.lake.rows import Row, columns_of, table_rows
+
+LAPS = "silver.laps"
+BEST = "best"
+PACE = "pace"
+
+_SHOWN = 20
+
+
+class LapError(ValueError):
+    """A lap that was asked for is not there; the message names those that are."""
+
+
+@dataclass(frozen=True)
+class LapName:
+    """What a user calls a lap: ``SESSION/VEHICLE/LAP``.
+
+    Attributes:
+        session_id: Session.
+        vehicle: Vehicle id, or the number it raced under.
+        lap_number: Number; ``None`` for the vehicle's best lap.
+    """
+
+    session_id: str
+    vehicle: str
+    lap_number: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> LapName:
+        """Take a name apart.
+
+        Raises:
+            LapError: If it is not of that form.
+        """
+        session, vehicle, lap = parts if len(parts := text.split("/")) == 3 else ("", "", "")
+        if not (session and vehicle and (lap == BEST or lap.isdecimal())):
+            raise LapError(
+                f"'{text}' names no lap: write SESSION/VEHICLE/LAP, where VEHICLE is an id or a race number and LAP a "
+                f"number or '{BEST}' (`slipstream laps list` shows them)"
+            )
+        return cls(session, vehicle, None if lap == BEST else int(lap))
+
+
+@dataclass(frozen=True)
+class LapRow:
+    """One lap as ``silver.laps`` has it; ``None`` where a figure is unknown.
+
+    Attributes:
+        vehicle_number: Number it raced under.
+        start_us: Start in the time of ``silver.telemetry.event_ts``, microseconds since the epoch.
+        end_us: End.
+        lap_time_ms: Lap time.
+        sectors_s: The three sector times.
+        lap_time_source: ``official``, ``start_end`` or ``telemetry``.
+        invalid_reasons: What speaks against it, see ``conf/laps.yaml``.
+        fit_for: Purposes it may be used for.
+        flag_at_finish: Flag at the line.
+        sample_count: Rows of telemetry within it.
+        telemetry_gap_s: Longest time within it without one.
+        conflicts: Where the sources contradict each other.
+    """
+
+    session_id: str
+    vehicle_id: str
+    lap_number: int
+    vehicle_number: int | None
+    start_us: int | None
+    end_us: int | None
+    lap_time_ms: int | None
+    sectors_s: tuple[float | None, float | None, float | None]
+    lap_time_source: str | None
+    is_valid: bool
+    invalid_reasons: tuple[str, ...]
+    fit_for: tuple[str, ...]
+    flag_at_finish: str | None
+    pit_in: bool
+    pit_time_s: float | None
+    top_speed_kmh: float | None
+    sample_count: int
+    telemetry_gap_s: float | None
+    conflicts: tuple[str, ...]
+    is_synthetic: bool
+
+    @property
+    def uid(self) -> str:
+        """``session/vehicle/lap``."""
+        return f"{self.session_id}/{self.vehicle_id}/{self.lap_number}"
+
+    @property
+    def lap_time_s(self) -> float | None:
+        """Lap time."""
+        return None if self.lap_time_ms is None else self.lap_time_ms / 1000.0
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether it has telemetry, without a gap so long that no source of distance bridges it."""
+        return self.sample_count > 0 and (self.telemetry_gap_s or 0.0) <= MAX_SILENCE_S
+
+    @property
+    def car(self) -> str:
+        """The vehicle with its number, e.g. ``GR86-022-13 (13)``."""
+        return self.vehicle_id if self.vehicle_number is None else f"{self.vehicle_id} ({self.vehicle_number})"
+
+
+def read_laps(settings: AppConfig, session_id: str | None = None) -> tuple[LapRow, ...]:
+    """Laps of a session, or of all, by session, vehicle and number.
+
+    Raises:
+        LakeError: If ``silver.laps`` cannot be read.
+        LapError: If the session has none; the message names those that have.
+    """
+    where = {} if session_id is None else {"session_id": session_id}
+    rows = table_rows(LAPS, settings, where, order_by=("session_id", "vehicle_id", "lap_number"))
+    if session_id is not None and not rows:
+        raise LapError(f"no laps of session '{session_id}': {_those('sessions', sessions_with_laps(settings))}")
+    return tuple(_lap_of(row) for row in rows)
+
+
+def sessions_with_laps(settings: AppConfig) -> tuple[str, ...]:
+    """Sessions that have laps, sorted."""
+    found = columns_of(LAPS, settings, columns=("distinct session_id",))
+    return tuple(sorted(found["session_id"].to_pylist()))
+
+
+def only_session(settings: AppConfig, session_id: str | None) -> str:
+    """The session that was named, or the only one there is.
+
+    Raises:
+        LapError: If none was named and there are several, or none.
+    """
+    if session_id is not None:
+        return session_id
+    found = sessions_with_laps(settings)
+    if len(found) != 1:
+        raise LapError(f"name a session with --session: {_those('sessions', found)}")
+    return found[0]
+
+
+def of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
+    """Laps of one vehicle of a session, by its id or the number it raced under.
+
+    Raises:
+        LapError: If there is no such vehicle, or a number is that of several; the message names those there are.
+    """
+    own = [lap for lap in laps if lap.vehicle_id == vehicle]
+    own = own or [lap for lap in laps if vehicle.isdecimal() and lap.vehicle_number == int(vehicle)]
+    cars = dict.fromkeys(lap.car for lap in own or laps)
+    if not own:
+        raise LapError(f"session {laps[0].session_id} has no vehicle '{vehicle}': {_those('vehicles', cars)}")
+    if len(cars) > 1:
+        raise LapError(f"number {vehicle} is not of one vehicle in {laps[0].session_id}: {_those('vehicles', cars)}")
+    return tuple(own)
+
+
+def find_lap(settings: AppConfig, name: LapName) -> LapRow:
+    """The lap of a name.
+
+    Raises:
+        LakeError: If ``silver.laps`` cannot be read.
+        LapError: If there is no such lap; the message names those there are.
+    """
+    laps = of_vehicle(read_laps(settings, name.session_id), name.vehicle)
+    if name.lap_number is None:
+        if (best := best_lap(laps)) is None:
+            raise LapError(f"{laps[0].car} has no lap fit for pace in {name.session_id}: {_why(laps)}")
+        return best
+    found = [lap for lap in laps if lap.lap_number == name.lap_number]
+    if not found:
+        numbers = _those("laps", (str(lap.lap_number) for lap in laps))
+        raise LapError(f"{laps[0].car} has no lap {name.lap_number} in {name.session_id}: {numbers}")
+    return found[0]
+
+
+def best_lap(laps: Iterable[LapRow]) -> LapRow | None:
+    """The quickest lap fit for pace, the first of equal ones; ``None`` where there is none."""
+    return next(iter(by_time(laps)), None)
+
+
+def by_time(laps: Iterable[LapRow]) -> list[LapRow]:
+    """Laps fit for pace, the quickest first; equal ones by vehicle and number."""
+    fit = [lap for lap in laps if PACE in lap.fit_for and lap.lap_time_ms is not None]
+    return sorted(fit, key=lambda lap: (lap.lap_time_ms or 0, lap.vehicle_id, lap.lap_number))
+
+
+def _lap_of(row: Row) -> LapRow:
+    def listed(name: str) -> tuple[Any, ...]:
+        return tuple(row[name] or ())
+
+    return LapRow(
+        session_id=row["session_id"], vehicle_id=row["vehicle_id"], lap_number=row["lap_number"],
+        vehicle_number=row["vehicle_number"], start_us=row["lap_start_ts"], end_us=row["lap_end_ts"],
+        lap_time_ms=row["lap_time_ms"],
+        sectors_s=(row["sector_1_time"], row["sector_2_time"], row["sector_3_time"]),
+        lap_time_source=row["lap_time_source"], is_valid=bool(row["is_valid"]),
+        invalid_reasons=listed("invalid_reasons"), fit_for=listed("fit_for"), flag_at_finish=row["flag_at_finish"],
+        pit_in=bool(row["pit_in"]), pit_time_s=row["pit_time_s"], top_speed_kmh=row["top_speed_kmh"],
+        sample_count=row["sample_count"] or 0, telemetry_gap_s=row["telemetry_gap_s"], conflicts=listed("conflicts"),
+        is_synthetic=bool(row["is_synthetic"]),
+    )  # fmt: skip
+
+
+def _why(laps: Iterable[LapRow]) -> str:
+    """What each lap is unfit for."""
+    return "; ".join(f"lap {lap.lap_number} {', '.join(lap.invalid_reasons) or 'has no time'}" for lap in laps)
+
+
+def _those(what: str, names: Iterable[str]) -> str:
+    """``sessions are a, b``, the first of them where there are many."""
+    found = list(names)
+    if not found:
+        return f"there are no {what} yet, `slipstream run` fills {LAPS}"
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{what} are {', '.join(found[:_SHOWN])}{more}"

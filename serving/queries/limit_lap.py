@@ -1,0 +1,130 @@
+"""A limit lap as a user asks for it: files and names in, figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conf.race_car import load_race_car
+from conf.track_parameters import FILE, TrackParameters, track_parameters
+from conf.vehicle import load_vehicle, vehicle_names
+from physics.centre_line import Line
+from physics.limit_lap.double_track import race_car_envelope
+from physics.limit_lap.envelope import Envelope
+from physics.limit_lap.friction_circle import grip_circle_envelope
+from physics.limit_lap.lap import LimitLap, limit_lap
+from physics.limit_lap.race_line import read_race_line, spline_line
+from physics.vehicle import Vehicle
+
+Array = npt.NDArray[np.float64]
+
+_KMH = 3.6
+
+
+@dataclass(frozen=True)
+class AskedLap:
+    """A limit lap and what it was computed from.
+
+    Attributes:
+        sector_ends_m: Ends of all sectors, the last at the line.
+        notes: What the user should know of the inputs.
+        seen: Distance in metres and speed in m/s of a driven lap to draw beside it.
+        more: Further figures for programs.
+    """
+
+    track: str
+    vehicle: str
+    line: Line
+    lap: LimitLap
+    sector_ends_m: tuple[float, ...]
+    sector_times_s: tuple[float, ...]
+    notes: tuple[str, ...]
+    seen: tuple[Array, Array] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """What a program wants to read."""
+        return {
+            "track": self.track,
+            "vehicle": self.vehicle,
+            "lap_time_s": round(self.lap.lap_time_s, 4),
+            "sector_times_s": [round(t, 4) for t in self.sector_times_s],
+            "sector_ends_m": [round(end, 1) for end in self.sector_ends_m],
+            "top_speed_kmh": round(float(self.lap.speed_mps.max()) * _KMH, 2),
+            "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * _KMH, 2),
+            "length_m": round(self.line.length_m, 1),
+            **self.more,
+            "notes": list(self.notes),
+        }
+
+    def headline(self) -> str:
+        """One line."""
+        minutes, seconds = divmod(self.lap.lap_time_s, 60.0)
+        top, low = (float(f(self.lap.speed_mps)) * _KMH for f in (max, min))
+        return (
+            f"{int(minutes)}:{seconds:06.3f} ({self.lap.lap_time_s:.3f} s) over {self.line.length_m:,.0f} m, "
+            f"top speed {top:.1f} km/h, lowest {low:.1f} km/h"
+        )
+
+
+def ask(
+    raceline: Path, vehicle: str, parameters: Path | None = None, track: str | None = None, margin_mps: float = 0.0
+) -> AskedLap:
+    """Compute the limit lap of a car on a line.
+
+    Args:
+        raceline: CSV of points x,y in metres.
+        vehicle: A race car's parameter file, or the name of one of our cars.
+        parameters: File with sector ends, DRS zones and friction; looked for beside or above the line if left out.
+        track: Name in that file; the line's file name if left out.
+        margin_mps: How far below the limit speed bends are taken.
+
+    Raises:
+        ValueError: If a file does not fit, or there is no such car or track; names the file and the remedy.
+    """
+    name = track or raceline.stem
+    known, notes = _parameters(raceline, parameters, name, must_know=track is not None)
+    line = spline_line(*read_race_line(raceline))
+    envelope = _envelope(vehicle, known.grip_factor if known else 1.0)
+    lap = limit_lap(envelope, line, margin_mps=margin_mps, drs_zones_m=known.drs_zones_m if known else ())
+    ends = known.sector_ends_m if known else thirds(line)
+    if ends[-1] >= line.length_m:
+        raise ValueError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
+    return AskedLap(
+        name, Path(vehicle).stem, line, lap, (*ends, line.length_m), lap.sector_times_s(ends), tuple(notes)
+    )  # fmt: skip
+
+
+def thirds(line: Line) -> tuple[float, float]:
+    """Where a lap without known sectors is cut."""
+    return line.length_m / 3.0, 2.0 * line.length_m / 3.0
+
+
+def _parameters(
+    raceline: Path, given: Path | None, name: str, *, must_know: bool
+) -> tuple[TrackParameters | None, list[str]]:
+    if given and not given.is_file():
+        raise ValueError(f"no file {given} with track parameters")
+    places = [given] if given else [folder / FILE for folder in (raceline.parent, raceline.parent.parent)]
+    path = next((p for p in places if p.is_file()), None)
+    known = track_parameters(path, name) if path else None
+    if known:
+        return known, [f"Sector ends, DRS zones and friction of {name} from {path}."]
+    if given or must_know:
+        raise ValueError(f"{path or FILE} knows no track '{name}': name one with --track, or leave both out")
+    return None, [f"No {FILE} beside the line knows {name}: sectors are thirds of the lap, DRS stays closed."]
+
+
+def _envelope(vehicle: str, grip_factor: float) -> Envelope:
+    if vehicle in vehicle_names():
+        return grip_circle_envelope(Vehicle(load_vehicle(vehicle)))
+    path = Path(vehicle)
+    if not path.is_file():
+        names = ", ".join(vehicle_names())
+        raise ValueError(f"no vehicle '{vehicle}': give a parameter file that exists, or one of {names}")
+    return race_car_envelope(load_race_car(path), grip_factor)

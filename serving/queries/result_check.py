@@ -1,0 +1,176 @@
+"""Laps and best laps against the official results: what agrees, and what does not and why.
+
+Best laps are those fit for pace, so lap 1 is left out, as the officials leave it out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.drivers.formatting import clock
+from conf.laps import load_lap_rules
+from conf.settings import AppConfig
+from serving.lake.rows import Row, table_rows
+from serving.queries.laps import PACE, LapRow, best_lap, read_laps
+
+RESULTS: Final = "silver.results"
+
+_Key = tuple[str, int | str]
+
+
+@dataclass(frozen=True)
+class EntryCheck:
+    """One entry: its laps here and on the result sheet.
+
+    Attributes:
+        session_id: Session.
+        vehicle_number: Number raced under; ``None`` where nothing says.
+        vehicle_id: Vehicle; ``None`` where no car of that number was seen.
+        position: Place on the sheet.
+        laps: Laps here.
+        official_laps: Laps on the sheet; ``None`` without one.
+        best: Best lap here that is fit for pace.
+        official_best_ms: Fastest lap on the sheet.
+        official_best_lap: Its number.
+        exceptions: Why the two do not agree; none where they do.
+        remarks: What else is worth knowing.
+        has_sheet: Whether the session has a result sheet at all.
+    """
+
+    session_id: str
+    vehicle_number: int | None
+    vehicle_id: str | None
+    position: int | None
+    laps: int
+    official_laps: int | None
+    best: LapRow | None
+    official_best_ms: int | None
+    official_best_lap: int | None
+    exceptions: tuple[str, ...]
+    remarks: tuple[str, ...]
+    has_sheet: bool = True
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the number of laps and the best lap are the same; ``None`` where there is nothing to compare with."""
+        return not self.exceptions if self.has_sheet else None
+
+
+def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[EntryCheck, ...]:
+    """Check every entry of a session, or of all sessions; by session and place.
+
+    Raises:
+        LakeError: If ``silver.laps`` cannot be read.
+        LapError: If the session has no laps.
+    """
+    where = {} if session_id is None else {"session_id": session_id}
+    sheets = table_rows(RESULTS, settings, where, missing_ok=True)
+    compared = {row["session_id"] for row in sheets}
+    cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
+    for lap in read_laps(settings, session_id):
+        cars[lap.session_id, _entry(lap) if lap.session_id in compared else lap.vehicle_id].append(lap)
+    found = [check_entry(row, cars.pop((row["session_id"], row["vehicle_number"]), [])) for row in sheets]
+    found += [check_entry(None, laps, has_sheet=laps[0].session_id in compared) for laps in cars.values()]
+    return tuple(sorted(found, key=_order))
+
+
+def check_entry(sheet: Row | None, laps: Sequence[LapRow], *, has_sheet: bool = True) -> EntryCheck:
+    """Check one entry.
+
+    Args:
+        sheet: Its row of ``silver.results``; ``None`` where it has none.
+        laps: Its laps, of which there must be some if there is no sheet.
+        has_sheet: Whether the session has a result sheet.
+    """
+    row = sheet or {}
+    best, time_s = best_lap(laps), row.get("fl_time_s")
+    official_ms = None if time_s is None else round(time_s * 1000)
+    counted = row.get("laps")
+    if sheet is not None:
+        exceptions = tuple(_exceptions(laps, best, sheet, official_ms))
+    else:
+        exceptions = ("not on the result sheet",) if has_sheet else ()
+    return EntryCheck(
+        session_id=sheet["session_id"] if sheet else laps[0].session_id,
+        vehicle_number=sheet["vehicle_number"] if sheet else laps[0].vehicle_number,
+        vehicle_id=laps[0].vehicle_id if laps else row.get("vehicle_id"),
+        position=row.get("position"),
+        laps=len(laps),
+        official_laps=counted,
+        best=best,
+        official_best_ms=official_ms,
+        official_best_lap=row.get("fl_lap"),
+        exceptions=exceptions,
+        remarks=tuple(_remarks(laps, best, row)),
+        has_sheet=has_sheet,
+    )
+
+
+def _exceptions(laps: Sequence[LapRow], best: LapRow | None, sheet: Row, official_ms: int | None) -> Iterator[str]:
+    counted = sheet["laps"] or 0
+    if laps and not counted:
+        alone = all(lap.lap_time_source == "start_end" for lap in laps)
+        yield f"the officials count no lap of this car{'; its laps come from the feed alone' if alone else ''}"
+        return
+    if len(laps) != counted:
+        yield f"{len(laps)} laps here, {counted} on the sheet{_odd(laps)}"
+    ours = best.lap_time_ms if best else None
+    if ours != official_ms:
+        here = f"best lap {_lap(best.lap_number, ours)}" if best else "no lap fit for pace"
+        there = "none" if official_ms is None else _lap(sheet["fl_lap"], official_ms)
+        yield f"{here} here, {there} on the sheet{_unfit(laps, sheet['fl_lap'], official_ms)}"
+
+
+def _remarks(laps: Sequence[LapRow], best: LapRow | None, sheet: Row) -> Iterator[str]:
+    if sheet.get("is_official") is False:
+        yield "result from the provisional sheet"
+    status = sheet.get("status")
+    if status not in (None, "Classified"):
+        yield str(status).lower()
+    if best and sheet.get("fl_lap") not in (None, best.lap_number) and sheet.get("laps"):
+        yield f"the sheet has the best time on lap {sheet['fl_lap']}, here it is lap {best.lap_number}"
+    for conflict in sheet.get("conflicts") or ():
+        yield f"the sheets differ: {_readable(conflict)}"
+    if laps and not any(lap.sample_count for lap in laps):
+        yield "no telemetry"
+
+
+def _unfit(laps: Sequence[LapRow], number: int | None, official_ms: int | None) -> str:
+    """Why the sheet's best lap is not ours, where that is what differs."""
+    same = next((lap for lap in laps if lap.lap_number == number and lap.lap_time_ms == official_ms), None)
+    if same is None or PACE in same.fit_for:
+        return ""
+    against = load_lap_rules().unfit_for(same.invalid_reasons).get(PACE, [])
+    return f": lap {number} is unfit for pace here ({', '.join(against)})"
+
+
+def _readable(conflict: str) -> str:
+    """``total time: official results 45:58.258, …`` for ``total_time_ms: official results 2758258, …``."""
+    name, _, said = conflict.partition(": ")
+    if name.endswith("_ms"):
+        said = re.sub(r"\b\d+\b", lambda found: clock(int(found[0]) / 1000), said)
+    return f"{name.removesuffix('_ms').replace('_', ' ')}: {said}"
+
+
+def _odd(laps: Sequence[LapRow]) -> str:
+    odd = [f"lap {lap.lap_number} incomplete" for lap in laps if "incomplete" in lap.invalid_reasons]
+    return f" ({', '.join(odd)})" if odd else ""
+
+
+def _lap(number: int | None, time_ms: int | None) -> str:
+    time = "without a time" if time_ms is None else clock(time_ms / 1000)
+    return time if number is None else f"{time} (lap {number})"
+
+
+def _entry(lap: LapRow) -> int | str:
+    return lap.vehicle_id if lap.vehicle_number is None else lap.vehicle_number
+
+
+def _order(entry: EntryCheck) -> tuple[str, float, float]:
+    last = float("inf")
+    number = last if entry.vehicle_number is None else entry.vehicle_number
+    return entry.session_id, last if entry.position is None else entry.position, number

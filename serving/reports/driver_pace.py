@@ -1,0 +1,139 @@
+"""Stints, target lap and laps of a driver's report, as rows of text. ``None`` becomes an empty cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from analysis.drivers.formatting import clock, counted, listed
+from serving.queries.driver_session import DriverReport
+
+Row = Mapping[str, Any]
+
+_KINDS: Final = {"racing": "green", "fcy": "full course yellow", "sc": "safety car", "red": "red flag"}
+_ENDED: Final = {"pit": "pit stop", "flag": "change of flag", "end": "end of the session", "gap": "missing laps"}
+_SOURCES: Final = {"official": "officials", "start_end": "feed", "telemetry": "telemetry"}
+
+
+def stints(found: DriverReport) -> list[Row]:
+    """Stints and their segments."""
+    return [
+        {
+            "name": f"{s['stint_number']}" if s["segment"] == 1 else "",
+            "laps": f"{s['first_lap']} to {s['last_lap']}" if s["n_laps"] > 1 else f"{s['first_lap']}",
+            "kind": _KINDS.get(s["kind"], s["kind"]),
+            "fit": s["n_pace_laps"],
+            "mean": _time(s["pace_mean_s"]),
+            "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], clock),
+            "trend": _signed(s["slope_s_per_lap"]),
+            "best": "" if s["best_lap_s"] is None else f"{clock(s['best_lap_s'])} ({s['best_lap_number']})",
+            "ended": _ENDED.get(s["ended_by"], s["ended_by"]),
+        }
+        for s in found.stints.rows
+    ]
+
+
+def records(found: DriverReport) -> str:
+    """The fastest runs of laps in words, empty where there are none."""
+    row = found.summary.first
+    runs = [(n, row.get(f"best_{n}_laps_mean_s"), row.get(f"best_{n}_laps_first_lap")) for n in (3, 5, 10)]
+    return listed([f"{n} laps at {clock(s)} each from lap {first}" for n, s, first in runs if s is not None])
+
+
+def target(found: DriverReport) -> dict[str, Any]:
+    """The target lap by sectors."""
+    row = found.target.first
+    if not row:
+        return {"rows": [], "missing": found.target.missing}
+    sectors = [
+        {
+            "name": f"Sector {k}", "n": row[f"n_s{k}"], "best": _seconds(row[f"best_s{k}"]),
+            "lap": row[f"best_s{k}_lap"] or "", "mean": _seconds(row[f"mean_s{k}"]),
+            "interval": _interval(row[f"mean_s{k}_low"], row[f"mean_s{k}_high"], _seconds),
+            "potential": _seconds(row[f"sector_potential_s{k}"]), "weight": digits(row[f"weight_s{k}"], 2),
+            "focus": row["focus_sector"] == k,
+        }
+        for k in (1, 2, 3)
+    ]  # fmt: skip
+    sums = {
+        name: _sum(row, f"{column}_s{{}}")
+        for name, column in (("sum_best", "best"), ("sum_mean", "mean"), ("sum_potential", "sector_potential"))
+    }
+    return {"rows": sectors, "words": _target_words(row), **{name: _seconds(value) for name, value in sums.items()}}
+
+
+def _target_words(row: Row) -> str:
+    if row["siwtl_lap"] is None:
+        return "A sector has no time at all, so there is no target lap."
+    words = f"The target lap is {clock(row['siwtl_lap'])}"
+    if row["siwtl_lap_low"] is not None:
+        words += f" (95 % interval {clock(row['siwtl_lap_low'])} to {clock(row['siwtl_lap_high'])})"
+    gain = row["potential_gain"]
+    if gain is not None:
+        way = "under" if gain > 0 else "above"
+        words += f", {abs(gain):.3f} s {way} the best lap of {clock(row['current_best_s'])}"
+    words += f"; the best sectors add up to {clock(row['sum_best_sectors_s'])}."
+    if row["insufficient_laps"]:
+        words += " A sector has fewer than two laps: its weight says nothing."
+    elif row["achievability"] is not None:
+        words += f" Achievability {row['achievability']:.2f} of 1, from {counted(row['n_valid_laps'], 'lap')}."
+    return words
+
+
+def session_lines(found: DriverReport) -> list[str]:
+    """The field in a few lines."""
+    row = found.fleet.first
+    if not row:
+        return []
+    laps = f"{counted(row['n_laps'], 'lap')}, {row['n_valid_laps']} of them fit for pace"
+    lines = [f"{counted(row['n_drivers'], 'driver')} drove {laps}."]
+    weather = [
+        f"air {row['air_temp_c']:.0f} °C" if row["air_temp_c"] is not None else None,
+        f"track {row['track_temp_c']:.0f} °C" if row["track_temp_c"] is not None else None,
+        row["track_condition"],
+    ]
+    if any(weather):
+        lines.append(f"Conditions: {', '.join(part for part in weather if part)}.")
+    return [*lines, *(row["highlights"] or ()), *(row["trends"] or ())]
+
+
+def lap_rows(found: DriverReport) -> list[Row]:
+    """All laps."""
+    return [
+        {
+            "number": lap.lap_number,
+            "time": _time(lap.lap_time_s),
+            "sectors": [_seconds(s) for s in lap.sectors_s],
+            "top": digits(lap.top_speed_kmh, 0),
+            "source": _SOURCES.get(lap.lap_time_source or "", lap.lap_time_source or ""),
+            "against": ", ".join(reason.replace("_", " ") for reason in lap.invalid_reasons),
+            "best": lap is found.best or (found.best is not None and lap.uid == found.best.uid),
+        }
+        for lap in found.laps
+    ]
+
+
+def _sum(row: Row, column: str) -> float | None:
+    parts = [row[column.format(k)] for k in (1, 2, 3)]
+    return None if any(part is None for part in parts) else sum(parts)
+
+
+def _interval(low: float | None, high: float | None, form: Any) -> str:
+    return "" if low is None or high is None else f"{form(low)} to {form(high)}"
+
+
+def _time(time_s: float | None) -> str:
+    return "" if time_s is None else clock(time_s)
+
+
+def _seconds(value: float | None) -> str:
+    return digits(value, 3)
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3f}"
+
+
+def digits(value: float | None, places: int) -> str:
+    """A number with so many decimal places."""
+    return "" if value is None else f"{value:,.{places}f}"

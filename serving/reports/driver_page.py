@@ -1,0 +1,117 @@
+"""A driver's report as one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.tracks.circuit import Circuit
+from serving.charts.driver import events_map_figure, lap_times_figure, scores_figure, sectors_figure
+from serving.charts.laps import loss_map_figure, traces_figure
+from serving.charts.style import svg
+from serving.queries.driver_session import DriverReport
+from serving.reports import driver_driving as driving
+from serving.reports import driver_pace as pace
+from serving.reports import driver_text as view
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+TEMPLATE = "driver_report.html.j2"
+
+
+def write_report(found: DriverReport, folder: Path) -> Path:
+    """Write the page into a folder; its name is made of session and vehicle."""
+    name = re.sub(r"[^\w.-]+", "-", f"{found.session_id}_{found.vehicle_id}")
+    path = folder / f"{name}.html"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(found, datetime.now(UTC)), encoding="utf-8")
+    return path
+
+
+def render(found: DriverReport, made_at: datetime) -> str:
+    """The page.
+
+    Args:
+        found: What is known of the driver's session.
+        made_at: Time that the page says it was made at.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("serving.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    pages.filters["code"] = _code
+    return pages.get_template(TEMPLATE).render(context(found, made_at))
+
+
+def context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
+    """What the template shows."""
+    sources = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    incidents = driving.incidents(found.events.rows)
+    return {
+        "title": view.title(found),
+        "session": found.session_id,
+        "synthetic": any(lap.is_synthetic for lap in found.laps),
+        "facts": view.facts(found),
+        "tiles": view.tiles(found),
+        "glance": view.glance(found),
+        "absent": [part.missing for part in (found.summary, found.result) if part.missing],
+        "stints": {"rows": pace.stints(found), "missing": found.stints.missing},
+        "records": pace.records(found),
+        "target": pace.target(found),
+        "loss": {"traces": None, "pieces": None} | view.loss(found) | _loss_figures(found),
+        "scores": {"words": None, "missing": None} | driving.scores(found),
+        "incidents": {
+            "rows": incidents,
+            "none": driving.no_incidents(found),
+            "no_map": found.circuit if isinstance(found.circuit, str) else "",
+            "caption": "Incidents of all judged laps; the larger the mark, the further over its limit.",
+        },
+        "insights": driving.insights(found),
+        "session_lines": pace.session_lines(found),
+        "laps": pace.lap_rows(found),
+        "plots": _figures(found),
+        "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
+        "sources": sources,
+    }
+
+
+def _figures(found: DriverReport) -> dict[str, Markup | None]:
+    target_s = found.target.first.get("siwtl_lap")
+    plots: dict[str, Figure | None] = {
+        "laps": lap_times_figure(found.laps, found.field, target_s),
+        "sectors": sectors_figure(found.laps, found.field) if found.target.rows else None,
+        "scores": scores_figure(rows) if (rows := driving.judged(found)) else None,
+        "events": None,
+    }
+    if isinstance(found.circuit, Circuit) and found.events.rows:
+        plots["events"] = events_map_figure(found.circuit, found.events.rows)
+    return {name: _embedded(figure) for name, figure in plots.items()}
+
+
+def _loss_figures(found: DriverReport) -> dict[str, Markup | None]:
+    compared = found.loss.compared
+    if compared is None:
+        return {}
+    drawn = {"traces": _embedded(traces_figure(compared))}
+    if compared.circuit is not None:
+        drawn["map"] = _embedded(loss_map_figure(compared.comparison, compared.circuit))
+    return drawn
+
+
+def _code(text: str) -> Markup:
+    """Commands between backquotes as code, the rest escaped."""
+    from markupsafe import Markup, escape
+
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if k % 2 else p for k, p in enumerate(parts))
+
+
+def _embedded(figure: Figure | None) -> Markup | None:
+    from markupsafe import Markup
+
+    return None if figure is None else Markup(svg(figure))  # noqa: S704 - drawn by us, its text escaped by matplotlib

@@ -1,0 +1,82 @@
+"""A car's karma as one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from serving.charts.karma import damage_figure, heat_figure, pair_figure, scores_figure
+from serving.charts.style import svg
+from serving.queries.karma import COMPONENTS, OVERALL, SCORES, KarmaLap, KarmaReport
+from serving.reports import karma_text as view
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+TEMPLATE: Final = "karma_report.html.j2"
+
+Pair = tuple[KarmaLap, KarmaLap]
+
+
+def write_karma_report(found: KarmaReport, pair: Pair | None, folder: Path) -> Path:
+    """Write the page into a folder; its name is made of session and vehicle."""
+    name = re.sub(r"[^\w.-]+", "-", f"{found.session_id}_{found.vehicle_id}")
+    path = folder / f"{name}.html"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(found, pair, datetime.now(UTC)), encoding="utf-8")
+    return path
+
+
+def render(found: KarmaReport, pair: Pair | None, made_at: datetime) -> str:
+    """The page.
+
+    Args:
+        found: Scores of the car's session.
+        pair: The two laps that are compared.
+        made_at: Time that the page says it was made at.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("serving.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return pages.get_template(TEMPLATE).render(context(found, pair, made_at))
+
+
+def context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> dict[str, Any]:
+    """What the template shows."""
+    return {
+        "title": found.car,
+        "session": found.session_id,
+        "synthetic": found.is_synthetic,
+        "facts": view.facts(found),
+        "tiles": view.tiles(found),
+        "glance": view.glance(found),
+        "columns": [name.capitalize() for name in (OVERALL, *COMPONENTS)],
+        "components": view.component_rows(found),
+        "compared": view.pair_words(pair),
+        "laps": view.lap_rows(found),
+        "trust": view.trust(found),
+        "models": view.model_rows(found),
+        "plots": _figures(found, pair) if found.components else {},
+        "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
+        "source": f"{SCORES} {found.version}",
+    }
+
+
+def _figures(found: KarmaReport, pair: Pair | None) -> dict[str, Markup | None]:
+    return {
+        "scores": _embedded(scores_figure(found)),
+        "heat": _embedded(heat_figure(found, pair)),
+        "pair": None if pair is None else _embedded(pair_figure(found, pair)),
+        "damage": _embedded(damage_figure(found)),
+    }
+
+
+def _embedded(figure: Figure) -> Markup:
+    from markupsafe import Markup
+
+    return Markup(svg(figure))  # noqa: S704 - drawn by us, its text escaped by matplotlib

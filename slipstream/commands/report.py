@@ -1,0 +1,48 @@
+"""``report``: what the lake knows, as a page to read and to print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slipstream.console import summary
+
+app = typer.Typer()
+report = typer.Typer(no_args_is_help=True, help="Reports: pages to read and to print.")
+app.add_typer(report, name="report", rich_help_panel="Query")
+
+
+@report.callback()
+def _group() -> None:
+    """Keep ``report driver`` a command of a group, of which it is the only one."""
+
+
+@report.command()
+def driver(
+    vehicle: Annotated[str, typer.Option(help="Vehicle id, or the number it raced under.")],
+    session: Annotated[str | None, typer.Option(help="Session; may be left out where there is only one.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to; $SLIPSTREAM_HOME/reports/drivers if left out.")
+    ] = None,
+) -> None:
+    """Write a driver's report: result, pace, target lap, where time is lost, smoothness and incidents.
+
+    One HTML file that needs nothing beside it. A table that is not filled yet leaves its part out, and the page says
+    which command fills it.
+
+    `slipstream report driver --session barber-R1 --vehicle 13`
+    """
+    from conf.settings import get_settings
+    from serving.queries.driver_session import gather
+    from serving.queries.laps import only_session
+    from serving.reports.driver_page import write_report
+    from serving.reports.driver_text import console_lines
+
+    settings = get_settings()
+    found = gather(settings, only_session(settings, session), vehicle)
+    path = write_report(found, out or settings.reports_dir / "drivers")
+    for line in console_lines(found):
+        typer.echo(line)
+    summary(f"report: {path}")

@@ -1,0 +1,40 @@
+"""Coaching as a table for people and as facts for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from analysis.coaching.place_names import place_name
+from serving.queries.coaching import CoachedLap
+from serving.queries.coaching_facts import values_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+_STYLES: Final = {"high": "bold red", "medium": "yellow", "low": ""}
+
+
+def coaching_table(found: CoachedLap) -> Table:
+    """Insights, the costliest first; the last row is what they are worth together."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, right in (
+        ("", True), ("where", False), ("verdict", False), ("lost, s", True), ("what", False), ("lap", True),
+        ("target", True), ("throttle, %", True), ("target", True), ("brake, bar", True), ("target", True),
+    ):  # fmt: skip
+        table.add_column(name, justify="right" if right else "left", no_wrap=right)
+    for one in found.insights:
+        human, target = values_of(one)
+        style = _STYLES[found.rules.coaching.severity(one.time_loss_s)]
+        table.add_row(
+            str(one.rank), place_name(one.place, found.circuit), one.text, Text(f"{one.time_loss_s:.3f}", style=style),
+            one.metric, human, target, f"{one.throttle_applied_pct:.0f}", f"{one.throttle_target_pct:.0f}",
+            f"{one.brake_applied_bar:.0f}", f"{one.brake_target_bar:.0f}",
+        )  # fmt: skip
+    table.add_section()
+    total = sum(one.time_loss_s for one in found.insights)
+    table.add_row("", "together", "", f"{total:.3f}", *[""] * 7, style="bold")
+    return table

@@ -1,0 +1,145 @@
+"""What the demo shows at its end: one table and one picture, read from the lake without a JVM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.table import Table
+
+from conf.settings import AppConfig
+from serving.lake.sql import query
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from jobs.score_style import Scored
+    from jobs.train_style import Trained
+
+PROFILES = {"aggressive": "#d62728", "normal": "#1f77b4", "safe": "#2ca02c", "eco": "#9467bd"}
+Columns = dict[str, list[Any]]
+
+
+def _rows(settings: AppConfig, sql: str) -> Columns:
+    return dict(query(sql, settings).to_pydict())
+
+
+def _one(settings: AppConfig, sql: str) -> Any:
+    (column,) = _rows(settings, sql).values()
+    return column[0]
+
+
+def summary_table(settings: AppConfig, trained: Trained, scored: Scored) -> Table:
+    """What is in the lake, and how well the model did."""
+    table = Table("what", "figure", title="Slipstream", title_justify="left")
+    for what, sql in (
+        ("messages in bronze", "select count(*) from bronze.telemetry_events"),
+        ("samples in silver", "select count(*) from silver.telemetry"),
+        ("samples that contradict one already there", "select count(*) from silver.conflicts"),
+        ("units in quarantine", "select count(*) from silver.quarantine"),
+        ("laps with features", "select count(*) from gold.lap_features"),
+        ("ten-second windows", "select count(*) from gold.telemetry_windows"),
+    ):
+        table.add_row(what, f"{_one(settings, sql):,}")
+    evaluation = trained.evaluation
+    balanced = evaluation.balanced_accuracy
+    interval = f" [{balanced.low:.2f}, {balanced.high:.2f}]" if np.isfinite(balanced.low) else ""
+    what = f"balanced accuracy on {evaluation.n_vehicles} vehicles never seen"
+    table.add_row(what, f"{balanced.value:.3f}{interval} (chance 0.5)")
+    table.add_row("F1 of aggressive driving", f"{evaluation.classes['AGGRESSIVE'].f1:.3f}")
+    table.add_row(f"{trained.model} version {trained.version}", trained.verdict)
+    table.add_row("windows scored", f"{scored.scored:,} with version {scored.model.version}")
+    return table
+
+
+def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
+    """One lap of a driver of each profile, and what the model says of each along the session."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    chosen = _drivers(settings, session_prefix)
+    figure = Figure(figsize=(13, 8), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(3, 3)
+    track, speed = figure.add_subplot(grid[:2, 0]), figure.add_subplot(grid[0, 1:])
+    throttle, style = figure.add_subplot(grid[1, 1:]), figure.add_subplot(grid[2, :])
+    for profile, (session, vehicle, lap) in chosen.items():
+        _draw_lap(settings, (session, vehicle, lap), (speed, throttle), PROFILES[profile], profile)
+        _draw_style(settings, session, vehicle, style, PROFILES[profile])
+    if chosen:
+        session, vehicle, lap = chosen.get("aggressive", next(iter(chosen.values())))
+        _draw_track(settings, session, vehicle, lap, track)
+    speed.set(ylabel="speed, km/h", title="One lap by a driver of each profile")
+    speed.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+    low, high = speed.get_ylim()
+    speed.set_ylim(low, high + 0.25 * (high - low))
+    throttle.set(ylabel="throttle, %", xlabel="distance from the line, m")
+    style.axhline(settings.style_threshold, color="0.5", lw=0.8, ls="--")
+    style.set(
+        ylabel="P(aggressive)", xlabel="time in the session, s", ylim=(-0.03, 1.03),
+        title="What the model says of the same drivers, every second",
+    )  # fmt: skip
+    for axes in (speed, throttle, style):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.01)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def _drivers(settings: AppConfig, prefix: str) -> dict[str, tuple[str, str, int]]:
+    """For each profile a driver the model was not trained on, and a lap of theirs: (session, vehicle, lap).
+
+    The first lap starts from the grid, so a later one is taken; where all drivers of a profile were trained on, one of
+    those is shown, and the title says so.
+    """
+    laps = _rows(
+        settings,
+        "select l.session_id, l.vehicle_id, max(l.lap_number) as lap, l.driver_profile as profile, "
+        "max(case when d.split = 'train' then 1 else 0 end) as trained_on from gold.lap_features l "
+        "join (select distinct session_id, vehicle_id, split from gold.style_dataset) d "
+        "on l.session_id = d.session_id and l.vehicle_id = d.vehicle_id "
+        f"where l.session_id like '{prefix}%' and l.coverage > 0.9 and l.driver_profile is not null "
+        "group by l.session_id, l.vehicle_id, l.driver_profile order by trained_on, l.vehicle_id",
+    )
+    found: dict[str, tuple[str, str, int]] = {}
+    columns = (laps["profile"], laps["session_id"], laps["vehicle_id"], laps["lap"])
+    for profile, session, vehicle, lap in zip(*columns, strict=True):
+        found.setdefault(profile, (session, vehicle, lap))
+    return {p: found[p] for p in PROFILES if p in found}
+
+
+def _draw_lap(settings: AppConfig, lap: tuple[str, str, int], axes: tuple[Axes, Axes], color: str, label: str) -> None:
+    rows = _lap_rows(settings, *lap)
+    for one, channel in zip(axes, ("speed_kmh", "throttle_pct"), strict=True):
+        one.plot(rows["lap_distance_m"], rows[channel], color=color, lw=1.3, label=label)
+
+
+def _draw_style(settings: AppConfig, session: str, vehicle: str, axes: Axes, color: str) -> None:
+    rows = _rows(
+        settings,
+        "select window_end_ts, probability_aggressive from gold.style_predictions "
+        f"where session_id = '{session}' and vehicle_id = '{vehicle}' order by window_end_ts",
+    )
+    times = rows["window_end_ts"]
+    axes.plot([(t - times[0]).total_seconds() for t in times], rows["probability_aggressive"], color=color, lw=1.3)
+
+
+def _draw_track(settings: AppConfig, session: str, vehicle: str, lap: int, axes: Axes) -> None:
+    rows = _lap_rows(settings, session, vehicle, lap)
+    x, y, v = (np.array(rows[c], dtype=float) for c in ("x_m", "y_m", "speed_kmh"))
+    points = axes.scatter(x, y, c=v, s=6, cmap="viridis")
+    axes.figure.colorbar(points, ax=axes, label="speed, km/h", shrink=0.8, location="bottom")
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.set_title(f"{session}\n{vehicle}, lap {lap}, aggressive")
+
+
+def _lap_rows(settings: AppConfig, session: str, vehicle: str, lap: int) -> Columns:
+    return _rows(
+        settings,
+        "select lap_distance_m, speed_kmh, throttle_pct, x_m, y_m from silver.telemetry "
+        f"where session_id = '{session}' and vehicle_id = '{vehicle}' and lap_number = {lap} "
+        "and lap_distance_m is not null order by event_ts",
+    )

@@ -1,0 +1,208 @@
+"""The ghost's jobs on a simulated race: cut, train through Spark's distributor, chain, publish; what they refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+from pyspark.sql import functions as F
+
+from analysis.segmentation.lap_segments import STEPS
+from conf.settings import AppConfig
+from jobs.segment_tracks import SegmentedSessions, segment_all, segment_sessions
+from jobs.synthesize_ghost import Synthesized, synthesize
+from jobs.train_ghost import MODEL, load_model, train_ghost
+from medallion.gold import ghosts, microsector_traces, microsectors
+from medallion.gold.microsectors import SegmentationError
+from medallion.io import Lake
+from medallion.silver import telemetry_100hz, tracks
+from ml.ghost.dataset import DatasetError
+from ml.ghost.networks import Shape
+from ml.ghost.training import TrainingError, TrainingParams
+from ml.tracking import Tracker, TrackingError
+from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.simulator import VehicleSimulator
+from tests.spark.races import close, ingest, simulated
+
+SESSION = "ghosts-R1"
+QUICK = TrainingParams(steps=4, warm_share=0.5, batch=16, evaluate_every=2, shape=Shape(hidden=8, latent=2))
+
+
+@pytest.fixture(scope="module")
+def raced(new_lake, to_bronze) -> Lake:
+    """A race of four cars, its laps on the even grid."""
+    lake = new_lake("ghosts")
+    config = SimulatorConfig(
+        session_id=SESSION, track="three-oaks", n_cars=4, n_laps=5, seed=7, rate_hz=10, faults=FaultConfig.none()
+    )
+    ingest(lake, to_bronze, simulated(VehicleSimulator(config)), 0)
+    close(lake)
+    telemetry_100hz.update_100hz(lake, tracks.driven_laps(lake, [SESSION]), "run")
+    return lake
+
+
+@pytest.fixture(scope="module")
+def tracker(raced: Lake) -> Tracker:
+    home = raced.settings.home
+    found = Tracker(f"sqlite:///{home}/mlflow.db")
+    found.client.create_experiment("ghost-gan", artifact_location=(home / "artifacts").as_uri())
+    return found
+
+
+@pytest.fixture(scope="module")
+def segmented(raced: Lake, tracker: Tracker) -> SegmentedSessions:
+    (done,), sessions = segment_all(raced, tracker, None)
+    assert sessions == [SESSION]
+    return done
+
+
+@pytest.fixture(scope="module")
+def ghost(raced: Lake, tracker: Tracker, segmented: SegmentedSessions) -> Synthesized:
+    return synthesize(raced, tracker, SESSION, track_id="three-oaks", kind="bootstrap", rounds=1)
+
+
+def test_every_lap_is_cut_alike_and_its_time_is_the_sum_of_its_pieces(
+    raced: Lake, segmented: SegmentedSessions, rows
+) -> None:
+    pieces, traces = rows(raced, microsectors.TABLE), rows(raced, microsector_traces.TABLE)
+    assert 200 < pieces.height < 500
+    assert set(pieces["zone_type"]) == {"Turn", "Straight", "Braking"}
+    np.testing.assert_allclose(pieces["start_m"][1:], pieces["end_m"][:-1])
+    per_lap = traces.group_by("lap_uid").agg(
+        pl.len(), pl.col("t_s").max(), pl.col("duration_s").filter(pl.col("step") == 0).sum().alias("sum_s")
+    )
+    assert per_lap.height == segmented.eligible >= 8
+    assert set(per_lap["len"]) == {pieces.height * STEPS}
+    np.testing.assert_allclose(per_lap["sum_s"], per_lap["t_s"])
+    timed = rows(raced, "silver.laps").with_columns(
+        lap_uid=pl.format("{}/{}/{}", "session_id", "vehicle_id", "lap_number"), timed_s=pl.col("lap_time_ms") / 1000
+    )
+    both = per_lap.join(timed, "lap_uid")
+    assert (both["t_s"] - both["timed_s"]).abs().max() < 0.1
+
+
+def test_the_registry_says_of_every_lap_what_it_is_good_for(raced: Lake, segmented: SegmentedSessions, rows) -> None:
+    found = rows(raced, "gold.lap_registry").filter(pl.col("lap_kind") == "human")
+    assert found.height == rows(raced, "silver.laps").filter(pl.col("sample_count") > 0).height
+    good = found.filter(pl.col("status") == "eligible")
+    assert good.height == segmented.eligible
+    first = found.filter(pl.col("lap_number") == 1)
+    assert all("first lap" in status for status in first["status"])
+    assert good["integrated_time_s"].null_count() == 0
+
+
+def test_the_normalised_columns_are_what_the_scaler_makes_of_the_others(
+    raced: Lake, segmented: SegmentedSessions, rows
+) -> None:
+    found = rows(raced, microsector_traces.TABLE)
+    scaling = segmented.scaling
+    expected = (found["throttle_pct"].to_numpy() - scaling.least[1]) / scaling.span[1]
+    np.testing.assert_allclose(found["throttle_n"], expected)
+    assert set(found["scaler_id"]) == {scaling.scaler_id}
+
+
+def test_cutting_again_changes_nothing_and_anew_makes_a_version(
+    raced: Lake, tracker: Tracker, segmented: SegmentedSessions, home: AppConfig, rows
+) -> None:
+    import shutil
+
+    shutil.copytree(Path(raced.settings.lake_root), Path(home.lake_root))
+    lake = Lake(raced.spark, home)
+    before = rows(lake, microsector_traces.TABLE)
+    same = segment_sessions(lake, tracker, [SESSION])
+    assert not same.is_new
+    assert same.scaling == segmented.scaling
+    assert rows(lake, microsector_traces.TABLE).equals(before)
+    anew = segment_sessions(lake, tracker, [SESSION], again=True)
+    assert anew.is_new
+    assert anew.made.version == 2
+    assert microsectors.latest(lake, "three-oaks").version == 2
+
+
+def test_what_cannot_be_cut_is_said(raced: Lake, tracker: Tracker) -> None:
+    with pytest.raises(SegmentationError, match="nothing says on which track nowhere was driven"):
+        segment_sessions(raced, tracker, ["nowhere"])
+    with pytest.raises(SegmentationError, match=f"{SESSION} was driven on three-oaks, not on monza"):
+        synthesize(raced, tracker, SESSION, track_id="monza", kind="bootstrap")
+
+
+def test_without_a_model_the_user_is_told_how_to_train_one(
+    raced: Lake, tracker: Tracker, segmented: SegmentedSessions
+) -> None:
+    with pytest.raises(TrackingError, match="no model 'ghost-gan'"):
+        load_model(tracker, version="999")
+
+
+def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: Synthesized, rows) -> None:
+    (summary,) = rows(raced, ghosts.SUMMARY).to_dicts()
+    samples = rows(raced, ghosts.LAPS)
+    assert summary["lap_uid"] == ghost.uid == f"{SESSION}/ghost/1"
+    assert summary["feasible"] == ghost.verdict.feasible
+    assert ghost.verdict.feasible or summary["feasibility_notes"]
+    assert ghost.limit.time_s <= ghost.ghost.time_s
+    assert samples["t_s"].diff()[1:].round(6).unique().to_list() == [0.01]
+    assert samples["t_s"].max() == pytest.approx(summary["ghost_lap_time_s"], abs=0.011)
+    assert samples["lap_distance_m"].is_sorted()
+    assert set(samples["microsector_id"]) == set(rows(raced, microsectors.TABLE)["microsector_id"])
+    assert samples["is_synthetic"].all()
+    exported = pl.read_parquet(ghost.parquet)
+    np.testing.assert_allclose(exported["speed_kmh"], samples["speed_kmh"])
+    (registered,) = rows(raced, "gold.lap_registry").filter(pl.col("lap_kind") == "ghost").to_dicts()
+    assert registered["status"] == ("published" if ghost.verdict.feasible else "rejected")
+    assert registered["lap_time_s"] == summary["ghost_lap_time_s"]
+
+
+def test_training_runs_through_the_distributor_and_registers_the_whole(
+    raced: Lake, tracker: Tracker, segmented: SegmentedSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml.ghost.scores._STEPS", 3)
+    told: list[tuple[str, int]] = []
+    done = train_ghost(
+        raced, tracker, [segmented], [SESSION], QUICK, processes=2,
+        on_progress=lambda kind, step, _: told.append((kind, step)),
+    )  # fmt: skip
+    assert {kind for kind, _ in told} == {"Turn", "Straight", "Braking"}
+    assert done.promoted
+    model, run_id = load_model(tracker)
+    assert run_id == done.run_id
+    assert model.scaler_id == segmented.scaling.scaler_id
+    nested = tracker.client.search_runs(
+        [tracker.client.get_run(run_id).info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'"
+    )
+    assert sorted(r.data.tags["zone_type"] for r in nested) == ["Braking", "Straight", "Turn"]
+    assert all("distance" in r.data.metrics for r in nested)
+    assert all(plot.is_file() for plot in done.plots)
+    again = train_ghost(raced, tracker, [segmented], [SESSION], QUICK)
+    assert not again.promoted
+    assert [e.distance for e in again.zones["Turn"].history] == [e.distance for e in done.zones["Turn"].history]
+
+
+def test_a_training_that_goes_astray_registers_nothing(
+    raced: Lake, tracker: Tracker, segmented: SegmentedSessions
+) -> None:
+    before = _versions(tracker.client)
+    with pytest.raises(TrainingError, match=r"not a number any more.*--learning-rate"):
+        train_ghost(raced, tracker, [segmented], [SESSION], replace(QUICK, learning_rate=float("inf")))
+    assert _versions(tracker.client) == before
+
+
+def test_too_few_laps_are_refused(
+    raced: Lake, tracker: Tracker, segmented: SegmentedSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Lake.read
+
+    def few(lake: Lake, name: str, version: int | None = None):
+        found = read(lake, name, version)
+        return found.where(F.col("lap_number") == 3) if name == microsector_traces.TABLE else found
+
+    monkeypatch.setattr(Lake, "read", few)
+    with pytest.raises(DatasetError, match=r"at least 8 are needed.*gold\.lap_registry"):
+        train_ghost(raced, tracker, [segmented], [SESSION], QUICK)
+
+
+def _versions(client: MlflowClient) -> int:
+    return len(client.search_model_versions(f"name = '{MODEL}'"))

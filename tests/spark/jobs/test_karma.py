@@ -1,0 +1,179 @@
+"""Wear through Spark and MLflow: learned from the lake, registered, scored alike by batch and stream, car by car."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+from pyspark.sql import functions as F
+
+from conf.karma import load_karma_rules
+from conf.settings import AppConfig
+from conf.wear import COMPONENTS
+from jobs.score_karma import LATEST, SCORES, KarmaScorer, cars_of, score_karma
+from jobs.train_karma import FEATURES, LABELS, MODEL, SESSIONS, TrainedKarma, load_karma, train_karma
+from medallion.io import Lake
+from medallion.provenance import JobRun
+from ml.karma.fitting import FitParams
+from ml.karma.learners import LearnerParams
+from ml.tracking import Tracker, TrackingError
+from streaming import karma
+from streaming.query import Trigger
+from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, label_messages, session_rows, simulated
+
+QUICK = FitParams(LearnerParams(trees=10, members=2, epochs=15, hidden=8), seed=3)
+LABEL = ("session_id", "vehicle_id", "lap_number", "component", "damage_per_km", "part_factor", "is_complete")
+SESSION_COUNT = sum(len(names) for names in TRACKS.values())
+
+
+@pytest.fixture(scope="module")
+def driven(new_lake, to_bronze) -> Lake:
+    """A lake with features and labels of six simulated sessions."""
+    lake: Lake = new_lake("karma")
+    laps, truth = simulated()
+    lake.append(lake.spark.createDataFrame(feature_rows(laps)), FEATURES)
+    lake.append(lake.spark.createDataFrame(session_rows(laps)), SESSIONS)
+    lake.append(to_bronze(label_messages(truth, LABEL)), LABELS)
+    return lake
+
+
+@pytest.fixture(scope="module")
+def tracker(driven: Lake) -> Tracker:
+    home = driven.settings.home
+    found = Tracker(f"sqlite:///{home}/mlflow.db")
+    found.client.create_experiment("mechanical-karma", artifact_location=(home / "artifacts").as_uri())
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained(driven: Lake, tracker: Tracker) -> TrainedKarma:
+    return train_karma(driven, tracker, ("random_forest", "mlp", "lstm"), QUICK)
+
+
+@pytest.fixture(scope="module")
+def scored(driven: Lake, tracker: Tracker, trained: TrainedKarma, new_lake) -> Lake:
+    """The lake with its scores; whoever writes takes a copy."""
+    assert trained.promoted
+    lake = new_lake("scored", driven)
+    score_karma(lake, tracker)
+    return lake
+
+
+def tracked(lake: Lake, tracker: Tracker) -> Lake:
+    """The same lake, whose settings name the tracker's store."""
+    return Lake(lake.spark, lake.settings.model_copy(update={"mlflow_tracking_uri": tracker.uri}))
+
+
+def test_a_training_is_tracked_registered_and_used(driven, tracker, trained, rows) -> None:
+    assert (trained.promoted, trained.verdict) == (True, "the first model")
+    assert set(trained.r2) == {"random_forest", "mlp", "lstm"}
+    assert trained.r2[trained.algorithm] >= max(trained.r2.values()) - 0.005
+    assert trained.laps == {part: len(names) * CARS * LAPS for part, names in TRACKS.items()}
+    run = tracker.client.get_run(trained.run_id)
+    nested = tracker.client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{trained.run_id}'")
+    assert {one.data.tags["algorithm"] for one in nested} == set(trained.r2)
+    artifacts = {a.path for a in MlflowClient(tracker.uri).list_artifacts(trained.run_id, "plots")}
+    assert {f"plots/karma_{what}_race_car.png" for what in ("predicted", "calibration", "importance")} <= artifacts
+    metrics = rows(driven, "gold.model_metrics", "logged_ts")
+    r2 = metrics.filter(pl.col("metric") == "everything.r2.engine")["value"][0]
+    assert r2 == pytest.approx(trained.evaluations["everything"].r2[COMPONENTS.index("engine")])
+    assert r2 > 0.8
+
+
+def test_the_model_in_use_gives_way_only_to_a_better_one(driven, tracker, trained) -> None:
+    again = train_karma(driven, tracker, ("random_forest",), QUICK)
+    assert not again.promoted
+    _, version, run_id = load_karma(tracker)
+    assert (version, run_id) == (trained.version, trained.run_id)
+    assert "against version" in again.verdict
+
+
+def test_every_lap_has_six_rows_that_name_their_model(scored, trained, rows) -> None:
+    found = rows(scored, SCORES, "scored_ts")
+    assert found.height == SESSION_COUNT * CARS * LAPS * 6
+    assert set(found["model_version"]) == {trained.version}
+    assert found["not_scored_reason"].null_count() == found.height
+    reference = load_karma_rules().reference("gr86-cup")
+    parts = found.filter(pl.col("component") != "overall")
+    expected = 100 * 2 ** -(parts["damage_per_km"] / parts["component"].replace_strict(reference))
+    np.testing.assert_allclose(parts["karma_score"], expected)
+    latest = rows(scored, LATEST, "scored_ts")
+    assert latest.height == latest.select("vehicle_id").n_unique() * 6
+    ends = found.group_by("vehicle_id").agg(pl.col("lap_end_ts").max())
+    assert latest.join(ends, on=["vehicle_id", "lap_end_ts"]).height == latest.height
+
+
+def test_scoring_again_writes_nothing(scored, tracker, rows) -> None:
+    versions = {name: scored.version(name) for name in (SCORES, LATEST)}
+    before = rows(scored, SCORES)
+    assert score_karma(scored, tracker).laps == SESSION_COUNT * CARS * LAPS
+    after = rows(scored, SCORES)
+    assert after.equals(before), "scored_ts among the columns: no row was written again"
+    assert all(scored.version(name) - version <= 1 for name, version in versions.items())
+
+
+def test_car_by_car_gives_what_the_batch_gives(driven, tracker, scored, new_lake, rows) -> None:
+    lake = new_lake("apart", driven)
+    scorer = KarmaScorer(lake, tracker)
+    for car in cars_of(lake.read(FEATURES))[:4]:
+        scorer.score([car], "run")
+    some = rows(lake, SCORES, "scored_ts")
+    whole = rows(scored, SCORES, "scored_ts")
+    assert 0 < some.height < whole.height
+    assert some.equals(whole.join(some.select("session_id", "vehicle_id").unique(), on=["session_id", "vehicle_id"]))
+
+
+def test_the_stream_writes_what_the_batch_writes_and_then_only_what_changed(
+    driven, tracker, scored, new_lake, rows
+) -> None:
+    lake = tracked(new_lake("streamed", driven), tracker)
+    karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
+    assert rows(lake, SCORES, "scored_ts").equals(rows(scored, SCORES, "scored_ts"))
+    assert rows(lake, LATEST, "scored_ts").equals(rows(scored, LATEST, "scored_ts"))
+    before = rows(lake, SCORES)
+    session, vehicle = before["session_id"][0], before["vehicle_id"][0]
+    mine = f"session_id = '{session}' AND vehicle_id = '{vehicle}' AND lap_number = {LAPS}"
+    lake.table(FEATURES).update(mine, {"impact_fatigue_g": F.lit(3.0), "impact_max_g": F.lit(3.0)})
+    karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
+    after = rows(lake, SCORES)
+    changed = after.join(before, on=after.columns, how="anti", nulls_equal=True)
+    assert set(changed.select("session_id", "vehicle_id", "lap_number").rows()) == {(session, vehicle, LAPS)}
+    worse = changed.filter(pl.col("component") == "suspension")["karma_score"][0]
+    key = ["session_id", "vehicle_id", "lap_number", "component"]
+    was = before.join(changed.select(key), on=key).filter(pl.col("component") == "suspension")["karma_score"][0]
+    assert worse < was - 5
+    lake.table(FEATURES).delete(f"session_id = '{session}' AND vehicle_id = '{vehicle}'")
+    karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
+    left = rows(lake, SCORES)
+    assert left.height == before.height - LAPS * 6
+    assert vehicle not in set(left.filter(pl.col("session_id") == session)["vehicle_id"])
+
+
+def test_a_lap_that_cannot_be_scored_has_its_reason(driven, tracker, trained, new_lake, rows) -> None:
+    lake = new_lake("holes", driven)
+    lake.table(FEATURES).update("lap_number = 2", {"coverage": F.lit(0.4)})
+    lake.table(FEATURES).update("lap_number = 1", {"brake_temp_mean_c": F.lit(None).cast("double")})
+    done = score_karma(lake, tracker, session="three-oaks-40")
+    assert done.reasons == {"too little telemetry": CARS}
+    assert done.sets == {"everything": CARS, "no_heat": CARS}
+    found = rows(lake, SCORES).filter(pl.col("component") == "brakes")
+    thin, cold, warm = (found.filter(pl.col("lap_number") == lap) for lap in (2, 1, 3))
+    assert thin["karma_score"].null_count() == CARS
+    assert all("telemetry covers 40% of the lap" in reason for reason in thin["not_scored_reason"])
+    assert all("brake_temp_mean_c" in missing for missing in cold["missing_inputs"])
+    width = [(f["karma_high"] / f["karma_low"]).log().mean() for f in (cold, warm)]
+    assert width[0] > width[1]
+
+
+def test_without_a_model_it_says_how_to_get_one(driven, home: AppConfig) -> None:
+    empty = Tracker(f"sqlite:///{home.home}/empty.db")
+    with pytest.raises(TrackingError, match=r"no model 'mechanical-karma'.*slipstream train karma"):
+        KarmaScorer(driven, empty)
+    Tracker(f"sqlite:///{driven.settings.home}/mlflow.db")
+
+
+def test_a_car_without_references_is_named(driven, tracker, trained) -> None:
+    with pytest.raises(ValueError, match="no references for the vehicle 'kart'"):
+        KarmaScorer(driven, tracker, "kart")
+    assert tracker.client.get_registered_model(MODEL).name == MODEL

@@ -1,0 +1,155 @@
+"""Gold is what the pure functions give for silver as it stands, whatever came first and whatever was restated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from delta.tables import DeltaTable
+from polars.testing import assert_frame_equal
+
+from analysis.laps.features import LAP_CHANNELS, lap_features
+from analysis.signals.buckets import bucket_features
+from analysis.signals.windows import window_ends, window_features
+from conf.contract import load_contract
+from medallion.gold.refresh.processor import TABLES, GoldProcessor
+from medallion.io import Lake
+from medallion.silver.telemetry import TABLE as SILVER
+from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.simulator import VehicleSimulator
+from tests.spark.messages import T0
+
+WINDOWS, BUCKETS, LAPS = TABLES
+DROPS = FaultConfig.none().model_copy(update={"noise": 1.0, "dropout_share": 0.05})
+KEY = ["session_id", "vehicle_id"]
+NOT_FEATURES = {"run_id", "updated_ts"}
+
+
+@pytest.fixture(scope="module")
+def silver_rows() -> pl.DataFrame:
+    """Silver of two cars over 70 s with drop-outs, three laps, a pause of 15 s and a lost lap counter."""
+    settings = SimulatorConfig(session_id="test", n_cars=2, duration_s=70, rate_hz=10, faults=DROPS, seed=3)
+    samples = VehicleSimulator(settings).to_polars().fill_nan(None)
+    second = (pl.col("t_us") - pl.col("t_us").min().over("vehicle_id")) / 1e6
+    rows = samples.with_columns(second=second).filter((pl.col("second") < 25) | (pl.col("second") >= 40))
+    lap = pl.when(pl.col("second") < 60).then((pl.col("second") // 20).cast(pl.Int32) + 1)
+    return rows.select(
+        "vehicle_id",
+        "driver_profile",
+        *[c for c in LAP_CHANNELS if c in rows.columns],
+        "ambient_temp_c",
+        "track_temp_c",
+        "second",
+        session_id=pl.lit("test"),
+        ecu_ts=pl.from_epoch("t_us", time_unit="us"),
+        event_ts=pl.from_epoch(pl.col("t_us") + 250_000, time_unit="us"),
+        ecu_seq=pl.lit(0, dtype=pl.Int32),
+        lap_number=lap,
+        is_synthetic=pl.lit(value=True),
+        n_readings=pl.lit(1, dtype=pl.Int32),
+    )
+
+
+def append(lake: Lake, rows: pl.DataFrame) -> Any:
+    """Add rows to silver; returns them as the change feed would."""
+    at = (lake.version(SILVER) or 0) + 1
+    lake.append(lake.spark.createDataFrame(rows.drop("second").to_pandas()), SILVER)
+    return changes(lake, at)
+
+
+def changes(lake: Lake, since: int) -> Any:
+    reader = lake.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", since)
+    return reader.load(lake.uri(SILVER))
+
+
+def as_table(name: str, parts: list[dict[str, Any]]) -> pl.DataFrame:
+    """Results of the pure functions in the columns and types of the table."""
+    types = {"DOUBLE": pl.Float64, "INT": pl.Int32, "BIGINT": pl.Int64, "BOOLEAN": pl.Boolean, "STRING": pl.String}
+    frame = pl.concat([pl.DataFrame(p, strict=False) for p in parts], how="diagonal_relaxed")
+    kinds = {c.name: types[c.physical_type] for c in load_contract(name).columns if c.physical_type in types}
+    return frame.fill_nan(None).with_columns(pl.col(c).cast(kinds[c]) for c in frame.columns if c in kinds)
+
+
+def expected(silver: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The pure functions, applied to each car's rows."""
+    parts: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for (session, vehicle), car in silver.sort("event_ts", "ecu_seq").group_by(KEY, maintain_order=True):
+        keys = {"session_id": session, "vehicle_id": vehicle}
+        t_s, channels = inputs(car)
+        ends = window_ends(t_s)
+        stamps = pl.Series((ends * 1e6).astype(np.int64)).cast(pl.Datetime("us", "UTC"))
+        parts[WINDOWS].append(keys | {"window_end_ts": stamps} | window_features(t_s, channels, ends))
+        for (lap,), rows in car.drop_nulls("lap_number").group_by(["lap_number"], maintain_order=True):
+            t_s, channels = inputs(rows)
+            parts[LAPS].append(keys | {"lap_number": lap} | lap_features(t_s, channels))
+            parts[BUCKETS].append(keys | bucket_features(t_s, channels, rows["lap_number"].to_numpy().astype(float)))
+    return {name: as_table(name, found) for name, found in parts.items()}
+
+
+def inputs(car: pl.DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    channels = {c: car[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in LAP_CHANNELS}
+    return car["event_ts"].dt.epoch("us").to_numpy() / 1e6, channels
+
+
+def assert_gold_is_expected(lake: Lake, rows) -> dict[str, int]:
+    """Compare every table with the pure functions on silver as it stands; returns the row counts."""
+    wanted = expected(rows(lake, SILVER))
+    for name in TABLES:
+        found = rows(lake, name)
+        columns = [c for c in wanted[name].columns if c in found.columns]
+        assert set(load_contract(name).key) <= set(columns)
+        key = list(load_contract(name).key)
+        assert_frame_equal(
+            found.select(columns).sort(key), wanted[name].select(columns).sort(key), rel_tol=1e-9, abs_tol=1e-9
+        )
+    return {name: wanted[name].height for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def filled(new_lake, silver_rows, rows) -> Lake:
+    """Gold filled in two steps: the middle of the session comes last."""
+    lake = new_lake("gold")
+    middle = pl.col("second").is_between(12, 39)
+    gold = GoldProcessor(lake, "first")
+    assert gold.aggregate_telemetry(append(lake, silver_rows.filter(~middle))) == 2
+    assert gold.aggregate_telemetry(append(lake, silver_rows.filter(middle))) == 2
+    return lake
+
+
+def test_step_by_step_gives_what_the_pure_functions_give(filled, rows) -> None:
+    counts = assert_gold_is_expected(filled, rows)
+    assert counts[LAPS] == 6
+    assert counts[WINDOWS] > 100
+    seconds = rows(filled, BUCKETS).filter(pl.col("bucket_kind") == "speed").group_by("lap_number").agg(pl.sum("share"))
+    assert seconds["share"].is_between(1.9, 2.0 + 1e-9).all()  # two cars, less their drop-outs
+
+
+def test_labels_and_marks_come_from_silver(filled, silver_rows, rows) -> None:
+    windows = rows(filled, WINDOWS).select("vehicle_id", "style_label", "label_source", "is_synthetic").unique()
+    profiles = silver_rows.select("vehicle_id", "driver_profile").unique()
+    label = {v: "AGGRESSIVE" if p == "aggressive" else "NORMAL" for v, p in profiles.iter_rows()}
+    assert {r[0]: r[1:] for r in windows.iter_rows()} == {v: (x, "simulator", True) for v, x in label.items()}
+
+
+def test_the_same_changes_again_change_nothing(filled, rows) -> None:
+    before = {name: rows(filled, name) for name in TABLES}
+    GoldProcessor(filled, "again").aggregate_telemetry(changes(filled, 1))
+    for name in TABLES:
+        assert_frame_equal(rows(filled, name), before[name])
+        assert {r.run_id for r in filled.read(name).select("run_id").distinct().collect()} == {"first"}
+
+
+def test_restated_and_deleted_rows_take_their_windows_along(filled, rows) -> None:
+    table = DeltaTable.forPath(filled.spark, filled.uri(SILVER))
+    before, since = rows(filled, WINDOWS).height, (filled.version(SILVER) or 0) + 1
+    first, second = sorted(rows(filled, SILVER)["vehicle_id"].unique())
+    end = f"timestamp_micros({T0 + 35_000_000})"
+    table.update(
+        f"vehicle_id = '{first}' AND ecu_ts < {end}", {"event_ts": "event_ts + interval '7 seconds 300 milliseconds'"}
+    )
+    table.delete(f"vehicle_id = '{second}' AND ecu_ts > timestamp_micros({T0 + 45_000_000})")
+    assert GoldProcessor(filled, "second").aggregate_telemetry(changes(filled, since)) == 2
+    counts = assert_gold_is_expected(filled, rows)
+    assert counts[WINDOWS] < before

@@ -1,0 +1,125 @@
+"""Entries, laps, results: published races against their sheets, and a simulated race against what is true of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from medallion.io import Lake
+from medallion.silver import laps
+from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
+from producers.simulator.simulator import VehicleSimulator
+from streaming.session_tables import bring_up_to_date
+from tests.spark.races import close, ingest, published, simulated
+
+
+@pytest.fixture(scope="module")
+def barber(new_lake, to_bronze, data_dir: Path) -> Lake:
+    """Silver of the published race at Barber, sheets only."""
+    lake = new_lake("barber")
+    ingest(lake, to_bronze, published(data_dir / "grcup" / "barber"))
+    close(lake)
+    return lake
+
+
+@pytest.mark.parametrize(
+    ("place", "exceptions"), [("vir", {("I_R04_2025-07-20-R2", 21), ("I_R04_2025-07-20-R2", 31)}), ("barber", set())]
+)
+def test_published_laps_and_best_laps_are_those_of_the_result_sheets(
+    place: str, exceptions: set[tuple[str, int]], request: pytest.FixtureRequest, new_lake, rows
+) -> None:
+    lake = new_lake(place, request.getfixturevalue(place))
+    found = rows(lake, "silver.laps").explode("fit_for").filter(pl.col("fit_for") == "pace")
+    counted = rows(lake, "silver.laps").group_by("session_id", "vehicle_number").len("n_laps")
+    best = found.group_by("session_id", "vehicle_number").agg(pl.col("lap_time_ms").min())
+    both = rows(lake, "silver.results").join(counted, ["session_id", "vehicle_number"], how="left")
+    both = both.join(best, ["session_id", "vehicle_number"], how="left")
+    differ = both.filter(
+        (pl.col("n_laps") != pl.col("laps"))
+        | (pl.col("lap_time_ms").is_not_null() & ((pl.col("lap_time_ms") - pl.col("fl_time_s") * 1000).abs() > 1e-3))
+    )
+    assert {(r["session_id"], r["vehicle_number"]) for r in differ.to_dicts()} == exceptions
+    assert set(both["is_official"]) == {True}
+    assert set(both["status"]) <= {"Classified", "Not started"}
+    # After VIR's races five cars were given 30 s, which moved others: the official sheet stands, the cars are named.
+    penalties = both.explode("conflicts").filter(pl.col("conflicts").str.starts_with("total_time_ms"))
+    assert set(penalties["vehicle_number"]) == ({7, 80, 89, 98, 113} if place == "vir" else set())
+    assert rows(lake, "silver.environment")["track_temp_c"].is_null().all() == (place == "barber")
+    before = {name: rows(lake, name) for name in ("silver.laps", "silver.entries", "silver.results", "silver.drivers")}
+    versions = {name: lake.version(name) for name in before}
+    close(lake)  # again: nothing changes, not even a row's run
+    assert all(rows(lake, name).equals(table) for name, table in before.items())
+    assert versions["silver.laps"] is not None
+    history = lake.table("silver.laps").history(1).first()
+    assert history["operationMetrics"].get("numTargetRowsUpdated", "0") == "0"
+
+
+def test_a_simulated_race_ends_with_its_true_laps(lake: Lake, to_bronze, rows) -> None:
+    config = SimulatorConfig(
+        session_id="sim-R1", n_cars=4, n_laps=7, seed=3, rate_hz=10, race=RaceConfig.with_incidents()
+    )
+    simulator = VehicleSimulator(config)
+    ingest(lake, to_bronze, simulated(simulator))
+    close(lake)
+    entries = {r["vehicle_id"]: r for r in rows(lake, "silver.entries").to_dicts()}
+    assert {c.vehicle_id: c.entered_number for c in simulator.cars} == {
+        v: r["vehicle_number"] for v, r in entries.items()
+    }
+    truth = simulator.laps()
+    found = rows(lake, "silver.laps")
+    official = rows(lake, "silver.sector_times")
+    assert found.height == official.height
+    both = found.join(truth, ["vehicle_id", "lap_number"], suffix="_true").filter(pl.col("lap_number") > 1)
+    assert both.height == found.filter(pl.col("lap_number") > 1).height
+    error_ms = (both["lap_time_ms"] / 1000 - both["lap_time_s"]).abs() * 1000
+    assert error_ms.max() <= 1
+    reasons = set(found["invalid_reasons"].explode().drop_nulls())
+    assert {"first_lap", "yellow_flag"} <= reasons
+    # Every sample within a lap carries its number, whatever the car's counter said.
+    samples = rows(lake, "silver.telemetry")
+    at = samples.join(found.select("vehicle_id", "lap_number", "lap_start_ts", "lap_end_ts"), "vehicle_id")
+    inside = at.filter((pl.col("event_ts") >= pl.col("lap_start_ts")) & (pl.col("event_ts") < pl.col("lap_end_ts")))
+    assert (inside["lap_number"] == inside["lap_number_right"]).all()
+    assert inside.height == samples["lap_number"].is_not_null().sum()
+    assert set(samples.filter(pl.col("lap_number").is_not_null())["lap_source"]) == {"interval"}
+    counted = {(r["vehicle_id"], r["lap_number"]): r["sample_count"] for r in found.to_dicts()}
+    by_lap = samples.group_by("vehicle_id", "lap_number").len().drop_nulls().to_dicts()
+    assert {(r["vehicle_id"], r["lap_number"]): r["len"] for r in by_lap} == {k: n for k, n in counted.items() if n}
+
+
+def test_laps_do_not_depend_on_the_order_of_arrival(lake: Lake, to_bronze, rows) -> None:
+    config = SimulatorConfig(session_id="sim-R1", n_cars=2, n_laps=3, seed=5, rate_hz=10)
+    stored = simulated(VehicleSimulator(config))
+    other = Lake(lake.spark, lake.settings.model_copy(update={"slipstream_home": lake.settings.home / "other"}))
+    ingest(lake, to_bronze, stored)
+    close(lake)
+    ingest(other, to_bronze, {"telemetry.raw": stored["telemetry.raw"]})
+    close(other)
+    assert set(rows(other, "silver.laps")["lap_time_source"]) == {"telemetry"}
+    ingest(other, to_bronze, {t: s for t, s in stored.items() if t != "telemetry.raw"})
+    bring_up_to_date(
+        other, other.read(laps.SECTORS).selectExpr("session_id", "vehicle_id", "false as is_telemetry"), "run"
+    )
+    for name in ("silver.laps", "silver.entries", "silver.results", "silver.telemetry"):
+        assert rows(other, name).equals(rows(lake, name)), name
+
+
+def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_bronze, rows) -> None:
+    config = SimulatorConfig(session_id="sim-R1", n_cars=1, n_laps=3, rate_hz=25, faults=FaultConfig.none())
+    simulator = VehicleSimulator(config)
+    stored = simulated(simulator)
+    ingest(lake, to_bronze, {"telemetry.raw": stored["telemetry.raw"]})
+    close(lake)
+    found = rows(lake, "silver.laps").to_dicts()
+    assert [(r["lap_number"], r["lap_time_source"], set(r["invalid_reasons"])) for r in found] == [
+        (1, "telemetry", {"incomplete", "missing_sector"}),
+        (2, "telemetry", {"missing_sector"}),
+        (3, "telemetry", {"incomplete", "missing_sector"}),
+    ]
+    assert found[1]["is_valid"]
+    assert set(found[1]["fit_for"]) == {"pace", "ghost", "wear", "style"}
+    (true,) = simulator.laps().filter(pl.col("lap_number") == 2)["lap_time_s"]
+    assert found[1]["lap_time_ms"] / 1000 == pytest.approx(true, abs=0.041)
+    assert found[1]["lap_distance_m"] == pytest.approx(simulator.track.length_m, rel=0.02)

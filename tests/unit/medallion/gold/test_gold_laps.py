@@ -1,0 +1,112 @@
+"""Which laps a change reaches, and which weather a lap was driven in."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medallion.batching import in_portions
+from medallion.gold.lap_features import REACH_US, samples_of
+from medallion.gold.refresh.affected import Touched, by_laps, laps_of_samples
+from medallion.gold.timed_laps import TimedLap, driven, laps_near
+from medallion.keys import LapKey, of_pairs, of_vehicles
+from medallion.silver.environment import NEAR_US, weather_of
+
+MINUTE_US = 60_000_000
+KEYS = [LapKey("s", "v", number) for number in (1, 2, 3)]
+# The third lap is under way; the second has no time of day.
+LAPS = [
+    TimedLap(KEYS[0], 0, 90 * 1_000_000),
+    TimedLap(KEYS[1], is_complete=False),
+    TimedLap(KEYS[2], 180 * 1_000_000, 200 * 1_000_000, is_complete=False),
+]
+
+
+def group(number: int | None, first_us: int, last_us: int) -> SimpleNamespace:
+    return SimpleNamespace(session_id="s", vehicle_id="v", lap_number=number, first_us=first_us, last_us=last_us)
+
+
+def test_samples_reach_the_lap_they_name_and_the_laps_they_are_close_to() -> None:
+    timed = {("s", "v"): LAPS}
+    assert laps_of_samples([group(2, 100_000_000, 110_000_000)], timed) == {KEYS[1]}
+    assert laps_of_samples([group(2, 90_500_000, 110_000_000)], timed) == {KEYS[0], KEYS[1]}
+    assert laps_of_samples([group(None, 201_000_000, 210_000_000)], timed) == {KEYS[2]}
+    assert laps_of_samples([group(None, 201_000_001, 210_000_000)], timed) == set()
+    assert laps_of_samples([group(7, 0, 1)], {}) == {LapKey("s", "v", 7)}
+
+
+def test_a_lap_is_over_unless_it_is_the_last_and_has_not_reached_the_line() -> None:
+    assert driven({("s", "v"): LAPS}) == set(KEYS[:2])
+    assert driven({("s", "v"): LAPS[:1]}) == {KEYS[0]}
+
+
+@given(st.integers(-300, 300), st.integers(0, 100), st.integers(0, 60))
+def test_a_lap_is_near_just_where_no_gap_is_wider_than_the_reach(first: int, length: int, reach: int) -> None:
+    near = laps_near([TimedLap(KEYS[0], 0, 90)], first, first + length, reach)
+    gap = max(first - 90, 0 - (first + length), 0)
+    assert near == ([KEYS[0]] if gap <= reach else [])
+
+
+def test_laps_with_times_are_read_by_time_and_others_by_number() -> None:
+    condition = samples_of({("s", "v"): LAPS})
+    assert "lap_number IN (2)" in condition
+    assert f"BETWEEN timestamp_micros({-REACH_US}) AND timestamp_micros({200_000_000 + REACH_US})" in condition
+
+
+def test_changed_laps_touch_their_vehicles_and_sessions() -> None:
+    laps = [LapKey("a", "v", 1), LapKey("a", "v", 2), LapKey("b", "w", 1)]
+    touched = by_laps(laps)
+    assert (touched.features, touched.analyses) == (laps, laps)
+    assert touched.vehicles == [("a", "v"), ("b", "w")]
+    assert touched.sessions == ["a", "b"]
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(0, 30), max_size=12), st.integers(1, 40))
+def test_portions_hold_every_session_once_and_no_more_than_they_may(sizes: dict[str, int], most: int) -> None:
+    portions = list(in_portions(sizes, most))
+    assert sorted(session for portion in portions for session in portion) == sorted(sizes)
+    assert all(len(portion) == 1 or sum(sizes[session] for session in portion) <= most for portion in portions)
+
+
+def test_what_is_touched_falls_into_portions_by_session() -> None:
+    laps = [LapKey(session, "v", number) for session in "abc" for number in (1, 2)]
+    whole = Touched(laps, laps, [("a", "v"), ("b", "v"), ("c", "v")], ["a", "b", "c", "d"])
+    parts = list(whole.portions(4))
+    assert [part.sessions for part in parts] == [["a", "b"], ["c", "d"]]
+    assert [lap for part in parts for lap in part.features] == laps
+    assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
+    assert list(Touched([], [], [], []).portions(4)) == []
+    assert list(Touched((), laps, (), ()).portions(99)) == [Touched([], laps, [], [])]
+
+
+def test_conditions_name_the_columns_of_the_target() -> None:
+    assert of_vehicles("s", ["v", "w"], "t.") == "t.session_id IN ('s') AND t.vehicle_id IN ('v', 'w')"
+    assert of_pairs("s", ["v"]) == "session_id IN ('s') AND (vehicle_id_1 IN ('v') OR vehicle_id_2 IN ('v'))"
+    assert of_vehicles("s", []) == "session_id IN ('s') AND false"
+
+
+def test_weather_is_measured_during_a_lap_or_near_it() -> None:
+    weather = weather_of(
+        [
+            (2 * MINUTE_US, 22.0, None, False),
+            (0, 20.0, None, None),
+            (MINUTE_US, 21.0, 30.0, False),
+            (9 * MINUTE_US, 29.0, None, True),
+        ]
+    )
+    assert weather.mean("air_temp_c", MINUTE_US, 2 * MINUTE_US) == 21.5
+    assert weather.mean("track_temp_c", 3 * MINUTE_US, 4 * MINUTE_US) == 30.0
+    assert weather.mean("air_temp_c", 3 * MINUTE_US, 5 * MINUTE_US) == 22.0
+    assert weather.mean("air_temp_c", 8 * MINUTE_US, 8 * MINUTE_US + 1) == 29.0
+    assert weather.during("rain", 0, 9 * MINUTE_US).tolist() == [0.0, 0.0, 1.0]
+    assert np.isnan(weather.mean("track_temp_c", 7 * MINUTE_US, 8 * MINUTE_US))
+    assert np.isnan(weather_of([]).mean("air_temp_c", 0, MINUTE_US))
+
+
+@given(st.integers(-2 * NEAR_US, 2 * NEAR_US))
+def test_weather_further_off_than_five_minutes_is_none(away_us: int) -> None:
+    found = weather_of([(away_us, 20.0, None, None)]).mean("air_temp_c", 0, MINUTE_US)
+    assert np.isnan(found) == (away_us < -NEAR_US or away_us > MINUTE_US + NEAR_US)

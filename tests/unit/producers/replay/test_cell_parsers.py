@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.replay import cell_parsers as cells
+from producers.replay.cell_parsers import CellError, Gap
+
+DAY_MS = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("cell", "ms"),
+    [
+        ("33.413", 33_413),
+        ("39.57", 39_570),
+        ("11.8", 11_800),
+        ("0", 0),
+        ("1:37.428", 97_428),
+        ("0:33.413", 33_413),
+        ("45:15.035", 2_715_035),
+        ("1:02:03.4", 3_723_400),
+        ("0:00:35.158", 35_158),
+        ("13:42:35.322", 49_355_322),
+        ("1'14.985", 74_985),
+        ("5:44'41.101", 20_681_101),
+        ("75:00", 4_500_000),
+        ("0.0005", 1),
+        ("0.00049", 0),
+        ("59.9996", 60_000),
+    ],
+)
+def test_durations(cell: str, ms: int):
+    assert cells.duration_ms(cell) == ms
+
+
+@pytest.mark.parametrize(
+    "cell", ["1:60.0", "1:60:00", "1:2:3:4", "-1.5", "1.", ".5", "1:37,428", "1e3", "abc", ":", "٣"]
+)
+def test_what_is_no_duration(cell: str):
+    with pytest.raises(CellError, match=r"^a duration$"):
+        cells.duration_ms(cell)
+
+
+def written(ms: int, mark: str) -> str:
+    """As the sheets write it: only the units it needs."""
+    seconds, rest = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}{mark}{seconds:02d}.{rest:03d}"
+    return f"{minutes}{mark}{seconds:02d}.{rest:03d}" if minutes else f"{seconds}.{rest:03d}"
+
+
+DURATIONS = st.integers(0, 7 * DAY_MS)
+MARKS = st.sampled_from(":'")
+
+
+@given(DURATIONS, MARKS)
+def test_every_duration_round_trips_to_the_millisecond(ms: int, mark: str):
+    assert cells.duration_ms(written(ms, mark)) == ms
+    assert cells.duration_ms(written(ms, mark).rstrip("0").rstrip(".") if ms % 1000 else written(ms, mark)) == ms
+
+
+@given(DURATIONS, MARKS)
+def test_every_gap_in_time_round_trips(ms: int, mark: str):
+    assert cells.gap(f"+{written(ms, mark)}") == cells.gap(written(ms, mark)) == Gap(ms=ms)
+
+
+@given(st.integers(0, 999_999), st.sampled_from(["{} Lap", "{} Laps", "+{} Lap", "{} laps", "{}Laps"]))
+def test_every_gap_in_laps_round_trips(laps: int, form: str):
+    assert cells.gap(form.format(laps)) == Gap(laps=laps)
+    assert (cells.gap_ms(form.format(laps)), cells.gap_laps(form.format(laps))) == (None, laps)
+
+
+def test_the_leader_has_no_gap():
+    assert cells.gap("-") == Gap(None, None)
+
+
+@pytest.mark.parametrize("cell", ["--", "1 Runde", "Lap", "+", "+ 2.740", "-2.740"])
+def test_what_is_no_gap(cell: str):
+    with pytest.raises(CellError, match=r"^a gap$"):
+        cells.gap(cell)
+
+
+@given(st.text(max_size=12))
+def test_any_text_gives_a_value_or_a_complaint(cell: str):
+    parsers: list[Callable[[str], Any]] = [
+        cells.duration_ms, cells.gap, cells.integer, cells.big_integer, cells.positive, cells.number,
+        cells.more_than_none, cells.instant_us, cells.epoch_s_to_us, cells.in_pit,
+    ]  # fmt: skip
+    for parse in parsers:
+        with suppress(CellError):
+            parse(cell)
+
+
+@given(st.integers(-(2**31), 2**31 - 1))
+def test_integers(value: int):
+    assert cells.integer(str(value)) == cells.integer(f"{value}.0") == cells.big_integer(str(value)) == value
+
+
+@pytest.mark.parametrize("cell", ["1.5", "2147483648", "-2147483649", "1_000", "", "x"])
+def test_what_is_no_integer_of_32_bits(cell: str):
+    with pytest.raises(CellError, match=r"^an integer$"):
+        cells.integer(cell)
+
+
+def test_lap_0_is_no_lap():
+    assert (cells.positive("0"), cells.positive("8")) == (None, 8)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers(value: float):
+    assert cells.number(repr(value)) == value
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "29,8", "1_0", ""])
+def test_what_is_no_number(cell: str):
+    with pytest.raises(CellError, match=r"^a number$"):
+        cells.number(cell)
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001
+def test_instants(moment: datetime, offset_min: int):
+    there = moment.replace(tzinfo=timezone(timedelta(minutes=offset_min)))
+    since = there - datetime(1970, 1, 1, tzinfo=UTC)
+    assert cells.instant_us(there.isoformat()) == since // timedelta(microseconds=1)
+    plain = moment.isoformat()
+    assert cells.instant_us(plain) == cells.instant_us(plain + "Z") == cells.instant_us(plain.replace("T", " "))
+
+
+def test_short_fractions_of_a_second():
+    assert cells.instant_us("1970-01-01T00:00:01.5Z") == 1_500_000
+
+
+@pytest.mark.parametrize("cell", ["yesterday", "20250906", "2025-13-01T00:00:00Z", "2025-09-06", "2025-W36-6"])
+def test_what_is_no_instant(cell: str):
+    with pytest.raises(CellError, match=r"^a time$"):
+        cells.instant_us(cell)
+
+
+def test_seconds_since_the_epoch():
+    assert cells.epoch_s_to_us("1757184078") == 1_757_184_078_000_000
+    assert cells.epoch_s_to_us("1.5") == 1_500_000
+    with pytest.raises(CellError, match="a time in seconds"):
+        cells.epoch_s_to_us("1e12")
+
+
+def test_marks():
+    assert (cells.in_pit("B"), cells.in_pit("?")) == (True, None)
+    assert (cells.more_than_none("0"), cells.more_than_none("0.2")) == (False, True)

@@ -1,0 +1,98 @@
+"""Tables and columns: the lake's facts beside the contract's words."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+
+import orjson
+import polars as pl
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from rich.console import Console
+
+from conf.contract import load_contract, table_names
+from conf.lake import table_uri
+from serving.lake.describe import describe, list_tables
+from serving.lake.store import MissingTableError
+from slipstream.terminal.tables import describe_group, human_size, print_wide, tables_table
+
+
+def printed(renderable: object) -> str:
+    out = io.StringIO()
+    print_wide(Console(file=out), renderable)
+    return out.getvalue()
+
+
+def test_facts_of_a_table(home, write_telemetry):
+    write_telemetry()
+    info, _ = describe("silver.telemetry", home)
+    table = DeltaTable(table_uri("silver.telemetry", home))
+    assert (info.rows, info.files, info.version) == (4, len(table.file_uris()), table.version())
+    assert info.key == ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
+    assert info.partition_columns == ("session_id",)
+    assert info.contract_version == info.known_contract_version == "1.0.0"
+    assert info.last_write is not None
+    assert info.last_write.timestamp() * 1000 == pytest.approx(table.history(1)[0]["timestamp"])
+    assert info.last_operation == table.history(1)[0]["operation"]
+    assert orjson.loads(orjson.dumps(asdict(info)))["size_bytes"] == info.size_bytes
+
+
+def test_columns_have_units_comments_and_rules(home, write_telemetry):
+    write_telemetry()
+    _, columns = describe("silver.telemetry", home)
+    by_name = {column.name: column for column in columns}
+    assert tuple(by_name) == load_contract("silver.telemetry").column_names
+    speed = by_name["speed_kmh"]
+    assert (speed.type, speed.unit, speed.required) == ("DOUBLE", "km/h", False)
+    assert {rule.severity for rule in speed.rules} <= {"quarantine", "warn"}
+    assert speed.rules
+    assert by_name["session_id"].required
+
+
+def test_a_table_not_made_yet_is_described_by_its_contract(home):
+    info, columns = describe("gold.lap_features", home)
+    assert not info.exists
+    assert info.rows is None
+    assert info.made_by == "slipstream stream gold"
+    assert [c.in_table for c in columns] == [False] * len(load_contract("gold.lap_features").columns)
+    assert "not yet: run `slipstream stream gold`" in printed(describe_group(info, columns))
+
+
+def test_an_unknown_table_is_an_error(home):
+    with pytest.raises(MissingTableError, match="slipstream tables"):
+        describe("gold.nothing", home)
+
+
+def test_columns_beyond_and_behind_the_contract(home):
+    data = pl.DataFrame({"run_id": ["r"], "mine": [[1]], "deep": [{"x": 1.0}]})
+    write_deltalake(table_uri("ops.dq_results", home), data)
+    info, columns = describe("ops.dq_results", home)
+    by_name = {column.name: column for column in columns}
+    assert by_name["mine"].type == "ARRAY<BIGINT>"
+    assert by_name["deep"].type == "STRUCT<x: DOUBLE>"
+    assert by_name["run_id"].in_table
+    assert not by_name["suite"].in_table
+    assert info.contract_version is None
+    text = printed(describe_group(info, columns))
+    assert "none stated (this version knows 1.0.0)" in text
+    assert "not in the table yet" in text
+
+
+def test_the_list_has_all_contracted_and_all_existing_tables(home, write_telemetry):
+    write_telemetry()
+    write_deltalake(table_uri("gold.mine", home), pl.DataFrame({"x": [1]}))
+    infos = list_tables(home)
+    assert [info.name for info in infos] == sorted([*table_names(), "gold.mine"])
+    assert [info.name for info in infos if info.exists] == ["gold.mine", "silver.telemetry"]
+    text = printed(tables_table(infos))
+    assert "not yet: slipstream stream bronze" in text
+    assert any(line.split()[:2] == ["silver.telemetry", "4"] for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 1024**3, "5.0 GiB"), (1024**5, "1024.0 TiB")],
+)
+def test_human_size(size, text):
+    assert human_size(size) == text

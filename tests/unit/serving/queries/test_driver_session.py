@@ -1,0 +1,112 @@
+"""What is gathered of one driver's session, and what is said where there is nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from analysis.tracks.circuit import Circuit
+from serving.lake.store import MissingTableError
+from serving.queries.driver_session import TABLES, Found, find_loss, gather, read_rows
+from serving.queries.laps import LapError, best_lap, by_time, of_vehicle, read_laps
+from tests.unit.serving.race_lake import SESSION, race, race_home, write_rows
+
+
+@pytest.fixture(scope="module")
+def lake():
+    return race_home()
+
+
+@pytest.fixture(scope="module")
+def cars(lake):
+    """Vehicles, the quickest first."""
+    return list(dict.fromkeys(lap.vehicle_id for lap in by_time(read_laps(lake, SESSION))))
+
+
+def test_everything_there_is_of_one_driver(lake, cars):
+    found = gather(lake, SESSION, cars[1])
+    car = next(c for c in race().cars if c.vehicle_id == cars[1])
+    assert found.laps == gather(lake, SESSION, str(car.entered_number)).laps
+    for part in (found.session, found.result, found.summary, found.target, found.fleet):
+        assert (len(part.rows), part.missing) == (1, None)
+    assert found.result.first["vehicle_number"] == car.entered_number
+    assert {row["vehicle_id"] for row in (*found.scores.rows, *found.stints.rows)} == {cars[1]}
+    numbers = [row["lap_number"] for row in found.scores.rows]
+    assert numbers == sorted(numbers) == [lap.lap_number for lap in found.laps if "pace" in lap.fit_for]
+    assert found.track == race().track.title
+    assert isinstance(found.circuit, Circuit)
+    assert set(found.versions) == set(TABLES) - {"silver.tracks", "silver.drivers"}
+    assert found.best == best_lap(found.laps)
+    assert found.session_best == best_lap(found.field)
+    assert found.target.first["current_best_s"] == pytest.approx(found.best.lap_time_s)
+
+
+def test_the_best_lap_is_held_against_the_best_of_the_session(lake, cars):
+    loss = gather(lake, SESSION, cars[1]).loss
+    assert loss.compared.lap.row.vehicle_id == cars[1]
+    assert loss.compared.reference.row == by_time(read_laps(lake, SESSION))[0]
+    assert loss.words.startswith("The driver's best lap (lap ")
+    assert "no telemetry" not in loss.words
+
+
+def test_whoever_has_the_best_lap_is_held_against_it_with_a_median_lap(lake, cars):
+    loss = gather(lake, SESSION, cars[0]).loss
+    own = by_time(of_vehicle(read_laps(lake, SESSION), cars[0]))
+    assert loss.compared.reference.row == own[0]
+    assert loss.compared.lap.row == own[len(own) // 2]
+    assert "the driver's own" in loss.words
+
+
+def test_laps_without_telemetry_are_passed_over_and_that_is_said(lake, cars):
+    field = read_laps(lake, SESSION)
+    best = best_lap(field)
+    blind = tuple(replace(lap, sample_count=0) if lap.uid == best.uid else lap for lap in field)
+    loss = find_loss(lake, of_vehicle(blind, cars[1]), blind, gather(lake, SESSION, cars[1]).circuit)
+    assert loss.compared.reference.row == by_time(field)[1]
+    assert f"by {best.car}, has no telemetry." in loss.words
+
+
+def test_nothing_to_compare(lake, cars):
+    field = tuple(replace(lap, sample_count=0) for lap in read_laps(lake, SESSION))
+    loss = find_loss(lake, of_vehicle(field, cars[0]), field, "no circuit")
+    assert (loss.compared, loss.words.partition(" has ")[0]) == (None, "no car")
+    only = tuple(lap for lap in read_laps(lake, SESSION) if lap == best_lap(read_laps(lake, SESSION)))
+    alone = find_loss(lake, only, only, "no circuit")
+    assert alone.compared is None
+    assert "no second one" in alone.words
+
+
+def test_a_table_that_is_not_there_or_empty_says_what_fills_it(home):
+    assert read_rows(home, "gold.siwtl", {"session_id": "s"}) == Found(
+        (), "gold.siwtl does not exist yet: `slipstream stream gold` fills it."
+    )
+    write_rows(home, "gold.siwtl", [{"session_id": "t", "vehicle_id": "a"}])
+    nothing = read_rows(home, "gold.siwtl", {"session_id": "s", "vehicle_id": "a"})
+    assert nothing.missing == "gold.siwtl has no row of s/a: `slipstream stream gold` fills it."
+    assert nothing.first == {}
+    assert read_rows(home, "gold.siwtl", {"session_id": "t"}).missing is None
+
+
+def test_laps_alone_are_enough(home):
+    rows = [
+        {
+            "session_id": "s", "vehicle_id": "a", "vehicle_number": 7, "lap_number": k, "lap_time_ms": 90_000 + k,
+            "fit_for": ["pace"], "invalid_reasons": [], "sample_count": 0,
+        }
+        for k in (1, 2, 3)
+    ]  # fmt: skip
+    write_rows(home, "silver.laps", rows)
+    found = gather(home, "s", "7")
+    parts = ("session", "result", "driver", "summary", "target", "stints", "scores", "events", "fleet")
+    assert all("does not exist yet: `slipstream " in getattr(found, part).missing for part in parts)
+    assert (found.track, found.loss.compared) == (None, None)
+    assert isinstance(found.circuit, str)
+    assert found.versions == {"silver.laps": 0}
+
+
+def test_errors(home, lake):
+    with pytest.raises(MissingTableError, match=r"silver\.laps"):
+        gather(home, "s", "a")
+    with pytest.raises(LapError, match="no vehicle 'nobody'"):
+        gather(lake, SESSION, "nobody")
