@@ -21,13 +21,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from analysis.segmentation.zones import TYPES, ZoneType
 from benchmarks.machine import describe
+from conf.arrays import Float32Array, IntArray
 from ml.ghost.dataset import load_kind
 from ml.ghost.evaluation import as_many
 from ml.ghost.networks import Generator
@@ -36,8 +36,6 @@ from ml.ghost.train_worker import train_share
 from ml.ghost.training import WEIGHTS, TrainingParams, generate
 from ml.ghost.windows import Windows
 
-Array32 = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 Parts = dict[ZoneType, tuple[Windows, Windows]]  # to learn from, kept aside
 
 SOURCES = {
@@ -56,8 +54,8 @@ PEER = ("tsgm==0.1.0", "pandas<3", "tensorflow-cpu==2.21.0", "tf-keras==2.21.0",
 class Drawn:
     """Windows of a source, shape (n, steps, channels), and the lap of each: the judge's halves are split by it."""
 
-    values: Array32
-    laps: Ints
+    values: Float32Array
+    laps: IntArray
     train_s: float = 0.0
 
 

@@ -11,10 +11,8 @@ import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import THROTTLE
 from analysis.laps.trace import LapTrace
+from conf.arrays import BoolArray, FloatArray, IndexArray
 from physics.centre_line import Line
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 WINDOW_S = 1.0
 _FEWEST_SAMPLES = 4
@@ -34,15 +32,15 @@ class Motion:
         full_throttle: Whether the throttle was open throughout the window; false where nothing says.
     """
 
-    speed_mps: Array
-    along_mps2: Array
-    across_mps2: Array
-    full_throttle: Mask
+    speed_mps: FloatArray
+    along_mps2: FloatArray
+    across_mps2: FloatArray
+    full_throttle: BoolArray
 
     def __len__(self) -> int:
         return len(self.speed_mps)
 
-    def take(self, index: npt.NDArray[np.intp]) -> Motion:
+    def take(self, index: IndexArray) -> Motion:
         """Some of the instants."""
         return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
 
@@ -64,7 +62,7 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
     last = np.searchsorted(t, t + window_s / 2.0, side="right")
     count = last - first
 
-    def over(values: npt.NDArray[Any]) -> Array:
+    def over(values: npt.NDArray[Any]) -> FloatArray:
         sums = np.concatenate([[0.0], np.cumsum(values)])
         return np.asarray(sums[last] - sums[first])
 
@@ -109,7 +107,7 @@ def joined(laps: Sequence[Motion]) -> Motion:
     )
 
 
-def _throttle(trace: LapTrace, t: Array) -> Array:
+def _throttle(trace: LapTrace, t: FloatArray) -> FloatArray:
     """Throttle at instants, NaN where no channel has it."""
     for name in THROTTLE:
         values = trace.channels.get(name)

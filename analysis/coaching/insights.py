@@ -19,11 +19,9 @@ from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
 from analysis.segmentation.zones import Zone, ZoneType
 from analysis.tracks.circuit import Circuit
+from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.ghost import Coaching, Segmentation
 from physics.integrate import elapsed_s
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 _Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
 
@@ -52,12 +50,12 @@ class Inputs:
     """
 
     step_m: float
-    speed_kmh: Array
-    throttle_pct: Array
-    brake_bar: Array
+    speed_kmh: FloatArray
+    throttle_pct: FloatArray
+    brake_bar: FloatArray
 
     @property
-    def time_s(self) -> Array:
+    def time_s(self) -> FloatArray:
         """Time since the line."""
         return elapsed_s(self.speed_kmh / 3.6, self.step_m)
 
@@ -218,7 +216,7 @@ def as_driven(places: Sequence[Place], lap: Inputs, rules: Segmentation) -> tupl
     return tuple(found)
 
 
-def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> Array:
+def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> FloatArray:
     """Time that each place cost, with what followed from it, shape (places,).
 
     The sum is the difference of the two laps less what was lost before the first place that could have caused it.
@@ -229,7 +227,7 @@ def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmen
     return np.bincount(owner[owned], per_step[owned], len(places)).astype(np.float64)
 
 
-def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> npt.NDArray[np.intp]:
+def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> IndexArray:
     """Which place the time lost in each step of the grid belongs to, -1 before the first, shape (n,).
 
     The last place where something could have been done: carried on along both laps' full throttle.
@@ -242,7 +240,7 @@ def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmenta
     return np.where(last >= 0, place[np.maximum(last, 0)], -1)
 
 
-def flat_out(inputs: Inputs, rules: Segmentation) -> Mask:
+def flat_out(inputs: Inputs, rules: Segmentation) -> BoolArray:
     """Where a car is flat out and not on the brakes."""
     is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
     return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.coaching.insights import (
     Inputs,
@@ -26,9 +25,8 @@ from analysis.coaching.insights import (
     places_of,
 )
 from analysis.segmentation.zones import Zone
+from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Segmentation
-
-Array = npt.NDArray[np.float64]
 
 _LEAST_KMH: Final = 3.6  # a car that stands would take for ever
 
@@ -46,13 +44,13 @@ class Samples:
         brake_bar: Front brake pressure.
     """
 
-    distance_m: Array
-    t_s: Array
-    speed_kmh: Array
-    throttle_pct: Array
-    brake_bar: Array
+    distance_m: FloatArray
+    t_s: FloatArray
+    speed_kmh: FloatArray
+    throttle_pct: FloatArray
+    brake_bar: FloatArray
 
-    def take(self, which: npt.NDArray[np.bool_]) -> Samples:
+    def take(self, which: BoolArray) -> Samples:
         """Some of them."""
         return Samples(*(values[which] for values in vars(self).values()))
 
@@ -75,11 +73,11 @@ class Now:
 class Channel:
     """A channel on the grid as far as its samples reach, and the last of them."""
 
-    on_grid: Array = field(default_factory=lambda: np.empty(0))
+    on_grid: FloatArray = field(default_factory=lambda: np.empty(0))
     last_m: float = np.nan
     last: float = np.nan
 
-    def then(self, distance_m: Array, values: Array, grid_m: Array) -> Channel:
+    def then(self, distance_m: FloatArray, values: FloatArray, grid_m: FloatArray) -> Channel:
         """The channel with some more samples."""
         known = np.isfinite(values)
         if not known.any():
@@ -184,11 +182,11 @@ def _further(lap: LiveLap, samples: Samples) -> Samples:
     return samples.take(samples.distance_m > furthest[:-1])
 
 
-def _now(lap: LiveLap, distance_m: float, t_s: float, grid: Array) -> Now:
+def _now(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray) -> Now:
     target = lap.held_to.target
     speed, throttle, brake = (channel.last for channel in lap.channels)
 
-    def there(values: Array) -> float:
+    def there(values: FloatArray) -> float:
         return float(np.interp(distance_m, grid, values))
 
     return Now(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import AlignedLaps
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit, Corner
+from conf.arrays import FloatArray
 from physics.centre_line import even_grid
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ class Side:
     """The channels of one lap on an even grid over the lap, about one metre apart; NaN in gaps."""
 
     step_m: float
-    speed_kmh: Array
-    throttle_pct: Array
-    brake_bar: Array
+    speed_kmh: FloatArray
+    throttle_pct: FloatArray
+    brake_bar: FloatArray
 
     @classmethod
     def of(cls, aligned: AlignedLaps, trace: LapTrace) -> Side:
@@ -48,7 +46,7 @@ class Side:
         read = aligned.read(trace, grid)
         return cls(aligned.length_m / len(grid), read["speed_kmh"], read["throttle_pct"], read["brake_front_bar"])
 
-    def window(self, values: Array, start_m: float, end_m: float) -> tuple[Array, Array]:
+    def window(self, values: FloatArray, start_m: float, end_m: float) -> tuple[FloatArray, FloatArray]:
         """Distances, counted on over the line, and values from ``start_m`` to ``end_m``."""
         index = np.arange(int(np.ceil(start_m / self.step_m)), int(np.floor(end_m / self.step_m)) + 1)
         return np.asarray(index * self.step_m, dtype=np.float64), values[index % len(values)]
@@ -104,7 +102,7 @@ def power_point(side: Side, start_m: float, slowest_m: float, end_m: float, thro
     return _onset(at_m, throttle, closed + int(opened[0])) if opened.size else None
 
 
-def _onset(at_m: Array, values: Array, first: int) -> float | None:
+def _onset(at_m: FloatArray, values: FloatArray, first: int) -> float | None:
     """Where a pedal was first pressed; unknown behind a gap."""
     return None if first > 0 and np.isnan(values[first - 1]) else float(at_m[first])
 

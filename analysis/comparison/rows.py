@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import AlignedBy, LapComparison
 from analysis.comparison.corner_report import Passing, Piece
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 
-Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
 ReferenceKind = Literal["ghost", "best_lap", "other_lap", "live"]
 
@@ -55,7 +54,7 @@ class Pair:
         return dict(vars(self)) | {"aligned_by": aligned_by}
 
 
-def trace_rows(pair: Pair, found: LapComparison, reference_s: Array, circuit: Circuit | None) -> list[Row]:
+def trace_rows(pair: Pair, found: LapComparison, reference_s: FloatArray, circuit: Circuit | None) -> list[Row]:
     """Rows of ``gold.lap_comparison``, one a distance.
 
     Args:
@@ -121,7 +120,7 @@ def _passing(one: Passing, side: str) -> Row:
     }
 
 
-def _corners_at(distance_m: Array, circuit: Circuit | None) -> list[str | None]:
+def _corners_at(distance_m: FloatArray, circuit: Circuit | None) -> list[str | None]:
     labels: list[str | None] = [None] * len(distance_m)
     if circuit is None:
         return labels
@@ -133,11 +132,11 @@ def _corners_at(distance_m: Array, circuit: Circuit | None) -> list[str | None]:
     return labels
 
 
-def _sectors_at(distance_m: Array, circuit: Circuit | None) -> list[int | None]:
+def _sectors_at(distance_m: FloatArray, circuit: Circuit | None) -> list[int | None]:
     if circuit is None or not circuit.sector_ends_m:
         return [None] * len(distance_m)
     return [int(k) + 1 for k in np.searchsorted(circuit.sector_ends_m, distance_m, side="right")]
 
 
-def _nulls(values: Array) -> list[float | None]:
+def _nulls(values: FloatArray) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values.tolist()]

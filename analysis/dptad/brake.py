@@ -9,7 +9,7 @@ import numpy as np
 from analysis.dptad.even_lap import Lap, rate, steps
 from analysis.dptad.rules import RULE_OF, Candidate
 from analysis.dptad.spans import Run, highest, runs, valleys
-from analysis.signals.held import FloatArray
+from conf.arrays import FloatArray
 
 _BRAKING_BAR: Final = 10.0  # a foot that rests on the pedal, or a kerb, gives less
 _BRIDGE_S: Final = 0.5  # off the brake for no longer than this, it is still the same braking

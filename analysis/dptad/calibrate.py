@@ -17,8 +17,8 @@ from analysis.dptad.speed import exits, reference_exits
 from analysis.dptad.thresholds import DEFAULT_SCALES, UNCALIBRATED, Scale, Thresholds
 from analysis.laps.features import DeltaThresholds, delta_rates
 from analysis.laps.trace import LapTrace
-from analysis.signals.held import FloatArray
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 
 FEWEST_LAPS: Final = 5
 _FEWEST_CANDIDATES: Final = 20  # below, a 95th percentile is one candidate's magnitude

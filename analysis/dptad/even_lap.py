@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 
 from analysis.laps.trace import LapTrace
-from analysis.signals.held import MAX_AGE_S, US_PER_S, FloatArray, IntArray, hold, to_us
+from analysis.signals.held import MAX_AGE_S, US_PER_S, hold, to_us
+from conf.arrays import FloatArray, IntArray
 
 STEP_US: Final = 50_000
 STEP_S: Final = STEP_US / US_PER_S

@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.dptad.even_lap import Lap, rolling_mean, steps
-from analysis.signals.held import FloatArray
+from conf.arrays import BoolArray, FloatArray
 from physics.vehicle import GRAVITY_MPS2
 
 TURNING_G: Final = 0.4  # a GR86 turns at 0.8 to 1.6 g; banking and road crown stay below this
@@ -107,7 +106,7 @@ def balance(lap: Lap) -> Balance:
     return Balance(lateral, np.where(turning, (steered - needed) * np.sign(lateral), np.nan))
 
 
-def _regression(lap: Lap, lateral_g: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+def _regression(lap: Lap, lateral_g: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Steering a moment before, the model's three terms, and where all are known and the car moves."""
     late = steps(FOLLOWS_S)
     steered = np.full(lap.steering_deg.shape, np.nan)

@@ -21,7 +21,7 @@ from analysis.dptad.even_lap import Lap, rate, rms, rolling_mean, steps
 from analysis.dptad.handling import TURNING_G, Balance
 from analysis.dptad.rules import Category
 from analysis.dptad.thresholds import Scale
-from analysis.signals.held import FloatArray
+from conf.arrays import FloatArray
 
 _EDGE_S: Final = 0.1
 _ALONG_S: Final = 0.25

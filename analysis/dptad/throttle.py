@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.dptad.even_lap import Lap, rolling_mean, steps
 from analysis.dptad.handling import Balance
 from analysis.dptad.rules import Candidate
 from analysis.dptad.spans import runs, valleys
-from analysis.signals.held import FloatArray
+from conf.arrays import BoolArray, FloatArray
 
 _PRESSED_BAR: Final = 5.0
 _LIFT_PCT: Final = 10.0
@@ -101,7 +100,7 @@ def _losses_of_drive(lap: Lap) -> list[Candidate]:
     return found
 
 
-def _steady(lap: Lap) -> NDArray[np.bool_]:
+def _steady(lap: Lap) -> BoolArray:
     """Where the pedal is above 80 % and holds still, and no gear change is near."""
     reach = steps(_STEADY_S)
     width = 2 * reach + 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analysis.laps.load_events import shock_features
 from analysis.laps.load_integrals import stress_features
@@ -20,7 +20,6 @@ from analysis.signals.held import (
     MAX_AGE_S,
     US_PER_S,
     Channels,
-    FloatArray,
     Held,
     at,
     clip,
@@ -33,6 +32,7 @@ from analysis.signals.held import (
     to_us,
 )
 from analysis.signals.windows import CHANNELS, hold_channels, power_factor, sample_instants
+from conf.arrays import BoolArray, FloatArray
 
 FEATURE_VERSION: Final = 2
 LAP_CHANNELS: Final = (*CHANNELS, "brake_rear_bar", "torque_nm")
@@ -169,7 +169,7 @@ def _statistics(lap: dict[str, Held]) -> LapFeatures:
 def _delta_counts(whole: dict[str, Held], start: int, end: int, thresholds: DeltaThresholds) -> LapFeatures:
     """Events on the 10 Hz grid, counted as B13-B15 write them; None where no rate is known."""
 
-    def count(name: str, is_event: Callable[[FloatArray], NDArray[np.bool_]]) -> int | None:
+    def count(name: str, is_event: Callable[[FloatArray], BoolArray]) -> int | None:
         rates = grid_rates(whole[name], start, end)
         rates = rates[np.isfinite(rates)]
         return int(np.count_nonzero(is_event(rates))) if rates.size else None

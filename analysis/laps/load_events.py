@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from analysis.signals.held import US_PER_S, FloatArray, Held, IntArray, align, at, combine, shifts
+from analysis.signals.held import US_PER_S, Held, align, at, combine, shifts
+from conf.arrays import FloatArray, IntArray
 from physics.rainflow import Rainflow
 
 SN_EXPONENT: Final = 5.0  # of the cycles' range: as welds, springs and shafts have it

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from analysis.signals.held import FloatArray, Held, align, integral, stats
+from analysis.signals.held import Held, align, integral, stats
+from conf.arrays import FloatArray
 
 KMH_PER_MPS: Final = 3.6
 RPM_EDGES: Final = (0.0, 0.6, 0.8, 0.9, 1.0)  # bands of engine speed, as shares of the limit

@@ -22,7 +22,8 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from analysis.pace.driver_laps import BoolArray, FloatArray, IntArray, Row, null
+from analysis.pace.driver_laps import Row, null
+from conf.arrays import BoolArray, FloatArray, IntArray
 
 MIN_LAPS: Final = 5  # fewer give no interval: of four laps, one draw in 64 holds the same lap four times
 _RESAMPLES: Final = (400, 2_000)

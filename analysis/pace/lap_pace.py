@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from scipy.stats import theilslopes
 
-from analysis.pace.driver_laps import DriverLaps, FloatArray
+from analysis.pace.driver_laps import DriverLaps
 from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate, Moments
+from conf.arrays import FloatArray
 
 RECORD_LAPS: Final = (3, 5, 10)
 _TREND_LAPS: Final = 1_000  # half a million pairs; beyond, laps are thinned evenly

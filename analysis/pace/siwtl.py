@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.pace.driver_laps import DriverLaps, FloatArray, Row, null
+from analysis.pace.driver_laps import DriverLaps, Row, null
 from analysis.pace.lap_bootstrap import Estimate, Moments, Resampled, estimate, resample, seed_of
 from analysis.pace.lap_pace import Best, best_of, consistency_score
+from conf.arrays import FloatArray
 
 _SECTORS: Final = (0, 1, 2)
 _LAP: Final = 3  # column of the lap time, after the sectors

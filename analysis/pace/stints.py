@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.pace.driver_laps import BoolArray, DriverLaps, IntArray, Row, null
+from analysis.pace.driver_laps import DriverLaps, Row, null
 from analysis.pace.lap_bootstrap import Estimate, estimate, resample, seed_of
 from analysis.pace.lap_pace import Best, best_of, trend_s_per_lap
+from conf.arrays import BoolArray, IntArray
 
 Kind = Literal["racing", "fcy", "sc", "red"]
 End = Literal["pit", "flag", "end", "gap"]

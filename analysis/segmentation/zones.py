@@ -14,16 +14,15 @@ from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.distance import time_at
 from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.ghost import Segmentation
 from physics.centre_line import even_grid
 
-Array = npt.NDArray[np.float64]
 ZoneType = Literal["Turn", "Straight", "Braking"]
 
 STRAIGHT, TURN, BRAKING = 0, 1, 2
@@ -135,7 +134,7 @@ def at_least(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]:
     return tuple(Zone(max(part, key=lambda z: z.length_m).kind, part[0].start_m, part[-1].end_m) for part in joined)
 
 
-def _read(lap: LapTrace, channel: str, at_s: Array) -> Array:
+def _read(lap: LapTrace, channel: str, at_s: FloatArray) -> FloatArray:
     values = lap.channels.get(channel)
     if values is None or not np.isfinite(values).any():
         if channel == "speed_kmh":
@@ -144,12 +143,12 @@ def _read(lap: LapTrace, channel: str, at_s: Array) -> Array:
     return read_between(lap.t_s, values, at_s)
 
 
-def _filled(values: Array) -> Array:
+def _filled(values: FloatArray) -> FloatArray:
     known = np.isfinite(values)
     return np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
 
 
-def _brakes(pressure_bar: Array, speed_mps: Array, step_m: float, rules: Segmentation) -> npt.NDArray[np.bool_]:
+def _brakes(pressure_bar: FloatArray, speed_mps: FloatArray, step_m: float, rules: Segmentation) -> BoolArray:
     """Where the car brakes: by pressure, or by the speed's fall over some metres where there is none."""
     reach = max(1, round(_SLOPE_M / step_m / 2.0))
     energy = 0.5 * speed_mps**2
@@ -157,7 +156,7 @@ def _brakes(pressure_bar: Array, speed_mps: Array, step_m: float, rules: Segment
     return np.where(np.isfinite(pressure_bar), pressure_bar >= rules.brake_on_bar, slope <= -rules.brake_on_mps2)
 
 
-def _without_short(kinds: npt.NDArray[np.intp], shortest: int) -> npt.NDArray[np.intp]:
+def _without_short(kinds: IndexArray, shortest: int) -> IndexArray:
     """Shortest run first, give each run that is too short to its longer neighbour; the lap is a ring."""
     kinds = kinds.copy()
     while True:
@@ -176,7 +175,7 @@ def _without_short(kinds: npt.NDArray[np.intp], shortest: int) -> npt.NDArray[np
         kinds = np.roll(ring, turn)
 
 
-def _ring_start(kinds: npt.NDArray[np.intp]) -> int | None:
+def _ring_start(kinds: IndexArray) -> int | None:
     """Where a run begins, so that none reaches over the end; ``None`` for a lap of one kind."""
     starts = np.flatnonzero(kinds != np.roll(kinds, 1))
     return int(starts[0]) if starts.size else None

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.signals.held import MAX_AGE_S, Channels, FloatArray, Held, align, clip, hold, slope, to_us
+from analysis.signals.held import MAX_AGE_S, Channels, Held, align, clip, hold, slope, to_us
 from analysis.signals.windows import ENGINE_TEMP_BIN_C, RPM_BIN, RPM_OVERFLOW_BIN, hold_channels
+from conf.arrays import FloatArray
 
 Columns = dict[str, NDArray[np.generic]]
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from conf.arrays import FloatArray, IntArray
+
 Channels = Mapping[str, ArrayLike]
 
 US_PER_S = 1_000_000

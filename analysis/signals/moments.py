@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.signals.held import GRID_US, TREND_MIN_S, US_PER_S, FloatArray, Held, IntArray, at
+from analysis.signals.held import GRID_US, TREND_MIN_S, US_PER_S, Held, at
+from conf.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.signals.held import (
-    MAX_AGE_S,
-    US_PER_S,
-    Channels,
-    FloatArray,
-    Held,
-    IntArray,
-    at,
-    combine,
-    hold,
-    shifts,
-    to_us,
-)
+from analysis.signals.held import MAX_AGE_S, US_PER_S, Channels, Held, at, combine, hold, shifts, to_us
 from analysis.signals.moments import Frame, frame_of, merge, moments, ramp, rate_rms, trend
+from conf.arrays import FloatArray, IntArray
 
 WINDOW_S: Final = 10.0
 COMPLETE_SHARE: Final = 0.9

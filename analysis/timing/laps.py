@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.timing.crossings import UNKNOWN, Crossing, number_crossings
+from conf.arrays import FloatArray, IntArray
 from conf.laps import Limits
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 GREEN = frozenset({"GF", "FF"})
 _NEAR_US = 1_000_000
@@ -169,7 +166,7 @@ def _feed_conflicts(crossing: Crossing, number: int, feed_ms: int | None) -> lis
     return found
 
 
-def counter_laps(t_us: Ints, counter: Floats) -> list[Lap]:
+def counter_laps(t_us: IntArray, counter: FloatArray) -> list[Lap]:
     """Laps by the car's own counter, for a car without any timing.
 
     Args:

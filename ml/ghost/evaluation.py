@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.arrays import Float32Array
 from ml.ghost.dataset import GhostDataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GhostModel
 from ml.ghost.scores import WIDTHS, Memory, Score, discriminative, halves, memory, predictive
 from ml.ghost.training import generate
 from ml.ghost.windows import Windows
-
-Array32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class GhostScores:
         }  # fmt: skip
 
 
-def drawn_like(model: GhostModel, like: Windows, seed: int = 0) -> Array32:
+def drawn_like(model: GhostModel, like: Windows, seed: int = 0) -> Float32Array:
     """A generated window for the stretch and entry speed of each window, shape (n, STEPS, 4)."""
     drawn = np.empty_like(like.values)
     for kind in TYPES:

@@ -12,19 +12,16 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from analysis.segmentation.segmentation import SegmentedTrack
 from analysis.segmentation.stretches import Stretch
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.arrays import Float32Array, FloatArray
 from ml.ghost.networks import Generator, Shape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
 from ml.ghost.search.chain import STEPS, Chain
 from ml.ghost.windows import CONDITIONS, conditions
-
-Array = npt.NDArray[np.float64]
-Latents = npt.NDArray[np.float32]
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -103,11 +100,11 @@ class GanSource:
 
     def __init__(self, model: GhostModel, track: SegmentedTrack) -> None:
         self.model, self.track = model, track
-        self._drawn: dict[int, tuple[Array, Latents]] = {}  # entry and exit speeds, and the latent points
-        self._centres: dict[int, Latents] = {}
+        self._drawn: dict[int, tuple[FloatArray, Float32Array]] = {}  # entry and exit speeds, and the latent points
+        self._centres: dict[int, Float32Array] = {}
         self._rounds = 0
 
-    def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
+    def propose(self, stretch: Stretch, entry_mps: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
         """Ways to drive a stretch.
 
         Args:
@@ -141,7 +138,7 @@ class GanSource:
                 self._centres[stretch.number] = latent[same[0]]
         self._rounds += 1
 
-    def _latents(self, stretch: Stretch, shape: tuple[int, int, int], rng: np.random.Generator) -> Latents:
+    def _latents(self, stretch: Stretch, shape: tuple[int, int, int], rng: np.random.Generator) -> Float32Array:
         """Points of the prior; with a centre the first is it, and most of the others lie about it."""
         latent = rng.standard_normal(shape).astype(np.float32)
         centre = self._centres.get(stretch.number)

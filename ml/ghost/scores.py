@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-Array32 = npt.NDArray[np.float32]
+from conf.arrays import Float32Array, IntArray
 
 WIDTHS = (2, 24)  # TimeGAN's own (half the channels), and one that looks harder
 _STEPS, _BATCH, _RATE = 1000, 128, 3e-3
@@ -41,11 +40,11 @@ class Score:
 class Halves:
     """Windows of two sets of laps: to train the judge on, and to test it on, shape (n, steps, 4) each."""
 
-    train: Array32
-    test: Array32
+    train: Float32Array
+    test: Float32Array
 
 
-def halves(values: Array32, laps: npt.NDArray[np.int64], seed: int = 0) -> Halves:
+def halves(values: Float32Array, laps: IntArray, seed: int = 0) -> Halves:
     """Split windows by lap.
 
     Raises:
@@ -74,7 +73,7 @@ def discriminative(
     return _over(seeds, lambda seed: _told_apart(real, other, width, seed, device))
 
 
-def predictive(train: Array32, real: Array32, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu") -> Score:
+def predictive(train: Float32Array, real: Float32Array, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu") -> Score:
     """Mean absolute error, on real windows, of a forecaster of the next step that was trained on others.
 
     Args:
@@ -101,7 +100,7 @@ class Memory:
     copies: float
 
 
-def memory(train: Array32, held_out: Array32, drawn: Array32) -> Memory:
+def memory(train: Float32Array, held_out: Float32Array, drawn: Float32Array) -> Memory:
     """Nearest-neighbour test against memorising, in the space of whole windows."""
     spread = np.maximum(train.reshape(-1, train.shape[2]).std(axis=0), 1e-6)
     tree = cKDTree((train / spread).reshape(len(train), -1))
@@ -140,7 +139,7 @@ def _told_apart(real: Halves, other: Halves, width: int, seed: int, device: str)
     return abs(0.5 - sum(right) / 2.0)
 
 
-def _forecast(train: Array32, real: Array32, seed: int, device: str) -> float:
+def _forecast(train: Float32Array, real: Float32Array, seed: int, device: str) -> float:
     torch.manual_seed(seed)
     network = _Recurrent(train.shape[2], 24, train.shape[2]).to(device)
     given, asked = torch.from_numpy(train).to(device), torch.from_numpy(real).to(device)

@@ -16,11 +16,9 @@ import numpy.typing as npt
 from analysis.segmentation.segmentation import SegmentedTrack, bend_between, speed_between
 from analysis.segmentation.stretches import Stretch
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from ml.ghost.scaler import Scaler
 from ml.ghost.search.human_laps import STEPS
-
-Array = npt.NDArray[np.float64]
-Array32 = npt.NDArray[np.float32]
 
 CONDITIONS = (
     "curvature", "limit_speed", "limit_slope", "limit_speed_in_40_m", "limit_speed_in_100_m", "limit_speed_30_m_ago",
@@ -45,8 +43,8 @@ class Profile:
 
     uid: str
     track: str
-    distance_m: Array
-    values: Array
+    distance_m: FloatArray
+    values: FloatArray
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,16 @@ class Windows:
         place: Index of the stretch of each, over all tracks, shape (n,).
     """
 
-    values: Array32
-    conditions: Array32
+    values: Float32Array
+    conditions: Float32Array
     kind: npt.NDArray[np.str_]
-    lap: npt.NDArray[np.int64]
-    place: npt.NDArray[np.int64]
+    lap: IntArray
+    place: IntArray
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Windows:
+    def take(self, chosen: BoolArray | IntArray) -> Windows:
         """Some of the windows."""
         return Windows(
             self.values[chosen], self.conditions[chosen], self.kind[chosen], self.lap[chosen], self.place[chosen]
@@ -81,11 +79,11 @@ class Windows:
         return self.take(self.kind == kind)
 
 
-def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Array32:
+def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Float32Array:
     """What a generator is told of a stretch, shape (STEPS, len(CONDITIONS))."""
     at = np.linspace(start_m, end_m, STEPS)
 
-    def limit(ahead_m: float) -> Array:
+    def limit(ahead_m: float) -> FloatArray:
         return scaler.speed_n(speed_between(track, at + ahead_m) * 3.6)
 
     here = limit(0.0)
@@ -166,7 +164,7 @@ def _covers(profile: Profile, start_m: float, end_m: float) -> bool:
     return first >= 0 and last < len(at) and bool(np.diff(at[first : last + 1]).max() <= _WIDEST_M)
 
 
-def held_out(n_laps: int, share: float, seed: int) -> npt.NDArray[np.bool_]:
+def held_out(n_laps: int, share: float, seed: int) -> BoolArray:
     """Which laps are kept from training, at least one and not all, shape (n_laps,)."""
     n = min(max(1, round(share * n_laps)), n_laps - 1)
     chosen = np.zeros(n_laps, dtype=bool)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
+from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import TEST, TRAIN, KarmaDataset
@@ -18,7 +18,6 @@ from ml.karma.factors import contributions, groups_of
 from ml.karma.fitting import Fitted, with_before
 from ml.karma.model import KarmaModel
 
-Array = npt.NDArray[np.float64]
 LEVELS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _DRAWS: Final = 2_000
 _FEWEST_CARS: Final = 6
@@ -43,16 +42,16 @@ class Evaluation:
         cars: Cars kept aside.
     """
 
-    true: Array
-    predicted: Array
-    sigma: Array
-    r2: Array
-    r2_rule: Array
-    mae: Array
-    coverage: Array
+    true: FloatArray
+    predicted: FloatArray
+    sigma: FloatArray
+    r2: FloatArray
+    r2_rule: FloatArray
+    mae: FloatArray
+    coverage: FloatArray
     nominal: float
-    observed: Array
-    r2_left_out: Array
+    observed: FloatArray
+    r2_left_out: FloatArray
     cars: int
 
     def metrics(self, name: str) -> dict[str, float]:
@@ -66,7 +65,7 @@ class Evaluation:
         }
 
 
-def r2_of(true: Array, predicted: Array) -> Array:
+def r2_of(true: FloatArray, predicted: FloatArray) -> FloatArray:
     """Share of the variance that is explained, by component."""
     return np.asarray(1.0 - ((true - predicted) ** 2).mean(axis=0) / true.var(axis=0))
 
@@ -92,7 +91,7 @@ def evaluate(fitted: Fitted, data: KarmaDataset, rules: KarmaRules, sequence_lap
     )  # fmt: skip
 
 
-def by_rule(data: KarmaDataset, rules: KarmaRules) -> Array:
+def by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
     """Log damage of the laps kept aside, by a line through the logarithm of one feature, shape (n, components)."""
     (laps, damage), (aside, _) = data.part(TRAIN), data.part(TEST)
     columns = []
@@ -132,7 +131,9 @@ class Comparison:
     reason: str
 
 
-def beats(candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: Array, seed: int = 0) -> Comparison:
+def beats(
+    candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: FloatArray, seed: int = 0
+) -> Comparison:
     """Whether a candidate explains more of frozen laps: mean R2 over components and the sets that both have.
 
     Cars are drawn with replacement, the same for both, so that what they have in common cancels out. A candidate that
@@ -167,7 +168,7 @@ def beats(candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, dama
     return Comparison(value, low, high, n, low > 0, reason)
 
 
-def best_of(r2: dict[str, Sequence[Array]]) -> str:
+def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:
     """Name of the best by its mean R2 on tracks left out of its training, over sets and components.
 
     Of those that cannot be told apart the first is taken, and the simplest come first: a forest between whose leaves

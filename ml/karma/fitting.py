@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from conf.arrays import FloatArray, IntArray
 from ml.karma.inputs import Scaling, fit_scaling
 from ml.karma.learners import Algorithm, Learner, LearnerParams, new_learner
 
-Array = npt.NDArray[np.float64]
 _FOLDS: Final = 5
 _LEAST_SIGMA: Final = 0.02  # of log damage: nobody knows wear to better than two percent
 
@@ -47,10 +47,10 @@ class FitParams:
 class Line:
     """Straight lines through logarithms: ``inputs @ weights + at``; shapes (columns, components) and (components,)."""
 
-    weights: Array
-    at: Array
+    weights: FloatArray
+    at: FloatArray
 
-    def __call__(self, inputs: Array) -> Array:
+    def __call__(self, inputs: FloatArray) -> FloatArray:
         """Log damage per km, shape (n, components)."""
         return np.asarray(inputs @ self.weights + self.at)
 
@@ -65,11 +65,11 @@ class Spread:
         reach: Sigmas from the middle to either end of the interval.
     """
 
-    floor: Array
-    gain: Array
-    reach: Array
+    floor: FloatArray
+    gain: FloatArray
+    reach: FloatArray
 
-    def sigma(self, spread: Array) -> Array:
+    def sigma(self, spread: FloatArray) -> FloatArray:
         """Standard deviation of log damage, shape (n, components)."""
         return np.asarray(np.sqrt(self.floor**2 + (self.gain * spread) ** 2))
 
@@ -91,11 +91,11 @@ class Fitted:
     scaling: Scaling
     line: Line
     learner: Learner
-    share: Array
+    share: FloatArray
     spread: Spread
-    r2: Array
+    r2: FloatArray
 
-    def predict(self, laps: pd.DataFrame, sequence_laps: int) -> tuple[Array, Array]:
+    def predict(self, laps: pd.DataFrame, sequence_laps: int) -> tuple[FloatArray, FloatArray]:
         """Log damage per km and its standard deviation, each of shape (n_laps, components).
 
         Args:
@@ -105,14 +105,18 @@ class Fitted:
         inputs = self.scaling.to_inputs(laps)
         return self.answer(inputs, with_before(inputs, laps, sequence_laps))
 
-    def answer(self, inputs: Array, before: Array) -> tuple[Array, Array]:
+    def answer(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The same from inputs."""
         rest, spread = self.learner.predict(inputs, before)
         return self.line(inputs) + self.share * rest, self.spread.sigma(spread)
 
 
 def fit(
-    laps: pd.DataFrame, damage: Array, columns: Sequence[str], algorithm: Algorithm, params: FitParams = FitParams()
+    laps: pd.DataFrame,
+    damage: FloatArray,
+    columns: Sequence[str],
+    algorithm: Algorithm,
+    params: FitParams = FitParams(),
 ) -> Fitted:
     """Learn from laps.
 
@@ -141,7 +145,7 @@ def fit(
     return Fitted(algorithm, scaling, line, learner, share, fit_spread(error, spread, params.interval), r2)
 
 
-def fit_spread(error: Array, spread: Array, interval: float) -> Spread:
+def fit_spread(error: FloatArray, spread: FloatArray, interval: float) -> Spread:
     """Fit how wrong answers are to errors on laps left out.
 
     Args:
@@ -162,20 +166,20 @@ def fit_spread(error: Array, spread: Array, interval: float) -> Spread:
 _GAINS: Final = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 
-def _floor(error: Array, spread: Array, gain: float) -> float:
+def _floor(error: FloatArray, spread: FloatArray, gain: float) -> float:
     """Error that spread does not tell, from the mean square."""
     unexplained = float(np.mean(error**2) - np.mean((gain * spread) ** 2))
     return max(math.sqrt(max(unexplained, 0.0)), _LEAST_SIGMA)
 
 
-def _misfit(error: Array, spread: Array, gain: float) -> float:
+def _misfit(error: FloatArray, spread: FloatArray, gain: float) -> float:
     """Negative log likelihood of errors that are normal."""
     variance = _floor(error, spread, gain) ** 2 + (gain * spread) ** 2
     return float(np.mean(np.log(variance) + error**2 / variance))
 
 
 def _fit_both(
-    inputs: Array, before: Array, target: Array, folds: npt.NDArray[np.int64], algorithm: Algorithm, params: FitParams
+    inputs: FloatArray, before: FloatArray, target: FloatArray, folds: IntArray, algorithm: Algorithm, params: FitParams
 ) -> tuple[Line, Learner]:
     line = fit_line(inputs, target, folds)
     learner = new_learner(algorithm, params.learner)
@@ -183,7 +187,7 @@ def _fit_both(
     return line, learner
 
 
-def fit_line(inputs: Array, target: Array, folds: npt.NDArray[np.int64]) -> Line:
+def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> Line:
     """Straight lines with as few inputs as tracks left out allow (lasso; Tibshirani, 1996)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LassoCV
@@ -195,7 +199,7 @@ def fit_line(inputs: Array, target: Array, folds: npt.NDArray[np.int64]) -> Line
     return Line(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
 
 
-def with_before(inputs: Array, laps: pd.DataFrame, length: int) -> Array:
+def with_before(inputs: FloatArray, laps: pd.DataFrame, length: int) -> FloatArray:
     """Each lap behind those that the same car drove before it, shape (n, length, columns); NaN where there was none."""
     n = len(inputs)
     out = np.full((n, length, inputs.shape[1]), np.nan)
@@ -208,7 +212,7 @@ def with_before(inputs: Array, laps: pd.DataFrame, length: int) -> Array:
     return out
 
 
-def _folds(tracks: npt.NDArray[np.object_], seed: int) -> npt.NDArray[np.int64]:
+def _folds(tracks: npt.NDArray[np.object_], seed: int) -> IntArray:
     """Fold of each lap: whole tracks, as many laps in each as can be."""
     names, counts = np.unique(tracks.astype(str), return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))

@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
+
 _FEWEST_FOR_TREND: Final = 3
 
 
-def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> Array:
+def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
     """Score of a damage per km, 0 to 100.
 
     Args:

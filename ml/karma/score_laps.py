@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import KEY
@@ -19,7 +19,6 @@ from ml.karma.formula import karma, life, overall, trend
 from ml.karma.inputs import complete
 from ml.karma.model import KarmaModel
 
-Array = npt.NDArray[np.float64]
 OVERALL: Final = "overall"
 _MOST_FACTORS: Final = 4
 _ABOUT: Final = ("lap_end_ts", "lap_time_ms", "distance_km", "is_synthetic")
@@ -31,10 +30,10 @@ class _Answers:
     """What one set's model says of laps; arrays begin with the lap."""
 
     set_name: str
-    damage_per_km: Array
-    factor: Array  # by which damage may be too low or too high
-    outside: Array
-    percent: Array
+    damage_per_km: FloatArray
+    factor: FloatArray  # by which damage may be too low or too high
+    outside: FloatArray
+    percent: FloatArray
     factors: tuple[str, ...]
     columns: tuple[str, ...]
 
@@ -120,7 +119,7 @@ def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, 
     return found
 
 
-def _ask(name: str, fitted: Fitted, inputs: Array, before: Array, rules: KarmaRules) -> _Answers:
+def _ask(name: str, fitted: Fitted, inputs: FloatArray, before: FloatArray, rules: KarmaRules) -> _Answers:
     log_damage, sigma = fitted.answer(inputs, before)
     groups = groups_of(fitted.scaling.columns, rules.factors)
     values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)

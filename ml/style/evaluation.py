@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 from ml.style.model import FittedStyle
-
-FloatArray = NDArray[np.float64]
 
 N_BOOTSTRAP: Final = 2000
 MIN_VEHICLES: Final = 3  # of each class: fewer give a bootstrap nothing to vary
@@ -65,7 +64,7 @@ class Evaluation:
     pr_auc: float
     brier: float
     classes: dict[str, ClassScore]
-    confusion: NDArray[np.int64]
+    confusion: IntArray
     majority_accuracy: float
 
     def metrics(self) -> dict[str, float]:
@@ -222,7 +221,7 @@ def majority_class(y: ArrayLike) -> str:
 
 def _prepare(
     y: ArrayLike, probability: ArrayLike, groups: ArrayLike
-) -> tuple[NDArray[np.bool_], FloatArray, NDArray[np.intp], NDArray[np.str_]]:
+) -> tuple[BoolArray, FloatArray, IndexArray, NDArray[np.str_]]:
     truth = np.asarray(y, dtype=str) == AGGRESSIVE
     p = np.asarray(probability, dtype=np.float64)
     names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
@@ -235,19 +234,19 @@ def _prepare(
     return truth, p, codes, names
 
 
-def _cells(truth: NDArray[np.bool_], said: NDArray[np.bool_], codes: NDArray[np.intp], n: int) -> FloatArray:
+def _cells(truth: BoolArray, said: BoolArray, codes: IndexArray, n: int) -> FloatArray:
     """Confusion matrix of each vehicle, shape (vehicles, true, predicted)."""
     flat = codes * 4 + truth * 2 + said
     return np.bincount(flat, minlength=4 * n).reshape(n, 2, 2).astype(np.float64)
 
 
-def _class_of(cells: FloatArray) -> NDArray[np.bool_]:
+def _class_of(cells: FloatArray) -> BoolArray:
     """Whether each vehicle is (mostly) driven aggressively."""
     windows = cells.sum(axis=2)
     return np.asarray(windows[:, 1] > windows[:, 0])
 
 
-def _resample(is_aggressive: NDArray[np.bool_], seed: int) -> FloatArray | None:
+def _resample(is_aggressive: BoolArray, seed: int) -> FloatArray | None:
     """How often each vehicle is drawn, shape (draws, vehicles): with replacement, within each class."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((N_BOOTSTRAP, is_aggressive.size))

@@ -9,20 +9,18 @@ train feel the pull alone, whatever the throttle does, which is what an over-rev
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.vehicle import EngineSpec
 from conf.wear import EngineWear
 from physics.wear.heat import acceleration
 from physics.wear.history import LoadHistory
 from physics.wear.miner import SnLine
 
-Array = npt.NDArray[np.float64]
-
 _REVOLUTIONS_PER_CYCLE = 2.0
 
 
-def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) -> Array:
+def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) -> FloatArray:
     """Damage at each step, shape (n,).
 
     Args:

@@ -9,17 +9,15 @@ spins up what turns with the input shaft, at a torque of its inertia times the c
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
 from conf.wear import GearboxWear
 from physics.wear.history import LoadHistory
 from physics.wear.miner import MinerSum, SnLine
 
-Array = npt.NDArray[np.float64]
 
-
-def sync_torque_nm(input_rpm: Array, dt_s: float, inertia_kgm2: float) -> Array:
+def sync_torque_nm(input_rpm: FloatArray, dt_s: float, inertia_kgm2: float) -> FloatArray:
     """Torque into the gearbox that changes the speed of its input shaft, shape of ``input_rpm``.
 
     Args:

@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from physics.rainflow import Rainflow
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class SnLine:
     exponent: float
     cycles: float
 
-    def damage(self, load: Array) -> Array:
+    def damage(self, load: FloatArray) -> FloatArray:
         """Share of a life that one cycle takes, shape of ``load``."""
         return np.asarray((np.abs(load) / self.reference) ** self.exponent / self.cycles)
 
@@ -51,7 +49,7 @@ class MinerSum:
         self._line, self._count = line, Rainflow()
         self._closed = self.total = 0.0
 
-    def add(self, load: Array) -> float:
+    def add(self, load: FloatArray) -> float:
         """Go on with a piece of the history, shape (n,); return the damage that it adds."""
         before = self.total
         self._closed += float(self._line.damage(self._count.add(load)).sum())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.coaching.insights import Insight
 from analysis.coaching.place_names import place_name
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 
 _SHOWN: Final = 6  # insights that are marked
 _LEAST_SCALE_S: Final = 0.02

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.drivers.formatting import tenths
+from conf.arrays import FloatArray
 from serving.charts.style import FAINT, INK, LAP, LOST, MUTED, SKY, lost_to_gained, new_figure, quiet_grid, styled
 from serving.queries.karma import COMPONENTS, OVERALL, Factor, KarmaLap, KarmaReport, Score, wear_of
 from serving.queries.karma_terms import factor_words, remaining_words, share
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
-Array = npt.NDArray[np.float64]
 Pair = tuple[KarmaLap, KarmaLap]
 
 PAIR_COLOURS: Final = (LAP, LOST)
@@ -356,7 +355,7 @@ def _factors(lap: KarmaLap, component: str) -> Sequence[Factor]:
     return () if score is None or score.karma is None else score.factors
 
 
-def _column(laps: Sequence[tuple[KarmaLap, Score]], name: str) -> Array:
+def _column(laps: Sequence[tuple[KarmaLap, Score]], name: str) -> FloatArray:
     return np.array([getattr(score, name) for _, score in laps], dtype=np.float64)
 
 

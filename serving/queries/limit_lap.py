@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from conf.arrays import FloatArray
 from conf.race_car import load_race_car
 from conf.track_parameters import FILE, TrackParameters, track_parameters
 from conf.vehicle import load_vehicle, vehicle_names
@@ -20,8 +18,6 @@ from physics.limit_lap.friction_circle import grip_circle_envelope
 from physics.limit_lap.lap import LimitLap, limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
 from physics.vehicle import Vehicle
-
-Array = npt.NDArray[np.float64]
 
 _KMH = 3.6
 
@@ -44,7 +40,7 @@ class AskedLap:
     sector_ends_m: tuple[float, ...]
     sector_times_s: tuple[float, ...]
     notes: tuple[str, ...]
-    seen: tuple[Array, Array] | None = None
+    seen: tuple[FloatArray, FloatArray] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def figures(self) -> dict[str, Any]:

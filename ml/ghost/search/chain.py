@@ -13,17 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.segmentation.stretches import Stretch
+from conf.arrays import FloatArray, IndexArray
 from conf.ghost import Chaining
 from ml.ghost.search.candidate_filter import Before, Gate, Passed
 from ml.ghost.search.human_laps import CHANNELS, STEPS, HumanLaps
 
 __all__ = ["CHANNELS", "STEPS", "Chain", "ChainError", "Focusing", "Source", "chain", "piece_s"]
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.intp]
 Progress = Callable[[Stretch, int, int], None]  # stretch, candidates that passed, candidates drawn
 
 _START_QUANTILES = (0.1, 0.9)
@@ -37,7 +35,7 @@ class ChainError(ValueError):
 class Source(Protocol):
     """Where stretches come from."""
 
-    def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
+    def propose(self, stretch: Stretch, entry_mps: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
         """Candidates for a stretch.
 
         Args:
@@ -72,7 +70,7 @@ class Chain:
     """
 
     stretches: tuple[Stretch, ...]
-    pieces: Array
+    pieces: FloatArray
     candidates: int
     passed: int
 
@@ -84,7 +82,7 @@ class Chain:
         )
 
     @property
-    def junction_gaps_kmh(self) -> Array:
+    def junction_gaps_kmh(self) -> FloatArray:
         """Speed that would have to change in no time after each stretch, the line last, shape (stretches,)."""
         return np.asarray(np.abs(np.roll(self.pieces[:, 0, 0], -1) - self.pieces[:, -1, 0]) * _KMH)
 
@@ -93,13 +91,13 @@ class Chain:
 class _States:
     """Ways to drive up to the end of a stretch, each shape (k, ...)."""
 
-    time_s: Array
-    start: Index
-    parent: Index
-    pieces: Array
+    time_s: FloatArray
+    start: IndexArray
+    parent: IndexArray
+    pieces: FloatArray
 
     @property
-    def speed_mps(self) -> Array:
+    def speed_mps(self) -> FloatArray:
         return np.asarray(self.pieces[:, -1, 0])
 
 
@@ -139,7 +137,7 @@ def chain(
     return replace(found, stretches=tuple(stretches), pieces=np.roll(found.pieces, first, axis=0))
 
 
-def piece_s(speed_mps: Array, length_m: float) -> Array:
+def piece_s(speed_mps: FloatArray, length_m: float) -> FloatArray:
     """Time over pieces at ``STEPS`` even distances, shape (..., STEPS) to (...): ``2 ds / (v_i + v_i+1)`` summed."""
     step_m = length_m / (speed_mps.shape[-1] - 1)
     return np.asarray((2.0 * step_m / (speed_mps[..., 1:] + speed_mps[..., :-1])).sum(axis=-1))
@@ -155,7 +153,7 @@ class _Search:
         self._most, self._progress = gate.most_excess_mps2, progress
         self._drawn = self._passed = 0
 
-    def chained(self, stretches: Sequence[Stretch], starts_mps: Array) -> Chain:
+    def chained(self, stretches: Sequence[Stretch], starts_mps: FloatArray) -> Chain:
         """Dynamic programming once round."""
         layers: list[_States] = []
         entry, time, start = starts_mps, np.zeros(len(starts_mps)), np.arange(len(starts_mps))
@@ -172,14 +170,14 @@ class _Search:
 
     def unchained(self, stretches: Sequence[Stretch], laps: HumanLaps) -> Chain:
         """The fastest candidate of each stretch, from any speed at which humans entered it."""
-        best: list[Array] = []
+        best: list[FloatArray] = []
         for stretch in stretches:
             pieces, passed = self._candidates(stretch, laps.speeds_at(stretch.start_m), None)
             found = pieces[passed.passed]
             best.append(found[int(np.argmin(piece_s(found[:, :, 0], stretch.length_m)))])
         return Chain(tuple(stretches), np.array(best), self._drawn, self._passed)
 
-    def _candidates(self, stretch: Stretch, entry_mps: Array, before: Before | None) -> tuple[Array, Passed]:
+    def _candidates(self, stretch: Stretch, entry_mps: FloatArray, before: Before | None) -> tuple[FloatArray, Passed]:
         pieces = self._source.propose(stretch, entry_mps, self._rules.per_entry, self._rng)
         expected = (len(entry_mps), self._rules.per_entry, STEPS, len(CHANNELS))
         if pieces.shape != expected:
@@ -211,7 +209,7 @@ class _Search:
                 return _States(found.time_s[kept], found.start[kept], found.parent[kept], found.pieces[kept])
             width *= 1.25
 
-    def _closed(self, layers: list[_States], stretches: Sequence[Stretch], starts_mps: Array) -> Chain:
+    def _closed(self, layers: list[_States], stretches: Sequence[Stretch], starts_mps: FloatArray) -> Chain:
         """The fastest lap that can be followed by itself."""
         last = layers[-1]
         gain_kmh = (last.speed_mps - starts_mps[last.start]) * _KMH
@@ -248,7 +246,7 @@ def _path(layers: Sequence[_States], last: int) -> list[int]:
     return path[::-1]
 
 
-def _why(stretch: Stretch, entry_mps: Array, passed: Passed, most_mps2: float) -> str:
+def _why(stretch: Stretch, entry_mps: FloatArray, passed: Passed, most_mps2: float) -> str:
     """Why none of a stretch's candidates passed, and what to do."""
     failed = ", ".join(f"{count} {reason}" for reason, count in passed.reasons.items() if count)
     entries = f"{entry_mps.min() * _KMH:.0f} to {entry_mps.max() * _KMH:.0f} km/h"

@@ -11,21 +11,18 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.resample import RATE_HZ
 from analysis.segmentation.grid_lap import STEP_M
 from analysis.segmentation.segmentation import piece_at
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray, IntArray
 from conf.ghost import Segmentation
 from ml.ghost.search.chain import STEPS, Chain
 from ml.ghost.search.limits import Limits, Moves, flying
 from ml.ghost.search.smoothing import jumps_kmh, one_foot, smooth
 from physics.integrate import elapsed_s
-
-Array = npt.NDArray[np.float64]
-Gears = npt.NDArray[np.int64]
 
 _G_MPS2: Final = 9.80665
 _KMH: Final = 3.6
@@ -45,24 +42,24 @@ class Ghost:
     """
 
     step_m: float
-    values: Array
-    junctions_m: Array
-    junction_gaps_kmh: Array
+    values: FloatArray
+    junctions_m: FloatArray
+    junction_gaps_kmh: FloatArray
     limits: Limits
     candidates: int = 0
 
     @property
-    def at_m(self) -> Array:
+    def at_m(self) -> FloatArray:
         """Distance from the line, shape (n + 1,)."""
         return np.arange(len(self.values), dtype=np.float64) * self.step_m
 
     @property
-    def speed_mps(self) -> Array:
+    def speed_mps(self) -> FloatArray:
         """Shape (n + 1,)."""
         return np.asarray(self.values[:, 0])
 
     @cached_property
-    def time_s(self) -> Array:
+    def time_s(self) -> FloatArray:
         """Time since the line, shape (n + 1,)."""
         return elapsed_s(self.speed_mps, self.step_m)
 
@@ -77,12 +74,12 @@ class Ghost:
         return flying(self.limits, self.at_m, self.speed_mps[None])
 
     @property
-    def car_kmh(self) -> Array:
+    def car_kmh(self) -> FloatArray:
         """Speed as the car's own sensor would show it; engine speeds go by that."""
         return self.speed_mps * self.limits.scale * _KMH
 
     @cached_property
-    def gear(self) -> Gears | None:
+    def gear(self) -> IntArray | None:
         """Shape (n + 1,); ``None`` where the laps that it was learnt from have no gear or engine speed."""
         box = self.limits.gearbox
         return None if box is None else box.gear(self.car_kmh)
@@ -125,7 +122,7 @@ class Ghost:
             "sector_id": (1 + np.searchsorted(circuit.sector_ends_m, at, side="right")).astype(np.int32),
         }
 
-    def _engine(self, at_m: Array, speed_mps: Array) -> dict[str, Any]:
+    def _engine(self, at_m: FloatArray, speed_mps: FloatArray) -> dict[str, Any]:
         box = self.limits.gearbox
         if box is None or self.gear is None:
             return {"gear": None, "rpm": None}
@@ -157,7 +154,7 @@ def assemble(
     return Ghost(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
 
 
-def on_grid(chain: Chain, n: int, step_m: float) -> Array:
+def on_grid(chain: Chain, n: int, step_m: float) -> FloatArray:
     """The chain on an even grid, ``v^2`` linear between its points as for the integrator, shape (n + 1, 4)."""
     at = np.concatenate([np.linspace(s.start_m, s.end_m, STEPS) for s in chain.stretches])
     values = chain.pieces.reshape(len(at), -1)

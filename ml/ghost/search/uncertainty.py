@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.car_limits.fitted_envelope import EnvelopeError, fit_envelope
 from analysis.car_limits.motion import joined, motion_of
@@ -23,9 +22,8 @@ from analysis.car_limits.observed_limit import SeenLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap
 from analysis.segmentation.zones import Zone
+from conf.arrays import FloatArray
 from physics.limit_lap.lap import limit_lap
-
-Array = npt.NDArray[np.float64]
 
 N_RESAMPLES: Final = 40
 _FEWEST: Final = 8  # resamples from which there is a spread to speak of
@@ -91,7 +89,7 @@ def stitched_error(
     return _spread(times[drawn].min(axis=1).sum(axis=1), float(times.min(axis=0).sum()))
 
 
-def _spread(times_s: Array, time_s: float) -> Spread:
+def _spread(times_s: FloatArray, time_s: float) -> Spread:
     if len(times_s) < _FEWEST:
         return Spread(float("nan"), float("nan"), len(times_s))
     return Spread(float(np.std(times_s, ddof=1)), float(np.mean(times_s) - time_s), len(times_s))

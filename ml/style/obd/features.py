@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from conf.arrays import IndexArray
 from ml.style.obd.order import TripOrder, restore_order, stored_order
 from ml.style.obd.reader import ObdTrip
 
@@ -68,9 +68,9 @@ class Windows:
     """
 
     X: pd.DataFrame
-    row: NDArray[np.intp]
-    drive: NDArray[np.intp]
-    position: NDArray[np.intp]
+    row: IndexArray
+    drive: IndexArray
+    position: IndexArray
 
 
 def make_windows(
