@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from conf.arrays import FloatArray, IndexArray
+from conf.units import GRAVITY_MPS2
 from conf.vehicle import VehicleSpec
 
-GRAVITY_MPS2 = 9.80665
 AIR_DENSITY_KGPM3 = 1.2
 FUEL_J_PER_KG = 43.0e6
 _RPM_STEP = 10.0

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from analysis.comparison.aligned_laps import THROTTLE
 from analysis.laps.trace import LapTrace
 from conf.arrays import BoolArray, FloatArray, IndexArray
+from conf.units import KMH_PER_MPS
 from physics.centre_line import Line
 
 WINDOW_S = 1.0
@@ -55,7 +56,7 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
     """
     speed_kmh = trace.channels["speed_kmh"]
     seen = np.isfinite(speed_kmh)
-    t, v = trace.t_s[seen], speed_kmh[seen] / 3.6
+    t, v = trace.t_s[seen], speed_kmh[seen] / KMH_PER_MPS
     at = trace.distance_m[seen] * (line.length_m / trace.end_m)
     bend = np.interp(at, line.s_m, line.curvature_per_m, period=line.length_m)
     first = np.searchsorted(t, t - window_s / 2.0, side="left")
@@ -83,7 +84,7 @@ def driven_m(trace: LapTrace) -> float:
     """Length of a lap by its own speed."""
     known = np.isfinite(trace.channels["speed_kmh"])
     t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
-    v = trace.channels["speed_kmh"][known] / 3.6
+    v = trace.channels["speed_kmh"][known] / KMH_PER_MPS
     return float(np.trapezoid(np.concatenate([v[:1], v, v[-1:]]), t))
 
 

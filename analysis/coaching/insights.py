@@ -21,6 +21,7 @@ from analysis.segmentation.zones import Zone, ZoneType
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.ghost import Coaching, Segmentation
+from conf.units import KMH_PER_MPS
 from physics.integrate import elapsed_s
 
 _Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
@@ -57,7 +58,7 @@ class Inputs:
     @property
     def time_s(self) -> FloatArray:
         """Time since the line."""
-        return elapsed_s(self.speed_kmh / 3.6, self.step_m)
+        return elapsed_s(self.speed_kmh / KMH_PER_MPS, self.step_m)
 
 
 def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> Inputs:
@@ -77,7 +78,7 @@ def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) ->
     lap = grid_lap(trace, circuit)
     return Inputs(
         lap.step_m,
-        lap.speed_mps * 3.6 * lap.lap_time_s / lap.official_s,
+        lap.speed_mps * KMH_PER_MPS * lap.lap_time_s / lap.official_s,
         on_grid(trace, circuit, throttle or throttle_of(trace)),
         on_grid(trace, circuit, "brake_front_bar"),
     )

@@ -24,7 +24,7 @@ import numpy as np
 
 from analysis.dptad.even_lap import Lap, rolling_mean, steps
 from conf.arrays import BoolArray, FloatArray
-from physics.vehicle import GRAVITY_MPS2
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 
 TURNING_G: Final = 0.4  # a GR86 turns at 0.8 to 1.6 g; banking and road crown stay below this
 SLOWEST_KMH: Final = 45.0  # below, a_y / v^2 is the noise of both
@@ -112,6 +112,6 @@ def _regression(lap: Lap, lateral_g: FloatArray) -> tuple[FloatArray, FloatArray
     steered = np.full(lap.steering_deg.shape, np.nan)
     steered[late:] = rolling_mean(lap.steering_deg, _SMOOTHED)[:-late]
     with np.errstate(divide="ignore", invalid="ignore"):
-        curvature_per_m = lateral_g * GRAVITY_MPS2 / (lap.speed_kmh / 3.6) ** 2
+        curvature_per_m = lateral_g * GRAVITY_MPS2 / (lap.speed_kmh / KMH_PER_MPS) ** 2
     terms = np.column_stack([curvature_per_m, lateral_g, np.ones(lateral_g.size)])
     return steered, terms, np.isfinite(steered) & np.isfinite(terms).all(axis=1) & (lap.speed_kmh >= SLOWEST_KMH)

@@ -19,6 +19,7 @@ from analysis.laps.trace import DistanceSource, Gap, LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.projection import fixes_of, project
 from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 
 MAX_SPEED_GAP_S = 1.0
 """A longer interval without speed is reported."""
@@ -48,7 +49,7 @@ class _Lap:
     def speed(self) -> tuple[FloatArray, FloatArray]:
         """Times and values (m/s) of the samples of speed."""
         known = np.isfinite(values := self.channels.get("speed_kmh", np.full(len(self.t_s), np.nan)))
-        return self.t_s[known], values[known] / 3.6
+        return self.t_s[known], values[known] / KMH_PER_MPS
 
     @cached_property
     def instants_s(self) -> FloatArray:

@@ -9,10 +9,11 @@ import numpy as np
 
 from analysis.signals.held import US_PER_S, Held, align, at, combine, shifts
 from conf.arrays import FloatArray, IntArray
+from conf.units import KMH_PER_MPS
 from physics.rainflow import Rainflow
 
 SN_EXPONENT: Final = 5.0  # of the cycles' range: as welds, springs and shafts have it
-N_PER_NM: Final = 2.0 * np.pi / 60.0 * 3.6  # from engine turns a minute per km/h to turns (in radians) per metre
+N_PER_NM: Final = 2.0 * np.pi / 60.0 * KMH_PER_MPS  # engine turns a minute per km/h to turns (radians) per metre
 LEAST_KMH: Final = 20.0  # below, a clutch may slip
 IMPACT_G: Final = 0.3  # a reading so far off the middle of what is beside it is no manoeuvre
 KNOCK_S: Final = 0.1  # how long a knock lasts

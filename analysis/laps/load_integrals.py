@@ -14,8 +14,8 @@ import numpy as np
 
 from analysis.signals.held import Held, align, integral, stats
 from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 
-KMH_PER_MPS: Final = 3.6
 RPM_EDGES: Final = (0.0, 0.6, 0.8, 0.9, 1.0)  # bands of engine speed, as shares of the limit
 RPM_BANDS: Final = ("low", "mid", "high", "top")
 RPM_POWER: Final = 8.0  # as fatigue by inertia counts it: stress by the square, damage by a power of that

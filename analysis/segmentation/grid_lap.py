@@ -15,6 +15,7 @@ from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import Zone
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 from physics.integrate import elapsed_s
 
 STEP_M = 1.0
@@ -63,7 +64,7 @@ def grid_lap(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridL
         circuit: The circuit.
         step_m: Longest grid step.
     """
-    speed = on_grid(trace, circuit, "speed_kmh", step_m) / 3.6
+    speed = on_grid(trace, circuit, "speed_kmh", step_m) / KMH_PER_MPS
     scale = circuit.length_m / driven_m(trace)
     return GridLap(circuit.length_m / (len(speed) - 1), np.maximum(speed * scale, _LEAST_MPS), trace.lap_time_s)
 

@@ -13,6 +13,7 @@ from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
+from conf.units import KMH_PER_MPS
 
 STEPS = 5
 NEEDED = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
@@ -73,7 +74,7 @@ def lap_pieces(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector])
             "its places jump, or its speed has a hole"
         )
     at = np.array([np.linspace(piece.start_m, piece.end_m, STEPS) for piece in pieces])
-    read["speed_kmh"] = lap.speed_mps * 3.6
+    read["speed_kmh"] = lap.speed_mps * KMH_PER_MPS
     channels = {name: np.interp(at, grid, values) for name, values in read.items()}
     channels |= {name: _maybe(trace, circuit, name, at, grid) for name in EXTRA}
     seen = _seen(trace, circuit, pieces)

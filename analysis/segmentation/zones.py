@@ -21,13 +21,13 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.ghost import Segmentation
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import even_grid
 
 ZoneType = Literal["Turn", "Straight", "Braking"]
 
 STRAIGHT, TURN, BRAKING = 0, 1, 2
 TYPES: Final[tuple[ZoneType, ...]] = ("Straight", "Turn", "Braking")
-_G_MPS2 = 9.80665
 _SLOPE_M = 20.0  # over which deceleration is taken where no pressure is known
 
 
@@ -87,9 +87,9 @@ def find_zones(lap: LapTrace, circuit: Circuit, rules: Segmentation) -> tuple[Zo
     grid = even_grid(circuit.length_m, round(circuit.length_m))
     step_m = circuit.length_m / len(grid)
     at_s = time_at(lap, grid / circuit.length_m * lap.end_m)
-    speed_mps = _filled(_read(lap, "speed_kmh", at_s)) / 3.6
+    speed_mps = _filled(_read(lap, "speed_kmh", at_s)) / KMH_PER_MPS
     bend = np.interp(grid, circuit.line.s_m, circuit.line.curvature_per_m, period=circuit.length_m)
-    across_g = speed_mps**2 * np.abs(bend) / _G_MPS2
+    across_g = speed_mps**2 * np.abs(bend) / GRAVITY_MPS2
     brakes = _brakes(_read(lap, "brake_front_bar", at_s), speed_mps, step_m, rules)
     kinds = np.where(brakes, BRAKING, np.where(across_g >= rules.turn_lateral_g, TURN, STRAIGHT))
     kinds = _without_short(kinds, max(1, round(rules.shortest_zone_m / step_m)))

@@ -17,8 +17,8 @@ from analysis.track_build.from_positions import BuiltTrack, closed_line
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
 from conf.arrays import FloatArray
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
-from physics.vehicle import GRAVITY_MPS2
 
 SPEED_LAG_S = 0.3
 """How much later than the accelerations the GR Cup feed tells of speed: with 0.3 s the curvature from both fits the
@@ -77,7 +77,7 @@ def _of_length(line: Line, length_m: float) -> Line:
 def _bend_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> FloatArray:
     """Curvature at ``n`` even shares of a lap, positive to the left; adds up to one full turn."""
     at_s = time_at(lap, (np.arange(n) + 0.5) / n * lap.end_m)
-    speed = _known(lap, "speed_kmh", at_s + speed_lag_s) / 3.6
+    speed = _known(lap, "speed_kmh", at_s + speed_lag_s) / KMH_PER_MPS
     lateral, steering = _known(lap, "accel_lat_g", at_s), _known(lap, "steering_deg", at_s)
     if np.dot(lateral - lateral.mean(), steering - steering.mean()) < 0.0:
         lateral = -lateral

@@ -19,6 +19,7 @@ from analysis.segmentation.segmentation import SegmentedTrack, segment
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
+from conf.units import KMH_PER_MPS
 from medallion.io import Lake, frame_of
 from medallion.keys import LapKey, of_sessions, sessions_of
 from medallion.schema import sql_literal
@@ -124,7 +125,7 @@ def rows(made: Segmented) -> list[dict[str, Any]]:
         "sessions": list(made.sessions), "thresholds": _thresholds(load_segmentation()),
     }  # fmt: skip
     track = made.track
-    speeds = (track.entry_mps * 3.6, track.slowest_mps * 3.6, track.limit_mps * 3.6)
+    speeds = (track.entry_mps * KMH_PER_MPS, track.slowest_mps * KMH_PER_MPS, track.limit_mps * KMH_PER_MPS)
     return [
         shared
         | {
@@ -143,9 +144,12 @@ def _track_of(found: Sequence[Any]) -> SegmentedTrack:
 
     pieces = tuple(Microsector(r.microsector_id, r.zone, r.zone_type, r.start_m, r.end_m, r.sector_id) for r in found)
     return SegmentedTrack(
-        pieces, column("curvature_per_m"), column("limit_speed_kmh") / 3.6, column("entry_speed_ref_kmh") / 3.6,
-        column("min_speed_ref_kmh") / 3.6,
-    )  # fmt: skip
+        pieces,
+        column("curvature_per_m"),
+        column("limit_speed_kmh") / KMH_PER_MPS,
+        column("entry_speed_ref_kmh") / KMH_PER_MPS,
+        column("min_speed_ref_kmh") / KMH_PER_MPS,
+    )
 
 
 def _thresholds(rules: Segmentation) -> dict[str, float]:

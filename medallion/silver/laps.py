@@ -22,6 +22,7 @@ from analysis.timing.laps import Lap, counter_laps
 from analysis.timing.session_laps import Driven, SessionLaps, entry_row, judged, lap_row, session_laps, timing_of, to_us
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
+from conf.units import KMH_PER_MPS
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_sessions
 from medallion.schema import sql_literal
@@ -279,5 +280,5 @@ def _drive_lap(lap: Lap, t_us: Any, counter: Any, speed: Any) -> tuple[Any, ...]
         lap.number, start, end, list(lap.reasons), list(lap.conflicts), len(t), gap_s,
         int(np.bincount(shown).argmax()) if len(shown) else None,
         None if summary.seconds == 0 else summary.max, None if summary.seconds == 0 else summary.mean,
-        None if summary.seconds == 0 else integral(held) / 3.6,
+        None if summary.seconds == 0 else integral(held) / KMH_PER_MPS,
     )  # fmt: skip

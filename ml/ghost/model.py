@@ -18,6 +18,7 @@ from analysis.segmentation.segmentation import SegmentedTrack
 from analysis.segmentation.stretches import Stretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import Float32Array, FloatArray
+from conf.units import KMH_PER_MPS
 from ml.ghost.networks import Generator, Shape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
 from ml.ghost.search.chain import STEPS, Chain
@@ -119,12 +120,12 @@ class GanSource:
         """
         generator, scaler = self.model.generators[stretch.kind], self.model.scaler
         told = torch.from_numpy(conditions(self.track, scaler, stretch.start_m, stretch.end_m))
-        entry = np.repeat(scaler.speed_n(entry_mps * 3.6), n).astype(np.float32)
+        entry = np.repeat(scaler.speed_n(entry_mps * KMH_PER_MPS), n).astype(np.float32)
         latent = self._latents(stretch, (len(entry_mps), n, generator.shape.latent), rng).reshape(len(entry), -1)
         with torch.no_grad():
             drawn = generator(told.expand(len(entry), *told.shape), torch.from_numpy(entry), torch.from_numpy(latent))
         values = scaler.physical(drawn.numpy().astype(np.float64)).reshape(len(entry_mps), n, STEPS, 4)
-        values[..., 0] /= 3.6
+        values[..., 0] /= KMH_PER_MPS
         values[:, :, 0, 0] = entry_mps[:, None]  # exactly, not to a float32
         self._drawn[stretch.number] = values[:, :, [0, -1], 0].reshape(-1, 2), latent
         return values

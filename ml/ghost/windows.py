@@ -17,6 +17,7 @@ from analysis.segmentation.segmentation import SegmentedTrack, bend_between, spe
 from analysis.segmentation.stretches import Stretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from conf.units import KMH_PER_MPS
 from ml.ghost.scaler import Scaler
 from ml.ghost.search.human_laps import STEPS
 
@@ -84,7 +85,7 @@ def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: flo
     at = np.linspace(start_m, end_m, STEPS)
 
     def limit(ahead_m: float) -> FloatArray:
-        return scaler.speed_n(speed_between(track, at + ahead_m) * 3.6)
+        return scaler.speed_n(speed_between(track, at + ahead_m) * KMH_PER_MPS)
 
     here = limit(0.0)
     columns = [

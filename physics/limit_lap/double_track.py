@@ -14,6 +14,7 @@ import numpy as np
 
 from conf.arrays import BoolArray, FloatArray
 from conf.race_car import RaceCarSpec, Tyre
+from conf.units import KMH_PER_MPS
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, EnergyStore, Envelope
 
 _LEAST_LOAD_N = 30.0
@@ -184,7 +185,7 @@ def _powertrain(spec: RaceCarSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
     gears, part = spec.gearbox, spec.powertrain
     tyres = {"FWD": [spec.tyres.front], "RWD": [spec.tyres.rear]}.get(part.driven, [spec.tyres.front, spec.tyres.rear])
     # A tyre grows with speed; its circumference is stated for 60 km/h.
-    around = np.mean([t.circumference_m for t in tyres]) * (1.0 + (FINE_MPS * 3.6 - 60.0) * 0.045 / 200.0)
+    around = np.mean([t.circumference_m for t in tyres]) * (1.0 + (FINE_MPS * KMH_PER_MPS - 60.0) * 0.045 / 200.0)
     ratio, shift = np.array(gears.wheel_per_engine), np.array(gears.shift_rpm)
     rpm_all = 60.0 * FINE_MPS[:, None] / (around[:, None] * ratio)
     below = rpm_all < shift

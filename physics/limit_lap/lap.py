@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 from physics.centre_line import Line
 from physics.integrate import elapsed_s
 from physics.limit_lap.envelope import Envelope
 from physics.limit_lap.solver import Store, Tables, march
 
-_START_MPS, _LEAST_MPS = 100.0 / 3.6, 1.0
+_START_MPS, _LEAST_MPS = 100.0 / KMH_PER_MPS, 1.0
 
 # How far below the limit speed the published reference laps take a bend, in effect. They slow to 0.5 m/s below it, and
 # less their rounding to steps of 0.2 m/s, but only where the car would go over the limit: in between it gains again.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from conf.arrays import FloatArray
+from conf.units import GRAVITY_MPS2
 from conf.vehicle import VehicleSpec
 from conf.wear import SuspensionWear
-from physics.vehicle import GRAVITY_MPS2
 from physics.wear.history import LoadHistory
 from physics.wear.miner import MinerSum, SnLine
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from conf.arrays import FloatArray
+from conf.units import GRAVITY_MPS2
 from conf.wear import COMPONENTS, Component
-from physics.vehicle import GRAVITY_MPS2
 from physics.wear.car import CarWear
 from physics.wear.gearbox import sync_torque_nm
 from physics.wear.history import LoadHistory

@@ -10,6 +10,7 @@ from typing import Any
 from conf.arrays import FloatArray
 from conf.race_car import load_race_car
 from conf.track_parameters import FILE, TrackParameters, track_parameters
+from conf.units import KMH_PER_MPS
 from conf.vehicle import load_vehicle, vehicle_names
 from physics.centre_line import Line
 from physics.limit_lap.double_track import race_car_envelope
@@ -18,8 +19,6 @@ from physics.limit_lap.friction_circle import grip_circle_envelope
 from physics.limit_lap.lap import LimitLap, limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
 from physics.vehicle import Vehicle
-
-_KMH = 3.6
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class AskedLap:
             "lap_time_s": round(self.lap.lap_time_s, 4),
             "sector_times_s": [round(t, 4) for t in self.sector_times_s],
             "sector_ends_m": [round(end, 1) for end in self.sector_ends_m],
-            "top_speed_kmh": round(float(self.lap.speed_mps.max()) * _KMH, 2),
-            "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * _KMH, 2),
+            "top_speed_kmh": round(float(self.lap.speed_mps.max()) * KMH_PER_MPS, 2),
+            "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * KMH_PER_MPS, 2),
             "length_m": round(self.line.length_m, 1),
             **self.more,
             "notes": list(self.notes),
@@ -61,7 +60,7 @@ class AskedLap:
     def headline(self) -> str:
         """One line."""
         minutes, seconds = divmod(self.lap.lap_time_s, 60.0)
-        top, low = (float(f(self.lap.speed_mps)) * _KMH for f in (max, min))
+        top, low = (float(f(self.lap.speed_mps)) * KMH_PER_MPS for f in (max, min))
         return (
             f"{int(minutes)}:{seconds:06.3f} ({self.lap.lap_time_s:.3f} s) over {self.line.length_m:,.0f} m, "
             f"top speed {top:.1f} km/h, lowest {low:.1f} km/h"

@@ -10,6 +10,7 @@ from analysis.drivers.formatting import clock
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.settings import AppConfig
+from conf.units import KMH_PER_MPS
 from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
 from serving.queries.lap_traces import load_lap
@@ -87,7 +88,7 @@ def _asked(
         (*ends, line.length_m),
         lap.sector_times_s(ends),
         tuple(notes),
-        (seen.distance_m[known] * scale, seen.channels["speed_kmh"][known] / 3.6),
+        (seen.distance_m[known] * scale, seen.channels["speed_kmh"][known] / KMH_PER_MPS),
         {
             "best_lap": best.uid,
             "best_lap_time_s": best.lap_time_s,

@@ -17,6 +17,7 @@ import numpy as np
 from analysis.segmentation.stretches import Stretch
 from conf.arrays import FloatArray, IndexArray
 from conf.ghost import Chaining
+from conf.units import KMH_PER_MPS
 from ml.ghost.search.candidate_filter import Before, Gate, Passed
 from ml.ghost.search.human_laps import CHANNELS, STEPS, HumanLaps
 
@@ -25,7 +26,6 @@ __all__ = ["CHANNELS", "STEPS", "Chain", "ChainError", "Focusing", "Source", "ch
 Progress = Callable[[Stretch, int, int], None]  # stretch, candidates that passed, candidates drawn
 
 _START_QUANTILES = (0.1, 0.9)
-_KMH = 3.6
 
 
 class ChainError(ValueError):
@@ -84,7 +84,7 @@ class Chain:
     @property
     def junction_gaps_kmh(self) -> FloatArray:
         """Speed that would have to change in no time after each stretch, the line last, shape (stretches,)."""
-        return np.asarray(np.abs(np.roll(self.pieces[:, 0, 0], -1) - self.pieces[:, -1, 0]) * _KMH)
+        return np.asarray(np.abs(np.roll(self.pieces[:, 0, 0], -1) - self.pieces[:, -1, 0]) * KMH_PER_MPS)
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class _Search:
 
     def _kept(self, found: _States) -> _States:
         """The fastest for each start and bin of exit speeds; wider bins where there would be more than the beam."""
-        width = self._rules.bin_kmh / _KMH
+        width = self._rules.bin_kmh / KMH_PER_MPS
         while True:
             bins = np.floor(found.speed_mps / width).astype(np.intp)
             order = np.lexsort((found.time_s, bins, found.start))
@@ -212,7 +212,7 @@ class _Search:
     def _closed(self, layers: list[_States], stretches: Sequence[Stretch], starts_mps: FloatArray) -> Chain:
         """The fastest lap that can be followed by itself."""
         last = layers[-1]
-        gain_kmh = (last.speed_mps - starts_mps[last.start]) * _KMH
+        gain_kmh = (last.speed_mps - starts_mps[last.start]) * KMH_PER_MPS
         fast = np.flatnonzero(np.abs(gain_kmh) <= self._rules.closure_kmh)
         if not fast.size:
             raise ChainError(
@@ -249,7 +249,7 @@ def _path(layers: Sequence[_States], last: int) -> list[int]:
 def _why(stretch: Stretch, entry_mps: FloatArray, passed: Passed, most_mps2: float) -> str:
     """Why none of a stretch's candidates passed, and what to do."""
     failed = ", ".join(f"{count} {reason}" for reason, count in passed.reasons.items() if count)
-    entries = f"{entry_mps.min() * _KMH:.0f} to {entry_mps.max() * _KMH:.0f} km/h"
+    entries = f"{entry_mps.min() * KMH_PER_MPS:.0f} to {entry_mps.max() * KMH_PER_MPS:.0f} km/h"
     closest = float(passed.excess_mps2.min())
     nearest = (
         f"; the nearest leaves it by {closest:.2f} m/s^2 and {most_mps2:g} are allowed" if closest > most_mps2 else ""

@@ -14,11 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from conf.ghost import Segmentation
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from ml.ghost.search.ghost_lap import Ghost
 from ml.ghost.search.smoothing import window_points
 
-_G_MPS2: Final = 9.80665
-_KMH: Final = 3.6
 _RUN_END_M: Final = 5.0  # an acceleration that pauses for less goes on
 
 
@@ -92,14 +91,14 @@ def _envelope(ghost: Ghost) -> _Check:
     figures = {
         "envelope_excess_mps2": float(excess[worst]),
         "envelope_beyond_mps2": float(np.nan_to_num(moves.beyond_mps2).max()),
-        "max_long_g": float(np.abs(moves.slopes.along_mps2).max() / _G_MPS2),
-        "max_lat_g": float(np.abs(across).max() / _G_MPS2),
+        "max_long_g": float(np.abs(moves.slopes.along_mps2).max() / GRAVITY_MPS2),
+        "max_lat_g": float(np.abs(across).max() / GRAVITY_MPS2),
     }
     along = moves.slopes.along_mps2[0, worst]
     note = (
         f"At {worst * ghost.step_m:.0f} m the ghost takes {along:.1f} m/s^2 along and {abs(across[worst]):.1f} across "
-        f"at {ghost.speed_mps[worst] * _KMH:.0f} km/h: {excess[worst]:.2f} m/s^2 more than the car showed there, and "
-        f"{most:g} are allowed; it does so over {(excess > most).sum() * ghost.step_m:.0f} m of the lap."
+        f"at {ghost.speed_mps[worst] * KMH_PER_MPS:.0f} km/h: {excess[worst]:.2f} m/s^2 more than the car showed "
+        f"there, and {most:g} are allowed; it does so over {(excess > most).sum() * ghost.step_m:.0f} m of the lap."
     )
     return _result(excess[worst] <= most, note, figures)
 

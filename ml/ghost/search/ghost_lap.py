@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,11 @@ from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray, IntArray
 from conf.ghost import Segmentation
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from ml.ghost.search.chain import STEPS, Chain
 from ml.ghost.search.limits import Limits, Moves, flying
 from ml.ghost.search.smoothing import jumps_kmh, one_foot, smooth
 from physics.integrate import elapsed_s
-
-_G_MPS2: Final = 9.80665
-_KMH: Final = 3.6
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Ghost:
     @property
     def car_kmh(self) -> FloatArray:
         """Speed as the car's own sensor would show it; engine speeds go by that."""
-        return self.speed_mps * self.limits.scale * _KMH
+        return self.speed_mps * self.limits.scale * KMH_PER_MPS
 
     @cached_property
     def gear(self) -> IntArray | None:
@@ -107,14 +105,14 @@ class Ghost:
             "sample_idx": np.arange(len(t), dtype=np.int32),
             "t_s": t,
             "lap_distance_m": at,
-            "speed_kmh": values[0] * _KMH,
+            "speed_kmh": values[0] * KMH_PER_MPS,
             "throttle_pct": values[1],
             "brake_front_bar": values[2],
             "brake_pct": np.minimum(values[2] / max(self.limits.hardest_bar, 1e-9), 1.0) * 100.0,
             "steering_deg": values[3],
             **self._engine(at, values[0]),
-            "accel_long_g": along / _G_MPS2,
-            "accel_lat_g": self.limits.across_mps2(at, speed) / _G_MPS2,
+            "accel_long_g": along / GRAVITY_MPS2,
+            "accel_lat_g": self.limits.across_mps2(at, speed) / GRAVITY_MPS2,
             "x_m": np.interp(at, line.s_m, line.x_m, period=line.length_m),
             "y_m": np.interp(at, line.s_m, line.y_m, period=line.length_m),
             "microsector_id": np.array([p.number for p in pieces], dtype=np.int32)[piece],
@@ -127,7 +125,7 @@ class Ghost:
         if box is None or self.gear is None:
             return {"gear": None, "rpm": None}
         gear = self.gear[np.minimum((at_m / self.step_m).astype(np.intp), len(self.gear) - 1)]
-        return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * _KMH, gear)}
+        return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * KMH_PER_MPS, gear)}
 
 
 def assemble(

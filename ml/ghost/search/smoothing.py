@@ -15,6 +15,7 @@ from scipy.signal import savgol_filter
 
 from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Feasibility, Smoothing
+from conf.units import KMH_PER_MPS
 from ml.ghost.search.limits import MIN_MPS
 
 _MOST_PCT: Final = 100.0
@@ -84,4 +85,4 @@ def jumps_kmh(speed_mps: FloatArray, step_m: float, junctions_m: Sequence[float]
     change = np.diff(speed_mps)
     k = np.floor(np.asarray(junctions_m) / step_m + 1e-9).astype(np.intp) % len(change)
     beside = (change[(k - 1) % len(change)] + change[(k + 1) % len(change)]) / 2.0
-    return np.asarray(np.abs(change[k] - beside) * 3.6)
+    return np.asarray(np.abs(change[k] - beside) * KMH_PER_MPS)

@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from conf.arrays import IndexArray
+from conf.units import KMH_PER_MPS
 from ml.style.obd.order import TripOrder, restore_order, stored_order
 from ml.style.obd.reader import ObdTrip
 
 FeatureSet = Literal["v22", "motion", "no_engine_speed"]
 RowOrder = Literal["stored", "driven"]
 MIN_GEAR_SPEED_KMH = 5.0
-KMH_PER_MS = 3.6
 
 Statistics = Mapping[str, tuple[str, ...]]
 """Which statistics of which channel are taken over each window."""
@@ -118,7 +118,7 @@ def _channels(drive: pd.DataFrame) -> dict[str, pd.Series[float]]:
     """Measured and derived channels of a drive; speed steps are differences within the drive, never over a jump."""
     held = drive.ffill()
     speed, rpm, load = held["speed_kmh"], held["rpm"], held["engine_load_pct"]
-    accel = speed.diff() / KMH_PER_MS
+    accel = speed.diff() / KMH_PER_MPS
     return {
         "rpm": rpm,
         "rpm_change": rpm.diff(),

@@ -13,8 +13,9 @@ import numpy as np
 from scipy.signal import lfilter
 
 from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from conf.units import GRAVITY_MPS2
 from physics.speed_profile import grip_left_n
-from physics.vehicle import GRAVITY_MPS2, Vehicle
+from physics.vehicle import Vehicle
 from producers.simulator.cars.car_faults import Mishaps
 from producers.simulator.cars.driver_styles import Style
 from producers.simulator.cars.speed_limits import SpeedLimits

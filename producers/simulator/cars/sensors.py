@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from conf.arrays import FloatArray, IndexArray
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
 from physics.thermal import brake_temperature_c, engine_temperature_c, fuel_rate_kgps
-from physics.vehicle import GRAVITY_MPS2, Vehicle
+from physics.vehicle import Vehicle
 from producers.simulator.cars.car_faults import kerb_shake_mps2
 from producers.simulator.cars.driving import Trace
 from producers.simulator.cars.setups import Setups
@@ -118,7 +119,7 @@ def measure(
     along, across = kerb_shake_mps2(trace.kerb_m[pick, car], stiffness, vehicle.mass_kg)
     brake = trace.brake_n[pick, car]
     return {
-        "speed_kmh": speed * 3.6,
+        "speed_kmh": speed * KMH_PER_MPS,
         "throttle_pct": 100.0 * throttle(load, rpm / spec.engine.limiter_rpm),
         "brake_front_bar": brake * balance / spec.brake_front_n_per_bar,
         "brake_rear_bar": brake * (1.0 - balance) / spec.brake_rear_n_per_bar,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M, PIT_BOX_M, Incidents
 
-YELLOW_MPS = 80.0 / 3.6
-PIT_MPS = 60.0 / 3.6
+YELLOW_MPS = 80.0 / KMH_PER_MPS
+PIT_MPS = 60.0 / KMH_PER_MPS
 _FASTEST_MPS, _EASE_MPS2 = (
     70.0,
     2.5,

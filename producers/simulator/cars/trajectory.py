@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conf.arrays import FloatArray, IntArray
+from conf.units import KMH_PER_MPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Course:
 
     def speed_kmh(self, places: npt.ArrayLike) -> FloatArray:
         """True speed at these places, shape of ``places``."""
-        return np.asarray(3.6 * np.interp(np.asarray(places) * self.length_m, self.distance_m, self.speed_mps))
+        return np.asarray(KMH_PER_MPS * np.interp(np.asarray(places) * self.length_m, self.distance_m, self.speed_mps))
 
     @property
     def crossings_us(self) -> IntArray:

@@ -17,6 +17,7 @@ from analysis.segmentation.stretches import Stretch, stretches
 from analysis.segmentation.zones import Microsector, Zone, at_least, cut, find_zones
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
+from conf.units import GRAVITY_MPS2
 from ml.ghost.search.candidate_filter import Gate
 from ml.ghost.search.chain import chain
 from ml.ghost.search.feasibility import judge, summary
@@ -63,7 +64,7 @@ def test_samples_hang_together() -> None:
     assert rows["zone_type"][0] == "Straight"
     assert rows["zone_type"][-1] == "Turn"
     assert sorted(set(rows["sector_id"])) == [1, 2, 3]
-    slope = np.gradient(rows["speed_kmh"] / 3.6, 0.01) / 9.80665
+    slope = np.gradient(rows["speed_kmh"] / 3.6, 0.01) / GRAVITY_MPS2
     window = np.convolve(slope, np.ones(101) / 101, mode="same")
     assert np.abs(rows["accel_long_g"] - window)[200:-200].max() < 0.35
     bends = np.interp(rows["lap_distance_m"], line().s_m, line().curvature_per_m)
