@@ -27,8 +27,8 @@ from conf.arrays import FloatArray
 from conf.karma import KarmaRules, load_karma_rules
 from conf.wear import COMPONENTS, load_wear_rules
 from ml.karma.dataset import TRAIN, KarmaDataset, build_dataset
-from ml.karma.evaluation import Evaluation, evaluate
-from ml.karma.fitting import FitParams, Fitted, fit
+from ml.karma.evaluation import KarmaEvaluation, evaluate
+from ml.karma.fitting import FitParams, FittedKarma, fit
 from ml.karma.learners import ALGORITHMS, Algorithm
 from producers.simulator.config import PlantedMishap
 
@@ -47,8 +47,8 @@ class Line:
     view: str
     inputs: str
     algorithm: Algorithm
-    found: Evaluation
-    fitted: Fitted
+    found: KarmaEvaluation
+    fitted: FittedKarma
 
     def record(self, oracle: FloatArray) -> dict[str, Any]:
         per = {"r2": self.found.r2, "share_of_oracle": self.found.r2 / oracle, "coverage": self.found.coverage,

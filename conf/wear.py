@@ -17,8 +17,11 @@ MishapKind = Literal["dragging_brake", "missed_downshift", "kerb_strike", "over_
 MISHAP_KINDS: tuple[MishapKind, ...] = get_args(MishapKind)
 
 
-class Woehler(FrozenModel):
-    """An S-N line without its reference, which is the vehicle's; what figures mean stands in ``conf/wear.yaml``."""
+class SNCurve(FrozenModel):
+    """Cycles that a part bears at its reference load, which is the vehicle's, and how fast they fall with the load.
+
+    At twice the load a part bears ``2 ** exponent`` times fewer.
+    """
 
     exponent: float = Field(ge=1)
     cycles: PositiveFloat
@@ -28,8 +31,8 @@ class EngineWear(FrozenModel):
     """Miner over the engine's own cycles, with heat."""
 
     inertia_share: float = Field(ge=0, le=1)
-    crank: Woehler
-    bolts: Woehler
+    crank: SNCurve
+    bolts: SNCurve
     reference_c: float
     doubling_k: PositiveFloat
 
@@ -37,8 +40,8 @@ class EngineWear(FrozenModel):
 class GearboxWear(FrozenModel):
     """Miner over pulses and rainflow cycles."""
 
-    tooth: Woehler
-    shaft: Woehler
+    tooth: SNCurve
+    shaft: SNCurve
     sync_inertia_kgm2: PositiveFloat
 
 
@@ -70,6 +73,11 @@ class SuspensionWear(FrozenModel):
     track_m: PositiveFloat
     front_roll_share: float = Field(gt=0, lt=1)
     ride_n_per_m: PositiveFloat
+
+    @property
+    def curve(self) -> SNCurve:
+        """The cycles of a wheel's load that a corner bears."""
+        return SNCurve(exponent=self.exponent, cycles=self.cycles)
 
 
 class SetupSpread(FrozenModel):

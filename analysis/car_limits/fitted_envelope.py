@@ -39,7 +39,7 @@ class EnvelopeError(ValueError):
 
 
 @dataclass(frozen=True)
-class Curve:
+class EnvelopeCurve:
     """One curve over speed.
 
     Attributes:
@@ -67,9 +67,9 @@ class FittedEnvelope:
         instants: How many it was fitted to.
     """
 
-    across: Curve
-    backward: Curve
-    forward: Curve
+    across: EnvelopeCurve
+    backward: EnvelopeCurve
+    forward: EnvelopeCurve
     forward_exponent: float
     backward_exponent: float
     quantile: float
@@ -169,7 +169,7 @@ def _left(exponent: float) -> FloatArray:
     return np.asarray(np.maximum(1.0 - np.sin(THETA) ** exponent, 0.0) ** (1.0 / exponent))
 
 
-def _quadratic(curve: Curve, speed_mps: FloatArray) -> FloatArray:
+def _quadratic(curve: EnvelopeCurve, speed_mps: FloatArray) -> FloatArray:
     v = np.clip(speed_mps, curve.from_mps, curve.to_mps)
     return np.asarray(np.maximum(curve.factors[0] + curve.factors[1] * v * v, 0.1))
 
@@ -182,7 +182,7 @@ def _fit(
     quantile: float,
     positive: tuple[bool, ...],
     state: str,
-) -> Curve:
+) -> EnvelopeCurve:
     found = int(chosen.sum())
     if found < FEWEST:
         raise EnvelopeError(
@@ -190,7 +190,7 @@ def _fit(
         )
     factors = quantile_regression(terms[chosen], values[chosen], quantile, positive)
     low, high = np.quantile(v[chosen], [0.01, 0.99])
-    return Curve(tuple(map(float, factors)), float(low), float(high))
+    return EnvelopeCurve(tuple(map(float, factors)), float(low), float(high))
 
 
 def quantile_regression(

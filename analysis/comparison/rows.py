@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from analysis.comparison.aligned_laps import AlignedBy, LapComparison
-from analysis.comparison.corner_report import Passing, Piece
+from analysis.comparison.corner_report import PassingFigures, ReportPiece
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 
@@ -26,7 +26,7 @@ _DELTAS: Final = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedPair:
     """Which lap is compared with which.
 
     Attributes:
@@ -54,7 +54,7 @@ class Pair:
         return dict(vars(self)) | {"aligned_by": aligned_by}
 
 
-def trace_rows(pair: Pair, found: LapComparison, reference_s: FloatArray, circuit: Circuit | None) -> list[Row]:
+def trace_rows(pair: ComparedPair, found: LapComparison, reference_s: FloatArray, circuit: Circuit | None) -> list[Row]:
     """Rows of ``gold.lap_comparison``, one a distance.
 
     Args:
@@ -80,7 +80,9 @@ def trace_rows(pair: Pair, found: LapComparison, reference_s: FloatArray, circui
     return [shared | dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def piece_rows(pair: Pair, pieces: Sequence[Piece], lap_delta_s: float, aligned_by: AlignedBy) -> list[Row]:
+def piece_rows(
+    pair: ComparedPair, pieces: Sequence[ReportPiece], lap_delta_s: float, aligned_by: AlignedBy
+) -> list[Row]:
     """Rows of ``gold.corner_reports``, one a corner or straight.
 
     Args:
@@ -93,7 +95,7 @@ def piece_rows(pair: Pair, pieces: Sequence[Piece], lap_delta_s: float, aligned_
     return [shared | {"piece": number} | piece_columns(piece) for number, piece in enumerate(pieces, start=1)]
 
 
-def piece_columns(piece: Piece) -> Row:
+def piece_columns(piece: ReportPiece) -> Row:
     """Columns of one piece."""
     return {
         "label": piece.label,
@@ -110,7 +112,7 @@ def piece_columns(piece: Piece) -> Row:
     }
 
 
-def _passing(one: Passing, side: str) -> Row:
+def _passing(one: PassingFigures, side: str) -> Row:
     return {
         f"entry_speed_{side}kmh": one.entry_kmh,
         f"min_speed_{side}kmh": one.min_kmh,

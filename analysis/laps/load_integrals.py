@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.signals.held import Held, align, integral, stats
+from analysis.signals.held import HeldSignal, align, integral, stats
 from conf.arrays import FloatArray
 from conf.units import KMH_PER_MPS
 
@@ -29,7 +29,7 @@ _USED: Final = (
 )  # fmt: skip
 
 
-def stress_features(lap: Mapping[str, Held], rpm_limit: float) -> dict[str, float | int | None]:
+def stress_features(lap: Mapping[str, HeldSignal], rpm_limit: float) -> dict[str, float | int | None]:
     """Stress integrals of one lap.
 
     Args:
@@ -63,7 +63,7 @@ def stress_features(lap: Mapping[str, Held], rpm_limit: float) -> dict[str, floa
     }
 
 
-def _rpm(rpm: Held, limit: float) -> dict[str, float | int | None]:
+def _rpm(rpm: HeldSignal, limit: float) -> dict[str, float | int | None]:
     """Exposure to engine speed: shares of the time in bands, a power mean, and how far over the limit for how long."""
     share = rpm.map(lambda n: n / limit)
     edges = zip(RPM_BANDS, RPM_EDGES[:-1], RPM_EDGES[1:], strict=True)
@@ -79,7 +79,7 @@ def _rpm(rpm: Held, limit: float) -> dict[str, float | int | None]:
     }
 
 
-def _power_mean(held: Held, power: float) -> float:
+def _power_mean(held: HeldSignal, power: float) -> float:
     """Steady value that does as much as the signal where damage grows with a power of it."""
     top = stats(held).max
     if not top > 0.0:

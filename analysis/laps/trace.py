@@ -16,7 +16,7 @@ MOST_UNSEEN = 0.1
 
 
 @dataclass(frozen=True)
-class Gap:
+class ChannelGap:
     """A stretch of a lap without a sample of a channel, s since the start of the lap."""
 
     start_s: float
@@ -46,7 +46,7 @@ class LapTrace:
     length_m: float | None = None
     distance_source: DistanceSource | None = None
     driven_m: float | None = None
-    speed_gaps: tuple[Gap, ...] = ()
+    speed_gaps: tuple[ChannelGap, ...] = ()
     passed_over: tuple[str, ...] = ()
 
     @property

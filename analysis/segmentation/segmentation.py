@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.car_limits.observed_limit import SeenLimit
+from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap
 from analysis.segmentation.zones import Microsector, cut, find_zones
@@ -41,7 +41,7 @@ class SegmentedTrack:
         return self.pieces[-1].end_m
 
 
-def segment(reference: LapTrace, circuit: Circuit, limit: SeenLimit, rules: Segmentation) -> SegmentedTrack:
+def segment(reference: LapTrace, circuit: Circuit, limit: ObservedLimit, rules: Segmentation) -> SegmentedTrack:
     """Cut a track.
 
     Args:

@@ -13,7 +13,7 @@ from analysis.laps.distance import distance_at
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
-from analysis.tracks.projection import Fixes, fixes_of, project
+from analysis.tracks.projection import PositionFixes, fixes_of, project
 from conf.arrays import FloatArray
 from physics.centre_line import Line, curvature_per_m, even_grid
 
@@ -108,7 +108,7 @@ def _origin(laps: Sequence[LapTrace]) -> tuple[float, float] | None:
     return float(lat), float(lon)
 
 
-def _first_line(placed: Sequence[tuple[LapTrace, Fixes]], step_m: float) -> Line:
+def _first_line(placed: Sequence[tuple[LapTrace, PositionFixes]], step_m: float) -> Line:
     """Median over laps at equal shares of their distance; each lap is closed by spreading the gap between its ends."""
     n = round(float(np.median([lap.end_m for lap, _ in placed])) / step_m)
     share = np.arange(n) / n
@@ -121,7 +121,7 @@ def _first_line(placed: Sequence[tuple[LapTrace, Fixes]], step_m: float) -> Line
     return closed_line(x, y, _FIRST_SMOOTHING_M, step_m)
 
 
-def _offsets(line: Line, lap: LapTrace, fixes: Fixes) -> FloatArray:
+def _offsets(line: Line, lap: LapTrace, fixes: PositionFixes) -> FloatArray:
     """How far to the left of each point of a line a lap passes, shape of the line."""
     expected = distance_at(lap, fixes.t_s) * (line.length_m / lap.end_m)
     seen = project(line, fixes.x_m, fixes.y_m, expected)

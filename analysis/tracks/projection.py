@@ -24,7 +24,7 @@ _MEDIAN_FIXES = 61
 
 
 @dataclass(frozen=True)
-class Fixes:
+class PositionFixes:
     """Positions of one lap; a position that is only repeated is left out, since it is older than its sample.
 
     Attributes:
@@ -64,7 +64,7 @@ def plane_metres(
 
 def fixes_of(
     t_s: FloatArray, channels: Mapping[str, FloatArray], origin_deg: tuple[float, float] | None
-) -> Fixes | None:
+) -> PositionFixes | None:
     """Positions of a lap on a plane.
 
     Args:
@@ -84,7 +84,11 @@ def fixes_of(
     if new.size < 2:
         return None
     x, y = first[new], second[new]
-    return Fixes(t_s[new], x, y) if origin_deg is None else Fixes(t_s[new], *plane_metres(x, y, origin_deg))
+    return (
+        PositionFixes(t_s[new], x, y)
+        if origin_deg is None
+        else PositionFixes(t_s[new], *plane_metres(x, y, origin_deg))
+    )
 
 
 def project(line: Line, x_m: FloatArray, y_m: FloatArray, expected_m: FloatArray) -> Projection:

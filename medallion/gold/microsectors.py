@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from pyspark.sql import functions as F
 
-from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.car_limits.observed_limit import observed_limit_lap
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.segmentation import SegmentedTrack, segment
 from analysis.segmentation.zones import Microsector
@@ -107,7 +107,7 @@ def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) ->
         raise SegmentationError(
             f"no lap of {', '.join(sessions)} is fit for a ghost: `slipstream laps list` says what speaks against each"
         )
-    limit = seen_limit_lap([trace for _, trace in laps], circuit, names=[lap.uid for lap, _ in laps])
+    limit = observed_limit_lap([trace for _, trace in laps], circuit, names=[lap.uid for lap, _ in laps])
     track = segment(laps[0][1], circuit, limit, load_segmentation())
     used = tuple(sessions_of(lap for lap, _ in laps))
     return Segmented(circuit.track_id, version, track, laps[0][0].uid, used)

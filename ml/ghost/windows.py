@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.segmentation.segmentation import SegmentedTrack, bend_between, speed_between
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from conf.units import KMH_PER_MPS
@@ -32,7 +32,7 @@ _VARIANTS, _MOST_MOVED_M, _MOST_STRETCHED = 6, 36.0, 0.1
 
 
 @dataclass(frozen=True)
-class Profile:
+class LapProfile:
     """One lap on the ends of its micro-sectors' steps.
 
     Attributes:
@@ -49,7 +49,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Windows:
+class GhostWindows:
     """Windows of one or several kinds.
 
     Attributes:
@@ -69,13 +69,13 @@ class Windows:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, chosen: BoolArray | IntArray) -> Windows:
+    def take(self, chosen: BoolArray | IntArray) -> GhostWindows:
         """Some of the windows."""
-        return Windows(
+        return GhostWindows(
             self.values[chosen], self.conditions[chosen], self.kind[chosen], self.lap[chosen], self.place[chosen]
         )  # fmt: skip
 
-    def of(self, kind: ZoneType) -> Windows:
+    def of(self, kind: ZoneType) -> GhostWindows:
         """Those of one kind."""
         return self.take(self.kind == kind)
 
@@ -101,13 +101,13 @@ def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: flo
 
 
 def windows(
-    profiles: Sequence[Profile],
-    tracks: Mapping[str, tuple[SegmentedTrack, tuple[Stretch, ...]]],
+    profiles: Sequence[LapProfile],
+    tracks: Mapping[str, tuple[SegmentedTrack, tuple[TrackStretch, ...]]],
     scaler: Scaler,
     *,
     moved: bool,
     seed: int = 0,
-) -> Windows:
+) -> GhostWindows:
     """Cut laps into windows.
 
     Args:
@@ -137,7 +137,7 @@ def windows(
                     places.append(first + stretch.number)
         first += len(stretches)
     n = len(values)
-    return Windows(
+    return GhostWindows(
         np.array(values, dtype=np.float32).reshape(n, STEPS, 4),
         np.array(told, dtype=np.float32).reshape(n, STEPS, len(CONDITIONS)),
         np.array(kinds, dtype=str),
@@ -146,7 +146,9 @@ def windows(
     )
 
 
-def _variants(stretch: Stretch, length_m: float, moved: bool, rng: np.random.Generator) -> list[tuple[float, float]]:
+def _variants(
+    stretch: TrackStretch, length_m: float, moved: bool, rng: np.random.Generator
+) -> list[tuple[float, float]]:
     """The stretch, and with ``moved`` others about it that lie within the lap."""
     found = [(stretch.start_m, stretch.end_m)]
     for _ in range((_VARIANTS - 1) if moved else 0):
@@ -157,7 +159,7 @@ def _variants(stretch: Stretch, length_m: float, moved: bool, rng: np.random.Gen
     return found
 
 
-def _covers(profile: Profile, start_m: float, end_m: float) -> bool:
+def _covers(profile: LapProfile, start_m: float, end_m: float) -> bool:
     """Whether the lap has points all along a stretch."""
     at = profile.distance_m
     first = int(np.searchsorted(at, start_m + _EPSILON_M, side="right")) - 1
@@ -173,6 +175,6 @@ def held_out(n_laps: int, share: float, seed: int) -> BoolArray:
     return chosen
 
 
-def missing_kinds(found: Windows) -> list[ZoneType]:
+def missing_kinds(found: GhostWindows) -> list[ZoneType]:
     """Zone types without a window."""
     return [kind for kind in TYPES if not (found.kind == kind).any()]

@@ -15,7 +15,7 @@ from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import TEST, TRAIN, KarmaDataset
 from ml.karma.factors import contributions, groups_of
-from ml.karma.fitting import Fitted, with_before
+from ml.karma.fitting import FittedKarma, with_before
 from ml.karma.model import KarmaModel
 
 LEVELS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -25,7 +25,7 @@ _TIE: Final = 0.005  # difference of R2 under which algorithms are as good as ea
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class KarmaEvaluation:
     """Figures of one set of inputs on laps that were kept aside.
 
     Attributes:
@@ -70,7 +70,7 @@ def r2_of(true: FloatArray, predicted: FloatArray) -> FloatArray:
     return np.asarray(1.0 - ((true - predicted) ** 2).mean(axis=0) / true.var(axis=0))
 
 
-def evaluate(fitted: Fitted, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> Evaluation:
+def evaluate(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> KarmaEvaluation:
     """Hold a fit against the laps kept aside.
 
     Args:
@@ -84,7 +84,7 @@ def evaluate(fitted: Fitted, data: KarmaDataset, rules: KarmaRules, sequence_lap
     predicted, sigma = fitted.predict(laps, sequence_laps)
     size = np.abs(true - predicted)
     within = np.stack([(size <= norm.ppf(0.5 + level / 2) * sigma).mean(axis=0) for level in LEVELS])
-    return Evaluation(
+    return KarmaEvaluation(
         true, predicted, sigma, r2_of(true, predicted), r2_of(true, by_rule(data, rules)), size.mean(axis=0),
         (size <= fitted.spread.reach * sigma).mean(axis=0), rules.interval, within, fitted.r2,
         len(laps.drop_duplicates(["session_id", "vehicle_id"])),
@@ -101,7 +101,7 @@ def by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def importances(fitted: Fitted, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
+def importances(fitted: FittedKarma, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
     """Mean size of each factor's Shapley value on log damage: one row a factor, one column a component."""
     inputs = fitted.scaling.to_inputs(laps)
     groups = groups_of(fitted.scaling.columns, rules.factors)
@@ -111,7 +111,7 @@ def importances(fitted: Fitted, laps: pd.DataFrame, rules: KarmaRules, sequence_
 
 
 @dataclass(frozen=True)
-class Comparison:
+class KarmaComparison:
     """A candidate against the model in use, on frozen laps.
 
     Attributes:
@@ -133,7 +133,7 @@ class Comparison:
 
 def beats(
     candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: FloatArray, seed: int = 0
-) -> Comparison:
+) -> KarmaComparison:
     """Whether a candidate explains more of frozen laps: mean R2 over components and the sets that both have.
 
     Cars are drawn with replacement, the same for both, so that what they have in common cancels out. A candidate that
@@ -151,7 +151,7 @@ def beats(
     n = int(cars.max()) + 1 if len(cars) else 0
     if n < _FEWEST_CARS or not shared:
         why = f"{n} cars to compare on, and {_FEWEST_CARS} are needed" if shared else "it has other sets of inputs"
-        return Comparison(np.nan, np.nan, np.nan, n, False, f"not compared: {why}")
+        return KarmaComparison(np.nan, np.nan, np.nan, n, False, f"not compared: {why}")
     true = np.log(damage)
     errors = [
         np.stack([(true - model.sets[name].predict(laps, model.sequence_laps)[0]) ** 2 for name in shared]).mean(axis=0)
@@ -165,7 +165,7 @@ def beats(
     value, (low, high) = float(of_car.sum() / laps_of.sum()), np.quantile(differences, [0.025, 0.975]).tolist()
     verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
     reason = f"{verdict}: mean R2 {value:+.4f} [{low:+.4f}, {high:+.4f}] on {n} cars"
-    return Comparison(value, low, high, n, low > 0, reason)
+    return KarmaComparison(value, low, high, n, low > 0, reason)
 
 
 def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:
@@ -183,7 +183,7 @@ def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:
     return next(name for name, mean in means.items() if mean >= least)
 
 
-def components_table(evaluation: Evaluation) -> list[dict[str, object]]:
+def components_table(evaluation: KarmaEvaluation) -> list[dict[str, object]]:
     """One row a component."""
     names: tuple[Component, ...] = COMPONENTS
     return [

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from conf.arrays import FloatArray, IntArray
-from ml.karma.inputs import Scaling, fit_scaling
+from ml.karma.inputs import InputScaling, fit_scaling
 from ml.karma.learners import Algorithm, Learner, LearnerParams, new_learner
 
 _FOLDS: Final = 5
@@ -44,7 +44,7 @@ class FitParams:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class LogLine:
     """Straight lines through logarithms: ``inputs @ weights + at``; shapes (columns, components) and (components,)."""
 
     weights: FloatArray
@@ -56,7 +56,7 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class ErrorSpread:
     """How wrong answers are: ``sigma^2 = floor^2 + (gain * spread)^2``, and how many sigma the interval takes.
 
     Attributes:
@@ -75,7 +75,7 @@ class Spread:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedKarma:
     """A model of one set of inputs.
 
     Attributes:
@@ -88,11 +88,11 @@ class Fitted:
     """
 
     algorithm: Algorithm
-    scaling: Scaling
-    line: Line
+    scaling: InputScaling
+    line: LogLine
     learner: Learner
     share: FloatArray
-    spread: Spread
+    spread: ErrorSpread
     r2: FloatArray
 
     def predict(self, laps: pd.DataFrame, sequence_laps: int) -> tuple[FloatArray, FloatArray]:
@@ -117,7 +117,7 @@ def fit(
     columns: Sequence[str],
     algorithm: Algorithm,
     params: FitParams = FitParams(),
-) -> Fitted:
+) -> FittedKarma:
     """Learn from laps.
 
     Args:
@@ -142,10 +142,10 @@ def fit(
     share = np.clip(((target - straight) * rest).sum(axis=0) / np.maximum((rest**2).sum(axis=0), 1e-12), 0.0, 1.0)
     error = target - straight - share * rest
     r2 = 1.0 - (error**2).mean(axis=0) / target.var(axis=0)
-    return Fitted(algorithm, scaling, line, learner, share, fit_spread(error, spread, params.interval), r2)
+    return FittedKarma(algorithm, scaling, line, learner, share, fit_spread(error, spread, params.interval), r2)
 
 
-def fit_spread(error: FloatArray, spread: FloatArray, interval: float) -> Spread:
+def fit_spread(error: FloatArray, spread: FloatArray, interval: float) -> ErrorSpread:
     """Fit how wrong answers are to errors on laps left out.
 
     Args:
@@ -158,9 +158,9 @@ def fit_spread(error: FloatArray, spread: FloatArray, interval: float) -> Spread
         best = min(_GAINS, key=partial(_misfit, e, u))
         floor.append(_floor(e, u, best))
         gain.append(best)
-    found = Spread(np.array(floor), np.array(gain), np.ones(error.shape[1]))
+    found = ErrorSpread(np.array(floor), np.array(gain), np.ones(error.shape[1]))
     reach = np.quantile(np.abs(error) / found.sigma(spread), interval, axis=0)
-    return Spread(found.floor, found.gain, reach)
+    return ErrorSpread(found.floor, found.gain, reach)
 
 
 _GAINS: Final = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -180,14 +180,14 @@ def _misfit(error: FloatArray, spread: FloatArray, gain: float) -> float:
 
 def _fit_both(
     inputs: FloatArray, before: FloatArray, target: FloatArray, folds: IntArray, algorithm: Algorithm, params: FitParams
-) -> tuple[Line, Learner]:
+) -> tuple[LogLine, Learner]:
     line = fit_line(inputs, target, folds)
     learner = new_learner(algorithm, params.learner)
     learner.fit(inputs, before, target - line(inputs), params.seed)
     return line, learner
 
 
-def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> Line:
+def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> LogLine:
     """Straight lines with as few inputs as tracks left out allow (lasso; Tibshirani, 1996)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LassoCV
@@ -196,7 +196,7 @@ def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> Line:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         lines = [LassoCV(cv=splits, alphas=40, max_iter=5_000, eps=1e-3).fit(inputs, column) for column in target.T]
-    return Line(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
+    return LogLine(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
 
 
 def with_before(inputs: FloatArray, laps: pd.DataFrame, length: int) -> FloatArray:

@@ -34,7 +34,7 @@ def overall(scores: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
-class Life:
+class RemainingLife:
     """How long a part that was new at the start of the session lasts.
 
     Attributes:
@@ -48,7 +48,7 @@ class Life:
     high: float
 
 
-def life(damages: Sequence[float], factor: float, rate_laps: int) -> Life:
+def life(damages: Sequence[float], factor: float, rate_laps: int) -> RemainingLife:
     """Laps that remain.
 
     Args:
@@ -63,7 +63,7 @@ def life(damages: Sequence[float], factor: float, rate_laps: int) -> Life:
     def remaining(times: float) -> float:
         return max(1.0 - times * total, 0.0) / (times * rate) if rate > 0 else math.inf
 
-    return Life(remaining(1.0), remaining(factor), remaining(1.0 / factor))
+    return RemainingLife(remaining(1.0), remaining(factor), remaining(1.0 / factor))
 
 
 def trend(scores: Sequence[float], rate_laps: int) -> float | None:

@@ -27,7 +27,7 @@ _EDGE: Final = 0.1  # how far beyond, as a share of that range, a value still do
 
 
 @dataclass(frozen=True, eq=False)
-class Scaling:
+class InputScaling:
     """How columns become inputs, fixed on the training laps; arrays of shape (n_columns,).
 
     Attributes:
@@ -57,7 +57,7 @@ class Scaling:
         return np.maximum(beyond - _EDGE, 0.0)
 
 
-def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> Scaling:
+def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> InputScaling:
     """Fix the scaling on training laps.
 
     Args:
@@ -70,7 +70,7 @@ def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> Scaling:
     mean, std = logged.mean(axis=0), logged.std(axis=0)
     std = np.where(std > 1e-9, std, 1.0)
     low, high = (np.percentile((logged - mean) / std, at, axis=0) for at in _RANGE)
-    return Scaling(tuple(columns), offset, mean, std, low, high)
+    return InputScaling(tuple(columns), offset, mean, std, low, high)
 
 
 def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> FloatArray:

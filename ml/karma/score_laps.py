@@ -14,7 +14,7 @@ from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import KEY
 from ml.karma.factors import as_percent, contributions, groups_of, in_words
-from ml.karma.fitting import Fitted, with_before
+from ml.karma.fitting import FittedKarma, with_before
 from ml.karma.formula import karma, life, overall, trend
 from ml.karma.inputs import complete
 from ml.karma.model import KarmaModel
@@ -39,7 +39,7 @@ class _Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class _Lap:
+class _LapAnswer:
     """One lap's place in the answers of the set that scored it."""
 
     answers: _Answers
@@ -100,10 +100,12 @@ def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[in
     return reasons
 
 
-def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules) -> dict[int, _Lap]:
+def _answers(
+    laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules
+) -> dict[int, _LapAnswer]:
     """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
     left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
-    found: dict[int, _Lap] = {}
+    found: dict[int, _LapAnswer] = {}
     for name, fitted in model.sets.items():
         can = complete(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()
         mine = np.flatnonzero(can & left)
@@ -114,12 +116,12 @@ def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, 
         inputs[seen] = fitted.scaling.to_inputs(laps.iloc[seen])
         before = with_before(inputs, laps, model.sequence_laps)[mine]
         answers = _ask(name, fitted, inputs[mine], before, rules)
-        found |= {int(i): _Lap(answers, at) for at, i in enumerate(mine)}
+        found |= {int(i): _LapAnswer(answers, at) for at, i in enumerate(mine)}
         left[mine] = False
     return found
 
 
-def _ask(name: str, fitted: Fitted, inputs: FloatArray, before: FloatArray, rules: KarmaRules) -> _Answers:
+def _ask(name: str, fitted: FittedKarma, inputs: FloatArray, before: FloatArray, rules: KarmaRules) -> _Answers:
     log_damage, sigma = fitted.answer(inputs, before)
     groups = groups_of(fitted.scaling.columns, rules.factors)
     values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
@@ -132,7 +134,7 @@ def _ask(name: str, fitted: Fitted, inputs: FloatArray, before: FloatArray, rule
 def _of_car(
     laps: pd.DataFrame,
     reasons: Mapping[int, str],
-    found: Mapping[int, _Lap],
+    found: Mapping[int, _LapAnswer],
     rules: KarmaRules,
     reference: Mapping[Component, float],
 ) -> Iterator[Row]:
@@ -197,14 +199,14 @@ def _whole(rows: Sequence[Row], scores: list[float], shared: Row, rules: KarmaRu
     }
 
 
-def _reasons(lap: _Lap, component: int, rules: KarmaRules) -> Row:
+def _reasons(lap: _LapAnswer, component: int, rules: KarmaRules) -> Row:
     percent = lap.answers.percent[lap.at, :, component]
     ranked = [(lap.answers.factors[i], float(percent[i])) for i in np.argsort(-np.abs(np.log1p(percent / 100.0)))]
     top = ranked[:_MOST_FACTORS]
     return {"top_factors": top, "factors_text": in_words(top, rules.factors)}
 
 
-def _applicability(lap: _Lap) -> Row:
+def _applicability(lap: _LapAnswer) -> Row:
     outside = lap.answers.outside[lap.at]
     order = np.argsort(-outside, kind="stable")
     return {

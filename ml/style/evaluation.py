@@ -39,7 +39,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class StyleEvaluation:
     """Scores on one set.
 
     Attributes:
@@ -81,7 +81,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class StyleComparison:
     """Candidate against incumbent on the same windows.
 
     Attributes:
@@ -99,7 +99,7 @@ class Comparison:
 
 def evaluate(
     y: ArrayLike, probability: ArrayLike, groups: ArrayLike, *, majority: str, threshold: float = 0.5, seed: int = 0
-) -> Evaluation:
+) -> StyleEvaluation:
     """Score probabilities of AGGRESSIVE.
 
     Args:
@@ -119,7 +119,7 @@ def evaluate(
     draws = _resample(_class_of(cells), seed)
     drawn = None if draws is None else np.einsum("bv,vij->bij", draws, cells)
     both = 0 < truth.sum() < truth.size
-    return Evaluation(
+    return StyleEvaluation(
         n=truth.size,
         n_vehicles=len(vehicles),
         accuracy=_interval(_accuracy(confusion), None if drawn is None else _accuracy(drawn)),
@@ -141,7 +141,7 @@ def beats(
     *,
     threshold: float = 0.5,
     seed: int = 0,
-) -> Comparison:
+) -> StyleComparison:
     """Whether a candidate's probabilities are better than the incumbent's, by a paired bootstrap over vehicles.
 
     Args:
@@ -166,7 +166,7 @@ def beats(
     draws = _resample(_class_of(new_cells), seed)
     if draws is None:
         reason = f"under {MIN_VEHICLES} vehicles of a class: simulate more sessions before promoting"
-        return Comparison(_interval(value, None), len(vehicles), False, reason)
+        return StyleComparison(_interval(value, None), len(vehicles), False, reason)
     # The same draw for both models: what the vehicles have in common cancels out.
     drawn = _balanced(np.einsum("bv,vij->bij", draws, new_cells)) - _balanced(
         np.einsum("bv,vij->bij", draws, old_cells)
@@ -174,7 +174,7 @@ def beats(
     interval = _interval(value, drawn)
     verdict = "better" if interval.low > 0 else "worse" if interval.high < 0 else "not told apart"
     reason = f"{verdict}: balanced accuracy {value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
-    return Comparison(interval, len(vehicles), interval.low > 0, reason)
+    return StyleComparison(interval, len(vehicles), interval.low > 0, reason)
 
 
 def importances(

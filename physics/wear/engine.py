@@ -15,7 +15,7 @@ from conf.vehicle import EngineSpec
 from conf.wear import EngineWear
 from physics.wear.heat import acceleration
 from physics.wear.history import LoadHistory
-from physics.wear.miner import SnLine
+from physics.wear.miner import cycle_damage
 
 _REVOLUTIONS_PER_CYCLE = 2.0
 
@@ -31,8 +31,8 @@ def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) ->
     speed = (history.rpm / engine.limiter_rpm) ** 2
     gas = np.maximum(history.engine_torque_nm, 0.0) / max(engine.curve_nm)
     stress = wear.inertia_share * speed + (1.0 - wear.inertia_share) * gas
-    cycle = SnLine(1.0, wear.crank.exponent, wear.crank.cycles).damage(stress)
-    cycle += SnLine(1.0, wear.bolts.exponent, wear.bolts.cycles).damage(speed)
+    cycle = cycle_damage(wear.crank, 1.0, stress)
+    cycle += cycle_damage(wear.bolts, 1.0, speed)
     cycles = history.rpm / 60.0 / _REVOLUTIONS_PER_CYCLE * history.dt_s
     heat = acceleration(history.engine_c, wear.reference_c, wear.doubling_k)
     return np.asarray(cycles * cycle * heat)

@@ -9,7 +9,7 @@ from conf.units import GRAVITY_MPS2
 from conf.vehicle import VehicleSpec
 from conf.wear import SuspensionWear
 from physics.wear.history import LoadHistory
-from physics.wear.miner import MinerSum, SnLine
+from physics.wear.miner import MinerSum
 
 WHEELS = 4
 
@@ -62,7 +62,7 @@ class SuspensionSum:
     """
 
     def __init__(self, wear: SuspensionWear, static_n: FloatArray) -> None:
-        self._corners = [MinerSum(SnLine(float(load), wear.exponent, wear.cycles)) for load in static_n]
+        self._corners = [MinerSum(wear.curve, float(load)) for load in static_n]
 
     def add(self, history: LoadHistory) -> float:
         """Damage that a piece of history adds."""

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.drivers.formatting import tenths
 from conf.arrays import FloatArray
 from serving.charts.style import FAINT, INK, LAP, LOST, MUTED, SKY, lost_to_gained, new_figure, quiet_grid, styled
-from serving.queries.karma import COMPONENTS, OVERALL, Factor, KarmaLap, KarmaReport, Score, wear_of
+from serving.queries.karma import COMPONENTS, OVERALL, Factor, KarmaLap, KarmaReport, Score, relative_damage
 from serving.queries.karma_terms import factor_words, remaining_words, share
 
 if TYPE_CHECKING:
@@ -208,8 +208,8 @@ def _draw_wear(axes: Axes, found: KarmaReport, pair: Pair) -> None:
         for y, (_, score), length in zip(at, scores, wear, strict=True):
             end = length
             if score.low is not None and score.high is not None:
-                end = max(wear_of(score.low), length)
-                axes.plot([wear_of(score.high), end], [y, y], color=INK, lw=0.9, alpha=0.75)
+                end = max(relative_damage(score.low), length)
+                axes.plot([relative_damage(score.high), end], [y, y], color=INK, lw=0.9, alpha=0.75)
             axes.annotate(f"{length:.1f}\u00d7", (end, y), xytext=(4, 0), textcoords="offset points", va="center",
                           fontsize=7.5, weight="bold", bbox=_ON_WHITE)  # fmt: skip
             rate = "" if score.damage_per_km is None else share(score.damage_per_km)

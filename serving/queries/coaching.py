@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.coaching.insights import Inputs, Insight, inputs_of, insights
+from analysis.coaching.insights import CoachingInsight, DriverInputs, inputs_of, insights
 from analysis.comparison.aligned_laps import THROTTLE
 from analysis.drivers.formatting import clock
 from analysis.laps.trace import LapTrace
@@ -83,9 +83,9 @@ class CoachedLap:
     circuit: Circuit
     pieces: tuple[Microsector, ...]
     cut_by: str
-    driven: Inputs
-    aimed: Inputs
-    insights: tuple[Insight, ...]
+    driven: DriverInputs
+    aimed: DriverInputs
+    insights: tuple[CoachingInsight, ...]
     rules: Segmentation
 
     @cached_property
@@ -268,7 +268,7 @@ def _has(trace: LapTrace, name: str) -> bool:
     return bool(np.isfinite(trace.channels.get(name, np.nan)).any())
 
 
-def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> Inputs:
+def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> DriverInputs:
     try:
         return inputs_of(trace, circuit, throttle)
     except ValueError as error:

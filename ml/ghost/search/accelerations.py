@@ -18,7 +18,7 @@ _APART_S = 1e4  # between rows, so that one sorted search serves all of them
 
 
 @dataclass(frozen=True)
-class Slopes:
+class SpeedSlopes:
     """Speed and acceleration at each point of each profile, shape (rows, points).
 
     Attributes:
@@ -32,7 +32,7 @@ class Slopes:
     whole: BoolArray
 
 
-def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) -> Slopes:
+def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) -> SpeedSlopes:
     """Least-squares slope of the speed over a window of time round each point.
 
     Args:
@@ -63,7 +63,7 @@ def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) 
     middle = np.clip(t, half, np.maximum(t[:, -1:] - half, half))
     (s0, m0), (s1, m1) = read(middle - half), read(middle + half)
     slope = 12.0 / window_s**3 * (m1 - m0 - middle * (s1 - s0))
-    return Slopes((s1 - s0) / window_s, slope, whole)
+    return SpeedSlopes((s1 - s0) / window_s, slope, whole)
 
 
 def _summed(values: FloatArray) -> FloatArray:

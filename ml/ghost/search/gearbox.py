@@ -19,7 +19,7 @@ _HYSTERESIS: Final = 0.03  # share of the speed between shifting up and down aga
 
 
 @dataclass(frozen=True)
-class Gearbox:
+class ObservedGearbox:
     """What laps showed of a gearbox; gears in rising order, each array shape (gears,).
 
     Attributes:
@@ -67,7 +67,7 @@ class Gearbox:
         return np.asarray(np.abs(np.array(self.gears)[:, None] - gear[None, :]).argmin(axis=0))
 
 
-def learn_gearbox(traces: Sequence[LapTrace]) -> Gearbox | None:
+def learn_gearbox(traces: Sequence[LapTrace]) -> ObservedGearbox | None:
     """Ratios (median over all laps) and engine speeds used; ``None`` where the laps have no gear or engine speed.
 
     A ghost shifts up at the highest engine speed that drivers used in a gear, and down between where the lower gear
@@ -84,7 +84,7 @@ def learn_gearbox(traces: Sequence[LapTrace]) -> Gearbox | None:
     # A lower gear is taken when it fits with room to spare, and at the latest where the engine would turn too slowly.
     fits = np.concatenate([[0.0], (1.0 - _HYSTERESIS) * high[:-1] / ratio[:-1]])
     down = np.concatenate([[0.0], np.clip((fits + low / ratio)[1:] / 2.0, (low / ratio)[1:], fits[1:])])
-    return Gearbox(tuple(int(g) for g in gears), ratio, low, high, up, down)
+    return ObservedGearbox(tuple(int(g) for g in gears), ratio, low, high, up, down)
 
 
 def _readings(trace: LapTrace) -> FloatArray:

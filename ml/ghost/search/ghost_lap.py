@@ -20,14 +20,14 @@ from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray, IntArray
 from conf.ghost import Segmentation
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
-from ml.ghost.search.chain import STEPS, Chain
-from ml.ghost.search.limits import Limits, Moves, flying
+from ml.ghost.search.chain import STEPS, ChainedLap
+from ml.ghost.search.limits import CarLimits, LapAccelerations, flying
 from ml.ghost.search.smoothing import jumps_kmh, one_foot, smooth
 from physics.integrate import elapsed_s
 
 
 @dataclass(frozen=True)
-class Ghost:
+class GhostLap:
     """A ghost lap from the line to the line, on the circuit's scale; not necessarily one that can be driven.
 
     Attributes:
@@ -43,7 +43,7 @@ class Ghost:
     values: FloatArray
     junctions_m: FloatArray
     junction_gaps_kmh: FloatArray
-    limits: Limits
+    limits: CarLimits
     candidates: int = 0
 
     @property
@@ -67,7 +67,7 @@ class Ghost:
         return float(self.time_s[-1])
 
     @cached_property
-    def moves(self) -> Moves:
+    def moves(self) -> LapAccelerations:
         """Accelerations, each shape (1, n + 1)."""
         return flying(self.limits, self.at_m, self.speed_mps[None])
 
@@ -129,8 +129,8 @@ class Ghost:
 
 
 def assemble(
-    chain: Chain, limits: Limits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
-) -> Ghost:
+    chain: ChainedLap, limits: CarLimits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
+) -> GhostLap:
     """Put a chain on the grid and smooth it; the gaps where stretches meet are measured again afterwards (GX4).
 
     Args:
@@ -149,10 +149,10 @@ def assemble(
     junctions = np.array([stretch.end_m for stretch in chain.stretches])
     inside = junctions[:-1]
     left = np.append(jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)
-    return Ghost(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
+    return GhostLap(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
 
 
-def on_grid(chain: Chain, n: int, step_m: float) -> FloatArray:
+def on_grid(chain: ChainedLap, n: int, step_m: float) -> FloatArray:
     """The chain on an even grid, ``v^2`` linear between its points as for the integrator, shape (n + 1, 4)."""
     at = np.concatenate([np.linspace(s.start_m, s.end_m, STEPS) for s in chain.stretches])
     values = chain.pieces.reshape(len(at), -1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 
@@ -53,7 +53,7 @@ class HumanLaps:
         """Speed of each lap at a place, m/s, shape (laps,)."""
         return np.array([np.interp(at_m, self.at_m, speed) for speed in self.speed_mps])
 
-    def passages(self, stretch: Stretch) -> FloatArray:
+    def passages(self, stretch: TrackStretch) -> FloatArray:
         """Each lap over a stretch at ``STEPS`` even distances, shape (laps, STEPS, 4)."""
         place = np.linspace(stretch.start_m, stretch.end_m, STEPS) / self.step_m
         k = np.minimum(place.astype(np.intp), self.values.shape[1] - 2)

@@ -21,13 +21,13 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from analysis.car_limits.fitted_envelope import FittedEnvelope
 from analysis.car_limits.motion import Motion
-from analysis.car_limits.observed_limit import SeenLimit
+from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Feasibility
-from ml.ghost.search.accelerations import Slopes, slopes
-from ml.ghost.search.gearbox import Gearbox, learn_gearbox
+from ml.ghost.search.accelerations import SpeedSlopes, slopes
+from ml.ghost.search.gearbox import ObservedGearbox, learn_gearbox
 from ml.ghost.search.human_laps import HumanLaps
 from physics.centre_line import Line
 
@@ -40,7 +40,7 @@ _FEWEST: Final = 3  # laps flat out at a place, and a quarter of all, from which
 
 
 @dataclass(frozen=True)
-class Limits:
+class CarLimits:
     """Limits of one car on one track; distances on the circuit's scale, accelerations on the cars' own.
 
     Attributes:
@@ -65,7 +65,7 @@ class Limits:
     slope_mps2: FloatArray
     shown_mps2: FloatArray
     both_pedals_m: float
-    gearbox: Gearbox | None
+    gearbox: ObservedGearbox | None
     hardest_bar: float
     rules: Feasibility
 
@@ -74,7 +74,7 @@ class Limits:
         """Cars' own distance (and speed) per the circuit's."""
         return self.line.length_m / self.length_m
 
-    def slopes(self, at_m: FloatArray, speed_mps: FloatArray) -> Slopes:
+    def slopes(self, at_m: FloatArray, speed_mps: FloatArray) -> SpeedSlopes:
         """Speed and acceleration along, on the cars' scale; see :func:`ml.ghost.search.accelerations.slopes`."""
         return slopes(at_m * self.scale, speed_mps * self.scale)
 
@@ -94,13 +94,13 @@ class Limits:
         left = np.maximum(1.0 - np.minimum(share, 1.0) ** n, 0.0) ** (1.0 / n)
         return np.asarray(np.maximum(self.fitted.forward_mps2(speed_mps), 0.0) * left)
 
-    def beyond_mps2(self, at_m: FloatArray, moved: Slopes) -> FloatArray:
+    def beyond_mps2(self, at_m: FloatArray, moved: SpeedSlopes) -> FloatArray:
         """How far accelerations lie outside the surface, the road's slope counted; NaN where they are not known."""
         along = np.where(moved.along_mps2 > 0, moved.along_mps2 - self._at(self.slope_mps2, at_m), moved.along_mps2)
         across = np.abs(self.across_mps2(at_m, moved.speed_mps))
         return np.where(moved.whole, beyond_mps2(self.fitted, moved.speed_mps, along, across), np.nan)
 
-    def excess_mps2(self, at_m: FloatArray, moved: Slopes) -> FloatArray:
+    def excess_mps2(self, at_m: FloatArray, moved: SpeedSlopes) -> FloatArray:
         """How far they lie outside the surface and outside what humans showed at that place."""
         return np.maximum(self.beyond_mps2(at_m, moved) - self._at(self.shown_mps2, at_m), 0.0)
 
@@ -131,8 +131,8 @@ class Limits:
 
 
 def learn_limits(
-    laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: SeenLimit, rules: Feasibility
-) -> Limits:
+    laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: ObservedLimit, rules: Feasibility
+) -> CarLimits:
     """What laps showed.
 
     Args:
@@ -143,7 +143,7 @@ def learn_limits(
         rules: Thresholds.
     """
     nothing = np.zeros(laps.values.shape[1])
-    limits = Limits(
+    limits = CarLimits(
         fitted=seen.fitted,
         line=seen.line,
         length_m=circuit.length_m,
@@ -164,7 +164,7 @@ def learn_limits(
     return replace(limits, shown_mps2=maximum_filter1d(shown, reach, mode="wrap"))
 
 
-def _slope(limits: Limits, laps: HumanLaps, moved: Slopes) -> FloatArray:
+def _slope(limits: CarLimits, laps: HumanLaps, moved: SpeedSlopes) -> FloatArray:
     """What the road gives along it, from the laps that were flat out there, shape (n + 1,)."""
     reach = 2 * round(_FULL_WITHIN_M / laps.step_m) + 1
     full = minimum_filter1d((laps.values[:, :, 1] >= _FULL_PCT).astype(np.float64), reach, axis=1) > 0
@@ -209,7 +209,7 @@ def _over(value: FloatArray, most: FloatArray, other_share: FloatArray, n: Float
 
 
 @dataclass(frozen=True)
-class Moves:
+class LapAccelerations:
     """Accelerations of flying laps, everywhere; each shape (rows, n).
 
     Attributes:
@@ -218,12 +218,12 @@ class Moves:
         excess_mps2: How far outside that and what human laps showed there.
     """
 
-    slopes: Slopes
+    slopes: SpeedSlopes
     beyond_mps2: FloatArray
     excess_mps2: FloatArray
 
 
-def flying(limits: Limits, at_m: FloatArray, speed_mps: FloatArray) -> Moves:
+def flying(limits: CarLimits, at_m: FloatArray, speed_mps: FloatArray) -> LapAccelerations:
     """Accelerations of laps that follow themselves.
 
     Each is continued with its end before it and its beginning after it, shifted in speed where they do not meet.
@@ -242,5 +242,5 @@ def flying(limits: Limits, at_m: FloatArray, speed_mps: FloatArray) -> Moves:
     speed = np.concatenate([speed_mps[:, before] - gap, speed_mps, speed_mps[:, after] + gap], axis=1)
     moved = limits.slopes(where, np.maximum(speed, MIN_MPS))
     lap = slice(len(before), len(before) + len(at_m))
-    inside = Slopes(moved.speed_mps[:, lap], moved.along_mps2[:, lap], moved.whole[:, lap])
-    return Moves(inside, limits.beyond_mps2(where, moved)[:, lap], limits.excess_mps2(where, moved)[:, lap])
+    inside = SpeedSlopes(moved.speed_mps[:, lap], moved.along_mps2[:, lap], moved.whole[:, lap])
+    return LapAccelerations(inside, limits.beyond_mps2(where, moved)[:, lap], limits.excess_mps2(where, moved)[:, lap])

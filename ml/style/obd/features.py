@@ -57,7 +57,7 @@ FEATURE_SETS: dict[FeatureSet, tuple[Statistics, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Windows:
+class TripWindows:
     """Windows of one trip, in the order of driving.
 
     Attributes:
@@ -75,7 +75,7 @@ class Windows:
 
 def make_windows(
     trip: ObdTrip, window_rows: Sequence[int], feature_set: FeatureSet, row_order: RowOrder, step_rows: int = 1
-) -> Windows:
+) -> TripWindows:
     """Windows of a trip at every `step_rows`-th row of each drive.
 
     Args:
@@ -95,7 +95,7 @@ def make_windows(
     order: TripOrder = restore_order(trip) if row_order == "driven" else stored_order(trip)
     frames = [drive_features(trip.signals.iloc[drive], window_rows, feature_set)[::step_rows] for drive in order.drives]
     sizes = [len(frame) for frame in frames]
-    return Windows(
+    return TripWindows(
         X=pd.concat(frames, ignore_index=True),
         row=np.concatenate([drive[::step_rows] for drive in order.drives]),
         drive=np.repeat(np.arange(len(sizes)), sizes),

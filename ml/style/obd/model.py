@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from conf.arrays import BoolArray, FloatArray, IndexArray
-from ml.style.obd.features import FeatureSet, RowOrder, Windows, make_windows
+from ml.style.obd.features import FeatureSet, RowOrder, TripWindows, make_windows
 from ml.style.obd.reader import ObdTrip
 
 # Choosing a window length needs an order of merit, not the last digit: fewer trees on every second window.
@@ -66,7 +66,7 @@ class FittedObd:
     columns: tuple[str, ...]
     model: RandomForestClassifier
 
-    def windows(self, trip: ObdTrip, step_rows: int = 1) -> Windows:
+    def windows(self, trip: ObdTrip, step_rows: int = 1) -> TripWindows:
         """Windows of a trip as this pipeline sees them."""
         return make_windows(trip, self.window_rows, self.recipe.feature_set, self.recipe.row_order, step_rows)
 
