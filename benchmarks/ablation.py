@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks.machine import describe
 from jobs.ghost_inputs import Ground, SourceKind, ground_of, source_of
 from ml.ghost.search.chain import ChainError
-from ml.ghost.search.search import Found, search
+from ml.ghost.search.search import SearchResult, search
 from ml.tracking import Tracker
 from slipstream.tracked import open_tracked
 
@@ -121,7 +121,7 @@ def to_table(found: Sequence[Figures], ground: Ground) -> Table:
 
 
 def _searched(tracker: Tracker, ground: Ground, variant: Variant, seeds: int, rounds: int) -> Figures:
-    done: list[Found] = []
+    done: list[SearchResult] = []
     for seed in range(seeds):
         source, _ = source_of(tracker, ground, variant.kind, variant.version)
         try:
@@ -136,7 +136,7 @@ def _searched(tracker: Tracker, ground: Ground, variant: Variant, seeds: int, ro
     return _summed_up(variant.name, seeds, done)
 
 
-def _summed_up(name: str, searches: int, done: Sequence[Found]) -> Figures:
+def _summed_up(name: str, searches: int, done: Sequence[SearchResult]) -> Figures:
     if not done:
         nothing = float("nan")
         return Figures(name, searches, searches, 0, nothing, nothing, nothing, nothing, ())

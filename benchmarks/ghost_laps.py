@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.car_limits.observed_limit import observed_limit_lap
 from analysis.laps.distance import lap_trace
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.lap_segments import NEEDED, LapPieces, lap_pieces
@@ -15,7 +15,7 @@ from conf.ghost import load_segmentation
 from conf.track import load_track
 from ml.ghost.dataset import GhostDataset, make_dataset
 from ml.ghost.scaler import Scaler, fit_scaler, scaler_of
-from ml.ghost.windows import Profile
+from ml.ghost.windows import LapProfile
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
@@ -39,7 +39,7 @@ def simulated_dataset(cars: int, laps: int, track: str, seed: int) -> GhostDatas
     slowest_s = rules.fast_lap_ratio * min(trace.lap_time_s for trace in named.values())
     named = {name: trace for name, trace in named.items() if trace.lap_time_s <= slowest_s}
     fast = sorted(named.values(), key=lambda trace: trace.lap_time_s)
-    limit = seen_limit_lap(fast[:_MOST_LAPS], circuit, not_above_s=fast[0].lap_time_s)
+    limit = observed_limit_lap(fast[:_MOST_LAPS], circuit, not_above_s=fast[0].lap_time_s)
     cut = segment(fast[0], circuit, limit, rules)
     pieces = {name: lap_pieces(trace, circuit, cut.pieces) for name, trace in named.items()}
     scaler = scaler_of(fit_scaler(np.concatenate([_values(one) for one in pieces.values()])))
@@ -72,8 +72,8 @@ def _values(one: LapPieces) -> np.ndarray:
     return np.stack([one.channels[name].ravel() for name in NEEDED], axis=1)
 
 
-def _profile(name: str, track: str, one: LapPieces, scaler: Scaler) -> Profile:
+def _profile(name: str, track: str, one: LapPieces, scaler: Scaler) -> LapProfile:
     """A lap; where micro-sectors meet, one point is kept."""
     at, values = one.distance_m.ravel(), scaler.normalise(_values(one))
     kept = np.append(np.diff(at) > 0, True)
-    return Profile(name, track, at[kept], values[kept])
+    return LapProfile(name, track, at[kept], values[kept])

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 from rich.progress import track as bar
@@ -24,15 +23,15 @@ from rich.table import Table
 
 from benchmarks.karma_laps import VIEWS, session
 from benchmarks.machine import describe
+from conf.arrays import FloatArray
 from conf.karma import KarmaRules, load_karma_rules
 from conf.wear import COMPONENTS, load_wear_rules
 from ml.karma.dataset import TRAIN, KarmaDataset, build_dataset
-from ml.karma.evaluation import Evaluation, evaluate
-from ml.karma.fitting import FitParams, Fitted, fit
+from ml.karma.evaluation import KarmaEvaluation, evaluate
+from ml.karma.fitting import FitParams, FittedKarma, fit
 from ml.karma.learners import ALGORITHMS, Algorithm
 from producers.simulator.config import PlantedMishap
 
-Array = npt.NDArray[np.float64]
 RESULTS = Path(__file__).parent / "results"
 OWN = ("three-oaks", "alder-ridge", "harbour-mile")
 ORACLE = ("perfect", "everything")
@@ -48,10 +47,10 @@ class Line:
     view: str
     inputs: str
     algorithm: Algorithm
-    found: Evaluation
-    fitted: Fitted
+    found: KarmaEvaluation
+    fitted: FittedKarma
 
-    def record(self, oracle: Array) -> dict[str, Any]:
+    def record(self, oracle: FloatArray) -> dict[str, Any]:
         per = {"r2": self.found.r2, "share_of_oracle": self.found.r2 / oracle, "coverage": self.found.coverage,
                "mae_log": self.found.mae, "r2_rule": self.found.r2_rule}  # fmt: skip
         return {
@@ -141,7 +140,7 @@ def _mishaps(lines: Sequence[Line], rules: KarmaRules, where: str) -> list[dict[
     return found
 
 
-def _damage(line: Line, laps: pd.DataFrame, rules: KarmaRules) -> Array:
+def _damage(line: Line, laps: pd.DataFrame, rules: KarmaRules) -> FloatArray:
     """Damage of each car from lap 2 on, shape (cars, components)."""
     laps = laps.sort_values(["vehicle_id", "lap_number"]).reset_index(drop=True)
     per_km = np.exp(line.fitted.predict(laps, rules.sequence_laps)[0])
@@ -149,7 +148,7 @@ def _damage(line: Line, laps: pd.DataFrame, rules: KarmaRules) -> Array:
     return damage[laps["lap_number"] >= 2].groupby("car").sum().to_numpy()
 
 
-def _table(lines: Sequence[Line], oracle: Array) -> Table:
+def _table(lines: Sequence[Line], oracle: FloatArray) -> Table:
     laps = lines[0].found
     table = Table(
         title=f"R2 of log damage per km (share of laps in the 90 % interval): {len(laps.true)} laps of {laps.cars} "

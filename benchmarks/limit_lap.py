@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.bench import Bench
 from benchmarks.runner import BenchmarkError, Goal, Result, Run, Unit, compare, race, timed
+from conf.arrays import FloatArray
 from conf.track import load_track, track_names
 from conf.vehicle import load_vehicle
 from physics.centre_line import Line, centre_line
@@ -79,7 +79,7 @@ def _peer(vehicle: Vehicle) -> Lap:
     def lap(line: Line) -> float:
         steps = np.full(len(line.s_m), line.step_m)
         bends = np.maximum(np.abs(line.curvature_per_m), _STRAIGHT_PER_M)
-        v: NDArray[np.float64] = calc_vel_profile(
+        v: FloatArray = calc_vel_profile(
             ax_max_machines=machines, kappa=bends, el_lengths=steps, closed=True,
             drag_coeff=vehicle.drag_kgpm, m_veh=vehicle.inertia_kg, ggv=ggv, dyn_model_exp=2.0,
         )  # fmt: skip

@@ -21,24 +21,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from analysis.segmentation.zones import TYPES, ZoneType
 from benchmarks.machine import describe
+from conf.arrays import Float32Array, IntArray
 from ml.ghost.dataset import load_kind
 from ml.ghost.evaluation import as_many
 from ml.ghost.networks import Generator
-from ml.ghost.scores import WIDTHS, Score, discriminative, halves, memory, predictive
+from ml.ghost.scores import WIDTHS, SeededScore, discriminative, halves, memory, predictive
 from ml.ghost.train_worker import train_share
 from ml.ghost.training import WEIGHTS, TrainingParams, generate
-from ml.ghost.windows import Windows
+from ml.ghost.windows import GhostWindows
 
-Array32 = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Parts = dict[ZoneType, tuple[Windows, Windows]]  # to learn from, kept aside
+Parts = dict[ZoneType, tuple[GhostWindows, GhostWindows]]  # to learn from, kept aside
 
 SOURCES = {
     "ghost": "ghost",
@@ -56,8 +54,8 @@ PEER = ("tsgm==0.1.0", "pandas<3", "tensorflow-cpu==2.21.0", "tf-keras==2.21.0",
 class Drawn:
     """Windows of a source, shape (n, steps, channels), and the lap of each: the judge's halves are split by it."""
 
-    values: Array32
-    laps: Ints
+    values: Float32Array
+    laps: IntArray
     train_s: float = 0.0
 
 
@@ -72,8 +70,8 @@ class Source:
     """
 
     name: str
-    discriminative: dict[int, Score]
-    predictive: Score
+    discriminative: dict[int, SeededScore]
+    predictive: SeededScore
     memory_ratio: float
     train_s: float
 
@@ -153,9 +151,9 @@ def _simulated(folder: Path, given: argparse.Namespace) -> Path:
     return folder
 
 
-def _joined(parts: Sequence[Windows]) -> Windows:
+def _joined(parts: Sequence[GhostWindows]) -> GhostWindows:
     fields = ("values", "conditions", "kind", "lap", "place")
-    return Windows(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+    return GhostWindows(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
 
 
 def _ours(parts: Parts, data: Path, folder: Path, params: TrainingParams, device: str) -> Drawn:
@@ -194,7 +192,7 @@ def _real(parts: Parts, seed: int) -> Drawn:
     return Drawn(some.values, some.lap)
 
 
-def _aside(parts: Parts) -> Windows:
+def _aside(parts: Parts) -> GhostWindows:
     return _joined([parts[kind][1] for kind in TYPES])
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import onnxruntime as ort
 import pandas as pd
 import polars as pl
-from numpy.typing import NDArray
 
 from analysis.signals.windows import window_ends, window_features
 from benchmarks.bench import Bench
 from benchmarks.inputs import simulate
 from benchmarks.runner import BenchmarkError, Goal, Result, Run, Unit, compare, must_be, race, timed
+from conf.arrays import Float32Array, FloatArray
 from jobs.score_style import probabilities
 from ml.style.export import INPUT, OUTPUT
 from ml.style.features import AGGRESSIVE, NORMAL, STYLE_FEATURES
@@ -139,7 +139,7 @@ def _onnx_all_cores(onnx: bytes, rows: pd.DataFrame) -> None:
     session.run([OUTPUT], {INPUT: rows.to_numpy(dtype=np.float64)})
 
 
-def _median_s(predict: Callable[[NDArray[np.float32]], object], rows: NDArray[np.float32], calls: int) -> float:
+def _median_s(predict: Callable[[Float32Array], object], rows: Float32Array, calls: int) -> float:
     taken = np.empty(calls)
     for call in range(calls):
         row = rows[call % len(rows)]
@@ -149,7 +149,7 @@ def _median_s(predict: Callable[[NDArray[np.float32]], object], rows: NDArray[np
     return float(np.median(taken))
 
 
-def _must_agree(theirs: NDArray[np.float64], ours: NDArray[np.float64]) -> None:
+def _must_agree(theirs: FloatArray, ours: FloatArray) -> None:
     worst = float(np.abs(theirs - ours).max())
     if worst > 1e-5:
         raise BenchmarkError(f"ONNX and scikit-learn differ by {worst:.2g}: they do not do the same work")

@@ -15,7 +15,7 @@ import polars as pl
 from analysis.laps.features import LAP_CHANNELS, LapFeatures, lap_features
 from analysis.laps.load_events import shock_features
 from analysis.laps.load_integrals import stress_features
-from analysis.signals.held import Held
+from analysis.signals.held import HeldSignal
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
@@ -107,7 +107,7 @@ def moves(laps: list[pl.DataFrame], seed: int = 0) -> list[Move]:
 def names() -> list[str]:
     """Features that are judged: the stress integrals, the shocks, and older ones of their kind."""
     none = np.empty(0, np.int64)
-    nothing = dict.fromkeys(LAP_CHANNELS, Held(none, none, np.empty(0)))
+    nothing = dict.fromkeys(LAP_CHANNELS, HeldSignal(none, none, np.empty(0)))
     return [*stress_features(nothing, 1.0), *shock_features(nothing, nothing, 0, 1, 1.0), *OLDER]
 
 

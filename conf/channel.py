@@ -6,14 +6,11 @@ from functools import lru_cache
 from importlib.resources import files
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+
+from conf.frozen import FrozenModel
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Channel(_Frozen):
+class Channel(FrozenModel):
     """A canonical channel: a column of ``silver.telemetry``."""
 
     name: str
@@ -22,7 +19,7 @@ class Channel(_Frozen):
     description: str
 
 
-class Mapping(_Frozen):
+class Mapping(FrozenModel):
     """How a source sends a channel: ``canonical = value * factor``."""
 
     channel: str
@@ -30,14 +27,14 @@ class Mapping(_Frozen):
     note: str | None = None
 
 
-class Source(_Frozen):
+class Source(FrozenModel):
     """A naming variant (dialect) of a source: its channel names and what they mean."""
 
     description: str
     channels: dict[str, Mapping]
 
 
-class ChannelRegistry(_Frozen):
+class ChannelRegistry(FrozenModel):
     """All channels and sources.
 
     Attributes:

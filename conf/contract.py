@@ -12,7 +12,9 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from conf.frozen import FrozenModel
 
 Severity = Literal["quarantine", "warn"]
 
@@ -21,25 +23,25 @@ class ContractError(ValueError):
     """A contract file is missing or does not say what it must."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+class _ContractPart(FrozenModel):
+    model_config = ConfigDict(populate_by_name=True)
 
 
-class CustomProperty(_Frozen):
+class CustomProperty(_ContractPart):
     """A named extra, e.g. the unit of a column."""
 
     property: str
     value: str
 
 
-class Implementation(_Frozen):
+class Implementation(_ContractPart):
     """A Great Expectations expectation: its type and keyword arguments (without the column)."""
 
     type: str
     kwargs: dict[str, Any] = Field(default_factory=dict)
 
 
-class Rule(_Frozen):
+class Rule(_ContractPart):
     """A row rule of one column.
 
     Attributes:
@@ -57,14 +59,14 @@ class Rule(_Frozen):
     implementation: Implementation
 
 
-class Items(_Frozen):
+class Items(_ContractPart):
     """Element of an array column."""
 
     logical_type: str = Field(alias="logicalType")
     physical_type: str = Field(alias="physicalType")
 
 
-class Column(_Frozen):
+class Column(_ContractPart):
     """One column (or event field)."""
 
     name: str
@@ -91,7 +93,7 @@ class Column(_Frozen):
         return f"{self.description} [{self.unit}]" if self.unit else self.description
 
 
-class Contract(_Frozen):
+class Contract(_ContractPart):
     """A table or event: its columns, keys, rules and properties."""
 
     name: str

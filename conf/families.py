@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from conf.frozen import FrozenModel
 
 
-class Family(BaseModel):
+class Family(FrozenModel):
     """One topic and its way into silver.
 
     Attributes:
@@ -19,7 +19,6 @@ class Family(BaseModel):
             where it stays in bronze.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     topic: str
     bronze: str

@@ -7,13 +7,13 @@ from importlib.resources import files
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from conf.frozen import FrozenModel
 
 
-class Coaching(BaseModel):
+class Coaching(FrozenModel):
     """From when on a difference is worth a word; what each figure means stands in ``conf/ghost.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     full_throttle_pct: PositiveFloat
     least_loss_s: PositiveFloat
@@ -32,10 +32,8 @@ class Coaching(BaseModel):
         return "medium" if time_loss_s >= self.medium_loss_s else "low"
 
 
-class Smoothing(BaseModel):
+class Smoothing(FrozenModel):
     """The Savitzky-Golay filter; what each figure means stands in ``conf/ghost.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     window_m: PositiveFloat
     polyorder: PositiveInt
@@ -47,10 +45,8 @@ class Smoothing(BaseModel):
         return self
 
 
-class Chaining(BaseModel):
+class Chaining(FrozenModel):
     """How many candidates are drawn and kept; what each figure means stands in ``conf/ghost.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_entry: PositiveInt
     beam: PositiveInt
@@ -62,10 +58,8 @@ class Chaining(BaseModel):
     both_pedals_m: NonNegativeFloat
 
 
-class Feasibility(BaseModel):
+class Feasibility(FrozenModel):
     """What a ghost may do; what each figure means stands in ``conf/ghost.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     envelope_mps2: PositiveFloat
     shown_quantile: float = Field(ge=0.0, le=1.0)
@@ -79,10 +73,8 @@ class Feasibility(BaseModel):
     engine_over_m: PositiveFloat
 
 
-class Segmentation(BaseModel):
+class Segmentation(FrozenModel):
     """Thresholds and lengths; what each means stands in ``conf/ghost.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: PositiveInt
     brake_on_bar: PositiveFloat

@@ -7,16 +7,13 @@ from importlib.resources import files
 from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from conf.frozen import FrozenModel
 from conf.wear import COMPONENTS, Component
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Factor(_Frozen):
+class Factor(FrozenModel):
     """A group of inputs under one name, and the words for more and for less of it."""
 
     inputs: tuple[str, ...]
@@ -24,7 +21,7 @@ class Factor(_Frozen):
     less: str
 
 
-class KarmaRules(_Frozen):
+class KarmaRules(FrozenModel):
     """All of ``conf/karma.yaml``; what figures mean stands there."""
 
     version: PositiveInt

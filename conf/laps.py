@@ -8,14 +8,12 @@ from importlib.resources import files
 from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
+from pydantic import PositiveFloat, PositiveInt, model_validator
+
+from conf.frozen import FrozenModel
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Limits(_Frozen):
+class Limits(FrozenModel):
     """Where a reason begins to apply."""
 
     max_lap_number: PositiveInt
@@ -28,7 +26,7 @@ class Limits(_Frozen):
     telemetry_gap_s: PositiveFloat
 
 
-class Reason(_Frozen):
+class Reason(FrozenModel):
     """Something that speaks against a lap.
 
     Attributes:
@@ -42,7 +40,7 @@ class Reason(_Frozen):
     unfit_for: tuple[str, ...]
 
 
-class LapRules(_Frozen):
+class LapRules(FrozenModel):
     """All reasons, and the purposes that laps are used for."""
 
     purposes: dict[str, str]

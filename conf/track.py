@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from conf.drawn_track import drawn_number, drawn_track
+from conf.frozen import FrozenModel
 
 _FOLDER = Path(__file__).parent / "tracks"
 
 
-class Straight(BaseModel):
+class Straight(FrozenModel):
     """A straight piece of road."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     straight_m: PositiveFloat
 
     @property
@@ -32,10 +32,9 @@ class Straight(BaseModel):
         return 0.0
 
 
-class Arc(BaseModel):
+class Arc(FrozenModel):
     """A bend of constant radius; a positive angle turns left."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     radius_m: float = Field(ge=8)
     angle_deg: float = Field(ge=-300, le=300)
 
@@ -50,14 +49,13 @@ class Arc(BaseModel):
         return math.copysign(1.0 / self.radius_m, self.angle_deg)
 
 
-class TrackSpec(BaseModel):
+class TrackSpec(FrozenModel):
     """A closed circuit of straights and arcs; the first segment begins at the start/finish line.
 
     Attributes:
         sector_ends_m: Distance from the line at which each sector but the last ends.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
     title: str
     width_m: PositiveFloat

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
+
+from conf.frozen import FrozenModel
 
 _FOLDER = Path(__file__).parent / "vehicles"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EngineSpec(_Strict):
+class EngineSpec(FrozenModel):
     """Engine: full-throttle torque curve, drag torque, fuel use.
 
     Attributes:
@@ -46,7 +44,7 @@ class EngineSpec(_Strict):
         return self
 
 
-class ThermalSpec(_Strict):
+class ThermalSpec(FrozenModel):
     """Lumped heat capacities and cooling of engine and front brakes.
 
     Attributes:
@@ -69,7 +67,7 @@ class ThermalSpec(_Strict):
     brake_w_per_k_per_mps: PositiveFloat
 
 
-class VehicleSpec(_Strict):
+class VehicleSpec(FrozenModel):
     """One car. Units are in the names; ``grip_coefficient`` is the one fitted number, the files say from what.
 
     Attributes:

@@ -7,7 +7,9 @@ from importlib.resources import files
 from typing import Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from conf.frozen import FrozenModel
 
 Component = Literal["engine", "gearbox", "brakes", "tyres", "suspension"]
 COMPONENTS: tuple[Component, ...] = get_args(Component)
@@ -15,36 +17,35 @@ MishapKind = Literal["dragging_brake", "missed_downshift", "kerb_strike", "over_
 MISHAP_KINDS: tuple[MishapKind, ...] = get_args(MishapKind)
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class SNCurve(FrozenModel):
+    """Cycles that a part bears at its reference load, which is the vehicle's, and how fast they fall with the load.
 
-
-class Woehler(_Frozen):
-    """An S-N line without its reference, which is the vehicle's; what figures mean stands in ``conf/wear.yaml``."""
+    At twice the load a part bears ``2 ** exponent`` times fewer.
+    """
 
     exponent: float = Field(ge=1)
     cycles: PositiveFloat
 
 
-class EngineWear(_Frozen):
+class EngineWear(FrozenModel):
     """Miner over the engine's own cycles, with heat."""
 
     inertia_share: float = Field(ge=0, le=1)
-    crank: Woehler
-    bolts: Woehler
+    crank: SNCurve
+    bolts: SNCurve
     reference_c: float
     doubling_k: PositiveFloat
 
 
-class GearboxWear(_Frozen):
+class GearboxWear(FrozenModel):
     """Miner over pulses and rainflow cycles."""
 
-    tooth: Woehler
-    shaft: Woehler
+    tooth: SNCurve
+    shaft: SNCurve
     sync_inertia_kgm2: PositiveFloat
 
 
-class BrakeWear(_Frozen):
+class BrakeWear(FrozenModel):
     """Archard, with heat."""
 
     friction: PositiveFloat
@@ -55,7 +56,7 @@ class BrakeWear(_Frozen):
     doubling_k: PositiveFloat
 
 
-class TyreWear(_Frozen):
+class TyreWear(FrozenModel):
     """Archard."""
 
     friction: PositiveFloat
@@ -64,7 +65,7 @@ class TyreWear(_Frozen):
     volume_m3: PositiveFloat
 
 
-class SuspensionWear(_Frozen):
+class SuspensionWear(FrozenModel):
     """Miner over the rainflow cycles of the wheel loads."""
 
     exponent: float = Field(ge=1)
@@ -73,8 +74,13 @@ class SuspensionWear(_Frozen):
     front_roll_share: float = Field(gt=0, lt=1)
     ride_n_per_m: PositiveFloat
 
+    @property
+    def curve(self) -> SNCurve:
+        """The cycles of a wheel's load that a corner bears."""
+        return SNCurve(exponent=self.exponent, cycles=self.cycles)
 
-class SetupSpread(_Frozen):
+
+class SetupSpread(FrozenModel):
     """How far set-ups vary, either way."""
 
     brake_balance: float = Field(ge=0, lt=0.2)
@@ -84,7 +90,7 @@ class SetupSpread(_Frozen):
     cooling: float = Field(ge=0, lt=0.9)
 
 
-class MishapRow(_Frozen):
+class MishapRow(FrozenModel):
     """What a mishap of a size wears and strains."""
 
     size: PositiveFloat
@@ -92,7 +98,7 @@ class MishapRow(_Frozen):
     strains: tuple[Component, ...]
 
 
-class MishapMatrix(_Frozen):
+class MishapMatrix(FrozenModel):
     """Which mishap may touch which components, and by how much the others may move."""
 
     least: PositiveFloat
@@ -110,7 +116,7 @@ class MishapMatrix(_Frozen):
         return self
 
 
-class WearRules(_Frozen):
+class WearRules(FrozenModel):
     """All of ``conf/wear.yaml``."""
 
     version: PositiveInt

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.car_limits.observed_limit import SeenLimit, seen_limit_lap
+from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap, grid_lap, stitched_s
 from analysis.segmentation.lap_segments import PiecesError, lap_pieces
-from analysis.segmentation.stretches import Stretch, stretches, zones_of
+from analysis.segmentation.stretches import TrackStretch, stretches, zones_of
 from analysis.segmentation.zones import Zone, at_least
 from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
@@ -18,10 +18,10 @@ from jobs.train_ghost import load_model
 from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, quickest_traces
 from medallion.io import Lake
 from medallion.keys import LapKey
-from ml.ghost.search.chain import Source
+from ml.ghost.search.chain import StretchSource
 from ml.ghost.search.human_laps import HumanLaps, human_laps
-from ml.ghost.search.human_source import Bootstrap
-from ml.ghost.search.limits import Limits, learn_limits
+from ml.ghost.search.human_source import HumanSource
+from ml.ghost.search.limits import CarLimits, learn_limits
 from ml.tracking import Tracker
 
 SourceKind = Literal["gan", "bootstrap"]
@@ -46,12 +46,12 @@ class Ground:
     zones: tuple[Zone, ...]
     stitched_s: float
     laps: HumanLaps
-    seen: SeenLimit
-    limits: Limits
+    seen: ObservedLimit
+    limits: CarLimits
     rules: Segmentation
 
     @property
-    def parts(self) -> tuple[Stretch, ...]:
+    def parts(self) -> tuple[TrackStretch, ...]:
         """Stretches that laps are chained of."""
         return stretches(self.made.track.pieces, self.rules.stitched_zone_m)
 
@@ -80,13 +80,15 @@ def ground_of(lake: Lake, tracker: Tracker, session_id: str, track_id: str | Non
     zones = at_least(zones_of(made.track.pieces), rules.stitched_zone_m)
     grid = tuple(grid_lap(trace, circuit) for trace in found_traces)
     stitched = stitched_s(grid, zones)[0]
-    seen = seen_limit_lap(found_traces, circuit, names=[key.uid for key in keys], not_above_s=stitched)
+    seen = observed_limit_lap(found_traces, circuit, names=[key.uid for key in keys], not_above_s=stitched)
     human = human_laps(found_traces, circuit)
     limits = learn_limits(human, found_traces, circuit, seen, rules.feasibility)
     return Ground(circuit, made, keys, found_traces, grid, zones, stitched, human, seen, limits, rules)
 
 
-def source_of(tracker: Tracker, ground: Ground, kind: SourceKind, version: str | None) -> tuple[Source, str | None]:
+def source_of(
+    tracker: Tracker, ground: Ground, kind: SourceKind, version: str | None
+) -> tuple[StretchSource, str | None]:
     """Where stretches come from, and what the model is called.
 
     Raises:
@@ -94,7 +96,7 @@ def source_of(tracker: Tracker, ground: Ground, kind: SourceKind, version: str |
         ModelFormatError: If it is of another version of this software.
     """
     if kind == "bootstrap":
-        return Bootstrap(ground.laps), None
+        return HumanSource(ground.laps), None
     from ml.ghost.model import GanSource
 
     model, _ = load_model(tracker, version)

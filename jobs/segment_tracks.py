@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from analysis.tracks.circuit import Circuit
 from conf.ghost import load_segmentation
 from medallion.gold import lap_registry, microsector_traces, microsectors
-from medallion.gold.microsector_traces import Cut, Scaling, update_traces
+from medallion.gold.microsector_traces import ChannelScaling, LapSegmentation, update_traces
 from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, newest_version
 from medallion.io import Lake
 from medallion.keys import LapKey, of_sessions
@@ -47,8 +47,8 @@ class SegmentedSessions:
     circuit: Circuit
     made: Segmented
     is_new: bool
-    scaling: Scaling
-    cuts: tuple[Cut, ...]
+    scaling: ChannelScaling
+    cuts: tuple[LapSegmentation, ...]
     fast: int
     eligible: int
 
@@ -158,13 +158,13 @@ def fast_laps(laps: Sequence[tuple[LapKey, float]]) -> set[LapKey]:
     return {lap for lap, time_s in laps if time_s <= most * best[lap.session_id]}
 
 
-def _scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> Scaling:
+def _scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> ChannelScaling:
     """The lake's scaler, fitted to the fast laps of the first sessions that were cut."""
     run_id = tracker.newest_run(EXPERIMENT, _KIND)
     if run_id is None:
         run_id = _fit_scaler(lake, tracker, sessions, fast)
     scaler = loaded(tracker.read(run_id, SCALER))
-    return Scaling(run_id, tuple(map(float, scaler.least)), tuple(map(float, scaler.span)))
+    return ChannelScaling(run_id, tuple(map(float, scaler.least)), tuple(map(float, scaler.span)))
 
 
 def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> str:

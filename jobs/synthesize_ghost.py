@@ -17,8 +17,8 @@ from medallion.io import Lake
 from medallion.provenance import code_version, job_run
 from medallion.silver.laps import LAPS
 from ml.ghost.search.feasibility import Verdict, summary
-from ml.ghost.search.ghost_lap import Ghost
-from ml.ghost.search.search import Found, OnProgress, search
+from ml.ghost.search.ghost_lap import GhostLap
+from ml.ghost.search.search import OnProgress, SearchResult, search
 from ml.ghost.search.uncertainty import integration_error_s, limit_error, stitched_error
 from ml.tracking import KIND, Tracker
 
@@ -132,7 +132,7 @@ def _tags() -> dict[str, str]:
     return {KIND: "ghost-lap", "code_version": code_version()}
 
 
-def _summary(ground: Ground, ghost: Ghost, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
+def _summary(ground: Ground, ghost: GhostLap, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
     """Columns of ``gold.ghost_summary`` that follow from the ghost and what stands beside it."""
     rng = np.random.default_rng(0)
     limit = limit_error(ground.traces, ground.seen, rng)
@@ -162,7 +162,7 @@ def _export(lake: Lake, uid: str, samples: dict[str, Any]) -> Path:
     return path
 
 
-def _outcome(row: dict[str, Any], ground: Ground, best: Found, parquet: Path, page: str) -> Synthesized:
+def _outcome(row: dict[str, Any], ground: Ground, best: SearchResult, parquet: Path, page: str) -> Synthesized:
     def timed(name: str) -> Timed:
         return Timed(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
 

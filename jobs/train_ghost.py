@@ -25,10 +25,10 @@ from medallion.gold.microsectors import Segmented
 from medallion.io import Lake
 from medallion.keys import of_sessions
 from medallion.provenance import code_version, job_run
-from ml.ghost.dataset import DatasetError, GhostDataset, make_dataset
+from ml.ghost.dataset import GhostDataset, GhostDatasetError, make_dataset
 from ml.ghost.scaler import loaded
-from ml.ghost.windows import Profile
-from ml.tracking import KIND, Run, Tracker
+from ml.ghost.windows import LapProfile
+from ml.tracking import KIND, TrackedRun, Tracker
 
 if TYPE_CHECKING:
     from ml.ghost.evaluation import GhostScores
@@ -142,7 +142,7 @@ def _dataset(
 ) -> GhostDataset:
     scalers = {one.scaling.scaler_id for one in segmented}
     if len(scalers) > 1:
-        raise DatasetError("the sessions were normalised by different scalers: segment them anew in one go")
+        raise GhostDatasetError("the sessions were normalised by different scalers: segment them anew in one go")
     rows = lake.read(microsector_traces.TABLE).where(of_sessions(sessions)).where("is_fast_lap")
     columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
     frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()
@@ -153,12 +153,12 @@ def _dataset(
     return make_dataset(profiles(frame), tracks, scaler, seed)
 
 
-def profiles(frame: pd.DataFrame) -> list[Profile]:
+def profiles(frame: pd.DataFrame) -> list[LapProfile]:
     """Laps out of rows of ``gold.microsector_traces`` in the order of its key; where pieces meet, one point is kept."""
     following = frame.groupby("lap_uid", sort=False)["microsector_id"].shift(-1)
     kept = frame[(frame["step"] < STEPS - 1) | (following != frame["microsector_id"] + 1)]
     return [
-        Profile(
+        LapProfile(
             str(uid), str(lap["track_id"].iloc[0]), lap["distance_m"].to_numpy(np.float64),
             lap[list(NORMALISED)].to_numpy(np.float64),
         )
@@ -232,7 +232,7 @@ def _packed(
 
 
 def _log_inputs(
-    run: Run,
+    run: TrackedRun,
     lake: Lake,
     data: GhostDataset,
     segmented: Sequence[SegmentedSessions],
@@ -249,7 +249,7 @@ def _log_inputs(
 
 
 def _log_zones(
-    run: Run,
+    run: TrackedRun,
     tracker: Tracker,
     zones: Mapping[ZoneType, TrainedZone],
     model: GhostModel,

@@ -21,13 +21,13 @@ from medallion.io import Lake
 from medallion.provenance import code_version, job_run
 from medallion.schema import struct_type
 from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_dataset
-from ml.karma.evaluation import Evaluation, beats, best_of, components_table, evaluate, importances
-from ml.karma.fitting import FitParams, Fitted, fit
+from ml.karma.evaluation import KarmaEvaluation, beats, best_of, components_table, evaluate, importances
+from ml.karma.fitting import FitParams, FittedKarma, fit
 from ml.karma.learners import Algorithm
 from ml.karma.model import KarmaModel, KarmaModelError, read_model
 from ml.karma.plots import calibration_figure, importance_figure, predicted_figure
 from ml.karma.score_laps import columns_needed
-from ml.tracking import KIND, Run, Tracker, TrackingError
+from ml.tracking import KIND, TrackedRun, Tracker, TrackingError
 
 FEATURES: Final = "gold.lap_features"
 SESSIONS: Final = "silver.sessions"
@@ -55,7 +55,7 @@ class TrainedKarma:
     page: str
     version: str
     algorithm: Algorithm
-    evaluations: Mapping[str, Evaluation]
+    evaluations: Mapping[str, KarmaEvaluation]
     r2: Mapping[str, float]
     laps: Mapping[str, int]
     dropped: Mapping[str, int]
@@ -128,7 +128,7 @@ def read_labels(lake: Lake) -> pd.DataFrame:
     return labels.select(*KEY, "component", "damage_per_km", "part_factor", "is_complete").toPandas()
 
 
-def register(run: Run, model: KarmaModel) -> str:
+def register(run: TrackedRun, model: KarmaModel) -> str:
     """Log a model's files with a run and register them; returns the version."""
     for path, content in model.to_files().items():
         run.file(content, f"{_FILES}/{path}")
@@ -147,7 +147,7 @@ def load_karma(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel
     return read_model(lambda path: found.read(f"{_FILES}/{path}")), found.version, found.run_id
 
 
-def _log_inputs(run: Run, lake: Lake, data: KarmaDataset, params: FitParams) -> None:
+def _log_inputs(run: TrackedRun, lake: Lake, data: KarmaDataset, params: FitParams) -> None:
     run.params({k: v for k, v in asdict(params).items() if k != "learner"} | asdict(params.learner))
     run.params({f"input.{name}.version": lake.version(name) for name in (FEATURES, LABELS)})
     parts = data.laps.groupby("split")
@@ -157,7 +157,7 @@ def _log_inputs(run: Run, lake: Lake, data: KarmaDataset, params: FitParams) -> 
 
 
 def _fit_all(
-    run: Run,
+    run: TrackedRun,
     tracker: Tracker,
     data: KarmaDataset,
     rules: KarmaRules,
@@ -172,7 +172,7 @@ def _fit_all(
     for algorithm in algorithms:
         tags = {KIND: "karma-algorithm", "algorithm": algorithm}
         with tracker.run(EXPERIMENT, algorithm, tags, is_nested=True) as own:
-            sets: dict[str, Fitted] = {}
+            sets: dict[str, FittedKarma] = {}
             for name in rules.sets:
                 if on_progress:
                     on_progress(f"{algorithm} on {name}", len(models) * len(rules.sets) + len(sets), total)
@@ -187,8 +187,8 @@ def _fit_all(
 
 
 def _judge(
-    run: Run, model: KarmaModel, data: KarmaDataset, rules: KarmaRules, folder: Path
-) -> tuple[dict[str, Evaluation], tuple[Path, ...]]:
+    run: TrackedRun, model: KarmaModel, data: KarmaDataset, rules: KarmaRules, folder: Path
+) -> tuple[dict[str, KarmaEvaluation], tuple[Path, ...]]:
     evaluations, paths = {}, []
     aside, _ = data.part(TEST)
     for name, fitted in model.sets.items():
@@ -205,7 +205,9 @@ def _judge(
     return evaluations, tuple(path for path in paths if path)
 
 
-def _promote(run: Run, tracker: Tracker, model: KarmaModel, data: KarmaDataset, version: str) -> tuple[bool, str]:
+def _promote(
+    run: TrackedRun, tracker: Tracker, model: KarmaModel, data: KarmaDataset, version: str
+) -> tuple[bool, str]:
     """Move the alias if the new model explains more of the frozen laps than the one in use."""
     try:
         incumbent, theirs, _ = load_karma(tracker)

@@ -19,7 +19,7 @@ from ml.style.obd import (
     read_trips,
     roc_pr_figure,
 )
-from ml.tracking import Run, Tracker
+from ml.tracking import TrackedRun, Tracker
 
 EXPERIMENT: Final = "driving-style-obd"
 
@@ -71,7 +71,7 @@ def _metrics(report: ObdReport) -> dict[str, float]:
     return values
 
 
-def _figures(run: Run, report: ObdReport, folder: Path) -> tuple[Path, ...]:
+def _figures(run: TrackedRun, report: ObdReport, folder: Path) -> tuple[Path, ...]:
     last = report.held_out[-1]
     figures = {
         "obd_roc_pr": roc_pr_figure(report),

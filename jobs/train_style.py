@@ -14,12 +14,12 @@ from jobs.model_metrics import write_metrics
 from medallion.io import Lake
 from medallion.provenance import JobRun, code_version, job_run
 from ml.style.dataset import KEY, StyleDataset, build_dataset
-from ml.style.evaluation import Comparison, Evaluation, beats, evaluate, importances, majority_class
+from ml.style.evaluation import StyleComparison, StyleEvaluation, beats, evaluate, importances, majority_class
 from ml.style.features import CHASSIS_FEATURES, STYLE_FEATURES
 from ml.style.model import FittedStyle, ForestParams, OnnxStyleModel, train
 from ml.style.plots import confusion_figure, importance_figure
 from ml.style.split import PROMOTION, TEST, TRAIN, assert_no_leak
-from ml.tracking import Run, Tracker
+from ml.tracking import TrackedRun, Tracker
 
 WINDOWS: Final = "gold.telemetry_windows"
 DATASET: Final = "gold.style_dataset"
@@ -51,8 +51,8 @@ class Trained:
     page: str
     model: str
     version: str
-    evaluation: Evaluation
-    comparison: Comparison | None
+    evaluation: StyleEvaluation
+    comparison: StyleComparison | None
     promoted: bool
     verdict: str
     plots: tuple[Path, ...]
@@ -186,8 +186,8 @@ class MLTrainingProcessor:
             )  # fmt: skip
 
     def _evaluate(
-        self, run: Run, fitted: FittedStyle, splits: dict[str, pd.DataFrame], plots: Path, threshold: float
-    ) -> tuple[Evaluation, tuple[Path, ...]]:
+        self, run: TrackedRun, fitted: FittedStyle, splits: dict[str, pd.DataFrame], plots: Path, threshold: float
+    ) -> tuple[StyleEvaluation, tuple[Path, ...]]:
         test = splits[TEST]
         evaluation = evaluate(
             test["label"], fitted.predict_proba(test), test["split_group"],
@@ -207,13 +207,13 @@ class MLTrainingProcessor:
 
     def _promote(
         self,
-        run: Run,
+        run: TrackedRun,
         fitted: FittedStyle,
         frozen: pd.DataFrame,
         version: str,
-        evaluation: Evaluation,
+        evaluation: StyleEvaluation,
         threshold: float,
-    ) -> tuple[Comparison | None, bool, str]:
+    ) -> tuple[StyleComparison | None, bool, str]:
         incumbent = self.tracker.incumbent(self.model_name)
         if incumbent is None:
             better = evaluation.balanced_accuracy.value > 0.5

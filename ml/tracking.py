@@ -73,14 +73,16 @@ class Tracker:
         self.client = MlflowClient(tracking_uri)
 
     @contextmanager
-    def run(self, experiment: str, name: str, tags: Mapping[str, str], *, is_nested: bool = False) -> Iterator[Run]:
+    def run(
+        self, experiment: str, name: str, tags: Mapping[str, str], *, is_nested: bool = False
+    ) -> Iterator[TrackedRun]:
         """A run of an experiment; it is marked failed if the block raises."""
         mlflow.set_experiment(experiment)
         environment = {"python": platform.python_version(), "platform": platform.platform()}
         with mlflow.start_run(run_name=name, tags={**environment, **tags}, nested=is_nested) as active:
-            yield Run(active.info.run_id, active.info.experiment_id, self)
+            yield TrackedRun(active.info.run_id, active.info.experiment_id, self)
 
-    def page(self, run: Run) -> str:
+    def page(self, run: TrackedRun) -> str:
         """Address of a run's page."""
         return f"{self.uri}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
 
@@ -125,7 +127,7 @@ class Tracker:
     def files(
         self, name: str, alias: str = PRODUCTION, version: str | None = None, trained_by: str = "ghost"
     ) -> RegisteredFiles:
-        """A model registered as files, see :meth:`Run.register`.
+        """A model registered as files, see :meth:`TrackedRun.register`.
 
         Raises:
             TrackingError: If there is no such model.
@@ -178,7 +180,7 @@ class RegisteredFiles:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrackedRun:
     """A run under way."""
 
     run_id: str

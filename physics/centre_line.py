@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
+from conf.arrays import FloatArray
 from conf.track import TrackSpec
-
-Array = npt.NDArray[np.float64]
 
 MAX_GAP_M = 0.5
 
@@ -27,10 +25,10 @@ class Line:
         length_m: Length of one lap.
     """
 
-    s_m: Array
-    x_m: Array
-    y_m: Array
-    curvature_per_m: Array
+    s_m: FloatArray
+    x_m: FloatArray
+    y_m: FloatArray
+    curvature_per_m: FloatArray
     length_m: float
 
     @property
@@ -84,7 +82,7 @@ def driven_line(centre: Line, smoothing_m: float) -> Line:
     return line_through(x, y, len(x))
 
 
-def line_through(x_m: Array, y_m: Array, n: int) -> Line:
+def line_through(x_m: FloatArray, y_m: FloatArray, n: int) -> Line:
     """Closed line through points: resampled to ``n`` even steps, curvature by periodic central differences."""
     step = np.hypot(np.diff(x_m, append=x_m[0]), np.diff(y_m, append=y_m[0]))
     along = np.concatenate([[0.0], np.cumsum(step)])
@@ -94,12 +92,12 @@ def line_through(x_m: Array, y_m: Array, n: int) -> Line:
     return Line(s, x, y, curvature_per_m(x, y), length)
 
 
-def even_grid(length_m: float, n: int) -> Array:
+def even_grid(length_m: float, n: int) -> FloatArray:
     """Distances of ``n`` points spread evenly over a closed lap, shape (n,)."""
     return np.asarray(np.arange(n) * (length_m / n), dtype=np.float64)
 
 
-def curvature_per_m(x: Array, y: Array) -> Array:
+def curvature_per_m(x: FloatArray, y: FloatArray) -> FloatArray:
     """Signed curvature of a closed curve through points, by periodic central differences; positive to the left."""
     dx, dy = (np.roll(axis, -1) - np.roll(axis, 1) for axis in (x, y))
     ddx, ddy = (np.roll(axis, -1) - 2 * axis + np.roll(axis, 1) for axis in (x, y))

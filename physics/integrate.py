@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 
-def elapsed_s(speed_mps: Array, step_m: float) -> Array:
+def elapsed_s(speed_mps: FloatArray, step_m: float) -> FloatArray:
     """Time at each point of an even grid of distance, from zero, shape as given.
 
     ``dt = 2 ds / (v_i + v_i+1)``: exact for a constant acceleration.

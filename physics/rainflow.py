@@ -8,9 +8,8 @@ ASTM E1049-85, "Standard Practices for Cycle Counting in Fatigue Analysis", 5.4.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 
 class Rainflow:
@@ -19,7 +18,7 @@ class Rainflow:
     def __init__(self) -> None:
         self._residue: list[float] = []
 
-    def add(self, load: Array) -> Array:
+    def add(self, load: FloatArray) -> FloatArray:
         """Count on.
 
         Args:
@@ -46,11 +45,11 @@ class Rainflow:
         return np.array(closed)
 
     @property
-    def open_ranges(self) -> Array:
+    def open_ranges(self) -> FloatArray:
         """Ranges of the half cycles that the residue stands for, shape (half cycles,)."""
         return np.abs(np.diff(self._residue))
 
-    def _turning_points(self, load: Array) -> list[float]:
+    def _turning_points(self, load: FloatArray) -> list[float]:
         """Turning points of the last two points of the residue and what follows; the first and the last point count.
 
         The two are taken off the residue: the last one was a turning point only if the load turns after it.

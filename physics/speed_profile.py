@@ -11,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from physics.vehicle import Vehicle
 
-Array = npt.NDArray[np.float64]
-Force = Callable[[Array, Array, Array], Array]
+Force = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def grip_left_n(
-    vehicle: Vehicle, speed2: Array, curvature_per_m: Array, across: Array | float, along: Array | float
-) -> Array:
+    vehicle: Vehicle,
+    speed2: FloatArray,
+    curvature_per_m: FloatArray,
+    across: FloatArray | float,
+    along: FloatArray | float,
+) -> FloatArray:
     """Force along the road that cornering leaves of the ellipse.
 
     Args:
@@ -37,8 +40,8 @@ def grip_left_n(
 
 
 def braking_envelope(
-    vehicle: Vehicle, curvature_per_m: Array, step_m: Array, corner_share: Array, brake_share: Array
-) -> Array:
+    vehicle: Vehicle, curvature_per_m: FloatArray, step_m: FloatArray, corner_share: FloatArray, brake_share: FloatArray
+) -> FloatArray:
     """Highest speed at each point from which every later corner can still be braked for, lap after lap.
 
     Args:
@@ -53,7 +56,7 @@ def braking_envelope(
     """
     cap = vehicle.cornering_speed_mps(curvature_per_m, corner_share)
 
-    def slow_down(speed2: Array, bend: Array, across: Array) -> Array:
+    def slow_down(speed2: FloatArray, bend: FloatArray, across: FloatArray) -> FloatArray:
         left = grip_left_n(vehicle, speed2, bend, across, brake_share)
         return np.asarray(left + vehicle.drag_kgpm * speed2 + vehicle.rolling_n)
 
@@ -63,13 +66,13 @@ def braking_envelope(
     ]
 
 
-def limit_lap(vehicle: Vehicle, curvature_per_m: Array, step_m: float) -> Array:
+def limit_lap(vehicle: Vehicle, curvature_per_m: FloatArray, step_m: float) -> FloatArray:
     """Speed of a flying lap at the limit of grip, brakes and engine, shape (n,)."""
     bend, one = curvature_per_m[None], np.ones(1)
     step, share = np.array([step_m]), np.ones((1, len(curvature_per_m)))
     cap = braking_envelope(vehicle, bend, step, share, one)
 
-    def speed_up(speed2: Array, curvature: Array, across: Array) -> Array:
+    def speed_up(speed2: FloatArray, curvature: FloatArray, across: FloatArray) -> FloatArray:
         tyre = vehicle.traction_n(grip_left_n(vehicle, speed2, curvature, across, one))
         push = np.minimum(vehicle.full_throttle_n(np.sqrt(speed2)), tyre)
         return np.asarray(push - vehicle.drag_kgpm * speed2 - vehicle.rolling_n)
@@ -77,7 +80,7 @@ def limit_lap(vehicle: Vehicle, curvature_per_m: Array, step_m: float) -> Array:
     return np.asarray(_march(cap, bend, share, 2.0 * step / vehicle.inertia_kg, speed_up)[0])
 
 
-def _march(cap: Array, curvature: Array, share: Array, gain: Array, force_n: Force) -> Array:
+def _march(cap: FloatArray, curvature: FloatArray, share: FloatArray, gain: FloatArray, force_n: Force) -> FloatArray:
     """Integrate the squared speed over distance under a cap, twice round: the second time the start is known."""
     between = 0.5 * (curvature + np.roll(curvature, 1, axis=1))  # of the step that ends at a point
     cap2, bend, across = (np.ascontiguousarray(table.T) for table in (cap * cap, between, share))

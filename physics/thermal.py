@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.vehicle import ThermalSpec
 from physics.vehicle import FUEL_J_PER_KG
 
-Array = npt.NDArray[np.float64]
 
-
-def fuel_rate_kgps(indicated_torque_nm: Array, rpm: Array, efficiency: float) -> Array:
+def fuel_rate_kgps(indicated_torque_nm: FloatArray, rpm: FloatArray, efficiency: float) -> FloatArray:
     """Fuel flow of an engine whose indicated work is a fixed share of the fuel's energy (Willans line).
 
     Args:
@@ -25,14 +23,14 @@ def fuel_rate_kgps(indicated_torque_nm: Array, rpm: Array, efficiency: float) ->
 
 def engine_temperature_c(
     thermal: ThermalSpec,
-    fuel_kgps: Array,
-    speed_mps: Array,
+    fuel_kgps: FloatArray,
+    speed_mps: FloatArray,
     *,
     dt_s: float,
     ambient_c: float,
-    start_c: Array,
-    cooling: Array | float = 1.0,
-) -> Array:
+    start_c: FloatArray,
+    cooling: FloatArray | float = 1.0,
+) -> FloatArray:
     """Coolant temperature ``C dT/dt = q m_fuel - o(T) UA(v) (T - T_air)`` with a thermostat ``o`` from 0.05 to 1.
 
     Args:
@@ -57,8 +55,14 @@ def engine_temperature_c(
 
 
 def brake_temperature_c(
-    thermal: ThermalSpec, heat_w: Array, speed_mps: Array, *, dt_s: float, ambient_c: float, start_c: Array
-) -> Array:
+    thermal: ThermalSpec,
+    heat_w: FloatArray,
+    speed_mps: FloatArray,
+    *,
+    dt_s: float,
+    ambient_c: float,
+    start_c: FloatArray,
+) -> FloatArray:
     """Front disc temperature ``C dT/dt = P - h(v) (T - T_air)``; arguments as for the engine, heat in watts."""
     heat = heat_w * (dt_s / thermal.brake_disc_j_per_k)
     cool = (thermal.brake_w_per_k + thermal.brake_w_per_k_per_mps * speed_mps) * (dt_s / thermal.brake_disc_j_per_k)

@@ -18,13 +18,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linprog
 
 from analysis.car_limits.motion import Motion
+from conf.arrays import BoolArray, FloatArray
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, Envelope
-
-Array = npt.NDArray[np.float64]
 
 QUANTILE = 0.98
 FEWEST = 60  # instants for one curve
@@ -41,7 +39,7 @@ class EnvelopeError(ValueError):
 
 
 @dataclass(frozen=True)
-class Curve:
+class EnvelopeCurve:
     """One curve over speed.
 
     Attributes:
@@ -69,29 +67,29 @@ class FittedEnvelope:
         instants: How many it was fitted to.
     """
 
-    across: Curve
-    backward: Curve
-    forward: Curve
+    across: EnvelopeCurve
+    backward: EnvelopeCurve
+    forward: EnvelopeCurve
     forward_exponent: float
     backward_exponent: float
     quantile: float
     instants: int
 
-    def across_mps2(self, speed_mps: Array) -> Array:
+    def across_mps2(self, speed_mps: FloatArray) -> FloatArray:
         """Most acceleration across."""
         return _quadratic(self.across, speed_mps)
 
-    def backward_mps2(self, speed_mps: Array) -> Array:
+    def backward_mps2(self, speed_mps: FloatArray) -> FloatArray:
         """Most deceleration on a straight."""
         return _quadratic(self.backward, speed_mps)
 
-    def forward_mps2(self, speed_mps: Array) -> Array:
+    def forward_mps2(self, speed_mps: FloatArray) -> FloatArray:
         """Acceleration at full throttle on a straight; negative beyond the top speed."""
         p, d, c = self.forward.factors
         v = np.maximum(speed_mps, self.forward.from_mps)
         return np.asarray(p / v - d * v * v + c)
 
-    def use(self, motion: Motion) -> Array:
+    def use(self, motion: Motion) -> FloatArray:
         """How much of the surface each instant takes: 1 at its edge, shape (n,)."""
         v = motion.speed_mps
         ahead = motion.along_mps2 >= 0
@@ -166,20 +164,25 @@ def fit_envelope(motion: Motion, quantile: float = QUANTILE) -> FittedEnvelope:
     )
 
 
-def _left(exponent: float) -> Array:
+def _left(exponent: float) -> FloatArray:
     """What cornering leaves of a force along the road, over ``THETA``."""
     return np.asarray(np.maximum(1.0 - np.sin(THETA) ** exponent, 0.0) ** (1.0 / exponent))
 
 
-def _quadratic(curve: Curve, speed_mps: Array) -> Array:
+def _quadratic(curve: EnvelopeCurve, speed_mps: FloatArray) -> FloatArray:
     v = np.clip(speed_mps, curve.from_mps, curve.to_mps)
     return np.asarray(np.maximum(curve.factors[0] + curve.factors[1] * v * v, 0.1))
 
 
 def _fit(
-    terms: Array, values: Array, chosen: npt.NDArray[np.bool_], v: Array, quantile: float, positive: tuple[bool, ...],
+    terms: FloatArray,
+    values: FloatArray,
+    chosen: BoolArray,
+    v: FloatArray,
+    quantile: float,
+    positive: tuple[bool, ...],
     state: str,
-) -> Curve:  # fmt: skip
+) -> EnvelopeCurve:
     found = int(chosen.sum())
     if found < FEWEST:
         raise EnvelopeError(
@@ -187,10 +190,12 @@ def _fit(
         )
     factors = quantile_regression(terms[chosen], values[chosen], quantile, positive)
     low, high = np.quantile(v[chosen], [0.01, 0.99])
-    return Curve(tuple(map(float, factors)), float(low), float(high))
+    return EnvelopeCurve(tuple(map(float, factors)), float(low), float(high))
 
 
-def quantile_regression(terms: Array, values: Array, quantile: float, positive: tuple[bool, ...]) -> Array:
+def quantile_regression(
+    terms: FloatArray, values: FloatArray, quantile: float, positive: tuple[bool, ...]
+) -> FloatArray:
     """Factors under which a share of the values lies below the sum of the terms.
 
     Args:
@@ -217,7 +222,7 @@ def quantile_regression(terms: Array, values: Array, quantile: float, positive: 
     return np.asarray(factors / scale)
 
 
-def _exponent(across: Array, along: Array, chosen: npt.NDArray[np.bool_], quantile: float) -> float:
+def _exponent(across: FloatArray, along: FloatArray, chosen: BoolArray, quantile: float) -> float:
     """Least exponent that leaves a share of the chosen instants inside; an ellipse where there are none."""
     if not chosen.any():
         return _ELLIPSE

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import THROTTLE
 from analysis.laps.trace import LapTrace
+from conf.arrays import BoolArray, FloatArray, IndexArray
+from conf.units import KMH_PER_MPS
 from physics.centre_line import Line
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 WINDOW_S = 1.0
 _FEWEST_SAMPLES = 4
@@ -34,15 +33,15 @@ class Motion:
         full_throttle: Whether the throttle was open throughout the window; false where nothing says.
     """
 
-    speed_mps: Array
-    along_mps2: Array
-    across_mps2: Array
-    full_throttle: Mask
+    speed_mps: FloatArray
+    along_mps2: FloatArray
+    across_mps2: FloatArray
+    full_throttle: BoolArray
 
     def __len__(self) -> int:
         return len(self.speed_mps)
 
-    def take(self, index: npt.NDArray[np.intp]) -> Motion:
+    def take(self, index: IndexArray) -> Motion:
         """Some of the instants."""
         return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
 
@@ -57,14 +56,14 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
     """
     speed_kmh = trace.channels["speed_kmh"]
     seen = np.isfinite(speed_kmh)
-    t, v = trace.t_s[seen], speed_kmh[seen] / 3.6
+    t, v = trace.t_s[seen], speed_kmh[seen] / KMH_PER_MPS
     at = trace.distance_m[seen] * (line.length_m / trace.end_m)
     bend = np.interp(at, line.s_m, line.curvature_per_m, period=line.length_m)
     first = np.searchsorted(t, t - window_s / 2.0, side="left")
     last = np.searchsorted(t, t + window_s / 2.0, side="right")
     count = last - first
 
-    def over(values: npt.NDArray[Any]) -> Array:
+    def over(values: npt.NDArray[Any]) -> FloatArray:
         sums = np.concatenate([[0.0], np.cumsum(values)])
         return np.asarray(sums[last] - sums[first])
 
@@ -85,7 +84,7 @@ def driven_m(trace: LapTrace) -> float:
     """Length of a lap by its own speed."""
     known = np.isfinite(trace.channels["speed_kmh"])
     t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
-    v = trace.channels["speed_kmh"][known] / 3.6
+    v = trace.channels["speed_kmh"][known] / KMH_PER_MPS
     return float(np.trapezoid(np.concatenate([v[:1], v, v[-1:]]), t))
 
 
@@ -109,7 +108,7 @@ def joined(laps: Sequence[Motion]) -> Motion:
     )
 
 
-def _throttle(trace: LapTrace, t: Array) -> Array:
+def _throttle(trace: LapTrace, t: FloatArray) -> FloatArray:
     """Throttle at instants, NaN where no channel has it."""
     for name in THROTTLE:
         values = trace.channels.get(name)

@@ -19,7 +19,7 @@ QUANTILES = (0.98, 0.985, 0.99, 0.995)
 
 
 @dataclass(frozen=True)
-class SeenLimit:
+class ObservedLimit:
     """What cars of one kind can do on one track, as far as their laps show it.
 
     Attributes:
@@ -33,13 +33,13 @@ class SeenLimit:
     lap: LimitLap
 
 
-def seen_limit_lap(
+def observed_limit_lap(
     traces: Sequence[LapTrace],
     circuit: Circuit,
     quantile: float = QUANTILE,
     names: Sequence[str] | None = None,
     not_above_s: float | None = None,
-) -> SeenLimit:
+) -> ObservedLimit:
     """Fit an envelope to laps and drive it round the line they took.
 
     Args:
@@ -71,4 +71,4 @@ def seen_limit_lap(
             f"with {traces[best].lap_time_s:.3f} s: the envelope holds less than the cars showed; raise --quantile "
             f"above {fitted.quantile:g} or take fewer slow laps"
         )
-    return SeenLimit(line, fitted, lap)
+    return ObservedLimit(line, fitted, lap)

@@ -19,11 +19,10 @@ from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
 from analysis.segmentation.zones import Zone, ZoneType
 from analysis.tracks.circuit import Circuit
+from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.ghost import Coaching, Segmentation
+from conf.units import KMH_PER_MPS
 from physics.integrate import elapsed_s
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 _Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
 
@@ -41,7 +40,7 @@ VERDICTS: Final = {
 
 
 @dataclass(frozen=True)
-class Inputs:
+class DriverInputs:
     """What a driver did over one lap, on an even grid from the line to the line, each shape (n + 1,).
 
     Attributes:
@@ -52,17 +51,17 @@ class Inputs:
     """
 
     step_m: float
-    speed_kmh: Array
-    throttle_pct: Array
-    brake_bar: Array
+    speed_kmh: FloatArray
+    throttle_pct: FloatArray
+    brake_bar: FloatArray
 
     @property
-    def time_s(self) -> Array:
+    def time_s(self) -> FloatArray:
         """Time since the line."""
-        return elapsed_s(self.speed_kmh / 3.6, self.step_m)
+        return elapsed_s(self.speed_kmh / KMH_PER_MPS, self.step_m)
 
 
-def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> Inputs:
+def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> DriverInputs:
     """Speed and pedals of a lap on the circuit's grid.
 
     The integrator meets the timing to some hundredths of a second. The speed is brought to the lap's own time, so that
@@ -77,16 +76,16 @@ def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) ->
         ValueError: If the lap has no speed, throttle or front brake pressure.
     """
     lap = grid_lap(trace, circuit)
-    return Inputs(
+    return DriverInputs(
         lap.step_m,
-        lap.speed_mps * 3.6 * lap.lap_time_s / lap.official_s,
+        lap.speed_mps * KMH_PER_MPS * lap.lap_time_s / lap.official_s,
         on_grid(trace, circuit, throttle or throttle_of(trace)),
         on_grid(trace, circuit, "brake_front_bar"),
     )
 
 
 @dataclass(frozen=True)
-class Place:
+class CoachingPlace:
     """A corner with its braking, or a straight.
 
     Attributes:
@@ -101,7 +100,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Insight:
+class CoachingInsight:
     """One thing to do better.
 
     Attributes:
@@ -119,7 +118,7 @@ class Insight:
     """
 
     rank: int
-    place: Place
+    place: CoachingPlace
     code: str
     time_loss_s: float
     metric: str
@@ -137,19 +136,19 @@ class Insight:
         return VERDICTS[self.code]
 
 
-def places_of(zones: Sequence[Zone]) -> tuple[Place, ...]:
+def places_of(zones: Sequence[Zone]) -> tuple[CoachingPlace, ...]:
     """Corners and straights: a braking zone begins a corner, turns belong to the corner before them."""
-    places: list[Place] = []
+    places: list[CoachingPlace] = []
     for zone in zones:
         if zone.kind == "Turn" and places and places[-1].kind != "Straight":
-            places[-1] = Place(places[-1].kind, places[-1].start_m, zone.end_m)
+            places[-1] = CoachingPlace(places[-1].kind, places[-1].start_m, zone.end_m)
         else:
-            places.append(Place(zone.kind, zone.start_m, zone.end_m))
+            places.append(CoachingPlace(zone.kind, zone.start_m, zone.end_m))
     return tuple(places)
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class CoachingReference:
     """What a lap is held against.
 
     Attributes:
@@ -158,11 +157,13 @@ class Yardstick:
         rules: Thresholds.
     """
 
-    target: Inputs
-    places: tuple[Place, ...]
+    target: DriverInputs
+    places: tuple[CoachingPlace, ...]
     rules: Segmentation
 
-    def insight(self, lap: Inputs, driven: Sequence[Place], k: int, lost_s: float, rank: int) -> Insight:
+    def insight(
+        self, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int, lost_s: float, rank: int
+    ) -> CoachingInsight:
         """What to do better in one place.
 
         Args:
@@ -182,7 +183,9 @@ class Yardstick:
         return after[0].end_m if after and after[0].kind == "Straight" else self.places[k].end_m
 
 
-def insights(lap: Inputs, target: Inputs, zones: Sequence[Zone], rules: Segmentation) -> tuple[Insight, ...]:
+def insights(
+    lap: DriverInputs, target: DriverInputs, zones: Sequence[Zone], rules: Segmentation
+) -> tuple[CoachingInsight, ...]:
     """What to do better, the costliest first.
 
     Args:
@@ -191,14 +194,14 @@ def insights(lap: Inputs, target: Inputs, zones: Sequence[Zone], rules: Segmenta
         zones: Zones of the track.
         rules: Thresholds.
     """
-    held_to = Yardstick(target, places_of(zones), rules)
+    held_to = CoachingReference(target, places_of(zones), rules)
     driven = as_driven(held_to.places, lap, rules)
     lost_s = losses_s(lap, target, driven, rules)
     worth = [int(k) for k in np.argsort(-lost_s, kind="stable") if lost_s[k] >= rules.coaching.least_loss_s]
     return tuple(held_to.insight(lap, driven, k, float(lost_s[k]), rank) for rank, k in enumerate(worth, start=1))
 
 
-def as_driven(places: Sequence[Place], lap: Inputs, rules: Segmentation) -> tuple[Place, ...]:
+def as_driven(places: Sequence[CoachingPlace], lap: DriverInputs, rules: Segmentation) -> tuple[CoachingPlace, ...]:
     """The places with corners begun where the lap came off the throttle for them, if that was before the target did.
 
     A place that the lap has not come to yet stays as it is.
@@ -213,12 +216,14 @@ def as_driven(places: Sequence[Place], lap: Inputs, rules: Segmentation) -> tupl
         while first > furthest and not flat[first - 1]:
             first -= 1
         if first < start:
-            found[k] = Place(place.kind, first * lap.step_m, place.end_m)
-            found[k - 1] = Place(found[k - 1].kind, found[k - 1].start_m, first * lap.step_m)
+            found[k] = CoachingPlace(place.kind, first * lap.step_m, place.end_m)
+            found[k - 1] = CoachingPlace(found[k - 1].kind, found[k - 1].start_m, first * lap.step_m)
     return tuple(found)
 
 
-def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> Array:
+def losses_s(
+    lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: Segmentation
+) -> FloatArray:
     """Time that each place cost, with what followed from it, shape (places,).
 
     The sum is the difference of the two laps less what was lost before the first place that could have caused it.
@@ -229,7 +234,7 @@ def losses_s(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmen
     return np.bincount(owner[owned], per_step[owned], len(places)).astype(np.float64)
 
 
-def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmentation) -> npt.NDArray[np.intp]:
+def owners(lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: Segmentation) -> IndexArray:
     """Which place the time lost in each step of the grid belongs to, -1 before the first, shape (n,).
 
     The last place where something could have been done: carried on along both laps' full throttle.
@@ -242,7 +247,7 @@ def owners(lap: Inputs, target: Inputs, places: Sequence[Place], rules: Segmenta
     return np.where(last >= 0, place[np.maximum(last, 0)], -1)
 
 
-def flat_out(inputs: Inputs, rules: Segmentation) -> Mask:
+def flat_out(inputs: DriverInputs, rules: Segmentation) -> BoolArray:
     """Where a car is flat out and not on the brakes."""
     is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
     return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))
@@ -251,7 +256,9 @@ def flat_out(inputs: Inputs, rules: Segmentation) -> Mask:
 class _Pair:
     """Both laps within one place."""
 
-    def __init__(self, lap: Inputs, target: Inputs, place: Place, reach_m: float, rules: Segmentation) -> None:
+    def __init__(
+        self, lap: DriverInputs, target: DriverInputs, place: CoachingPlace, reach_m: float, rules: Segmentation
+    ) -> None:
         self.place, self.rules, self.step_m = place, rules, lap.step_m
         self.reach = round(reach_m / lap.step_m)
         self.start = int(np.floor(place.start_m / lap.step_m))
@@ -261,7 +268,7 @@ class _Pair:
     def cut(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return values[self.start : self.end]
 
-    def brake_m(self, inputs: Inputs) -> float | None:
+    def brake_m(self, inputs: DriverInputs) -> float | None:
         """Where the brakes come on, looking back as far as an early foot may reach."""
         slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
         first = max(0, self.start - round(_LOOK_BACK_M / self.step_m))
@@ -279,16 +286,16 @@ class _Pair:
         at = round(at_m / self.step_m)
         return bool(self.lap.speed_kmh[at] > self.target.speed_kmh[at] - self.rules.coaching.slow_apex_kmh)
 
-    def power_m(self, inputs: Inputs) -> float:
+    def power_m(self, inputs: DriverInputs) -> float:
         """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
         slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
         flat = np.flatnonzero(flat_out(inputs, self.rules)[slowest : self.reach])
         return float((slowest + flat[0] if flat.size else self.reach) * self.step_m)
 
 
-def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> Insight:
+def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> CoachingInsight:
     code, metric, human, target, unit = finding
-    return Insight(
+    return CoachingInsight(
         rank=rank,
         place=pair.place,
         code=code,

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.coaching.insights import (
-    Inputs,
-    Insight,
-    Place,
-    Yardstick,
+    CoachingInsight,
+    CoachingPlace,
+    CoachingReference,
+    DriverInputs,
     as_driven,
     flat_out,
     losses_s,
@@ -26,15 +25,15 @@ from analysis.coaching.insights import (
     places_of,
 )
 from analysis.segmentation.zones import Zone
+from conf.arrays import BoolArray, FloatArray
+from conf.errors import InputError
 from conf.ghost import Segmentation
-
-Array = npt.NDArray[np.float64]
 
 _LEAST_KMH: Final = 3.6  # a car that stands would take for ever
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class LiveSamples:
     """What a car sent next, in order of distance; each shape (n,), NaN where a channel has no value.
 
     Attributes:
@@ -46,19 +45,19 @@ class Samples:
         brake_bar: Front brake pressure.
     """
 
-    distance_m: Array
-    t_s: Array
-    speed_kmh: Array
-    throttle_pct: Array
-    brake_bar: Array
+    distance_m: FloatArray
+    t_s: FloatArray
+    speed_kmh: FloatArray
+    throttle_pct: FloatArray
+    brake_bar: FloatArray
 
-    def take(self, which: npt.NDArray[np.bool_]) -> Samples:
+    def take(self, which: BoolArray) -> LiveSamples:
         """Some of them."""
-        return Samples(*(values[which] for values in vars(self).values()))
+        return LiveSamples(*(values[which] for values in vars(self).values()))
 
 
 @dataclass(frozen=True)
-class Now:
+class LivePosition:
     """Where the car is, and what is done there beside what the target did in the same place (G30)."""
 
     distance_m: float
@@ -72,14 +71,14 @@ class Now:
 
 
 @dataclass(frozen=True, eq=False)
-class Channel:
+class GridChannel:
     """A channel on the grid as far as its samples reach, and the last of them."""
 
-    on_grid: Array = field(default_factory=lambda: np.empty(0))
+    on_grid: FloatArray = field(default_factory=lambda: np.empty(0))
     last_m: float = np.nan
     last: float = np.nan
 
-    def then(self, distance_m: Array, values: Array, grid_m: Array) -> Channel:
+    def then(self, distance_m: FloatArray, values: FloatArray, grid_m: FloatArray) -> GridChannel:
         """The channel with some more samples."""
         known = np.isfinite(values)
         if not known.any():
@@ -89,9 +88,9 @@ class Channel:
             at, read = np.append(self.last_m, at), np.append(self.last, read)
         done = len(self.on_grid)
         new = np.interp(grid_m[done : int(np.searchsorted(grid_m, at[-1], side="right"))], at, read)
-        return Channel(np.concatenate([self.on_grid, new]), float(at[-1]), float(read[-1]))
+        return GridChannel(np.concatenate([self.on_grid, new]), float(at[-1]), float(read[-1]))
 
-    def held(self, points: int) -> Channel:
+    def held(self, points: int) -> GridChannel:
         """The channel with its last value held to the end of the grid."""
         return replace(self, on_grid=np.append(self.on_grid, np.full(points - len(self.on_grid), self.last)))
 
@@ -110,16 +109,16 @@ class LiveLap:
         judged: How many places have been judged.
     """
 
-    held_to: Yardstick
+    held_to: CoachingReference
     speed_scale: float = 1.0
-    said: tuple[Insight, ...] = ()
-    now: Now | None = None
+    said: tuple[CoachingInsight, ...] = ()
+    now: LivePosition | None = None
     is_over: bool = False
-    channels: tuple[Channel, ...] = (Channel(), Channel(), Channel())
+    channels: tuple[GridChannel, ...] = (GridChannel(), GridChannel(), GridChannel())
     judged: int = 0
 
     @property
-    def ranked(self) -> tuple[Insight, ...]:
+    def ranked(self) -> tuple[CoachingInsight, ...]:
         """Insights so far, the costliest first."""
         worst = sorted(self.said, key=lambda insight: -insight.time_loss_s)
         return tuple(replace(insight, rank=rank) for rank, insight in enumerate(worst, start=1))
@@ -129,54 +128,53 @@ class LiveLap:
         """How many points of the grid all channels reach."""
         return min(len(channel.on_grid) for channel in self.channels)
 
-    def inputs(self) -> Inputs:
+    def inputs(self) -> DriverInputs:
         """The lap so far, on the target's grid."""
-        return Inputs(self.held_to.target.step_m, *(channel.on_grid[: self.points] for channel in self.channels))
+        return DriverInputs(self.held_to.target.step_m, *(channel.on_grid[: self.points] for channel in self.channels))
+
+    @classmethod
+    def start(
+        cls, target: DriverInputs, zones: Sequence[Zone], rules: Segmentation, speed_scale: float = 1.0
+    ) -> LiveLap:
+        """Begin a lap.
+
+        Args:
+            target: What it is held against.
+            zones: Zones of the track.
+            rules: Thresholds.
+            speed_scale: The car's speed times this is on the target's scale; a lap before tells.
+        """
+        return cls(CoachingReference(target, places_of(zones), rules), speed_scale)
+
+    def update(self, samples: LiveSamples) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
+        """Add samples: the lap after them, and the insights that are new.
+
+        Args:
+            samples: What came next, as many as there are; they change nothing once the lap is over.
+        """
+        fresh = _further(self, samples)
+        if self.is_over or not fresh.distance_m.size:
+            return self, ()
+        target = self.held_to.target
+        grid = np.arange(len(target.speed_kmh), dtype=np.float64) * target.step_m
+        values = (np.maximum(fresh.speed_kmh * self.speed_scale, _LEAST_KMH), fresh.throttle_pct, fresh.brake_bar)
+        channels = (c.then(fresh.distance_m, v, grid) for c, v in zip(self.channels, values, strict=True))
+        driven = replace(self, channels=tuple(channels))
+        return _say(replace(driven, now=_now(driven, float(fresh.distance_m[-1]), float(fresh.t_s[-1]), grid)))
+
+    def finish(self) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
+        """End the lap at the line: the whole lap, and the insights that were still open.
+
+        Raises:
+            InputError: If a channel never came.
+        """
+        if not self.points:
+            raise InputError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
+        points = len(self.held_to.target.speed_kmh)
+        return _say(replace(self, channels=tuple(channel.held(points) for channel in self.channels), is_over=True))
 
 
-def set_off(target: Inputs, zones: Sequence[Zone], rules: Segmentation, speed_scale: float = 1.0) -> LiveLap:
-    """A lap that begins.
-
-    Args:
-        target: What it is held against.
-        zones: Zones of the track.
-        rules: Thresholds.
-        speed_scale: The car's speed times this is on the target's scale; a lap before tells.
-    """
-    return LiveLap(Yardstick(target, places_of(zones), rules), speed_scale)
-
-
-def drive_on(lap: LiveLap, samples: Samples) -> tuple[LiveLap, tuple[Insight, ...]]:
-    """The lap after some more samples, and the insights that are new.
-
-    Args:
-        lap: The lap so far; samples of a lap that is over change nothing.
-        samples: What came next, as many as there are.
-    """
-    fresh = _further(lap, samples)
-    if lap.is_over or not fresh.distance_m.size:
-        return lap, ()
-    target = lap.held_to.target
-    grid = np.arange(len(target.speed_kmh), dtype=np.float64) * target.step_m
-    values = (np.maximum(fresh.speed_kmh * lap.speed_scale, _LEAST_KMH), fresh.throttle_pct, fresh.brake_bar)
-    channels = (c.then(fresh.distance_m, v, grid) for c, v in zip(lap.channels, values, strict=True))
-    driven = replace(lap, channels=tuple(channels))
-    return _say(replace(driven, now=_now(driven, float(fresh.distance_m[-1]), float(fresh.t_s[-1]), grid)))
-
-
-def cross_line(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
-    """The lap when it is over, and the insights that were still open.
-
-    Raises:
-        ValueError: If a channel never came.
-    """
-    if not lap.points:
-        raise ValueError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
-    points = len(lap.held_to.target.speed_kmh)
-    return _say(replace(lap, channels=tuple(channel.held(points) for channel in lap.channels), is_over=True))
-
-
-def _further(lap: LiveLap, samples: Samples) -> Samples:
+def _further(lap: LiveLap, samples: LiveSamples) -> LiveSamples:
     """Samples that are further than all before them."""
     samples = samples.take(np.isfinite(samples.distance_m))
     before = -np.inf if lap.now is None else lap.now.distance_m
@@ -184,14 +182,14 @@ def _further(lap: LiveLap, samples: Samples) -> Samples:
     return samples.take(samples.distance_m > furthest[:-1])
 
 
-def _now(lap: LiveLap, distance_m: float, t_s: float, grid: Array) -> Now:
+def _now(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray) -> LivePosition:
     target = lap.held_to.target
     speed, throttle, brake = (channel.last for channel in lap.channels)
 
-    def there(values: Array) -> float:
+    def there(values: FloatArray) -> float:
         return float(np.interp(distance_m, grid, values))
 
-    return Now(
+    return LivePosition(
         distance_m=distance_m,
         delta_s=t_s - there(target.time_s),
         speed_kmh=speed,
@@ -203,7 +201,7 @@ def _now(lap: LiveLap, distance_m: float, t_s: float, grid: Array) -> Now:
     )
 
 
-def _say(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
+def _say(lap: LiveLap) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
     """Judge the places whose cost is known by now."""
     held_to, points = lap.held_to, lap.points
     past = len(held_to.places) if lap.is_over else _places_past(held_to.places, points, held_to.target.step_m)
@@ -213,7 +211,7 @@ def _say(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
     driven = as_driven(held_to.places, inputs, held_to.rules)
     owner = owners(inputs, target, driven, held_to.rules)
     lost_s = losses_s(inputs, target, driven, held_to.rules)
-    found: list[Insight] = []
+    found: list[CoachingInsight] = []
     k = lap.judged
     while k < past and (lap.is_over or (owner.max() > k and _is_settled(held_to, inputs, driven, k))):
         if lost_s[k] >= held_to.rules.coaching.least_loss_s:
@@ -223,12 +221,12 @@ def _say(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
     return replace(lap, said=(*lap.said, *found), judged=k), tuple(found)
 
 
-def _places_past(places: Sequence[Place], points: int, step_m: float) -> int:
+def _places_past(places: Sequence[CoachingPlace], points: int, step_m: float) -> int:
     """How many places the car has left behind."""
     return sum(int(np.ceil(place.end_m / step_m)) < points for place in places)
 
 
-def _is_settled(held_to: Yardstick, lap: Inputs, driven: Sequence[Place], k: int) -> bool:
+def _is_settled(held_to: CoachingReference, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int) -> bool:
     """Whether the car has been flat out since its slowest point in a place, or is past where that still counts."""
     start, end = int(driven[k].start_m / lap.step_m), int(np.ceil(driven[k].end_m / lap.step_m)) + 1
     slowest = start + int(np.argmin(lap.speed_kmh[start:end]))
@@ -236,6 +234,8 @@ def _is_settled(held_to: Yardstick, lap: Inputs, driven: Sequence[Place], k: int
     return len(flat) > round(held_to.reach_m(k) / lap.step_m) or bool(flat[slowest:].any())
 
 
-def _until(inputs: Inputs, points: int) -> Inputs:
+def _until(inputs: DriverInputs, points: int) -> DriverInputs:
     """The first points of a lap."""
-    return Inputs(inputs.step_m, inputs.speed_kmh[:points], inputs.throttle_pct[:points], inputs.brake_bar[:points])
+    return DriverInputs(
+        inputs.step_m, inputs.speed_kmh[:points], inputs.throttle_pct[:points], inputs.brake_bar[:points]
+    )

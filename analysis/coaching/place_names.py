@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.coaching.insights import Place
+from analysis.coaching.insights import CoachingPlace
 from analysis.tracks.circuit import Circuit
 
 
-def place_name(place: Place, circuit: Circuit) -> str:
+def place_name(place: CoachingPlace, circuit: Circuit) -> str:
     """``T5`` or ``T5 Hairpin`` for a corner, ``T5-T6`` for several, ``T5 to T6`` for what lies between two.
 
     A straight that begins or ends at the line says so; on a circuit without corners a place is its metres.
@@ -24,11 +24,11 @@ def place_name(place: Place, circuit: Circuit) -> str:
     return f"{_before(place, circuit)} to {_after(place, circuit)}"
 
 
-def _before(place: Place, circuit: Circuit) -> str:
+def _before(place: CoachingPlace, circuit: Circuit) -> str:
     passed = [c.number for c in circuit.corners if c.apex_m < place.start_m]
     return f"T{passed[-1]}" if passed else "line"
 
 
-def _after(place: Place, circuit: Circuit) -> str:
+def _after(place: CoachingPlace, circuit: Circuit) -> str:
     ahead = [c.number for c in circuit.corners if c.apex_m >= place.end_m]
     return f"T{ahead[0]}" if ahead else "line"

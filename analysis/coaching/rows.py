@@ -7,18 +7,18 @@ from datetime import datetime
 
 import numpy as np
 
-from analysis.coaching.insights import Inputs, Insight
+from analysis.coaching.insights import CoachingInsight, DriverInputs
 from analysis.coaching.place_names import place_name
-from analysis.comparison.rows import Pair, Row
+from analysis.comparison.rows import ComparedPair, Row
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.ghost import Coaching
 
 
 def insight_rows(
-    pair: Pair,
-    found: Sequence[Insight],
-    aimed: Inputs,
+    pair: ComparedPair,
+    found: Sequence[CoachingInsight],
+    aimed: DriverInputs,
     track: tuple[Circuit, Sequence[Microsector]],
     rules: Coaching,
     said: datetime | None = None,
@@ -43,7 +43,7 @@ def insight_rows(
 
 
 def _columns(
-    insight: Insight, circuit: Circuit, pieces: Sequence[Microsector], hardest_bar: float, rules: Coaching
+    insight: CoachingInsight, circuit: Circuit, pieces: Sequence[Microsector], hardest_bar: float, rules: Coaching
 ) -> Row:
     place = insight.place
     starts = [piece.start_m for piece in pieces]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from analysis.laps.distance import by_position, time_at
@@ -19,8 +18,8 @@ from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 
-Array = npt.NDArray[np.float64]
 AlignedBy = Literal["position", "distance"]
 
 STEP_M: Final = 5.0
@@ -44,12 +43,12 @@ class AlignedLaps:
     length_m: float
     aligned_by: AlignedBy
 
-    def delta_s(self, distance_m: ArrayLike) -> Array:
+    def delta_s(self, distance_m: ArrayLike) -> FloatArray:
         """Time lost on the reference up to given distances; at the end exactly the difference of the lap times."""
         where = np.asarray(distance_m, dtype=np.float64) / self.length_m
         return time_at(self.lap, where * self.lap.end_m) - time_at(self.reference, where * self.reference.end_m)
 
-    def read(self, trace: LapTrace, distance_m: Array) -> dict[str, Array]:
+    def read(self, trace: LapTrace, distance_m: FloatArray) -> dict[str, FloatArray]:
         """The compared channels of one of the two laps at given distances, NaN where it has none."""
         at_s = time_at(trace, distance_m / self.length_m * trace.end_m)
         names = {name: name for name in COMPARED} | {"throttle_pct": self._throttle()}
@@ -75,11 +74,11 @@ class LapComparison:
         aligned_by: Position on the track, or distance scaled to the lap.
     """
 
-    distance_m: Array
-    delta_s: Array
-    lap: Mapping[str, Array]
-    reference: Mapping[str, Array]
-    difference: Mapping[str, Array]
+    distance_m: FloatArray
+    delta_s: FloatArray
+    lap: Mapping[str, FloatArray]
+    reference: Mapping[str, FloatArray]
+    difference: Mapping[str, FloatArray]
     aligned_by: AlignedBy
 
 

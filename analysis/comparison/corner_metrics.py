@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import AlignedLaps
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit, Corner
+from conf.arrays import FloatArray
 from physics.centre_line import even_grid
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class CornerStretch:
     """A corner on a scale that counts on over the line: ``from_m <= entry_m < apex_m < exit_m <= to_m``.
 
     Attributes:
@@ -33,22 +31,22 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedLap:
     """The channels of one lap on an even grid over the lap, about one metre apart; NaN in gaps."""
 
     step_m: float
-    speed_kmh: Array
-    throttle_pct: Array
-    brake_bar: Array
+    speed_kmh: FloatArray
+    throttle_pct: FloatArray
+    brake_bar: FloatArray
 
     @classmethod
-    def of(cls, aligned: AlignedLaps, trace: LapTrace) -> Side:
+    def of(cls, aligned: AlignedLaps, trace: LapTrace) -> ComparedLap:
         """Read one of two aligned laps."""
         grid = even_grid(aligned.length_m, round(aligned.length_m))
         read = aligned.read(trace, grid)
         return cls(aligned.length_m / len(grid), read["speed_kmh"], read["throttle_pct"], read["brake_front_bar"])
 
-    def window(self, values: Array, start_m: float, end_m: float) -> tuple[Array, Array]:
+    def window(self, values: FloatArray, start_m: float, end_m: float) -> tuple[FloatArray, FloatArray]:
         """Distances, counted on over the line, and values from ``start_m`` to ``end_m``."""
         index = np.arange(int(np.ceil(start_m / self.step_m)), int(np.floor(end_m / self.step_m)) + 1)
         return np.asarray(index * self.step_m, dtype=np.float64), values[index % len(values)]
@@ -66,7 +64,7 @@ class Side:
         return float(at_m[k]), float(speed[k])
 
 
-def stretches(circuit: Circuit) -> list[Stretch]:
+def stretches(circuit: Circuit) -> list[CornerStretch]:
     """The corners with what lies around them, the first one's surroundings reaching back over the line."""
     length, corners = circuit.length_m, sorted(circuit.corners, key=lambda corner: corner.entry_m)
     if not corners:
@@ -77,12 +75,12 @@ def stretches(circuit: Circuit) -> list[Stretch]:
     exits = [min(end, entry) for end, entry in zip(exits, entries[1:], strict=True)]
     before = [exits[-1] - length, *exits[:-1]]
     return [
-        Stretch(c, before[k], c.entry_m, c.entry_m + (c.apex_m - c.entry_m) % length, exits[k], entries[k + 1])
+        CornerStretch(c, before[k], c.entry_m, c.entry_m + (c.apex_m - c.entry_m) % length, exits[k], entries[k + 1])
         for k, c in enumerate(corners)
     ]
 
 
-def braking_point(side: Side, stretch: Stretch, brake_on_bar: float) -> float | None:
+def braking_point(side: ComparedLap, stretch: CornerStretch, brake_on_bar: float) -> float | None:
     """Where the pressure rose over the threshold that led to the highest pressure before the apex."""
     at_m, brake = side.window(side.brake_bar, stretch.from_m, stretch.apex_m)
     pressed = brake >= brake_on_bar
@@ -92,7 +90,9 @@ def braking_point(side: Side, stretch: Stretch, brake_on_bar: float) -> float | 
     return _onset(at_m, brake, int(released[-1]) + 1 if released.size else 0)
 
 
-def power_point(side: Side, start_m: float, slowest_m: float, end_m: float, throttle_on_pct: float) -> float | None:
+def power_point(
+    side: ComparedLap, start_m: float, slowest_m: float, end_m: float, throttle_on_pct: float
+) -> float | None:
     """Where the throttle opened for good before the slowest point, else for the first time after it."""
     at_m, throttle = side.window(side.throttle_pct, start_m, end_m)
     on = throttle >= throttle_on_pct
@@ -104,7 +104,7 @@ def power_point(side: Side, start_m: float, slowest_m: float, end_m: float, thro
     return _onset(at_m, throttle, closed + int(opened[0])) if opened.size else None
 
 
-def _onset(at_m: Array, values: Array, first: int) -> float | None:
+def _onset(at_m: FloatArray, values: FloatArray, first: int) -> float | None:
     """Where a pedal was first pressed; unknown behind a gap."""
     return None if first > 0 and np.isnan(values[first - 1]) else float(at_m[first])
 

@@ -15,9 +15,9 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.comparison.aligned_laps import AlignedBy, AlignedLaps, align
-from analysis.comparison.corner_metrics import Side, Stretch, braking_point, power_point, stretches
+from analysis.comparison.corner_metrics import ComparedLap, CornerStretch, braking_point, power_point, stretches
 from analysis.laps.distance import distance_at
-from analysis.laps.trace import Gap, LapTrace
+from analysis.laps.trace import ChannelGap, LapTrace
 from analysis.tracks.circuit import Circuit
 
 
@@ -45,7 +45,7 @@ class ReportRule:
 
 
 @dataclass(frozen=True)
-class Passing:
+class PassingFigures:
     """How one lap passes a piece; ``None`` where a channel has no value there or the driver did not do it.
 
     Attributes:
@@ -64,7 +64,7 @@ class Passing:
 
 
 @dataclass(frozen=True)
-class Piece:
+class ReportPiece:
     """One corner or straight of the report.
 
     Attributes:
@@ -86,11 +86,11 @@ class Piece:
     start_m: float
     end_m: float
     time_lost_s: float
-    lap: Passing
-    reference: Passing
+    lap: PassingFigures
+    reference: PassingFigures
     brake_earlier_m: float | None
     throttle_later_m: float | None
-    gaps: tuple[Gap, ...]
+    gaps: tuple[ChannelGap, ...]
     finding: str
 
 
@@ -104,7 +104,7 @@ class CornerReport:
         aligned_by: Position on the track, or distance scaled to the lap.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ReportPiece, ...]
     lap_delta_s: float
     aligned_by: AlignedBy
 
@@ -121,14 +121,16 @@ def corner_report(
         rule: Thresholds.
     """
     aligned = align(lap, reference, circuit)
-    sides = (Side.of(aligned, aligned.lap), Side.of(aligned, aligned.reference))
+    sides = (ComparedLap.of(aligned, aligned.lap), ComparedLap.of(aligned, aligned.reference))
     bends = [_bend_piece(aligned, sides, stretch, rule) for stretch in stretches(circuit)]
     straights = [_straight_piece(aligned, sides, *ends, rule) for ends in _between(bends, circuit.length_m)]
     pieces = sorted((*bends, *straights), key=lambda piece: piece.start_m)
     return CornerReport(tuple(pieces), aligned.lap.lap_time_s - aligned.reference.lap_time_s, aligned.aligned_by)
 
 
-def _bend_piece(aligned: AlignedLaps, sides: Sequence[Side], stretch: Stretch, rule: ReportRule) -> Piece:
+def _bend_piece(
+    aligned: AlignedLaps, sides: Sequence[ComparedLap], stretch: CornerStretch, rule: ReportRule
+) -> ReportPiece:
     brakes = [braking_point(side, stretch, rule.brake_on_bar) for side in sides]
     start = min([stretch.entry_m, *(at for at in brakes if at is not None)])
     if start - stretch.from_m < rule.min_straight_m:
@@ -139,7 +141,9 @@ def _bend_piece(aligned: AlignedLaps, sides: Sequence[Side], stretch: Stretch, r
         power = None if slowest_m is None else power_point(side, start, slowest_m, stretch.to_m, rule.throttle_on_pct)
         powers.append(power)
         ends = (side.speed_at(stretch.entry_m), least, side.speed_at(stretch.exit_m))
-        passings.append(Passing(*ends, *(None if at is None else at % aligned.length_m for at in (brake, power))))
+        passings.append(
+            PassingFigures(*ends, *(None if at is None else at % aligned.length_m for at in (brake, power)))
+        )
     earlier, later = _less(brakes[1], brakes[0]), _less(powers[0], powers[1])
     words = [
         _metres("braked", earlier, ("earlier", "later"), rule.brake_word_m),
@@ -151,10 +155,11 @@ def _bend_piece(aligned: AlignedLaps, sides: Sequence[Side], stretch: Stretch, r
 
 
 def _straight_piece(
-    aligned: AlignedLaps, sides: Sequence[Side], label: str, start_m: float, end_m: float, rule: ReportRule
-) -> Piece:
+    aligned: AlignedLaps, sides: Sequence[ComparedLap], label: str, start_m: float, end_m: float, rule: ReportRule
+) -> ReportPiece:
     passings = [
-        Passing(side.speed_at(start_m), side.least_speed(start_m, end_m)[1], side.speed_at(end_m)) for side in sides
+        PassingFigures(side.speed_at(start_m), side.least_speed(start_m, end_m)[1], side.speed_at(end_m))
+        for side in sides
     ]
     words = [
         _speeds(passings[0].entry_kmh, passings[1].entry_kmh, "at its start", rule),
@@ -167,11 +172,11 @@ def _piece(
     aligned: AlignedLaps,
     named: tuple[str, int | None],
     ends_m: tuple[float, float],
-    passings: Sequence[Passing],
+    passings: Sequence[PassingFigures],
     moved: tuple[float | None, float | None],
     words: Sequence[str | None],
     rule: ReportRule,
-) -> Piece:
+) -> ReportPiece:
     parts = _parts(*ends_m, aligned.length_m)
     lost = float(sum(np.diff(aligned.delta_s(part))[0] for part in parts))
     gaps = tuple(
@@ -184,7 +189,7 @@ def _piece(
     said = ", ".join(word for word in words if word) or alike
     unseen = sum(gap.end_s - gap.start_s for gap in gaps)
     note = f" (no speed for {unseen:.1f} s of it)" if gaps else ""
-    return Piece(
+    return ReportPiece(
         label=named[0],
         corner=named[1],
         start_m=parts[0][0],
@@ -199,7 +204,7 @@ def _piece(
     )
 
 
-def _between(bends: Sequence[Piece], length_m: float) -> list[tuple[str, float, float]]:
+def _between(bends: Sequence[ReportPiece], length_m: float) -> list[tuple[str, float, float]]:
     """Label, start and end of the straights; the one that the line cuts is two."""
     if not bends:
         return [("lap", 0.0, length_m)]
@@ -215,7 +220,7 @@ def _between(bends: Sequence[Piece], length_m: float) -> list[tuple[str, float, 
     return [(label, start, end) for label, start, end in found if end - start > 1e-9]
 
 
-def _over_line(piece: Piece) -> bool:
+def _over_line(piece: ReportPiece) -> bool:
     return piece.end_m < piece.start_m
 
 
@@ -228,7 +233,7 @@ def _parts(start_m: float, end_m: float, length_m: float) -> list[tuple[float, f
     return [(start_m, end_m)]
 
 
-def _touches(trace: LapTrace, gap: Gap, part: tuple[float, float]) -> bool:
+def _touches(trace: LapTrace, gap: ChannelGap, part: tuple[float, float]) -> bool:
     start, end = distance_at(trace, [gap.start_s, gap.end_s])
     return bool(start < part[1] and end > part[0])
 

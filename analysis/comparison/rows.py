@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import AlignedBy, LapComparison
-from analysis.comparison.corner_report import Passing, Piece
+from analysis.comparison.corner_report import PassingFigures, ReportPiece
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 
-Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
 ReferenceKind = Literal["ghost", "best_lap", "other_lap", "live"]
 
@@ -27,7 +26,7 @@ _DELTAS: Final = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedPair:
     """Which lap is compared with which.
 
     Attributes:
@@ -55,7 +54,7 @@ class Pair:
         return dict(vars(self)) | {"aligned_by": aligned_by}
 
 
-def trace_rows(pair: Pair, found: LapComparison, reference_s: Array, circuit: Circuit | None) -> list[Row]:
+def trace_rows(pair: ComparedPair, found: LapComparison, reference_s: FloatArray, circuit: Circuit | None) -> list[Row]:
     """Rows of ``gold.lap_comparison``, one a distance.
 
     Args:
@@ -81,7 +80,9 @@ def trace_rows(pair: Pair, found: LapComparison, reference_s: Array, circuit: Ci
     return [shared | dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def piece_rows(pair: Pair, pieces: Sequence[Piece], lap_delta_s: float, aligned_by: AlignedBy) -> list[Row]:
+def piece_rows(
+    pair: ComparedPair, pieces: Sequence[ReportPiece], lap_delta_s: float, aligned_by: AlignedBy
+) -> list[Row]:
     """Rows of ``gold.corner_reports``, one a corner or straight.
 
     Args:
@@ -94,7 +95,7 @@ def piece_rows(pair: Pair, pieces: Sequence[Piece], lap_delta_s: float, aligned_
     return [shared | {"piece": number} | piece_columns(piece) for number, piece in enumerate(pieces, start=1)]
 
 
-def piece_columns(piece: Piece) -> Row:
+def piece_columns(piece: ReportPiece) -> Row:
     """Columns of one piece."""
     return {
         "label": piece.label,
@@ -111,7 +112,7 @@ def piece_columns(piece: Piece) -> Row:
     }
 
 
-def _passing(one: Passing, side: str) -> Row:
+def _passing(one: PassingFigures, side: str) -> Row:
     return {
         f"entry_speed_{side}kmh": one.entry_kmh,
         f"min_speed_{side}kmh": one.min_kmh,
@@ -121,7 +122,7 @@ def _passing(one: Passing, side: str) -> Row:
     }
 
 
-def _corners_at(distance_m: Array, circuit: Circuit | None) -> list[str | None]:
+def _corners_at(distance_m: FloatArray, circuit: Circuit | None) -> list[str | None]:
     labels: list[str | None] = [None] * len(distance_m)
     if circuit is None:
         return labels
@@ -133,11 +134,11 @@ def _corners_at(distance_m: Array, circuit: Circuit | None) -> list[str | None]:
     return labels
 
 
-def _sectors_at(distance_m: Array, circuit: Circuit | None) -> list[int | None]:
+def _sectors_at(distance_m: FloatArray, circuit: Circuit | None) -> list[int | None]:
     if circuit is None or not circuit.sector_ends_m:
         return [None] * len(distance_m)
     return [int(k) + 1 for k in np.searchsorted(circuit.sector_ends_m, distance_m, side="right")]
 
 
-def _nulls(values: Array) -> list[float | None]:
+def _nulls(values: FloatArray) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in values.tolist()]

@@ -6,21 +6,21 @@ what is usual there.
 
 from analysis.dptad.analysis import LapAnalysis, analyse_lap
 from analysis.dptad.calibrate import calibrate
-from analysis.dptad.events import Event
-from analysis.dptad.insights import Insight
+from analysis.dptad.events import DptadEvent
+from analysis.dptad.insights import DptadInsight
 from analysis.dptad.rules import CATEGORIES, RULES, Category, EventType
-from analysis.dptad.scores import Score
+from analysis.dptad.scores import CategoryScore
 from analysis.dptad.thresholds import Thresholds, unit_of
 
 __all__ = [
     "CATEGORIES",
     "RULES",
     "Category",
-    "Event",
+    "CategoryScore",
+    "DptadEvent",
+    "DptadInsight",
     "EventType",
-    "Insight",
     "LapAnalysis",
-    "Score",
     "Thresholds",
     "analyse_lap",
     "calibrate",

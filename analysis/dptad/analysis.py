@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 
 from analysis.dptad.availability import unjudged
-from analysis.dptad.even_lap import Lap, lap_on_grid
-from analysis.dptad.events import Event, find_events
+from analysis.dptad.even_lap import DptadLap, lap_on_grid
+from analysis.dptad.events import DptadEvent, find_events
 from analysis.dptad.handling import balance
-from analysis.dptad.insights import Insight, insights
+from analysis.dptad.insights import DptadInsight, insights
 from analysis.dptad.rules import CATEGORIES, RULES, Category
-from analysis.dptad.scores import Score, overall, score_lap
+from analysis.dptad.scores import CategoryScore, overall, score_lap
 from analysis.dptad.smoothness import roughness
 from analysis.dptad.speed import efficiency, exits
 from analysis.dptad.thresholds import Thresholds
@@ -53,10 +53,10 @@ class LapAnalysis:
         is_calibrated: Whether they are calibrated.
     """
 
-    scores: Mapping[Category, Score]
+    scores: Mapping[Category, CategoryScore]
     overall: float | None
-    events: tuple[Event, ...]
-    insights: tuple[Insight, ...]
+    events: tuple[DptadEvent, ...]
+    insights: tuple[DptadInsight, ...]
     literal: LapFeatures
     reasons: Mapping[str, str]
     exit_efficiency: float | None
@@ -133,7 +133,7 @@ def analyse_lap(
     )
 
 
-def _reasons(scores: Mapping[Category, Score], silent: Mapping[str, str]) -> dict[str, str]:
+def _reasons(scores: Mapping[Category, CategoryScore], silent: Mapping[str, str]) -> dict[str, str]:
     """By category; by event type where none of its rules could judge."""
     out: dict[str, str] = {c: one.reason for c, one in scores.items() if one.reason is not None}
     for rule in RULES:
@@ -142,7 +142,7 @@ def _reasons(scores: Mapping[Category, Score], silent: Mapping[str, str]) -> dic
     return out
 
 
-def _exit_efficiency(lap: Lap, circuit: Circuit | None, thresholds: Thresholds) -> float | None:
+def _exit_efficiency(lap: DptadLap, circuit: Circuit | None, thresholds: Thresholds) -> float | None:
     if circuit is None:
         return None
     seen = exits(lap, circuit)

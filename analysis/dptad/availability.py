@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import CHANNEL_OF, Lap
-from analysis.dptad.handling import Balance
+from analysis.dptad.even_lap import CHANNEL_OF, DptadLap
+from analysis.dptad.handling import HandlingBalance
 from analysis.dptad.rules import RULES
 from analysis.dptad.thresholds import Thresholds
 from analysis.tracks.circuit import Circuit
@@ -16,7 +16,7 @@ from analysis.tracks.circuit import Circuit
 LEAST_COVERAGE: Final = 0.5
 
 
-def lacking(lap: Lap, columns: Iterable[str]) -> str | None:
+def lacking(lap: DptadLap, columns: Iterable[str]) -> str | None:
     """The first channel that covers less than half of the lap, in words; ``None`` where all cover more."""
     for column in columns:
         coverage = float(np.mean(np.isfinite(getattr(lap, column))))
@@ -27,7 +27,9 @@ def lacking(lap: Lap, columns: Iterable[str]) -> str | None:
     return None
 
 
-def unjudged(lap: Lap, handling: Balance, circuit: Circuit | None, thresholds: Thresholds) -> dict[str, str]:
+def unjudged(
+    lap: DptadLap, handling: HandlingBalance, circuit: Circuit | None, thresholds: Thresholds
+) -> dict[str, str]:
     """Rules that cannot judge this lap, with the reason."""
     out = {rule.name: lack for rule in RULES if (lack := lacking(lap, rule.needs)) is not None}
     if not np.isfinite(handling.excess_deg).any():

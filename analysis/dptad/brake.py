@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import Lap, rate, steps
-from analysis.dptad.rules import RULE_OF, Candidate
+from analysis.dptad.even_lap import DptadLap, rate, steps
+from analysis.dptad.rules import RULE_OF, EventCandidate
 from analysis.dptad.spans import Run, highest, runs, valleys
-from analysis.signals.held import FloatArray
+from conf.arrays import FloatArray
 
 _BRAKING_BAR: Final = 10.0  # a foot that rests on the pedal, or a kerb, gives less
 _BRIDGE_S: Final = 0.5  # off the brake for no longer than this, it is still the same braking
@@ -19,12 +19,12 @@ _RISING_BAR_PER_S: Final = 50.0
 _STAB_BAR: Final = 5.0
 
 
-def braking(lap: Lap) -> list[Run]:
+def braking(lap: DptadLap) -> list[Run]:
     """Applications of the brake, short releases bridged."""
     return runs(lap.brake_bar >= _BRAKING_BAR, bridge=steps(_BRIDGE_S))
 
 
-def candidates(lap: Lap) -> list[Candidate]:
+def candidates(lap: DptadLap) -> list[EventCandidate]:
     """Rises and re-applications of each braking.
 
     A driver squeezes the brake on once and lets it go as the speed falls. The first application is judged by how fast
@@ -32,14 +32,14 @@ def candidates(lap: Lap) -> list[Candidate]:
     goes down again); a valley in the pressure by how much was let go and applied again.
     """
     pressure_rate = rate(lap.brake_bar)
-    found: list[Candidate] = []
+    found: list[EventCandidate] = []
     for run in braking(lap):
         found += _rises(lap, pressure_rate, run)
         found += _reapplications(lap, run)
     return found
 
 
-def _rises(lap: Lap, pressure_rate: FloatArray, run: Run) -> list[Candidate]:
+def _rises(lap: DptadLap, pressure_rate: FloatArray, run: Run) -> list[EventCandidate]:
     start, end = max(run[0] - steps(_LEAD_S), 0), run[1]
     found = []
     first = None
@@ -48,17 +48,17 @@ def _rises(lap: Lap, pressure_rate: FloatArray, run: Run) -> list[Candidate]:
         if start + a < run[0] + steps(_FIRST_S):
             first = top if first is None or pressure_rate[top] > pressure_rate[first] else first
         elif np.nanmax(lap.brake_bar[start + a : start + b + 1]) - lap.brake_bar[start + a] >= _STAB_BAR:
-            found.append(Candidate("brake_stab", top, float(pressure_rate[top])))
+            found.append(EventCandidate("brake_stab", top, float(pressure_rate[top])))
     if first is not None:
-        found.append(Candidate("brake_bite", first, float(pressure_rate[first])))
+        found.append(EventCandidate("brake_bite", first, float(pressure_rate[first])))
     return found
 
 
-def _reapplications(lap: Lap, run: Run) -> list[Candidate]:
+def _reapplications(lap: DptadLap, run: Run) -> list[EventCandidate]:
     """The deepest valley of a braking, with how many there are that are deep enough to be no noise."""
     at, depth = valleys(lap.brake_bar[slice(*run)], RULE_OF["brake_reapply"].low)
     if at.size == 0:
         return []
     deepest = int(np.argmax(depth))
     note = f", {at.size} times" if at.size > 1 else ""
-    return [Candidate("brake_reapply", run[0] + int(at[deepest]), float(depth[deepest]), note, at.size)]
+    return [EventCandidate("brake_reapply", run[0] + int(at[deepest]), float(depth[deepest]), note, at.size)]

@@ -8,17 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import Lap, lap_on_grid
+from analysis.dptad.even_lap import DptadLap, lap_on_grid
 from analysis.dptad.events import find_candidates, find_events
-from analysis.dptad.handling import Balance, balance
-from analysis.dptad.rules import CATEGORIES, RULES, Category, Rule
+from analysis.dptad.handling import HandlingBalance, balance
+from analysis.dptad.rules import CATEGORIES, RULES, Category, DptadRule
 from analysis.dptad.smoothness import roughness
 from analysis.dptad.speed import exits, reference_exits
-from analysis.dptad.thresholds import DEFAULT_SCALES, UNCALIBRATED, Scale, Thresholds
+from analysis.dptad.thresholds import DEFAULT_SCALES, UNCALIBRATED, RoughnessScale, Thresholds
 from analysis.laps.features import DeltaThresholds, delta_rates
 from analysis.laps.trace import LapTrace
-from analysis.signals.held import FloatArray
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 
 FEWEST_LAPS: Final = 5
 _FEWEST_CANDIDATES: Final = 20  # below, a 95th percentile is one candidate's magnitude
@@ -28,9 +28,9 @@ _NARROWEST: Final = 1.15  # rough over usual: laps of one driver differ less, an
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    lap: Lap
-    handling: Balance
+class _LapFigures:
+    lap: DptadLap
+    handling: HandlingBalance
 
 
 def calibrate(
@@ -62,7 +62,7 @@ def calibrate(
     grids = [lap_on_grid(lap) for lap in laps]
     if (still := next((i for i, lap in enumerate(grids) if lap.length_km <= 0.0), None)) is not None:
         raise ValueError(f"laps[{still}] covers no distance: leave it out, or give its distance_m")
-    seen = [_Seen(lap, balance(lap)) for lap in grids]
+    seen = [_LapFigures(lap, balance(lap)) for lap in grids]
     speeds = [] if circuit is None else [{n: one for n, (one, _) in exits(lap, circuit).items()} for lap in grids]
     draft = Thresholds(
         track_id=track_id,
@@ -97,33 +97,33 @@ def _deltas(laps: Sequence[LapTrace], version: int) -> DeltaThresholds:
     )
 
 
-def _scales(seen: Sequence[_Seen]) -> dict[Category, Scale]:
+def _scales(seen: Sequence[_LapFigures]) -> dict[Category, RoughnessScale]:
     values = [roughness(one.lap, one.handling) for one in seen]
     return {
         category: _scale(np.array([v[category] for v in values]), DEFAULT_SCALES[category]) for category in CATEGORIES
     }
 
 
-def _scale(values: FloatArray, default: Scale) -> Scale:
+def _scale(values: FloatArray, default: RoughnessScale) -> RoughnessScale:
     known = values[np.isfinite(values) & (values > 0.0)]
     if known.size < FEWEST_LAPS:
         return default
     usual, rough = np.quantile(known, [0.5, _ROUGH_QUANTILE]).tolist()
-    return Scale(usual, max(rough, _NARROWEST * usual))
+    return RoughnessScale(usual, max(rough, _NARROWEST * usual))
 
 
-def _limits(seen: Sequence[_Seen], circuit: Circuit | None, draft: Thresholds) -> dict[str, float]:
+def _limits(seen: Sequence[_LapFigures], circuit: Circuit | None, draft: Thresholds) -> dict[str, float]:
     found = [one for s in seen for one in find_candidates(s.lap, s.handling, circuit, draft)]
     return {rule.name: _limit(rule, np.array([c.magnitude for c in found if c.rule == rule.name])) for rule in RULES}
 
 
-def _limit(rule: Rule, magnitudes: FloatArray) -> float:
+def _limit(rule: DptadRule, magnitudes: FloatArray) -> float:
     if magnitudes.size < _FEWEST_CANDIDATES:
         return rule.default
     return float(np.clip(np.quantile(magnitudes, rule.quantile), rule.low, rule.high))
 
 
-def _events_per_km(seen: Sequence[_Seen], circuit: Circuit | None, draft: Thresholds) -> dict[Category, float]:
+def _events_per_km(seen: Sequence[_LapFigures], circuit: Circuit | None, draft: Thresholds) -> dict[Category, float]:
     """The 95th percentile over laps, at least one event a lap: a rarer one must not count in full."""
     per_lap = [(find_events(one.lap, one.handling, circuit, draft), one.lap.length_km) for one in seen]
     least = 1.0 / float(np.median([km for _, km in per_lap]))

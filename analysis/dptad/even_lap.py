@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 
 from analysis.laps.trace import LapTrace
-from analysis.signals.held import MAX_AGE_S, US_PER_S, FloatArray, IntArray, hold, to_us
+from analysis.signals.held import MAX_AGE_S, US_PER_S, hold, to_us
+from conf.arrays import FloatArray, IntArray
 
 STEP_US: Final = 50_000
 STEP_S: Final = STEP_US / US_PER_S
@@ -34,7 +35,7 @@ CHANNEL_OF: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Lap:
+class DptadLap:
     """Channels of a lap every 0.05 s from its first sample; NaN where one has no value, shape (n,) each.
 
     Attributes:
@@ -72,7 +73,7 @@ def steps(seconds: float) -> int:
     return round(seconds / STEP_S)
 
 
-def lap_on_grid(trace: LapTrace) -> Lap:
+def lap_on_grid(trace: LapTrace) -> DptadLap:
     """Put a lap on the grid; the order of its samples does not matter.
 
     Raises:
@@ -93,7 +94,7 @@ def lap_on_grid(trace: LapTrace) -> Lap:
             raise ValueError(f"channel {name}: {error}") from error
 
     columns = {column: channel(name) for column, name in CHANNEL_OF.items()}
-    return Lap(
+    return DptadLap(
         t_s=grid / US_PER_S,
         distance_m=np.interp(grid, *_rising(t_us, trace.distance_m)),
         **{**columns, "gear": np.round(columns["gear"])},

@@ -7,10 +7,10 @@ from typing import Final, Literal
 
 from analysis.dptad import brake, speed, steering, throttle
 from analysis.dptad.availability import unjudged
-from analysis.dptad.even_lap import Lap, steps
-from analysis.dptad.handling import Balance
+from analysis.dptad.even_lap import DptadLap, steps
+from analysis.dptad.handling import HandlingBalance
 from analysis.dptad.phases import LapPhase, place_of
-from analysis.dptad.rules import RULE_OF, RULES, Candidate, Category, EventType
+from analysis.dptad.rules import RULE_OF, RULES, Category, EventCandidate, EventType
 from analysis.dptad.thresholds import Thresholds
 from analysis.tracks.circuit import Circuit
 
@@ -20,7 +20,7 @@ _RANK: Final = {rule.name: rank for rank, rule in enumerate(RULES)}
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class DptadEvent:
     """One incident of a lap; the names are those of ``gold.dptad_events``.
 
     Attributes:
@@ -56,7 +56,9 @@ class Event:
     occurrences: int
 
 
-def find_candidates(lap: Lap, handling: Balance, circuit: Circuit | None, thresholds: Thresholds) -> list[Candidate]:
+def find_candidates(
+    lap: DptadLap, handling: HandlingBalance, circuit: Circuit | None, thresholds: Thresholds
+) -> list[EventCandidate]:
     """What the rules that can judge a lap find on it, before any limit."""
     found = [
         *brake.candidates(lap),
@@ -70,7 +72,9 @@ def find_candidates(lap: Lap, handling: Balance, circuit: Circuit | None, thresh
     return [one for one in found if one.rule not in silent]
 
 
-def find_events(lap: Lap, handling: Balance, circuit: Circuit | None, thresholds: Thresholds) -> tuple[Event, ...]:
+def find_events(
+    lap: DptadLap, handling: HandlingBalance, circuit: Circuit | None, thresholds: Thresholds
+) -> tuple[DptadEvent, ...]:
     """Events of a lap in order of time, one for each incident."""
     found = find_candidates(lap, handling, circuit, thresholds)
     over = [one for one in found if one.magnitude >= thresholds.limits[one.rule]]
@@ -78,9 +82,9 @@ def find_events(lap: Lap, handling: Balance, circuit: Circuit | None, thresholds
     return tuple(_event(one, lap, circuit, thresholds) for one in kept)
 
 
-def _incidents(candidates: list[Candidate], thresholds: Thresholds) -> list[Candidate]:
+def _incidents(candidates: list[EventCandidate], thresholds: Thresholds) -> list[EventCandidate]:
     """Of findings of one category close together the one of the first rule in the list, then the strongest."""
-    kept: list[Candidate] = []
+    kept: list[EventCandidate] = []
     for one in sorted(candidates, key=lambda c: (_RANK[c.rule], -c.magnitude / thresholds.limits[c.rule], c.index)):
         category = RULE_OF[one.rule].category
         near = (other for other in kept if RULE_OF[other.rule].category == category)
@@ -89,11 +93,11 @@ def _incidents(candidates: list[Candidate], thresholds: Thresholds) -> list[Cand
     return kept
 
 
-def _event(one: Candidate, lap: Lap, circuit: Circuit | None, thresholds: Thresholds) -> Event:
+def _event(one: EventCandidate, lap: DptadLap, circuit: Circuit | None, thresholds: Thresholds) -> DptadEvent:
     rule, limit = RULE_OF[one.rule], thresholds.limits[one.rule]
     place = None if circuit is None else place_of(lap, circuit, one.index, one.corner)
     digits = 2 if limit < 1.0 else 0
-    return Event(
+    return DptadEvent(
         t_lap_s=float(lap.t_s[one.index]),
         lap_distance_m=float(lap.distance_m[one.index]),
         category=rule.category,

@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.dptad.even_lap import Lap, rolling_mean, steps
-from analysis.signals.held import FloatArray
-from physics.vehicle import GRAVITY_MPS2
+from analysis.dptad.even_lap import DptadLap, rolling_mean, steps
+from conf.arrays import BoolArray, FloatArray
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 
 TURNING_G: Final = 0.4  # a GR86 turns at 0.8 to 1.6 g; banking and road crown stay below this
 SLOWEST_KMH: Final = 45.0  # below, a_y / v^2 is the noise of both
@@ -51,7 +50,7 @@ class SteeringModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Balance:
+class HandlingBalance:
     """What one lap says about the car's balance, shape (n,) each.
 
     Attributes:
@@ -64,7 +63,7 @@ class Balance:
     excess_deg: FloatArray
 
 
-def signed_lateral_g(lap: Lap) -> FloatArray:
+def signed_lateral_g(lap: DptadLap) -> FloatArray:
     """Lateral acceleration, smoothed, and turned over where it runs against the steering over the lap as a whole."""
     lateral = rolling_mean(lap.lat_g, _SMOOTHED)
     known = np.isfinite(lateral) & np.isfinite(lap.steering_deg)
@@ -74,7 +73,7 @@ def signed_lateral_g(lap: Lap) -> FloatArray:
     return lateral if float(np.dot(steered, lateral[known])) >= 0.0 else -lateral
 
 
-def fit_steering(lap: Lap) -> SteeringModel | None:
+def fit_steering(lap: DptadLap) -> SteeringModel | None:
     """The steering model of a lap; ``None`` where it turns for less than ten seconds or lacks a channel.
 
     Robust least squares (Huber weights beyond two standard deviations), because the incidents sought are in it.
@@ -95,24 +94,24 @@ def fit_steering(lap: Lap) -> SteeringModel | None:
     return SteeringModel(gain, understeer, zero)
 
 
-def balance(lap: Lap) -> Balance:
+def balance(lap: DptadLap) -> HandlingBalance:
     """Excess steering over a lap."""
     lateral = signed_lateral_g(lap)
     model = fit_steering(lap)
     if model is None:
-        return Balance(lateral, np.full(lateral.shape, np.nan))
+        return HandlingBalance(lateral, np.full(lateral.shape, np.nan))
     steered, terms, known = _regression(lap, lateral)
     needed = terms @ np.array([model.gain_deg_m, model.understeer_deg_per_g, model.zero_deg])
     turning = known & (np.abs(lateral) >= TURNING_G)
-    return Balance(lateral, np.where(turning, (steered - needed) * np.sign(lateral), np.nan))
+    return HandlingBalance(lateral, np.where(turning, (steered - needed) * np.sign(lateral), np.nan))
 
 
-def _regression(lap: Lap, lateral_g: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+def _regression(lap: DptadLap, lateral_g: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Steering a moment before, the model's three terms, and where all are known and the car moves."""
     late = steps(FOLLOWS_S)
     steered = np.full(lap.steering_deg.shape, np.nan)
     steered[late:] = rolling_mean(lap.steering_deg, _SMOOTHED)[:-late]
     with np.errstate(divide="ignore", invalid="ignore"):
-        curvature_per_m = lateral_g * GRAVITY_MPS2 / (lap.speed_kmh / 3.6) ** 2
+        curvature_per_m = lateral_g * GRAVITY_MPS2 / (lap.speed_kmh / KMH_PER_MPS) ** 2
     terms = np.column_stack([curvature_per_m, lateral_g, np.ones(lateral_g.size)])
     return steered, terms, np.isfinite(steered) & np.isfinite(terms).all(axis=1) & (lap.speed_kmh >= SLOWEST_KMH)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from analysis.dptad.even_lap import in_order
-from analysis.dptad.events import Event
+from analysis.dptad.events import DptadEvent
 from analysis.dptad.phases import LapPhase, stretches_m
 from analysis.dptad.rules import RULE_OF, RULES
 from analysis.laps.distance import time_at
@@ -30,7 +30,7 @@ _WHERE: Final[dict[LapPhase, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Insight:
+class DptadInsight:
     """One sentence.
 
     Attributes:
@@ -51,12 +51,12 @@ def stretch_times_s(trace: LapTrace, circuit: Circuit) -> dict[int, float]:
 
 
 def insights(
-    events: Sequence[Event],
+    events: Sequence[DptadEvent],
     trace: LapTrace,
     circuit: Circuit | None,
     references: Sequence[LapTrace] = (),
     reference_name: str = "your own best lap",
-) -> tuple[Insight, ...]:
+) -> tuple[DptadInsight, ...]:
     """Up to five sentences, one for each corner that has events; then for events elsewhere.
 
     The cost of a corner is measured, not modelled: what its stretch of road took beyond the median of the references.
@@ -70,15 +70,17 @@ def insights(
         reference_name: What the sentence calls them.
     """
     costs = _costs(trace, circuit, references)
-    groups: dict[str | None, list[Event]] = {}
+    groups: dict[str | None, list[DptadEvent]] = {}
     for event in events:
         groups.setdefault(event.corner, []).append(event)
     out = [
-        Insight(f"{label}: {_what(group)}{_lost(costs.get(label), reference_name)}", label, costs.get(label))
+        DptadInsight(f"{label}: {_what(group)}{_lost(costs.get(label), reference_name)}", label, costs.get(label))
         for label, group in groups.items()
         if label is not None
     ]
-    out += [Insight(f"At {event.lap_distance_m:.0f} m: {_what([event])}", None, None) for event in groups.get(None, [])]
+    out += [
+        DptadInsight(f"At {event.lap_distance_m:.0f} m: {_what([event])}", None, None) for event in groups.get(None, [])
+    ]
     weight = {label: max(e.magnitude / e.threshold for e in group) for label, group in groups.items()}
     return tuple(sorted(out, key=lambda one: (-(one.cost_s or 0.0), -weight[one.corner], one.text))[:MOST])
 
@@ -100,7 +102,7 @@ def _lost(cost_s: float | None, reference_name: str) -> str:
     return f", about {cost_s:.2f} s lost against {reference_name}"
 
 
-def _what(events: Sequence[Event]) -> str:
+def _what(events: Sequence[DptadEvent]) -> str:
     """How many of each kind, and in which part of the lap, if they are all in one."""
     counts = Counter[str]()
     for event in events:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from analysis.dptad.brake import braking
-from analysis.dptad.even_lap import Lap
+from analysis.dptad.even_lap import DptadLap
 from analysis.tracks.circuit import Circuit, Corner
 
 LapPhase = Literal["braking", "entry", "apex", "exit", "straight"]
@@ -18,7 +18,7 @@ APPROACH_M: Final = 250.0  # braking this far before a corner is braking for it
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TrackPlace:
     """Where on the circuit an instant is.
 
     Attributes:
@@ -32,7 +32,7 @@ class Place:
     sector: int
 
 
-def place_of(lap: Lap, circuit: Circuit, index: int, corner: int | None = None) -> Place:
+def place_of(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = None) -> TrackPlace:
     """Corner, phase and sector of a grid point.
 
     Inside a corner the phase is ``entry``, ``apex`` or ``exit``, brake or not; outside it is ``braking`` where the
@@ -48,15 +48,17 @@ def place_of(lap: Lap, circuit: Circuit, index: int, corner: int | None = None) 
     sector = int(np.searchsorted(circuit.sector_ends_m, at_m, side="right")) + 1
     inside, phase = _inside(circuit, at_m, corner)
     if phase in ("entry", "apex") or (inside is not None and inside.number == corner):
-        return Place(inside, phase, sector)
+        return TrackPlace(inside, phase, sector)
     pressed = next((run for run in braking(lap) if run[0] <= index < run[1]), None)
     if pressed is None:
-        return Place(inside, phase, sector)
+        return TrackPlace(inside, phase, sector)
     ahead, gap_m = _next(circuit, at_m)
     if inside is not None:
         left_m = float(lap.distance_m[pressed[1] - 1] - lap.distance_m[index])
-        return Place(ahead, "braking", sector) if left_m >= gap_m - _REACHES_M else Place(inside, phase, sector)
-    return Place(ahead if gap_m <= APPROACH_M else None, "braking", sector)
+        return (
+            TrackPlace(ahead, "braking", sector) if left_m >= gap_m - _REACHES_M else TrackPlace(inside, phase, sector)
+        )
+    return TrackPlace(ahead if gap_m <= APPROACH_M else None, "braking", sector)
 
 
 def _inside(circuit: Circuit, at_m: float, known: int | None) -> tuple[Corner | None, LapPhase]:

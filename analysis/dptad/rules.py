@@ -26,7 +26,7 @@ EventType = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DptadRule:
     """One way in which a lap goes wrong.
 
     Attributes:
@@ -59,7 +59,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class EventCandidate:
     """Something that a rule has found.
 
     Attributes:
@@ -82,7 +82,7 @@ class Candidate:
 # Where two rules see one incident, the earlier in this list names it.
 # fmt: off
 RULES: Final = (
-    Rule(
+    DptadRule(
         "brake_bite", "brake_spike", "brake", "bar/s",
         quantile=0.99, low=300.0, high=900.0, default=750.0,
         needs=("brake_bar",),
@@ -90,7 +90,7 @@ RULES: Final = (
         one="harsh first brake application",
         many="harsh first brake applications",
     ),
-    Rule(
+    DptadRule(
         "brake_stab", "brake_spike", "brake", "bar/s",
         quantile=0.95, low=120.0, high=300.0, default=300.0,
         needs=("brake_bar",),
@@ -98,7 +98,7 @@ RULES: Final = (
         one="second stab at the brake",
         many="second stabs at the brake",
     ),
-    Rule(
+    DptadRule(
         "brake_reapply", "inconsistent_brake", "brake", "bar",
         quantile=0.95, low=8.0, high=25.0, default=20.0,
         needs=("brake_bar",),
@@ -106,7 +106,7 @@ RULES: Final = (
         one="brake re-application",
         many="brake re-applications",
     ),
-    Rule(
+    DptadRule(
         "traction_loss", "traction_control", "throttle", "g",
         quantile=0.95, low=0.12, high=0.30, default=0.20,
         needs=("throttle_pct", "long_g", "gear", "rpm", "speed_kmh"),
@@ -114,7 +114,7 @@ RULES: Final = (
         one="loss of drive at full throttle",
         many="losses of drive at full throttle",
     ),
-    Rule(
+    DptadRule(
         "throttle_lift", "throttle_drop", "throttle", "%",
         quantile=0.95, low=15.0, high=40.0, default=30.0,
         needs=("throttle_pct", "brake_bar", "lat_g"),
@@ -122,7 +122,7 @@ RULES: Final = (
         one="sudden lift",
         many="sudden lifts",
     ),
-    Rule(
+    DptadRule(
         "oversteer", "oversteer", "steering", "deg",
         quantile=0.95, low=20.0, high=90.0, default=45.0,
         needs=("steering_deg", "lat_g", "speed_kmh"),
@@ -130,7 +130,7 @@ RULES: Final = (
         one="oversteer moment",
         many="oversteer moments",
     ),
-    Rule(
+    DptadRule(
         "understeer", "understeer", "steering", "deg",
         quantile=0.95, low=15.0, high=60.0, default=30.0,
         needs=("steering_deg", "lat_g", "speed_kmh"),
@@ -138,7 +138,7 @@ RULES: Final = (
         one="understeer moment",
         many="understeer moments",
     ),
-    Rule(
+    DptadRule(
         "steering_jab", "steering_correction", "steering", "deg",
         quantile=0.95, low=15.0, high=90.0, default=55.0,
         needs=("steering_deg",),
@@ -146,7 +146,7 @@ RULES: Final = (
         one="steering correction",
         many="steering corrections",
     ),
-    Rule(
+    DptadRule(
         "speed_scrub", "speed_scrub", "speed", "km/h",
         quantile=0.95, low=4.0, high=20.0, default=12.0,
         needs=("speed_kmh", "throttle_pct", "brake_bar", "lat_g"),
@@ -154,7 +154,7 @@ RULES: Final = (
         one="stretch of coasting that scrubbed off speed",
         many="stretches of coasting that scrubbed off speed",
     ),
-    Rule(
+    DptadRule(
         "corner_exit", "poor_corner_exit", "speed", "km/h",
         quantile=0.95, low=3.0, high=15.0, default=8.0,
         needs=("speed_kmh",),

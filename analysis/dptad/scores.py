@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from analysis.dptad.availability import lacking
-from analysis.dptad.even_lap import Lap
-from analysis.dptad.events import Event
+from analysis.dptad.even_lap import DptadLap
+from analysis.dptad.events import DptadEvent
 from analysis.dptad.rules import CATEGORIES, Category
 from analysis.dptad.smoothness import smoothness
 from analysis.dptad.thresholds import Thresholds
@@ -31,7 +31,7 @@ _NOTHING_TO_SEE: Final[Mapping[Category, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class CategoryScore:
     """One category of a lap. What is not available is ``None``, with the reason, and never 0.
 
     Attributes:
@@ -50,27 +50,29 @@ class Score:
 
 
 def score_lap(
-    lap: Lap, rough: Mapping[Category, float], events: Sequence[Event], thresholds: Thresholds
-) -> dict[Category, Score]:
+    lap: DptadLap, rough: Mapping[Category, float], events: Sequence[DptadEvent], thresholds: Thresholds
+) -> dict[Category, CategoryScore]:
     """``100 * (0.5 * (1 - smoothness) + 0.5 * min(1, events per km / reference))`` for each category."""
     return {category: _score(category, lap, rough[category], events, thresholds) for category in CATEGORIES}
 
 
-def overall(scores: Mapping[Category, Score]) -> float | None:
+def overall(scores: Mapping[Category, CategoryScore]) -> float | None:
     """Mean of the scores there are; ``None`` where there is none."""
     known = [one.score for one in scores.values() if one.score is not None]
     return float(np.mean(known)) if known else None
 
 
-def _score(category: Category, lap: Lap, rough: float, events: Sequence[Event], thresholds: Thresholds) -> Score:
+def _score(
+    category: Category, lap: DptadLap, rough: float, events: Sequence[DptadEvent], thresholds: Thresholds
+) -> CategoryScore:
     lack = lacking(lap, NEEDS[category])
     if lack is not None:
-        return Score(None, None, None, None, lack)
+        return CategoryScore(None, None, None, None, lack)
     count = sum(event.category == category for event in events)
     if np.isnan(rough):
-        return Score(None, None, None, count, _NOTHING_TO_SEE[category])
+        return CategoryScore(None, None, None, count, _NOTHING_TO_SEE[category])
     if lap.length_km <= 0.0:
-        return Score(None, None, rough, count, "the lap covers no distance")
+        return CategoryScore(None, None, rough, count, "the lap covers no distance")
     smooth = smoothness(rough, thresholds.scales[category])
     share = min(1.0, count / lap.length_km / thresholds.events_per_km[category])
-    return Score(100.0 * (0.5 * (1.0 - smooth) + 0.5 * share), smooth, rough, count)
+    return CategoryScore(100.0 * (0.5 * (1.0 - smooth) + 0.5 * share), smooth, rough, count)

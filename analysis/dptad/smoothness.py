@@ -17,11 +17,11 @@ from typing import Final
 import numpy as np
 
 from analysis.dptad.brake import braking
-from analysis.dptad.even_lap import Lap, rate, rms, rolling_mean, steps
-from analysis.dptad.handling import TURNING_G, Balance
+from analysis.dptad.even_lap import DptadLap, rate, rms, rolling_mean, steps
+from analysis.dptad.handling import TURNING_G, HandlingBalance
 from analysis.dptad.rules import Category
-from analysis.dptad.thresholds import Scale
-from analysis.signals.held import FloatArray
+from analysis.dptad.thresholds import RoughnessScale
+from conf.arrays import FloatArray
 
 _EDGE_S: Final = 0.1
 _ALONG_S: Final = 0.25
@@ -29,7 +29,7 @@ _OFF_BRAKE_BAR: Final = 2.0
 _LEAST_POINTS: Final = 20  # a second
 
 
-def roughness(lap: Lap, handling: Balance) -> dict[Category, float]:
+def roughness(lap: DptadLap, handling: HandlingBalance) -> dict[Category, float]:
     """Root mean square rates of a lap: bar/s, %/s, deg/s, g/s; NaN where what they are taken of does not occur."""
     working = np.zeros(lap.t_s.shape, bool)
     edge = steps(_EDGE_S)
@@ -45,7 +45,7 @@ def roughness(lap: Lap, handling: Balance) -> dict[Category, float]:
     }
 
 
-def smoothness(rough: float, scale: Scale) -> float:
+def smoothness(rough: float, scale: RoughnessScale) -> float:
     """Roughness on a scale of 0 to 1 (module docstring); NaN stays NaN."""
     if not rough > 0.0:
         return 1.0 if rough == 0.0 else np.nan

@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
-from analysis.signals.held import FloatArray, IntArray
+from conf.arrays import BoolArray, FloatArray, IntArray
 
 Run = tuple[int, int]
 
 
-def runs(mask: NDArray[np.bool_], bridge: int = 0) -> list[Run]:
+def runs(mask: BoolArray, bridge: int = 0) -> list[Run]:
     """Half-open index ranges where ``mask`` holds.
 
     Args:

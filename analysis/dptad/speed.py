@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import Lap, steps
-from analysis.dptad.handling import TURNING_G, Balance
-from analysis.dptad.rules import Candidate
+from analysis.dptad.even_lap import DptadLap, steps
+from analysis.dptad.handling import TURNING_G, HandlingBalance
+from analysis.dptad.rules import EventCandidate
 from analysis.dptad.spans import runs
 from analysis.tracks.circuit import Circuit
 
@@ -40,7 +40,7 @@ class CornerExit:
         return self.exit_kmh - self.apex_kmh
 
 
-def scrub(lap: Lap, handling: Balance) -> list[Candidate]:
+def scrub(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Stretches of turning on neither pedal; magnitude: the speed that goes.
 
     Some coasting ends every braking. Tyres that slide slow a car without a brake, so the longest and steepest losses
@@ -52,11 +52,11 @@ def scrub(lap: Lap, handling: Balance) -> list[Candidate]:
         speed = lap.speed_kmh[start:end]
         speed = speed[np.isfinite(speed)]
         if end - start >= steps(_COASTING_S) and speed.size > 1 and speed[0] - speed[-1] >= _LEAST_SCRUB_KMH:
-            found.append(Candidate("speed_scrub", start, float(speed[0] - speed[-1])))
+            found.append(EventCandidate("speed_scrub", start, float(speed[0] - speed[-1])))
     return found
 
 
-def exits(lap: Lap, circuit: Circuit) -> dict[int, tuple[CornerExit, int]]:
+def exits(lap: DptadLap, circuit: Circuit) -> dict[int, tuple[CornerExit, int]]:
     """Speeds through each corner that lies within the lap, and the grid point of its exit, by corner number."""
     found = {}
     for corner in circuit.corners:
@@ -89,7 +89,7 @@ def efficiency(seen: CornerExit, reference: CornerExit) -> float:
     return seen.gain_kmh / reference.gain_kmh
 
 
-def slow_exits(lap: Lap, circuit: Circuit, references: Mapping[int, CornerExit]) -> list[Candidate]:
+def slow_exits(lap: DptadLap, circuit: Circuit, references: Mapping[int, CornerExit]) -> list[EventCandidate]:
     """Corners left below the reference's speed; magnitude: by how much.
 
     The efficiency alone would praise who crawls through the apex and then gains the most, so it goes with the message
@@ -100,5 +100,5 @@ def slow_exits(lap: Lap, circuit: Circuit, references: Mapping[int, CornerExit])
         reference = references.get(number)
         if reference is not None and seen.exit_kmh < reference.exit_kmh:
             note = f" (efficiency {efficiency(seen, reference):.2f})"
-            found.append(Candidate("corner_exit", index, reference.exit_kmh - seen.exit_kmh, note, corner=number))
+            found.append(EventCandidate("corner_exit", index, reference.exit_kmh - seen.exit_kmh, note, corner=number))
     return found

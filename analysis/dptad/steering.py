@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import Lap, steps
-from analysis.dptad.handling import FOLLOWS_S, Balance
-from analysis.dptad.rules import Candidate
+from analysis.dptad.even_lap import DptadLap, steps
+from analysis.dptad.handling import FOLLOWS_S, HandlingBalance
+from analysis.dptad.rules import EventCandidate
 from analysis.dptad.spans import peaks, runs, valleys
 
 _JAB_DEG: Final = 10.0
@@ -22,25 +22,25 @@ _BEFORE_S: Final = 0.3
 _TURNED_DEG: Final = 3.0
 
 
-def candidates(lap: Lap, handling: Balance) -> list[Candidate]:
+def candidates(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Corrections and moments of oversteer and understeer."""
     return [*_oversteer(lap, handling), *_understeer(lap, handling), *_jabs(lap)]
 
 
-def _jabs(lap: Lap) -> list[Candidate]:
+def _jabs(lap: DptadLap) -> list[EventCandidate]:
     """Movements of the wheel there and back within a second; magnitude: the smaller of the two ways.
 
     Following a bend, a driver turns in and out once and slower.
     """
     width = steps(_JAB_S) + 1
     return [
-        Candidate("steering_jab", int(at), float(size))
+        EventCandidate("steering_jab", int(at), float(size))
         for turn in (peaks, valleys)
         for at, size in zip(*turn(lap.steering_deg, _JAB_DEG, width), strict=True)
     ]
 
 
-def _oversteer(lap: Lap, handling: Balance) -> list[Candidate]:
+def _oversteer(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Much less steering than the car needs, while it goes on turning as hard; magnitude: how much less.
 
     Unwinding the wheel at a corner's end, or from one bend to the next, looks the same for a moment, but then the
@@ -57,11 +57,11 @@ def _oversteer(lap: Lap, handling: Balance) -> list[Candidate]:
         if after.size > held and np.nanmin(after) >= _HELD_SHARE * lateral[index]:
             into_the_bend = lap.steering_deg[max(index - steps(FOLLOWS_S), 0)] * np.sign(handling.lat_g[index])
             note = " (opposite lock)" if into_the_bend <= -_OPPOSITE_DEG else ""
-            found.append(Candidate("oversteer", index, float(-handling.excess_deg[index]), note))
+            found.append(EventCandidate("oversteer", index, float(-handling.excess_deg[index]), note))
     return found
 
 
-def _understeer(lap: Lap, handling: Balance) -> list[Candidate]:
+def _understeer(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """More steering than the car needs, still growing while the lateral acceleration falls; magnitude: how much more.
 
     Falling speed lowers the acceleration too, but the model allows for that; at turn-in steering leads the
@@ -76,5 +76,5 @@ def _understeer(lap: Lap, handling: Balance) -> list[Candidate]:
             continue
         more = turned[index - late] - turned[index - late - before]
         if more >= _TURNED_DEG and lateral[index] < lateral[index - before]:
-            found.append(Candidate("understeer", index, float(handling.excess_deg[index])))
+            found.append(EventCandidate("understeer", index, float(handling.excess_deg[index])))
     return found

@@ -14,7 +14,7 @@ UNCALIBRATED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class RoughnessScale:
     """How rough laps are, by the root mean square of a rate (:mod:`analysis.dptad.smoothness`).
 
     Attributes:
@@ -27,11 +27,11 @@ class Scale:
 
 
 # Medians and 95th percentiles over 48 race laps of eighteen GR86 on two tracks: the order of magnitude for another car.
-DEFAULT_SCALES: Final[Mapping[Category, Scale]] = {
-    "brake": Scale(130.0, 165.0),
-    "throttle": Scale(90.0, 105.0),
-    "steering": Scale(90.0, 110.0),
-    "speed": Scale(0.34, 0.42),
+DEFAULT_SCALES: Final[Mapping[Category, RoughnessScale]] = {
+    "brake": RoughnessScale(130.0, 165.0),
+    "throttle": RoughnessScale(90.0, 105.0),
+    "steering": RoughnessScale(90.0, 110.0),
+    "speed": RoughnessScale(0.34, 0.42),
 }
 SCALE_UNITS: Final[Mapping[Category, str]] = {"brake": "bar/s", "throttle": "%/s", "steering": "deg/s", "speed": "g/s"}
 DEFAULT_EVENTS_PER_KM: Final = 1.0
@@ -62,7 +62,7 @@ class Thresholds:
     version: int = UNCALIBRATED
     deltas: DeltaThresholds = field(default_factory=lambda: DeltaThresholds(version=UNCALIBRATED))
     limits: Mapping[str, float] = field(default_factory=lambda: {rule.name: rule.default for rule in RULES})
-    scales: Mapping[Category, Scale] = field(default_factory=lambda: dict(DEFAULT_SCALES))
+    scales: Mapping[Category, RoughnessScale] = field(default_factory=lambda: dict(DEFAULT_SCALES))
     events_per_km: Mapping[Category, float] = field(
         default_factory=lambda: dict.fromkeys(CATEGORIES, DEFAULT_EVENTS_PER_KM)
     )
@@ -115,7 +115,7 @@ class Thresholds:
 
         deltas = {name: take(f"delta.{name}") for name in _DELTAS}
         limits = {name: take(f"limit.{name}") for name in RULE_OF}
-        scales = {c: Scale(take(f"scale.{c}.usual"), take(f"scale.{c}.rough")) for c in CATEGORIES}
+        scales = {c: RoughnessScale(take(f"scale.{c}.usual"), take(f"scale.{c}.rough")) for c in CATEGORIES}
         rates = {c: take(f"events_per_km.{c}") for c in CATEGORIES}
         numbers = sorted(
             int(name.split(".")[1]) for name in left if name.startswith("exit.") and name.endswith("exit_kmh")

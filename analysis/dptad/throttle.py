@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.dptad.even_lap import Lap, rolling_mean, steps
-from analysis.dptad.handling import Balance
-from analysis.dptad.rules import Candidate
+from analysis.dptad.even_lap import DptadLap, rolling_mean, steps
+from analysis.dptad.handling import HandlingBalance
+from analysis.dptad.rules import EventCandidate
 from analysis.dptad.spans import runs, valleys
-from analysis.signals.held import FloatArray
+from conf.arrays import BoolArray, FloatArray
 
 _PRESSED_BAR: Final = 5.0
 _LIFT_PCT: Final = 10.0
@@ -29,12 +28,12 @@ _DIP_G: Final = 0.1
 _SLIP: Final = 0.03
 
 
-def candidates(lap: Lap, handling: Balance) -> list[Candidate]:
+def candidates(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Needless lifts and losses of drive."""
     return [*_lifts(lap, handling), *_losses_of_drive(lap)]
 
 
-def _lifts(lap: Lap, handling: Balance) -> list[Candidate]:
+def _lifts(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Valleys of the throttle that nothing explains; magnitude: the deepest fall within 0.3 s.
 
     A driver lifts to slow the car, which shows in the brake before the throttle comes back, or to turn it in, which
@@ -52,7 +51,7 @@ def _lifts(lap: Lap, handling: Balance) -> list[Candidate]:
         if _called_for(lap.brake_bar, handling.lat_g, start, end + steps(_AFTER_S)):
             continue
         fell = [throttle[i] - np.nanmin(throttle[i : i + steps(_LIFT_S) + 1]) for i in range(start, int(bottom) + 1)]
-        found.append(Candidate("throttle_lift", start + int(np.argmax(fell)), float(max(fell))))
+        found.append(EventCandidate("throttle_lift", start + int(np.argmax(fell)), float(max(fell))))
     return found
 
 
@@ -72,7 +71,7 @@ def _flanks(x: FloatArray, bottom: int, depth: float) -> tuple[int, int]:
     return int(np.flatnonzero(high[:bottom])[-1]), bottom + int(np.flatnonzero(high[bottom:])[0])
 
 
-def _losses_of_drive(lap: Lap) -> list[Candidate]:
+def _losses_of_drive(lap: DptadLap) -> list[EventCandidate]:
     """Dips of the longitudinal acceleration below its surroundings at full, steady throttle; magnitude: their depth.
 
     With the pedal steady and one gear engaged, drive changes only slowly. A dip of tenths of a second is drive that the
@@ -97,11 +96,11 @@ def _losses_of_drive(lap: Lap) -> list[Candidate]:
         near = ratio[max(index - steps(0.5), 0) : index + steps(0.5) + 1]
         near = near[np.isfinite(near)]
         if near.size > steps(0.5) and near.max() / near.min() - 1.0 >= _SLIP:
-            found.append(Candidate("traction_loss", index, float(dip[index])))
+            found.append(EventCandidate("traction_loss", index, float(dip[index])))
     return found
 
 
-def _steady(lap: Lap) -> NDArray[np.bool_]:
+def _steady(lap: DptadLap) -> BoolArray:
     """Where the pedal is above 80 % and holds still, and no gear change is near."""
     reach = steps(_STEADY_S)
     width = 2 * reach + 1

@@ -9,15 +9,15 @@ from typing import Final
 import numpy as np
 
 from analysis.drivers.summary import DriverSummary
-from analysis.pace.driver_laps import FloatArray
-from analysis.pace.lap_bootstrap import Estimate, Moments, Resampled, difference, resample, seed_of
+from analysis.pace.lap_bootstrap import Estimate, LapMoments, ResampledLaps, difference, resample, seed_of
 from analysis.pace.lap_pace import best_of, consistency_score
+from conf.arrays import FloatArray
 
 _PACE, _SPEED, _EVENNESS = 3, 4, 5  # columns of the sample, after the sectors
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ComparedFigure:
     """A figure that is compared with an interval.
 
     Attributes:
@@ -40,28 +40,32 @@ class Figure:
     better: int
     column: int
 
-    def of(self, moments: Moments) -> FloatArray:
+    def of(self, moments: LapMoments) -> FloatArray:
         """The figure itself: the consistency score, else the mean of its column."""
         if self.column == _EVENNESS:
             return consistency_score(moments, self.column)
         return np.asarray(moments.mean[..., self.column])
 
 
-AVERAGE: Final = Figure(
+AVERAGE: Final = ComparedFigure(
     "avg_lap_delta_s", "average lap", "Quicker per lap by", "Slower per lap by", "s", digits=3, better=-1, column=_PACE
 )
 FIGURES: Final = (
     AVERAGE,
-    Figure("s1_delta_s", "sector 1", "Quicker in sector 1 by", "Slower in sector 1 by", "s", 3, -1, 0),
-    Figure("s2_delta_s", "sector 2", "Quicker in sector 2 by", "Slower in sector 2 by", "s", 3, -1, 1),
-    Figure("s3_delta_s", "sector 3", "Quicker in sector 3 by", "Slower in sector 3 by", "s", 3, -1, 2),
-    Figure("consistency_gap", "consistency", "More consistent by", "Less consistent by", "points", 2, 1, _EVENNESS),
-    Figure("avg_top_speed_delta_kmh", "top speed", "Higher top speed by", "Lower top speed by", "km/h", 1, 1, _SPEED),
+    ComparedFigure("s1_delta_s", "sector 1", "Quicker in sector 1 by", "Slower in sector 1 by", "s", 3, -1, 0),
+    ComparedFigure("s2_delta_s", "sector 2", "Quicker in sector 2 by", "Slower in sector 2 by", "s", 3, -1, 1),
+    ComparedFigure("s3_delta_s", "sector 3", "Quicker in sector 3 by", "Slower in sector 3 by", "s", 3, -1, 2),
+    ComparedFigure(
+        "consistency_gap", "consistency", "More consistent by", "Less consistent by", "points", 2, 1, _EVENNESS
+    ),
+    ComparedFigure(
+        "avg_top_speed_delta_kmh", "top speed", "Higher top speed by", "Lower top speed by", "km/h", 1, 1, _SPEED
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class DriverFigures:
     """A driver made ready for comparisons.
 
     Attributes:
@@ -73,7 +77,7 @@ class Contender:
     """
 
     summary: DriverSummary
-    sample: Resampled
+    sample: ResampledLaps
     best_sectors_s: tuple[float, ...]
     dptad: Mapping[str, float]
 
@@ -83,7 +87,7 @@ class Contender:
         return self.summary.vehicle_id
 
 
-def contender(summary: DriverSummary, dptad: Mapping[str, float] | None = None) -> Contender:
+def driver_figures(summary: DriverSummary, dptad: Mapping[str, float] | None = None) -> DriverFigures:
     """Resample a driver's laps once, for any number of comparisons.
 
     Args:
@@ -95,9 +99,9 @@ def contender(summary: DriverSummary, dptad: Mapping[str, float] | None = None) 
     speeds = np.where(laps.fit_for["pace"], laps.top_speed_kmh, np.nan)
     columns = [sectors, laps.times_s("pace"), speeds, laps.times_s("target_lap")]
     bests = tuple(best_of(laps, sectors[:, i]).time_s for i in range(3))
-    return Contender(summary, resample(np.column_stack(columns), seed_of(laps.name)), bests, dict(dptad or {}))
+    return DriverFigures(summary, resample(np.column_stack(columns), seed_of(laps.name)), bests, dict(dptad or {}))
 
 
-def compare(one: Contender, two: Contender) -> dict[str, Estimate]:
+def compare(one: DriverFigures, two: DriverFigures) -> dict[str, Estimate]:
     """Each figure of the first less the second's, by column name."""
     return {f.name: difference(f.of, one.sample, two.sample, (f.column,)) for f in FIGURES}

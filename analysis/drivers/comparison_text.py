@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.drivers.comparison import AVERAGE, FIGURES, Contender, Figure
+from analysis.drivers.comparison import AVERAGE, FIGURES, ComparedFigure, DriverFigures
 from analysis.drivers.formatting import between, clock, counted, listed
 from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate
 
@@ -23,7 +23,7 @@ def weaknesses(deltas: Deltas, side: int) -> list[str]:
     return [_claim(f, deltas, f.behind) for f in FIGURES if _ahead(f, deltas) == 3 - side]
 
 
-def analysis_text(one: Contender, two: Contender, deltas: Deltas) -> str:
+def analysis_text(one: DriverFigures, two: DriverFigures, deltas: Deltas) -> str:
     """The comparison in a few sentences."""
     parts = (
         _averages(one, two, deltas[AVERAGE.name]),
@@ -35,21 +35,21 @@ def analysis_text(one: Contender, two: Contender, deltas: Deltas) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _ahead(figure: Figure, deltas: Deltas) -> int:
+def _ahead(figure: ComparedFigure, deltas: Deltas) -> int:
     """1 or 2 for the driver who is better beyond noise, else 0."""
     return {1: 1, -1: 2, 0: 0}[deltas[figure.name].sign * figure.better]
 
 
-def _claim(figure: Figure, deltas: Deltas, start: str) -> str:
+def _claim(figure: ComparedFigure, deltas: Deltas, start: str) -> str:
     return f"{start} {_size(figure, deltas[figure.name])}"
 
 
-def _size(figure: Figure, delta: Estimate) -> str:
+def _size(figure: ComparedFigure, delta: Estimate) -> str:
     unit, digits = figure.unit, figure.digits
     return f"{abs(delta.value):.{digits}f} {unit} ({between(delta, unit, digits)})"
 
 
-def _averages(one: Contender, two: Contender, delta: Estimate) -> str:
+def _averages(one: DriverFigures, two: DriverFigures, delta: Estimate) -> str:
     sides = [c.summary for c in (one, two)]
     none = [s.vehicle_id for s in sides if s.statistics.n == 0]
     if none:
@@ -64,7 +64,7 @@ def _averages(one: Contender, two: Contender, delta: Estimate) -> str:
     return f"{start} ({between(delta, 's')}): {ahead.vehicle_id} is the quicker one."
 
 
-def _best_laps(one: Contender, two: Contender) -> str:
+def _best_laps(one: DriverFigures, two: DriverFigures) -> str:
     bests = [c.summary.statistics.best for c in (one, two)]
     if any(best.lap_number is None for best in bests):
         return ""
@@ -75,7 +75,7 @@ def _best_laps(one: Contender, two: Contender) -> str:
     return f"Best laps: {listed(named)}, {abs(bests[0].time_s - bests[1].time_s):.3f} s apart."
 
 
-def _claims(one: Contender, two: Contender, deltas: Deltas) -> str:
+def _claims(one: DriverFigures, two: DriverFigures, deltas: Deltas) -> str:
     texts = []
     for figure in FIGURES[1:]:
         delta, ahead = deltas[figure.name], {1: one, 2: two}.get(_ahead(figure, deltas))
@@ -84,7 +84,7 @@ def _claims(one: Contender, two: Contender, deltas: Deltas) -> str:
     return f"Ahead on average: {'; '.join(texts)}." if texts else ""
 
 
-def _noise(one: Contender, two: Contender, deltas: Deltas) -> str:
+def _noise(one: DriverFigures, two: DriverFigures, deltas: Deltas) -> str:
     texts = [
         f"{f.what} ({between(deltas[f.name], f.unit, f.digits)})"
         for f in FIGURES
@@ -93,7 +93,7 @@ def _noise(one: Contender, two: Contender, deltas: Deltas) -> str:
     return f"Within noise, {one.vehicle_id} less {two.vehicle_id}: {'; '.join(texts)}." if texts else ""
 
 
-def _targets(one: Contender, two: Contender) -> str:
+def _targets(one: DriverFigures, two: DriverFigures) -> str:
     targets = [c.summary.target.target_s.value for c in (one, two)]
     if not np.isfinite(targets).all():
         return ""

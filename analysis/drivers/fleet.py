@@ -15,7 +15,7 @@ from analysis.pace.driver_laps import Row, milliseconds, null
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class SessionConditions:
     """Weather of the session; ``None`` where unknown.
 
     Attributes:
@@ -41,7 +41,7 @@ class FleetSummary:
 
     session_id: str
     drivers: tuple[DriverSummary, ...]
-    conditions: Conditions
+    conditions: SessionConditions
 
     @property
     def n_laps(self) -> int:
@@ -106,7 +106,7 @@ class FleetSummary:
 
 
 def fleet_summary(
-    session_id: str, drivers: Sequence[DriverSummary], conditions: Conditions = Conditions()
+    session_id: str, drivers: Sequence[DriverSummary], conditions: SessionConditions = SessionConditions()
 ) -> FleetSummary:
     """Summarise a session.
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.drivers.comparison import AVERAGE, Contender, compare
+from analysis.drivers.comparison import AVERAGE, DriverFigures, compare
 from analysis.drivers.comparison_text import analysis_text, strengths, weaknesses
 from analysis.pace.driver_laps import Row, null
 from analysis.pace.lap_bootstrap import Estimate
@@ -31,8 +31,8 @@ class HeadToHead:
         deltas: Column to difference of means or spreads, with its interval.
     """
 
-    one: Contender
-    two: Contender
+    one: DriverFigures
+    two: DriverFigures
     deltas: Mapping[str, Estimate]
 
     @property
@@ -95,7 +95,7 @@ class HeadToHead:
         }
 
 
-def head_to_head(one: Contender, two: Contender) -> HeadToHead:
+def head_to_head(one: DriverFigures, two: DriverFigures) -> HeadToHead:
     """Compare two drivers of one session.
 
     Raises:

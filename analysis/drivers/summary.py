@@ -12,11 +12,11 @@ from analysis.pace.driver_laps import DriverLaps, Row, milliseconds, null
 from analysis.pace.lap_bootstrap import Estimate, estimate, resample, seed_of
 from analysis.pace.lap_pace import LapStatistics, PaceRecord, lap_statistics, pace_records
 from analysis.pace.siwtl import Siwtl, siwtl
-from analysis.pace.stints import Segment, segments
+from analysis.pace.stints import StintSegment, segments
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class ExternalFigures:
     """What other tables know of a driver in a session; ``None`` where they do not.
 
     Attributes:
@@ -56,9 +56,9 @@ class DriverSummary:
     laps: DriverLaps
     statistics: LapStatistics
     target: Siwtl
-    segments: tuple[Segment, ...]
+    segments: tuple[StintSegment, ...]
     records: tuple[PaceRecord, ...]
-    elsewhere: Elsewhere
+    elsewhere: ExternalFigures
 
     @property
     def vehicle_id(self) -> str:
@@ -78,7 +78,7 @@ class DriverSummary:
         return estimate(lambda m: m.mean[..., 0], sample, (0,))
 
     @property
-    def longest_run(self) -> Segment | None:
+    def longest_run(self) -> StintSegment | None:
         """The segment without caution that has most laps fit for ``pace``, the first of equal ones."""
         racing = [s for s in self.segments if s.kind == "racing" and s.n_pace_laps]
         return max(racing, key=lambda s: s.n_pace_laps, default=None)
@@ -122,7 +122,7 @@ class DriverSummary:
         return out
 
 
-def driver_summary(laps: DriverLaps, elsewhere: Elsewhere = Elsewhere()) -> DriverSummary:
+def driver_summary(laps: DriverLaps, elsewhere: ExternalFigures = ExternalFigures()) -> DriverSummary:
     """Summarise one driver's session.
 
     Args:

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from analysis.laps.trace import DistanceSource, Gap, LapTrace
+from analysis.laps.trace import ChannelGap, DistanceSource, LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.projection import fixes_of, project
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 
 MAX_SPEED_GAP_S = 1.0
 """A longer interval without speed is reported."""
@@ -38,27 +37,27 @@ _GRID_S = 0.05
 
 
 @dataclass(frozen=True)
-class _Lap:
+class _LapSamples:
     """A lap's samples and the ends of the lap."""
 
-    t_s: Array
-    channels: Mapping[str, Array]
+    t_s: FloatArray
+    channels: Mapping[str, FloatArray]
     lap_time_s: float
     circuit: Circuit | None
 
     @cached_property
-    def speed(self) -> tuple[Array, Array]:
+    def speed(self) -> tuple[FloatArray, FloatArray]:
         """Times and values (m/s) of the samples of speed."""
         known = np.isfinite(values := self.channels.get("speed_kmh", np.full(len(self.t_s), np.nan)))
-        return self.t_s[known], values[known] / 3.6
+        return self.t_s[known], values[known] / KMH_PER_MPS
 
     @cached_property
-    def instants_s(self) -> Array:
+    def instants_s(self) -> FloatArray:
         """The start, every sample, the end."""
         return np.concatenate([[0.0], self.t_s, [self.lap_time_s]])
 
     @cached_property
-    def driven_m(self) -> Array:
+    def driven_m(self) -> FloatArray:
         """Integral of speed at ``instants_s``, speed being linear between its samples and held before and after them.
 
         At a steady pace of 1 m/s where there is no speed at all.
@@ -91,7 +90,7 @@ def lap_trace(
     """
     lap = _cut(t_s, channels, lap_time_s, circuit)
     passed_over: list[str] = []
-    sources: dict[DistanceSource, Callable[[_Lap], Array | str]] = {
+    sources: dict[DistanceSource, Callable[[_LapSamples], FloatArray | str]] = {
         "sensor": _by_sensor,
         "gps": _by_position,
         "integrated": _by_speed,
@@ -107,31 +106,31 @@ def lap_trace(
 
 def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace | str:
     """The lap with its distance taken from its positions on a circuit's line, or why that cannot be done."""
-    lap = _Lap(trace.t_s, trace.channels, trace.lap_time_s, circuit)
+    lap = _LapSamples(trace.t_s, trace.channels, trace.lap_time_s, circuit)
     measured = _by_position(lap)
     return measured if isinstance(measured, str) else _on_scale(lap, "gps", measured, ())
 
 
-def speed_gaps(t_s: Array, speed_kmh: Array, lap_time_s: float) -> tuple[Gap, ...]:
+def speed_gaps(t_s: FloatArray, speed_kmh: FloatArray, lap_time_s: float) -> tuple[ChannelGap, ...]:
     """Intervals of the lap without speed that are longer than ``MAX_SPEED_GAP_S``."""
     edges = np.concatenate([[0.0], t_s[np.isfinite(speed_kmh)], [lap_time_s]])
     long = np.flatnonzero(np.diff(edges) > MAX_SPEED_GAP_S)
-    return tuple(Gap(float(edges[k]), float(edges[k + 1])) for k in long)
+    return tuple(ChannelGap(float(edges[k]), float(edges[k + 1])) for k in long)
 
 
-def time_at(trace: LapTrace, distance_m: ArrayLike) -> Array:
+def time_at(trace: LapTrace, distance_m: ArrayLike) -> FloatArray:
     """Time since the start of the lap at which a car reaches given distances; the ends of the lap are exact."""
     along, at_s = passages(trace)
     return np.interp(np.asarray(distance_m, dtype=np.float64), along, at_s)
 
 
-def distance_at(trace: LapTrace, t_s: ArrayLike) -> Array:
+def distance_at(trace: LapTrace, t_s: ArrayLike) -> FloatArray:
     """Distance that a car has reached at given times since the start of the lap."""
     along, at_s = passages(trace)
     return np.interp(np.asarray(t_s, dtype=np.float64), at_s, along)
 
 
-def passages(trace: LapTrace) -> tuple[Array, Array]:
+def passages(trace: LapTrace) -> tuple[FloatArray, FloatArray]:
     """Distance (not falling) and time (rising) of a lap from line to line, its ends included and exact."""
     inside = (trace.t_s > 0.0) & (trace.t_s < trace.lap_time_s)
     inside &= (trace.distance_m > 0.0) & (trace.distance_m < trace.end_m)
@@ -141,7 +140,7 @@ def passages(trace: LapTrace) -> tuple[Array, Array]:
     )
 
 
-def _cut(t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, circuit: Circuit | None) -> _Lap:
+def _cut(t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, circuit: Circuit | None) -> _LapSamples:
     t = np.asarray(t_s, dtype=np.float64)
     if not lap_time_s > 0.0:
         raise ValueError(f"lap_time_s is {lap_time_s}: give the time from line to line in seconds")
@@ -152,10 +151,12 @@ def _cut(t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, c
         if values.shape != t.shape:
             raise ValueError(f"{name} has shape {values.shape} but t_s has {t.shape}: give one value (or NaN) a sample")
     inside = (t >= 0.0) & (t <= lap_time_s)
-    return _Lap(t[inside], {name: values[inside] for name, values in arrays.items()}, lap_time_s, circuit)
+    return _LapSamples(t[inside], {name: values[inside] for name, values in arrays.items()}, lap_time_s, circuit)
 
 
-def _on_scale(lap: _Lap, source: DistanceSource, measured_m: Array, passed_over: tuple[str, ...]) -> LapTrace:
+def _on_scale(
+    lap: _LapSamples, source: DistanceSource, measured_m: FloatArray, passed_over: tuple[str, ...]
+) -> LapTrace:
     driven = float(measured_m[-1] - measured_m[0])
     length = driven if lap.circuit is None else lap.circuit.length_m
     distance = (measured_m[1:-1] - measured_m[0]) * (length / driven)
@@ -172,7 +173,7 @@ def _on_scale(lap: _Lap, source: DistanceSource, measured_m: Array, passed_over:
     )
 
 
-def _by_sensor(lap: _Lap) -> Array | str:
+def _by_sensor(lap: _LapSamples) -> FloatArray | str:
     """Distance at the lap's instants by its sensor, or why not."""
     reading = lap.channels.get("lap_distance_m", lap.t_s[:0])
     known = np.flatnonzero(np.isfinite(reading))
@@ -192,7 +193,7 @@ def _by_sensor(lap: _Lap) -> Array | str:
     return measured
 
 
-def _unwrap(along_m: Array, expected_m: Array, share: Array) -> Array | str:
+def _unwrap(along_m: FloatArray, expected_m: FloatArray, share: FloatArray) -> FloatArray | str:
     """Readings without the resets that the sensor makes a little after the lap's start or before its end."""
     unwrapped = along_m.copy()
     for reset in np.flatnonzero(np.diff(along_m) < -0.5 * np.ptp(along_m)):
@@ -206,7 +207,7 @@ def _unwrap(along_m: Array, expected_m: Array, share: Array) -> Array | str:
     return unwrapped
 
 
-def _by_position(lap: _Lap) -> Array | str:
+def _by_position(lap: _LapSamples) -> FloatArray | str:
     """Distance at the lap's instants by its positions on the circuit's line, or why not."""
     if lap.circuit is None:
         return "no circuit to project positions on"
@@ -226,14 +227,14 @@ def _by_position(lap: _Lap) -> Array | str:
     return f"the lap starts or ends {miss:.0f} m from the line" if miss > _MAX_START_M else measured
 
 
-def _by_speed(lap: _Lap) -> Array | str:
+def _by_speed(lap: _LapSamples) -> FloatArray | str:
     """Distance at the lap's instants by its speed, or why not."""
     if lap.speed[0].size < 2 or lap.driven_m[-1] <= 0.0:
         return "no speed"
     return lap.driven_m
 
 
-def _silence(lap: _Lap, at_s: Array) -> str | None:
+def _silence(lap: _LapSamples, at_s: FloatArray) -> str | None:
     """Why readings at these times are too few, if they are."""
     if at_s.size < 2:
         return "no readings"
@@ -241,7 +242,7 @@ def _silence(lap: _Lap, at_s: Array) -> str | None:
     return f"no reading for {longest:.1f} s" if longest > MAX_SILENCE_S else None
 
 
-def _follow(lap: _Lap, at_s: Array, along_m: Array, smoothing_s: float) -> Array:
+def _follow(lap: _LapSamples, at_s: FloatArray, along_m: FloatArray, smoothing_s: float) -> FloatArray:
     """Readings carried to all instants by the speed between them; never falls.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from analysis.laps.load_events import shock_features
 from analysis.laps.load_integrals import stress_features
@@ -20,8 +20,7 @@ from analysis.signals.held import (
     MAX_AGE_S,
     US_PER_S,
     Channels,
-    FloatArray,
-    Held,
+    HeldSignal,
     at,
     clip,
     combine,
@@ -33,6 +32,7 @@ from analysis.signals.held import (
     to_us,
 )
 from analysis.signals.windows import CHANNELS, hold_channels, power_factor, sample_instants
+from conf.arrays import BoolArray, FloatArray
 
 FEATURE_VERSION: Final = 2
 LAP_CHANNELS: Final = (*CHANNELS, "brake_rear_bar", "torque_nm")
@@ -136,7 +136,7 @@ def delta_rates(t_s: ArrayLike, values: ArrayLike, max_age_s: float = MAX_AGE_S)
     return rates[np.isfinite(rates)]
 
 
-def _statistics(lap: dict[str, Held]) -> LapFeatures:
+def _statistics(lap: dict[str, HeldSignal]) -> LapFeatures:
     """Mean, std, min, max (B1) and the smoothness ratios (B13-B16)."""
     out: LapFeatures = {}
     names = {
@@ -166,10 +166,10 @@ def _statistics(lap: dict[str, Held]) -> LapFeatures:
     return out
 
 
-def _delta_counts(whole: dict[str, Held], start: int, end: int, thresholds: DeltaThresholds) -> LapFeatures:
+def _delta_counts(whole: dict[str, HeldSignal], start: int, end: int, thresholds: DeltaThresholds) -> LapFeatures:
     """Events on the 10 Hz grid, counted as B13-B15 write them; None where no rate is known."""
 
-    def count(name: str, is_event: Callable[[FloatArray], NDArray[np.bool_]]) -> int | None:
+    def count(name: str, is_event: Callable[[FloatArray], BoolArray]) -> int | None:
         rates = grid_rates(whole[name], start, end)
         rates = rates[np.isfinite(rates)]
         return int(np.count_nonzero(is_event(rates))) if rates.size else None
@@ -181,7 +181,9 @@ def _delta_counts(whole: dict[str, Held], start: int, end: int, thresholds: Delt
     }
 
 
-def _engine(lap: dict[str, Held], whole: dict[str, Held], start: int, end: int, limits: LapLimits) -> LapFeatures:
+def _engine(
+    lap: dict[str, HeldSignal], whole: dict[str, HeldSignal], start: int, end: int, limits: LapLimits
+) -> LapFeatures:
     rpm, load = stats(lap["rpm"]), stats(lap["engine_load_pct"])
     power = stats(power_factor(lap["rpm"], lap["engine_load_pct"]))
     engine_temp = lap["engine_temp_c"].value
@@ -201,7 +203,7 @@ def _engine(lap: dict[str, Held], whole: dict[str, Held], start: int, end: int, 
     }
 
 
-def _shift_counts(gear: Held, rpm: Held, start: int, end: int, limits: LapLimits) -> LapFeatures:
+def _shift_counts(gear: HeldSignal, rpm: HeldSignal, start: int, end: int, limits: LapLimits) -> LapFeatures:
     if clip(gear, start, end).value.size == 0:
         return {"gear_shift_count": None, "harsh_downshift_count": None}
     changes = shifts(gear)
@@ -216,7 +218,7 @@ def _shift_counts(gear: Held, rpm: Held, start: int, end: int, limits: LapLimits
     return {"gear_shift_count": int(inside.sum()), "harsh_downshift_count": harsh}
 
 
-def _loads(lap: dict[str, Held]) -> LapFeatures:
+def _loads(lap: dict[str, HeldSignal]) -> LapFeatures:
     lateral, along = lap["accel_lat_g"].map(np.abs), lap["accel_long_g"]
     return {
         "brake_energy_proxy": integral(combine(np.multiply, lap["brake_front_bar"], lap["speed_kmh"])),
@@ -228,7 +230,7 @@ def _loads(lap: dict[str, Held]) -> LapFeatures:
     }
 
 
-def _shares(lap: dict[str, Held], limits: LapLimits) -> LapFeatures:
+def _shares(lap: dict[str, HeldSignal], limits: LapLimits) -> LapFeatures:
     """Shares of the time in which the pedals are known."""
     throttle, brake = lap["throttle_pct"], lap["brake_front_bar"]
     neither = combine(

@@ -7,11 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from analysis.signals.held import US_PER_S, FloatArray, Held, IntArray, align, at, combine, shifts
+from analysis.signals.held import US_PER_S, HeldSignal, align, at, combine, shifts
+from conf.arrays import FloatArray, IntArray
+from conf.units import KMH_PER_MPS
 from physics.rainflow import Rainflow
 
 SN_EXPONENT: Final = 5.0  # of the cycles' range: as welds, springs and shafts have it
-N_PER_NM: Final = 2.0 * np.pi / 60.0 * 3.6  # from engine turns a minute per km/h to turns (in radians) per metre
+N_PER_NM: Final = 2.0 * np.pi / 60.0 * KMH_PER_MPS  # engine turns a minute per km/h to turns (radians) per metre
 LEAST_KMH: Final = 20.0  # below, a clutch may slip
 IMPACT_G: Final = 0.3  # a reading so far off the middle of what is beside it is no manoeuvre
 KNOCK_S: Final = 0.1  # how long a knock lasts
@@ -23,7 +25,7 @@ Shocks = dict[str, float | int | None]
 
 
 def shock_features(
-    lap: Mapping[str, Held], whole: Mapping[str, Held], start_us: int, end_us: int, distance_km: float
+    lap: Mapping[str, HeldSignal], whole: Mapping[str, HeldSignal], start_us: int, end_us: int, distance_km: float
 ) -> Shocks:
     """Events and cycles of one lap.
 
@@ -48,7 +50,7 @@ def shock_features(
     }
 
 
-def fatigue(held: Held, distance_km: float) -> float:
+def fatigue(held: HeldSignal, distance_km: float) -> float:
     """Range of the one cycle a kilometre that would do as much as all the signal's cycles (rainflow, Miner's rule).
 
     Args:
@@ -72,16 +74,16 @@ def _one_a_km(sizes: FloatArray, turns: FloatArray | float, distance_km: float) 
     return top * float(per_km ** (1.0 / SN_EXPONENT))
 
 
-def _drive_force(lap: Mapping[str, Held]) -> Held:
+def _drive_force(lap: Mapping[str, HeldSignal]) -> HeldSignal:
     """Force of the engine at the tyres, N: its power over the road speed, by the gear, losses left out."""
     per_kmh = _rpm_per_kmh(lap["gear"], lap["rpm"], lap["speed_kmh"])
     per_m = lap["gear"].map(lambda gears: np.array([per_kmh.get(g, np.nan) for g in gears]) * N_PER_NM)
     force = combine(np.multiply, lap["torque_nm"], per_m)
     known = np.isfinite(force.value)
-    return Held(force.start_us[known], force.end_us[known], force.value[known])
+    return HeldSignal(force.start_us[known], force.end_us[known], force.value[known])
 
 
-def _shift_shocks(lap: Mapping[str, Held], whole: Mapping[str, Held], start_us: int, end_us: int) -> Shocks:
+def _shift_shocks(lap: Mapping[str, HeldSignal], whole: Mapping[str, HeldSignal], start_us: int, end_us: int) -> Shocks:
     """Shifts down, those over more than one gear, and how far they and all shifts change the engine's speed.
 
     The change is that of the gears at the road speed of the shift, from what each gear makes of a road speed elsewhere
@@ -110,7 +112,7 @@ def _shift_shocks(lap: Mapping[str, Held], whole: Mapping[str, Held], start_us: 
     }
 
 
-def _rpm_per_kmh(gear: Held, rpm: Held, speed: Held) -> dict[float, float]:
+def _rpm_per_kmh(gear: HeldSignal, rpm: HeldSignal, speed: HeldSignal) -> dict[float, float]:
     """Engine speed per road speed of each gear that was driven in: the median of what was read."""
     _, _, (g, n, v) = align(gear, rpm, speed)
     moving = (g >= 1) & (v > LEAST_KMH) & np.isfinite(n)
@@ -125,7 +127,7 @@ def _greatest(values: FloatArray) -> float:
     return float(known.max()) if known.size else (np.nan if values.size else 0.0)
 
 
-def _impacts(lateral: Held, distance_km: float) -> Shocks:
+def _impacts(lateral: HeldSignal, distance_km: float) -> Shocks:
     """Knocks that the body feels: readings of lateral acceleration off the middle of what is beside them.
 
     Along the road, shifts and the brakes knock as well.
@@ -145,7 +147,7 @@ def _impacts(lateral: Held, distance_km: float) -> Shocks:
     }
 
 
-def _knocks(held: Held) -> tuple[IntArray, FloatArray, FloatArray]:
+def _knocks(held: HeldSignal) -> tuple[IntArray, FloatArray, FloatArray]:
     """When each reading was, how far it is off the middle of what was before and after it, g, and how long it holds, s.
 
     Before and after are a fixed time away, read between the readings, so that the rate of the channel matters little.

@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.signals.held import FloatArray, Held, align, integral, stats
+from analysis.signals.held import HeldSignal, align, integral, stats
+from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 
-KMH_PER_MPS: Final = 3.6
 RPM_EDGES: Final = (0.0, 0.6, 0.8, 0.9, 1.0)  # bands of engine speed, as shares of the limit
 RPM_BANDS: Final = ("low", "mid", "high", "top")
 RPM_POWER: Final = 8.0  # as fatigue by inertia counts it: stress by the square, damage by a power of that
@@ -28,7 +29,7 @@ _USED: Final = (
 )  # fmt: skip
 
 
-def stress_features(lap: Mapping[str, Held], rpm_limit: float) -> dict[str, float | int | None]:
+def stress_features(lap: Mapping[str, HeldSignal], rpm_limit: float) -> dict[str, float | int | None]:
     """Stress integrals of one lap.
 
     Args:
@@ -62,7 +63,7 @@ def stress_features(lap: Mapping[str, Held], rpm_limit: float) -> dict[str, floa
     }
 
 
-def _rpm(rpm: Held, limit: float) -> dict[str, float | int | None]:
+def _rpm(rpm: HeldSignal, limit: float) -> dict[str, float | int | None]:
     """Exposure to engine speed: shares of the time in bands, a power mean, and how far over the limit for how long."""
     share = rpm.map(lambda n: n / limit)
     edges = zip(RPM_BANDS, RPM_EDGES[:-1], RPM_EDGES[1:], strict=True)
@@ -78,7 +79,7 @@ def _rpm(rpm: Held, limit: float) -> dict[str, float | int | None]:
     }
 
 
-def _power_mean(held: Held, power: float) -> float:
+def _power_mean(held: HeldSignal, power: float) -> float:
     """Steady value that does as much as the signal where damage grows with a power of it."""
     top = stats(held).max
     if not top > 0.0:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.distance import MAX_SPEED_GAP_S, distance_at
 from analysis.laps.trace import LapTrace
 from analysis.signals.held import MAX_AGE_S
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import BoolArray, FloatArray, IntArray
 
 RATE_HZ: Final = 100
 HELD_CHANNELS: Final = frozenset({"gear", "position"})
@@ -37,11 +35,11 @@ class EvenLap:
         is_interpolated: Whether no sample was taken within half a step.
     """
 
-    sample_idx: npt.NDArray[np.int64]
-    t_lap_s: Array
-    lap_distance_m: Array
-    channels: dict[str, Array]
-    is_interpolated: npt.NDArray[np.bool_]
+    sample_idx: IntArray
+    t_lap_s: FloatArray
+    lap_distance_m: FloatArray
+    channels: dict[str, FloatArray]
+    is_interpolated: BoolArray
 
 
 def resample(trace: LapTrace, rate_hz: int = RATE_HZ) -> EvenLap:
@@ -59,7 +57,7 @@ def resample(trace: LapTrace, rate_hz: int = RATE_HZ) -> EvenLap:
     return EvenLap(index, t, distance_at(trace, t), channels, _far_from(trace.t_s, t, 0.5 / rate_hz))
 
 
-def read_between(t_s: Array, values: Array, at_s: Array, *, held: bool = False) -> Array:
+def read_between(t_s: FloatArray, values: FloatArray, at_s: FloatArray, *, held: bool = False) -> FloatArray:
     """A channel's values at given instants, NaN inside gaps.
 
     Args:
@@ -84,14 +82,14 @@ def read_between(t_s: Array, values: Array, at_s: Array, *, held: bool = False) 
     return np.where((apart <= allowed) | (at_s == t[left]), read, np.nan)
 
 
-def max_gap_s(t_s: Array) -> float:
+def max_gap_s(t_s: FloatArray) -> float:
     """Longest interval between two samples of a channel that is read across."""
     if t_s.size < 2:
         return MAX_AGE_S
     return float(np.clip(_GAP_INTERVALS * np.median(np.diff(t_s)), MAX_AGE_S, MAX_SPEED_GAP_S))
 
 
-def _far_from(t_s: Array, at_s: Array, reach_s: float) -> npt.NDArray[np.bool_]:
+def _far_from(t_s: FloatArray, at_s: FloatArray, reach_s: float) -> BoolArray:
     if not t_s.size:
         return np.ones(at_s.shape, dtype=bool)
     after = np.searchsorted(t_s, at_s)

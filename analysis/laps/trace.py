@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
+from conf.arrays import FloatArray
 
-Array = npt.NDArray[np.float64]
 DistanceSource = Literal["sensor", "gps", "integrated"]
 
 
@@ -18,7 +16,7 @@ MOST_UNSEEN = 0.1
 
 
 @dataclass(frozen=True)
-class Gap:
+class ChannelGap:
     """A stretch of a lap without a sample of a channel, s since the start of the lap."""
 
     start_s: float
@@ -41,14 +39,14 @@ class LapTrace:
         passed_over: Why a better source of distance was not used, one sentence each.
     """
 
-    t_s: Array
-    distance_m: Array
-    channels: Mapping[str, Array]
+    t_s: FloatArray
+    distance_m: FloatArray
+    channels: Mapping[str, FloatArray]
     lap_time_s: float
     length_m: float | None = None
     distance_source: DistanceSource | None = None
     driven_m: float | None = None
-    speed_gaps: tuple[Gap, ...] = ()
+    speed_gaps: tuple[ChannelGap, ...] = ()
     passed_over: tuple[str, ...] = ()
 
     @property

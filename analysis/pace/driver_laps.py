@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from conf.arrays import BoolArray, FloatArray, IntArray
 
 Row = dict[str, object]
 

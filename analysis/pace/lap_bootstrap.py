@@ -22,7 +22,8 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from analysis.pace.driver_laps import BoolArray, FloatArray, IntArray, Row, null
+from analysis.pace.driver_laps import Row, null
+from conf.arrays import BoolArray, FloatArray, IntArray
 
 MIN_LAPS: Final = 5  # fewer give no interval: of four laps, one draw in 64 holds the same lap four times
 _RESAMPLES: Final = (400, 2_000)
@@ -49,7 +50,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class LapMoments:
     """Means and population variances per column, the last axis; NaN where a column has no value.
 
     Attributes:
@@ -68,11 +69,11 @@ class Moments:
         return self.least + self.excess
 
 
-Statistic = Callable[[Moments], FloatArray]  # moments of shape (..., k) to shape (...)
+Statistic = Callable[[LapMoments], FloatArray]  # moments of shape (..., k) to shape (...)
 
 
 @dataclass(frozen=True, slots=True)
-class Resampled:
+class ResampledLaps:
     """Moments of the laps as they were, of the resamples, and with each lap left out in turn.
 
     Attributes:
@@ -83,9 +84,9 @@ class Resampled:
     """
 
     n: IntArray
-    observed: Moments
-    draws: Moments
-    without: Moments
+    observed: LapMoments
+    draws: LapMoments
+    without: LapMoments
 
 
 def seed_of(name: str) -> int:
@@ -93,7 +94,7 @@ def seed_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
 
 
-def resample(values: FloatArray, seed: int) -> Resampled:
+def resample(values: FloatArray, seed: int) -> ResampledLaps:
     """Draw laps with replacement.
 
     Args:
@@ -110,7 +111,7 @@ def resample(values: FloatArray, seed: int) -> Resampled:
     draws = _draw(above, square, known, seed) if len(x) else np.empty((3, 0, x.shape[1]))
     sums = np.stack([known.astype(np.float64), above, square])
     total = sums.sum(axis=1, keepdims=True)
-    return Resampled(
+    return ResampledLaps(
         n.astype(np.int64),
         observed=_moments(least, total[:, 0]),
         draws=_moments(least, draws),
@@ -118,7 +119,7 @@ def resample(values: FloatArray, seed: int) -> Resampled:
     )
 
 
-def estimate(statistic: Statistic, sample: Resampled, columns: tuple[int, ...]) -> Estimate:
+def estimate(statistic: Statistic, sample: ResampledLaps, columns: tuple[int, ...]) -> Estimate:
     """A statistic with its interval.
 
     Args:
@@ -133,7 +134,7 @@ def estimate(statistic: Statistic, sample: Resampled, columns: tuple[int, ...]) 
     return _bca(value, statistic(sample.draws), _influence(statistic, sample), _normal(n, n - 1))
 
 
-def difference(statistic: Statistic, one: Resampled, two: Resampled, columns: tuple[int, ...]) -> Estimate:
+def difference(statistic: Statistic, one: ResampledLaps, two: ResampledLaps, columns: tuple[int, ...]) -> Estimate:
     """A statistic of one driver less that of another, whose laps were drawn apart; see :func:`estimate`."""
     value = float(statistic(one.observed) - statistic(two.observed))
     n_one, n_two = _fewest(one, columns), _fewest(two, columns)
@@ -145,7 +146,7 @@ def difference(statistic: Statistic, one: Resampled, two: Resampled, columns: tu
     return _bca(value, a[:both] - b[:both], pull, _normal(n_one + n_two, n_one + n_two - 2))
 
 
-def _fewest(sample: Resampled, columns: tuple[int, ...]) -> int:
+def _fewest(sample: ResampledLaps, columns: tuple[int, ...]) -> int:
     return int(sample.n[list(columns)].min())
 
 
@@ -168,15 +169,15 @@ def _draw(above: FloatArray, square: FloatArray, known: BoolArray, seed: int) ->
     return out
 
 
-def _moments(least: FloatArray, sums: FloatArray) -> Moments:
+def _moments(least: FloatArray, sums: FloatArray) -> LapMoments:
     count, above, square = sums
     count = np.where(count > 0, count, np.nan)
     # Leaving a lap out subtracts; what rounding leaves below zero is zero.
     excess = np.maximum(above / count, 0.0)
-    return Moments(least, excess, np.maximum(square / count - excess**2, 0.0))
+    return LapMoments(least, excess, np.maximum(square / count - excess**2, 0.0))
 
 
-def _influence(statistic: Statistic, sample: Resampled) -> FloatArray:
+def _influence(statistic: Statistic, sample: ResampledLaps) -> FloatArray:
     """How much each lap pulls at the statistic, over the number of laps (jackknife), shape (laps,)."""
     without = statistic(sample.without)
     return np.asarray((without.mean() - without) * (len(without) - 1) / len(without))

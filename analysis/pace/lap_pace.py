@@ -8,15 +8,16 @@ from typing import Final
 import numpy as np
 from scipy.stats import theilslopes
 
-from analysis.pace.driver_laps import DriverLaps, FloatArray
-from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate, Moments
+from analysis.pace.driver_laps import DriverLaps
+from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate, LapMoments
+from conf.arrays import FloatArray
 
 RECORD_LAPS: Final = (3, 5, 10)
 _TREND_LAPS: Final = 1_000  # half a million pairs; beyond, laps are thinned evenly
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestTime:
     """The least of some times, and what stands behind it.
 
     Attributes:
@@ -60,7 +61,7 @@ class LapStatistics:
     """
 
     n: int
-    best: Best
+    best: BestTime
     mean_s: float
     median_s: float
 
@@ -74,17 +75,17 @@ def lap_statistics(laps: DriverLaps) -> LapStatistics:
     return LapStatistics(known.size, best_of(laps, times), float(known.mean()), float(np.median(known)))
 
 
-def best_of(laps: DriverLaps, times_s: FloatArray) -> Best:
+def best_of(laps: DriverLaps, times_s: FloatArray) -> BestTime:
     """Best of some times of a driver's laps, shape (n,), NaN where a lap does not count."""
     known = np.flatnonzero(np.isfinite(times_s))
     if known.size == 0:
-        return Best(np.nan, None, np.nan)
+        return BestTime(np.nan, None, np.nan)
     first = known[np.argmin(times_s[known])]
     best, rest = float(times_s[first]), times_s[known[known != first]]
-    return Best(best, int(laps.lap_number[first]), float(rest.min()) - best if rest.size else np.nan)
+    return BestTime(best, int(laps.lap_number[first]), float(rest.min()) - best if rest.size else np.nan)
 
 
-def consistency_score(moments: Moments, column: int) -> FloatArray:
+def consistency_score(moments: LapMoments, column: int) -> FloatArray:
     """``100 * (1 - std / mean)`` of a column, clipped to 0-100 (B22, BX12), with the population's deviation."""
     return np.clip(100.0 * (1.0 - np.sqrt(moments.var[..., column]) / moments.mean[..., column]), 0.0, 100.0)
 

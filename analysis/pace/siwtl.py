@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.pace.driver_laps import DriverLaps, FloatArray, Row, null
-from analysis.pace.lap_bootstrap import Estimate, Moments, Resampled, estimate, resample, seed_of
-from analysis.pace.lap_pace import Best, best_of, consistency_score
+from analysis.pace.driver_laps import DriverLaps, Row, null
+from analysis.pace.lap_bootstrap import Estimate, LapMoments, ResampledLaps, estimate, resample, seed_of
+from analysis.pace.lap_pace import BestTime, best_of, consistency_score
+from conf.arrays import FloatArray
 
 _SECTORS: Final = (0, 1, 2)
 _LAP: Final = 3  # column of the lap time, after the sectors
@@ -35,7 +36,7 @@ class SectorTarget:
     """
 
     n: int
-    best: Best
+    best: BestTime
     mean_s: Estimate
     var_s2: Estimate
     weight: Estimate
@@ -61,7 +62,7 @@ class Siwtl:
     vehicle_id: str
     n_valid_laps: int
     sectors: tuple[SectorTarget, ...]
-    current_best: Best
+    current_best: BestTime
     target_s: Estimate
     achievability: Estimate
     consistency: Estimate
@@ -148,7 +149,7 @@ def siwtl(laps: DriverLaps) -> Siwtl:
     )
 
 
-def _sector(laps: DriverLaps, times_s: FloatArray, sample: Resampled, i: int) -> SectorTarget:
+def _sector(laps: DriverLaps, times_s: FloatArray, sample: ResampledLaps, i: int) -> SectorTarget:
     n, moments = int(sample.n[i]), sample.observed
     return SectorTarget(
         n,
@@ -160,21 +161,21 @@ def _sector(laps: DriverLaps, times_s: FloatArray, sample: Resampled, i: int) ->
     )
 
 
-def _weights(moments: Moments) -> FloatArray:
+def _weights(moments: LapMoments) -> FloatArray:
     return 1.0 / (1.0 + moments.var[..., :_LAP])
 
 
-def _achievability(moments: Moments) -> FloatArray:
+def _achievability(moments: LapMoments) -> FloatArray:
     return np.asarray(np.prod(_weights(moments), axis=-1) ** (1.0 / 3.0))
 
 
-def _target(moments: Moments) -> FloatArray:
+def _target(moments: LapMoments) -> FloatArray:
     # w * best + (1 - w) * mean, written so that rounding cannot take it below the sum of bests.
     above = np.sum((1.0 - _weights(moments)) * moments.excess[..., :_LAP], axis=-1)
     return np.asarray(np.sum(moments.least[:_LAP]) + above)
 
 
-def _consistency(sample: Resampled) -> Estimate:
+def _consistency(sample: ResampledLaps) -> Estimate:
     if sample.n[_LAP] < 2:
         return Estimate(np.nan)
     return estimate(lambda m: consistency_score(m, _LAP), sample, (_LAP,))

@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.pace.driver_laps import BoolArray, DriverLaps, IntArray, Row, null
+from analysis.pace.driver_laps import DriverLaps, Row, null
 from analysis.pace.lap_bootstrap import Estimate, estimate, resample, seed_of
-from analysis.pace.lap_pace import Best, best_of, trend_s_per_lap
+from analysis.pace.lap_pace import BestTime, best_of, trend_s_per_lap
+from conf.arrays import BoolArray, IntArray
 
 Kind = Literal["racing", "fcy", "sc", "red"]
 End = Literal["pit", "flag", "end", "gap"]
@@ -19,7 +20,7 @@ _CAUTIONS: Final[dict[str, Kind]] = {"fcy": "fcy", "yellow": "fcy", "sc": "sc", 
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class StintSegment:
     """Consecutive laps of one kind, within one stint.
 
     Attributes:
@@ -50,7 +51,7 @@ class Segment:
     n_pace_laps: int
     pace_s: Estimate
     slope_s_per_lap: Estimate
-    best: Best
+    best: BestTime
     ended_by: End
 
     def row(self) -> Row:
@@ -74,7 +75,7 @@ class Segment:
         }
 
 
-def segments(laps: DriverLaps) -> tuple[Segment, ...]:
+def segments(laps: DriverLaps) -> tuple[StintSegment, ...]:
     """Cut a driver's laps into stints and segments, in driving order.
 
     A new segment starts after a lap that ends in the pits, after missing laps, and where a caution begins or ends.
@@ -85,7 +86,7 @@ def segments(laps: DriverLaps) -> tuple[Segment, ...]:
     kinds, gaps = lap_kinds(laps), _gaps(laps.lap_number)
     changes = np.array([a != b for a, b in pairwise(kinds)], dtype=np.bool_)
     ends = [*np.flatnonzero(laps.pit_in[:-1] | gaps | changes).tolist(), n - 1]
-    out: list[Segment] = []
+    out: list[StintSegment] = []
     stint, number, first = 1, 1, 0
     for last in ends:
         out.append(_segment(laps, (stint, number), kinds[first], slice(first, last + 1), _ended_by(laps, gaps, last)))
@@ -122,13 +123,13 @@ def _ended_by(laps: DriverLaps, gaps: BoolArray, last: int) -> End:
     return "gap" if gaps[last] else "flag"
 
 
-def _segment(laps: DriverLaps, number: tuple[int, int], kind: Kind, part: slice, ended_by: End) -> Segment:
+def _segment(laps: DriverLaps, number: tuple[int, int], kind: Kind, part: slice, ended_by: End) -> StintSegment:
     inside = np.zeros(len(laps), dtype=np.bool_)
     inside[part] = True
     times = np.where(inside, laps.times_s("pace"), np.nan)
     known = np.isfinite(times)
     name = f"{laps.name}|{number[0]}|{number[1]}"
-    return Segment(
+    return StintSegment(
         laps.session_id,
         laps.vehicle_id,
         *number,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.car_limits.motion import driven_m
 from analysis.comparison.aligned_laps import THROTTLE
@@ -15,9 +14,9 @@ from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import Zone
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 from physics.integrate import elapsed_s
-
-Array = npt.NDArray[np.float64]
 
 STEP_M = 1.0
 _LEAST_MPS = 1.0
@@ -34,11 +33,11 @@ class GridLap:
     """
 
     step_m: float
-    speed_mps: Array
+    speed_mps: FloatArray
     official_s: float
 
     @property
-    def time_s(self) -> Array:
+    def time_s(self) -> FloatArray:
         """Time since the line, shape (n + 1,)."""
         return elapsed_s(self.speed_mps, self.step_m)
 
@@ -65,12 +64,12 @@ def grid_lap(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridL
         circuit: The circuit.
         step_m: Longest grid step.
     """
-    speed = on_grid(trace, circuit, "speed_kmh", step_m) / 3.6
+    speed = on_grid(trace, circuit, "speed_kmh", step_m) / KMH_PER_MPS
     scale = circuit.length_m / driven_m(trace)
     return GridLap(circuit.length_m / (len(speed) - 1), np.maximum(speed * scale, _LEAST_MPS), trace.lap_time_s)
 
 
-def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STEP_M) -> Array:
+def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STEP_M) -> FloatArray:
     """A channel at the points of the grid, gaps bridged, shape (n + 1,).
 
     Raises:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.distance import distance_at, time_at
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import BoolArray, FloatArray
+from conf.units import KMH_PER_MPS
 
 STEPS = 5
 NEEDED = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
@@ -44,10 +43,10 @@ class LapPieces:
         official_s: Lap time by the timing.
     """
 
-    distance_m: Array
-    t_s: Array
-    channels: dict[str, Array]
-    is_seen: npt.NDArray[np.bool_]
+    distance_m: FloatArray
+    t_s: FloatArray
+    channels: dict[str, FloatArray]
+    is_seen: BoolArray
     lap_time_s: float
     official_s: float
 
@@ -75,14 +74,14 @@ def lap_pieces(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector])
             "its places jump, or its speed has a hole"
         )
     at = np.array([np.linspace(piece.start_m, piece.end_m, STEPS) for piece in pieces])
-    read["speed_kmh"] = lap.speed_mps * 3.6
+    read["speed_kmh"] = lap.speed_mps * KMH_PER_MPS
     channels = {name: np.interp(at, grid, values) for name, values in read.items()}
     channels |= {name: _maybe(trace, circuit, name, at, grid) for name in EXTRA}
     seen = _seen(trace, circuit, pieces)
     return LapPieces(at, np.interp(at, grid, lap.time_s), channels, seen, lap.lap_time_s, lap.official_s)
 
 
-def _seen(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> npt.NDArray[np.bool_]:
+def _seen(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> BoolArray:
     """Which pieces touch no stretch on which speed is missing for longer than ``MOST_BLIND_S``."""
     known = np.isfinite(trace.channels["speed_kmh"])
     t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
@@ -92,7 +91,7 @@ def _seen(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> n
     return np.array([not ((piece.start_m < ends) & (piece.end_m > starts)).any() for piece in pieces])
 
 
-def _require_steady(ahead_s: Array, grid_m: Array) -> None:
+def _require_steady(ahead_s: FloatArray, grid_m: FloatArray) -> None:
     """Places must follow from the speed on the way as well: a jump there and back leaves the lap time as it was."""
     worst = int(np.argmax(np.abs(ahead_s)))
     if abs(ahead_s[worst]) > MOST_WANDER_S:
@@ -102,7 +101,7 @@ def _require_steady(ahead_s: Array, grid_m: Array) -> None:
         )
 
 
-def _maybe(trace: LapTrace, circuit: Circuit, name: str, at: Array, grid: Array) -> Array:
+def _maybe(trace: LapTrace, circuit: Circuit, name: str, at: FloatArray, grid: FloatArray) -> FloatArray:
     """A channel that a lap may do without."""
     try:
         values = on_grid(trace, circuit, name)

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.car_limits.observed_limit import SeenLimit
+from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap
 from analysis.segmentation.zones import Microsector, cut, find_zones
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray, IndexArray
 from conf.ghost import Segmentation
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,10 @@ class SegmentedTrack:
     """
 
     pieces: tuple[Microsector, ...]
-    curvature_per_m: Array
-    limit_mps: Array
-    entry_mps: Array
-    slowest_mps: Array
+    curvature_per_m: FloatArray
+    limit_mps: FloatArray
+    entry_mps: FloatArray
+    slowest_mps: FloatArray
 
     @property
     def length_m(self) -> float:
@@ -42,7 +41,7 @@ class SegmentedTrack:
         return self.pieces[-1].end_m
 
 
-def segment(reference: LapTrace, circuit: Circuit, limit: SeenLimit, rules: Segmentation) -> SegmentedTrack:
+def segment(reference: LapTrace, circuit: Circuit, limit: ObservedLimit, rules: Segmentation) -> SegmentedTrack:
     """Cut a track.
 
     Args:
@@ -71,22 +70,22 @@ def segment(reference: LapTrace, circuit: Circuit, limit: SeenLimit, rules: Segm
     )
 
 
-def speed_between(track: SegmentedTrack, distance_m: npt.ArrayLike) -> Array:
+def speed_between(track: SegmentedTrack, distance_m: npt.ArrayLike) -> FloatArray:
     """The limit speed at distances from the line, m/s; the lap is a ring."""
     return _ring(track, track.limit_mps, distance_m)
 
 
-def bend_between(track: SegmentedTrack, distance_m: npt.ArrayLike) -> Array:
+def bend_between(track: SegmentedTrack, distance_m: npt.ArrayLike) -> FloatArray:
     """The driven line's curvature at distances from the line, 1/m; the lap is a ring."""
     return _ring(track, track.curvature_per_m, distance_m)
 
 
-def _ring(track: SegmentedTrack, values: Array, distance_m: npt.ArrayLike) -> Array:
+def _ring(track: SegmentedTrack, values: FloatArray, distance_m: npt.ArrayLike) -> FloatArray:
     starts = np.array([piece.start_m for piece in track.pieces])
     return np.interp(np.asarray(distance_m, dtype=np.float64), starts, values, period=track.length_m)
 
 
-def piece_at(pieces: Sequence[Microsector], distance_m: Array) -> npt.NDArray[np.intp]:
+def piece_at(pieces: Sequence[Microsector], distance_m: FloatArray) -> IndexArray:
     """Number of the micro-sector at distances within the lap."""
     ends = np.array([piece.end_m for piece in pieces])
     return np.minimum(np.searchsorted(ends, distance_m, side="right"), len(pieces) - 1)

@@ -12,7 +12,7 @@ from analysis.segmentation.zones import Microsector, Zone, ZoneType, at_least
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TrackStretch:
     """Part of a lap that is generated in one piece.
 
     Attributes:
@@ -44,7 +44,7 @@ def zones_of(pieces: Sequence[Microsector]) -> tuple[Zone, ...]:
     return tuple(Zone(pieces[a].kind, pieces[a].start_m, pieces[b].end_m) for a, b in zip(starts, ends, strict=True))
 
 
-def stretches(pieces: Sequence[Microsector], least_m: float) -> tuple[Stretch, ...]:
+def stretches(pieces: Sequence[Microsector], least_m: float) -> tuple[TrackStretch, ...]:
     """Stretches of ``least_m`` up to little more than twice that, where the micro-sectors allow; they cover the lap.
 
     Args:
@@ -53,14 +53,14 @@ def stretches(pieces: Sequence[Microsector], least_m: float) -> tuple[Stretch, .
     """
     ends = np.array([piece.end_m for piece in pieces])
     longest_m = max(piece.end_m - piece.start_m for piece in pieces)
-    found: list[Stretch] = []
+    found: list[TrackStretch] = []
     first = 0
     for zone in at_least(zones_of(pieces), least_m):
         parts = max(1, math.floor(zone.length_m / (least_m + longest_m)))
         for end_m in np.linspace(zone.start_m, zone.end_m, parts + 1)[1:]:
             last = int(np.argmin(np.abs(ends - end_m)))
             inside = pieces[first : last + 1]
-            found.append(Stretch(len(found), _most(inside), inside[0].start_m, inside[-1].end_m, first, last))
+            found.append(TrackStretch(len(found), _most(inside), inside[0].start_m, inside[-1].end_m, first, last))
             first = last + 1
     return tuple(found)
 

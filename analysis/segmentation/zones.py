@@ -14,21 +14,20 @@ from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.distance import time_at
 from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.ghost import Segmentation
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import even_grid
 
-Array = npt.NDArray[np.float64]
 ZoneType = Literal["Turn", "Straight", "Braking"]
 
 STRAIGHT, TURN, BRAKING = 0, 1, 2
 TYPES: Final[tuple[ZoneType, ...]] = ("Straight", "Turn", "Braking")
-_G_MPS2 = 9.80665
 _SLOPE_M = 20.0  # over which deceleration is taken where no pressure is known
 
 
@@ -88,9 +87,9 @@ def find_zones(lap: LapTrace, circuit: Circuit, rules: Segmentation) -> tuple[Zo
     grid = even_grid(circuit.length_m, round(circuit.length_m))
     step_m = circuit.length_m / len(grid)
     at_s = time_at(lap, grid / circuit.length_m * lap.end_m)
-    speed_mps = _filled(_read(lap, "speed_kmh", at_s)) / 3.6
+    speed_mps = _filled(_read(lap, "speed_kmh", at_s)) / KMH_PER_MPS
     bend = np.interp(grid, circuit.line.s_m, circuit.line.curvature_per_m, period=circuit.length_m)
-    across_g = speed_mps**2 * np.abs(bend) / _G_MPS2
+    across_g = speed_mps**2 * np.abs(bend) / GRAVITY_MPS2
     brakes = _brakes(_read(lap, "brake_front_bar", at_s), speed_mps, step_m, rules)
     kinds = np.where(brakes, BRAKING, np.where(across_g >= rules.turn_lateral_g, TURN, STRAIGHT))
     kinds = _without_short(kinds, max(1, round(rules.shortest_zone_m / step_m)))
@@ -135,7 +134,7 @@ def at_least(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]:
     return tuple(Zone(max(part, key=lambda z: z.length_m).kind, part[0].start_m, part[-1].end_m) for part in joined)
 
 
-def _read(lap: LapTrace, channel: str, at_s: Array) -> Array:
+def _read(lap: LapTrace, channel: str, at_s: FloatArray) -> FloatArray:
     values = lap.channels.get(channel)
     if values is None or not np.isfinite(values).any():
         if channel == "speed_kmh":
@@ -144,12 +143,12 @@ def _read(lap: LapTrace, channel: str, at_s: Array) -> Array:
     return read_between(lap.t_s, values, at_s)
 
 
-def _filled(values: Array) -> Array:
+def _filled(values: FloatArray) -> FloatArray:
     known = np.isfinite(values)
     return np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
 
 
-def _brakes(pressure_bar: Array, speed_mps: Array, step_m: float, rules: Segmentation) -> npt.NDArray[np.bool_]:
+def _brakes(pressure_bar: FloatArray, speed_mps: FloatArray, step_m: float, rules: Segmentation) -> BoolArray:
     """Where the car brakes: by pressure, or by the speed's fall over some metres where there is none."""
     reach = max(1, round(_SLOPE_M / step_m / 2.0))
     energy = 0.5 * speed_mps**2
@@ -157,7 +156,7 @@ def _brakes(pressure_bar: Array, speed_mps: Array, step_m: float, rules: Segment
     return np.where(np.isfinite(pressure_bar), pressure_bar >= rules.brake_on_bar, slope <= -rules.brake_on_mps2)
 
 
-def _without_short(kinds: npt.NDArray[np.intp], shortest: int) -> npt.NDArray[np.intp]:
+def _without_short(kinds: IndexArray, shortest: int) -> IndexArray:
     """Shortest run first, give each run that is too short to its longer neighbour; the lap is a ring."""
     kinds = kinds.copy()
     while True:
@@ -176,7 +175,7 @@ def _without_short(kinds: npt.NDArray[np.intp], shortest: int) -> npt.NDArray[np
         kinds = np.roll(ring, turn)
 
 
-def _ring_start(kinds: npt.NDArray[np.intp]) -> int | None:
+def _ring_start(kinds: IndexArray) -> int | None:
     """Where a run begins, so that none reaches over the end; ``None`` for a lap of one kind."""
     starts = np.flatnonzero(kinds != np.roll(kinds, 1))
     return int(starts[0]) if starts.size else None

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.signals.held import MAX_AGE_S, Channels, FloatArray, Held, align, clip, hold, slope, to_us
+from analysis.signals.held import MAX_AGE_S, Channels, HeldSignal, align, clip, hold, slope, to_us
 from analysis.signals.windows import ENGINE_TEMP_BIN_C, RPM_BIN, RPM_OVERFLOW_BIN, hold_channels
+from conf.arrays import FloatArray
 
 Columns = dict[str, NDArray[np.generic]]
 
@@ -105,7 +106,7 @@ def _kind_rows(
     }
 
 
-def _during(signal: Held, laps: Held, number: float) -> Held:
+def _during(signal: HeldSignal, laps: HeldSignal, number: float) -> HeldSignal:
     start, end, (value, lap) = align(signal, laps)
     inside = np.isfinite(value) & (lap == number)
-    return Held(start[inside], end[inside], value[inside])
+    return HeldSignal(start[inside], end[inside], value[inside])

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from conf.arrays import FloatArray, IntArray
+
 Channels = Mapping[str, ArrayLike]
 
 US_PER_S = 1_000_000
@@ -25,7 +25,7 @@ GRID_US = 100_000  # deltas are taken on a 10 Hz grid, because a delta between s
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldSignal:
     """A piecewise constant signal: ``value[i]`` on ``[start_us[i], end_us[i])``, ascending and disjoint.
 
     Attributes:
@@ -43,13 +43,13 @@ class Held:
         """How long each value holds, s."""
         return (self.end_us - self.start_us) / US_PER_S
 
-    def map(self, function: Callable[[FloatArray], FloatArray]) -> Held:
+    def map(self, function: Callable[[FloatArray], FloatArray]) -> HeldSignal:
         """The signal with ``function`` applied to its values."""
-        return Held(self.start_us, self.end_us, function(self.value))
+        return HeldSignal(self.start_us, self.end_us, function(self.value))
 
 
 @dataclass(frozen=True, slots=True)
-class Shifts:
+class GearShifts:
     """Changes between engaged gears.
 
     Attributes:
@@ -66,7 +66,7 @@ class Shifts:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class SignalStats:
     """Time-weighted statistics of a held signal; NaN where it holds nothing. ``std`` is the population's."""
 
     seconds: float
@@ -89,7 +89,7 @@ def to_us(t_s: ArrayLike) -> IntArray:
     return np.asarray(np.rint(seconds * US_PER_S), dtype=np.int64)
 
 
-def hold(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> Held:
+def hold(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> HeldSignal:
     """Hold a channel's samples; the order in which they are given does not matter.
 
     Args:
@@ -115,17 +115,17 @@ def hold(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> Hel
         t, x = t[last], x[last]
     end = t + round(max_age_s * US_PER_S)
     np.minimum(end[:-1], t[1:], out=end[:-1])
-    return Held(t, end, x)
+    return HeldSignal(t, end, x)
 
 
-def clip(held: Held, start_us: int, end_us: int) -> Held:
+def clip(held: HeldSignal, start_us: int, end_us: int) -> HeldSignal:
     """The part of the signal inside ``[start_us, end_us)``."""
     start, end = np.maximum(held.start_us, start_us), np.minimum(held.end_us, end_us)
     inside = start < end
-    return Held(start[inside], end[inside], held.value[inside])
+    return HeldSignal(start[inside], end[inside], held.value[inside])
 
 
-def at(held: Held, instants_us: IntArray) -> FloatArray:
+def at(held: HeldSignal, instants_us: IntArray) -> FloatArray:
     """Values at given instants, in their shape; NaN where nothing holds."""
     if held.start_us.size == 0:
         return np.full(instants_us.shape, np.nan)
@@ -135,7 +135,7 @@ def at(held: Held, instants_us: IntArray) -> FloatArray:
     return np.where(holds, held.value[safe], np.nan)
 
 
-def align(*signals: Held) -> tuple[IntArray, IntArray, list[FloatArray]]:
+def align(*signals: HeldSignal) -> tuple[IntArray, IntArray, list[FloatArray]]:
     """Cut several signals at the union of their instants.
 
     Returns:
@@ -147,25 +147,25 @@ def align(*signals: Held) -> tuple[IntArray, IntArray, list[FloatArray]]:
     return start, end, [at(s, start) for s in signals]
 
 
-def combine(function: Callable[[FloatArray, FloatArray], FloatArray], a: Held, b: Held) -> Held:
+def combine(function: Callable[[FloatArray, FloatArray], FloatArray], a: HeldSignal, b: HeldSignal) -> HeldSignal:
     """``function(a, b)`` wherever both signals hold, on the union of their instants."""
     start, end, (x, y) = align(a, b)
     both = np.isfinite(x) & np.isfinite(y)
-    return Held(start[both], end[both], function(x[both], y[both]))
+    return HeldSignal(start[both], end[both], function(x[both], y[both]))
 
 
-def stats(held: Held) -> Stats:
+def stats(held: HeldSignal) -> SignalStats:
     """Time-weighted mean, population standard deviation, least and greatest value."""
     seconds = held.seconds
     total = float(seconds.sum())
     if total <= 0.0:
-        return Stats(0.0, np.nan, np.nan, np.nan, np.nan)
+        return SignalStats(0.0, np.nan, np.nan, np.nan, np.nan)
     mean = float(np.dot(seconds, held.value)) / total
     variance = float(np.dot(seconds, (held.value - mean) ** 2)) / total
-    return Stats(total, mean, float(np.sqrt(variance)), float(held.value.min()), float(held.value.max()))
+    return SignalStats(total, mean, float(np.sqrt(variance)), float(held.value.min()), float(held.value.max()))
 
 
-def slope(held: Held) -> float:
+def slope(held: HeldSignal) -> float:
     """Least-squares slope over the time held, unit per second (VX5); NaN when that is under ``TREND_MIN_S``."""
     if (held.end_us - held.start_us).sum() < TREND_MIN_S * US_PER_S:
         return np.nan
@@ -178,20 +178,20 @@ def slope(held: Held) -> float:
     return float(np.dot(seconds, t * x) / (np.dot(seconds, t**2) + np.sum(seconds**3) / 12.0))
 
 
-def shifts(gear: Held) -> Shifts:
+def shifts(gear: HeldSignal) -> GearShifts:
     """Gear changes; a change through neutral (0) or reverse is one, from forward gear to forward gear."""
     engaged = gear.value >= 1
     t, g = gear.start_us[engaged], gear.value[engaged]
     changed = np.flatnonzero(g[1:] != g[:-1])
-    return Shifts(t[changed + 1], t[changed], g[changed], g[changed + 1])
+    return GearShifts(t[changed + 1], t[changed], g[changed], g[changed + 1])
 
 
-def integral(held: Held) -> float:
+def integral(held: HeldSignal) -> float:
     """Integral over time, unit times s; NaN where the signal holds nothing. Gaps add nothing."""
     return float(np.dot(held.seconds, held.value)) if held.value.size else np.nan
 
 
-def grid_rates(held: Held, start_us: int, end_us: int) -> FloatArray:
+def grid_rates(held: HeldSignal, start_us: int, end_us: int) -> FloatArray:
     """Rates of change on the 10 Hz grid inside ``[start_us, end_us]``, unit per second; NaN beside a gap (BX5)."""
     first, last = -(-start_us // GRID_US), end_us // GRID_US  # the grid is absolute: multiples of 0.1 s of event time
     values = at(held, np.arange(first, last + 1, dtype=np.int64) * GRID_US)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.signals.held import GRID_US, TREND_MIN_S, US_PER_S, FloatArray, Held, IntArray, at
+from analysis.signals.held import GRID_US, TREND_MIN_S, US_PER_S, HeldSignal, at
+from conf.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class WindowMoments:
     """Mergeable statistics, one entry per second (or per window, once merged); NaN where nothing is held.
 
     Attributes:
@@ -44,7 +45,7 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class WindowSeconds:
     """Which seconds the windows need.
 
     Attributes:
@@ -60,7 +61,7 @@ class Frame:
     window_us: int
 
 
-def frame_of(ends_s: ArrayLike, window_s: float, max_age_s: float) -> Frame:
+def frame_of(ends_s: ArrayLike, window_s: float, max_age_s: float) -> WindowSeconds:
     """Lay out the seconds under windows that end at ``ends_s``.
 
     Raises:
@@ -76,10 +77,12 @@ def frame_of(ends_s: ArrayLike, window_s: float, max_age_s: float) -> Frame:
         raise ValueError(f"max_age_s is {max_age_s}: give a time above 0 and at most 1 second")
     wanted = ends.astype(np.int64)[:, None] + np.arange(-int(window_s), 0, dtype=np.int64)
     seconds, index = np.unique(wanted, return_inverse=True)
-    return Frame(seconds, index.reshape(wanted.shape), ends.astype(np.int64) * US_PER_S, int(window_s) * US_PER_S)
+    return WindowSeconds(
+        seconds, index.reshape(wanted.shape), ends.astype(np.int64) * US_PER_S, int(window_s) * US_PER_S
+    )
 
 
-def _pieces(held: Held, frame: Frame) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+def _pieces(held: HeldSignal, frame: WindowSeconds) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Cut at whole seconds: (position in ``frame.seconds``, us held, middle within its second in s, value)."""
     first, last = held.start_us // US_PER_S, (held.end_us - 1) // US_PER_S
     parts = last - first + 1
@@ -98,12 +101,12 @@ def _pieces(held: Held, frame: Frame) -> tuple[IntArray, FloatArray, FloatArray,
     )
 
 
-def moments(held: Held, frame: Frame) -> Moments:
+def moments(held: HeldSignal, frame: WindowSeconds) -> WindowMoments:
     """Summarise each of the frame's seconds."""
     n = frame.seconds.size
     if held.value.size == 0 or n == 0:
         empty = np.full(n, np.nan)
-        return Moments(np.zeros(n), empty, np.zeros(n), empty, empty)
+        return WindowMoments(np.zeros(n), empty, np.zeros(n), empty, empty)
     where, weight, _, value = _pieces(held, frame)
     held_us = _sums(where, weight, n)
     mean = _ratio(_sums(where, weight * value, n), held_us)
@@ -113,10 +116,10 @@ def moments(held: Held, frame: Frame) -> Moments:
         begins = np.flatnonzero(np.diff(where, prepend=-1))
         low[where[begins]] = np.minimum.reduceat(value, begins)
         high[where[begins]] = np.maximum.reduceat(value, begins)
-    return Moments(held_us, mean, m2, low, high)
+    return WindowMoments(held_us, mean, m2, low, high)
 
 
-def merge(part: Moments, frame: Frame) -> Moments:
+def merge(part: WindowMoments, frame: WindowSeconds) -> WindowMoments:
     """Merge each window's seconds (rows of ``frame.index``)."""
     weight = part.held_us[frame.index]
     held_us = weight.sum(axis=1)
@@ -126,10 +129,10 @@ def merge(part: Moments, frame: Frame) -> Moments:
     m2 = part.m2[frame.index].sum(axis=1) + (weight * offset**2).sum(axis=1)
     low = np.fmin.reduce(part.min[frame.index], axis=1)
     high = np.fmax.reduce(part.max[frame.index], axis=1)
-    return Moments(held_us, mean, m2, low, high)
+    return WindowMoments(held_us, mean, m2, low, high)
 
 
-def trend(held: Held, frame: Frame) -> FloatArray:
+def trend(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
     """Least-squares slope of the held signal over each window, unit per second (VX5); NaN under ``TREND_MIN_S``."""
     n = frame.seconds.size
     if held.value.size == 0 or n == 0:
@@ -156,7 +159,7 @@ def trend(held: Held, frame: Frame) -> FloatArray:
     return slope
 
 
-def rate_rms(held: Held, frame: Frame) -> FloatArray:
+def rate_rms(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
     """Root mean square rate of change on the 10 Hz grid, unit per second (BX5); NaN where there is none."""
     steps = np.arange(0, US_PER_S + 1, GRID_US, dtype=np.int64)
     grid = at(held, frame.seconds[:, None] * US_PER_S + steps)

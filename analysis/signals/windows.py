@@ -12,20 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.signals.held import (
-    MAX_AGE_S,
-    US_PER_S,
-    Channels,
-    FloatArray,
-    Held,
-    IntArray,
-    at,
-    combine,
-    hold,
-    shifts,
-    to_us,
-)
-from analysis.signals.moments import Frame, frame_of, merge, moments, ramp, rate_rms, trend
+from analysis.signals.held import MAX_AGE_S, US_PER_S, Channels, HeldSignal, at, combine, hold, shifts, to_us
+from analysis.signals.moments import WindowSeconds, frame_of, merge, moments, ramp, rate_rms, trend
+from conf.arrays import FloatArray, IntArray
 
 WINDOW_S: Final = 10.0
 COMPLETE_SHARE: Final = 0.9
@@ -50,7 +39,7 @@ CHANNELS: Final = (
 
 def hold_channels(
     t_us: IntArray, channels: Channels, max_age_s: float = MAX_AGE_S, names: Sequence[str] = CHANNELS
-) -> dict[str, Held]:
+) -> dict[str, HeldSignal]:
     """Hold each of ``names``; one that is absent is empty.
 
     Raises:
@@ -74,7 +63,7 @@ def sample_instants(t_us: IntArray, channels: Channels) -> IntArray:
     return np.unique(t_us[known])
 
 
-def power_factor(rpm: Held, load_pct: Held) -> Held:
+def power_factor(rpm: HeldSignal, load_pct: HeldSignal) -> HeldSignal:
     """Engine speed times load as a fraction, 0-8000 (V22, VX4)."""
     return combine(lambda n, load: n * load / 100.0, rpm, load_pct)
 
@@ -172,7 +161,7 @@ def rpm_bin(rpm: FloatArray) -> FloatArray:
     return np.clip(np.floor(rpm / RPM_BIN), 0, RPM_OVERFLOW_BIN)
 
 
-def _gear_changes(gear: Held, frame: Frame, max_age_s: float) -> FloatArray:
+def _gear_changes(gear: HeldSignal, frame: WindowSeconds, max_age_s: float) -> FloatArray:
     """Changes between engaged gears in each window; through neutral (0) counts once."""
     changes = shifts(gear)
     start = frame.ends_us - frame.window_us
@@ -183,7 +172,7 @@ def _gear_changes(gear: Held, frame: Frame, max_age_s: float) -> FloatArray:
     return np.maximum(last - first, 0).astype(np.float64)
 
 
-def _n_samples(t_us: IntArray, channels: Channels, frame: Frame) -> IntArray:
+def _n_samples(t_us: IntArray, channels: Channels, frame: WindowSeconds) -> IntArray:
     t = sample_instants(t_us, channels)
     inside = np.searchsorted(t, [frame.ends_us - frame.window_us, frame.ends_us], side="right")
     return np.asarray(inside[1] - inside[0], dtype=np.int64)

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-
-Ints = npt.NDArray[np.int64]
 
 APART_US = 5_000_000
 """Events of one car that are no farther apart than this are one crossing: nobody laps in five seconds."""

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from conf.arrays import FloatArray, IntArray
 
 DAY_US = 86_400_000_000
 _ZONE_US = 900_000_000  # time zones are whole quarters of an hour
@@ -40,7 +38,7 @@ class OfficialClock:
     matched: int
     middle_us: int
 
-    def to_feed_us(self, day_us: Ints) -> Ints:
+    def to_feed_us(self, day_us: IntArray) -> IntArray:
         """Microseconds since local midnight to microseconds since the epoch, shape (n,); a race may pass midnight."""
         at = day_us + self.zone_us + self.lag_us
         days = np.rint((self.middle_us - at) / DAY_US).astype(np.int64)
@@ -74,7 +72,7 @@ class Entry:
     notes: tuple[str, ...] = ()
 
 
-def fit_clock(feed_us: Ints, official_day_us: Ints) -> OfficialClock | None:
+def fit_clock(feed_us: IntArray, official_day_us: IntArray) -> OfficialClock | None:
     """Fit the official time of day to the feed's crossings of the whole field.
 
     Args:
@@ -99,7 +97,7 @@ def fit_clock(feed_us: Ints, official_day_us: Ints) -> OfficialClock | None:
     return OfficialClock(int(zones[best]), lag, spread, len(near), int(np.median(feed_us)))
 
 
-def _nearest(day_us: Ints, official_us: Ints) -> Ints:
+def _nearest(day_us: IntArray, official_us: IntArray) -> IntArray:
     """Official minus nearest feed crossing, both on the circle of the day; ``day_us`` is sorted."""
     at = official_us % DAY_US
     ring = np.concatenate([day_us[-1:] - DAY_US, day_us, day_us[:1] + DAY_US])
@@ -110,7 +108,7 @@ def _nearest(day_us: Ints, official_us: Ints) -> Ints:
 
 
 def match_entries(
-    feed_us: Mapping[str, Ints], reported: Mapping[str, int | None], official_us: Mapping[int, Ints]
+    feed_us: Mapping[str, IntArray], reported: Mapping[str, int | None], official_us: Mapping[int, IntArray]
 ) -> list[Entry]:
     """Who raced under which number.
 
@@ -137,7 +135,7 @@ def match_entries(
     return entries + [Entry(f"number-{n}", n, "file", None, 0, 0, len(official_us[n]), None) for n in alone]
 
 
-def _fit(feed: Ints, official: Ints) -> tuple[float, float]:
+def _fit(feed: IntArray, official: IntArray) -> tuple[float, float]:
     """How many official crossings have one of the feed beside them, and how well they fit."""
     if not len(feed) or not len(official):
         return 0.0, 0.0
@@ -149,11 +147,11 @@ def _entry(
     vehicle: str,
     row: int,
     numbers: list[int],
-    counts: Floats,
+    counts: FloatArray,
     chosen: Mapping[str, int],
     reported: Mapping[str, int | None],
-    feed_us: Mapping[str, Ints],
-    official_us: Mapping[int, Ints],
+    feed_us: Mapping[str, IntArray],
+    official_us: Mapping[int, IntArray],
 ) -> Entry:
     said, crossings = reported[vehicle], len(feed_us.get(vehicle, ()))
     others = sorted((int(counts[row, j]), -numbers[j]) for j in range(len(numbers)) if j != chosen.get(vehicle))

@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.timing.crossings import UNKNOWN, Crossing, number_crossings
+from conf.arrays import FloatArray, IntArray
 from conf.laps import Limits
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 GREEN = frozenset({"GF", "FF"})
 _NEAR_US = 1_000_000
@@ -21,7 +18,7 @@ _QUICK_PERCENT, _FEWEST_LAPS = 10.0, 10
 
 
 @dataclass(frozen=True)
-class OfficialLap:
+class OfficialTimingLap:
     """A lap of the official timing; times in milliseconds, ``None`` where the source has none.
 
     Attributes:
@@ -42,7 +39,7 @@ class OfficialLap:
 
 
 @dataclass(frozen=True)
-class Lap:
+class JudgedLap:
     """One lap, with what speaks against it (see ``conf/laps.yaml``)."""
 
     number: int
@@ -63,7 +60,7 @@ class Lap:
     conflicts: tuple[str, ...] = ()
 
 
-def official_laps(rows: Sequence[OfficialLap], crossings: Sequence[Crossing], limits: Limits) -> list[Lap]:
+def official_laps(rows: Sequence[OfficialTimingLap], crossings: Sequence[Crossing], limits: Limits) -> list[JudgedLap]:
     """Laps of the official timing, with what the feed says of the same ones beside.
 
     Args:
@@ -79,8 +76,8 @@ def official_laps(rows: Sequence[OfficialLap], crossings: Sequence[Crossing], li
 
 
 def _official(
-    row: OfficialLap, crossings: Sequence[Crossing], numbers: Sequence[int], limits: Limits, *, is_first: bool
-) -> Lap:
+    row: OfficialTimingLap, crossings: Sequence[Crossing], numbers: Sequence[int], limits: Limits, *, is_first: bool
+) -> JudgedLap:
     start = None if row.end_us is None or row.lap_time_ms is None else row.end_us - row.lap_time_ms * 1000
     last = _beside(row.end_us, crossings)
     follows = last is not None and last > 0 and numbers[last] == numbers[last - 1] + 1
@@ -98,7 +95,7 @@ def _official(
         conflicts.append(f"official {_s(row.lap_time_ms)}, crossings of the feed {_s(feed_ms)}")
     if last is not None:
         conflicts += _feed_conflicts(crossings[last], numbers[last], feed_ms)
-    return Lap(
+    return JudgedLap(
         number=row.number, source="official", start_us=start, end_us=row.end_us, lap_time_ms=row.lap_time_ms,
         sectors_ms=row.sectors_ms, number_timing=None if last is None else numbers[last], flag=row.flag,
         in_pit=bool(row.in_pit), pit_time_ms=row.pit_time_ms, top_speed_kmh=row.top_speed_kmh,
@@ -107,7 +104,7 @@ def _official(
     )  # fmt: skip
 
 
-def _official_reasons(row: OfficialLap, limits: Limits) -> list[str]:
+def _official_reasons(row: OfficialTimingLap, limits: Limits) -> list[str]:
     known = [s for s in row.sectors_ms if s is not None]
     off = None if len(known) < 3 or row.lap_time_ms is None else abs(sum(known) - row.lap_time_ms)
     checks = {
@@ -120,7 +117,7 @@ def _official_reasons(row: OfficialLap, limits: Limits) -> list[str]:
     return [name for name, holds in checks.items() if holds]
 
 
-def _after(lap: Lap, before: Lap | None, row_before: OfficialLap | None) -> Lap:
+def _after(lap: JudgedLap, before: JudgedLap | None, row_before: OfficialTimingLap | None) -> JudgedLap:
     """What the lap before says of this one: begun in the pits or under yellow, the clock gone back, a lap missing."""
     if before is None or row_before is None:
         return lap
@@ -138,7 +135,7 @@ def _after(lap: Lap, before: Lap | None, row_before: OfficialLap | None) -> Lap:
     return replace(lap, reasons=tuple(reasons), conflicts=tuple(conflicts))
 
 
-def feed_laps(crossings: Sequence[Crossing]) -> list[Lap]:
+def feed_laps(crossings: Sequence[Crossing]) -> list[JudgedLap]:
     """Laps between the crossings of a feed without official timing."""
     numbers = number_crossings(crossings)
     laps = []
@@ -148,7 +145,7 @@ def feed_laps(crossings: Sequence[Crossing]) -> list[Lap]:
         conflicts = [f"crossings of laps {n0 + 1} to {n1 - 1} are missing"] if n1 - n0 > 1 else []
         conflicts += _feed_conflicts(end, n1, feed_ms)
         laps.append(
-            Lap(
+            JudgedLap(
                 number=n1, source="start_end", start_us=start.time_us, end_us=end.time_us, lap_time_ms=feed_ms,
                 number_timing=n1, feed_time_ms=feed_ms, feed_lap_time_ms=end.lap_time_ms, reasons=tuple(reasons),
                 conflicts=tuple(conflicts),
@@ -169,7 +166,7 @@ def _feed_conflicts(crossing: Crossing, number: int, feed_ms: int | None) -> lis
     return found
 
 
-def counter_laps(t_us: Ints, counter: Floats) -> list[Lap]:
+def counter_laps(t_us: IntArray, counter: FloatArray) -> list[JudgedLap]:
     """Laps by the car's own counter, for a car without any timing.
 
     Args:
@@ -183,12 +180,12 @@ def counter_laps(t_us: Ints, counter: Floats) -> list[Lap]:
     edges = np.flatnonzero(np.diff(values) != 0) + 1
     starts = np.concatenate([[0], edges])
     ends = np.concatenate([edges, [len(values)]])
-    laps: dict[int, Lap] = {}
+    laps: dict[int, JudgedLap] = {}
     for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
         number, last = int(values[a]), i == len(starts) - 1
         end_us = int(times[-1]) if last else int(times[b])
         whole = i > 0 and not last and values[b] == number + 1 and values[a - 1] == number - 1
-        lap = Lap(
+        lap = JudgedLap(
             number=number, source="telemetry", start_us=int(times[a]), end_us=end_us,
             lap_time_ms=_ms(end_us - int(times[a])), reasons=() if whole else ("incomplete",),
         )  # fmt: skip
@@ -201,12 +198,12 @@ def counter_laps(t_us: Ints, counter: Floats) -> list[Lap]:
 
 
 def judge(
-    laps: Sequence[Lap],
+    laps: Sequence[JudgedLap],
     limits: Limits,
     *,
     field_slow: Mapping[int, bool] | None = None,
     field_quick_ms: float | None = None,
-) -> list[Lap]:
+) -> list[JudgedLap]:
     """Add the reasons that follow from the car's laps as a whole, and from the field's.
 
     Args:
@@ -236,13 +233,13 @@ def judge(
     return judged
 
 
-def usual_ms(laps: Sequence[Lap]) -> float | None:
+def usual_ms(laps: Sequence[JudgedLap]) -> float | None:
     """Median lap time of a car, ``None`` where no lap has one."""
     times = [lap.lap_time_ms for lap in laps if lap.lap_time_ms and "incomplete" not in lap.reasons]
     return float(np.median(times)) if times else None
 
 
-def quick_ms(field: Mapping[str, Sequence[Lap]], limits: Limits) -> float | None:
+def quick_ms(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> float | None:
     """What a quick lap takes: the time that a tenth of all laps of a session stay below; ``None`` without ten laps.
 
     Laps that are shorter than any can be do not count, nor do those not driven from line to line.
@@ -260,7 +257,7 @@ def quick_ms(field: Mapping[str, Sequence[Lap]], limits: Limits) -> float | None
     return float(np.percentile(times, _QUICK_PERCENT)) if len(times) >= _FEWEST_LAPS else None
 
 
-def slow_field(field: Mapping[str, Sequence[Lap]], limits: Limits) -> dict[str, dict[int, bool]]:
+def slow_field(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> dict[str, dict[int, bool]]:
     """Which laps were slow while at least half of the field was.
 
     A lap is slow that takes longer than ``slow_field_ratio`` of the car's median. Of the cars that were lapping at its

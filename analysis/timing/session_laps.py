@@ -13,14 +13,14 @@ import numpy as np
 
 from analysis.timing.crossings import Crossing, FeedEvent, find_crossings
 from analysis.timing.entries import Entry, fit_clock, match_entries
-from analysis.timing.laps import Lap, OfficialLap, feed_laps, judge, official_laps, quick_ms, slow_field
+from analysis.timing.laps import JudgedLap, OfficialTimingLap, feed_laps, judge, official_laps, quick_ms, slow_field
 from conf.laps import LapRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Timing:
+class SessionTiming:
     """What is known of a session's timing.
 
     Attributes:
@@ -35,7 +35,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Driven:
+class LapTelemetry:
     """What the telemetry says of a lap.
 
     Attributes:
@@ -60,7 +60,7 @@ class SessionLaps:
     """Entries and laps of a session; the laps of vehicles without timing are still missing."""
 
     entries: Sequence[Entry]
-    laps: Mapping[str, Sequence[Lap]] = field(default_factory=dict)
+    laps: Mapping[str, Sequence[JudgedLap]] = field(default_factory=dict)
 
 
 def to_us(at: datetime) -> int:
@@ -79,7 +79,7 @@ def number_in(vehicle_id: str) -> int | None:
     return (int(found[1]) or None) if found else None
 
 
-def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> Timing:
+def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> SessionTiming:
     """Sort what was collected of a session.
 
     Args:
@@ -98,15 +98,15 @@ def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, 
         official[row.vehicle_number].append(row)
         if row.vehicle_id:  # the source knows the car
             numbers[row.vehicle_id] = numbers.get(row.vehicle_id) or row.vehicle_number
-    return Timing({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official))
+    return SessionTiming({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official))
 
 
-def session_laps(timing: Timing, rules: LapRules) -> SessionLaps:
+def session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
     """Entries of a session, and laps of every entry that has timing, not yet judged."""
     feed_us = {v: np.array([c.time_us for c in cs], np.int64) for v, cs in timing.crossings.items()}
     ends_us = _official_ends(timing, feed_us)
     entries = match_entries(feed_us, timing.numbers, {n: np.array(us, np.int64) for n, us in ends_us.items()})
-    laps: dict[str, list[Lap]] = {}
+    laps: dict[str, list[JudgedLap]] = {}
     for entry in entries:
         crossings = timing.crossings.get(entry.vehicle_id, ())
         sheet = timing.official.get(entry.number) if entry.number is not None else None
@@ -119,7 +119,7 @@ def session_laps(timing: Timing, rules: LapRules) -> SessionLaps:
     return SessionLaps(entries, laps)
 
 
-def _official_ends(timing: Timing, feed_us: Mapping[str, Any]) -> dict[int, list[int]]:
+def _official_ends(timing: SessionTiming, feed_us: Mapping[str, Any]) -> dict[int, list[int]]:
     """End of each official lap in the feed's time, by number; numbers that nothing ties to it are left out."""
     rows = [row for sheet in timing.official.values() for row in sheet]
     if rows and all(row.event_ts is not None for row in rows):
@@ -131,8 +131,8 @@ def _official_ends(timing: Timing, feed_us: Mapping[str, Any]) -> dict[int, list
     return {} if clock is None else {n: clock.to_feed_us(at).tolist() for n, at in day.items()}
 
 
-def _official(row: Any, end_us: int | None) -> OfficialLap:
-    return OfficialLap(
+def _official(row: Any, end_us: int | None) -> OfficialTimingLap:
+    return OfficialTimingLap(
         number=row.lap_number, lap_time_ms=row.lap_time_ms,
         sectors_ms=(row.sector_1_ms, row.sector_2_ms, row.sector_3_ms), end_us=end_us, flag=row.flag,
         in_pit=row.in_pit, pit_time_ms=row.pit_time_ms, top_speed_kmh=row.top_speed_kmh,
@@ -141,8 +141,8 @@ def _official(row: Any, end_us: int | None) -> OfficialLap:
 
 
 def judged(
-    session: SessionLaps, driven: Mapping[tuple[str, int], Driven], rules: LapRules
-) -> dict[str, list[tuple[Lap, Driven | None]]]:
+    session: SessionLaps, driven: Mapping[tuple[str, int], LapTelemetry], rules: LapRules
+) -> dict[str, list[tuple[JudgedLap, LapTelemetry | None]]]:
     """Every lap with all its reasons and what the telemetry says of it, by vehicle.
 
     Args:
@@ -159,7 +159,7 @@ def judged(
     return found
 
 
-def _covered(lap: Lap, driven: Driven | None, rules: LapRules) -> Lap:
+def _covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) -> JudgedLap:
     if driven is None or not driven.samples:
         return replace(lap, reasons=(*lap.reasons, "no_telemetry"))
     if driven.gap_s is not None and driven.gap_s > rules.limits.telemetry_gap_s:
@@ -167,9 +167,11 @@ def _covered(lap: Lap, driven: Driven | None, rules: LapRules) -> Lap:
     return lap
 
 
-def lap_row(vehicle: str, number: int | None, lap: Lap, driven: Driven | None, rules: LapRules) -> dict[str, Any]:
+def lap_row(
+    vehicle: str, number: int | None, lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules
+) -> dict[str, Any]:
     """Columns of ``silver.laps``."""
-    d = driven or Driven(0)
+    d = driven or LapTelemetry(0)
     sectors = [None if s is None else s / 1000 for s in lap.sectors_ms]
     return {
         "vehicle_id": vehicle, "lap_number": lap.number, "lap_number_timing": lap.number_timing,

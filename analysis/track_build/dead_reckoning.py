@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.distance import time_at
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import BuiltTrack, closed_line
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
+from conf.arrays import FloatArray
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
-from physics.vehicle import GRAVITY_MPS2
-
-Array = npt.NDArray[np.float64]
 
 SPEED_LAG_S = 0.3
 """How much later than the accelerations the GR Cup feed tells of speed: with 0.3 s the curvature from both fits the
@@ -76,10 +74,10 @@ def _of_length(line: Line, length_m: float) -> Line:
     return Line(line.s_m * factor, line.x_m * factor, line.y_m * factor, line.curvature_per_m / factor, length_m)
 
 
-def _bend_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> Array:
+def _bend_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> FloatArray:
     """Curvature at ``n`` even shares of a lap, positive to the left; adds up to one full turn."""
     at_s = time_at(lap, (np.arange(n) + 0.5) / n * lap.end_m)
-    speed = _known(lap, "speed_kmh", at_s + speed_lag_s) / 3.6
+    speed = _known(lap, "speed_kmh", at_s + speed_lag_s) / KMH_PER_MPS
     lateral, steering = _known(lap, "accel_lat_g", at_s), _known(lap, "steering_deg", at_s)
     if np.dot(lateral - lateral.mean(), steering - steering.mean()) < 0.0:
         lateral = -lateral
@@ -90,7 +88,7 @@ def _bend_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> Arr
     return np.asarray((lateral - offset_g) * per_g)
 
 
-def _known(lap: LapTrace, name: str, at_s: Array) -> Array:
+def _known(lap: LapTrace, name: str, at_s: FloatArray) -> FloatArray:
     values = lap.channels.get(name)
     known = np.isfinite(values) if values is not None else np.zeros(0, dtype=bool)
     if values is None or not known.any():
@@ -98,7 +96,7 @@ def _known(lap: LapTrace, name: str, at_s: Array) -> Array:
     return np.interp(at_s, lap.t_s[known], values[known])
 
 
-def _reckon(bend_per_m: Array, step_m: float) -> tuple[Array, Array, float]:
+def _reckon(bend_per_m: FloatArray, step_m: float) -> tuple[FloatArray, FloatArray, float]:
     """Points of a closed line, and the gap between its ends before it was closed."""
     heading = np.concatenate([[0.0], np.cumsum(bend_per_m * step_m)])
     middle = (heading[1:] + heading[:-1]) / 2.0

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
@@ -14,10 +13,9 @@ from analysis.laps.distance import distance_at
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
-from analysis.tracks.projection import Fixes, fixes_of, project
+from analysis.tracks.projection import PositionFixes, fixes_of, project
+from conf.arrays import FloatArray
 from physics.centre_line import Line, curvature_per_m, even_grid
-
-Array = npt.NDArray[np.float64]
 
 _FIRST_SMOOTHING_M = 10.0
 _REFINEMENTS = 2
@@ -77,7 +75,7 @@ def build_from_positions(
     return BuiltTrack(Circuit(track_id, line, find_corners(line), (), origin, "gps"), len(placed), spread, driven)
 
 
-def closed_line(x_m: Array, y_m: Array, smoothing_m: float, step_m: float = 1.0) -> Line:
+def closed_line(x_m: FloatArray, y_m: FloatArray, smoothing_m: float, step_m: float = 1.0) -> Line:
     """A smooth closed line through points spread about evenly.
 
     Args:
@@ -110,7 +108,7 @@ def _origin(laps: Sequence[LapTrace]) -> tuple[float, float] | None:
     return float(lat), float(lon)
 
 
-def _first_line(placed: Sequence[tuple[LapTrace, Fixes]], step_m: float) -> Line:
+def _first_line(placed: Sequence[tuple[LapTrace, PositionFixes]], step_m: float) -> Line:
     """Median over laps at equal shares of their distance; each lap is closed by spreading the gap between its ends."""
     n = round(float(np.median([lap.end_m for lap, _ in placed])) / step_m)
     share = np.arange(n) / n
@@ -123,7 +121,7 @@ def _first_line(placed: Sequence[tuple[LapTrace, Fixes]], step_m: float) -> Line
     return closed_line(x, y, _FIRST_SMOOTHING_M, step_m)
 
 
-def _offsets(line: Line, lap: LapTrace, fixes: Fixes) -> Array:
+def _offsets(line: Line, lap: LapTrace, fixes: PositionFixes) -> FloatArray:
     """How far to the left of each point of a line a lap passes, shape of the line."""
     expected = distance_at(lap, fixes.t_s) * (line.length_m / lap.end_m)
     seen = project(line, fixes.x_m, fixes.y_m, expected)
@@ -133,13 +131,13 @@ def _offsets(line: Line, lap: LapTrace, fixes: Fixes) -> Array:
     return np.interp(line.s_m, seen.s_m[near], seen.offset_m[near], period=line.length_m)
 
 
-def _middle(values: Array) -> Array:
+def _middle(values: FloatArray) -> FloatArray:
     """Mean over laps of the middle half: as robust as the median, and not bound to the steps of coarse positions."""
     laps = len(values)
     return np.asarray(np.sort(values, axis=0)[laps // 4 : laps - laps // 4].mean(axis=0))
 
 
-def _moved(line: Line, sideways_m: Array, smoothing_m: float, step_m: float) -> Line:
+def _moved(line: Line, sideways_m: FloatArray, smoothing_m: float, step_m: float) -> Line:
     """The line moved to its left, point by point."""
     dx, dy = (np.roll(axis, -1) - np.roll(axis, 1) for axis in (line.x_m, line.y_m))
     norm = np.hypot(dx, dy)

@@ -12,16 +12,15 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.distance import MAX_SILENCE_S
 from analysis.laps.trace import LapTrace
 from analysis.track_build.sectors import sector_ends, sector_times
 from analysis.tracks.circuit import Circuit, Corner, circuit_of
+from conf.arrays import FloatArray
 from conf.track import is_track, load_track
 from physics.centre_line import Line
 
-Array = npt.NDArray[np.float64]
 LapRow = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -116,7 +115,7 @@ def sectors_of(laps: Sequence[tuple[LapTrace, LapRow]]) -> Sectors | None:
     return Sectors(ends.ends_m, float(np.quantile(np.abs(misses), 0.95)), len(traces))
 
 
-def _miss(traces: Sequence[LapTrace], official: Array, k: int) -> Array:
+def _miss(traces: Sequence[LapTrace], official: FloatArray, k: int) -> FloatArray:
     """Sector times of lap ``k`` by the ends that the other laps give, less the official ones."""
     others = [i for i in range(len(traces)) if i != k]
     ends = sector_ends([traces[i] for i in others], official[others])

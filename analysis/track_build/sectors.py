@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from analysis.laps.distance import distance_at, time_at
 from analysis.laps.trace import LapTrace
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
     return SectorEnds(tuple(ends), tuple(spreads), tuple(counts))
 
 
-def sector_times(trace: LapTrace, ends_m: Sequence[float]) -> Array:
+def sector_times(trace: LapTrace, ends_m: Sequence[float]) -> FloatArray:
     """Sector times of a lap; they add up to its lap time, shape (ends + 1,)."""
     edges = time_at(trace, [0.0, *ends_m, trace.end_m])
     return np.diff(edges)

@@ -8,12 +8,9 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from conf.track import Arc, TrackSpec
 from physics.centre_line import Line, centre_line
-
-Array = npt.NDArray[np.float64]
 
 MIN_CORNER_DEG = 15.0
 """A bend that turns by less is part of a straight."""

@@ -7,13 +7,11 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from analysis.tracks.circuit import MIN_CORNER_DEG, Corner
+from conf.arrays import FloatArray
 from physics.centre_line import Line
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,14 @@ def find_corners(line: Line, rule: CornerRule = CornerRule()) -> tuple[Corner, .
     return tuple(replace(corner, number=k) for k, corner in enumerate(sorted(found, key=lambda c: c.apex_m), start=1))
 
 
-def _runs(bend: Array, edge_per_m: float) -> list[tuple[int, int]]:
+def _runs(bend: FloatArray, edge_per_m: float) -> list[tuple[int, int]]:
     """Stretches ``[first, last)`` that bend one way by more than the edge."""
     way = np.sign(bend) * (np.abs(bend) > edge_per_m)
     cuts = np.flatnonzero(np.diff(way, prepend=0.0, append=0.0))
     return [(int(a), int(b)) for a, b in pairwise(cuts) if way[a] != 0]
 
 
-def _split(bend: Array, first: int, last: int, step_m: float, rule: CornerRule) -> list[tuple[int, int]]:
+def _split(bend: FloatArray, first: int, last: int, step_m: float, rule: CornerRule) -> list[tuple[int, int]]:
     """A stretch cut at its deepest straightening between two apexes, as often as both sides are corners."""
     size = np.abs(bend[first:last])
     left, right = np.maximum.accumulate(size), np.maximum.accumulate(size[::-1])[::-1]
@@ -82,11 +80,11 @@ def _split(bend: Array, first: int, last: int, step_m: float, rule: CornerRule) 
     return [(first, last)]
 
 
-def _turn_deg(bend: Array, first: int, last: int, step_m: float) -> float:
+def _turn_deg(bend: FloatArray, first: int, last: int, step_m: float) -> float:
     return abs(float(np.degrees(bend[first:last].sum() * step_m)))
 
 
-def _corner(line: Line, bend: Array, first: int, last: int, start: int) -> Corner:
+def _corner(line: Line, bend: FloatArray, first: int, last: int, start: int) -> Corner:
     apex = first + int(np.abs(bend[first:last]).argmax())
     entry_m, apex_m, exit_m = (float((k + start) * line.step_m % line.length_m) for k in (first, apex, last))
     side: Literal["left", "right"] = "left" if bend[apex] > 0 else "right"

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import median_filter
 from scipy.spatial import cKDTree
 
+from conf.arrays import FloatArray, IndexArray
 from physics.centre_line import Line
-
-Array = npt.NDArray[np.float64]
 
 # WGS84.
 _SEMI_MAJOR_M = 6_378_137.0
@@ -26,7 +24,7 @@ _MEDIAN_FIXES = 61
 
 
 @dataclass(frozen=True)
-class Fixes:
+class PositionFixes:
     """Positions of one lap; a position that is only repeated is left out, since it is older than its sample.
 
     Attributes:
@@ -35,9 +33,9 @@ class Fixes:
         y_m: Position on the circuit's plane, shape (n,).
     """
 
-    t_s: Array
-    x_m: Array
-    y_m: Array
+    t_s: FloatArray
+    x_m: FloatArray
+    y_m: FloatArray
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,13 @@ class Projection:
         offset_m: Distance from the line, positive to its left, shape (n,).
     """
 
-    s_m: Array
-    offset_m: Array
+    s_m: FloatArray
+    offset_m: FloatArray
 
 
-def plane_metres(lat_deg: Array, lon_deg: Array, origin_deg: tuple[float, float]) -> tuple[Array, Array]:
+def plane_metres(
+    lat_deg: FloatArray, lon_deg: FloatArray, origin_deg: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
     """Metres east and north of an origin on the WGS84 ellipsoid's tangent plane, good to centimetres over a track."""
     lat, lon = np.radians(origin_deg)
     root = np.sqrt(1.0 - _ECCENTRICITY_SQ * np.sin(lat) ** 2)
@@ -62,7 +62,9 @@ def plane_metres(lat_deg: Array, lon_deg: Array, origin_deg: tuple[float, float]
     return east * (np.radians(lon_deg) - lon), north * (np.radians(lat_deg) - lat)
 
 
-def fixes_of(t_s: Array, channels: Mapping[str, Array], origin_deg: tuple[float, float] | None) -> Fixes | None:
+def fixes_of(
+    t_s: FloatArray, channels: Mapping[str, FloatArray], origin_deg: tuple[float, float] | None
+) -> PositionFixes | None:
     """Positions of a lap on a plane.
 
     Args:
@@ -82,10 +84,14 @@ def fixes_of(t_s: Array, channels: Mapping[str, Array], origin_deg: tuple[float,
     if new.size < 2:
         return None
     x, y = first[new], second[new]
-    return Fixes(t_s[new], x, y) if origin_deg is None else Fixes(t_s[new], *plane_metres(x, y, origin_deg))
+    return (
+        PositionFixes(t_s[new], x, y)
+        if origin_deg is None
+        else PositionFixes(t_s[new], *plane_metres(x, y, origin_deg))
+    )
 
 
-def project(line: Line, x_m: Array, y_m: Array, expected_m: Array) -> Projection:
+def project(line: Line, x_m: FloatArray, y_m: FloatArray, expected_m: FloatArray) -> Projection:
     """Nearest point of a closed line for each position, on the part of the line where the car is expected.
 
     The nearest point overall is right for nearly all positions. What it says beyond the expectation, as a running
@@ -111,7 +117,7 @@ def project(line: Line, x_m: Array, y_m: Array, expected_m: Array) -> Projection
     return Projection(centre + _nearest_turn(s - centre, line.length_m), offset)
 
 
-def _search(line: Line, x_m: Array, y_m: Array, around_m: Array) -> npt.NDArray[np.intp]:
+def _search(line: Line, x_m: FloatArray, y_m: FloatArray, around_m: FloatArray) -> IndexArray:
     """Index of the line's nearest point within the window around given distances."""
     reach = np.arange(-_WINDOW_M, _WINDOW_M + _SEARCH_STEP_M, _SEARCH_STEP_M)
     index = np.rint((around_m[:, None] + reach) / line.step_m).astype(np.intp) % len(line.s_m)
@@ -119,7 +125,7 @@ def _search(line: Line, x_m: Array, y_m: Array, around_m: Array) -> npt.NDArray[
     return np.asarray(index[np.arange(len(x_m)), apart.argmin(axis=1)])
 
 
-def _refine(line: Line, index: npt.NDArray[np.intp], x_m: Array, y_m: Array) -> tuple[Array, Array]:
+def _refine(line: Line, index: IndexArray, x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Distance along and beside the line, from its nearest point and its direction there."""
     after, before = (index + 1) % len(line.s_m), index - 1
     dx, dy = line.x_m[after] - line.x_m[before], line.y_m[after] - line.y_m[before]
@@ -130,6 +136,6 @@ def _refine(line: Line, index: npt.NDArray[np.intp], x_m: Array, y_m: Array) -> 
     return line.s_m[index] + along, ey * dx - ex * dy
 
 
-def _nearest_turn(difference_m: Array, length_m: float) -> Array:
+def _nearest_turn(difference_m: FloatArray, length_m: float) -> FloatArray:
     """A difference along a closed line as the shorter way round."""
     return np.asarray((difference_m + length_m / 2.0) % length_m - length_m / 2.0)

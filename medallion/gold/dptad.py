@@ -39,7 +39,7 @@ _PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind
 
 
 @dataclass(frozen=True)
-class Court:
+class JudgingContext:
     """What the laps of one session are judged by.
 
     Attributes:
@@ -59,8 +59,8 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     """
     if not laps:
         return 0
-    todo, courts = _convene(lake, sorted(set(laps)), run_id)
-    rows = judged(lap_samples(lake, todo, _against()), courts).persist()
+    todo, contexts = _plan_recalibration(lake, sorted(set(laps)), run_id)
+    rows = scored_laps(lap_samples(lake, todo, _against()), contexts).persist()
     try:
         count = rows.count()
         inside = f"({of_sessions(sessions_of(todo), 't.')}) AND ({of_laps(todo, 't.')})"
@@ -72,17 +72,17 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     return count
 
 
-def judged(samples: DataFrame, courts: Mapping[str, Court]) -> DataFrame:
+def scored_laps(samples: DataFrame, contexts: Mapping[str, JudgingContext]) -> DataFrame:
     """One row a lap: the columns of ``gold.dptad_scores``, and ``events``.
 
     Args:
         samples: From :func:`~medallion.silver.lap_traces.lap_samples`, with ``against``.
-        courts: By session.
+        contexts: By session.
     """
-    known, names = dict(courts), [c.name for c in _of(SCORES)] + ["events"]
+    known, names = dict(contexts), [c.name for c in _of(SCORES)] + ["events"]
 
     def judge(frame: pd.DataFrame) -> pd.DataFrame:
-        row = judge_lap(frame, known[frame["session_id"].iloc[0]])
+        row = score_lap(frame, known[frame["session_id"].iloc[0]])
         # As objects, so that what is missing is None: pandas would make it NaN, which is no text.
         return pd.DataFrame([[row.get(name) for name in names]], columns=names, dtype=object)
 
@@ -102,12 +102,12 @@ def events(rows: DataFrame) -> DataFrame:
     return rows.select(*LAP, F.explode("events").alias("event")).select(*LAP, "event.*")
 
 
-def judge_lap(frame: pd.DataFrame, court: Court) -> dict[str, Any]:
+def score_lap(frame: pd.DataFrame, context: JudgingContext) -> dict[str, Any]:
     """Scores and events of one lap, or why it was not judged.
 
     Args:
         frame: The lap's samples in order of time.
-        court: What it is judged by.
+        context: What it is judged by.
     """
     first = frame.iloc[0]
     row = {
@@ -116,10 +116,10 @@ def judge_lap(frame: pd.DataFrame, court: Court) -> dict[str, Any]:
         "lap_number": int(first["lap_number"]),
         "is_synthetic": is_synthetic(frame),
     }
-    trace = _trace(frame, court.circuit)
+    trace = _trace(frame, context.circuit)
     if isinstance(trace, str):
         return row | _refused(trace)
-    return row | _judged(row, trace, int(first["start_us"]), court)
+    return row | _judged(row, trace, int(first["start_us"]), context)
 
 
 def _trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
@@ -140,13 +140,13 @@ def _refused(reason: str) -> dict[str, Any]:
     return {"insights": [f"Not judged: {reason}"], "reasons": dict.fromkeys(CATEGORIES, reason), "events": []}
 
 
-def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, court: Court) -> dict[str, Any]:
+def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: JudgingContext) -> dict[str, Any]:
     began = time.perf_counter()
-    reference = reference_lap(court.circuit, court.calibration.stretch_s) if court.circuit else None
+    reference = reference_lap(context.circuit, context.calibration.stretch_s) if context.circuit else None
     analysis = analyse_lap(
         trace,
-        court.circuit,
-        court.calibration.thresholds,
+        context.circuit,
+        context.calibration.thresholds,
         start_us=start_us,
         references=() if reference is None else (reference,),
         reference_name=REFERENCE_NAME,
@@ -164,7 +164,9 @@ def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, court: Court
     return analysis.columns() | {"events": found, "compute_ms": 1000.0 * (time.perf_counter() - began)}
 
 
-def _convene(lake: Lake, laps: Sequence[LapKey], run_id: str) -> tuple[list[LapKey], dict[str, Court]]:
+def _plan_recalibration(
+    lake: Lake, laps: Sequence[LapKey], run_id: str
+) -> tuple[list[LapKey], dict[str, JudgingContext]]:
     """The laps to judge, and what each session's are judged by."""
     tracks = track_ids(lake, sessions_of(laps))
     circuits = circuits_by_track(lake, set(tracks.values()))
@@ -179,11 +181,11 @@ def _convene(lake: Lake, laps: Sequence[LapKey], run_id: str) -> tuple[list[LapK
         everywhere = sessions_on(lake, track)
         tracks |= dict.fromkeys(everywhere, track)
         todo |= _judged_otherwise(lake, everywhere, calibration.thresholds.label)
-    courts = {
-        session: Court(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
+    contexts = {
+        session: JudgingContext(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
         for session in sessions_of(todo)
     }
-    return sorted(todo), courts
+    return sorted(todo), contexts
 
 
 def _judged_otherwise(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:

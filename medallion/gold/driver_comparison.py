@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import combinations
 
-from analysis.drivers.comparison import contender
+from analysis.drivers.comparison import driver_figures
 from analysis.drivers.head_to_head import head_to_head
 from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
@@ -17,6 +17,6 @@ def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
     """Rows of the pairs that some vehicles of a session are in."""
     if not vehicles:
         return []
-    field = [contender(d, session.scores.get(d.vehicle_id)) for d in session.drivers]
+    field = [driver_figures(d, session.scores.get(d.vehicle_id)) for d in session.drivers]
     pairs = combinations(field, 2)  # drivers are in the order of their vehicles
     return [head_to_head(a, b).row() for a, b in pairs if not {a.vehicle_id, b.vehicle_id}.isdisjoint(vehicles)]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.comparison.rows import Pair, Row
+from analysis.comparison.rows import ComparedPair, Row
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_laps_compared
 
 TABLE: Final = "gold.insights"
 
 
-def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> int:
+def write_insights(lake: Lake, pair: ComparedPair, rows: Sequence[Row], run_id: str) -> int:
     """Put insights in the place of what the table has of the same lap and target; equal rows stay as they are.
 
     Args:

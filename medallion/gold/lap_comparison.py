@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.comparison.rows import Pair, Row
+from analysis.comparison.rows import ComparedPair, Row
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_laps_compared
 
@@ -14,7 +14,7 @@ REPORTS: Final = "gold.corner_reports"
 TABLES: Final = (COMPARISONS, REPORTS)
 
 
-def write_comparison(lake: Lake, pair: Pair, points: Sequence[Row], pieces: Sequence[Row], run_id: str) -> int:
+def write_comparison(lake: Lake, pair: ComparedPair, points: Sequence[Row], pieces: Sequence[Row], run_id: str) -> int:
     """Put a comparison in the place of what the tables have of the same two laps; equal rows stay as they are.
 
     Args:

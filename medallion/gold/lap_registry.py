@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from analysis.laps.resample import RATE_HZ
 from analysis.tracks.circuit import Circuit
 from conf.laps import load_lap_rules
-from medallion.gold.microsector_traces import Cut
+from medallion.gold.microsector_traces import LapSegmentation
 from medallion.gold.microsectors import PURPOSE
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import LapKey, of_sessions
@@ -24,7 +24,9 @@ HUMAN: Final = "human"
 DRIVERS: Final = "silver.drivers"
 
 
-def register_humans(lake: Lake, sessions: Sequence[str], circuit: Circuit, cuts: Sequence[Cut], run_id: str) -> int:
+def register_humans(
+    lake: Lake, sessions: Sequence[str], circuit: Circuit, cuts: Sequence[LapSegmentation], run_id: str
+) -> int:
     """Register all laps of sessions that have telemetry; returns how many are eligible for ghosts.
 
     Args:
@@ -61,7 +63,7 @@ def register_ghost(lake: Lake, row: Mapping[str, Any], run_id: str) -> None:
     lake.upsert(stamped, TABLE)
 
 
-def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, Cut]) -> dict[str, Any]:
+def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, LapSegmentation]) -> dict[str, Any]:
     key = LapKey(lap["session_id"], lap["vehicle_id"], lap["lap_number"])
     cut = of_lap.get(key)
     return {
@@ -82,7 +84,7 @@ def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, Cut])
     }
 
 
-def _status(against: Sequence[str] | None, cut: Cut | None) -> str:
+def _status(against: Sequence[str] | None, cut: LapSegmentation | None) -> str:
     """``eligible``, or why a lap is not used for ghosts."""
     if against:
         return "; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against)

@@ -34,7 +34,7 @@ _PROBLEM: Final = "problem"
 
 
 @dataclass(frozen=True)
-class Scaling:
+class ChannelScaling:
     """How channels are normalised: ``(x - least) / span``, in the order of ``NEEDED``.
 
     Attributes:
@@ -47,7 +47,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Cut:
+class LapSegmentation:
     """Outcome for one lap.
 
     Attributes:
@@ -65,10 +65,10 @@ def update_traces(
     made: Segmented,
     circuit: Circuit,
     sessions: Sequence[str],
-    scaling: Scaling,
+    scaling: ChannelScaling,
     fast: set[LapKey],
     run_id: str,
-) -> list[Cut]:
+) -> list[LapSegmentation]:
     """Write the traces of all laps of sessions that are fit for a ghost, in the place of those there are.
 
     Args:
@@ -83,7 +83,7 @@ def update_traces(
     Returns:
         What became of each lap.
     """
-    found = cut_laps(lake, made, circuit, sessions, scaling, fast).persist()
+    found = segment_laps(lake, made, circuit, sessions, scaling, fast).persist()
     try:
         outcomes = found.groupBy(*LAP).agg(F.max("t_s").alias("time_s"), F.max(_PROBLEM).alias(_PROBLEM)).collect()
         good = found.where(f"{_PROBLEM} is null").drop(_PROBLEM)
@@ -92,13 +92,13 @@ def update_traces(
     finally:
         found.unpersist()
     return sorted(
-        (Cut(LapKey(r.session_id, r.vehicle_id, r.lap_number), r.time_s, r[_PROBLEM]) for r in outcomes),
+        (LapSegmentation(LapKey(r.session_id, r.vehicle_id, r.lap_number), r.time_s, r[_PROBLEM]) for r in outcomes),
         key=lambda cut: cut.lap,
     )
 
 
-def cut_laps(
-    lake: Lake, made: Segmented, circuit: Circuit, sessions: Sequence[str], scaling: Scaling, fast: set[LapKey]
+def segment_laps(
+    lake: Lake, made: Segmented, circuit: Circuit, sessions: Sequence[str], scaling: ChannelScaling, fast: set[LapKey]
 ) -> DataFrame:
     """Rows of the table for laps fit for a ghost; a lap that cannot be cut is one row with a ``problem``."""
     fit = lake.read(LAPS).where(of_sessions(sessions)).where(F.array_contains("fit_for", PURPOSE))
@@ -108,7 +108,7 @@ def cut_laps(
     names = [*(c.name for c in columns), _PROBLEM]
 
     def cut(frame: pd.DataFrame) -> pd.DataFrame:
-        lap = cut_lap(frame, made, circuit, scaling, fast).reindex(columns=names)
+        lap = segment_lap(frame, made, circuit, scaling, fast).reindex(columns=names)
         # As objects, so that a text that is missing is None: pandas would make it NaN, which is no text.
         return lap.astype(dict.fromkeys(texts, object)).where(lap.notna(), None)
 
@@ -121,8 +121,8 @@ def cut_laps(
     return rows.withColumn("gear", F.col("gear").cast("int"))
 
 
-def cut_lap(
-    frame: pd.DataFrame, made: Segmented, circuit: Circuit, scaling: Scaling, fast: set[LapKey]
+def segment_lap(
+    frame: pd.DataFrame, made: Segmented, circuit: Circuit, scaling: ChannelScaling, fast: set[LapKey]
 ) -> pd.DataFrame:
     """One lap's rows, or one row that says why there are none.
 
@@ -159,7 +159,7 @@ def _trace(frame: pd.DataFrame, circuit: Circuit) -> LapTrace:
     return LapTrace(t_s, distance_m, channels, float(frame["lap_s"].iloc[0]), length_m=circuit.length_m)
 
 
-def _columns(found: LapPieces, made: Segmented, scaling: Scaling) -> dict[str, npt.NDArray[Any]]:
+def _columns(found: LapPieces, made: Segmented, scaling: ChannelScaling) -> dict[str, npt.NDArray[Any]]:
     """Columns of one lap, a row each step of each micro-sector."""
     n = len(made.track.pieces)
 

@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 from pyspark.sql import functions as F
 
-from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.car_limits.observed_limit import observed_limit_lap
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.segmentation import SegmentedTrack, segment
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
+from conf.units import KMH_PER_MPS
 from medallion.io import Lake, frame_of
 from medallion.keys import LapKey, of_sessions, sessions_of
 from medallion.schema import sql_literal
@@ -106,7 +107,7 @@ def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) ->
         raise SegmentationError(
             f"no lap of {', '.join(sessions)} is fit for a ghost: `slipstream laps list` says what speaks against each"
         )
-    limit = seen_limit_lap([trace for _, trace in laps], circuit, names=[lap.uid for lap, _ in laps])
+    limit = observed_limit_lap([trace for _, trace in laps], circuit, names=[lap.uid for lap, _ in laps])
     track = segment(laps[0][1], circuit, limit, load_segmentation())
     used = tuple(sessions_of(lap for lap, _ in laps))
     return Segmented(circuit.track_id, version, track, laps[0][0].uid, used)
@@ -124,7 +125,7 @@ def rows(made: Segmented) -> list[dict[str, Any]]:
         "sessions": list(made.sessions), "thresholds": _thresholds(load_segmentation()),
     }  # fmt: skip
     track = made.track
-    speeds = (track.entry_mps * 3.6, track.slowest_mps * 3.6, track.limit_mps * 3.6)
+    speeds = (track.entry_mps * KMH_PER_MPS, track.slowest_mps * KMH_PER_MPS, track.limit_mps * KMH_PER_MPS)
     return [
         shared
         | {
@@ -143,9 +144,12 @@ def _track_of(found: Sequence[Any]) -> SegmentedTrack:
 
     pieces = tuple(Microsector(r.microsector_id, r.zone, r.zone_type, r.start_m, r.end_m, r.sector_id) for r in found)
     return SegmentedTrack(
-        pieces, column("curvature_per_m"), column("limit_speed_kmh") / 3.6, column("entry_speed_ref_kmh") / 3.6,
-        column("min_speed_ref_kmh") / 3.6,
-    )  # fmt: skip
+        pieces,
+        column("curvature_per_m"),
+        column("limit_speed_kmh") / KMH_PER_MPS,
+        column("entry_speed_ref_kmh") / KMH_PER_MPS,
+        column("min_speed_ref_kmh") / KMH_PER_MPS,
+    )
 
 
 def _thresholds(rules: Segmentation) -> dict[str, float]:

@@ -11,9 +11,9 @@ import numpy as np
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from analysis.drivers.fleet import Conditions
+from analysis.drivers.fleet import SessionConditions
 from analysis.drivers.head_to_head import DPTAD
-from analysis.drivers.summary import DriverSummary, Elsewhere, driver_summary
+from analysis.drivers.summary import DriverSummary, ExternalFigures, driver_summary
 from analysis.pace.driver_laps import DriverLaps, driver_laps, null
 from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
@@ -47,7 +47,7 @@ class SessionDrivers:
     session_id: str
     drivers: tuple[DriverSummary, ...]
     scores: Mapping[str, Mapping[str, float]]
-    conditions: Conditions
+    conditions: SessionConditions
 
 
 def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
@@ -60,7 +60,7 @@ def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDri
     for session in sessions:
         own = laps[session]
         drivers = (
-            driver_summary(known, elsewhere.get((session, vehicle), Elsewhere()))
+            driver_summary(known, elsewhere.get((session, vehicle), ExternalFigures()))
             for vehicle, known in laps_by_vehicle(session, own).items()
         )
         of_session = {vehicle: mean for (name, vehicle), mean in scores.items() if name == session}
@@ -89,15 +89,15 @@ def mean_scores(rows: Iterable[Any]) -> dict[Vehicle, dict[str, float]]:
     return {v: {name: float(np.mean(values)) for name, values in scores.items()} for v, scores in found.items()}
 
 
-def conditions(weather: Weather, laps: Sequence[Any]) -> Conditions:
+def conditions(weather: Weather, laps: Sequence[Any]) -> SessionConditions:
     """Weather from the first start to the last end of a session's laps; unknown where no lap has a time of day."""
     starts = [lap["start_us"] for lap in laps if lap["start_us"] is not None]
     ends = [lap["end_us"] for lap in laps if lap["end_us"] is not None]
     if not (starts and ends):
-        return Conditions()
+        return SessionConditions()
     span = (min(starts), max(ends))
     rain = weather.during("rain", *span)
-    return Conditions(
+    return SessionConditions(
         null(weather.mean("air_temp_c", *span)),
         null(weather.mean("track_temp_c", *span)),
         ("wet" if rain.any() else "dry") if rain.size else None,
@@ -112,13 +112,13 @@ def _laps(lake: Lake, where: str) -> defaultdict[str, list[Row]]:
     return found
 
 
-def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]) -> dict[Vehicle, Elsewhere]:
+def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]) -> dict[Vehicle, ExternalFigures]:
     entries, results = (_by_vehicle(lake, table, where) for table in ("silver.entries", "silver.results"))
     known = lake.read("silver.drivers").where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
     drivers, styles = {r.vehicle_id: r.driver_id for r in known}, _aggressive_shares(lake, where)
     karma = _last_karma(lake, where)
     return {
-        vehicle: Elsewhere(
+        vehicle: ExternalFigures(
             driver_id=drivers.get(vehicle[1]),
             vehicle_number=_of(entries, vehicle, "vehicle_number"),
             vehicle_class=_of(results, vehicle, "vehicle_class"),

@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+
+from conf.arrays import BoolArray, FloatArray, IntArray
 
 TABLE = "silver.clock_offsets"
 STEP_US = 5_000_000
@@ -28,8 +29,6 @@ STILL_US = 2_000_000
 MIN_DRIFT_SPAN_US = 600_000_000
 MAX_DRIFT = 200e-6
 
-Ints = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -42,7 +41,7 @@ class Segment:
     spread_us: int
 
 
-def find_steps(arrival_us: Ints, lateness_us: Ints) -> list[int]:
+def find_steps(arrival_us: IntArray, lateness_us: IntArray) -> list[int]:
     """Indices at which a new clock segment begins.
 
     Args:
@@ -59,7 +58,7 @@ def find_steps(arrival_us: Ints, lateness_us: Ints) -> list[int]:
         start = step
 
 
-def _next_step(arrival_us: Ints, lateness_us: Ints, start: int) -> int | None:
+def _next_step(arrival_us: IntArray, lateness_us: IntArray, start: int) -> int | None:
     arrival, late = arrival_us[start:], lateness_us[start:]
     n = len(arrival)
     if n < 2 or arrival[-1] - arrival[0] < AFTER_US:
@@ -82,13 +81,13 @@ def _next_step(arrival_us: Ints, lateness_us: Ints, start: int) -> int | None:
     return int(start + ambiguous[int(np.argmax(jumps))])
 
 
-def _rise(late: Ints, after: Ints, first: int) -> Ints:
+def _rise(late: IntArray, after: IntArray, first: int) -> IntArray:
     """Where a step up may be: from where no message of the old level follows, to the first punctual one."""
     punctual = late[first:] <= after[first:] + PUNCTUAL_US
     return np.arange(first, first + int(np.argmax(punctual)) + 1)
 
 
-def _drop(arrival: Ints, late: Ints, level: int, first: int) -> Ints:
+def _drop(arrival: IntArray, late: IntArray, level: int, first: int) -> IntArray:
     """Where a step down may be: behind the last punctual message of the old level, to the first below it."""
     ahead = late[first : int(np.searchsorted(arrival, arrival[first] + AFTER_US, side="right"))]
     below = first + int(np.argmax(ahead <= (level + int(ahead.min())) // 2))
@@ -96,7 +95,7 @@ def _drop(arrival: Ints, late: Ints, level: int, first: int) -> Ints:
     return np.arange(int(old[-1]) + 1, below + 1)
 
 
-def _window_min(at: Ints, values: Ints, width: int, *, backward: bool) -> Ints:
+def _window_min(at: IntArray, values: IntArray, width: int, *, backward: bool) -> IntArray:
     """Minimum of ``values`` within ``width`` before (or after) each instant, itself included."""
     if not backward:
         return _window_min(-at[::-1], values[::-1], width, backward=True)[::-1]
@@ -104,7 +103,7 @@ def _window_min(at: Ints, values: Ints, width: int, *, backward: bool) -> Ints:
     return series.rolling(pd.Timedelta(width, unit="us"), closed="both").min().to_numpy().astype(np.int64)
 
 
-def fit_envelope(ecu_us: Ints, lateness_us: Ints) -> tuple[int, float]:
+def fit_envelope(ecu_us: IntArray, lateness_us: IntArray) -> tuple[int, float]:
     """Offset at the segment's first instant and drift of the line that touches the lateness from below.
 
     Of all lines under the points, the one with the smallest mean distance runs along the edge of the lower convex hull
@@ -128,7 +127,7 @@ def fit_envelope(ecu_us: Ints, lateness_us: Ints) -> tuple[int, float]:
     return level + round(y0 - drift * x0), float(drift)
 
 
-def _lower_hull(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float, float]]:
+def _lower_hull(x: FloatArray, y: FloatArray) -> list[tuple[float, float]]:
     order = np.lexsort((y, x))
     hull: list[tuple[float, float]] = []
     for px, py in zip(x[order], y[order], strict=True):
@@ -144,7 +143,7 @@ def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float,
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) <= 0
 
 
-def stood_still(ecu_us: Ints, arrival_us: Ints) -> NDArray[np.bool_]:
+def stood_still(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
     """Which samples carry a clock value that kept arriving for longer than two seconds in several samples.
 
     Args:
@@ -156,11 +155,11 @@ def stood_still(ecu_us: Ints, arrival_us: Ints) -> NDArray[np.bool_]:
     high = np.full(len(counts), np.iinfo(np.int64).min)
     np.minimum.at(low, inverse, arrival_us)
     np.maximum.at(high, inverse, arrival_us)
-    still: NDArray[np.bool_] = ((counts > 1) & (high - low > STILL_US))[inverse]
+    still: BoolArray = ((counts > 1) & (high - low > STILL_US))[inverse]
     return still
 
 
-def normalise(ecu_us: Ints, arrival_us: Ints) -> tuple[Ints, NDArray[np.bool_], list[Segment]]:
+def normalise(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, BoolArray, list[Segment]]:
     """Event time of every sample of one vehicle.
 
     Args:

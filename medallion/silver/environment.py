@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import functions as F
 
+from conf.arrays import FloatArray, IntArray
 from medallion.io import Lake
 from medallion.keys import of_sessions
 
 TABLE = "silver.environment"
 NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes says nothing of a lap
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Weather:
         rain: 1 for rain, 0 for none.
     """
 
-    at_us: NDArray[np.int64]
+    at_us: IntArray
     air_temp_c: FloatArray
     track_temp_c: FloatArray
     rain: FloatArray

@@ -18,10 +18,20 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from analysis.signals.held import hold, integral, stats
-from analysis.timing.laps import Lap, counter_laps
-from analysis.timing.session_laps import Driven, SessionLaps, entry_row, judged, lap_row, session_laps, timing_of, to_us
+from analysis.timing.laps import JudgedLap, counter_laps
+from analysis.timing.session_laps import (
+    LapTelemetry,
+    SessionLaps,
+    entry_row,
+    judged,
+    lap_row,
+    session_laps,
+    timing_of,
+    to_us,
+)
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
+from conf.units import KMH_PER_MPS
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_sessions
 from medallion.schema import sql_literal
@@ -169,30 +179,30 @@ def _moved(session: SessionLaps, before: Mapping[tuple[str, int], Row]) -> set[s
     return {v for v, laps in session.laps.items() if set(_intervals(laps)) != old[v]}
 
 
-def _intervals(laps: Sequence[Lap]) -> list[Interval]:
+def _intervals(laps: Sequence[JudgedLap]) -> list[Interval]:
     return [
         (lap.number, lap.start_us, lap.end_us) for lap in laps if lap.start_us is not None and lap.end_us is not None
     ]
 
 
-def _kept(row: Row) -> Driven:
+def _kept(row: Row) -> LapTelemetry:
     """What an earlier run found in the telemetry of a lap that has not changed."""
-    return Driven(
+    return LapTelemetry(
         row.sample_count, row.telemetry_gap_s, row.lap_number_counter, row.top_speed_kmh, row.avg_speed_kmh,
         row.lap_distance_m,
     )  # fmt: skip
 
 
-def _driven(row: Row) -> Driven:
-    return Driven(row.samples, row.gap_s, row.counter, row.top_speed_kmh, row.avg_speed_kmh, row.distance_m)
+def _driven(row: Row) -> LapTelemetry:
+    return LapTelemetry(row.samples, row.gap_s, row.counter, row.top_speed_kmh, row.avg_speed_kmh, row.distance_m)
 
 
-def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[Lap]]) -> dict[str, list[Lap]]:
+def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[JudgedLap]]) -> dict[str, list[JudgedLap]]:
     """Laps by the car's counter of the vehicles that have no timing."""
-    laps: defaultdict[str, list[Lap]] = defaultdict(list)
+    laps: defaultdict[str, list[JudgedLap]] = defaultdict(list)
     for r in found:
         if r.vehicle_id not in timed:
-            lap = Lap(
+            lap = JudgedLap(
                 r.lap_number, "telemetry", r.start_us, r.end_us, round((r.end_us - r.start_us) / 1000),
                 reasons=tuple(r.reasons), conflicts=tuple(r.conflicts),
             )  # fmt: skip
@@ -254,7 +264,11 @@ def _drive_vehicle(frame: pd.DataFrame, intervals: Mapping[tuple[str, str], Sequ
     key = (frame["session_id"].iloc[0], frame["vehicle_id"].iloc[0])
     t_us = frame["t_us"].to_numpy(np.int64)
     counter, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("counter", "speed_kmh"))
-    laps = [Lap(n, "", a, b, None) for n, a, b in intervals[key]] if key in intervals else counter_laps(t_us, counter)
+    laps = (
+        [JudgedLap(n, "", a, b, None) for n, a, b in intervals[key]]
+        if key in intervals
+        else counter_laps(t_us, counter)
+    )
     synthetic = bool(frame["is_synthetic"].eq(True).any())
     rows = [_drive_lap(lap, t_us, counter, speed) for lap in laps]
     found = pd.DataFrame(rows, columns=[c.split()[0] for c in _DRIVEN.split(", ") if c.split()[0] not in _KEYS])
@@ -267,7 +281,7 @@ def _drive_vehicle(frame: pd.DataFrame, intervals: Mapping[tuple[str, str], Sequ
 _KEYS = ("session_id", "vehicle_id", "is_synthetic")
 
 
-def _drive_lap(lap: Lap, t_us: Any, counter: Any, speed: Any) -> tuple[Any, ...]:
+def _drive_lap(lap: JudgedLap, t_us: Any, counter: Any, speed: Any) -> tuple[Any, ...]:
     start, end = int(lap.start_us or 0), int(lap.end_us or 0)
     first, last = np.searchsorted(t_us, [start, end])
     t, own = t_us[first:last], counter[first:last]
@@ -279,5 +293,5 @@ def _drive_lap(lap: Lap, t_us: Any, counter: Any, speed: Any) -> tuple[Any, ...]
         lap.number, start, end, list(lap.reasons), list(lap.conflicts), len(t), gap_s,
         int(np.bincount(shown).argmax()) if len(shown) else None,
         None if summary.seconds == 0 else summary.max, None if summary.seconds == 0 else summary.mean,
-        None if summary.seconds == 0 else integral(held) / 3.6,
+        None if summary.seconds == 0 else integral(held) / KMH_PER_MPS,
     )  # fmt: skip

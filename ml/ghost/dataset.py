@@ -12,17 +12,17 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.segmentation.segmentation import SegmentedTrack
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from ml.ghost.scaler import Scaler
-from ml.ghost.windows import Profile, Windows, held_out, missing_kinds, windows
+from ml.ghost.windows import GhostWindows, LapProfile, held_out, missing_kinds, windows
 
 FEWEST_LAPS: Final = 8
 _HELD_OUT_SHARE: Final = 0.25
 TRAIN, HELD_OUT = "train", "held_out"
 
 
-class DatasetError(ValueError):
+class GhostDatasetError(ValueError):
     """Laps that no ghost can be learned from; the message says why and what to do."""
 
 
@@ -38,8 +38,8 @@ class GhostDataset:
         version: Digest of the content.
     """
 
-    train: Windows
-    held_out: Windows
+    train: GhostWindows
+    held_out: GhostWindows
     laps: tuple[str, ...]
     held_out_laps: tuple[str, ...]
     version: str
@@ -56,17 +56,17 @@ class GhostDataset:
             partial.replace(folder / f"{kind}.npz")
 
 
-def load_kind(folder: Path, kind: ZoneType) -> tuple[Windows, Windows]:
+def load_kind(folder: Path, kind: ZoneType) -> tuple[GhostWindows, GhostWindows]:
     """Windows of a zone type: to learn from, and kept aside."""
     with np.load(folder / f"{kind}.npz") as found:
         fields = ("values", "conditions", "kind", "lap", "place")
-        train, aside = (Windows(*(found[f"{name}_{field}"] for field in fields)) for name in (TRAIN, HELD_OUT))
+        train, aside = (GhostWindows(*(found[f"{name}_{field}"] for field in fields)) for name in (TRAIN, HELD_OUT))
     return train, aside
 
 
 def make_dataset(
-    profiles: Sequence[Profile],
-    tracks: Mapping[str, tuple[SegmentedTrack, tuple[Stretch, ...]]],
+    profiles: Sequence[LapProfile],
+    tracks: Mapping[str, tuple[SegmentedTrack, tuple[TrackStretch, ...]]],
     scaler: Scaler,
     seed: int = 0,
 ) -> GhostDataset:
@@ -82,7 +82,7 @@ def make_dataset(
         DatasetError: If there are too few laps, or a zone type is missing.
     """
     if len(profiles) < FEWEST_LAPS:
-        raise DatasetError(
+        raise GhostDatasetError(
             f"{len(profiles)} fast laps to learn from, at least {FEWEST_LAPS} are needed: give more sessions; "
             "the column status of gold.lap_registry says why a lap is not among them"
         )
@@ -92,7 +92,7 @@ def make_dataset(
         some = [profile for profile, is_in in zip(profiles, chosen, strict=True) if is_in]
         parts.append(windows(some, tracks, scaler, moved=True, seed=seed + number))
     if absent := sorted({kind for part in parts for kind in missing_kinds(part)}):
-        raise DatasetError(
+        raise GhostDatasetError(
             f"no stretch of {', '.join(sorted(tracks))} is mostly {' or '.join(absent)}: each zone type needs a model "
             "of its own; lower stitched_zone_m in conf/ghost.yaml, or train on further tracks with it"
         )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Array32 = npt.NDArray[np.float32]
+from conf.arrays import Float32Array, FloatArray
 
 _DIRECTIONS = 200
 _QUANTILES = np.linspace(0.01, 0.99, 99)
 
 
-def distribution_distance(real: Array32, drawn: Array32, seed: int = 0) -> float:
+def distribution_distance(real: Float32Array, drawn: Float32Array, seed: int = 0) -> float:
     """Sliced Wasserstein distance of windows and their slopes (Rabin et al., SSVM 2011).
 
     Windows are scaled by the real ones' deviation at each step, so that a steering wheel that hardly moves counts as
@@ -34,6 +32,6 @@ def distribution_distance(real: Array32, drawn: Array32, seed: int = 0) -> float
     return float(np.abs(cuts[0] - cuts[1]).mean())
 
 
-def _flat(windows: Array32) -> Array:
+def _flat(windows: Float32Array) -> FloatArray:
     """Windows and their slopes as rows."""
     return np.concatenate([windows, np.diff(windows, axis=1)], axis=1).reshape(len(windows), -1).astype(np.float64)

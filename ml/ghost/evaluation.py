@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.arrays import Float32Array
 from ml.ghost.dataset import GhostDataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GhostModel
-from ml.ghost.scores import WIDTHS, Memory, Score, discriminative, halves, memory, predictive
+from ml.ghost.scores import WIDTHS, MemorisationTest, SeededScore, discriminative, halves, memory, predictive
 from ml.ghost.training import generate
-from ml.ghost.windows import Windows
-
-Array32 = npt.NDArray[np.float32]
+from ml.ghost.windows import GhostWindows
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,11 @@ class GhostScores:
     laps: int
     distance: dict[ZoneType, float]
     real_distance: dict[ZoneType, float]
-    discriminative: dict[int, Score]
-    control: dict[int, Score]
-    predictive: Score
-    real_predictive: Score
-    memory: Memory
+    discriminative: dict[int, SeededScore]
+    control: dict[int, SeededScore]
+    predictive: SeededScore
+    real_predictive: SeededScore
+    memory: MemorisationTest
 
     def metrics(self) -> dict[str, float]:
         """Flat, for a tracker."""
@@ -60,7 +58,7 @@ class GhostScores:
         }  # fmt: skip
 
 
-def drawn_like(model: GhostModel, like: Windows, seed: int = 0) -> Array32:
+def drawn_like(model: GhostModel, like: GhostWindows, seed: int = 0) -> Float32Array:
     """A generated window for the stretch and entry speed of each window, shape (n, STEPS, 4)."""
     drawn = np.empty_like(like.values)
     for kind in TYPES:
@@ -97,13 +95,13 @@ def evaluate(model: GhostModel, data: GhostDataset, seed: int = 0, device: str =
     )
 
 
-def total_distance(model: GhostModel, aside: Windows, seed: int = 0) -> float:
+def total_distance(model: GhostModel, aside: GhostWindows, seed: int = 0) -> float:
     """Mean over zone types of the distance from held-out windows: what decides between two models."""
     drawn = drawn_like(model, aside, seed)
     return float(np.mean([distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES]))
 
 
-def as_many(train: Windows, aside: Windows, seed: int) -> Windows:
+def as_many(train: GhostWindows, aside: GhostWindows, seed: int) -> GhostWindows:
     """Windows that were learned from, as many of each zone type as were kept aside or as there are."""
     rng = np.random.default_rng(seed)
     chosen = []

@@ -12,19 +12,17 @@ from io import BytesIO
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from analysis.segmentation.segmentation import SegmentedTrack
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
-from ml.ghost.networks import Generator, Shape
+from conf.arrays import Float32Array, FloatArray
+from conf.units import KMH_PER_MPS
+from ml.ghost.networks import Generator, NetworkShape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
-from ml.ghost.search.chain import STEPS, Chain
+from ml.ghost.search.chain import STEPS, ChainedLap
 from ml.ghost.windows import CONDITIONS, conditions
-
-Array = npt.NDArray[np.float64]
-Latents = npt.NDArray[np.float32]
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -55,7 +53,7 @@ class GhostModel:
     name: str
 
 
-def packed(weights: Mapping[ZoneType, bytes], shape: Shape, scaler: bytes, scaler_id: str) -> dict[str, bytes]:
+def packed(weights: Mapping[ZoneType, bytes], shape: NetworkShape, scaler: bytes, scaler_id: str) -> dict[str, bytes]:
     """A model as files, by name."""
     manifest = _manifest(shape) | {"scaler_id": scaler_id}
     files = {MANIFEST: json.dumps(manifest, indent=1).encode(), SCALER: scaler}
@@ -78,7 +76,7 @@ def unpacked(read: Callable[[str], bytes], name: str) -> GhostModel:
         ModelFormatError: If it is of another version than this one, or a file does not fit.
     """
     manifest = json.loads(read(MANIFEST))
-    shape = Shape(**manifest.get("shape", {}))
+    shape = NetworkShape(**manifest.get("shape", {}))
     wanted = _manifest(shape)
     differs = [key for key, value in wanted.items() if manifest.get(key) != value]
     if differs:
@@ -103,11 +101,11 @@ class GanSource:
 
     def __init__(self, model: GhostModel, track: SegmentedTrack) -> None:
         self.model, self.track = model, track
-        self._drawn: dict[int, tuple[Array, Latents]] = {}  # entry and exit speeds, and the latent points
-        self._centres: dict[int, Latents] = {}
+        self._drawn: dict[int, tuple[FloatArray, Float32Array]] = {}  # entry and exit speeds, and the latent points
+        self._centres: dict[int, Float32Array] = {}
         self._rounds = 0
 
-    def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
+    def propose(self, stretch: TrackStretch, entry_mps: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
         """Ways to drive a stretch.
 
         Args:
@@ -122,17 +120,17 @@ class GanSource:
         """
         generator, scaler = self.model.generators[stretch.kind], self.model.scaler
         told = torch.from_numpy(conditions(self.track, scaler, stretch.start_m, stretch.end_m))
-        entry = np.repeat(scaler.speed_n(entry_mps * 3.6), n).astype(np.float32)
+        entry = np.repeat(scaler.speed_n(entry_mps * KMH_PER_MPS), n).astype(np.float32)
         latent = self._latents(stretch, (len(entry_mps), n, generator.shape.latent), rng).reshape(len(entry), -1)
         with torch.no_grad():
             drawn = generator(told.expand(len(entry), *told.shape), torch.from_numpy(entry), torch.from_numpy(latent))
         values = scaler.physical(drawn.numpy().astype(np.float64)).reshape(len(entry_mps), n, STEPS, 4)
-        values[..., 0] /= 3.6
+        values[..., 0] /= KMH_PER_MPS
         values[:, :, 0, 0] = entry_mps[:, None]  # exactly, not to a float32
         self._drawn[stretch.number] = values[:, :, [0, -1], 0].reshape(-1, 2), latent
         return values
 
-    def focus(self, best: Chain) -> None:
+    def focus(self, best: ChainedLap) -> None:
         """Draw about the latent points of a lap that was chained from what was proposed last."""
         for stretch, piece in zip(best.stretches, best.pieces, strict=True):
             speeds, latent = self._drawn[stretch.number]
@@ -141,7 +139,7 @@ class GanSource:
                 self._centres[stretch.number] = latent[same[0]]
         self._rounds += 1
 
-    def _latents(self, stretch: Stretch, shape: tuple[int, int, int], rng: np.random.Generator) -> Latents:
+    def _latents(self, stretch: TrackStretch, shape: tuple[int, int, int], rng: np.random.Generator) -> Float32Array:
         """Points of the prior; with a centre the first is it, and most of the others lie about it."""
         latent = rng.standard_normal(shape).astype(np.float32)
         centre = self._centres.get(stretch.number)
@@ -153,14 +151,14 @@ class GanSource:
         return latent
 
 
-def _manifest(shape: Shape) -> dict[str, object]:
+def _manifest(shape: NetworkShape) -> dict[str, object]:
     return {
         "format": FORMAT, "steps": STEPS, "channels": list(CHANNELS), "conditions": list(CONDITIONS),
         "shape": asdict(shape),
     }  # fmt: skip
 
 
-def _generator(data: bytes, shape: Shape, what: str) -> Generator:
+def _generator(data: bytes, shape: NetworkShape, what: str) -> Generator:
     generator = Generator(shape)
     try:
         generator.load_state_dict(torch.load(BytesIO(data), map_location="cpu", weights_only=True))

@@ -22,7 +22,7 @@ _SLOPES = (20.0, 3.0, 3.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Shape:
+class NetworkShape:
     """Sizes of the networks.
 
     Attributes:
@@ -39,7 +39,7 @@ class Shape:
 class Generator(nn.Module):
     """Latent point, entry speed and conditions to a window."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
         self.lstm = nn.LSTM(len(CONDITIONS) + 2 + shape.latent, shape.hidden, batch_first=True)
@@ -73,7 +73,7 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Window and conditions to how real it looks, shape (b,)."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.reader = _Reader(shape, 1)
 
@@ -85,7 +85,7 @@ class Critic(nn.Module):
 class Encoder(nn.Module):
     """Window and conditions to a Gaussian in the latent space: mean and log variance, shape (b, latent) each."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.reader = _Reader(shape, 2 * shape.latent)
 
@@ -98,7 +98,7 @@ class Encoder(nn.Module):
 class _Reader(nn.Module):
     """An LSTM over a window, its slopes and the conditions, read off at the end and on average."""
 
-    def __init__(self, shape: Shape, out: int) -> None:
+    def __init__(self, shape: NetworkShape, out: int) -> None:
         super().__init__()
         self.shape = shape
         self.lstm = nn.LSTM(len(CONDITIONS) + 2 * CHANNELS, shape.hidden, batch_first=True)
@@ -115,5 +115,5 @@ class _Reader(nn.Module):
         return cast("Tensor", self.head(torch.cat([seen.mean(dim=1), seen[:, -1]], dim=1)))
 
 
-def _told(conditions: Tensor, shape: Shape) -> Tensor:
+def _told(conditions: Tensor, shape: NetworkShape) -> Tensor:
     return conditions if shape.is_conditional else torch.zeros_like(conditions)

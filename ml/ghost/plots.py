@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.segmentation.zones import ZoneType
+from conf.arrays import Float32Array
 from ml.ghost.scaler import Scaler
 from ml.ghost.search.human_laps import STEPS
-from ml.ghost.windows import Windows
+from ml.ghost.windows import GhostWindows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ def loss_figure(trained: Mapping[ZoneType, TrainedZone]) -> Figure:
     return figure
 
 
-def sample_figure(kind: str, real: Windows, drawn: npt.NDArray[np.float32], scaler: Scaler) -> Figure:
+def sample_figure(kind: str, real: GhostWindows, drawn: Float32Array, scaler: Scaler) -> Figure:
     """Generated beside real passages of a few stretches, in physical units."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.segmentation.lap_segments import NEEDED
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 CHANNELS = NEEDED
 SPEED, STEERING = 0, 3
@@ -25,23 +24,23 @@ class ScalerError(ValueError):
 class Scaler:
     """Least and range of each channel, shape (4,) each: normalised is ``(x - least) / range``."""
 
-    least: Array
-    span: Array
+    least: FloatArray
+    span: FloatArray
 
-    def normalise(self, values: Array) -> Array:
+    def normalise(self, values: FloatArray) -> FloatArray:
         """Physical units to the networks' space, shape (..., 4)."""
         return (values - self.least) / self.span
 
-    def physical(self, values: Array) -> Array:
+    def physical(self, values: FloatArray) -> FloatArray:
         """The networks' space to physical units, shape (..., 4)."""
         return values * self.span + self.least
 
-    def speed_n(self, speed_kmh: npt.ArrayLike) -> Array:
+    def speed_n(self, speed_kmh: npt.ArrayLike) -> FloatArray:
         """Normalised speeds."""
         return np.asarray((np.asarray(speed_kmh, dtype=np.float64) - self.least[SPEED]) / self.span[SPEED])
 
 
-def fit_scaler(values: Array) -> Any:
+def fit_scaler(values: FloatArray) -> Any:
     """Fit scikit-learn's min-max scaler.
 
     The pedals' ranges begin at zero, so that nought is nought in either space.

@@ -10,20 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-Array32 = npt.NDArray[np.float32]
+from conf.arrays import Float32Array, IntArray
 
 WIDTHS = (2, 24)  # TimeGAN's own (half the channels), and one that looks harder
 _STEPS, _BATCH, _RATE = 1000, 128, 3e-3
 
 
 @dataclass(frozen=True)
-class Score:
+class SeededScore:
     """A score over several seeds.
 
     Attributes:
@@ -38,14 +37,14 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Halves:
+class WindowHalves:
     """Windows of two sets of laps: to train the judge on, and to test it on, shape (n, steps, 4) each."""
 
-    train: Array32
-    test: Array32
+    train: Float32Array
+    test: Float32Array
 
 
-def halves(values: Array32, laps: npt.NDArray[np.int64], seed: int = 0) -> Halves:
+def halves(values: Float32Array, laps: IntArray, seed: int = 0) -> WindowHalves:
     """Split windows by lap.
 
     Raises:
@@ -56,12 +55,12 @@ def halves(values: Array32, laps: npt.NDArray[np.int64], seed: int = 0) -> Halve
         raise ValueError(f"{len(known)} lap cannot be split in two: hold out more laps")
     chosen = np.random.default_rng(seed).permutation(known)[: len(known) // 2]
     first = np.isin(laps, chosen)
-    return Halves(values[first], values[~first])
+    return WindowHalves(values[first], values[~first])
 
 
 def discriminative(
-    real: Halves, other: Halves, width: int, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
-) -> Score:
+    real: WindowHalves, other: WindowHalves, width: int, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
+) -> SeededScore:
     """``|0.5 - accuracy|`` of a judge that tells real windows from others: 0 is indistinguishable, 0.5 a giveaway.
 
     Args:
@@ -74,7 +73,9 @@ def discriminative(
     return _over(seeds, lambda seed: _told_apart(real, other, width, seed, device))
 
 
-def predictive(train: Array32, real: Array32, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu") -> Score:
+def predictive(
+    train: Float32Array, real: Float32Array, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
+) -> SeededScore:
     """Mean absolute error, on real windows, of a forecaster of the next step that was trained on others.
 
     Args:
@@ -87,7 +88,7 @@ def predictive(train: Array32, real: Array32, seeds: Sequence[int] = (0, 1, 2), 
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemorisationTest:
     """Whether a generator repeats what it was shown.
 
     Attributes:
@@ -101,13 +102,13 @@ class Memory:
     copies: float
 
 
-def memory(train: Array32, held_out: Array32, drawn: Array32) -> Memory:
+def memory(train: Float32Array, held_out: Float32Array, drawn: Float32Array) -> MemorisationTest:
     """Nearest-neighbour test against memorising, in the space of whole windows."""
     spread = np.maximum(train.reshape(-1, train.shape[2]).std(axis=0), 1e-6)
     tree = cKDTree((train / spread).reshape(len(train), -1))
     far, near = (np.asarray(tree.query((w / spread).reshape(len(w), -1))[0]) for w in (held_out, drawn))
     middle = max(float(np.median(far)), 1e-9)
-    return Memory(float(np.median(near)) / middle, float(np.mean(near < np.quantile(far, 0.01))))
+    return MemorisationTest(float(np.median(near)) / middle, float(np.mean(near < np.quantile(far, 0.01))))
 
 
 class _Recurrent(nn.Module):
@@ -121,7 +122,7 @@ class _Recurrent(nn.Module):
         return found
 
 
-def _told_apart(real: Halves, other: Halves, width: int, seed: int, device: str) -> float:
+def _told_apart(real: WindowHalves, other: WindowHalves, width: int, seed: int, device: str) -> float:
     torch.manual_seed(seed)
     judge = _Recurrent(real.train.shape[2], width, 1).to(device)
     ours, theirs = (torch.from_numpy(w).to(device) for w in (real.train, other.train))
@@ -140,7 +141,7 @@ def _told_apart(real: Halves, other: Halves, width: int, seed: int, device: str)
     return abs(0.5 - sum(right) / 2.0)
 
 
-def _forecast(train: Array32, real: Array32, seed: int, device: str) -> float:
+def _forecast(train: Float32Array, real: Float32Array, seed: int, device: str) -> float:
     torch.manual_seed(seed)
     network = _Recurrent(train.shape[2], 24, train.shape[2]).to(device)
     given, asked = torch.from_numpy(train).to(device), torch.from_numpy(real).to(device)
@@ -172,6 +173,6 @@ def _fit(network: nn.Module, loss: Callable[[], Tensor]) -> None:
         torch.set_num_threads(threads)
 
 
-def _over(seeds: Sequence[int], one: Callable[[int], float]) -> Score:
+def _over(seeds: Sequence[int], one: Callable[[int], float]) -> SeededScore:
     found = [one(seed) for seed in seeds]
-    return Score(float(np.mean(found)), min(found), max(found))
+    return SeededScore(float(np.mean(found)), min(found), max(found))

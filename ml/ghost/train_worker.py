@@ -15,7 +15,7 @@ import torch
 
 from analysis.segmentation.zones import TYPES, ZoneType
 from ml.ghost.dataset import load_kind
-from ml.ghost.networks import Shape
+from ml.ghost.networks import NetworkShape
 from ml.ghost.training import Evaluated, TrainingError, TrainingParams, train_zone
 
 PROGRESS: Final = "progress.jsonl"
@@ -37,7 +37,7 @@ def train_share(data: str, folder: str, params: dict[str, Any]) -> None:
     device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     if device == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
-    settings = TrainingParams(**params | {"shape": Shape(**params["shape"])})
+    settings = TrainingParams(**params | {"shape": NetworkShape(**params["shape"])})
     for kind in TYPES[rank::world]:
         _train(kind, Path(data), Path(folder) / kind, settings, device)
 

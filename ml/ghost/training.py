@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ml.ghost.distance import distribution_distance
-from ml.ghost.networks import Critic, Encoder, Generator, Shape
-from ml.ghost.windows import Windows
+from ml.ghost.networks import Critic, Encoder, Generator, NetworkShape
+from ml.ghost.windows import GhostWindows
 
 CHECKPOINT: Final = "checkpoint.pt"
 WEIGHTS: Final = "generator.pt"
@@ -72,7 +72,7 @@ class TrainingParams:
     evaluate_every: int = 250
     patience: int = 6
     seed: int = 0
-    shape: Shape = field(default_factory=Shape)
+    shape: NetworkShape = field(default_factory=NetworkShape)
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def has_gpu() -> bool:
 
 def train_zone(
     kind: str,
-    train: Windows,
-    held_out: Windows,
+    train: GhostWindows,
+    held_out: GhostWindows,
     folder: Path,
     params: TrainingParams,
     device: str = "cpu",
@@ -175,7 +175,9 @@ def read_trained(folder: Path) -> TrainedZone:
 class _Trainer:
     """All that changes in a training."""
 
-    def __init__(self, kind: str, train: Windows, held_out: Windows, params: TrainingParams, device: str) -> None:
+    def __init__(
+        self, kind: str, train: GhostWindows, held_out: GhostWindows, params: TrainingParams, device: str
+    ) -> None:
         torch.manual_seed(params.seed)
         self.kind, self.params, self.device = kind, params, device
         self.is_mixed = device.startswith("cuda")
@@ -328,7 +330,7 @@ class _Trainer:
         torch.set_rng_state(found["random"].cpu())
 
 
-def generate(generator: Generator, like: Windows, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def generate(generator: Generator, like: GhostWindows, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """A window for the conditions and entry speed of each window given, shape (n, STEPS, 4)."""
     device = next(generator.parameters()).device
     source = torch.Generator().manual_seed(seed)

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.segmentation.segmentation import SegmentedTrack, bend_between, speed_between
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from conf.units import KMH_PER_MPS
 from ml.ghost.scaler import Scaler
 from ml.ghost.search.human_laps import STEPS
-
-Array = npt.NDArray[np.float64]
-Array32 = npt.NDArray[np.float32]
 
 CONDITIONS = (
     "curvature", "limit_speed", "limit_slope", "limit_speed_in_40_m", "limit_speed_in_100_m", "limit_speed_30_m_ago",
@@ -33,7 +32,7 @@ _VARIANTS, _MOST_MOVED_M, _MOST_STRETCHED = 6, 36.0, 0.1
 
 
 @dataclass(frozen=True)
-class Profile:
+class LapProfile:
     """One lap on the ends of its micro-sectors' steps.
 
     Attributes:
@@ -45,12 +44,12 @@ class Profile:
 
     uid: str
     track: str
-    distance_m: Array
-    values: Array
+    distance_m: FloatArray
+    values: FloatArray
 
 
 @dataclass(frozen=True)
-class Windows:
+class GhostWindows:
     """Windows of one or several kinds.
 
     Attributes:
@@ -61,32 +60,32 @@ class Windows:
         place: Index of the stretch of each, over all tracks, shape (n,).
     """
 
-    values: Array32
-    conditions: Array32
+    values: Float32Array
+    conditions: Float32Array
     kind: npt.NDArray[np.str_]
-    lap: npt.NDArray[np.int64]
-    place: npt.NDArray[np.int64]
+    lap: IntArray
+    place: IntArray
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Windows:
+    def take(self, chosen: BoolArray | IntArray) -> GhostWindows:
         """Some of the windows."""
-        return Windows(
+        return GhostWindows(
             self.values[chosen], self.conditions[chosen], self.kind[chosen], self.lap[chosen], self.place[chosen]
         )  # fmt: skip
 
-    def of(self, kind: ZoneType) -> Windows:
+    def of(self, kind: ZoneType) -> GhostWindows:
         """Those of one kind."""
         return self.take(self.kind == kind)
 
 
-def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Array32:
+def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Float32Array:
     """What a generator is told of a stretch, shape (STEPS, len(CONDITIONS))."""
     at = np.linspace(start_m, end_m, STEPS)
 
-    def limit(ahead_m: float) -> Array:
-        return scaler.speed_n(speed_between(track, at + ahead_m) * 3.6)
+    def limit(ahead_m: float) -> FloatArray:
+        return scaler.speed_n(speed_between(track, at + ahead_m) * KMH_PER_MPS)
 
     here = limit(0.0)
     columns = [
@@ -102,13 +101,13 @@ def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: flo
 
 
 def windows(
-    profiles: Sequence[Profile],
-    tracks: Mapping[str, tuple[SegmentedTrack, tuple[Stretch, ...]]],
+    profiles: Sequence[LapProfile],
+    tracks: Mapping[str, tuple[SegmentedTrack, tuple[TrackStretch, ...]]],
     scaler: Scaler,
     *,
     moved: bool,
     seed: int = 0,
-) -> Windows:
+) -> GhostWindows:
     """Cut laps into windows.
 
     Args:
@@ -138,7 +137,7 @@ def windows(
                     places.append(first + stretch.number)
         first += len(stretches)
     n = len(values)
-    return Windows(
+    return GhostWindows(
         np.array(values, dtype=np.float32).reshape(n, STEPS, 4),
         np.array(told, dtype=np.float32).reshape(n, STEPS, len(CONDITIONS)),
         np.array(kinds, dtype=str),
@@ -147,7 +146,9 @@ def windows(
     )
 
 
-def _variants(stretch: Stretch, length_m: float, moved: bool, rng: np.random.Generator) -> list[tuple[float, float]]:
+def _variants(
+    stretch: TrackStretch, length_m: float, moved: bool, rng: np.random.Generator
+) -> list[tuple[float, float]]:
     """The stretch, and with ``moved`` others about it that lie within the lap."""
     found = [(stretch.start_m, stretch.end_m)]
     for _ in range((_VARIANTS - 1) if moved else 0):
@@ -158,7 +159,7 @@ def _variants(stretch: Stretch, length_m: float, moved: bool, rng: np.random.Gen
     return found
 
 
-def _covers(profile: Profile, start_m: float, end_m: float) -> bool:
+def _covers(profile: LapProfile, start_m: float, end_m: float) -> bool:
     """Whether the lap has points all along a stretch."""
     at = profile.distance_m
     first = int(np.searchsorted(at, start_m + _EPSILON_M, side="right")) - 1
@@ -166,7 +167,7 @@ def _covers(profile: Profile, start_m: float, end_m: float) -> bool:
     return first >= 0 and last < len(at) and bool(np.diff(at[first : last + 1]).max() <= _WIDEST_M)
 
 
-def held_out(n_laps: int, share: float, seed: int) -> npt.NDArray[np.bool_]:
+def held_out(n_laps: int, share: float, seed: int) -> BoolArray:
     """Which laps are kept from training, at least one and not all, shape (n_laps,)."""
     n = min(max(1, round(share * n_laps)), n_laps - 1)
     chosen = np.zeros(n_laps, dtype=bool)
@@ -174,6 +175,6 @@ def held_out(n_laps: int, share: float, seed: int) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def missing_kinds(found: Windows) -> list[ZoneType]:
+def missing_kinds(found: GhostWindows) -> list[ZoneType]:
     """Zone types without a window."""
     return [kind for kind in TYPES if not (found.kind == kind).any()]

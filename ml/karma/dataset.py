@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from conf.arrays import FloatArray
 from conf.wear import COMPONENTS
 
-Array = npt.NDArray[np.float64]
 KEY: Final = ["session_id", "vehicle_id", "lap_number"]
 TRAIN: Final = "train"
 TEST: Final = "test"
@@ -43,11 +42,11 @@ class KarmaDataset:
     """
 
     laps: pd.DataFrame
-    damage: Array
+    damage: FloatArray
     dropped: dict[str, int]
     version: str
 
-    def part(self, split: str) -> tuple[pd.DataFrame, Array]:
+    def part(self, split: str) -> tuple[pd.DataFrame, FloatArray]:
         """Laps and their damage per km of one split."""
         inside = (self.laps["split"] == split).to_numpy()
         return self.laps[inside].reset_index(drop=True), self.damage[inside]
@@ -134,7 +133,7 @@ def _require_no_shared_car(laps: pd.DataFrame, truth: pd.DataFrame) -> None:
         )
 
 
-def _version(laps: pd.DataFrame, damage: Array, columns: Sequence[str]) -> str:
+def _version(laps: pd.DataFrame, damage: FloatArray, columns: Sequence[str]) -> str:
     hashed = pd.util.hash_pandas_object(laps[[*KEY, "split", *columns]].astype({"lap_number": "int64"}), index=False)
     digest = hashlib.sha256(hashed.to_numpy().tobytes())
     digest.update(np.ascontiguousarray(damage).tobytes())

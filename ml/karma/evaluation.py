@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
+from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import TEST, TRAIN, KarmaDataset
 from ml.karma.factors import contributions, groups_of
-from ml.karma.fitting import Fitted, with_before
+from ml.karma.fitting import FittedKarma, with_before
 from ml.karma.model import KarmaModel
 
-Array = npt.NDArray[np.float64]
 LEVELS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _DRAWS: Final = 2_000
 _FEWEST_CARS: Final = 6
@@ -26,7 +25,7 @@ _TIE: Final = 0.005  # difference of R2 under which algorithms are as good as ea
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class KarmaEvaluation:
     """Figures of one set of inputs on laps that were kept aside.
 
     Attributes:
@@ -43,16 +42,16 @@ class Evaluation:
         cars: Cars kept aside.
     """
 
-    true: Array
-    predicted: Array
-    sigma: Array
-    r2: Array
-    r2_rule: Array
-    mae: Array
-    coverage: Array
+    true: FloatArray
+    predicted: FloatArray
+    sigma: FloatArray
+    r2: FloatArray
+    r2_rule: FloatArray
+    mae: FloatArray
+    coverage: FloatArray
     nominal: float
-    observed: Array
-    r2_left_out: Array
+    observed: FloatArray
+    r2_left_out: FloatArray
     cars: int
 
     def metrics(self, name: str) -> dict[str, float]:
@@ -66,12 +65,12 @@ class Evaluation:
         }
 
 
-def r2_of(true: Array, predicted: Array) -> Array:
+def r2_of(true: FloatArray, predicted: FloatArray) -> FloatArray:
     """Share of the variance that is explained, by component."""
     return np.asarray(1.0 - ((true - predicted) ** 2).mean(axis=0) / true.var(axis=0))
 
 
-def evaluate(fitted: Fitted, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> Evaluation:
+def evaluate(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> KarmaEvaluation:
     """Hold a fit against the laps kept aside.
 
     Args:
@@ -85,14 +84,14 @@ def evaluate(fitted: Fitted, data: KarmaDataset, rules: KarmaRules, sequence_lap
     predicted, sigma = fitted.predict(laps, sequence_laps)
     size = np.abs(true - predicted)
     within = np.stack([(size <= norm.ppf(0.5 + level / 2) * sigma).mean(axis=0) for level in LEVELS])
-    return Evaluation(
+    return KarmaEvaluation(
         true, predicted, sigma, r2_of(true, predicted), r2_of(true, by_rule(data, rules)), size.mean(axis=0),
         (size <= fitted.spread.reach * sigma).mean(axis=0), rules.interval, within, fitted.r2,
         len(laps.drop_duplicates(["session_id", "vehicle_id"])),
     )  # fmt: skip
 
 
-def by_rule(data: KarmaDataset, rules: KarmaRules) -> Array:
+def by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
     """Log damage of the laps kept aside, by a line through the logarithm of one feature, shape (n, components)."""
     (laps, damage), (aside, _) = data.part(TRAIN), data.part(TEST)
     columns = []
@@ -102,7 +101,7 @@ def by_rule(data: KarmaDataset, rules: KarmaRules) -> Array:
     return np.stack(columns, axis=1)
 
 
-def importances(fitted: Fitted, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
+def importances(fitted: FittedKarma, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
     """Mean size of each factor's Shapley value on log damage: one row a factor, one column a component."""
     inputs = fitted.scaling.to_inputs(laps)
     groups = groups_of(fitted.scaling.columns, rules.factors)
@@ -112,7 +111,7 @@ def importances(fitted: Fitted, laps: pd.DataFrame, rules: KarmaRules, sequence_
 
 
 @dataclass(frozen=True)
-class Comparison:
+class KarmaComparison:
     """A candidate against the model in use, on frozen laps.
 
     Attributes:
@@ -132,7 +131,9 @@ class Comparison:
     reason: str
 
 
-def beats(candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: Array, seed: int = 0) -> Comparison:
+def beats(
+    candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: FloatArray, seed: int = 0
+) -> KarmaComparison:
     """Whether a candidate explains more of frozen laps: mean R2 over components and the sets that both have.
 
     Cars are drawn with replacement, the same for both, so that what they have in common cancels out. A candidate that
@@ -150,7 +151,7 @@ def beats(candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, dama
     n = int(cars.max()) + 1 if len(cars) else 0
     if n < _FEWEST_CARS or not shared:
         why = f"{n} cars to compare on, and {_FEWEST_CARS} are needed" if shared else "it has other sets of inputs"
-        return Comparison(np.nan, np.nan, np.nan, n, False, f"not compared: {why}")
+        return KarmaComparison(np.nan, np.nan, np.nan, n, False, f"not compared: {why}")
     true = np.log(damage)
     errors = [
         np.stack([(true - model.sets[name].predict(laps, model.sequence_laps)[0]) ** 2 for name in shared]).mean(axis=0)
@@ -164,10 +165,10 @@ def beats(candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, dama
     value, (low, high) = float(of_car.sum() / laps_of.sum()), np.quantile(differences, [0.025, 0.975]).tolist()
     verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
     reason = f"{verdict}: mean R2 {value:+.4f} [{low:+.4f}, {high:+.4f}] on {n} cars"
-    return Comparison(value, low, high, n, low > 0, reason)
+    return KarmaComparison(value, low, high, n, low > 0, reason)
 
 
-def best_of(r2: dict[str, Sequence[Array]]) -> str:
+def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:
     """Name of the best by its mean R2 on tracks left out of its training, over sets and components.
 
     Of those that cannot be told apart the first is taken, and the simplest come first: a forest between whose leaves
@@ -182,7 +183,7 @@ def best_of(r2: dict[str, Sequence[Array]]) -> str:
     return next(name for name, mean in means.items() if mean >= least)
 
 
-def components_table(evaluation: Evaluation) -> list[dict[str, object]]:
+def components_table(evaluation: KarmaEvaluation) -> list[dict[str, object]]:
     """One row a component."""
     names: tuple[Component, ...] = COMPONENTS
     return [

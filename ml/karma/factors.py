@@ -12,24 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray, IndexArray
 from conf.karma import Factor
 
-Array = npt.NDArray[np.float64]
-Answer = Callable[[Array, Array], Array]  # from inputs, and inputs with the laps before, to log damage
+Answer = Callable[[FloatArray, FloatArray], FloatArray]  # from inputs, and inputs with the laps before, to log damage
 _PAIRS: Final = 3
 _WORTH_A_WORD: Final = 3.0  # %
 _LAPS_AT_ONCE: Final = 128
 
 
-def groups_of(columns: Sequence[str], factors: Mapping[str, Factor]) -> dict[str, npt.NDArray[np.intp]]:
+def groups_of(columns: Sequence[str], factors: Mapping[str, Factor]) -> dict[str, IndexArray]:
     """Places of each factor's inputs among the columns; factors that have none are left out."""
     places = {name: [i for i, c in enumerate(columns) if c in factor.inputs] for name, factor in factors.items()}
     return {name: np.array(found, np.intp) for name, found in places.items() if found}
 
 
-def contributions(answer: Answer, before: Array, groups: Mapping[str, npt.NDArray[np.intp]]) -> Array:
+def contributions(answer: Answer, before: FloatArray, groups: Mapping[str, IndexArray]) -> FloatArray:
     """Shapley values on log damage, shape (n_laps, groups, components).
 
     Args:
@@ -43,14 +42,14 @@ def contributions(answer: Answer, before: Array, groups: Mapping[str, npt.NDArra
     return np.concatenate(chunks)
 
 
-def _chunks(before: Array) -> Iterator[Array]:
+def _chunks(before: FloatArray) -> Iterator[FloatArray]:
     for first in range(0, max(len(before), 1), _LAPS_AT_ONCE):
         yield before[first : first + _LAPS_AT_ONCE]
 
 
 def _of_some(
-    answer: Answer, before: Array, places: Sequence[npt.NDArray[np.intp]], orders: Sequence[npt.NDArray[np.intp]]
-) -> Array:
+    answer: Answer, before: FloatArray, places: Sequence[IndexArray], orders: Sequence[IndexArray]
+) -> FloatArray:
     """The same for some laps: all that is put in place on the way, through the model in one go."""
     n, laps, columns = before.shape
     put_in = np.zeros((len(orders), len(places) + 1, columns), np.bool_)
@@ -68,7 +67,7 @@ def _of_some(
     return total / len(orders)
 
 
-def as_percent(log_damage: Array) -> Array:
+def as_percent(log_damage: FloatArray) -> FloatArray:
     """A change of log damage as a change of damage, %."""
     return np.asarray(100.0 * np.expm1(log_damage))
 

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml.karma.inputs import Scaling, fit_scaling
+from conf.arrays import FloatArray, IntArray
+from ml.karma.inputs import InputScaling, fit_scaling
 from ml.karma.learners import Algorithm, Learner, LearnerParams, new_learner
 
-Array = npt.NDArray[np.float64]
 _FOLDS: Final = 5
 _LEAST_SIGMA: Final = 0.02  # of log damage: nobody knows wear to better than two percent
 
@@ -44,19 +44,19 @@ class FitParams:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class LogLine:
     """Straight lines through logarithms: ``inputs @ weights + at``; shapes (columns, components) and (components,)."""
 
-    weights: Array
-    at: Array
+    weights: FloatArray
+    at: FloatArray
 
-    def __call__(self, inputs: Array) -> Array:
+    def __call__(self, inputs: FloatArray) -> FloatArray:
         """Log damage per km, shape (n, components)."""
         return np.asarray(inputs @ self.weights + self.at)
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class ErrorSpread:
     """How wrong answers are: ``sigma^2 = floor^2 + (gain * spread)^2``, and how many sigma the interval takes.
 
     Attributes:
@@ -65,17 +65,17 @@ class Spread:
         reach: Sigmas from the middle to either end of the interval.
     """
 
-    floor: Array
-    gain: Array
-    reach: Array
+    floor: FloatArray
+    gain: FloatArray
+    reach: FloatArray
 
-    def sigma(self, spread: Array) -> Array:
+    def sigma(self, spread: FloatArray) -> FloatArray:
         """Standard deviation of log damage, shape (n, components)."""
         return np.asarray(np.sqrt(self.floor**2 + (self.gain * spread) ** 2))
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedKarma:
     """A model of one set of inputs.
 
     Attributes:
@@ -88,14 +88,14 @@ class Fitted:
     """
 
     algorithm: Algorithm
-    scaling: Scaling
-    line: Line
+    scaling: InputScaling
+    line: LogLine
     learner: Learner
-    share: Array
-    spread: Spread
-    r2: Array
+    share: FloatArray
+    spread: ErrorSpread
+    r2: FloatArray
 
-    def predict(self, laps: pd.DataFrame, sequence_laps: int) -> tuple[Array, Array]:
+    def predict(self, laps: pd.DataFrame, sequence_laps: int) -> tuple[FloatArray, FloatArray]:
         """Log damage per km and its standard deviation, each of shape (n_laps, components).
 
         Args:
@@ -105,15 +105,19 @@ class Fitted:
         inputs = self.scaling.to_inputs(laps)
         return self.answer(inputs, with_before(inputs, laps, sequence_laps))
 
-    def answer(self, inputs: Array, before: Array) -> tuple[Array, Array]:
+    def answer(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The same from inputs."""
         rest, spread = self.learner.predict(inputs, before)
         return self.line(inputs) + self.share * rest, self.spread.sigma(spread)
 
 
 def fit(
-    laps: pd.DataFrame, damage: Array, columns: Sequence[str], algorithm: Algorithm, params: FitParams = FitParams()
-) -> Fitted:
+    laps: pd.DataFrame,
+    damage: FloatArray,
+    columns: Sequence[str],
+    algorithm: Algorithm,
+    params: FitParams = FitParams(),
+) -> FittedKarma:
     """Learn from laps.
 
     Args:
@@ -138,10 +142,10 @@ def fit(
     share = np.clip(((target - straight) * rest).sum(axis=0) / np.maximum((rest**2).sum(axis=0), 1e-12), 0.0, 1.0)
     error = target - straight - share * rest
     r2 = 1.0 - (error**2).mean(axis=0) / target.var(axis=0)
-    return Fitted(algorithm, scaling, line, learner, share, fit_spread(error, spread, params.interval), r2)
+    return FittedKarma(algorithm, scaling, line, learner, share, fit_spread(error, spread, params.interval), r2)
 
 
-def fit_spread(error: Array, spread: Array, interval: float) -> Spread:
+def fit_spread(error: FloatArray, spread: FloatArray, interval: float) -> ErrorSpread:
     """Fit how wrong answers are to errors on laps left out.
 
     Args:
@@ -154,36 +158,36 @@ def fit_spread(error: Array, spread: Array, interval: float) -> Spread:
         best = min(_GAINS, key=partial(_misfit, e, u))
         floor.append(_floor(e, u, best))
         gain.append(best)
-    found = Spread(np.array(floor), np.array(gain), np.ones(error.shape[1]))
+    found = ErrorSpread(np.array(floor), np.array(gain), np.ones(error.shape[1]))
     reach = np.quantile(np.abs(error) / found.sigma(spread), interval, axis=0)
-    return Spread(found.floor, found.gain, reach)
+    return ErrorSpread(found.floor, found.gain, reach)
 
 
 _GAINS: Final = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 
 
-def _floor(error: Array, spread: Array, gain: float) -> float:
+def _floor(error: FloatArray, spread: FloatArray, gain: float) -> float:
     """Error that spread does not tell, from the mean square."""
     unexplained = float(np.mean(error**2) - np.mean((gain * spread) ** 2))
     return max(math.sqrt(max(unexplained, 0.0)), _LEAST_SIGMA)
 
 
-def _misfit(error: Array, spread: Array, gain: float) -> float:
+def _misfit(error: FloatArray, spread: FloatArray, gain: float) -> float:
     """Negative log likelihood of errors that are normal."""
     variance = _floor(error, spread, gain) ** 2 + (gain * spread) ** 2
     return float(np.mean(np.log(variance) + error**2 / variance))
 
 
 def _fit_both(
-    inputs: Array, before: Array, target: Array, folds: npt.NDArray[np.int64], algorithm: Algorithm, params: FitParams
-) -> tuple[Line, Learner]:
+    inputs: FloatArray, before: FloatArray, target: FloatArray, folds: IntArray, algorithm: Algorithm, params: FitParams
+) -> tuple[LogLine, Learner]:
     line = fit_line(inputs, target, folds)
     learner = new_learner(algorithm, params.learner)
     learner.fit(inputs, before, target - line(inputs), params.seed)
     return line, learner
 
 
-def fit_line(inputs: Array, target: Array, folds: npt.NDArray[np.int64]) -> Line:
+def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> LogLine:
     """Straight lines with as few inputs as tracks left out allow (lasso; Tibshirani, 1996)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LassoCV
@@ -192,10 +196,10 @@ def fit_line(inputs: Array, target: Array, folds: npt.NDArray[np.int64]) -> Line
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         lines = [LassoCV(cv=splits, alphas=40, max_iter=5_000, eps=1e-3).fit(inputs, column) for column in target.T]
-    return Line(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
+    return LogLine(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
 
 
-def with_before(inputs: Array, laps: pd.DataFrame, length: int) -> Array:
+def with_before(inputs: FloatArray, laps: pd.DataFrame, length: int) -> FloatArray:
     """Each lap behind those that the same car drove before it, shape (n, length, columns); NaN where there was none."""
     n = len(inputs)
     out = np.full((n, length, inputs.shape[1]), np.nan)
@@ -208,7 +212,7 @@ def with_before(inputs: Array, laps: pd.DataFrame, length: int) -> Array:
     return out
 
 
-def _folds(tracks: npt.NDArray[np.object_], seed: int) -> npt.NDArray[np.int64]:
+def _folds(tracks: npt.NDArray[np.object_], seed: int) -> IntArray:
     """Fold of each lap: whole tracks, as many laps in each as can be."""
     names, counts = np.unique(tracks.astype(str), return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))

@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
+
 _FEWEST_FOR_TREND: Final = 3
 
 
-def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> Array:
+def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
     """Score of a damage per km, 0 to 100.
 
     Args:
@@ -33,7 +34,7 @@ def overall(scores: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
-class Life:
+class RemainingLife:
     """How long a part that was new at the start of the session lasts.
 
     Attributes:
@@ -47,7 +48,7 @@ class Life:
     high: float
 
 
-def life(damages: Sequence[float], factor: float, rate_laps: int) -> Life:
+def life(damages: Sequence[float], factor: float, rate_laps: int) -> RemainingLife:
     """Laps that remain.
 
     Args:
@@ -62,7 +63,7 @@ def life(damages: Sequence[float], factor: float, rate_laps: int) -> Life:
     def remaining(times: float) -> float:
         return max(1.0 - times * total, 0.0) / (times * rate) if rate > 0 else math.inf
 
-    return Life(remaining(1.0), remaining(factor), remaining(1.0 / factor))
+    return RemainingLife(remaining(1.0), remaining(factor), remaining(1.0 / factor))
 
 
 def trend(scores: Sequence[float], rate_laps: int) -> float | None:

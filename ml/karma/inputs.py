@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import BoolArray, FloatArray
 
 PER_KM: Final = frozenset(
     {
@@ -28,7 +27,7 @@ _EDGE: Final = 0.1  # how far beyond, as a share of that range, a value still do
 
 
 @dataclass(frozen=True, eq=False)
-class Scaling:
+class InputScaling:
     """How columns become inputs, fixed on the training laps; arrays of shape (n_columns,).
 
     Attributes:
@@ -41,24 +40,24 @@ class Scaling:
     """
 
     columns: tuple[str, ...]
-    offset: Array
-    mean: Array
-    std: Array
-    low: Array
-    high: Array
+    offset: FloatArray
+    mean: FloatArray
+    std: FloatArray
+    low: FloatArray
+    high: FloatArray
 
-    def to_inputs(self, laps: pd.DataFrame) -> Array:
+    def to_inputs(self, laps: pd.DataFrame) -> FloatArray:
         """Inputs, shape (n_laps, n_columns), of mean zero and spread one over the training laps."""
         return (_logged(values_of(laps, self.columns), self.offset) - self.mean) / self.std
 
-    def outside(self, inputs: Array) -> Array:
+    def outside(self, inputs: FloatArray) -> FloatArray:
         """How far inputs lie outside what training saw, as a share of its range; zero within."""
         span = np.maximum(self.high - self.low, 1e-9)
         beyond = np.maximum(self.low - inputs, inputs - self.high) / span
         return np.maximum(beyond - _EDGE, 0.0)
 
 
-def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> Scaling:
+def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> InputScaling:
     """Fix the scaling on training laps.
 
     Args:
@@ -71,10 +70,10 @@ def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> Scaling:
     mean, std = logged.mean(axis=0), logged.std(axis=0)
     std = np.where(std > 1e-9, std, 1.0)
     low, high = (np.percentile((logged - mean) / std, at, axis=0) for at in _RANGE)
-    return Scaling(tuple(columns), offset, mean, std, low, high)
+    return InputScaling(tuple(columns), offset, mean, std, low, high)
 
 
-def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> Array:
+def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
     """Columns as numbers, sums and counts per km, shape (n_laps, n_columns); NaN where a lap lacks one."""
     km = laps["distance_km"].to_numpy(dtype=np.float64)
     values = laps[list(columns)].astype(np.float64).to_numpy()
@@ -82,13 +81,13 @@ def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> Array:
     return np.where(per_km, values / km[:, None], values)
 
 
-def complete(laps: pd.DataFrame, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+def complete(laps: pd.DataFrame, columns: Sequence[str]) -> BoolArray:
     """Which laps have every column, shape (n_laps,)."""
-    known: npt.NDArray[np.bool_] = np.isfinite(laps[list(columns)].astype(np.float64).to_numpy()).all(axis=1)
+    known: BoolArray = np.isfinite(laps[list(columns)].astype(np.float64).to_numpy()).all(axis=1)
     return known
 
 
-def _offset(name: str, column: Array) -> float:
+def _offset(name: str, column: FloatArray) -> float:
     """What keeps the logarithm finite: next to nothing for a feature that every lap has, a third of its size else."""
     if name.endswith("_c"):
         return np.nan
@@ -99,7 +98,7 @@ def _offset(name: str, column: Array) -> float:
     return float(np.median(positive) * (0.3 if seldom else 0.01))
 
 
-def _logged(values: Array, offset: Array) -> Array:
+def _logged(values: FloatArray, offset: FloatArray) -> FloatArray:
     is_linear = np.isnan(offset)
     logged = np.log(np.maximum(values, 0.0) + np.where(is_linear, 1.0, offset))
     return np.where(is_linear, values, logged)

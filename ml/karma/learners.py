@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import Float32Array, FloatArray
+
 Algorithm = Literal["random_forest", "mlp", "lstm"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 Files = dict[str, bytes]
@@ -47,7 +47,7 @@ class LearnerParams:
 class Learner(Protocol):
     """An ensemble that has been trained or is to be."""
 
-    def fit(self, inputs: Array, before: Array, targets: Array, seed: int) -> None:
+    def fit(self, inputs: FloatArray, before: FloatArray, targets: FloatArray, seed: int) -> None:
         """Learn.
 
         Args:
@@ -57,7 +57,7 @@ class Learner(Protocol):
             seed: Of everything random.
         """
 
-    def predict(self, inputs: Array, before: Array) -> tuple[Array, Array]:
+    def predict(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and spread of the members, each of shape (n, components)."""
 
     def to_files(self) -> Files:
@@ -110,11 +110,11 @@ class _Sklearn:
 class Forest(_Sklearn):
     """A random forest a component, for wear of one says nothing of another's (Breiman, 2001)."""
 
-    def fit(self, inputs: Array, before: Array, targets: Array, seed: int) -> None:  # noqa: ARG002 - looks at one lap
+    def fit(self, inputs: FloatArray, before: FloatArray, targets: FloatArray, seed: int) -> None:  # noqa: ARG002 - looks at one lap
         """Learn."""
         from sklearn.ensemble import RandomForestRegressor
 
-        def grown(target: Array) -> Any:
+        def grown(target: FloatArray) -> Any:
             forest = RandomForestRegressor(
                 n_estimators=self.params.trees, min_samples_leaf=self.params.leaf, max_features=0.4, random_state=seed,
                 n_jobs=-1,
@@ -123,7 +123,7 @@ class Forest(_Sklearn):
 
         self.estimators = [grown(target) for target in targets.T]
 
-    def predict(self, inputs: Array, before: Array) -> tuple[Array, Array]:  # noqa: ARG002
+    def predict(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
         """Mean and spread of the trees."""
         single = np.ascontiguousarray(inputs, dtype=np.float32)
         # Past the checks that scikit-learn makes for each tree: they take four times as long as the trees.
@@ -137,7 +137,7 @@ class Forest(_Sklearn):
 class Mlp(_Sklearn):
     """Networks of one hidden layer, each on laps drawn with replacement."""
 
-    def fit(self, inputs: Array, before: Array, targets: Array, seed: int) -> None:  # noqa: ARG002
+    def fit(self, inputs: FloatArray, before: FloatArray, targets: FloatArray, seed: int) -> None:  # noqa: ARG002
         """Learn."""
         from sklearn.neural_network import MLPRegressor
 
@@ -152,13 +152,13 @@ class Mlp(_Sklearn):
             )  # fmt: skip
             self.estimators.append(_quietly(network, inputs[drawn], targets[drawn]))
 
-    def predict(self, inputs: Array, before: Array) -> tuple[Array, Array]:  # noqa: ARG002
+    def predict(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
         """Mean and spread of the networks."""
         members = np.stack([network.predict(inputs).reshape(len(inputs), -1) for network in self.estimators])
         return members.mean(axis=0), members.std(axis=0)
 
 
-def _quietly(network: Any, inputs: Array, targets: Array) -> Any:
+def _quietly(network: Any, inputs: FloatArray, targets: FloatArray) -> Any:
     """Fit for as many passes as were asked for; that it could go on is no news."""
     import warnings
 
@@ -180,7 +180,7 @@ class Lstm:
     params: LearnerParams
     members: list[Any] = field(default_factory=list)
 
-    def fit(self, inputs: Array, before: Array, targets: Array, seed: int) -> None:  # noqa: ARG002
+    def fit(self, inputs: FloatArray, before: FloatArray, targets: FloatArray, seed: int) -> None:  # noqa: ARG002
         """Learn."""
         import torch
 
@@ -212,7 +212,7 @@ class Lstm:
                     optimiser.step()
         return network.eval()
 
-    def predict(self, inputs: Array, before: Array) -> tuple[Array, Array]:  # noqa: ARG002
+    def predict(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
         """Mean and spread of the networks."""
         import torch
 
@@ -243,7 +243,7 @@ class Lstm:
             self.members.append(network.eval())
 
 
-def _filled(before: Array) -> npt.NDArray[np.float32]:
+def _filled(before: FloatArray) -> Float32Array:
     """Laps that were not driven as zeros, the middle of what training saw, and marked as such in a last column."""
     known = np.isfinite(before).all(axis=2, keepdims=True)
     return np.concatenate([np.where(known, before, 0.0), known], axis=2).astype(np.float32)

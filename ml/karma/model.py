@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from conf.wear import COMPONENTS
-from ml.karma.fitting import Fitted, Line, Spread
-from ml.karma.inputs import Scaling
+from ml.karma.fitting import ErrorSpread, FittedKarma, LogLine
+from ml.karma.inputs import InputScaling
 from ml.karma.learners import Algorithm, Files, LearnerParams, learner_of
 
 CARD: Final = "karma.json"
@@ -37,7 +37,7 @@ class KarmaModel:
     """
 
     algorithm: Algorithm
-    sets: dict[str, Fitted]
+    sets: dict[str, FittedKarma]
     sequence_laps: int
     params: LearnerParams
 
@@ -79,17 +79,17 @@ def read_model(read: Callable[[str], bytes]) -> KarmaModel:
     return KarmaModel(algorithm, sets, card["sequence_laps"], params)
 
 
-def _arrays(fitted: Fitted) -> bytes:
+def _arrays(fitted: FittedKarma) -> bytes:
     buffer = io.BytesIO()
     vectors = {f"{part}.{n}": getattr(getattr(fitted, part), n) for part, names in _VECTORS.items() for n in names}
     np.savez(buffer, weights=fitted.line.weights, at=fitted.line.at, share=fitted.share, r2=fitted.r2, **vectors)
     return buffer.getvalue()
 
 
-def _fitted(algorithm: Algorithm, columns: tuple[str, ...], params: LearnerParams, files: Files) -> Fitted:
+def _fitted(algorithm: Algorithm, columns: tuple[str, ...], params: LearnerParams, files: Files) -> FittedKarma:
     with np.load(io.BytesIO(files[_ARRAYS]), allow_pickle=False) as a:
-        scaling = Scaling(columns, *(a[f"scaling.{name}"] for name in _VECTORS["scaling"]))
-        spread = Spread(*(a[f"spread.{name}"] for name in _VECTORS["spread"]))
-        line, share, r2 = Line(a["weights"], a["at"]), a["share"], a["r2"]
+        scaling = InputScaling(columns, *(a[f"scaling.{name}"] for name in _VECTORS["scaling"]))
+        spread = ErrorSpread(*(a[f"spread.{name}"] for name in _VECTORS["spread"]))
+        line, share, r2 = LogLine(a["weights"], a["at"]), a["share"], a["r2"]
     own = {path: data for path, data in files.items() if path != _ARRAYS}
-    return Fitted(algorithm, scaling, line, learner_of(algorithm, params, own), share, spread, r2)
+    return FittedKarma(algorithm, scaling, line, learner_of(algorithm, params, own), share, spread, r2)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from conf.wear import COMPONENTS
-from ml.karma.evaluation import LEVELS, Evaluation
+from ml.karma.evaluation import LEVELS, KarmaEvaluation
 
 _BLUE: Final = "#1f5a96"
 _ORANGE: Final = "#d9730d"
@@ -19,7 +19,7 @@ _GREY: Final = "#8a8f98"
 _PERCENT_IN_100_KM: Final = 1e4  # of a life, for a share of one per km
 
 
-def predicted_figure(evaluation: Evaluation, title: str) -> Figure:
+def predicted_figure(evaluation: KarmaEvaluation, title: str) -> Figure:
     """Predicted against true damage per km of laps kept aside, a panel a component.
 
     Args:
@@ -49,7 +49,7 @@ def predicted_figure(evaluation: Evaluation, title: str) -> Figure:
     return figure
 
 
-def calibration_figure(evaluation: Evaluation, title: str) -> Figure:
+def calibration_figure(evaluation: KarmaEvaluation, title: str) -> Figure:
     """Share of laps within intervals against what the intervals promise.
 
     Args:

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import KEY
 from ml.karma.factors import as_percent, contributions, groups_of, in_words
-from ml.karma.fitting import Fitted, with_before
+from ml.karma.fitting import FittedKarma, with_before
 from ml.karma.formula import karma, life, overall, trend
 from ml.karma.inputs import complete
 from ml.karma.model import KarmaModel
 
-Array = npt.NDArray[np.float64]
 OVERALL: Final = "overall"
 _MOST_FACTORS: Final = 4
 _ABOUT: Final = ("lap_end_ts", "lap_time_ms", "distance_km", "is_synthetic")
@@ -31,16 +30,16 @@ class _Answers:
     """What one set's model says of laps; arrays begin with the lap."""
 
     set_name: str
-    damage_per_km: Array
-    factor: Array  # by which damage may be too low or too high
-    outside: Array
-    percent: Array
+    damage_per_km: FloatArray
+    factor: FloatArray  # by which damage may be too low or too high
+    outside: FloatArray
+    percent: FloatArray
     factors: tuple[str, ...]
     columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Lap:
+class _LapAnswer:
     """One lap's place in the answers of the set that scored it."""
 
     answers: _Answers
@@ -101,10 +100,12 @@ def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[in
     return reasons
 
 
-def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules) -> dict[int, _Lap]:
+def _answers(
+    laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules
+) -> dict[int, _LapAnswer]:
     """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
     left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
-    found: dict[int, _Lap] = {}
+    found: dict[int, _LapAnswer] = {}
     for name, fitted in model.sets.items():
         can = complete(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()
         mine = np.flatnonzero(can & left)
@@ -115,12 +116,12 @@ def _answers(laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, 
         inputs[seen] = fitted.scaling.to_inputs(laps.iloc[seen])
         before = with_before(inputs, laps, model.sequence_laps)[mine]
         answers = _ask(name, fitted, inputs[mine], before, rules)
-        found |= {int(i): _Lap(answers, at) for at, i in enumerate(mine)}
+        found |= {int(i): _LapAnswer(answers, at) for at, i in enumerate(mine)}
         left[mine] = False
     return found
 
 
-def _ask(name: str, fitted: Fitted, inputs: Array, before: Array, rules: KarmaRules) -> _Answers:
+def _ask(name: str, fitted: FittedKarma, inputs: FloatArray, before: FloatArray, rules: KarmaRules) -> _Answers:
     log_damage, sigma = fitted.answer(inputs, before)
     groups = groups_of(fitted.scaling.columns, rules.factors)
     values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
@@ -133,7 +134,7 @@ def _ask(name: str, fitted: Fitted, inputs: Array, before: Array, rules: KarmaRu
 def _of_car(
     laps: pd.DataFrame,
     reasons: Mapping[int, str],
-    found: Mapping[int, _Lap],
+    found: Mapping[int, _LapAnswer],
     rules: KarmaRules,
     reference: Mapping[Component, float],
 ) -> Iterator[Row]:
@@ -198,14 +199,14 @@ def _whole(rows: Sequence[Row], scores: list[float], shared: Row, rules: KarmaRu
     }
 
 
-def _reasons(lap: _Lap, component: int, rules: KarmaRules) -> Row:
+def _reasons(lap: _LapAnswer, component: int, rules: KarmaRules) -> Row:
     percent = lap.answers.percent[lap.at, :, component]
     ranked = [(lap.answers.factors[i], float(percent[i])) for i in np.argsort(-np.abs(np.log1p(percent / 100.0)))]
     top = ranked[:_MOST_FACTORS]
     return {"top_factors": top, "factors_text": in_words(top, rules.factors)}
 
 
-def _applicability(lap: _Lap) -> Row:
+def _applicability(lap: _LapAnswer) -> Row:
     outside = lap.answers.outside[lap.at]
     order = np.argsort(-outside, kind="stable")
     return {

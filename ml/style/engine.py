@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.signals.held import MAX_AGE_S, US_PER_S
 from analysis.signals.windows import CHANNELS, WINDOW_S, window_features
+from conf.arrays import Float32Array
 from ml.style.features import AGGRESSIVE, NORMAL, feature_vector, unavailable
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ class StyleModel(Protocol):
     def features(self) -> tuple[str, ...]:
         """Names of the inputs, in order."""
 
-    def predict_one(self, vector: NDArray[np.float32]) -> float:
+    def predict_one(self, vector: Float32Array) -> float:
         """Probability of AGGRESSIVE."""
 
 

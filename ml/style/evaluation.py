@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 from ml.style.model import FittedStyle
-
-FloatArray = NDArray[np.float64]
 
 N_BOOTSTRAP: Final = 2000
 MIN_VEHICLES: Final = 3  # of each class: fewer give a bootstrap nothing to vary
@@ -40,7 +39,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class StyleEvaluation:
     """Scores on one set.
 
     Attributes:
@@ -65,7 +64,7 @@ class Evaluation:
     pr_auc: float
     brier: float
     classes: dict[str, ClassScore]
-    confusion: NDArray[np.int64]
+    confusion: IntArray
     majority_accuracy: float
 
     def metrics(self) -> dict[str, float]:
@@ -82,7 +81,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class StyleComparison:
     """Candidate against incumbent on the same windows.
 
     Attributes:
@@ -100,7 +99,7 @@ class Comparison:
 
 def evaluate(
     y: ArrayLike, probability: ArrayLike, groups: ArrayLike, *, majority: str, threshold: float = 0.5, seed: int = 0
-) -> Evaluation:
+) -> StyleEvaluation:
     """Score probabilities of AGGRESSIVE.
 
     Args:
@@ -120,7 +119,7 @@ def evaluate(
     draws = _resample(_class_of(cells), seed)
     drawn = None if draws is None else np.einsum("bv,vij->bij", draws, cells)
     both = 0 < truth.sum() < truth.size
-    return Evaluation(
+    return StyleEvaluation(
         n=truth.size,
         n_vehicles=len(vehicles),
         accuracy=_interval(_accuracy(confusion), None if drawn is None else _accuracy(drawn)),
@@ -142,7 +141,7 @@ def beats(
     *,
     threshold: float = 0.5,
     seed: int = 0,
-) -> Comparison:
+) -> StyleComparison:
     """Whether a candidate's probabilities are better than the incumbent's, by a paired bootstrap over vehicles.
 
     Args:
@@ -167,7 +166,7 @@ def beats(
     draws = _resample(_class_of(new_cells), seed)
     if draws is None:
         reason = f"under {MIN_VEHICLES} vehicles of a class: simulate more sessions before promoting"
-        return Comparison(_interval(value, None), len(vehicles), False, reason)
+        return StyleComparison(_interval(value, None), len(vehicles), False, reason)
     # The same draw for both models: what the vehicles have in common cancels out.
     drawn = _balanced(np.einsum("bv,vij->bij", draws, new_cells)) - _balanced(
         np.einsum("bv,vij->bij", draws, old_cells)
@@ -175,7 +174,7 @@ def beats(
     interval = _interval(value, drawn)
     verdict = "better" if interval.low > 0 else "worse" if interval.high < 0 else "not told apart"
     reason = f"{verdict}: balanced accuracy {value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
-    return Comparison(interval, len(vehicles), interval.low > 0, reason)
+    return StyleComparison(interval, len(vehicles), interval.low > 0, reason)
 
 
 def importances(
@@ -222,7 +221,7 @@ def majority_class(y: ArrayLike) -> str:
 
 def _prepare(
     y: ArrayLike, probability: ArrayLike, groups: ArrayLike
-) -> tuple[NDArray[np.bool_], FloatArray, NDArray[np.intp], NDArray[np.str_]]:
+) -> tuple[BoolArray, FloatArray, IndexArray, NDArray[np.str_]]:
     truth = np.asarray(y, dtype=str) == AGGRESSIVE
     p = np.asarray(probability, dtype=np.float64)
     names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
@@ -235,19 +234,19 @@ def _prepare(
     return truth, p, codes, names
 
 
-def _cells(truth: NDArray[np.bool_], said: NDArray[np.bool_], codes: NDArray[np.intp], n: int) -> FloatArray:
+def _cells(truth: BoolArray, said: BoolArray, codes: IndexArray, n: int) -> FloatArray:
     """Confusion matrix of each vehicle, shape (vehicles, true, predicted)."""
     flat = codes * 4 + truth * 2 + said
     return np.bincount(flat, minlength=4 * n).reshape(n, 2, 2).astype(np.float64)
 
 
-def _class_of(cells: FloatArray) -> NDArray[np.bool_]:
+def _class_of(cells: FloatArray) -> BoolArray:
     """Whether each vehicle is (mostly) driven aggressively."""
     windows = cells.sum(axis=2)
     return np.asarray(windows[:, 1] > windows[:, 0])
 
 
-def _resample(is_aggressive: NDArray[np.bool_], seed: int) -> FloatArray | None:
+def _resample(is_aggressive: BoolArray, seed: int) -> FloatArray | None:
     """How often each vehicle is drawn, shape (draws, vehicles): with replacement, within each class."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((N_BOOTSTRAP, is_aggressive.size))

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from conf.arrays import Float32Array
 
 NORMAL: Final = "NORMAL"
 AGGRESSIVE: Final = "AGGRESSIVE"
@@ -79,7 +80,7 @@ def style_label(driver_profile: str) -> str:
         raise ValueError(f"driver_profile '{driver_profile}' has no class: use one of {', '.join(_PROFILES)}") from None
 
 
-def feature_vector(features: Mapping[str, float], names: Sequence[str]) -> NDArray[np.float32]:
+def feature_vector(features: Mapping[str, float], names: Sequence[str]) -> Float32Array:
     """The model's input in the model's order, shape (n,). Random forests compare in single precision."""
     return np.array([features[name] for name in names], dtype=np.float32)
 

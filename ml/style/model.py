@@ -11,9 +11,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import onnxruntime as ort
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestClassifier
 
+from conf.arrays import Float32Array, FloatArray
 from ml.style.export import INPUT, OUTPUT, forest_to_onnx
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 
@@ -43,7 +44,7 @@ class FittedStyle:
     features: tuple[str, ...]
     params: ForestParams
 
-    def predict_proba(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+    def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
         """Probability of AGGRESSIVE, shape (n,)."""
         columns = list(self.estimator.classes_)
         x = frame[list(self.features)].to_numpy(dtype=np.float32)
@@ -112,12 +113,12 @@ class OnnxStyleModel:
             )
         self.features: tuple[str, ...] = tuple(json.loads(meta["features"]))
 
-    def predict_one(self, vector: NDArray[np.float32]) -> float:
+    def predict_one(self, vector: Float32Array) -> float:
         """Probability of AGGRESSIVE for one row, shape (n_features,), in the order of ``features``."""
         row = vector.reshape(1, -1).astype(np.float64)
         return float(self._session.run(_OUTPUTS, {INPUT: row})[0][0, 0])
 
-    def predict_batch(self, rows: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
+    def predict_batch(self, rows: ArrayLike | pd.DataFrame) -> FloatArray:
         """Probabilities of AGGRESSIVE; ``rows`` is (n, n_features) in order, or a frame with the feature columns."""
         values = rows[list(self.features)] if isinstance(rows, pd.DataFrame) else rows
         # Through single precision, as scikit-learn's trees compare.

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from conf.arrays import IntArray
 from ml.style.features import LABELS
 
 _BLUE: Final = "#1f5a96"
@@ -18,7 +19,7 @@ _ORANGE: Final = "#d9730d"
 _GREY: Final = "#8a8f98"
 
 
-def confusion_figure(confusion: NDArray[np.int64], title: str = "Windows by class") -> Figure:
+def confusion_figure(confusion: IntArray, title: str = "Windows by class") -> Figure:
     """Confusion matrix with counts and the share of each true class.
 
     Args:

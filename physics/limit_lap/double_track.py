@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import BoolArray, FloatArray
 from conf.race_car import RaceCarSpec, Tyre
+from conf.units import KMH_PER_MPS
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, EnergyStore, Envelope
-
-Array = npt.NDArray[np.float64]
 
 _LEAST_LOAD_N = 30.0
 _BISECTIONS = 30
@@ -31,10 +30,10 @@ START_J, MOST_RECOVERED_J = 4.0e6, 2.0e6
 class _Axle(NamedTuple):
     """What both wheels of an axle can do: along (inner, outer), across, and their load."""
 
-    along_inner_n: Array
-    along_outer_n: Array
-    across_n: Array
-    load_n: Array
+    along_inner_n: FloatArray
+    along_outer_n: FloatArray
+    across_n: FloatArray
+    load_n: FloatArray
 
 
 class _Car:
@@ -51,7 +50,7 @@ class _Car:
         self.per_v2 = [0.25 * area * body.air_density_kgpm3 for area in areas]
         self.drag = 0.5 * body.drag_area_m2 * body.air_density_kgpm3
 
-    def axle(self, which: int, v: Array, a_along: Array, a_across: Array) -> _Axle:
+    def axle(self, which: int, v: FloatArray, a_along: FloatArray, a_across: FloatArray) -> _Axle:
         tyre: Tyre = (self.spec.tyres.front, self.spec.tyres.rear)[which]
         static = 0.5 * self.mass * self.spec.body.gravity_mps2 * self.share[which]
         centre = static + (1, -1)[which] * -a_along * self.per_long + v * v * self.per_v2[which]
@@ -60,29 +59,29 @@ class _Car:
         across = [self.grip * _friction(tyre.grip_across, tyre.grip_across_per_n, tyre, z) * z for z in loads]
         return _Axle(along[0], along[1], across[0] + across[1], loads[0] + loads[1])
 
-    def axles(self, v: Array, a_along: Array, a_across: Array) -> tuple[_Axle, _Axle]:
+    def axles(self, v: FloatArray, a_along: FloatArray, a_across: FloatArray) -> tuple[_Axle, _Axle]:
         return self.axle(0, v, a_along, a_across), self.axle(1, v, a_along, a_across)
 
-    def holds(self, v: Array, a_along: Array, a_across: Array) -> npt.NDArray[np.bool_]:
+    def holds(self, v: FloatArray, a_along: FloatArray, a_across: FloatArray) -> BoolArray:
         """Whether both axles can give their share of a lateral acceleration."""
         axles = self.axles(v, a_along, a_across)
         need = [self.mass * a_across * share for share in self.share]
         return np.asarray((need[0] <= axles[0].across_n) & (need[1] <= axles[1].across_n))
 
-    def left_along(self, axles: tuple[_Axle, _Axle], a_across: Array) -> list[Array]:
+    def left_along(self, axles: tuple[_Axle, _Axle], a_across: FloatArray) -> list[FloatArray]:
         """What cornering leaves of each axle's force along, as a share."""
         p = self.spec.tyres.exponent
         used = [self.mass * a_across * s / axle.across_n for s, axle in zip(self.share, axles, strict=True)]
         return [np.maximum(1.0 - u**p, 0.0) ** (1.0 / p) for u in used]
 
-    def drive_n(self, v: Array, a_along: Array, a_across: Array) -> Array:
+    def drive_n(self, v: FloatArray, a_along: FloatArray, a_across: FloatArray) -> FloatArray:
         axles = self.axles(v, a_along, a_across)
         left = self.left_along(axles, a_across)
         forces = [(axle.along_inner_n + axle.along_outer_n) * x for axle, x in zip(axles, left, strict=True)]
         driven = {"FWD": forces[:1], "RWD": forces[1:], "AWD": forces}[self.spec.powertrain.driven]
         return np.asarray(sum(driven))
 
-    def brake_n(self, v: Array, a_along: Array, a_across: Array) -> Array:
+    def brake_n(self, v: FloatArray, a_along: FloatArray, a_across: FloatArray) -> FloatArray:
         front, rear = axles = self.axles(v, a_along, a_across)
         left = self.left_along(axles, a_across)
         return np.asarray(
@@ -90,10 +89,10 @@ class _Car:
             + (rear.along_inner_n + rear.along_outer_n) * left[1]
         )
 
-    def resistance_n(self, v: Array, a_across: Array) -> Array:
+    def resistance_n(self, v: FloatArray, a_across: FloatArray) -> FloatArray:
         return self.drag * v * v + self.rolling_n(v, a_across)
 
-    def rolling_n(self, v: Array, a_across: Array) -> Array:
+    def rolling_n(self, v: FloatArray, a_across: FloatArray) -> FloatArray:
         axles = self.axles(v, np.zeros_like(v), a_across)
         return np.asarray(self.spec.body.rolling_resistance * (axles[0].load_n + axles[1].load_n))
 
@@ -109,7 +108,7 @@ def race_car_envelope(spec: RaceCarSpec, grip_factor: float = 1.0) -> Envelope:
     v, still = SPEED_MPS, np.zeros_like(SPEED_MPS)
     lateral = _bisect(lambda a: car.holds(v, still, a), np.full_like(v, 100.0))
 
-    def corners(a: Array) -> npt.NDArray[np.bool_]:
+    def corners(a: FloatArray) -> BoolArray:
         return np.asarray(car.holds(v, still, a) & (car.drive_n(v, still, a) >= car.resistance_n(v, a)))
 
     along = _along(car, v, lateral)
@@ -139,11 +138,11 @@ def race_car_envelope(spec: RaceCarSpec, grip_factor: float = 1.0) -> Envelope:
     )
 
 
-def _friction(at_nominal: float, per_n: float, tyre: Tyre, load_n: Array) -> Array:
+def _friction(at_nominal: float, per_n: float, tyre: Tyre, load_n: FloatArray) -> FloatArray:
     return at_nominal + per_n * (load_n - tyre.nominal_load_n)
 
 
-def _bisect(holds: Callable[[Array], npt.NDArray[np.bool_]], most: Array) -> Array:
+def _bisect(holds: Callable[[FloatArray], BoolArray], most: FloatArray) -> FloatArray:
     """Greatest value up to ``most`` that still holds, elementwise, for a condition that fails from some value on."""
     low, high = np.zeros_like(most), most.copy()
     for _ in range(_BISECTIONS):
@@ -156,13 +155,13 @@ def _bisect(holds: Callable[[Array], npt.NDArray[np.bool_]], most: Array) -> Arr
 class _Along(NamedTuple):
     """Forces of the tyres along the road, each of shape (n, N_THETA)."""
 
-    drive_n: Array
-    drive_n_per_mps2: Array
-    forward_mps2: Array
-    brake_n: Array
+    drive_n: FloatArray
+    drive_n_per_mps2: FloatArray
+    forward_mps2: FloatArray
+    brake_n: FloatArray
 
 
-def _along(car: _Car, speeds: Array, lateral: Array) -> _Along:
+def _along(car: _Car, speeds: FloatArray, lateral: FloatArray) -> _Along:
     """What the tyres give forward, how it grows with the load that accelerating shifts, and what they give backward."""
     v = np.repeat(speeds, len(THETA))
     across = (lateral[:, None] * np.sin(THETA)).ravel()
@@ -181,12 +180,12 @@ def _along(car: _Car, speeds: Array, lateral: Array) -> _Along:
     return _Along(*(part.reshape(len(speeds), len(THETA)) for part in parts))
 
 
-def _powertrain(spec: RaceCarSpec) -> tuple[Array, Array, Array]:
+def _powertrain(spec: RaceCarSpec) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Force at the wheels of engine (an electric car's motor) and hybrid motor; shaft power per wheel power."""
     gears, part = spec.gearbox, spec.powertrain
     tyres = {"FWD": [spec.tyres.front], "RWD": [spec.tyres.rear]}.get(part.driven, [spec.tyres.front, spec.tyres.rear])
     # A tyre grows with speed; its circumference is stated for 60 km/h.
-    around = np.mean([t.circumference_m for t in tyres]) * (1.0 + (FINE_MPS * 3.6 - 60.0) * 0.045 / 200.0)
+    around = np.mean([t.circumference_m for t in tyres]) * (1.0 + (FINE_MPS * KMH_PER_MPS - 60.0) * 0.045 / 200.0)
     ratio, shift = np.array(gears.wheel_per_engine), np.array(gears.shift_rpm)
     rpm_all = 60.0 * FINE_MPS[:, None] / (around[:, None] * ratio)
     below = rpm_all < shift
@@ -203,7 +202,7 @@ def _powertrain(spec: RaceCarSpec) -> tuple[Array, Array, Array]:
     return engine, motor if spec.kind == "hybrid" else np.zeros_like(motor), shaft
 
 
-def engine_power_w(spec: RaceCarSpec, rpm: Array) -> Array:
+def engine_power_w(spec: RaceCarSpec, rpm: FloatArray) -> FloatArray:
     """Power of the combustion engine: a cubic through its peak and the equal drops on both sides of it."""
     part = spec.powertrain
     assert part.power_w and part.power_drop_w and part.rpm_begin and part.rpm_peak and part.rpm_end  # noqa: S101, PT018

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 N_THETA = 49
 THETA = np.linspace(0.0, np.pi / 2.0, N_THETA)
@@ -62,23 +61,23 @@ class Envelope:
         store: A hybrid's battery.
     """
 
-    lateral_mps2: Array
-    corner_mps2: Array
-    drive_mps2: Array
-    drive_share_per_mps2: Array
-    forward_mps2: Array
-    brake_mps2: Array
-    rolling_mps2: Array
+    lateral_mps2: FloatArray
+    corner_mps2: FloatArray
+    drive_mps2: FloatArray
+    drive_share_per_mps2: FloatArray
+    forward_mps2: FloatArray
+    brake_mps2: FloatArray
+    rolling_mps2: FloatArray
     drag_per_m: float
     drs_drag_cut: float
-    engine_mps2: Array
-    motor_mps2: Array
-    shaft_per_wheel: Array
+    engine_mps2: FloatArray
+    motor_mps2: FloatArray
+    shaft_per_wheel: FloatArray
     mass_kg: float
     store: EnergyStore | None = None
 
     @staticmethod
-    def fastest_mps(curvature_per_m: Array, lateral_mps2: Array) -> Array:
+    def fastest_mps(curvature_per_m: FloatArray, lateral_mps2: FloatArray) -> FloatArray:
         """Speed at which a bend of a curvature takes all of a lateral limit; infinite where none does."""
         root = np.maximum.accumulate(SPEED_MPS / np.sqrt(lateral_mps2))  # of the radius; rises with speed
         wanted = 1.0 / np.sqrt(np.maximum(np.abs(curvature_per_m), 1e-12))

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 from physics.centre_line import Line
 from physics.integrate import elapsed_s
 from physics.limit_lap.envelope import Envelope
 from physics.limit_lap.solver import Store, Tables, march
 
-Array = npt.NDArray[np.float64]
-
-_START_MPS, _LEAST_MPS = 100.0 / 3.6, 1.0
+_START_MPS, _LEAST_MPS = 100.0 / KMH_PER_MPS, 1.0
 
 # How far below the limit speed the published reference laps take a bend, in effect. They slow to 0.5 m/s below it, and
 # less their rounding to steps of 0.2 m/s, but only where the car would go over the limit: in between it gains again.
@@ -32,9 +31,9 @@ class LimitLap:
         speed_mps: Shape (n + 1,).
     """
 
-    distance_m: Array
-    time_s: Array
-    speed_mps: Array
+    distance_m: FloatArray
+    time_s: FloatArray
+    speed_mps: FloatArray
 
     @property
     def lap_time_s(self) -> float:
@@ -70,7 +69,7 @@ def limit_lap(
     return LimitLap(np.linspace(0.0, line.length_m, n + 1), elapsed_s(v, line.step_m), v)
 
 
-def _open(line: Line, zones: Sequence[tuple[float, float]]) -> Array:
+def _open(line: Line, zones: Sequence[tuple[float, float]]) -> FloatArray:
     """One where DRS is open, else zero, shape (n,)."""
     n, ends = len(line.s_m), np.append(line.s_m, line.length_m)
     is_open = np.zeros(n)

@@ -6,20 +6,18 @@ import math
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 
+from conf.arrays import FloatArray
 from physics.centre_line import Line, even_grid
-
-Array = npt.NDArray[np.float64]
 
 FEWEST_POINTS = 10
 SMOOTHING_M = 10.0
 STEP_M = 5.0
 
 
-def read_race_line(path: Path) -> tuple[Array, Array]:
+def read_race_line(path: Path) -> tuple[FloatArray, FloatArray]:
     """Points of a closed line, in metres, from the first two columns of a CSV file; ``#`` starts a comment.
 
     Raises:
@@ -49,7 +47,7 @@ def read_race_line(path: Path) -> tuple[Array, Array]:
     return x_m, y_m
 
 
-def spline_line(x_m: Array, y_m: Array, step_m: float = STEP_M, smoothing_m: float = SMOOTHING_M) -> Line:
+def spline_line(x_m: FloatArray, y_m: FloatArray, step_m: float = STEP_M, smoothing_m: float = SMOOTHING_M) -> Line:
     """The closed cubic spline through points, with the curvature of the spline itself.
 
     Args:
@@ -74,7 +72,7 @@ def spline_line(x_m: Array, y_m: Array, step_m: float = STEP_M, smoothing_m: flo
     return Line(s, place[:, 0], place[:, 1], smooth, length)
 
 
-def _lengths(spline: CubicSpline, knots: Array) -> Array:
+def _lengths(spline: CubicSpline, knots: FloatArray) -> FloatArray:
     """Length of each piece, by Gauss-Legendre quadrature."""
     nodes, weights = np.polynomial.legendre.leggauss(5)
     piece = np.diff(knots)

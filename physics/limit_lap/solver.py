@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS
-
-Array = npt.NDArray[np.float64]
 
 ROUNDS = 3  # the second is the lap; the first brings it up to speed, the third has it brake for what comes after
 _ROUNDS_BACK = 20
@@ -26,16 +24,16 @@ _CLOSE_MPS = 1e-4
 class Tables(NamedTuple):
     """An envelope as the march reads it."""
 
-    lateral: Array
-    drive: Array
-    drive_share: Array
-    forward: Array
-    brake: Array
-    rolling: Array
+    lateral: FloatArray
+    drive: FloatArray
+    drive_share: FloatArray
+    forward: FloatArray
+    brake: FloatArray
+    rolling: FloatArray
     drag: float
-    engine: Array
-    motor: Array
-    shaft: Array
+    engine: FloatArray
+    motor: FloatArray
+    shaft: FloatArray
 
 
 class Store(NamedTuple):
@@ -50,7 +48,7 @@ class Store(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _at(table: Array, first: float, step: float, x: float) -> float:
+def _at(table: FloatArray, first: float, step: float, x: float) -> float:
     """Linear interpolation on an even grid, held at its ends."""
     place = min(max((x - first) / step, 0.0), len(table) - 1.000001)
     i = int(place)
@@ -58,7 +56,7 @@ def _at(table: Array, first: float, step: float, x: float) -> float:
 
 
 @numba.njit(cache=True)
-def _on(surface: Array, t: Tables, v: float, curvature: float) -> float:
+def _on(surface: FloatArray, t: Tables, v: float, curvature: float) -> float:
     """Read a surface at a speed and the share of the lateral limit that a bend takes there."""
     n_v, n_theta = surface.shape
     place = min(max((v - _FIRST_MPS) / _STEP_MPS, 0.0), n_v - 1.000001)
@@ -111,8 +109,14 @@ def _push(t: Tables, v: float, after: float, step_m: float, drs_cut: float) -> f
 
 @numba.njit(cache=True)
 def march(
-    t: Tables, b: Store, curvature: Array, step_m: float, drs_cut: Array, most_mps: Array, start_mps: float
-) -> Array:
+    t: Tables,
+    b: Store,
+    curvature: FloatArray,
+    step_m: float,
+    drs_cut: FloatArray,
+    most_mps: FloatArray,
+    start_mps: float,
+) -> FloatArray:
     """Drive ``ROUNDS`` rounds.
 
     Args:

@@ -8,12 +8,11 @@ constant, the specific wear rate, in m3 per N and m.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 
-def worn_m3(load_n: Array, sliding_m: Array, rate_m3_per_nm: float | Array) -> Array:
+def worn_m3(load_n: FloatArray, sliding_m: FloatArray, rate_m3_per_nm: float | FloatArray) -> FloatArray:
     """Volume lost at each step.
 
     Args:
@@ -24,7 +23,7 @@ def worn_m3(load_n: Array, sliding_m: Array, rate_m3_per_nm: float | Array) -> A
     return np.asarray(rate_m3_per_nm * np.abs(load_n) * np.abs(sliding_m))
 
 
-def tyre_slip(force_n: Array, load_n: Array, stiffness: float) -> Array:
+def tyre_slip(force_n: FloatArray, load_n: FloatArray, stiffness: float) -> FloatArray:
     """Slip of a tyre that passes on a force, small against one: sliding distance per distance rolled.
 
     The linear part of the tyre's curve, its stiffness proportional to the load. With it Archard's volume grows with the

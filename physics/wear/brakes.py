@@ -9,17 +9,15 @@ threshold.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.wear import BrakeWear
 from physics.wear.archard import worn_m3
 from physics.wear.heat import acceleration
 from physics.wear.history import LoadHistory
 
-Array = npt.NDArray[np.float64]
 
-
-def brake_damage(history: LoadHistory, wear: BrakeWear) -> Array:
+def brake_damage(history: LoadHistory, wear: BrakeWear) -> FloatArray:
     """Damage at each step, shape (n,): the share of all pads that is worn off.
 
     The pad's load is the brake's force over the friction, at the disc's radius; it slides as far as the wheel rolls, at

@@ -9,20 +9,18 @@ train feel the pull alone, whatever the throttle does, which is what an over-rev
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.vehicle import EngineSpec
 from conf.wear import EngineWear
 from physics.wear.heat import acceleration
 from physics.wear.history import LoadHistory
-from physics.wear.miner import SnLine
-
-Array = npt.NDArray[np.float64]
+from physics.wear.miner import cycle_damage
 
 _REVOLUTIONS_PER_CYCLE = 2.0
 
 
-def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) -> Array:
+def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) -> FloatArray:
     """Damage at each step, shape (n,).
 
     Args:
@@ -33,8 +31,8 @@ def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) ->
     speed = (history.rpm / engine.limiter_rpm) ** 2
     gas = np.maximum(history.engine_torque_nm, 0.0) / max(engine.curve_nm)
     stress = wear.inertia_share * speed + (1.0 - wear.inertia_share) * gas
-    cycle = SnLine(1.0, wear.crank.exponent, wear.crank.cycles).damage(stress)
-    cycle += SnLine(1.0, wear.bolts.exponent, wear.bolts.cycles).damage(speed)
+    cycle = cycle_damage(wear.crank, 1.0, stress)
+    cycle += cycle_damage(wear.bolts, 1.0, speed)
     cycles = history.rpm / 60.0 / _REVOLUTIONS_PER_CYCLE * history.dt_s
     heat = acceleration(history.engine_c, wear.reference_c, wear.doubling_k)
     return np.asarray(cycles * cycle * heat)

@@ -9,17 +9,15 @@ spins up what turns with the input shaft, at a torque of its inertia times the c
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
 from conf.wear import GearboxWear
 from physics.wear.history import LoadHistory
-from physics.wear.miner import MinerSum, SnLine
-
-Array = npt.NDArray[np.float64]
+from physics.wear.miner import MinerSum, cycle_damage
 
 
-def sync_torque_nm(input_rpm: Array, dt_s: float, inertia_kgm2: float) -> Array:
+def sync_torque_nm(input_rpm: FloatArray, dt_s: float, inertia_kgm2: float) -> FloatArray:
     """Torque into the gearbox that changes the speed of its input shaft, shape of ``input_rpm``.
 
     Args:
@@ -42,12 +40,12 @@ class GearboxSum:
     def __init__(self, wear: GearboxWear, spec: VehicleSpec) -> None:
         torque, first = max(spec.engine.curve_nm), spec.gear_ratios[0]
         # On shafts a fixed distance apart the torque acts on the teeth at a radius of distance / (1 + ratio).
-        self._tooth = SnLine(torque * (1.0 + first), wear.tooth.exponent, wear.tooth.cycles)
-        self._shaft = MinerSum(SnLine(torque * first, wear.shaft.exponent, wear.shaft.cycles))
+        self._tooth, self._tooth_nm = wear.tooth, torque * (1.0 + first)
+        self._shaft = MinerSum(wear.shaft, torque * first)
 
     def add(self, history: LoadHistory) -> float:
         """Damage that a piece of history adds."""
         torque, ratio = history.input_torque_nm, history.gear_ratio
         pulses = history.input_rpm / 60.0 * history.dt_s
-        teeth = float((pulses * self._tooth.damage(torque * (1.0 + ratio))).sum())
+        teeth = float((pulses * cycle_damage(self._tooth, self._tooth_nm, torque * (1.0 + ratio))).sum())
         return teeth + self._shaft.add(torque * ratio)

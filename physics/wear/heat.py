@@ -7,12 +7,11 @@ Montsinger, Trans. AIEE 49, 1930, 776, for the ageing of insulation; the same is
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 
-def acceleration(temperature_c: Array, reference_c: float, doubling_k: float) -> Array:
+def acceleration(temperature_c: FloatArray, reference_c: float, doubling_k: float) -> FloatArray:
     """How many times faster than at the reference something wears, shape of ``temperature_c``.
 
     Args:

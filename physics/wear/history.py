@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,20 +30,20 @@ class LoadHistory:
     """
 
     dt_s: float
-    speed_mps: Array
-    rpm: Array
-    engine_torque_nm: Array
-    engine_c: Array
-    gear_ratio: Array
-    input_torque_nm: Array
-    input_rpm: Array
-    brake_front_n: Array
-    brake_rear_n: Array
-    disc_c: Array
-    tyre_n: Array
-    tyre_load_n: Array
-    scrub_n: Array
-    wheel_load_n: Array
+    speed_mps: FloatArray
+    rpm: FloatArray
+    engine_torque_nm: FloatArray
+    engine_c: FloatArray
+    gear_ratio: FloatArray
+    input_torque_nm: FloatArray
+    input_rpm: FloatArray
+    brake_front_n: FloatArray
+    brake_rear_n: FloatArray
+    disc_c: FloatArray
+    tyre_n: FloatArray
+    tyre_load_n: FloatArray
+    scrub_n: FloatArray
+    wheel_load_n: FloatArray
 
     def part(self, first: int, last: int) -> LoadHistory:
         """Steps ``first`` up to ``last``, that one left out."""

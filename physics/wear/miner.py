@@ -1,39 +1,28 @@
 """Linear damage: every cycle takes its share of a life.
 
 A. Palmgren, Z. VDI 68 (1924) 339; M. A. Miner, "Cumulative damage in fatigue", J. Appl. Mech. 12 (1945) A159.
-The life at a load follows a power law, the Woehler or S-N line in the form of O. H. Basquin (Proc. ASTM 10, 1910):
+The life at a load follows a power law, the S-N (Woehler) curve in the form of O. H. Basquin (Proc. ASTM 10, 1910):
 ``N = N_ref (S_ref / S)^m``. A cycle of range ``S`` thus takes ``(S / S_ref)^m / N_ref``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
+from conf.wear import SNCurve
 from physics.rainflow import Rainflow
 
-Array = npt.NDArray[np.float64]
 
+def cycle_damage(curve: SNCurve, reference: float, load: FloatArray) -> FloatArray:
+    """Share of a life that one cycle takes, shape of ``load``.
 
-@dataclass(frozen=True)
-class SnLine:
-    """How many cycles a part bears.
-
-    Attributes:
-        reference: Range (or, where the load pulses from zero, size) of the load at which it bears ``cycles``.
-        exponent: ``m``: at twice the load it bears ``2^m`` times fewer.
-        cycles: Cycles to failure at the reference.
+    Args:
+        curve: How many cycles the part bears.
+        reference: Range (or, where the load pulses from zero, size) of the load at which it bears ``curve.cycles``.
+        load: Ranges (or sizes) of the cycles, in the reference's unit.
     """
-
-    reference: float
-    exponent: float
-    cycles: float
-
-    def damage(self, load: Array) -> Array:
-        """Share of a life that one cycle takes, shape of ``load``."""
-        return np.asarray((np.abs(load) / self.reference) ** self.exponent / self.cycles)
+    return np.asarray((np.abs(load) / reference) ** curve.exponent / curve.cycles)
 
 
 class MinerSum:
@@ -44,16 +33,20 @@ class MinerSum:
     what it adds, so the pieces of a history add up to the whole, the residue included, wherever it is cut.
 
     Args:
-        line: What a cycle costs.
+        curve: How many cycles the part bears.
+        reference: Range of the load at which it bears ``curve.cycles``.
     """
 
-    def __init__(self, line: SnLine) -> None:
-        self._line, self._count = line, Rainflow()
+    def __init__(self, curve: SNCurve, reference: float) -> None:
+        self._curve, self._reference, self._count = curve, reference, Rainflow()
         self._closed = self.total = 0.0
 
-    def add(self, load: Array) -> float:
+    def add(self, load: FloatArray) -> float:
         """Go on with a piece of the history, shape (n,); return the damage that it adds."""
         before = self.total
-        self._closed += float(self._line.damage(self._count.add(load)).sum())
-        self.total = self._closed + 0.5 * float(self._line.damage(self._count.open_ranges).sum())
+        self._closed += self._damage(self._count.add(load))
+        self.total = self._closed + 0.5 * self._damage(self._count.open_ranges)
         return self.total - before
+
+    def _damage(self, ranges: FloatArray) -> float:
+        return float(cycle_damage(self._curve, self._reference, ranges).sum())

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
+from conf.units import GRAVITY_MPS2
 from conf.vehicle import VehicleSpec
 from conf.wear import SuspensionWear
-from physics.vehicle import GRAVITY_MPS2
 from physics.wear.history import LoadHistory
-from physics.wear.miner import MinerSum, SnLine
-
-Array = npt.NDArray[np.float64]
+from physics.wear.miner import MinerSum
 
 WHEELS = 4
 
 
-def static_load_n(spec: VehicleSpec, mass_kg: float) -> Array:
+def static_load_n(spec: VehicleSpec, mass_kg: float) -> FloatArray:
     """Load of each wheel at rest, front left, front right, rear left, rear right, shape (4,)."""
     rear = spec.driven_weight_share
     return np.array([1.0 - rear, 1.0 - rear, rear, rear]) * mass_kg * GRAVITY_MPS2 / 2.0
@@ -25,12 +23,12 @@ def static_load_n(spec: VehicleSpec, mass_kg: float) -> Array:
 def wheel_loads_n(
     spec: VehicleSpec,
     mass_kg: float,
-    accel_mps2: Array,
-    lateral_mps2: Array,
+    accel_mps2: FloatArray,
+    lateral_mps2: FloatArray,
     *,
     track_m: float,
     front_roll_share: float,
-) -> Array:
+) -> FloatArray:
     """Load of each wheel of a rigid car on a level road: at rest, and what acceleration moves.
 
     Moments about the axles and about the middle of the track; every textbook of vehicle dynamics has them, e.g.
@@ -63,8 +61,8 @@ class SuspensionSum:
         static_n: Load of each wheel at rest, the reference, shape (4,).
     """
 
-    def __init__(self, wear: SuspensionWear, static_n: Array) -> None:
-        self._corners = [MinerSum(SnLine(float(load), wear.exponent, wear.cycles)) for load in static_n]
+    def __init__(self, wear: SuspensionWear, static_n: FloatArray) -> None:
+        self._corners = [MinerSum(wear.curve, float(load)) for load in static_n]
 
     def add(self, history: LoadHistory) -> float:
         """Damage that a piece of history adds."""

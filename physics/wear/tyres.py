@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
+from conf.arrays import FloatArray
 from conf.wear import TyreWear
 from physics.wear.archard import tyre_slip, worn_m3
 from physics.wear.history import LoadHistory
 
-Array = npt.NDArray[np.float64]
 
-
-def tyre_damage(history: LoadHistory, wear: TyreWear) -> Array:
+def tyre_damage(history: LoadHistory, wear: TyreWear) -> FloatArray:
     """Damage at each step, shape (n,): the share of all treads that is worn off.
 
     What slides carries the load that its friction turns into the tyres' force. Tyres asked for more than their grip

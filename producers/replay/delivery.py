@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from conf.arrays import FloatArray
 from infra.kafka.producer import KafkaStreamer
 from producers.replay.encode import Record
 from producers.replay.report import ReplayProgress
@@ -37,7 +37,7 @@ class Load:
     event_type: str
     total: int
     chunks: Callable[[int], Iterable[Sequence[Record]]]
-    due_s: NDArray[np.float64] | None = None
+    due_s: FloatArray | None = None
 
 
 class Delivery:
@@ -75,7 +75,7 @@ class Delivery:
         if time.monotonic() - self._saved_at >= CHECKPOINT_S:
             self._checkpoint()
 
-    def _send_when_due(self, records: Sequence[Record], due: NDArray[np.float64], done: int) -> None:
+    def _send_when_due(self, records: Sequence[Record], due: FloatArray, done: int) -> None:
         sent = 0
         while sent < len(records):
             elapsed = time.monotonic() - self._began

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+
+from conf.arrays import FloatArray
 
 
 def check_speed(speed: float | None) -> None:
@@ -17,7 +18,7 @@ def check_speed(speed: float | None) -> None:
         raise ValueError(f"speed {speed:g}: must be a positive number; leave it out to send as fast as possible")
 
 
-def due_times_s(frame: pl.DataFrame, speed: float) -> NDArray[np.float64]:
+def due_times_s(frame: pl.DataFrame, speed: float) -> FloatArray:
     """Seconds after the replay's start at which each reading is due.
 
     Readings keep the distance of their arrival times, divided by ``speed``. From one session to the next no time

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
+from conf.frozen import FrozenModel
 from conf.wear import MishapKind
 from producers.simulator.cars.driver_styles import PROFILE_NAMES, ProfileName
 
@@ -16,7 +17,7 @@ FEWEST_RACE_LAPS = 4
 """A race with incidents on the track is at least this long."""
 
 
-class FaultConfig(BaseModel):
+class FaultConfig(FrozenModel):
     """What goes wrong between the car and the logger; zero switches a fault off.
 
     Attributes:
@@ -41,7 +42,6 @@ class FaultConfig(BaseModel):
         number_only_share: Share of cars that the official timing and the results know by number, not by vehicle id.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     noise: float = Field(1.0, ge=0.0, le=10.0)
     dropout_share: float = Field(0.004, ge=0.0, le=0.5)
     duplicate_share: float = Field(0.01, ge=0.0, le=0.5)
@@ -68,7 +68,7 @@ class FaultConfig(BaseModel):
         return cls(**dict.fromkeys(cls.model_fields, 0.0))
 
 
-class RaceConfig(BaseModel):
+class RaceConfig(FrozenModel):
     """What happens in a race besides driving; nothing does unless it is asked for.
 
     Attributes:
@@ -82,7 +82,6 @@ class RaceConfig(BaseModel):
             all laps.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     full_course_yellows: int = Field(0, ge=0, le=3)
     pit_stop_share: float = Field(0.0, ge=0.0, le=1.0)
     pit_stand_s: float = Field(22.0, ge=1.0, le=600.0)
@@ -109,7 +108,7 @@ class RaceConfig(BaseModel):
         return self.full_course_yellows > 0 or self.pit_stop_share > 0
 
 
-class PlantedMistake(BaseModel):
+class PlantedMistake(FrozenModel):
     """A mistake that a driver makes on purpose, to see whether it is found and what it costs.
 
     Attributes:
@@ -121,7 +120,6 @@ class PlantedMistake(BaseModel):
         lap: Lap, from 1; every lap if left out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["brake_early", "lift"]
     at_m: float = Field(ge=0.0)
     by_m: float = Field(gt=0.0, le=500.0)
@@ -138,7 +136,7 @@ MISHAP_SIZES: dict[MishapKind, tuple[str, float]] = {
 """What the size of a mishap is, and the most it can be."""
 
 
-class PlantedMishap(BaseModel):
+class PlantedMishap(FrozenModel):
     """Something that goes wrong with a car on purpose, to see which components wear.
 
     Attributes:
@@ -152,7 +150,6 @@ class PlantedMishap(BaseModel):
         by_chance: Whether it was drawn, not asked for: where it cannot come about there is none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     kind: MishapKind
     at_m: float = Field(ge=0.0)
     size: float = Field(gt=0.0)
@@ -173,7 +170,7 @@ class PlantedMishap(BaseModel):
         return f"{self.kind}:{self.at_m:g}:{self.size:g}"
 
 
-class SimulatorConfig(BaseModel):
+class SimulatorConfig(FrozenModel):
     """One session of simulated cars.
 
     Attributes:
@@ -195,7 +192,6 @@ class SimulatorConfig(BaseModel):
         setups: Whether all cars are set up alike, or each its own way within the bounds of ``conf/wear.yaml``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     session_id: str = Field("sim-session", min_length=1)
     track: str = "three-oaks"
     vehicle: str = "gr86-cup"

@@ -8,21 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import BoolArray, FloatArray, IntArray
 from producers.simulator.cars.sensors import NOT_NEGATIVE, SENSORS
 from producers.simulator.config import LOST_LAP, FaultConfig
 from producers.simulator.frames import Columns
 from producers.simulator.rng import stream
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
 _BURST = 4.0  # mean length of a burst of lost values or late frames
 _LATENCY_S = 0.05
 
 
-def bursts(share: float, n: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def bursts(share: float, n: int, rng: np.random.Generator) -> BoolArray:
     """Mask of ``n`` with about a ``share`` set, in bursts of geometric length."""
     starts = rng.random(n) < -np.log1p(-share) / _BURST
     lengths = rng.geometric(1.0 / _BURST, n)
@@ -33,7 +30,7 @@ def bursts(share: float, n: int, rng: np.random.Generator) -> npt.NDArray[np.boo
     return np.asarray(np.cumsum(edges[:n]) > 0)
 
 
-def read_sensors(truth: dict[str, Array], faults: FaultConfig, seed: int, car: int) -> dict[str, Array]:
+def read_sensors(truth: dict[str, FloatArray], faults: FaultConfig, seed: int, car: int) -> dict[str, FloatArray]:
     """True values as the sensors give them: noise, resolution, drop-outs. ``gear`` is a counter and has none."""
     noise, lost = stream(seed, car, "noise"), stream(seed, car, "dropout")
     out = dict(truth)
@@ -49,7 +46,7 @@ def read_sensors(truth: dict[str, Array], faults: FaultConfig, seed: int, car: i
     return out
 
 
-def car_clock_us(true_us: Ints, faults: FaultConfig, seed: int, car: int) -> Ints:
+def car_clock_us(true_us: IntArray, faults: FaultConfig, seed: int, car: int) -> IntArray:
     """True time as the car's clock shows it: offset, drift and at most one jump."""
     rng = stream(seed, car, "clock")
     offset, drift, jump = rng.uniform(-1.0, 1.0, 3)
@@ -61,7 +58,7 @@ def car_clock_us(true_us: Ints, faults: FaultConfig, seed: int, car: int) -> Int
     return np.asarray(true_us + np.rint(shown).astype(np.int64))
 
 
-def lose_lap_counter(lap: Ints, faults: FaultConfig, seed: int, car: int) -> Ints:
+def lose_lap_counter(lap: IntArray, faults: FaultConfig, seed: int, car: int) -> IntArray:
     """Lap counter that in some laps is lost from a random point until the line."""
     rng = stream(seed, car, "lap")
     out = lap.copy()
@@ -73,7 +70,7 @@ def lose_lap_counter(lap: Ints, faults: FaultConfig, seed: int, car: int) -> Int
     return out
 
 
-def repeat_samples(columns: Columns, faults: FaultConfig, seed: int, car: int) -> tuple[Columns, Ints]:
+def repeat_samples(columns: Columns, faults: FaultConfig, seed: int, car: int) -> tuple[Columns, IntArray]:
     """Insert samples that stand twice, equal or with another speed.
 
     Returns:
@@ -96,12 +93,12 @@ def repeat_samples(columns: Columns, faults: FaultConfig, seed: int, car: int) -
 class Delivery:
     """When each frame of a car arrives and which are sent again, arrays of shape (frames,)."""
 
-    arrival_us: Ints
-    again_us: Ints
-    sent_twice: npt.NDArray[np.bool_]
+    arrival_us: IntArray
+    again_us: IntArray
+    sent_twice: BoolArray
 
 
-def deliver(sent_us: Ints, faults: FaultConfig, seed: int, car: int) -> Delivery:
+def deliver(sent_us: IntArray, faults: FaultConfig, seed: int, car: int) -> Delivery:
     """Arrival of the frames sent at ``sent_us``: a short latency, bursts of long delays, duplicates a little later."""
     late, twice = stream(seed, car, "late"), stream(seed, car, "duplicate")
     n = len(sent_us)

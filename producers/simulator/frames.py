@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 
+from conf.arrays import FloatArray, IntArray
+
 T = TypeVar("T")
-Columns = dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]
+Columns = dict[str, FloatArray | IntArray]
 
 CHANNELS = (
     "lap_number",

@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from conf.arrays import IntArray
 from conf.track import TrackSpec, load_track
 from conf.vehicle import VehicleSpec, load_vehicle
 from conf.wear import load_wear_rules
@@ -30,8 +30,6 @@ from producers.simulator.cars.trajectory import Course, flagged_off
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.frames import CHANNELS, Columns, Frame
 from producers.simulator.rng import stream
-
-Ints = npt.NDArray[np.int64]
 
 _LEAST_STEP_HZ = 25.0  # the dynamics are never stepped more coarsely than this
 _GAP_S = 0.9  # between two cars at the start
@@ -250,7 +248,7 @@ class VehicleSimulator:
     def _start_us(self, car: Car) -> int:
         return round(self.settings.start_time.timestamp() * 1e6 + car.index * _GAP_S * 1e6)
 
-    def _columns(self, car: Car) -> tuple[Columns, Ints]:
+    def _columns(self, car: Car) -> tuple[Columns, IntArray]:
         """Columns of one car as its logger box holds them, and the true time of each row."""
         config, run = self.settings, self.run
         line = run.lines[car.index]
@@ -269,7 +267,7 @@ class VehicleSimulator:
         clock: Columns = {"t_us": fault.car_clock_us(true_us, config.faults, config.seed, car.index)}
         return clock | {name: values[name] for name in CHANNELS}, true_us
 
-    def _box(self, car: Car) -> tuple[Columns, Ints, fault.Delivery]:
+    def _box(self, car: Car) -> tuple[Columns, IntArray, fault.Delivery]:
         """Rows as sent (repeats included), the frames' edges among them, and their delivery."""
         config = self.settings
         once, true_us = self._columns(car)

@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conf.arrays import FloatArray
+from conf.units import GRAVITY_MPS2
 from conf.wear import COMPONENTS, Component
-from physics.vehicle import GRAVITY_MPS2
 from physics.wear.car import CarWear
 from physics.wear.gearbox import sync_torque_nm
 from physics.wear.history import LoadHistory
 from physics.wear.suspension import wheel_loads_n
 from producers.simulator.cars.setups import draw_parts
 from producers.simulator.simulator import Car, VehicleSimulator
-
-Array = npt.NDArray[np.float64]
 
 _LEFT = (0, 2)
 
@@ -82,7 +81,7 @@ def load_history(simulator: VehicleSimulator, car: Car) -> LoadHistory:
     spec, forces, rules, trace = simulator.vehicle, simulator.forces, simulator.rules, run.trace
     n = int(np.searchsorted(course.distance_m, course.end_m))
 
-    def of(values: npt.NDArray[Any]) -> Array:
+    def of(values: npt.NDArray[Any]) -> FloatArray:
         return np.asarray(values[:n, c], dtype=np.float64)
 
     speed, accel, lateral, scrub = (

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.tracks.circuit import Circuit, Corner
+from conf.arrays import FloatArray
 from serving.charts.style import FIFTH, GAINED, INK, LOST, SIXTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[np.float64]
 
 _ROAD: Final = "#DFE3E8"
 _MARKS: Final = {"brake": (LOST, "v"), "throttle": (GAINED, "^"), "steering": (FIFTH, "D"), "speed": (SIXTH, "o")}
@@ -23,27 +22,27 @@ _CLEAR: Final = 0.75  # of the reach: a label so far from the line and the other
 _BESIDE: Final = (1.0, -1.0, 1.6, -1.6, 2.2, -2.2)  # reaches from the apex, outside first
 
 
-def place(circuit: Circuit, distance_m: Array | float) -> Array:
+def place(circuit: Circuit, distance_m: FloatArray | float) -> FloatArray:
     """Position of distances along the line, shape (..., 2)."""
     line = circuit.line
     axes = (np.interp(distance_m, line.s_m, axis, period=line.length_m) for axis in (line.x_m, line.y_m))
     return np.stack(list(axes), axis=-1)
 
 
-def left_of(circuit: Circuit, distance_m: float) -> Array:
+def left_of(circuit: Circuit, distance_m: float) -> FloatArray:
     """Unit vector to the left of the line, shape (2,)."""
     way = place(circuit, distance_m + 3.0) - place(circuit, distance_m - 3.0)
     return np.asarray(np.array([-way[1], way[0]]) / np.hypot(*way))
 
 
-def draw_road(axes: Axes, circuit: Circuit, width: float) -> Array:
+def draw_road(axes: Axes, circuit: Circuit, width: float) -> FloatArray:
     """A grey band along the whole line; returns the line, closed, shape (n, 2)."""
     whole = place(circuit, np.append(circuit.line.s_m, 0.0))
     axes.plot(*whole.T, color=_ROAD, lw=width, solid_joinstyle="round", zorder=1)
     return whole
 
 
-def draw_across(axes: Axes, circuit: Circuit, distance_m: float, half_m: float, width: float) -> Array:
+def draw_across(axes: Axes, circuit: Circuit, distance_m: float, half_m: float, width: float) -> FloatArray:
     """A bar across the line; returns its ends, shape (2, 2)."""
     at, half = place(circuit, distance_m), left_of(circuit, distance_m) * half_m
     ends = np.stack([at - half, at + half])
@@ -75,7 +74,7 @@ def event_legend(axes: Axes, **options: Any) -> None:
             handle.set_sizes([45])
 
 
-def free_place(circuit: Circuit, corner: Corner, reach_m: float, taken: Sequence[Array]) -> Array:
+def free_place(circuit: Circuit, corner: Corner, reach_m: float, taken: Sequence[FloatArray]) -> FloatArray:
     """Where a corner's label goes, shape (2,): outside the bend if it can be, clear of the line and of what is there.
 
     Args:
@@ -93,7 +92,7 @@ def free_place(circuit: Circuit, corner: Corner, reach_m: float, taken: Sequence
     return clear[0] if clear else tried[int(np.argmax(room))]
 
 
-def _room(at: Array, line: Array, taken: Sequence[Array]) -> float:
+def _room(at: FloatArray, line: FloatArray, taken: Sequence[FloatArray]) -> float:
     """How far a place is from the line and from what is drawn beside it, whose own size counts against it."""
     others = (0.8 * float(np.hypot(*(other - at))) for other in taken)
     return min([float(np.hypot(*(line - at).T).min()), *others])

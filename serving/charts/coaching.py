@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.coaching.insights import Insight
+from analysis.coaching.insights import CoachingInsight
 from analysis.coaching.place_names import place_name
 from analysis.drivers.formatting import clock
 from analysis.tracks.circuit import Circuit
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 
 _SHOWN: Final = 6  # insights that are marked
 _LEAST_SCALE_S: Final = 0.02
@@ -83,7 +81,7 @@ def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
 _CHANNELS: Final = (("speed_kmh", "Speed, km/h"), ("throttle_pct", "Throttle, %"), ("brake_bar", "Brake, bar"))
 
 
-def shown(found: CoachedLap) -> tuple[Insight, ...]:
+def shown(found: CoachedLap) -> tuple[CoachingInsight, ...]:
     """The insights that the picture marks."""
     return found.insights[:_SHOWN]
 
@@ -129,12 +127,12 @@ def _draw_ranked_delta(axes: Axes, found: CoachedLap) -> None:
         _badge(axes, middle, 0.93, one, transform=axes.get_xaxis_transform())
 
 
-def _rank_on_map(axes: Axes, circuit: Circuit, one: Insight) -> None:
+def _rank_on_map(axes: Axes, circuit: Circuit, one: CoachingInsight) -> None:
     x, y = place(circuit, (one.place.start_m + one.place.end_m) / 2)
     _badge(axes, x, y, one, zorder=6, edge="white")
 
 
-def _badge(axes: Axes, x: float, y: float, one: Insight, *, edge: str = "none", **more: Any) -> None:
+def _badge(axes: Axes, x: float, y: float, one: CoachingInsight, *, edge: str = "none", **more: Any) -> None:
     """An insight's rank in a circle."""
     box = {"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": edge, "lw": 0.8}
     axes.text(

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.dptad.rules import CATEGORIES
 from analysis.drivers.formatting import clock, tenths
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 from serving.charts.circuit import draw_events, draw_road, event_legend, label_circuit
 from serving.charts.style import CAUTION, FAINT, GAINED, INK, LAP, LOST, MUTED, new_figure, quiet_grid, styled
 from serving.queries.laps import PACE, LapRow, best_lap
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
 
 _CAUTION_REASONS: Final = frozenset({"yellow_flag", "slow_field"})
@@ -201,7 +200,7 @@ def _edge_s(laps: Sequence[LapRow]) -> float:
     return max((max(1.5 * float(x.mean()), 1.3 * float(np.quantile(x, 0.9))) for x in above), default=1.0) or 1.0
 
 
-def _sector_times(laps: Sequence[LapRow], k: int) -> Array:
+def _sector_times(laps: Sequence[LapRow], k: int) -> FloatArray:
     return np.array([lap.sectors_s[k] for lap in laps if lap.sectors_s[k] is not None], dtype=np.float64)
 
 

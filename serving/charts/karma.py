@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.drivers.formatting import tenths
+from conf.arrays import FloatArray
 from serving.charts.style import FAINT, INK, LAP, LOST, MUTED, SKY, lost_to_gained, new_figure, quiet_grid, styled
-from serving.queries.karma import COMPONENTS, OVERALL, Factor, KarmaLap, KarmaReport, Score, wear_of
+from serving.queries.karma import COMPONENTS, OVERALL, Factor, KarmaLap, KarmaReport, Score, relative_damage
 from serving.queries.karma_terms import factor_words, remaining_words, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
-Array = npt.NDArray[np.float64]
 Pair = tuple[KarmaLap, KarmaLap]
 
 PAIR_COLOURS: Final = (LAP, LOST)
@@ -209,8 +208,8 @@ def _draw_wear(axes: Axes, found: KarmaReport, pair: Pair) -> None:
         for y, (_, score), length in zip(at, scores, wear, strict=True):
             end = length
             if score.low is not None and score.high is not None:
-                end = max(wear_of(score.low), length)
-                axes.plot([wear_of(score.high), end], [y, y], color=INK, lw=0.9, alpha=0.75)
+                end = max(relative_damage(score.low), length)
+                axes.plot([relative_damage(score.high), end], [y, y], color=INK, lw=0.9, alpha=0.75)
             axes.annotate(f"{length:.1f}\u00d7", (end, y), xytext=(4, 0), textcoords="offset points", va="center",
                           fontsize=7.5, weight="bold", bbox=_ON_WHITE)  # fmt: skip
             rate = "" if score.damage_per_km is None else share(score.damage_per_km)
@@ -356,7 +355,7 @@ def _factors(lap: KarmaLap, component: str) -> Sequence[Factor]:
     return () if score is None or score.karma is None else score.factors
 
 
-def _column(laps: Sequence[tuple[KarmaLap, Score]], name: str) -> Array:
+def _column(laps: Sequence[tuple[KarmaLap, Score]], name: str) -> FloatArray:
     return np.array([getattr(score, name) for _, score in laps], dtype=np.float64)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import LapComparison
 from analysis.comparison.corner_report import CornerReport
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 
 _PANELS: Final = (
     ("speed_kmh", "Speed, km/h", 3.0),

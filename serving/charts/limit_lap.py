@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from conf.units import KMH_PER_MPS
 from serving.charts.style import FAINT, INK, LAP, MUTED, REFERENCE, new_figure, quiet_grid, styled
 from serving.queries.limit_lap import AskedLap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_KMH = 3.6
 
 
 def limit_lap_figure(found: AskedLap) -> Figure:
@@ -29,9 +28,9 @@ def limit_lap_figure(found: AskedLap) -> Figure:
 
 
 def _draw_trace(axes: Axes, found: AskedLap) -> None:
-    speed = found.lap.speed_mps * _KMH
+    speed = found.lap.speed_mps * KMH_PER_MPS
     if found.seen:
-        axes.plot(found.seen[0], found.seen[1] * _KMH, color=REFERENCE, lw=1.0, label="best lap driven")
+        axes.plot(found.seen[0], found.seen[1] * KMH_PER_MPS, color=REFERENCE, lw=1.0, label="best lap driven")
     axes.plot(found.lap.distance_m, speed, color=LAP, lw=1.4, label="limit lap")
     if found.seen:
         axes.legend(loc="lower right")
@@ -50,7 +49,10 @@ def _draw_map(axes: Axes, found: AskedLap) -> None:
     points = np.vstack([points, points[:1]])
     axes.plot(*points.T, color=FAINT, lw=9, solid_capstyle="round")
     coloured = LineCollection(
-        list(np.stack([points[:-1], points[1:]], axis=1)), array=found.lap.speed_mps[:-1] * _KMH, cmap="viridis", lw=3
+        list(np.stack([points[:-1], points[1:]], axis=1)),
+        array=found.lap.speed_mps[:-1] * KMH_PER_MPS,
+        cmap="viridis",
+        lw=3,
     )
     axes.add_collection(coloured)
     axes.plot(*points[0], "o", color=INK, ms=6)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 from serving.charts.circuit import corner_number, draw_road, label_circuit, place
 from serving.charts.style import GAINED, INK, LOST, MUTED, lost_to_gained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[np.float64]
 
 _SMOOTHING_M: Final = 25.0
 _PER_M: Final = 100.0
@@ -23,7 +22,7 @@ _LEAST_SCALE_S: Final = 0.02
 _LABEL_SHARE: Final = 0.03  # of the lap: corners closer than this have their labels at two heights
 
 
-def local_loss(distance_m: Array, delta_s: Array) -> Array:
+def local_loss(distance_m: FloatArray, delta_s: FloatArray) -> FloatArray:
     """Time lost per 100 m at each distance, smoothed over about 25 m, shape (n,)."""
     step = float(np.median(np.diff(distance_m)))
     even = np.arange(0.0, distance_m[-1], step)
@@ -32,7 +31,7 @@ def local_loss(distance_m: Array, delta_s: Array) -> Array:
     return np.asarray(np.interp(distance_m, even, rate), dtype=np.float64)
 
 
-def draw_delta(axes: Axes, distance_m: Array, delta_s: Array) -> None:
+def draw_delta(axes: Axes, distance_m: FloatArray, delta_s: FloatArray) -> None:
     """The time lost so far, red above and green below zero, and what it is at the line."""
     axes.axhline(0.0, color=MUTED, lw=0.8)
     for lost, colour in ((delta_s >= 0.0, LOST), (delta_s <= 0.0, GAINED)):
@@ -45,7 +44,7 @@ def draw_delta(axes: Axes, distance_m: Array, delta_s: Array) -> None:
     axes.set_ylabel("Time lost, s")
 
 
-def draw_loss_map(axes: Axes, circuit: Circuit, distance_m: Array, delta_s: Array) -> None:
+def draw_loss_map(axes: Axes, circuit: Circuit, distance_m: FloatArray, delta_s: FloatArray) -> None:
     """The circuit, coloured by the time lost in each place."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection

@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.tracks.circuit import Circuit, Corner
+from conf.arrays import FloatArray
 from serving.charts.circuit import draw_across, draw_events, draw_road, event_legend, free_place, left_of, place
 from serving.charts.style import INK, LAP, LOST, MUTED, SKY, new_figure, styled
 from serving.queries.lap_events import LapEvents
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 
 _SECTORS: Final = (LAP, SKY, "#7C6BB0")
 _WIDEST_IN: Final = 9.0
@@ -51,7 +50,7 @@ class _Map:
         self.circuit, self.axes = circuit, axes
         line = circuit.line
         self.reach = 0.035 * float(max(np.ptp(line.x_m), np.ptp(line.y_m)))
-        self.taken: list[Array] = []
+        self.taken: list[FloatArray] = []
 
     def draw(self, lap: LapEvents | None) -> None:
         draw_road(self.axes, self.circuit, 11.0)
@@ -105,7 +104,7 @@ class _Map:
         self.axes.text(at[0], at[1], text, ha=ha, va=va, fontsize=8.5, color=INK, zorder=6)
         self.taken.append(on_line + away * self.reach)
 
-    def _room(self, at: Array) -> float:
+    def _room(self, at: FloatArray) -> float:
         """How far a place is from the line and from what is drawn beside it."""
         line = np.column_stack([self.circuit.line.x_m, self.circuit.line.y_m])
         return min(float(np.hypot(*(one - at).T).min()) for one in (line, *map(np.atleast_2d, self.taken)))

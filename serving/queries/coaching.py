@@ -8,15 +8,15 @@ from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.coaching.insights import Inputs, Insight, inputs_of, insights
+from analysis.coaching.insights import CoachingInsight, DriverInputs, inputs_of, insights
 from analysis.comparison.aligned_laps import THROTTLE
 from analysis.drivers.formatting import clock
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.stretches import zones_of
 from analysis.segmentation.zones import Microsector, cut, find_zones
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 from conf.ghost import Segmentation, load_segmentation
 from conf.settings import AppConfig
 from serving.lake.rows import table_rows
@@ -26,7 +26,6 @@ from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost
 from serving.queries.lap_traces import LoadedLap, load_lap
 from serving.queries.laps import BEST, LapError, LapName, LapRow, by_time, find_lap, read_laps
 
-Array = npt.NDArray[np.float64]
 TargetKind = Literal["ghost", "best_lap", "other_lap"]
 
 MICROSECTORS: Final = "gold.microsectors"
@@ -84,18 +83,18 @@ class CoachedLap:
     circuit: Circuit
     pieces: tuple[Microsector, ...]
     cut_by: str
-    driven: Inputs
-    aimed: Inputs
-    insights: tuple[Insight, ...]
+    driven: DriverInputs
+    aimed: DriverInputs
+    insights: tuple[CoachingInsight, ...]
     rules: Segmentation
 
     @cached_property
-    def distance_m(self) -> Array:
+    def distance_m(self) -> FloatArray:
         """Distance from the line at the points of the grid, shape (n + 1,)."""
         return np.arange(len(self.driven.speed_kmh), dtype=np.float64) * self.driven.step_m
 
     @cached_property
-    def delta_s(self) -> Array:
+    def delta_s(self) -> FloatArray:
         """Time lost so far, by the speeds, shape (n + 1,)."""
         return self.driven.time_s - self.aimed.time_s
 
@@ -269,7 +268,7 @@ def _has(trace: LapTrace, name: str) -> bool:
     return bool(np.isfinite(trace.channels.get(name, np.nan)).any())
 
 
-def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> Inputs:
+def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> DriverInputs:
     try:
         return inputs_of(trace, circuit, throttle)
     except ValueError as error:

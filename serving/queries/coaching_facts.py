@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.coaching.insights import Insight
+from analysis.coaching.insights import CoachingInsight
 from analysis.coaching.rows import insight_rows
-from analysis.comparison.rows import Pair
+from analysis.comparison.rows import ComparedPair
 from serving.queries.coaching import CoachedLap
 
 Row = dict[str, Any]
@@ -18,10 +18,10 @@ Row = dict[str, Any]
 _EVERY_M: Final = 5.0
 
 
-def pair_of(found: CoachedLap) -> Pair:
+def pair_of(found: CoachedLap) -> ComparedPair:
     """Lap and target as the gold tables name them."""
     lap, target = found.lap.row, found.target
-    return Pair(
+    return ComparedPair(
         lap_uid=lap.uid, reference_uid=target.uid, session_id=lap.session_id, vehicle_id=lap.vehicle_id,
         lap_number=lap.lap_number, reference_kind=target.kind, track_id=found.circuit.track_id,
         is_synthetic=lap.is_synthetic or target.is_synthetic,
@@ -34,7 +34,7 @@ def rows_of(found: CoachedLap, said: datetime | None = None) -> list[Row]:
     return insight_rows(pair_of(found), found.insights, found.aimed, track, found.rules.coaching, said)
 
 
-def values_of(insight: Insight) -> tuple[str, str]:
+def values_of(insight: CoachingInsight) -> tuple[str, str]:
     """What was measured of the lap and of the target, with its unit."""
     digits = 1 if insight.unit == "km/h" else 0
     human, target = (f"{value:,.{digits}f} {insight.unit}" for value in (insight.human_value, insight.target_value))
@@ -43,7 +43,7 @@ def values_of(insight: Insight) -> tuple[str, str]:
 
 def coaching_facts(found: CoachedLap) -> Row:
     """Insights for programs, with both laps' inputs and the time lost over distance."""
-    of_pair = {*Pair.__dataclass_fields__, "created_ts", "is_live"}
+    of_pair = {*ComparedPair.__dataclass_fields__, "created_ts", "is_live"}
     every = max(1, round(_EVERY_M / found.driven.step_m))
     columns = {
         "distance_m": found.distance_m, "delta_s": found.delta_s,

@@ -6,21 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from analysis.comparison.aligned_laps import LapComparison, align, compare_laps
 from analysis.comparison.corner_report import CornerReport, corner_report
 from analysis.drivers.formatting import clock
 from analysis.laps.distance import time_at
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 from conf.settings import AppConfig
 from serving.queries.circuits import CircuitError, load_circuit, track_of
 from serving.queries.lap_traces import LoadedLap, load_lap
 from serving.queries.laps import LapError, LapName, LapRow, best_lap, find_lap, read_laps
 
-Array = npt.NDArray[np.float64]
 ReferenceKind = Literal["best_lap", "other_lap"]
 
 INPUTS: Final = ("silver.laps", "silver.telemetry", "silver.sessions", "silver.tracks")
@@ -50,7 +47,7 @@ class ComparedLaps:
     circuit: Circuit | None
     no_circuit: str | None
     comparison: LapComparison
-    reference_s: Array
+    reference_s: FloatArray
     report: CornerReport | None
 
     @property

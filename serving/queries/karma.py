@@ -102,7 +102,7 @@ class Score:
     @property
     def wear(self) -> float | None:
         """Damage per km as a multiple of the reference at which karma is 50."""
-        return None if self.karma is None else wear_of(self.karma)
+        return None if self.karma is None else relative_damage(self.karma)
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ def two_laps(found: KarmaReport, numbers: Sequence[int] | None = None) -> tuple[
     return (by_karma[0], by_karma[-1]) if len(by_karma) > 1 else None
 
 
-def wear_of(karma: float) -> float:
+def relative_damage(karma: float) -> float:
     """Damage per km as a multiple of the reference: ``karma = 100 * 2^(-wear)``, the other way round."""
     return log2(100.0 / max(karma, _LEAST_SCORE))
 

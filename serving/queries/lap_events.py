@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.track_build.rows import TrackError
+from conf.arrays import FloatArray
 from conf.settings import AppConfig
 from serving.lake.rows import Row, Value, table_rows
 
@@ -31,7 +31,7 @@ class LapEvents:
 
     label: str
     events: Sequence[Row]
-    braking_m: npt.NDArray[np.float64]
+    braking_m: FloatArray
 
 
 def lap_events(settings: AppConfig, lap: tuple[str, str, int]) -> LapEvents:
@@ -56,7 +56,7 @@ def lap_events(settings: AppConfig, lap: tuple[str, str, int]) -> LapEvents:
     return LapEvents(label, events, _braking_m(settings, where))
 
 
-def _braking_m(settings: AppConfig, where: dict[str, Value]) -> npt.NDArray[np.float64]:
+def _braking_m(settings: AppConfig, where: dict[str, Value]) -> FloatArray:
     names = ("lap_distance_m", "brake_front_bar")
     rows = table_rows(_EVEN, settings, where, columns=names, order_by=("sample_idx",), missing_ok=True)
     along, bar = (np.array([row[n] for row in rows], dtype=np.float64) for n in names)

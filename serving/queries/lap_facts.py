@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from analysis.comparison.corner_report import Piece
-from analysis.comparison.rows import Pair, piece_rows, trace_rows
+from analysis.comparison.corner_report import ReportPiece
+from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
 from analysis.drivers.formatting import clock
 from serving.queries.comparison import ComparedLaps
 from serving.queries.laps import PACE, LapRow, best_lap
@@ -63,10 +63,10 @@ def check_rows(entries: Iterable[EntryCheck]) -> list[Row]:
     ]  # fmt: skip
 
 
-def pair_of(found: ComparedLaps) -> Pair:
+def pair_of(found: ComparedLaps) -> ComparedPair:
     """The two laps as the gold tables name them."""
     lap, reference = found.lap.row, found.reference.row
-    return Pair(
+    return ComparedPair(
         lap_uid=lap.uid, reference_uid=reference.uid, session_id=lap.session_id, vehicle_id=lap.vehicle_id,
         lap_number=lap.lap_number, reference_kind=found.reference_kind, track_id=found.track_id,
         is_synthetic=lap.is_synthetic or reference.is_synthetic,
@@ -102,10 +102,10 @@ def comparison_facts(found: ComparedLaps) -> Row:
     }
 
 
-_OF_PAIR: Final = frozenset({*Pair.__dataclass_fields__, "aligned_by", "lap_delta_s"})
+_OF_PAIR: Final = frozenset({*ComparedPair.__dataclass_fields__, "aligned_by", "lap_delta_s"})
 
 
-def what_differs(piece: Piece) -> str:
+def what_differs(piece: ReportPiece) -> str:
     """The finding without the label and the loss, which stand beside it; gaps in the speed are kept."""
     words = piece.finding.removeprefix(f"{piece.label}: ")
     gaps = words[words.index(" (no speed") :] if " (no speed" in words else ""

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from conf.arrays import FloatArray
 from conf.race_car import load_race_car
 from conf.track_parameters import FILE, TrackParameters, track_parameters
+from conf.units import KMH_PER_MPS
 from conf.vehicle import load_vehicle, vehicle_names
 from physics.centre_line import Line
 from physics.limit_lap.double_track import race_car_envelope
@@ -20,10 +19,6 @@ from physics.limit_lap.friction_circle import grip_circle_envelope
 from physics.limit_lap.lap import LimitLap, limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
 from physics.vehicle import Vehicle
-
-Array = npt.NDArray[np.float64]
-
-_KMH = 3.6
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class AskedLap:
     sector_ends_m: tuple[float, ...]
     sector_times_s: tuple[float, ...]
     notes: tuple[str, ...]
-    seen: tuple[Array, Array] | None = None
+    seen: tuple[FloatArray, FloatArray] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def figures(self) -> dict[str, Any]:
@@ -55,8 +50,8 @@ class AskedLap:
             "lap_time_s": round(self.lap.lap_time_s, 4),
             "sector_times_s": [round(t, 4) for t in self.sector_times_s],
             "sector_ends_m": [round(end, 1) for end in self.sector_ends_m],
-            "top_speed_kmh": round(float(self.lap.speed_mps.max()) * _KMH, 2),
-            "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * _KMH, 2),
+            "top_speed_kmh": round(float(self.lap.speed_mps.max()) * KMH_PER_MPS, 2),
+            "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * KMH_PER_MPS, 2),
             "length_m": round(self.line.length_m, 1),
             **self.more,
             "notes": list(self.notes),
@@ -65,7 +60,7 @@ class AskedLap:
     def headline(self) -> str:
         """One line."""
         minutes, seconds = divmod(self.lap.lap_time_s, 60.0)
-        top, low = (float(f(self.lap.speed_mps)) * _KMH for f in (max, min))
+        top, low = (float(f(self.lap.speed_mps)) * KMH_PER_MPS for f in (max, min))
         return (
             f"{int(minutes)}:{seconds:06.3f} ({self.lap.lap_time_s:.3f} s) over {self.line.length_m:,.0f} m, "
             f"top speed {top:.1f} km/h, lowest {low:.1f} km/h"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import QUANTILE
-from analysis.car_limits.observed_limit import SeenLimit, seen_limit_lap
+from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.drivers.formatting import clock
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.settings import AppConfig
+from conf.units import KMH_PER_MPS
 from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
 from serving.queries.lap_traces import load_lap
@@ -54,14 +55,14 @@ def seen_limit(
             traces.append(found)
     if not used:
         raise LapError(f"no lap of {session_id} can be used: {'; '.join(left_out[:3])}")
-    seen = seen_limit_lap(traces, circuit, quantile, [row.uid for row in used])
+    seen = observed_limit_lap(traces, circuit, quantile, [row.uid for row in used])
     return _asked(session_id, circuit, seen, used, left_out, traces[0])
 
 
 def _asked(
     session_id: str,
     circuit: Circuit,
-    limit: SeenLimit,
+    limit: ObservedLimit,
     used: list[LapRow],
     left_out: list[str],
     seen: LapTrace,
@@ -87,7 +88,7 @@ def _asked(
         (*ends, line.length_m),
         lap.sector_times_s(ends),
         tuple(notes),
-        (seen.distance_m[known] * scale, seen.channels["speed_kmh"][known] / 3.6),
+        (seen.distance_m[known] * scale, seen.channels["speed_kmh"][known] / KMH_PER_MPS),
         {
             "best_lap": best.uid,
             "best_lap_time_s": best.lap_time_s,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from analysis.comparison.corner_report import CornerReport, Piece, ReportRule
+from analysis.comparison.corner_report import CornerReport, ReportPiece, ReportRule
 from analysis.drivers.formatting import clock, counted, listed, tenths
 from serving.queries.driver_session import DriverReport
 from serving.queries.lap_facts import what_differs
@@ -179,7 +179,7 @@ def loss(found: DriverReport) -> dict[str, Any]:
     return out
 
 
-def _dearest(report: CornerReport, most: int) -> list[Piece]:
+def _dearest(report: CornerReport, most: int) -> list[ReportPiece]:
     return sorted(report.pieces, key=lambda p: -p.time_lost_s)[:most]
 
 

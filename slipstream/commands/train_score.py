@@ -136,12 +136,12 @@ def train_ghost_command(
         return
     from jobs.segment_tracks import segment_all
     from jobs.train_ghost import train_ghost
-    from ml.ghost.networks import Shape
+    from ml.ghost.networks import NetworkShape
     from ml.ghost.training import TrainingParams
     from slipstream.console import progress
 
     asked: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
-    asked["shape"] = Shape(is_conditional=False) if unconditional else None
+    asked["shape"] = NetworkShape(is_conditional=False) if unconditional else None
     params = TrainingParams(**{name: value for name, value in asked.items() if value is not None})
     lake, tracker = open_tracked("train-ghost")
     segmented, sessions = segment_all(lake, tracker, session)

@@ -93,13 +93,13 @@ def touched(lake: Lake, changes: DataFrame) -> Touched:
     timed = timed_laps(lake, of_sessions(sessions))
     of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == LAPS}
     late = laps_of_samples((r for r in rows if r.source == TELEMETRY), timed) & driven(timed)
-    aired = _laps_in_weather((r for r in rows if r.source == WEATHER), timed)
+    weather_laps = _laps_in_weather((r for r in rows if r.source == WEATHER), timed)
     of_vehicles = (RESULTS, ENTRIES, STYLES, KARMA)
     others = {(r.session_id, r.vehicle_id) for r in rows if r.source in of_vehicles and r.vehicle_id}
     analyses = sorted(of_laps | late)
     vehicles = sorted(others | set(vehicles_of(analyses)))
     named = {r.session_id for r in rows if r.source == WEATHER} | {session for session, _ in vehicles}
-    features = retimed(lake, sorted(of_laps), timed) | aired
+    features = retimed(lake, sorted(of_laps), timed) | weather_laps
     return Touched(sorted(features), analyses, vehicles, sorted(named))
 
 

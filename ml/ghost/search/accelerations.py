@@ -10,18 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.car_limits.motion import WINDOW_S
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from conf.arrays import BoolArray, FloatArray, IndexArray
 
 _APART_S = 1e4  # between rows, so that one sorted search serves all of them
 
 
 @dataclass(frozen=True)
-class Slopes:
+class SpeedSlopes:
     """Speed and acceleration at each point of each profile, shape (rows, points).
 
     Attributes:
@@ -30,12 +27,12 @@ class Slopes:
         whole: Whether the window lies inside the profile; the figures mean nothing elsewhere.
     """
 
-    speed_mps: Array
-    along_mps2: Array
-    whole: Mask
+    speed_mps: FloatArray
+    along_mps2: FloatArray
+    whole: BoolArray
 
 
-def slopes(at_m: Array, speed_mps: Array, window_s: float = WINDOW_S) -> Slopes:
+def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) -> SpeedSlopes:
     """Least-squares slope of the speed over a window of time round each point.
 
     Args:
@@ -51,7 +48,7 @@ def slopes(at_m: Array, speed_mps: Array, window_s: float = WINDOW_S) -> Slopes:
     # Integral of t v dt over each interval, its own start being zero.
     moment = _summed(t[:, :-1] * np.diff(s, axis=1) + v[:, :-1] * dt**2 / 2.0 + gain * dt**3 / 3.0)
 
-    def read(when: Array) -> tuple[Array, Array]:
+    def read(when: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Integrals of v and of t v up to an instant of each row."""
         k = _before(t, when)
         u = when - np.take_along_axis(t, k, 1)
@@ -66,14 +63,14 @@ def slopes(at_m: Array, speed_mps: Array, window_s: float = WINDOW_S) -> Slopes:
     middle = np.clip(t, half, np.maximum(t[:, -1:] - half, half))
     (s0, m0), (s1, m1) = read(middle - half), read(middle + half)
     slope = 12.0 / window_s**3 * (m1 - m0 - middle * (s1 - s0))
-    return Slopes((s1 - s0) / window_s, slope, whole)
+    return SpeedSlopes((s1 - s0) / window_s, slope, whole)
 
 
-def _summed(values: Array) -> Array:
+def _summed(values: FloatArray) -> FloatArray:
     return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
 
 
-def _before(t: Array, when: Array) -> npt.NDArray[np.intp]:
+def _before(t: FloatArray, when: FloatArray) -> IndexArray:
     """Index of the interval that holds each instant, row by row."""
     rows, points = t.shape
     shift = _APART_S * np.arange(rows)[:, None]

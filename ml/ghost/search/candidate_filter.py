@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
+from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Chaining
 from ml.ghost.search.human_laps import STEPS, HumanLaps
-from ml.ghost.search.limits import MIN_MPS, Limits
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from ml.ghost.search.limits import MIN_MPS, CarLimits
 
 
 @dataclass(frozen=True)
-class Passed:
+class FilterResult:
     """What became of the candidates of a stretch.
 
     Attributes:
@@ -26,15 +23,15 @@ class Passed:
         reasons: How many failed on what; a candidate is counted at the first thing that it fails on.
     """
 
-    passed: Mask
-    excess_mps2: Array
+    passed: BoolArray
+    excess_mps2: FloatArray
     reasons: dict[str, int]
 
 
-class Gate:
+class CandidateFilter:
     """Lets candidates through that a car can drive and a driver would."""
 
-    def __init__(self, limits: Limits, laps: HumanLaps, rules: Chaining) -> None:
+    def __init__(self, limits: CarLimits, laps: HumanLaps, rules: Chaining) -> None:
         self._limits, self._laps, self._rules = limits, laps, rules
 
     @property
@@ -42,7 +39,7 @@ class Gate:
         """Most by which a candidate may leave the envelope."""
         return self._limits.rules.envelope_mps2 + self._rules.margin_mps2
 
-    def check(self, stretch: Stretch, pieces: Array, before: Before | None) -> Passed:
+    def check(self, stretch: TrackStretch, pieces: FloatArray, before: PreviousStretch | None) -> FilterResult:
         """Look at candidates.
 
         Args:
@@ -66,29 +63,31 @@ class Gate:
         for name, test in tests.items():
             reasons[name] = int((passed & ~test).sum())
             passed &= test
-        return Passed(passed.reshape(m, n), np.where(whole, excess, np.inf).reshape(m, n), reasons)
+        return FilterResult(passed.reshape(m, n), np.where(whole, excess, np.inf).reshape(m, n), reasons)
 
-    def both_pedals_m(self, stretch: Stretch, pieces: Array) -> Array:
+    def both_pedals_m(self, stretch: TrackStretch, pieces: FloatArray) -> FloatArray:
         """Metres of each piece with throttle and brake together, pieces of shape (k, STEPS, 4)."""
         together = self._limits.both_pedals(pieces[:, :, 1], pieces[:, :, 2])
         return np.asarray(together.sum(axis=1) * (stretch.length_m / (STEPS - 1)))
 
-    def seam_mps2(self, last: Stretch, ends: Array, first: Stretch, starts: Array) -> Array:
+    def seam_mps2(self, last: TrackStretch, ends: FloatArray, first: TrackStretch, starts: FloatArray) -> FloatArray:
         """Excess where laps begin again: the ends of laps before their own beginnings, speeds of shape (k, STEPS)."""
         # A lap that ends faster or slower than it began would begin its next one so.
         shifted = np.maximum(starts + (ends[:, -1] - starts[:, 0])[:, None], MIN_MPS)
-        return self._excess(first, shifted, Before(last, ends), 1)
+        return self._excess(first, shifted, PreviousStretch(last, ends), 1)
 
-    def _engine_n(self, stretch: Stretch, speed_mps: Array) -> Array:
+    def _engine_n(self, stretch: TrackStretch, speed_mps: FloatArray) -> FloatArray:
         """Mean force beyond the engine's while each candidate accelerates, shape (k,)."""
         energy, length = self._limits.over_engine(np.linspace(stretch.start_m, stretch.end_m, STEPS), speed_mps)
         mean = energy.sum(axis=1) / np.maximum(length.sum(axis=1), self._limits.rules.engine_over_m / 2.0)
         return np.asarray(self._limits.rules.mass_kg * mean)
 
-    def _human_m(self, stretch: Stretch) -> float:
+    def _human_m(self, stretch: TrackStretch) -> float:
         return float(self.both_pedals_m(stretch, self._laps.passages(stretch)).max())
 
-    def _excess(self, stretch: Stretch, speed_mps: Array, before: Before | None, n: int) -> Array:
+    def _excess(
+        self, stretch: TrackStretch, speed_mps: FloatArray, before: PreviousStretch | None, n: int
+    ) -> FloatArray:
         """Hardest excess of each candidate and of the half second before it, shape (m * n,)."""
         at = np.linspace(stretch.start_m, stretch.end_m, STEPS)
         if before is not None:
@@ -101,7 +100,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Before:
+class PreviousStretch:
     """The stretch before another, as it was driven up to each entry.
 
     Attributes:
@@ -109,5 +108,5 @@ class Before:
         speed_mps: Shape (m, STEPS).
     """
 
-    stretch: Stretch
-    speed_mps: Array
+    stretch: TrackStretch
+    speed_mps: FloatArray

@@ -13,31 +13,29 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
+from conf.arrays import FloatArray, IndexArray
 from conf.ghost import Chaining
-from ml.ghost.search.candidate_filter import Before, Gate, Passed
+from conf.units import KMH_PER_MPS
+from ml.ghost.search.candidate_filter import CandidateFilter, FilterResult, PreviousStretch
 from ml.ghost.search.human_laps import CHANNELS, STEPS, HumanLaps
 
-__all__ = ["CHANNELS", "STEPS", "Chain", "ChainError", "Focusing", "Source", "chain", "piece_s"]
+__all__ = ["CHANNELS", "STEPS", "ChainError", "ChainedLap", "Focusing", "StretchSource", "chain", "piece_s"]
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.intp]
-Progress = Callable[[Stretch, int, int], None]  # stretch, candidates that passed, candidates drawn
+Progress = Callable[[TrackStretch, int, int], None]  # stretch, candidates that passed, candidates drawn
 
 _START_QUANTILES = (0.1, 0.9)
-_KMH = 3.6
 
 
 class ChainError(ValueError):
     """No lap can be chained; the message says where, why and what to do."""
 
 
-class Source(Protocol):
+class StretchSource(Protocol):
     """Where stretches come from."""
 
-    def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
+    def propose(self, stretch: TrackStretch, entry_mps: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
         """Candidates for a stretch.
 
         Args:
@@ -53,15 +51,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Focusing(Source, Protocol):
+class Focusing(StretchSource, Protocol):
     """A source that can look about a lap chained from its last candidates."""
 
-    def focus(self, best: Chain) -> None:
+    def focus(self, best: ChainedLap) -> None:
         """Propose more like these from now on."""
 
 
 @dataclass(frozen=True)
-class Chain:
+class ChainedLap:
     """A chained lap.
 
     Attributes:
@@ -71,8 +69,8 @@ class Chain:
         passed: How many of them could be driven.
     """
 
-    stretches: tuple[Stretch, ...]
-    pieces: Array
+    stretches: tuple[TrackStretch, ...]
+    pieces: FloatArray
     candidates: int
     passed: int
 
@@ -84,36 +82,36 @@ class Chain:
         )
 
     @property
-    def junction_gaps_kmh(self) -> Array:
+    def junction_gaps_kmh(self) -> FloatArray:
         """Speed that would have to change in no time after each stretch, the line last, shape (stretches,)."""
-        return np.asarray(np.abs(np.roll(self.pieces[:, 0, 0], -1) - self.pieces[:, -1, 0]) * _KMH)
+        return np.asarray(np.abs(np.roll(self.pieces[:, 0, 0], -1) - self.pieces[:, -1, 0]) * KMH_PER_MPS)
 
 
 @dataclass(frozen=True)
 class _States:
     """Ways to drive up to the end of a stretch, each shape (k, ...)."""
 
-    time_s: Array
-    start: Index
-    parent: Index
-    pieces: Array
+    time_s: FloatArray
+    start: IndexArray
+    parent: IndexArray
+    pieces: FloatArray
 
     @property
-    def speed_mps(self) -> Array:
+    def speed_mps(self) -> FloatArray:
         return np.asarray(self.pieces[:, -1, 0])
 
 
 def chain(
-    source: Source,
-    stretches: Sequence[Stretch],
-    gate: Gate,
+    source: StretchSource,
+    stretches: Sequence[TrackStretch],
+    gate: CandidateFilter,
     laps: HumanLaps,
     rules: Chaining,
     rng: np.random.Generator,
     *,
     chaining: bool = True,
     progress: Progress | None = None,
-) -> Chain:
+) -> ChainedLap:
     """The fastest lap of a source's candidates.
 
     Args:
@@ -139,7 +137,7 @@ def chain(
     return replace(found, stretches=tuple(stretches), pieces=np.roll(found.pieces, first, axis=0))
 
 
-def piece_s(speed_mps: Array, length_m: float) -> Array:
+def piece_s(speed_mps: FloatArray, length_m: float) -> FloatArray:
     """Time over pieces at ``STEPS`` even distances, shape (..., STEPS) to (...): ``2 ds / (v_i + v_i+1)`` summed."""
     step_m = length_m / (speed_mps.shape[-1] - 1)
     return np.asarray((2.0 * step_m / (speed_mps[..., 1:] + speed_mps[..., :-1])).sum(axis=-1))
@@ -149,18 +147,23 @@ class _Search:
     """One search for a lap."""
 
     def __init__(
-        self, source: Source, gate: Gate, rules: Chaining, rng: np.random.Generator, progress: Progress | None
+        self,
+        source: StretchSource,
+        gate: CandidateFilter,
+        rules: Chaining,
+        rng: np.random.Generator,
+        progress: Progress | None,
     ) -> None:
         self._source, self._gate, self._rules, self._rng = source, gate, rules, rng
         self._most, self._progress = gate.most_excess_mps2, progress
         self._drawn = self._passed = 0
 
-    def chained(self, stretches: Sequence[Stretch], starts_mps: Array) -> Chain:
+    def chained(self, stretches: Sequence[TrackStretch], starts_mps: FloatArray) -> ChainedLap:
         """Dynamic programming once round."""
         layers: list[_States] = []
         entry, time, start = starts_mps, np.zeros(len(starts_mps)), np.arange(len(starts_mps))
         for k, stretch in enumerate(stretches):
-            before = Before(stretches[k - 1], layers[-1].pieces[:, :, 0]) if layers else None
+            before = PreviousStretch(stretches[k - 1], layers[-1].pieces[:, :, 0]) if layers else None
             pieces, passed = self._candidates(stretch, entry, before)
             # What is left has the entry speed of its state exactly.
             parent, which = np.nonzero(passed.passed)
@@ -170,16 +173,18 @@ class _Search:
             entry, time, start = layers[-1].speed_mps, layers[-1].time_s, layers[-1].start
         return self._closed(layers, stretches, starts_mps)
 
-    def unchained(self, stretches: Sequence[Stretch], laps: HumanLaps) -> Chain:
+    def unchained(self, stretches: Sequence[TrackStretch], laps: HumanLaps) -> ChainedLap:
         """The fastest candidate of each stretch, from any speed at which humans entered it."""
-        best: list[Array] = []
+        best: list[FloatArray] = []
         for stretch in stretches:
             pieces, passed = self._candidates(stretch, laps.speeds_at(stretch.start_m), None)
             found = pieces[passed.passed]
             best.append(found[int(np.argmin(piece_s(found[:, :, 0], stretch.length_m)))])
-        return Chain(tuple(stretches), np.array(best), self._drawn, self._passed)
+        return ChainedLap(tuple(stretches), np.array(best), self._drawn, self._passed)
 
-    def _candidates(self, stretch: Stretch, entry_mps: Array, before: Before | None) -> tuple[Array, Passed]:
+    def _candidates(
+        self, stretch: TrackStretch, entry_mps: FloatArray, before: PreviousStretch | None
+    ) -> tuple[FloatArray, FilterResult]:
         pieces = self._source.propose(stretch, entry_mps, self._rules.per_entry, self._rng)
         expected = (len(entry_mps), self._rules.per_entry, STEPS, len(CHANNELS))
         if pieces.shape != expected:
@@ -200,7 +205,7 @@ class _Search:
 
     def _kept(self, found: _States) -> _States:
         """The fastest for each start and bin of exit speeds; wider bins where there would be more than the beam."""
-        width = self._rules.bin_kmh / _KMH
+        width = self._rules.bin_kmh / KMH_PER_MPS
         while True:
             bins = np.floor(found.speed_mps / width).astype(np.intp)
             order = np.lexsort((found.time_s, bins, found.start))
@@ -211,10 +216,10 @@ class _Search:
                 return _States(found.time_s[kept], found.start[kept], found.parent[kept], found.pieces[kept])
             width *= 1.25
 
-    def _closed(self, layers: list[_States], stretches: Sequence[Stretch], starts_mps: Array) -> Chain:
+    def _closed(self, layers: list[_States], stretches: Sequence[TrackStretch], starts_mps: FloatArray) -> ChainedLap:
         """The fastest lap that can be followed by itself."""
         last = layers[-1]
-        gain_kmh = (last.speed_mps - starts_mps[last.start]) * _KMH
+        gain_kmh = (last.speed_mps - starts_mps[last.start]) * KMH_PER_MPS
         fast = np.flatnonzero(np.abs(gain_kmh) <= self._rules.closure_kmh)
         if not fast.size:
             raise ChainError(
@@ -237,7 +242,7 @@ class _Search:
         best = int(able[np.argmin(last.time_s[able])])
         path = _path(layers, best)
         pieces = np.array([layer.pieces[k] for layer, k in zip(layers, path, strict=True)])
-        return Chain(tuple(stretches), pieces, self._drawn, self._passed)
+        return ChainedLap(tuple(stretches), pieces, self._drawn, self._passed)
 
 
 def _path(layers: Sequence[_States], last: int) -> list[int]:
@@ -248,10 +253,10 @@ def _path(layers: Sequence[_States], last: int) -> list[int]:
     return path[::-1]
 
 
-def _why(stretch: Stretch, entry_mps: Array, passed: Passed, most_mps2: float) -> str:
+def _why(stretch: TrackStretch, entry_mps: FloatArray, passed: FilterResult, most_mps2: float) -> str:
     """Why none of a stretch's candidates passed, and what to do."""
     failed = ", ".join(f"{count} {reason}" for reason, count in passed.reasons.items() if count)
-    entries = f"{entry_mps.min() * _KMH:.0f} to {entry_mps.max() * _KMH:.0f} km/h"
+    entries = f"{entry_mps.min() * KMH_PER_MPS:.0f} to {entry_mps.max() * KMH_PER_MPS:.0f} km/h"
     closest = float(passed.excess_mps2.min())
     nearest = (
         f"; the nearest leaves it by {closest:.2f} m/s^2 and {most_mps2:g} are allowed" if closest > most_mps2 else ""

@@ -14,11 +14,10 @@ from typing import Any, Final
 import numpy as np
 
 from conf.ghost import Segmentation
-from ml.ghost.search.ghost_lap import Ghost
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
+from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.smoothing import window_points
 
-_G_MPS2: Final = 9.80665
-_KMH: Final = 3.6
 _RUN_END_M: Final = 5.0  # an acceleration that pauses for less goes on
 
 
@@ -46,7 +45,7 @@ class _Check:
     figures: dict[str, float]
 
 
-def judge(ghost: Ghost) -> Verdict:
+def judge(ghost: GhostLap) -> Verdict:
     """Judge a ghost by the limits it was made for."""
     checks = [_finite(ghost)]
     if checks[0].passed:
@@ -59,7 +58,7 @@ def judge(ghost: Ghost) -> Verdict:
     )
 
 
-def summary(ghost: Ghost, verdict: Verdict, rules: Segmentation) -> dict[str, Any]:
+def summary(ghost: GhostLap, verdict: Verdict, rules: Segmentation) -> dict[str, Any]:
     """What of ``gold.ghost_summary`` follows from a ghost and its verdict: column name to value."""
     columns = ("max_junction_speed_gap_kmh", "max_long_g", "max_lat_g", "envelope_excess_mps2")
     return {
@@ -75,7 +74,7 @@ def summary(ghost: Ghost, verdict: Verdict, rules: Segmentation) -> dict[str, An
     }
 
 
-def _finite(ghost: Ghost) -> _Check:
+def _finite(ghost: GhostLap) -> _Check:
     bad = np.flatnonzero(~np.isfinite(ghost.values).all(axis=1))
     note = (
         f"The ghost has no value at {bad[0] * ghost.step_m:.0f} m and {len(bad) - 1} places more." if bad.size else ""
@@ -83,7 +82,7 @@ def _finite(ghost: Ghost) -> _Check:
     return _Check(not bad.size, note, {})
 
 
-def _envelope(ghost: Ghost) -> _Check:
+def _envelope(ghost: GhostLap) -> _Check:
     """Accelerations inside the surface, or where humans lay outside it, no further than they."""
     moves, most = ghost.moves, ghost.limits.rules.envelope_mps2
     across = ghost.limits.across_mps2(ghost.at_m, moves.slopes.speed_mps[0])
@@ -92,19 +91,19 @@ def _envelope(ghost: Ghost) -> _Check:
     figures = {
         "envelope_excess_mps2": float(excess[worst]),
         "envelope_beyond_mps2": float(np.nan_to_num(moves.beyond_mps2).max()),
-        "max_long_g": float(np.abs(moves.slopes.along_mps2).max() / _G_MPS2),
-        "max_lat_g": float(np.abs(across).max() / _G_MPS2),
+        "max_long_g": float(np.abs(moves.slopes.along_mps2).max() / GRAVITY_MPS2),
+        "max_lat_g": float(np.abs(across).max() / GRAVITY_MPS2),
     }
     along = moves.slopes.along_mps2[0, worst]
     note = (
         f"At {worst * ghost.step_m:.0f} m the ghost takes {along:.1f} m/s^2 along and {abs(across[worst]):.1f} across "
-        f"at {ghost.speed_mps[worst] * _KMH:.0f} km/h: {excess[worst]:.2f} m/s^2 more than the car showed there, and "
-        f"{most:g} are allowed; it does so over {(excess > most).sum() * ghost.step_m:.0f} m of the lap."
+        f"at {ghost.speed_mps[worst] * KMH_PER_MPS:.0f} km/h: {excess[worst]:.2f} m/s^2 more than the car showed "
+        f"there, and {most:g} are allowed; it does so over {(excess > most).sum() * ghost.step_m:.0f} m of the lap."
     )
     return _result(excess[worst] <= most, note, figures)
 
 
-def _gaps(ghost: Ghost) -> _Check:
+def _gaps(ghost: GhostLap) -> _Check:
     gaps, most = ghost.junction_gaps_kmh, ghost.limits.rules.junction_gap_kmh
     worst = int(np.argmax(gaps))
     note = (
@@ -114,7 +113,7 @@ def _gaps(ghost: Ghost) -> _Check:
     return _result(gaps[worst] <= most, note, {"max_junction_speed_gap_kmh": float(gaps[worst])})
 
 
-def _engine(ghost: Ghost) -> _Check:
+def _engine(ghost: GhostLap) -> _Check:
     """Energy of each acceleration: mass times what its speed gains beyond what the engine gives."""
     rules = ghost.limits.rules
     energy, length = (x[0] for x in ghost.limits.over_engine(ghost.at_m, ghost.speed_mps[None]))
@@ -132,7 +131,7 @@ def _engine(ghost: Ghost) -> _Check:
     return _result(force <= rules.engine_n, note, {"engine_excess_n": force})
 
 
-def _runs(ghost: Ghost) -> Iterator[tuple[int, int]]:
+def _runs(ghost: GhostLap) -> Iterator[tuple[int, int]]:
     """First and last point of each acceleration long enough to be asked for its energy."""
     _, length = ghost.limits.over_engine(ghost.at_m, ghost.speed_mps[None])
     faster = np.flatnonzero(length[0] > 0)
@@ -143,7 +142,7 @@ def _runs(ghost: Ghost) -> Iterator[tuple[int, int]]:
             yield a, b
 
 
-def _pedals(ghost: Ghost) -> _Check:
+def _pedals(ghost: GhostLap) -> _Check:
     limits = ghost.limits
     together = limits.both_pedals(ghost.values[:-1, 1], ghost.values[:-1, 2])
     metres, most = float(together.sum() * ghost.step_m), limits.both_pedals_m
@@ -155,7 +154,7 @@ def _pedals(ghost: Ghost) -> _Check:
     return _result(metres <= most, note, {"both_pedals_m": metres})
 
 
-def _gears(ghost: Ghost) -> _Check:
+def _gears(ghost: GhostLap) -> _Check:
     box, most = ghost.limits.gearbox, ghost.limits.rules.rpm
     if box is None or ghost.gear is None:
         return _Check(
@@ -171,7 +170,7 @@ def _gears(ghost: Ghost) -> _Check:
     return _result(abs(beyond[worst]) <= most, note, {"rpm_beyond": float(abs(beyond[worst]))})
 
 
-def _limit(ghost: Ghost) -> _Check:
+def _limit(ghost: GhostLap) -> _Check:
     over = ghost.lap_time_s - ghost.limits.limit_lap_s
     note = (
         f"Its {ghost.lap_time_s:.3f} s are {-over:.3f} s faster than the limit lap of the car's envelope, "

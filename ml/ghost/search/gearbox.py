@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
-
-Array = npt.NDArray[np.float64]
-Gears = npt.NDArray[np.int64]
+from conf.arrays import FloatArray, IndexArray, IntArray
 
 _FEWEST: Final = 10  # instants of one gear
 _LEAST_SHARE: Final = 0.01  # of all instants: a gear that is used less is a shift on the way
@@ -22,7 +19,7 @@ _HYSTERESIS: Final = 0.03  # share of the speed between shifting up and down aga
 
 
 @dataclass(frozen=True)
-class Gearbox:
+class ObservedGearbox:
     """What laps showed of a gearbox; gears in rising order, each array shape (gears,).
 
     Attributes:
@@ -35,13 +32,13 @@ class Gearbox:
     """
 
     gears: tuple[int, ...]
-    rpm_per_kmh: Array
-    rpm_low: Array
-    rpm_high: Array
-    up_kmh: Array
-    down_kmh: Array
+    rpm_per_kmh: FloatArray
+    rpm_low: FloatArray
+    rpm_high: FloatArray
+    up_kmh: FloatArray
+    down_kmh: FloatArray
 
-    def gear(self, speed_kmh: Array) -> Gears:
+    def gear(self, speed_kmh: FloatArray) -> IntArray:
         """Gear at each point of a flying lap, shape as given.
 
         Up and down at different speeds, so that it cannot flicker; the first point follows on the last.
@@ -56,21 +53,21 @@ class Gearbox:
             found[k] = index
         return np.array(self.gears, dtype=np.int64)[found[len(speed_kmh) :]]
 
-    def rpm(self, speed_kmh: Array, gear: Gears) -> Array:
+    def rpm(self, speed_kmh: FloatArray, gear: IntArray) -> FloatArray:
         """Engine speed in a gear."""
         return np.asarray(self.rpm_per_kmh[self._index(gear)] * speed_kmh)
 
-    def beyond_rpm(self, speed_kmh: Array, gear: Gears) -> Array:
+    def beyond_rpm(self, speed_kmh: FloatArray, gear: IntArray) -> FloatArray:
         """By how much the engine speed leaves what was seen in that gear: positive above, negative below, else 0."""
         k, rpm = self._index(gear), self.rpm(speed_kmh, gear)
         return np.asarray(np.maximum(rpm - self.rpm_high[k], 0.0) + np.minimum(rpm - self.rpm_low[k], 0.0))
 
-    def _index(self, gear: Gears) -> npt.NDArray[np.intp]:
+    def _index(self, gear: IntArray) -> IndexArray:
         """Where each gear stands in the arrays; a gear that was never seen counts as the nearest."""
         return np.asarray(np.abs(np.array(self.gears)[:, None] - gear[None, :]).argmin(axis=0))
 
 
-def learn_gearbox(traces: Sequence[LapTrace]) -> Gearbox | None:
+def learn_gearbox(traces: Sequence[LapTrace]) -> ObservedGearbox | None:
     """Ratios (median over all laps) and engine speeds used; ``None`` where the laps have no gear or engine speed.
 
     A ghost shifts up at the highest engine speed that drivers used in a gear, and down between where the lower gear
@@ -87,10 +84,10 @@ def learn_gearbox(traces: Sequence[LapTrace]) -> Gearbox | None:
     # A lower gear is taken when it fits with room to spare, and at the latest where the engine would turn too slowly.
     fits = np.concatenate([[0.0], (1.0 - _HYSTERESIS) * high[:-1] / ratio[:-1]])
     down = np.concatenate([[0.0], np.clip((fits + low / ratio)[1:] / 2.0, (low / ratio)[1:], fits[1:])])
-    return Gearbox(tuple(int(g) for g in gears), ratio, low, high, up, down)
+    return ObservedGearbox(tuple(int(g) for g in gears), ratio, low, high, up, down)
 
 
-def _readings(trace: LapTrace) -> Array:
+def _readings(trace: LapTrace) -> FloatArray:
     """Gear, engine speed and speed (km/h) at the samples of the engine speed, shape (n, 3)."""
     none = np.full(len(trace.t_s), np.nan)
     rpm = trace.channels.get("rpm", none)
@@ -101,7 +98,7 @@ def _readings(trace: LapTrace) -> Array:
     return np.asarray(rows[np.isfinite(rows).all(axis=1) & (gear >= 1) & (speed > 1.0)])
 
 
-def _ratio(rows: Array, fewest: int) -> tuple[float, float, float] | None:
+def _ratio(rows: FloatArray, fewest: int) -> tuple[float, float, float] | None:
     """Ratio and range of the engine speed of one gear."""
     if len(rows) < fewest:
         return None
@@ -115,7 +112,7 @@ def _ratio(rows: Array, fewest: int) -> tuple[float, float, float] | None:
     return ratio, float(min(x.min() for x in used)), float(rows[engaged, 1].max())
 
 
-def shifts_of(gear: Gears) -> Iterator[tuple[int, int, int]]:
+def shifts_of(gear: IntArray) -> Iterator[tuple[int, int, int]]:
     """Index, gear before and gear after of every shift."""
     for k in np.flatnonzero(np.diff(gear)):
         yield int(k) + 1, int(gear[k]), int(gear[k + 1])

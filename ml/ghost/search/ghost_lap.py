@@ -8,31 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.resample import RATE_HZ
 from analysis.segmentation.grid_lap import STEP_M
 from analysis.segmentation.segmentation import piece_at
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray, IntArray
 from conf.ghost import Segmentation
-from ml.ghost.search.chain import STEPS, Chain
-from ml.ghost.search.limits import Limits, Moves, flying
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
+from ml.ghost.search.chain import STEPS, ChainedLap
+from ml.ghost.search.limits import CarLimits, LapAccelerations, flying
 from ml.ghost.search.smoothing import jumps_kmh, one_foot, smooth
 from physics.integrate import elapsed_s
 
-Array = npt.NDArray[np.float64]
-Gears = npt.NDArray[np.int64]
-
-_G_MPS2: Final = 9.80665
-_KMH: Final = 3.6
-
 
 @dataclass(frozen=True)
-class Ghost:
+class GhostLap:
     """A ghost lap from the line to the line, on the circuit's scale; not necessarily one that can be driven.
 
     Attributes:
@@ -45,24 +40,24 @@ class Ghost:
     """
 
     step_m: float
-    values: Array
-    junctions_m: Array
-    junction_gaps_kmh: Array
-    limits: Limits
+    values: FloatArray
+    junctions_m: FloatArray
+    junction_gaps_kmh: FloatArray
+    limits: CarLimits
     candidates: int = 0
 
     @property
-    def at_m(self) -> Array:
+    def at_m(self) -> FloatArray:
         """Distance from the line, shape (n + 1,)."""
         return np.arange(len(self.values), dtype=np.float64) * self.step_m
 
     @property
-    def speed_mps(self) -> Array:
+    def speed_mps(self) -> FloatArray:
         """Shape (n + 1,)."""
         return np.asarray(self.values[:, 0])
 
     @cached_property
-    def time_s(self) -> Array:
+    def time_s(self) -> FloatArray:
         """Time since the line, shape (n + 1,)."""
         return elapsed_s(self.speed_mps, self.step_m)
 
@@ -72,17 +67,17 @@ class Ghost:
         return float(self.time_s[-1])
 
     @cached_property
-    def moves(self) -> Moves:
+    def moves(self) -> LapAccelerations:
         """Accelerations, each shape (1, n + 1)."""
         return flying(self.limits, self.at_m, self.speed_mps[None])
 
     @property
-    def car_kmh(self) -> Array:
+    def car_kmh(self) -> FloatArray:
         """Speed as the car's own sensor would show it; engine speeds go by that."""
-        return self.speed_mps * self.limits.scale * _KMH
+        return self.speed_mps * self.limits.scale * KMH_PER_MPS
 
     @cached_property
-    def gear(self) -> Gears | None:
+    def gear(self) -> IntArray | None:
         """Shape (n + 1,); ``None`` where the laps that it was learnt from have no gear or engine speed."""
         box = self.limits.gearbox
         return None if box is None else box.gear(self.car_kmh)
@@ -110,14 +105,14 @@ class Ghost:
             "sample_idx": np.arange(len(t), dtype=np.int32),
             "t_s": t,
             "lap_distance_m": at,
-            "speed_kmh": values[0] * _KMH,
+            "speed_kmh": values[0] * KMH_PER_MPS,
             "throttle_pct": values[1],
             "brake_front_bar": values[2],
             "brake_pct": np.minimum(values[2] / max(self.limits.hardest_bar, 1e-9), 1.0) * 100.0,
             "steering_deg": values[3],
             **self._engine(at, values[0]),
-            "accel_long_g": along / _G_MPS2,
-            "accel_lat_g": self.limits.across_mps2(at, speed) / _G_MPS2,
+            "accel_long_g": along / GRAVITY_MPS2,
+            "accel_lat_g": self.limits.across_mps2(at, speed) / GRAVITY_MPS2,
             "x_m": np.interp(at, line.s_m, line.x_m, period=line.length_m),
             "y_m": np.interp(at, line.s_m, line.y_m, period=line.length_m),
             "microsector_id": np.array([p.number for p in pieces], dtype=np.int32)[piece],
@@ -125,17 +120,17 @@ class Ghost:
             "sector_id": (1 + np.searchsorted(circuit.sector_ends_m, at, side="right")).astype(np.int32),
         }
 
-    def _engine(self, at_m: Array, speed_mps: Array) -> dict[str, Any]:
+    def _engine(self, at_m: FloatArray, speed_mps: FloatArray) -> dict[str, Any]:
         box = self.limits.gearbox
         if box is None or self.gear is None:
             return {"gear": None, "rpm": None}
         gear = self.gear[np.minimum((at_m / self.step_m).astype(np.intp), len(self.gear) - 1)]
-        return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * _KMH, gear)}
+        return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * KMH_PER_MPS, gear)}
 
 
 def assemble(
-    chain: Chain, limits: Limits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
-) -> Ghost:
+    chain: ChainedLap, limits: CarLimits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
+) -> GhostLap:
     """Put a chain on the grid and smooth it; the gaps where stretches meet are measured again afterwards (GX4).
 
     Args:
@@ -154,10 +149,10 @@ def assemble(
     junctions = np.array([stretch.end_m for stretch in chain.stretches])
     inside = junctions[:-1]
     left = np.append(jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)
-    return Ghost(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
+    return GhostLap(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
 
 
-def on_grid(chain: Chain, n: int, step_m: float) -> Array:
+def on_grid(chain: ChainedLap, n: int, step_m: float) -> FloatArray:
     """The chain on an even grid, ``v^2`` linear between its points as for the integrator, shape (n + 1, 4)."""
     at = np.concatenate([np.linspace(s.start_m, s.end_m, STEPS) for s in chain.stretches])
     values = chain.pieces.reshape(len(at), -1)

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
-
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
 
 CHANNELS: Final = ("speed_mps", "throttle_pct", "brake_front_bar", "steering_deg")
 STEPS: Final = 32
@@ -33,8 +31,8 @@ class HumanLaps:
     """
 
     step_m: float
-    values: Array
-    official_s: Array
+    values: FloatArray
+    official_s: FloatArray
     used: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
@@ -42,20 +40,20 @@ class HumanLaps:
         return len(self.values)
 
     @property
-    def at_m(self) -> Array:
+    def at_m(self) -> FloatArray:
         """Distance of the points of the grid, shape (n + 1,)."""
         return np.arange(self.values.shape[1], dtype=np.float64) * self.step_m
 
     @property
-    def speed_mps(self) -> Array:
+    def speed_mps(self) -> FloatArray:
         """Shape (laps, n + 1)."""
         return self.values[:, :, 0]
 
-    def speeds_at(self, at_m: float) -> Array:
+    def speeds_at(self, at_m: float) -> FloatArray:
         """Speed of each lap at a place, m/s, shape (laps,)."""
         return np.array([np.interp(at_m, self.at_m, speed) for speed in self.speed_mps])
 
-    def passages(self, stretch: Stretch) -> Array:
+    def passages(self, stretch: TrackStretch) -> FloatArray:
         """Each lap over a stretch at ``STEPS`` even distances, shape (laps, STEPS, 4)."""
         place = np.linspace(stretch.start_m, stretch.end_m, STEPS) / self.step_m
         k = np.minimum(place.astype(np.intp), self.values.shape[1] - 2)
@@ -69,7 +67,7 @@ def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     Raises:
         ValueError: If no lap has all channels.
     """
-    found: list[Array] = []
+    found: list[FloatArray] = []
     used: list[int] = []
     notes: list[str] = []
     step_m = circuit.length_m

@@ -9,19 +9,17 @@ for which he needed ``(v_entry^2 - v_human^2) / 2 L`` more, or less, acceleratio
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
+from conf.arrays import FloatArray
 from ml.ghost.search.human_laps import STEPS, HumanLaps
 from ml.ghost.search.limits import MIN_MPS
-
-Array = npt.NDArray[np.float64]
 
 NEAR_MPS = 1.0
 _RISE = np.linspace(0.0, 1.0, STEPS)
 
 
-class Bootstrap:
+class HumanSource:
     """A source of stretches resampled from human laps.
 
     Attributes:
@@ -32,8 +30,8 @@ class Bootstrap:
     def __init__(self, laps: HumanLaps, near_mps: float = NEAR_MPS) -> None:
         self.laps, self.near_mps = laps, near_mps
 
-    def propose(self, stretch: Stretch, entry_mps: Array, n: int, rng: np.random.Generator) -> Array:
-        """Passages near an entry speed, shifted to meet it; see :class:`ml.ghost.search.chain.Source`."""
+    def propose(self, stretch: TrackStretch, entry_mps: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
+        """Passages near an entry speed, shifted to meet it; see :class:`ml.ghost.search.chain.StretchSource`."""
         passages = self.laps.passages(stretch)
         off = (passages[None, :, 0, 0] - entry_mps[:, None]) / self.near_mps
         # The nearest has weight one however far away it is.

@@ -17,22 +17,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from analysis.car_limits.fitted_envelope import FittedEnvelope
 from analysis.car_limits.motion import Motion
-from analysis.car_limits.observed_limit import SeenLimit
+from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Feasibility
-from ml.ghost.search.accelerations import Slopes, slopes
-from ml.ghost.search.gearbox import Gearbox, learn_gearbox
+from ml.ghost.search.accelerations import SpeedSlopes, slopes
+from ml.ghost.search.gearbox import ObservedGearbox, learn_gearbox
 from ml.ghost.search.human_laps import HumanLaps
 from physics.centre_line import Line
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 MIN_MPS: Final = 1.0
 _AROUND_S: Final = 2.0  # of a flying lap, repeated before and after it
@@ -43,7 +40,7 @@ _FEWEST: Final = 3  # laps flat out at a place, and a quarter of all, from which
 
 
 @dataclass(frozen=True)
-class Limits:
+class CarLimits:
     """Limits of one car on one track; distances on the circuit's scale, accelerations on the cars' own.
 
     Attributes:
@@ -65,10 +62,10 @@ class Limits:
     length_m: float
     limit_lap_s: float
     step_m: float
-    slope_mps2: Array
-    shown_mps2: Array
+    slope_mps2: FloatArray
+    shown_mps2: FloatArray
     both_pedals_m: float
-    gearbox: Gearbox | None
+    gearbox: ObservedGearbox | None
     hardest_bar: float
     rules: Feasibility
 
@@ -77,37 +74,37 @@ class Limits:
         """Cars' own distance (and speed) per the circuit's."""
         return self.line.length_m / self.length_m
 
-    def slopes(self, at_m: Array, speed_mps: Array) -> Slopes:
+    def slopes(self, at_m: FloatArray, speed_mps: FloatArray) -> SpeedSlopes:
         """Speed and acceleration along, on the cars' scale; see :func:`ml.ghost.search.accelerations.slopes`."""
         return slopes(at_m * self.scale, speed_mps * self.scale)
 
-    def curvature_per_m(self, at_m: Array) -> Array:
+    def curvature_per_m(self, at_m: FloatArray) -> FloatArray:
         """Signed curvature on the cars' scale, positive to the left."""
         line = self.line
         return np.interp(at_m * self.scale, line.s_m, line.curvature_per_m, period=line.length_m)
 
-    def across_mps2(self, at_m: Array, speed_mps: Array) -> Array:
+    def across_mps2(self, at_m: FloatArray, speed_mps: FloatArray) -> FloatArray:
         """Signed acceleration across, ``v^2`` times curvature, positive to the left."""
         return np.asarray(speed_mps**2 * self.curvature_per_m(at_m))
 
-    def engine_mps2(self, at_m: Array, speed_mps: Array) -> Array:
+    def engine_mps2(self, at_m: FloatArray, speed_mps: FloatArray) -> FloatArray:
         """Acceleration at full throttle on a level road, as far as the bend leaves the tyres for it."""
         share = np.abs(self.across_mps2(at_m, speed_mps)) / self.fitted.across_mps2(speed_mps)
         n = self.fitted.forward_exponent
         left = np.maximum(1.0 - np.minimum(share, 1.0) ** n, 0.0) ** (1.0 / n)
         return np.asarray(np.maximum(self.fitted.forward_mps2(speed_mps), 0.0) * left)
 
-    def beyond_mps2(self, at_m: Array, moved: Slopes) -> Array:
+    def beyond_mps2(self, at_m: FloatArray, moved: SpeedSlopes) -> FloatArray:
         """How far accelerations lie outside the surface, the road's slope counted; NaN where they are not known."""
         along = np.where(moved.along_mps2 > 0, moved.along_mps2 - self._at(self.slope_mps2, at_m), moved.along_mps2)
         across = np.abs(self.across_mps2(at_m, moved.speed_mps))
         return np.where(moved.whole, beyond_mps2(self.fitted, moved.speed_mps, along, across), np.nan)
 
-    def excess_mps2(self, at_m: Array, moved: Slopes) -> Array:
+    def excess_mps2(self, at_m: FloatArray, moved: SpeedSlopes) -> FloatArray:
         """How far they lie outside the surface and outside what humans showed at that place."""
         return np.maximum(self.beyond_mps2(at_m, moved) - self._at(self.shown_mps2, at_m), 0.0)
 
-    def over_engine(self, at_m: Array, speed_mps: Array) -> tuple[Array, Array]:
+    def over_engine(self, at_m: FloatArray, speed_mps: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Energy by which each step of an acceleration beats the engine, and its length; zero where the car slows.
 
         Args:
@@ -125,17 +122,17 @@ class Limits:
         faster = gained > 0
         return np.where(faster, gained - np.maximum(can, 0.0) * ds, 0.0), np.where(faster, ds, 0.0)
 
-    def both_pedals(self, throttle_pct: Array, brake_bar: Array) -> Mask:
+    def both_pedals(self, throttle_pct: FloatArray, brake_bar: FloatArray) -> BoolArray:
         """Where throttle and brake are pressed together."""
         return np.asarray((throttle_pct > self.rules.overlap_throttle_pct) & (brake_bar > self.rules.overlap_brake_bar))
 
-    def _at(self, values: Array, at_m: Array) -> Array:
+    def _at(self, values: FloatArray, at_m: FloatArray) -> FloatArray:
         return np.interp(at_m, np.arange(len(values)) * self.step_m, values, period=self.length_m)
 
 
 def learn_limits(
-    laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: SeenLimit, rules: Feasibility
-) -> Limits:
+    laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: ObservedLimit, rules: Feasibility
+) -> CarLimits:
     """What laps showed.
 
     Args:
@@ -146,7 +143,7 @@ def learn_limits(
         rules: Thresholds.
     """
     nothing = np.zeros(laps.values.shape[1])
-    limits = Limits(
+    limits = CarLimits(
         fitted=seen.fitted,
         line=seen.line,
         length_m=circuit.length_m,
@@ -167,7 +164,7 @@ def learn_limits(
     return replace(limits, shown_mps2=maximum_filter1d(shown, reach, mode="wrap"))
 
 
-def _slope(limits: Limits, laps: HumanLaps, moved: Slopes) -> Array:
+def _slope(limits: CarLimits, laps: HumanLaps, moved: SpeedSlopes) -> FloatArray:
     """What the road gives along it, from the laps that were flat out there, shape (n + 1,)."""
     reach = 2 * round(_FULL_WITHIN_M / laps.step_m) + 1
     full = minimum_filter1d((laps.values[:, :, 1] >= _FULL_PCT).astype(np.float64), reach, axis=1) > 0
@@ -179,7 +176,9 @@ def _slope(limits: Limits, laps: HumanLaps, moved: Slopes) -> Array:
         return np.where(known, np.nanmedian(surplus, axis=0), 0.0)
 
 
-def beyond_mps2(fitted: FittedEnvelope, speed_mps: Array, along_mps2: Array, across_mps2: Array) -> Array:
+def beyond_mps2(
+    fitted: FittedEnvelope, speed_mps: FloatArray, along_mps2: FloatArray, across_mps2: FloatArray
+) -> FloatArray:
     """Distance of accelerations from the g-g-v surface, m/s^2; zero inside it, shape as given.
 
     The shortest of three ways back: less of both in proportion, less along at the same across, less across at the same
@@ -203,14 +202,14 @@ def beyond_mps2(fitted: FittedEnvelope, speed_mps: Array, along_mps2: Array, acr
                                        _over(across_mps2, most_across, along / most_along, n)))  # fmt: skip
 
 
-def _over(value: Array, most: Array, other_share: Array, n: Array) -> Array:
+def _over(value: FloatArray, most: FloatArray, other_share: FloatArray, n: FloatArray) -> FloatArray:
     """By how much one acceleration is more than the other leaves it; infinite where the other alone is too much."""
     left = most * np.maximum(1.0 - np.minimum(other_share, 1.0) ** n, 0.0) ** (1.0 / n)
     return np.where(other_share <= 1.0, np.maximum(value - left, 0.0), np.inf)
 
 
 @dataclass(frozen=True)
-class Moves:
+class LapAccelerations:
     """Accelerations of flying laps, everywhere; each shape (rows, n).
 
     Attributes:
@@ -219,12 +218,12 @@ class Moves:
         excess_mps2: How far outside that and what human laps showed there.
     """
 
-    slopes: Slopes
-    beyond_mps2: Array
-    excess_mps2: Array
+    slopes: SpeedSlopes
+    beyond_mps2: FloatArray
+    excess_mps2: FloatArray
 
 
-def flying(limits: Limits, at_m: Array, speed_mps: Array) -> Moves:
+def flying(limits: CarLimits, at_m: FloatArray, speed_mps: FloatArray) -> LapAccelerations:
     """Accelerations of laps that follow themselves.
 
     Each is continued with its end before it and its beginning after it, shifted in speed where they do not meet.
@@ -243,5 +242,5 @@ def flying(limits: Limits, at_m: Array, speed_mps: Array) -> Moves:
     speed = np.concatenate([speed_mps[:, before] - gap, speed_mps, speed_mps[:, after] + gap], axis=1)
     moved = limits.slopes(where, np.maximum(speed, MIN_MPS))
     lap = slice(len(before), len(before) + len(at_m))
-    inside = Slopes(moved.speed_mps[:, lap], moved.along_mps2[:, lap], moved.whole[:, lap])
-    return Moves(inside, limits.beyond_mps2(where, moved)[:, lap], limits.excess_mps2(where, moved)[:, lap])
+    inside = SpeedSlopes(moved.speed_mps[:, lap], moved.along_mps2[:, lap], moved.whole[:, lap])
+    return LapAccelerations(inside, limits.beyond_mps2(where, moved)[:, lap], limits.excess_mps2(where, moved)[:, lap])

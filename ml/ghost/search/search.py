@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from analysis.segmentation.stretches import Stretch
+from analysis.segmentation.stretches import TrackStretch
 from conf.ghost import Chaining, Segmentation
-from ml.ghost.search.candidate_filter import Gate
-from ml.ghost.search.chain import ChainError, Focusing, Source, chain
+from ml.ghost.search.candidate_filter import CandidateFilter
+from ml.ghost.search.chain import ChainError, Focusing, StretchSource, chain
 from ml.ghost.search.feasibility import Verdict, judge
-from ml.ghost.search.ghost_lap import Ghost, assemble
+from ml.ghost.search.ghost_lap import GhostLap, assemble
 from ml.ghost.search.human_laps import HumanLaps
-from ml.ghost.search.limits import Limits
+from ml.ghost.search.limits import CarLimits
 
 OnProgress = Callable[[int, int], None]  # stretches done, of how many
 
@@ -24,7 +24,7 @@ _STRICTER_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Outcome of a search.
 
     Attributes:
@@ -33,16 +33,16 @@ class Found:
         rounds: Lap time and feasibility of each round; NaN where no lap could be chained.
     """
 
-    ghost: Ghost
+    ghost: GhostLap
     verdict: Verdict
     rounds: tuple[tuple[float, bool], ...]
 
 
 def search(
-    source: Source,
-    parts: Sequence[Stretch],
+    source: StretchSource,
+    parts: Sequence[TrackStretch],
     laps: HumanLaps,
-    limits: Limits,
+    limits: CarLimits,
     rules: Segmentation,
     *,
     seed: int = 0,
@@ -50,7 +50,7 @@ def search(
     is_chained: bool = True,
     is_smoothed: bool = True,
     on_progress: OnProgress | None = None,
-) -> Found:
+) -> SearchResult:
     """Search for a lap.
 
     Args:
@@ -70,16 +70,22 @@ def search(
     """
     chaining = rules.chaining
     best: tuple[bool, float] = (True, float("inf"))
-    kept: tuple[Ghost, Verdict] | None = None
+    kept: tuple[GhostLap, Verdict] | None = None
     outcomes: list[tuple[float, bool]] = []
     failed = ChainError("no round was asked for: give at least one")
     for number in range(rounds):
         tell = _Counted(number * len(parts), rounds * len(parts), on_progress)
         try:
             chained = chain(
-                source, parts, Gate(limits, laps, chaining), laps, chaining, np.random.default_rng(seed + number),
-                chaining=is_chained, progress=tell,
-            )  # fmt: skip
+                source,
+                parts,
+                CandidateFilter(limits, laps, chaining),
+                laps,
+                chaining,
+                np.random.default_rng(seed + number),
+                chaining=is_chained,
+                progress=tell,
+            )
         except ChainError as error:
             failed = error
             outcomes.append((float("nan"), False))
@@ -95,7 +101,7 @@ def search(
                 source.focus(chained)
     if kept is None:
         raise failed
-    return Found(*kept, tuple(outcomes))
+    return SearchResult(*kept, tuple(outcomes))
 
 
 def _stricter(rules: Chaining) -> Chaining:

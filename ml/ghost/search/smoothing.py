@@ -10,20 +10,18 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import binary_dilation, binary_opening
 from scipy.signal import savgol_filter
 
+from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Feasibility, Smoothing
+from conf.units import KMH_PER_MPS
 from ml.ghost.search.limits import MIN_MPS
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 _MOST_PCT: Final = 100.0
 
 
-def smooth(values: Array, step_m: float, rules: Smoothing) -> Array:
+def smooth(values: FloatArray, step_m: float, rules: Smoothing) -> FloatArray:
     """Smooth a flying lap; pedals stay within their range.
 
     Args:
@@ -49,7 +47,9 @@ def window_points(step_m: float, rules: Smoothing) -> int:
     return 2 * half + 1
 
 
-def one_foot(values: Array, raw_together: Mask, step_m: float, rules: Smoothing, limits: Feasibility) -> Array:
+def one_foot(
+    values: FloatArray, raw_together: BoolArray, step_m: float, rules: Smoothing, limits: Feasibility
+) -> FloatArray:
     """Let the throttle go before the brake is pressed, where the filter laid one over the other.
 
     A foot changes pedals in less than the filter's window, so smoothing makes both overlap. Where a lap pressed both
@@ -72,7 +72,7 @@ def one_foot(values: Array, raw_together: Mask, step_m: float, rules: Smoothing,
     return found
 
 
-def jumps_kmh(speed_mps: Array, step_m: float, junctions_m: Sequence[float]) -> Array:
+def jumps_kmh(speed_mps: FloatArray, step_m: float, junctions_m: Sequence[float]) -> FloatArray:
     """Jump of speed over the step that holds each junction, beyond what the steps beside it show.
 
     A smooth lap has next to none; what the filter left of a gap, or made at the seam, it has.
@@ -85,4 +85,4 @@ def jumps_kmh(speed_mps: Array, step_m: float, junctions_m: Sequence[float]) -> 
     change = np.diff(speed_mps)
     k = np.floor(np.asarray(junctions_m) / step_m + 1e-9).astype(np.intp) % len(change)
     beside = (change[(k - 1) % len(change)] + change[(k + 1) % len(change)]) / 2.0
-    return np.asarray(np.abs(change[k] - beside) * 3.6)
+    return np.asarray(np.abs(change[k] - beside) * KMH_PER_MPS)

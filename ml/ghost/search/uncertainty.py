@@ -15,24 +15,22 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.car_limits.fitted_envelope import EnvelopeError, fit_envelope
 from analysis.car_limits.motion import joined, motion_of
-from analysis.car_limits.observed_limit import SeenLimit
+from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap
 from analysis.segmentation.zones import Zone
+from conf.arrays import FloatArray
 from physics.limit_lap.lap import limit_lap
-
-Array = npt.NDArray[np.float64]
 
 N_RESAMPLES: Final = 40
 _FEWEST: Final = 8  # resamples from which there is a spread to speak of
 
 
 @dataclass(frozen=True)
-class Spread:
+class TimeSpread:
     """Spread of a time over resamples.
 
     Attributes:
@@ -53,8 +51,8 @@ def integration_error_s(laps: Sequence[GridLap]) -> float:
 
 
 def limit_error(
-    traces: Sequence[LapTrace], seen: SeenLimit, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
-) -> Spread:
+    traces: Sequence[LapTrace], seen: ObservedLimit, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
+) -> TimeSpread:
     """Spread of the limit lap over draws of laps; a draw that shows too little to fit an envelope is left out.
 
     Args:
@@ -77,7 +75,7 @@ def limit_error(
 
 def stitched_error(
     laps: Sequence[GridLap], zones: Sequence[Zone], rng: np.random.Generator, n_resamples: int = 1000
-) -> Spread:
+) -> TimeSpread:
     """Spread of the stitched time over draws of laps.
 
     Args:
@@ -91,7 +89,7 @@ def stitched_error(
     return _spread(times[drawn].min(axis=1).sum(axis=1), float(times.min(axis=0).sum()))
 
 
-def _spread(times_s: Array, time_s: float) -> Spread:
+def _spread(times_s: FloatArray, time_s: float) -> TimeSpread:
     if len(times_s) < _FEWEST:
-        return Spread(float("nan"), float("nan"), len(times_s))
-    return Spread(float(np.std(times_s, ddof=1)), float(np.mean(times_s) - time_s), len(times_s))
+        return TimeSpread(float("nan"), float("nan"), len(times_s))
+    return TimeSpread(float(np.std(times_s, ddof=1)), float(np.mean(times_s) - time_s), len(times_s))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from conf.arrays import BoolArray, FloatArray, IndexArray
 
 CHUNK = 64
 
@@ -22,13 +23,13 @@ class Interval:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def interval(value: float, draws: NDArray[np.float64]) -> Interval:
+def interval(value: float, draws: FloatArray) -> Interval:
     """Percentile interval around a figure; draws that are not defined (one style only) are left out."""
     low, high = np.nanquantile(draws, [0.025, 0.975])
     return Interval(float(value), float(low), float(high))
 
 
-def make_blocks(drive: NDArray[np.intp], position: NDArray[np.intp], block_rows: int) -> NDArray[np.intp]:
+def make_blocks(drive: IndexArray, position: IndexArray, block_rows: int) -> IndexArray:
     """Block number (n,) per window: `block_rows` contiguous rows of one drive; a short rest joins the last block.
 
     Args:
@@ -46,15 +47,13 @@ def make_blocks(drive: NDArray[np.intp], position: NDArray[np.intp], block_rows:
     return number
 
 
-def block_weights(block: NDArray[np.intp], n_resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def block_weights(block: IndexArray, n_resamples: int, rng: np.random.Generator) -> FloatArray:
     """How often each window is drawn (n_resamples, n) when whole blocks are drawn with replacement."""
     count = int(block.max()) + 1
     return rng.multinomial(count, np.full(count, 1.0 / count), size=n_resamples).astype(float)[:, block]
 
 
-def weighted_metrics(
-    y: NDArray[np.bool_], score: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def weighted_metrics(y: BoolArray, score: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """AUC and PR-AUC (average precision) for each row of weights; equal scores count as ties.
 
     Args:
@@ -71,9 +70,7 @@ def weighted_metrics(
     return np.concatenate([auc for auc, _ in found]), np.concatenate([pr for _, pr in found])
 
 
-def _chunk_metrics(
-    y: NDArray[np.bool_], weights: NDArray[np.float64], starts: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _chunk_metrics(y: BoolArray, weights: FloatArray, starts: IndexArray) -> tuple[FloatArray, FloatArray]:
     hit = np.add.reduceat(weights * y, starts, axis=1)  # per threshold, best score first
     miss = np.add.reduceat(weights * ~y, starts, axis=1)
     hits, misses = hit.cumsum(axis=1), miss.cumsum(axis=1)
@@ -85,8 +82,6 @@ def _chunk_metrics(
     return auc, np.where(negatives > 0, pr_auc, np.nan)
 
 
-def _wrong_pairs(
-    hit: NDArray[np.float64], misses: NDArray[np.float64], miss: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _wrong_pairs(hit: FloatArray, misses: FloatArray, miss: FloatArray) -> FloatArray:
     """Weight of (even, aggressive) pairs ranked the wrong way round, ties counted half (Mann-Whitney)."""
     return np.asarray((hit * (misses - 0.5 * miss)).sum(axis=1))

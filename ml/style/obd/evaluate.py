@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
+from conf.arrays import FloatArray
 from ml.style.obd.bootstrap import block_weights, interval, make_blocks, weighted_metrics
 from ml.style.obd.features import drive_features
 from ml.style.obd.model import BASELINE, BETTER, Recipe, fit_forest, fit_obd, score_trip, stack_windows
@@ -33,9 +33,9 @@ class _Draws:
     """One recipe on one held-out trip: the figures, the scores by file row, and each bootstrap draw."""
 
     result: HeldOut
-    probability: NDArray[np.float64]
-    auc: NDArray[np.float64]
-    pr_auc: NDArray[np.float64]
+    probability: FloatArray
+    auc: FloatArray
+    pr_auc: FloatArray
 
 
 def evaluate(
@@ -117,7 +117,7 @@ def trip_facts(trip: ObdTrip, order: TripOrder | None = None) -> TripFacts:
     )
 
 
-def _weights(order: TripOrder, block_rows: int, n_resamples: int, seed: int) -> NDArray[np.float64]:
+def _weights(order: TripOrder, block_rows: int, n_resamples: int, seed: int) -> FloatArray:
     """Draws (1 + n_resamples, n_rows) by file row; the first is the trip as it is."""
     position = np.concatenate([np.arange(len(drive)) for drive in order.drives])
     block = np.empty(len(position), dtype=np.intp)
@@ -126,7 +126,7 @@ def _weights(order: TripOrder, block_rows: int, n_resamples: int, seed: int) -> 
     return np.vstack([np.ones(len(block)), drawn])
 
 
-def _hold_out(trips: Sequence[ObdTrip], held_out: ObdTrip, recipe: Recipe, weights: NDArray[np.float64]) -> _Draws:
+def _hold_out(trips: Sequence[ObdTrip], held_out: ObdTrip, recipe: Recipe, weights: FloatArray) -> _Draws:
     pipeline = fit_obd([trip for trip in trips if trip.name != held_out.name], recipe)
     probability = score_trip(pipeline, held_out)["probability"].to_numpy()
     auc, pr_auc = weighted_metrics(held_out.labels, probability, weights)

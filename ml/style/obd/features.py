@@ -14,15 +14,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from conf.arrays import IndexArray
+from conf.units import KMH_PER_MPS
 from ml.style.obd.order import TripOrder, restore_order, stored_order
 from ml.style.obd.reader import ObdTrip
 
 FeatureSet = Literal["v22", "motion", "no_engine_speed"]
 RowOrder = Literal["stored", "driven"]
 MIN_GEAR_SPEED_KMH = 5.0
-KMH_PER_MS = 3.6
 
 Statistics = Mapping[str, tuple[str, ...]]
 """Which statistics of which channel are taken over each window."""
@@ -57,7 +57,7 @@ FEATURE_SETS: dict[FeatureSet, tuple[Statistics, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Windows:
+class TripWindows:
     """Windows of one trip, in the order of driving.
 
     Attributes:
@@ -68,14 +68,14 @@ class Windows:
     """
 
     X: pd.DataFrame
-    row: NDArray[np.intp]
-    drive: NDArray[np.intp]
-    position: NDArray[np.intp]
+    row: IndexArray
+    drive: IndexArray
+    position: IndexArray
 
 
 def make_windows(
     trip: ObdTrip, window_rows: Sequence[int], feature_set: FeatureSet, row_order: RowOrder, step_rows: int = 1
-) -> Windows:
+) -> TripWindows:
     """Windows of a trip at every `step_rows`-th row of each drive.
 
     Args:
@@ -95,7 +95,7 @@ def make_windows(
     order: TripOrder = restore_order(trip) if row_order == "driven" else stored_order(trip)
     frames = [drive_features(trip.signals.iloc[drive], window_rows, feature_set)[::step_rows] for drive in order.drives]
     sizes = [len(frame) for frame in frames]
-    return Windows(
+    return TripWindows(
         X=pd.concat(frames, ignore_index=True),
         row=np.concatenate([drive[::step_rows] for drive in order.drives]),
         drive=np.repeat(np.arange(len(sizes)), sizes),
@@ -118,7 +118,7 @@ def _channels(drive: pd.DataFrame) -> dict[str, pd.Series[float]]:
     """Measured and derived channels of a drive; speed steps are differences within the drive, never over a jump."""
     held = drive.ffill()
     speed, rpm, load = held["speed_kmh"], held["rpm"], held["engine_load_pct"]
-    accel = speed.diff() / KMH_PER_MS
+    accel = speed.diff() / KMH_PER_MPS
     return {
         "rpm": rpm,
         "rpm_change": rpm.diff(),

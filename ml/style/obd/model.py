@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
-from ml.style.obd.features import FeatureSet, RowOrder, Windows, make_windows
+from conf.arrays import BoolArray, FloatArray, IndexArray
+from ml.style.obd.features import FeatureSet, RowOrder, TripWindows, make_windows
 from ml.style.obd.reader import ObdTrip
 
 # Choosing a window length needs an order of merit, not the last digit: fewer trees on every second window.
@@ -66,11 +66,11 @@ class FittedObd:
     columns: tuple[str, ...]
     model: RandomForestClassifier
 
-    def windows(self, trip: ObdTrip, step_rows: int = 1) -> Windows:
+    def windows(self, trip: ObdTrip, step_rows: int = 1) -> TripWindows:
         """Windows of a trip as this pipeline sees them."""
         return make_windows(trip, self.window_rows, self.recipe.feature_set, self.recipe.row_order, step_rows)
 
-    def probability(self, X: pd.DataFrame) -> NDArray[np.float64]:
+    def probability(self, X: pd.DataFrame) -> FloatArray:
         """Probability of aggressive style (n,) for features (n, n_features)."""
         return np.asarray(self.model.predict_proba(X[list(self.columns)].to_numpy(np.float32))[:, 1], dtype=float)
 
@@ -125,7 +125,7 @@ def choose_windows(trips: Sequence[ObdTrip], recipe: Recipe) -> tuple[int, ...]:
 
 def stack_windows(
     trips: Sequence[ObdTrip], recipe: Recipe, window_rows: Sequence[int]
-) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.intp]]:
+) -> tuple[pd.DataFrame, BoolArray, IndexArray]:
     """Training windows of several trips.
 
     Returns:
@@ -139,7 +139,7 @@ def stack_windows(
     return X, y, group if len(trips) > 1 else parts[0].drive
 
 
-def fit_forest(recipe: Recipe, X: pd.DataFrame, y: NDArray[np.bool_]) -> RandomForestClassifier:
+def fit_forest(recipe: Recipe, X: pd.DataFrame, y: BoolArray) -> RandomForestClassifier:
     """The recipe's forest (V16) on features (n, n_features) and labels (n,).
 
     Raises:

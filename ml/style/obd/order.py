@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from conf.arrays import FloatArray, IndexArray
 from ml.style.obd.reader import ObdTrip
 
 AVERAGE_ROWS = 60
@@ -44,17 +44,17 @@ class TripOrder:
         joins: pieces joined to their true predecessor elsewhere in the file.
     """
 
-    drives: tuple[NDArray[np.intp], ...]
+    drives: tuple[IndexArray, ...]
     cuts: int = 0
     joins: int = 0
 
     @property
-    def rows(self) -> NDArray[np.intp]:
+    def rows(self) -> IndexArray:
         """All file rows, drive after drive."""
         return np.concatenate(self.drives)
 
     @property
-    def drive_of_row(self) -> NDArray[np.intp]:
+    def drive_of_row(self) -> IndexArray:
         """Number of the drive, parallel to `rows`."""
         return np.repeat(np.arange(len(self.drives)), [len(drive) for drive in self.drives])
 
@@ -86,7 +86,7 @@ def restore_order(trip: ObdTrip) -> TripOrder:
     return TripOrder(tuple(drives), cuts=len(cuts), joins=len(following))
 
 
-def find_cuts(signals: pd.DataFrame) -> NDArray[np.intp]:
+def find_cuts(signals: pd.DataFrame) -> IndexArray:
     """File rows (0-based) that do not follow the row above them on the road."""
     mean = signals["speed_avg_60s_kmh"]
     jump = (signals["speed_kmh"].diff() - signals["speed_change_kmh"]).abs() > SPEED_TOLERANCE_KMH
@@ -106,7 +106,7 @@ def agreement(trip: ObdTrip, order: TripOrder) -> float:
     return float((gap < SPEED_TOLERANCE_KMH).mean()) if gap.size else float("nan")
 
 
-def _join_cost(signals: pd.DataFrame, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
+def _join_cost(signals: pd.DataFrame, first: IndexArray, last: IndexArray) -> FloatArray:
     """Cost (n_pieces, n_pieces) of letting column piece follow row piece; infinite where the speeds contradict."""
     values = signals[JOIN_CHANNELS].to_numpy(float)
     steps = np.abs(np.diff(values, axis=0, prepend=values[:1]))
@@ -121,7 +121,7 @@ def _join_cost(signals: pd.DataFrame, first: NDArray[np.intp], last: NDArray[np.
     return np.where(agrees & known.any(axis=2), cost, np.inf)
 
 
-def _join(cost: NDArray[np.float64]) -> dict[int, int]:
+def _join(cost: FloatArray) -> dict[int, int]:
     """Cheapest joins first, each piece with one follower and one predecessor, never a ring."""
     following: dict[int, int] = {}
     head = list(range(len(cost)))  # first piece of the chain that ends with this piece

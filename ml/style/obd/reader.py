@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from conf.arrays import BoolArray, FloatArray
 
 SIGNALS = {
     "AltitudeVariation": "altitude_change_m",
@@ -54,11 +55,11 @@ class ObdTrip:
 
     name: str
     signals: pd.DataFrame
-    aggressive: NDArray[np.bool_] | None
+    aggressive: BoolArray | None
     annotations: pd.DataFrame
 
     @property
-    def labels(self) -> NDArray[np.bool_]:
+    def labels(self) -> BoolArray:
         """Labels of the trip.
 
         Raises:
@@ -126,7 +127,7 @@ def _split(path: Path) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _numbers(path: Path, column: str, text: pd.Series[str]) -> NDArray[np.float64]:
+def _numbers(path: Path, column: str, text: pd.Series[str]) -> FloatArray:
     null = text.str.lower().isin(NULL_TOKENS)
     numbers = pd.to_numeric(text.str.replace(",", ".", regex=False).mask(null), errors="coerce").to_numpy(float)
     bad = np.flatnonzero(~np.isfinite(numbers) & ~null.to_numpy())
@@ -138,7 +139,7 @@ def _numbers(path: Path, column: str, text: pd.Series[str]) -> NDArray[np.float6
     return numbers
 
 
-def _labels(path: Path, text: pd.Series[str]) -> NDArray[np.bool_]:
+def _labels(path: Path, text: pd.Series[str]) -> BoolArray:
     bad = np.flatnonzero(~text.isin(list(STYLES)).to_numpy())
     if bad.size:
         raise TripFormatError(

@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray, IntArray
 from producers.simulator.config import PlantedMishap
-
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 KERB_M = 9.0
 _HUMPS = 3
@@ -55,7 +52,7 @@ class _Places:
         self._car = np.array([act.car for act in acts], np.intp)
         self._from_m, self._to_m = (np.array([getattr(act, side) for act in acts]) for side in ("from_m", "to_m"))
 
-    def due(self, distance_m: Array) -> list[_Act]:
+    def due(self, distance_m: FloatArray) -> list[_Act]:
         """Acts whose car is where they strike."""
         if not self.acts:
             return []
@@ -81,7 +78,7 @@ class Mishaps:
     def __init__(
         self,
         planted: Sequence[PlantedMishap],
-        line_m: Array,
+        line_m: FloatArray,
         *,
         centre_m: float,
         laps: int,
@@ -97,7 +94,7 @@ class Mishaps:
         self._wrong_s, self._old_gear = np.zeros(cars), np.zeros(cars, np.int64)
         self._flare_rpm, self._over = np.zeros(cars), np.zeros(cars, np.bool_)
 
-    def strike(self, distance_m: Array) -> tuple[Array, Array]:
+    def strike(self, distance_m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Force of brakes that drag, N, and height of the kerb under the left wheels, m; shapes (cars,)."""
         stuck_n, kerb_m = np.zeros(self._cars), np.zeros(self._cars)
         for act in self._by_place.due(distance_m):
@@ -109,7 +106,7 @@ class Mishaps:
                 kerb_m[act.car] += act.size / 1000.0 * np.sin(np.pi * _HUMPS * past / KERB_M) ** 2
         return stuck_n, kerb_m
 
-    def gear_taken(self, distance_m: Array, gear: Ints, wanted: Ints) -> Ints:
+    def gear_taken(self, distance_m: FloatArray, gear: IntArray, wanted: IntArray) -> IntArray:
         """Gear that each driver ends up in, shape (cars,); to be called once a step.
 
         Args:
@@ -134,12 +131,12 @@ class Mishaps:
             self._over[car] = act.done = True
         return taken
 
-    def shift_s(self, usual_s: Array | float) -> Array:
+    def shift_s(self, usual_s: FloatArray | float) -> FloatArray:
         """Time that a shift takes each driver, shape (cars,)."""
         slow = np.where(self._flare_rpm > 0, np.maximum(usual_s, _FLARE_S), usual_s)
         return np.where(self._wrong_s > 0, np.minimum(slow, _SLAM_S), slow)
 
-    def rev(self, rpm: Array, left: Array, limiter_rpm: float) -> tuple[Array, Array]:
+    def rev(self, rpm: FloatArray, left: FloatArray, limiter_rpm: float) -> tuple[FloatArray, FloatArray]:
         """Engine speed that wheels and throttle bring about, and how much of it is the engine alone, shapes (cars,).
 
         Args:
@@ -153,7 +150,7 @@ class Mishaps:
         self._over &= (self._wrong_s > 0) | (self._flare_rpm > 0) | (rpm > limiter_rpm)
         return np.where(self._over, rpm + flare, np.minimum(rpm, limiter_rpm)), np.where(self._over, flare, 0.0)
 
-    def missed(self, distance_m: Array) -> list[str]:
+    def missed(self, distance_m: FloatArray) -> list[str]:
         """Mishaps that were asked for and could not strike although the car drove the lap, in words."""
         return [
             f"{act.planted.kind} at {act.planted.at_m:g} m did not come about in lap {act.lap} of car {act.car + 1}: "
@@ -171,13 +168,13 @@ _NEEDS = {
 }
 
 
-def kerb_shake_mps2(kerb_m: Array, ride_n_per_m: float, mass_kg: float) -> tuple[Array, Array]:
+def kerb_shake_mps2(kerb_m: FloatArray, ride_n_per_m: float, mass_kg: float) -> tuple[FloatArray, FloatArray]:
     """Acceleration along and across the road while the left wheels run over a kerb, shapes of ``kerb_m``."""
     push = 2.0 * ride_n_per_m * kerb_m / mass_kg
     return -_ALONG_SHARE * push, -_SIDE_SHARE * push
 
 
-def _acts(planted: PlantedMishap, line_m: Array, centre_m: float, laps: int) -> list[_Act]:
+def _acts(planted: PlantedMishap, line_m: FloatArray, centre_m: float, laps: int) -> list[_Act]:
     if planted.at_m >= centre_m:
         raise ValueError(f"mishap at {planted.at_m:g} m: a lap of this track is {centre_m:,.0f} m")
     length = float(line_m[planted.car - 1])

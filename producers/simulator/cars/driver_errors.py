@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from producers.simulator.cars.speed_plan import Road, slope_of
 from producers.simulator.config import PlantedMistake
-
-Array = npt.NDArray[np.float64]
 
 _APEX_WITHIN_M = 60.0  # the corner meant is the slowest place so near
 _PEAK_MPS = 1.0  # a target that has fallen by so much on the way back is past its peak
@@ -49,7 +47,7 @@ def with_mistakes(road: Road, mistakes: Sequence[PlantedMistake], length_m: floa
     return replace(road, target_mps=target, slope_mps2=slope_of(target, road.step_m), lifted=lifted)
 
 
-def _brake_early(target_mps: Array, at: int, by: int, within: int) -> None:
+def _brake_early(target_mps: FloatArray, at: int, by: int, within: int) -> None:
     """Move the fall of the target towards a corner's slowest point forward; it then stays as slow up to that point."""
     first = max(0, at - within)
     apex = first + int(np.argmin(target_mps[first : at + within + 1]))
@@ -58,7 +56,7 @@ def _brake_early(target_mps: Array, at: int, by: int, within: int) -> None:
     target_mps[here] = np.minimum(target_mps[here], target_mps[np.minimum(here + by, apex)])
 
 
-def _peak_before(target_mps: Array, apex: int) -> int:
+def _peak_before(target_mps: FloatArray, apex: int) -> int:
     """Where the target begins to fall towards a corner."""
     peak = k = apex
     while k > 0 and target_mps[k - 1] > target_mps[peak] - _PEAK_MPS:

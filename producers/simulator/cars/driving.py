@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
 
+from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from conf.units import GRAVITY_MPS2
 from physics.speed_profile import grip_left_n
-from physics.vehicle import GRAVITY_MPS2, Vehicle
+from physics.vehicle import Vehicle
 from producers.simulator.cars.car_faults import Mishaps
 from producers.simulator.cars.driver_styles import Style
 from producers.simulator.cars.speed_limits import SpeedLimits
 from producers.simulator.cars.speed_plan import Road
-
-Array = npt.NDArray[np.float64]
 
 _START_MPS = 22.0
 _LEAST_MPS = 2.0  # nobody stops on the track
@@ -50,20 +49,20 @@ class Trace:
     """
 
     dt_s: float
-    distance_m: Array
-    speed_mps: Array
-    accel_mps2: Array
-    gear: npt.NDArray[np.int64]
-    rpm: Array
-    load: Array
-    torque_nm: Array
-    brake_n: Array
-    clutch_open: npt.NDArray[np.bool_]
-    scrub_n: Array
-    lateral_mps2: Array
-    stuck_n: Array
-    kerb_m: Array
-    flare_rpm: Array
+    distance_m: FloatArray
+    speed_mps: FloatArray
+    accel_mps2: FloatArray
+    gear: IntArray
+    rpm: FloatArray
+    load: FloatArray
+    torque_nm: FloatArray
+    brake_n: FloatArray
+    clutch_open: BoolArray
+    scrub_n: FloatArray
+    lateral_mps2: FloatArray
+    stuck_n: FloatArray
+    kerb_m: FloatArray
+    flare_rpm: FloatArray
 
 
 class Drive:
@@ -89,7 +88,7 @@ class Drive:
         rng: np.random.Generator,
         limits: SpeedLimits | None = None,
         *,
-        final_drive: Array | float = 1.0,
+        final_drive: FloatArray | float = 1.0,
         mishaps: Mishaps | None = None,
     ) -> None:
         self.vehicle, self.road, self.dt_s, self._rng = vehicle, road, dt_s, rng
@@ -126,7 +125,7 @@ class Drive:
                 self._step(i, unsteady, record)
         return Trace(dt_s=self.dt_s, **record)
 
-    def run_to(self, distance_m: Array) -> Trace:
+    def run_to(self, distance_m: FloatArray) -> Trace:
         """Drive on until every car has come as far as its ``distance_m``, shape (cars,)."""
         parts: list[Trace] = []
         while not parts or (self.distance_m < distance_m).any():
@@ -134,14 +133,14 @@ class Drive:
         names = [name for name in Trace.__dataclass_fields__ if name != "dt_s"]
         return Trace(self.dt_s, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
-    def _feet(self, steps: int) -> Array:
+    def _feet(self, steps: int) -> FloatArray:
         """Unsteadiness of the feet: noise of a correlation time, the same for all drivers."""
         keep = np.exp(-self.dt_s / _DITHER_S)
         shocks = self._rng.normal(0.0, _DITHER_MPS2 * np.sqrt(1 - keep * keep), (steps, self.cars))
         dither, self._dither = lfilter([1.0], [1.0, -keep], shocks, axis=0, zi=self._dither)
         return np.asarray(dither)
 
-    def _take_lap(self, lap: npt.NDArray[np.intp]) -> None:
+    def _take_lap(self, lap: IndexArray) -> None:
         """Take on each driver's style of a lap."""
         self._lap = lap
         cars = np.arange(self.cars)
@@ -155,10 +154,10 @@ class Drive:
         # A driver brakes as much earlier as the own foot takes to press.
         self._ahead_s = 0.5 * own["brake_share"] * self.vehicle.spec.grip_coefficient / own["brake_g_per_s"]
 
-    def _at(self, distance_m: Array) -> npt.NDArray[np.intp]:
+    def _at(self, distance_m: FloatArray) -> IndexArray:
         return np.asarray((distance_m * self._per_m).astype(np.intp) % self._total + self._row)
 
-    def _bend_at(self, distance_m: Array) -> Array:
+    def _bend_at(self, distance_m: FloatArray) -> FloatArray:
         """Curvature of the line between its points."""
         place = distance_m * self._per_m
         before = place.astype(np.intp)
@@ -168,7 +167,7 @@ class Drive:
             (1 - share) * self._bend[before % points + row] + share * self._bend[(before + 1) % points + row]
         )
 
-    def _step(self, i: int, unsteady: Array, record: dict[str, Any]) -> None:
+    def _step(self, i: int, unsteady: FloatArray, record: dict[str, Any]) -> None:
         """One step: look ahead, work the pedals, shift, move on."""
         car, now, v, s = self.vehicle, self._now, self.speed_mps, self.distance_m
         lap = (s * self._per_m).astype(np.intp) // self.road.points % self._laps
@@ -221,12 +220,12 @@ class Drive:
         self.speed_mps, self.distance_m = after, s + 0.5 * (v + after) * self.dt_s
         self._since_shift = self._since_shift + self.dt_s
 
-    def _aim(self, s: Array, v: Array, unsteady: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    def _aim(self, s: FloatArray, v: FloatArray, unsteady: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Acceleration wanted, and who lets the throttle go for what comes."""
         wanted, lift = self._aim_at(s, v, unsteady)
         return wanted, lift if self._lifted is None else lift | self._lifted[self._at(s)]
 
-    def _aim_at(self, s: Array, v: Array, unsteady: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    def _aim_at(self, s: FloatArray, v: FloatArray, unsteady: FloatArray) -> tuple[FloatArray, BoolArray]:
         """The same, where nobody lifts for no reason."""
         now = self._now
         here, there = s + v * self._ahead_s, s + v * now.coast_s
@@ -240,14 +239,14 @@ class Drive:
         wanted[allowed <= 0.0] = _STAND_MPS2
         return wanted, v > _LIFT_MARGIN * np.minimum(coming, allowed)
 
-    def _slide(self, speed2: Array, bend: Array, along_n: Array) -> tuple[Array, Array]:
+    def _slide(self, speed2: FloatArray, bend: FloatArray, along_n: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Drag and cornering force of the tyres: the line's, or what the grip circle has left for a car too fast."""
         grip, asked = self.vehicle.grip_n(speed2), self.vehicle.mass_kg * speed2 * bend
         scrub = grip * np.minimum(np.maximum(_SCRUB_GAIN * (np.abs(asked) / grip - 1.0), 0.0), _SCRUB_MOST)
         left = np.sqrt(np.maximum(grip * grip - (along_n - scrub) ** 2, 0.0))
         return scrub, np.minimum(np.maximum(asked, -left), left)
 
-    def _shift(self, v: Array) -> tuple[Array, Array, Array | float]:
+    def _shift(self, v: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray | float]:
         """Shift where the driver would; return engine speed, how much of a shift is left (1 to 0), and the flare."""
         engine, gear, mishaps = self.vehicle.spec.engine, self._gear, self._mishaps
         per_mps, final = self.vehicle.rpm_per_mps, self._final

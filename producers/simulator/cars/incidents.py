@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray, IntArray
 from producers.simulator.config import RaceConfig
 from producers.simulator.rng import stream
-
-Array = npt.NDArray[np.float64]
 
 PIT_BEFORE_M, PIT_BOX_M, PIT_AFTER_M = 150.0, 60.0, 150.0
 """The pit lane runs beside the road from so far before the line to so far after it, the boxes lie before it."""
@@ -36,9 +34,9 @@ class Incidents:
     """
 
     yellows_s: tuple[tuple[float, float], ...]
-    pit_lap: npt.NDArray[np.int64]
-    stand_s: Array
-    retires_after: Array
+    pit_lap: IntArray
+    stand_s: FloatArray
+    retires_after: FloatArray
 
 
 def draw_incidents(race: RaceConfig, laps: int, cars: int, *, lap_s: float, seed: int) -> Incidents:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray, IndexArray
+from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
 from physics.thermal import brake_temperature_c, engine_temperature_c, fuel_rate_kgps
-from physics.vehicle import GRAVITY_MPS2, Vehicle
+from physics.vehicle import Vehicle
 from producers.simulator.cars.car_faults import kerb_shake_mps2
 from producers.simulator.cars.driving import Trace
 from producers.simulator.cars.setups import Setups
-
-Array = npt.NDArray[np.float64]
 
 _PAD_HEAT_SHARE = 0.9  # of the brake's heat goes into the disc, the rest into pad and air
 
@@ -54,9 +53,9 @@ class Weather:
 class Heat:
     """Fuel and temperatures of every car, arrays of shape (steps, cars)."""
 
-    fuel_kg: Array
-    engine_c: Array
-    brake_c: Array
+    fuel_kg: FloatArray
+    engine_c: FloatArray
+    brake_c: FloatArray
 
 
 def heat_up(vehicle: Vehicle, trace: Trace, weather: Weather, setups: Setups, fuel_kg: float) -> Heat:
@@ -96,8 +95,8 @@ def measure(
     setups: Setups,
     ride_n_per_m: float,
     car: int,
-    pick: npt.NDArray[np.intp],
-) -> dict[str, Array]:
+    pick: IndexArray,
+) -> dict[str, FloatArray]:
     """True values of every channel but ``lap_number`` for one car at the picked steps.
 
     Args:
@@ -120,7 +119,7 @@ def measure(
     along, across = kerb_shake_mps2(trace.kerb_m[pick, car], stiffness, vehicle.mass_kg)
     brake = trace.brake_n[pick, car]
     return {
-        "speed_kmh": speed * 3.6,
+        "speed_kmh": speed * KMH_PER_MPS,
         "throttle_pct": 100.0 * throttle(load, rpm / spec.engine.limiter_rpm),
         "brake_front_bar": brake * balance / spec.brake_front_n_per_bar,
         "brake_rear_bar": brake * (1.0 - balance) / spec.brake_rear_n_per_bar,
@@ -142,10 +141,10 @@ def measure(
     }
 
 
-def throttle(load: Array, rpm_share: Array) -> Array:
+def throttle(load: FloatArray, rpm_share: FloatArray) -> FloatArray:
     """Pedal that asks for a load: the slower the engine turns, the less of the throttle fills it."""
     return np.asarray(np.maximum(load, 0.0) ** (1.0 / (0.45 + 0.55 * rpm_share)))
 
 
-def _axes(line: Line) -> tuple[Array, Array, Array]:
+def _axes(line: Line) -> tuple[FloatArray, FloatArray, FloatArray]:
     return line.curvature_per_m, line.x_m, line.y_m

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
 from conf.wear import COMPONENTS, Component, WearRules
 from producers.simulator.rng import stream
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +24,11 @@ class Setups:
         cooling: The radiator's cooling, as a multiple of the vehicle's.
     """
 
-    brake_balance: Array
-    final_drive: Array
-    front_roll_share: Array
-    ride_stiffness: Array
-    cooling: Array
+    brake_balance: FloatArray
+    final_drive: FloatArray
+    front_roll_share: FloatArray
+    ride_stiffness: FloatArray
+    cooling: FloatArray
 
     def of(self, car: int) -> dict[str, float]:
         """One car's set-up by name."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
+from conf.units import KMH_PER_MPS
 from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M, PIT_BOX_M, Incidents
 
-Array = npt.NDArray[np.float64]
-
-YELLOW_MPS = 80.0 / 3.6
-PIT_MPS = 60.0 / 3.6
+YELLOW_MPS = 80.0 / KMH_PER_MPS
+PIT_MPS = 60.0 / KMH_PER_MPS
 _FASTEST_MPS, _EASE_MPS2 = (
     70.0,
     2.5,
@@ -31,7 +30,9 @@ class SpeedLimits:
         dt_s: Time step.
     """
 
-    def __init__(self, incidents: Incidents, length_m: Array, *, centre_m: float, start_s: Array, dt_s: float) -> None:
+    def __init__(
+        self, incidents: Incidents, length_m: FloatArray, *, centre_m: float, start_s: FloatArray, dt_s: float
+    ) -> None:
         stops, scale = incidents.pit_lap > 0, length_m / centre_m
         line = np.where(stops, incidents.pit_lap * length_m, np.inf)
         self._enter_m, self._leave_m = line - PIT_BEFORE_M * scale, line + PIT_AFTER_M * scale
@@ -39,7 +40,7 @@ class SpeedLimits:
         self._yellows_s, self._time_s, self._dt_s = incidents.yellows_s, start_s, dt_s
         self._any_stop, self._left_s = bool(stops.any()), incidents.stand_s.copy()
 
-    def step(self, distance_m: Array, speed_mps: Array, ahead_m: Array) -> tuple[Array, Array]:
+    def step(self, distance_m: FloatArray, speed_mps: FloatArray, ahead_m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Allow for one step; to be called once for each.
 
         Args:
@@ -63,8 +64,13 @@ class SpeedLimits:
         return allowed, slowing
 
     def _pit(
-        self, distance_m: Array, speed_mps: Array, ahead_m: Array, allowed: Array, slowing: Array
-    ) -> tuple[Array, Array]:
+        self,
+        distance_m: FloatArray,
+        speed_mps: FloatArray,
+        ahead_m: FloatArray,
+        allowed: FloatArray,
+        slowing: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
         at_box = (self._left_s > 0) & (distance_m > self._box_m - _BOX_M)
         self._left_s = self._left_s - self._dt_s * (at_box & (speed_mps < _ROLLS_MPS))
         to_box = np.where(self._left_s > 0, np.maximum(self._box_m - ahead_m, 0.0), np.inf)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from conf.arrays import FloatArray, IntArray
+from conf.units import KMH_PER_MPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,23 +30,23 @@ class Course:
     start_us: int
     dt_s: float
     length_m: float
-    distance_m: Array
-    speed_mps: Array
+    distance_m: FloatArray
+    speed_mps: FloatArray
     laps: int
     end_m: float
     retired: bool = False
 
-    def passing_us(self, places: npt.ArrayLike) -> Ints:
+    def passing_us(self, places: npt.ArrayLike) -> IntArray:
         """True times at which the car was at these places, shape of ``places``."""
         at = np.interp(np.asarray(places) * self.length_m, self.distance_m, np.arange(len(self.distance_m)) * self.dt_s)
         return np.asarray(self.start_us + np.rint(at * 1e6).astype(np.int64))
 
-    def speed_kmh(self, places: npt.ArrayLike) -> Array:
+    def speed_kmh(self, places: npt.ArrayLike) -> FloatArray:
         """True speed at these places, shape of ``places``."""
-        return np.asarray(3.6 * np.interp(np.asarray(places) * self.length_m, self.distance_m, self.speed_mps))
+        return np.asarray(KMH_PER_MPS * np.interp(np.asarray(places) * self.length_m, self.distance_m, self.speed_mps))
 
     @property
-    def crossings_us(self) -> Ints:
+    def crossings_us(self) -> IntArray:
         """True times at which it crossed the line, the first sample included, shape (laps + 1,)."""
         return self.passing_us(np.arange(self.laps + 1))
 

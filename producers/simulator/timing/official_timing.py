@@ -11,16 +11,14 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import BoolArray, FloatArray, IntArray
 from conf.track import TrackSpec
 from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M
 from producers.simulator.cars.trajectory import Course
 from producers.simulator.rng import stream
 from producers.simulator.simulator import Car, VehicleSimulator
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Flag = Literal["GF", "FCY", "FF"]
 
 SECTORS = 3
@@ -100,7 +98,7 @@ def official_timing(simulator: VehicleSimulator) -> list[Timed]:
     return [_time(simulator, car, trap) for car in simulator.cars]
 
 
-def point_shares(track: TrackSpec) -> Array:
+def point_shares(track: TrackSpec) -> FloatArray:
     """Where the timing points lie, as shares of a lap, shape (6,).
 
     Raises:
@@ -160,7 +158,7 @@ def _known_id(simulator: VehicleSimulator, car: Car) -> str | None:
     return None if by_number else car.vehicle_id
 
 
-def _ms(time_us: Ints | np.int64) -> Ints:
+def _ms(time_us: IntArray | np.int64) -> IntArray:
     return np.asarray((time_us + 500) // 1000)
 
 
@@ -174,7 +172,7 @@ def _flag(simulator: VehicleSimulator, time_us: int) -> Flag:
     return "FCY" if any(begin <= since_s < end for begin, end in simulator.incidents.yellows_s) else "GF"
 
 
-def _deletions(simulator: VehicleSimulator, car: Car) -> npt.NDArray[np.bool_]:
+def _deletions(simulator: VehicleSimulator, car: Car) -> BoolArray:
     settings = simulator.settings
     draw = stream(settings.seed, car.index, "limits").random(settings.n_laps)
     return np.asarray(draw < settings.race.track_limits_share)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import BoolArray, FloatArray, IntArray
 from producers.simulator.config import LOST_LAP, FaultConfig
 from producers.simulator.rng import stream
 from producers.simulator.simulator import Car, VehicleSimulator
-
-Ints = npt.NDArray[np.int64]
 
 _LATENCY_US = 50_000
 _TAIL = 0.9  # of the logarithm of the delay, one standard deviation; nine in ten of published events come within 4 s
@@ -28,12 +26,12 @@ _KINDS = ("lap_end", "lap_time", "lap_start")
 class _Faults:
     """What goes wrong at each crossing of one car, shape (crossings,); ``missing`` (crossings, 2, kinds)."""
 
-    lag_us: Ints
-    delay_us: Ints
-    again_us: Ints
-    again: npt.NDArray[np.bool_]
-    lost: npt.NDArray[np.bool_]
-    missing: npt.NDArray[np.bool_]
+    lag_us: IntArray
+    delay_us: IntArray
+    again_us: IntArray
+    again: BoolArray
+    lost: BoolArray
+    missing: BoolArray
 
 
 def feed_events(simulator: VehicleSimulator, car: Car) -> Iterator[tuple[str, int, dict[str, Any]]]:
@@ -94,5 +92,5 @@ def _draw(faults: FaultConfig, n: int, seed: int, car: int) -> _Faults:
     )
 
 
-def _us(seconds: npt.NDArray[np.float64]) -> Ints:
+def _us(seconds: FloatArray) -> IntArray:
     return np.rint(seconds * 1e6).astype(np.int64)

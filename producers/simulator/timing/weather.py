@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from conf.arrays import FloatArray
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.rng import stream
-
-Array = npt.NDArray[np.float64]
 
 _EVERY_US = 60_000_000
 _SWING_MIN = 45.0  # period of the slow part
@@ -31,7 +29,7 @@ def weather_rows(settings: SimulatorConfig, start_us: int, end_us: int) -> list[
     times = np.arange(start_us, end_us + 1, _EVERY_US)
     n = len(times)
     humid, pressure, wind, heading = rng.uniform([35.0, 992.0, 3.0, 0.0], [75.0, 1024.0, 16.0, 360.0])
-    columns: dict[str, Array] = {
+    columns: dict[str, FloatArray] = {
         "air_temp_c": np.round(settings.ambient_temp_c + _wander(n, 0.4, 0.05, rng), 2),
         "track_temp_c": np.round(settings.track_temp_c + _wander(n, 1.2, 0.15, rng), 1),
         "humidity_pct": np.round(np.clip(humid + _wander(n, 2.0, 0.6, rng), 0.0, 100.0), 2),
@@ -51,7 +49,7 @@ def weather_rows(settings: SimulatorConfig, start_us: int, end_us: int) -> list[
     ]
 
 
-def _wander(n: int, swing: float, unsteady: float, rng: np.random.Generator) -> Array:
+def _wander(n: int, swing: float, unsteady: float, rng: np.random.Generator) -> FloatArray:
     """A slow swing and a noise that remembers, one value a minute, shape (n,)."""
     phase = rng.uniform(0.0, 2.0 * np.pi)
     shocks = rng.normal(0.0, unsteady * np.sqrt(1.0 - _STAYS**2), n)

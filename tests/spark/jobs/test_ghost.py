@@ -20,8 +20,8 @@ from medallion.gold import ghosts, microsector_traces, microsectors
 from medallion.gold.microsectors import SegmentationError
 from medallion.io import Lake
 from medallion.silver import telemetry_100hz, tracks
-from ml.ghost.dataset import DatasetError
-from ml.ghost.networks import Shape
+from ml.ghost.dataset import GhostDatasetError
+from ml.ghost.networks import NetworkShape
 from ml.ghost.training import TrainingError, TrainingParams
 from ml.tracking import Tracker, TrackingError
 from producers.simulator.config import FaultConfig, SimulatorConfig
@@ -29,7 +29,7 @@ from producers.simulator.simulator import VehicleSimulator
 from tests.spark.races import close, ingest, simulated
 
 SESSION = "ghosts-R1"
-QUICK = TrainingParams(steps=4, warm_share=0.5, batch=16, evaluate_every=2, shape=Shape(hidden=8, latent=2))
+QUICK = TrainingParams(steps=4, warm_share=0.5, batch=16, evaluate_every=2, shape=NetworkShape(hidden=8, latent=2))
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ def test_too_few_laps_are_refused(
         return found.where(F.col("lap_number") == 3) if name == microsector_traces.TABLE else found
 
     monkeypatch.setattr(Lake, "read", few)
-    with pytest.raises(DatasetError, match=r"at least 8 are needed.*gold\.lap_registry"):
+    with pytest.raises(GhostDatasetError, match=r"at least 8 are needed.*gold\.lap_registry"):
         train_ghost(raced, tracker, [segmented], [SESSION], QUICK)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from analysis.tracks.circuit import Circuit
-from physics.vehicle import GRAVITY_MPS2
+from conf.units import GRAVITY_MPS2
 
 RATE_HZ = 23.0
 EARTH_M = 6_371_000.0

@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 
 from analysis.drivers.formatting import listed
-from analysis.pace.driver_laps import BoolArray, DriverLaps, FloatArray
+from analysis.pace.driver_laps import DriverLaps
 from analysis.pace.lap_pace import best_of
+from conf.arrays import BoolArray, FloatArray
 
 _ROUNDING_S: Final = 0.0006  # outside figures come rounded to the millisecond
 

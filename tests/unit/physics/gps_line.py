@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
+from conf.arrays import FloatArray
 from physics.centre_line import Line, curvature_per_m, even_grid
-
-Array = npt.NDArray[np.float64]
 
 _EARTH_M = 6_371_008.8  # mean radius (IUGG)
 
 
-def local_metres(lat_deg: Array, lon_deg: Array) -> tuple[Array, Array]:
+def local_metres(lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Positions east and north of the first fix in metres, on a plane: good to millimetres over a race track.
 
     Raises:
@@ -29,7 +27,7 @@ def local_metres(lat_deg: Array, lon_deg: Array) -> tuple[Array, Array]:
 
 
 def line_from_gps(
-    distance_m: Array, lat_deg: Array, lon_deg: Array, smoothing_m: float = 8.0, step_m: float = 1.0
+    distance_m: FloatArray, lat_deg: FloatArray, lon_deg: FloatArray, smoothing_m: float = 8.0, step_m: float = 1.0
 ) -> Line:
     """The line of one whole lap from its fixes.
 

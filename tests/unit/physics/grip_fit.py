@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
+from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
 from physics.speed_profile import limit_lap
 from physics.vehicle import Vehicle
 from tests.unit.physics.gps_line import line_from_gps
-
-Array = npt.NDArray[np.float64]
 
 _STEP_M = 2.0
 _GRIP_RANGE = (0.6, 2.4)
@@ -28,10 +26,10 @@ class RealLap:
         distance_m: Distance driven since the line.
     """
 
-    distance_m: Array
-    speed_mps: Array
-    lat_deg: Array
-    lon_deg: Array
+    distance_m: FloatArray
+    speed_mps: FloatArray
+    lat_deg: FloatArray
+    lon_deg: FloatArray
     lap_time_s: float
 
 
@@ -39,7 +37,7 @@ class RealLap:
 class Bends:
     """Curvature of a track as it is driven, on an even grid over one lap."""
 
-    curvature_per_m: Array
+    curvature_per_m: FloatArray
     length_m: float
 
 
@@ -73,7 +71,7 @@ def driven_bends(laps: Sequence[RealLap], smoothing_m: float = 8.0) -> Bends:
     return Bends(np.median(bends, axis=0), length)
 
 
-def simulate(spec: VehicleSpec, bends: Bends) -> tuple[Array, float]:
+def simulate(spec: VehicleSpec, bends: Bends) -> tuple[FloatArray, float]:
     """Flying lap at the limit: speed in m/s on the grid of the bends, and the lap time in seconds."""
     step = bends.length_m / len(bends.curvature_per_m)
     speed = limit_lap(Vehicle(spec), bends.curvature_per_m, step)

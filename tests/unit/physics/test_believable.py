@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 
+from conf.arrays import FloatArray
 from conf.vehicle import load_vehicle
 from tests.unit.physics.grip_fit import RealLap, compare, fit_grip
 
@@ -22,7 +22,7 @@ def whole_lap(readings: pl.DataFrame, lap_time_s: float) -> RealLap:
     first = readings.sort("at_s").unique(["at_s", "telemetry_name"], keep="first", maintain_order=True)
     at = np.arange(0.0, lap_time_s, 1 / 25)
 
-    def channel(name: str) -> npt.NDArray[np.float64]:
+    def channel(name: str) -> FloatArray:
         rows = first.filter(pl.col("telemetry_name") == name)
         return np.asarray(np.interp(at, rows["at_s"].to_numpy(), rows["telemetry_value"].to_numpy()))
 

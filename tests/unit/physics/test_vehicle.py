@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from conf.units import GRAVITY_MPS2
 from conf.vehicle import VehicleSpec, load_vehicle, vehicle_names
-from physics.vehicle import GRAVITY_MPS2, Vehicle
+from physics.vehicle import Vehicle
 
 names = st.sampled_from(vehicle_names())
 

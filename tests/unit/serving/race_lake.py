@@ -19,10 +19,10 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from analysis.dptad.analysis import analyse_lap
-from analysis.drivers.fleet import Conditions, fleet_summary
-from analysis.drivers.summary import Elsewhere, driver_summary
+from analysis.drivers.fleet import SessionConditions, fleet_summary
+from analysis.drivers.summary import ExternalFigures, driver_summary
 from analysis.pace.driver_laps import driver_laps
-from analysis.timing.session_laps import Driven, entry_row, judged, lap_row, session_laps, timing_of, to_datetime
+from analysis.timing.session_laps import LapTelemetry, entry_row, judged, lap_row, session_laps, timing_of, to_datetime
 from analysis.tracks.circuit import circuit_of
 from conf.contract import load_contract
 from conf.lake import table_uri
@@ -129,7 +129,7 @@ def write_gold(settings: AppConfig, simulator: VehicleSimulator) -> None:
     drivers = []
     for car in simulator.cars:
         result = results.get(car.entered_number)
-        known = Elsewhere(
+        known = ExternalFigures(
             driver_id=car.driver_id, vehicle_number=car.entered_number, vehicle_class="gr86-cup",
             position=result.position if result else None,
             gap_first_s=result.gap_first_ms / 1000 if result and result.gap_first_ms else None,
@@ -138,7 +138,9 @@ def write_gold(settings: AppConfig, simulator: VehicleSimulator) -> None:
     write_rows(settings, "gold.driver_summary", [d.row() for d in drivers])
     write_rows(settings, "gold.siwtl", [d.target.row() for d in drivers])
     write_rows(settings, "gold.stints", [s.row() for d in drivers for s in d.segments])
-    write_rows(settings, "gold.fleet_summary", [fleet_summary(session, drivers, Conditions(24.0, 33.0, "dry")).row()])
+    write_rows(
+        settings, "gold.fleet_summary", [fleet_summary(session, drivers, SessionConditions(24.0, 33.0, "dry")).row()]
+    )
     _write_dptad(settings, simulator, [lap for laps in by_car.values() for lap in laps])
 
 
@@ -161,7 +163,9 @@ def _write_laps(settings: AppConfig, simulator: VehicleSimulator) -> list[dict[s
     found = session_laps(timing, rules)
     samples = {car.vehicle_id: simulator.samples(car.vehicle_id)["t_us"].to_numpy() for car in simulator.cars}
     driven = {
-        (vehicle, lap.number): Driven(int(np.diff(np.searchsorted(samples[vehicle], [lap.start_us, lap.end_us]))[0]))
+        (vehicle, lap.number): LapTelemetry(
+            int(np.diff(np.searchsorted(samples[vehicle], [lap.start_us, lap.end_us]))[0])
+        )
         for vehicle, laps in found.laps.items()
         for lap in laps
         if lap.start_us is not None

@@ -10,10 +10,10 @@ import pytest
 from delta.tables import DeltaTable
 from polars.testing import assert_frame_equal
 
-from analysis.drivers.comparison import contender
-from analysis.drivers.fleet import Conditions, fleet_summary
+from analysis.drivers.comparison import driver_figures
+from analysis.drivers.fleet import SessionConditions, fleet_summary
 from analysis.drivers.head_to_head import DPTAD, head_to_head
-from analysis.drivers.summary import Elsewhere, driver_summary
+from analysis.drivers.summary import ExternalFigures, driver_summary
 from analysis.laps.features import LAP_CHANNELS, lap_features
 from analysis.pace.driver_laps import driver_laps
 from conf.contract import load_contract
@@ -74,14 +74,14 @@ def raced(new_lake, race, to_bronze) -> Lake:
     return lake
 
 
-def elsewhere(lake: Lake, rows, session: str, vehicle: str) -> Elsewhere:
+def elsewhere(lake: Lake, rows, session: str, vehicle: str) -> ExternalFigures:
     """What silver and the scores say of a driver, found by polars."""
     own = (pl.col("session_id") == session) & (pl.col("vehicle_id") == vehicle)
     entry = rows(lake, "silver.entries").filter(own).to_dicts()
     result = rows(lake, "silver.results").filter(own).to_dicts()
     scores = rows(lake, "gold.dptad_scores").filter(own)["overall_score"].drop_nulls()
     first = result[0] if result else {}
-    return Elsewhere(
+    return ExternalFigures(
         vehicle_number=entry[0]["vehicle_number"],
         vehicle_class=first.get("vehicle_class"),
         position=first.get("position"),
@@ -90,7 +90,7 @@ def elsewhere(lake: Lake, rows, session: str, vehicle: str) -> Elsewhere:
     )
 
 
-def expected(lake: Lake, rows, session: str, conditions: Conditions) -> dict[str, list[dict[str, Any]]]:
+def expected(lake: Lake, rows, session: str, conditions: SessionConditions) -> dict[str, list[dict[str, Any]]]:
     """The pure functions on the laps of one session."""
     laps = rows(lake, "silver.laps").filter(pl.col("session_id") == session)
     summaries = [
@@ -102,7 +102,7 @@ def expected(lake: Lake, rows, session: str, conditions: Conditions) -> dict[str
     for summary in summaries:
         own = scores.filter(pl.col("vehicle_id") == summary.vehicle_id)
         means = {c: own[f"{c}_score"].mean() for c in DPTAD}
-        field.append(contender(summary, {c: mean for c, mean in means.items() if mean is not None}))
+        field.append(driver_figures(summary, {c: mean for c, mean in means.items() if mean is not None}))
     return {
         "gold.siwtl": [s.target.row() for s in summaries],
         "gold.stints": [part.row() for s in summaries for part in s.segments],
@@ -124,14 +124,14 @@ def assert_rows(found: pl.DataFrame, wanted: list[dict[str, Any]], table: str) -
             assert row[name] == same, (table, row["session_id"], name)
 
 
-def measured(lake: Lake, rows, session: str) -> Conditions:
+def measured(lake: Lake, rows, session: str) -> SessionConditions:
     """Mean weather from the first start to the last end."""
     laps = rows(lake, "silver.laps").filter(pl.col("session_id") == session)
     when = pl.col("event_ts").is_between(laps["lap_start_ts"].min(), laps["lap_end_ts"].max())
     weather = rows(lake, "silver.environment").filter((pl.col("session_id") == session) & when)
     assert weather.height > 3
     assert not weather["rain"].any()
-    return Conditions(weather["air_temp_c"].mean(), weather["track_temp_c"].mean(), "dry")
+    return SessionConditions(weather["air_temp_c"].mean(), weather["track_temp_c"].mean(), "dry")
 
 
 def test_summaries_are_what_the_pure_functions_give(raced, rows) -> None:

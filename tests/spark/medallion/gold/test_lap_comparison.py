@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 
 from analysis.comparison.aligned_laps import align, compare_laps
 from analysis.comparison.corner_report import corner_report
-from analysis.comparison.rows import Pair, piece_rows, trace_rows
+from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
 from analysis.laps.distance import lap_trace, time_at
 from analysis.tracks.circuit import circuit_of
 from conf.track import load_track
@@ -20,10 +20,10 @@ from serving.queries.result_check import check_results
 from tests.unit.analysis.made_laps import drive, pace_of
 
 CIRCUIT = circuit_of(load_track("three-oaks"))
-PAIR = Pair("s/a/3", "s/b/2", "s", "a", 3, "best_lap", "three-oaks", is_synthetic=True)
+PAIR = ComparedPair("s/a/3", "s/b/2", "s", "a", 3, "best_lap", "three-oaks", is_synthetic=True)
 
 
-def made(top_mps: float, pair: Pair = PAIR):
+def made(top_mps: float, pair: ComparedPair = PAIR):
     """Rows of both tables: a lap of so much top speed against one of 50 m/s."""
     laps = [drive(CIRCUIT, pace_of(CIRCUIT, top)) for top in (top_mps, 50.0)]
     lap, reference = (lap_trace(one.t_s, one.channels, one.lap_time_s, CIRCUIT) for one in laps)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.coaching.insights import Inputs
+from analysis.coaching.insights import DriverInputs
 from analysis.segmentation.zones import Zone
 from conf.track import load_track
 from conf.vehicle import load_vehicle
@@ -33,7 +33,7 @@ def drive_on(v: np.ndarray, start: int, step_m: float) -> np.ndarray:
     return out
 
 
-def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Inputs:
+def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> DriverInputs:
     """Pedals that fit a speed: brakes where it falls faster than by drag, full throttle where it rises as it can."""
     a = np.gradient(v**2 / 2, step_m)
     can = (CAR.full_throttle_n(v) - CAR.resistance_n(v)) / CAR.inertia_kg
@@ -43,7 +43,7 @@ def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Inpu
     brake[brake < 4] = 0.0
     if lifted is not None:
         throttle[lifted], brake[lifted] = 40.0, 0.0
-    return Inputs(step_m, v * 3.6, np.where(brake > 0, 0.0, throttle), brake)
+    return DriverInputs(step_m, v * 3.6, np.where(brake > 0, 0.0, throttle), brake)
 
 
 @cache

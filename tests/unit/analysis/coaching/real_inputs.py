@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.coaching.insights import Inputs, inputs_of
+from analysis.coaching.insights import DriverInputs, inputs_of
 from analysis.segmentation.zones import Zone, find_zones
 from analysis.track_build.from_positions import build_from_positions
 from conf.ghost import load_segmentation
 from tests.unit.analysis import real_laps
 
 
-def real_inputs(race: str, data_dir: Path) -> tuple[list[Inputs], tuple[Zone, ...], list[float]]:
+def real_inputs(race: str, data_dir: Path) -> tuple[list[DriverInputs], tuple[Zone, ...], list[float]]:
     """Laps of ``barber`` or ``indianapolis`` the zones found on the quickest, and the times by the timing."""
     found = sorted(getattr(real_laps, race)(data_dir), key=lambda lap: lap.lap_time_s)
     circuit = build_from_positions([lap.trace() for lap in found], race).circuit

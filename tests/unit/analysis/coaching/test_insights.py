@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.coaching.insights import VERDICTS, Inputs, insights, losses_s, places_of
+from analysis.coaching.insights import VERDICTS, DriverInputs, insights, losses_s, places_of
 from conf.ghost import load_segmentation
 from physics.integrate import elapsed_s
 from tests.unit.analysis.coaching.mistaken_laps import brake_early, drive_on, limit, pedals_of, zones_of
@@ -88,7 +88,7 @@ def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: d
         speed[inside] -= 1.0
         slowest = inside.start + int(np.argmin(speed[inside]))
         throttle[slowest : inside.stop + round(30 / step_m)] = 70.0
-    (first, *_) = insights(Inputs(step_m, speed, throttle, brake), aim, zones, RULES)
+    (first, *_) = insights(DriverInputs(step_m, speed, throttle, brake), aim, zones, RULES)
     assert first.code == code
     assert first.text == VERDICTS[code]
     assert first.place == place

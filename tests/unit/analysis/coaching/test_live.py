@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.coaching.insights import Inputs, Insight, insights, places_of
-from analysis.coaching.live import LiveLap, Samples, cross_line, drive_on, set_off
+from analysis.coaching.insights import CoachingInsight, DriverInputs, insights, places_of
+from analysis.coaching.live import LiveLap, LiveSamples
 from analysis.segmentation.zones import Zone
 from conf.ghost import load_segmentation
 from physics.integrate import elapsed_s
@@ -22,48 +22,52 @@ from tests.unit.analysis.coaching.real_inputs import real_inputs
 RULES = load_segmentation()
 
 
-def grid_of(lap: Inputs) -> np.ndarray:
+def grid_of(lap: DriverInputs) -> np.ndarray:
     return np.arange(len(lap.speed_kmh)) * lap.step_m
 
 
-def samples_of(lap: Inputs, every_m: float, shift_m: float = 0.0) -> Samples:
+def samples_of(lap: DriverInputs, every_m: float, shift_m: float = 0.0) -> LiveSamples:
     """The lap as a car would send it, between the points of the grid."""
     grid = grid_of(lap)
     at = np.arange(shift_m, grid[-1], every_m)
     read = [np.interp(at, grid, values) for values in (lap.time_s, lap.speed_kmh, lap.throttle_pct, lap.brake_bar)]
-    return Samples(at, *read)
+    return LiveSamples(at, *read)
 
 
-def whole(samples: Samples, target: Inputs) -> Inputs:
+def whole(samples: LiveSamples, target: DriverInputs) -> DriverInputs:
     """The same samples put on the grid at once."""
     grid = grid_of(target)
     values = (samples.speed_kmh, samples.throttle_pct, samples.brake_bar)
     known = [np.isfinite(v) for v in values]
-    return Inputs(
+    return DriverInputs(
         target.step_m,
         *(np.interp(grid, samples.distance_m[k], v[k]) for k, v in zip(known, values, strict=True)),
     )
 
 
-def run(lap: LiveLap, samples: Samples, edges: Sequence[int]) -> tuple[LiveLap, list[tuple[float, Insight]]]:
+def run(
+    lap: LiveLap, samples: LiveSamples, edges: Sequence[int]
+) -> tuple[LiveLap, list[tuple[float, CoachingInsight]]]:
     """Send samples in chunks; what was said, and where the car was by then."""
     said = []
     for a, b in zip([0, *edges], [*edges, len(samples.t_s)], strict=True):
         index = np.zeros(len(samples.t_s), bool)
         index[a:b] = True
-        lap, new = drive_on(lap, samples.take(index))
+        lap, new = lap.update(samples.take(index))
         said += [(lap.now.distance_m if lap.now else 0.0, insight) for insight in new]
-    lap, new = cross_line(lap)
+    lap, new = lap.finish()
     return lap, said + [(np.inf, insight) for insight in new]
 
 
-def same(live: Sequence[Insight], batch: Sequence[Insight]) -> None:
+def same(live: Sequence[CoachingInsight], batch: Sequence[CoachingInsight]) -> None:
     assert [(i.rank, i.code, i.place, i.metric) for i in live] == [(i.rank, i.code, i.place, i.metric) for i in batch]
     for name in ("time_loss_s", "human_value", "target_value", "throttle_applied_pct", "brake_applied_bar"):
         assert [getattr(i, name) for i in live] == pytest.approx([getattr(i, name) for i in batch], abs=1e-9)
 
 
-def mistaken(early_m: float, slower: float, throttle_share: float, seed: int) -> tuple[Inputs, Inputs, list[Zone]]:
+def mistaken(
+    early_m: float, slower: float, throttle_share: float, seed: int
+) -> tuple[DriverInputs, DriverInputs, list[Zone]]:
     """A lap braked early, slower at random places, its throttle not always full; and its target."""
     v, step_m = limit()
     rng = np.random.default_rng(seed)
@@ -90,11 +94,11 @@ def test_in_whatever_chunks_it_comes_the_lap_says_what_it_says_as_a_whole(
     lap, target, zones = mistaken(early_m, slower, throttle_share, seed)
     samples = samples_of(lap, every_m, shift_m=0.3)
     edges = sorted(int(c * len(samples.t_s)) for c in cuts)
-    done, said = run(set_off(target, zones, RULES), samples, edges)
+    done, said = run(LiveLap.start(target, zones, RULES), samples, edges)
     same(done.ranked, insights(whole(samples, target), target, zones, RULES))
     assert [i for _, i in said] == list(done.said)
     assert len({i.place for i in done.said}) == len(done.said)
-    assert drive_on(done, samples) == (done, ())
+    assert done.update(samples) == (done, ())
 
 
 def test_every_sample_by_itself_with_holes_and_steps_back() -> None:
@@ -108,21 +112,21 @@ def test_every_sample_by_itself_with_holes_and_steps_back() -> None:
     samples = replace(samples, **holes)
     expected = insights(whole(samples, target), target, zones, RULES)
     again = np.sort(np.append(np.arange(len(samples.t_s)), np.arange(5, len(samples.t_s), 9)))
-    repeated = Samples(*(values[again] for values in vars(samples).values()))
+    repeated = LiveSamples(*(values[again] for values in vars(samples).values()))
     repeated.distance_m[3::50] -= 0.5
     dropped = repeated.distance_m <= np.maximum.accumulate(np.append(-np.inf, repeated.distance_m))[:-1]
     assert dropped.any()
-    done, _ = run(set_off(target, zones, RULES), samples, range(1, len(samples.t_s)))
+    done, _ = run(LiveLap.start(target, zones, RULES), samples, range(1, len(samples.t_s)))
     same(done.ranked, expected)
-    one_by_one, _ = run(set_off(target, zones, RULES), repeated, range(1, len(repeated.t_s)))
-    at_once, _ = run(set_off(target, zones, RULES), repeated, [])
+    one_by_one, _ = run(LiveLap.start(target, zones, RULES), repeated, range(1, len(repeated.t_s)))
+    at_once, _ = run(LiveLap.start(target, zones, RULES), repeated, [])
     same(one_by_one.ranked, at_once.ranked)
 
 
 def test_each_is_said_when_the_straight_behind_it_is_over() -> None:
     lap, target, zones = mistaken(30.0, 0.04, 1.0, 3)
     samples = samples_of(lap, 2.0)
-    done, said = run(set_off(target, zones, RULES), samples, range(5, len(samples.t_s), 5))
+    done, said = run(LiveLap.start(target, zones, RULES), samples, range(5, len(samples.t_s), 5))
     places = places_of(zones)
     inside = [(at_m, places.index(insight.place)) for at_m, insight in said if np.isfinite(at_m)]
     assert len(inside) >= 4
@@ -135,10 +139,10 @@ def test_each_is_said_when_the_straight_behind_it_is_over() -> None:
 def test_time_lost_and_what_is_applied_now() -> None:
     lap, target, zones = mistaken(30.0, 0.02, 1.0, 7)
     samples = samples_of(lap, 2.0)
-    running = set_off(target, zones, RULES)
+    running = LiveLap.start(target, zones, RULES)
     assert running.now is None
     half = samples.take(samples.distance_m < 1_500.0)
-    running, _ = drive_on(running, half)
+    running, _ = running.update(half)
     now = running.now
     assert now is not None
     assert now.distance_m == half.distance_m[-1]
@@ -152,18 +156,18 @@ def test_the_speed_is_brought_to_the_targets_scale() -> None:
     lap, target, zones = mistaken(30.0, 0.02, 1.0, 7)
     samples = samples_of(lap, 2.0)
     off = replace(samples, speed_kmh=samples.speed_kmh / 1.01)
-    plain, _ = run(set_off(target, zones, RULES), samples, [100, 400])
-    scaled, _ = run(set_off(target, zones, RULES, 1.01), off, [100, 400])
+    plain, _ = run(LiveLap.start(target, zones, RULES), samples, [100, 400])
+    scaled, _ = run(LiveLap.start(target, zones, RULES, 1.01), off, [100, 400])
     same(scaled.ranked, plain.ranked)
 
 
 def test_a_lap_that_never_sent_its_brakes_is_refused() -> None:
     lap, target, zones = mistaken(30.0, 0.0, 1.0, 0)
     samples = replace(samples_of(lap, 2.0), brake_bar=np.full(len(samples_of(lap, 2.0).t_s), np.nan))
-    running, said = drive_on(set_off(target, zones, RULES), samples)
+    running, said = LiveLap.start(target, zones, RULES).update(samples)
     assert said == ()
     with pytest.raises(ValueError, match="brake"):
-        cross_line(running)
+        running.finish()
 
 
 @pytest.mark.parametrize("race", ["barber", "indianapolis"])
@@ -171,9 +175,9 @@ def test_real_laps(race: str, data_dir: Path) -> None:
     (target, *others), zones, _ = real_inputs(race, data_dir)
     for lap in others:
         at = grid_of(lap)
-        samples = Samples(at, np.append(0.0, elapsed_s(lap.speed_kmh / 3.6, lap.step_m)[1:]), lap.speed_kmh,
+        samples = LiveSamples(at, np.append(0.0, elapsed_s(lap.speed_kmh / 3.6, lap.step_m)[1:]), lap.speed_kmh,
                           lap.throttle_pct, lap.brake_bar)  # fmt: skip
-        done, said = run(set_off(target, zones, RULES), samples, range(60, len(at), 60))
+        done, said = run(LiveLap.start(target, zones, RULES), samples, range(60, len(at), 60))
         same(done.ranked, insights(lap, target, zones, RULES))
         late = [i for at_m, i in said if not np.isfinite(at_m)]
         assert len(late) <= 2

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.coaching.insights import Place
+from analysis.coaching.insights import CoachingPlace
 from analysis.coaching.place_names import place_name
 from analysis.tracks.circuit import circuit_of, with_names
 from conf.track import load_track
@@ -17,19 +17,19 @@ CIRCUIT = with_names(circuit_of(load_track("three-oaks")), {3: "Mill"})  # apexe
 @pytest.mark.parametrize(
     ("place", "name"),
     [
-        (Place("Braking", 210.0, 390.0), "T1"),
-        (Place("Braking", 790.0, 945.0), "T3 Mill"),
-        (Place("Turn", 300.0, 600.0), "T1-T2"),
-        (Place("Braking", 780.0, 850.0), "T3 Mill"),
-        (Place("Braking", 2_700.0, 2_900.0), "T1"),
-        (Place("Straight", 1_200.0, 1_424.0), "T4 to T5"),
-        (Place("Straight", 0.0, 210.0), "line to T1"),
-        (Place("Straight", 2_700.0, 2_985.0), "T7 to line"),
+        (CoachingPlace("Braking", 210.0, 390.0), "T1"),
+        (CoachingPlace("Braking", 790.0, 945.0), "T3 Mill"),
+        (CoachingPlace("Turn", 300.0, 600.0), "T1-T2"),
+        (CoachingPlace("Braking", 780.0, 850.0), "T3 Mill"),
+        (CoachingPlace("Braking", 2_700.0, 2_900.0), "T1"),
+        (CoachingPlace("Straight", 1_200.0, 1_424.0), "T4 to T5"),
+        (CoachingPlace("Straight", 0.0, 210.0), "line to T1"),
+        (CoachingPlace("Straight", 2_700.0, 2_985.0), "T7 to line"),
     ],
 )
-def test_names(place: Place, name: str) -> None:
+def test_names(place: CoachingPlace, name: str) -> None:
     assert place_name(place, CIRCUIT) == name
 
 
 def test_without_corners_a_place_is_its_metres() -> None:
-    assert place_name(Place("Turn", 1_234.4, 1_300.0), replace(CIRCUIT, corners=())) == "1,234 m"
+    assert place_name(CoachingPlace("Turn", 1_234.4, 1_300.0), replace(CIRCUIT, corners=())) == "1,234 m"

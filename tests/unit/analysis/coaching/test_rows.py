@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from analysis.coaching.insights import Inputs, Insight, Place
+from analysis.coaching.insights import CoachingInsight, CoachingPlace, DriverInputs
 from analysis.coaching.rows import insight_rows
-from analysis.comparison.rows import Pair
+from analysis.comparison.rows import ComparedPair
 from analysis.segmentation.zones import Zone, cut
 from analysis.tracks.circuit import circuit_of
 from conf.contract import load_contract
@@ -18,18 +18,27 @@ from conf.ghost import load_segmentation
 from conf.track import load_track
 
 CIRCUIT = circuit_of(load_track("three-oaks"))
-PAIR = Pair("s/a/3", "s/ghost/1", "s", "a", 3, "ghost", "three-oaks", is_synthetic=True)
+PAIR = ComparedPair("s/a/3", "s/ghost/1", "s", "a", 3, "ghost", "three-oaks", is_synthetic=True)
 PIECES = cut(
     [Zone("Straight", 0.0, 210.0), Zone("Braking", 210.0, 300.0), Zone("Straight", 300.0, CIRCUIT.length_m)],
     CIRCUIT,
     12.0,
 )
-AIMED = Inputs(1.0, np.full(5, 100.0), np.full(5, 50.0), np.array([0.0, 20.0, 80.0, 10.0, 0.0]))
-EARLY = Insight(
-    rank=1, place=Place("Braking", 210.0, 300.0), code="BRAKE_TOO_EARLY", time_loss_s=0.3, metric="braking point",
-    human_value=190.0, target_value=220.0, unit="m", throttle_applied_pct=20.0, throttle_target_pct=30.0,
-    brake_applied_bar=40.0, brake_target_bar=80.0,
-)  # fmt: skip
+AIMED = DriverInputs(1.0, np.full(5, 100.0), np.full(5, 50.0), np.array([0.0, 20.0, 80.0, 10.0, 0.0]))
+EARLY = CoachingInsight(
+    rank=1,
+    place=CoachingPlace("Braking", 210.0, 300.0),
+    code="BRAKE_TOO_EARLY",
+    time_loss_s=0.3,
+    metric="braking point",
+    human_value=190.0,
+    target_value=220.0,
+    unit="m",
+    throttle_applied_pct=20.0,
+    throttle_target_pct=30.0,
+    brake_applied_bar=40.0,
+    brake_target_bar=80.0,
+)
 RULES = load_segmentation().coaching
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.comparison.aligned_laps import align
-from analysis.comparison.corner_report import CornerReport, Piece, corner_report
+from analysis.comparison.corner_report import CornerReport, ReportPiece, corner_report
 from analysis.laps.distance import lap_trace
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
@@ -87,7 +87,7 @@ def test_a_lap_against_itself_loses_nothing() -> None:
         assert piece.finding == f"{piece.label}: driven alike: no time lost"
 
 
-def piece_of(report: CornerReport, corner: int) -> Piece:
+def piece_of(report: CornerReport, corner: int) -> ReportPiece:
     return next(piece for piece in report.pieces if piece.corner == corner)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.comparison.aligned_laps import align, compare_laps
 from analysis.comparison.corner_report import corner_report
-from analysis.comparison.rows import Pair, piece_rows, trace_rows
+from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
 from analysis.laps.distance import lap_trace, time_at
 from analysis.tracks.circuit import circuit_of
 from conf.contract import load_contract
@@ -18,7 +18,7 @@ from tests.unit.analysis.made_laps import drive, pace_of
 
 STAMPS = {"updated_ts", "run_id"}
 NOT_YET = {"microsector_id", "zone_type"}
-PAIR = Pair("s/a/3", "s/b/2", "s", "a", 3, "other_lap", "three-oaks", is_synthetic=True)
+PAIR = ComparedPair("s/a/3", "s/b/2", "s", "a", 3, "other_lap", "three-oaks", is_synthetic=True)
 CIRCUIT = circuit_of(load_track("three-oaks"))
 
 

@@ -7,19 +7,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 
 from analysis.dptad import Thresholds, calibrate
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit, circuit_of
+from conf.arrays import FloatArray
 from conf.track import load_track
+from conf.units import GRAVITY_MPS2
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.unit.analysis.dptad.laps import BARBER, CHANNELS, INDIANAPOLIS, RACE_LAP_S, real_circuit, real_lap
 
-Array = npt.NDArray[np.float64]
 GAIN_DEG_M, UNDERSTEER_DEG_PER_G, ZERO_DEG = 2000.0, 17.0, 3.0
 
 
@@ -27,16 +27,16 @@ GAIN_DEG_M, UNDERSTEER_DEG_PER_G, ZERO_DEG = 2000.0, 17.0, 3.0
 def hand_made() -> Callable[..., LapTrace]:
     """A lap at 108 km/h through four bends of 1.1 g, full throttle, its channels replaceable; 25 Hz, 80 s."""
 
-    def make(**changed: Array) -> LapTrace:
+    def make(**changed: FloatArray) -> LapTrace:
         t = np.arange(0.0, 80.0, 0.04)
 
-        def bend(at: Array) -> Array:
+        def bend(at: FloatArray) -> FloatArray:
             shape = np.clip(np.sin(2 * np.pi * at / 40.0) * 3.0, -1.0, 1.0)
             return shape * 0.012
 
-        lateral = 30.0**2 * bend(t) / 9.80665
+        lateral = 30.0**2 * bend(t) / GRAVITY_MPS2
         ahead = bend(t + 0.1)
-        steering = ZERO_DEG + GAIN_DEG_M * ahead + UNDERSTEER_DEG_PER_G * 30.0**2 * ahead / 9.80665
+        steering = ZERO_DEG + GAIN_DEG_M * ahead + UNDERSTEER_DEG_PER_G * 30.0**2 * ahead / GRAVITY_MPS2
         channels = {
             "speed_kmh": np.full(t.size, 108.0),
             "throttle_pct": np.full(t.size, 100.0),

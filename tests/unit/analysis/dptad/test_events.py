@@ -11,7 +11,7 @@ from analysis.dptad import Thresholds, analyse_lap
 from analysis.dptad.even_lap import lap_on_grid
 from analysis.dptad.events import find_candidates
 from analysis.dptad.handling import balance
-from analysis.dptad.rules import RULES, Candidate
+from analysis.dptad.rules import RULES, EventCandidate
 from analysis.dptad.speed import CornerExit, slow_exits
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
@@ -20,7 +20,7 @@ Make = Callable[..., LapTrace]
 T = np.arange(0.0, 80.0, 0.04)
 
 
-def found(lap: LapTrace, rule: str) -> list[Candidate]:
+def found(lap: LapTrace, rule: str) -> list[EventCandidate]:
     grid = lap_on_grid(lap)
     return [one for one in find_candidates(grid, balance(grid), None, Thresholds()) if one.rule == rule]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analysis.dptad.even_lap import lap_on_grid
 from analysis.dptad.handling import balance, fit_steering
 from analysis.laps.trace import LapTrace
+from conf.units import GRAVITY_MPS2
 
 Make = Callable[..., LapTrace]
 
@@ -28,7 +29,7 @@ def test_the_cars_own_handling_is_recovered_whichever_way_its_sensors_sit(
 
     def steer(at: np.ndarray) -> np.ndarray:
         ahead = 1.2 * np.sin(2 * np.pi * (at + 0.1) / 10.0)
-        return zero + gain * ahead * 9.80665 / speed**2 + understeer * ahead
+        return zero + gain * ahead * GRAVITY_MPS2 / speed**2 + understeer * ahead
 
     channels = {"speed_kmh": speed * 3.6, "accel_lat_g": side * lateral, "steering_deg": steer(t)}
     lap = lap_on_grid(LapTrace(t, np.cumsum(speed) * 0.05, channels, 80.0))

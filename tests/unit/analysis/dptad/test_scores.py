@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.dptad import CATEGORIES, Thresholds, analyse_lap
 from analysis.dptad.smoothness import smoothness
-from analysis.dptad.thresholds import Scale
+from analysis.dptad.thresholds import RoughnessScale
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from tests.unit.analysis.dptad.laps import CHANNELS
@@ -41,7 +41,7 @@ def test_scores_stay_in_bounds_on_anything(seed: int, dropped: set[str], lost: f
 
 
 def test_smoothness_is_a_half_at_the_usual_and_a_fifth_at_the_rough() -> None:
-    scale = Scale(100.0, 130.0)
+    scale = RoughnessScale(100.0, 130.0)
     assert smoothness(100.0, scale) == pytest.approx(0.5)
     assert smoothness(130.0, scale) == pytest.approx(0.2)
     assert smoothness(0.0, scale) == 1.0
@@ -50,7 +50,7 @@ def test_smoothness_is_a_half_at_the_usual_and_a_fifth_at_the_rough() -> None:
 
 @given(st.floats(1e-3, 1e4), st.floats(1.001, 3))
 def test_rougher_is_never_smoother(rough: float, more: float) -> None:
-    scale = Scale(100.0, 130.0)
+    scale = RoughnessScale(100.0, 130.0)
     assert 0.0 <= smoothness(rough * more, scale) <= smoothness(rough, scale) <= 1.0
 
 

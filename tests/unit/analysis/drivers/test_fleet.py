@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.drivers.fleet import Conditions, fleet_summary
+from analysis.drivers.fleet import SessionConditions, fleet_summary
 from analysis.drivers.formatting import clock, counted, listed, ranges
 from analysis.drivers.summary import driver_summary
 from conf.contract import load_contract
@@ -71,7 +71,7 @@ def test_a_lead_within_noise_is_called_so():
 
 
 def test_weather_is_passed_on():
-    row = field([], conditions=Conditions(air_temp_c=24.5, track_condition="dry"))
+    row = field([], conditions=SessionConditions(air_temp_c=24.5, track_condition="dry"))
     assert (row["air_temp_c"], row["track_temp_c"], row["track_condition"]) == (24.5, None, "dry")
 
 

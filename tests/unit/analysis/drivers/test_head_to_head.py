@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.drivers.comparison import FIGURES, contender
+from analysis.drivers.comparison import FIGURES, driver_figures
 from analysis.drivers.head_to_head import head_to_head
 from analysis.drivers.summary import driver_summary
 from conf.contract import load_contract
@@ -20,7 +20,7 @@ MIRRORED = {"strengths", "weaknesses", "valid_laps"}
 
 
 def ready(laps, **given):
-    return contender(driver_summary(laps), **given)
+    return driver_figures(driver_summary(laps), **given)
 
 
 def noisy(middle, sd, vehicle, n=16):

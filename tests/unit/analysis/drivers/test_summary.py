@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings
 
-from analysis.drivers.summary import Elsewhere, by_best_lap, driver_summary
+from analysis.drivers.summary import ExternalFigures, by_best_lap, driver_summary
 from conf.contract import load_contract
 from tests.unit.analysis.drivers.laps import any_laps, made, published
 
@@ -35,7 +35,7 @@ def test_a_row_is_json_and_agrees_with_itself(laps):
 
 
 def test_what_other_tables_know_is_passed_on_and_the_rest_stays_unknown():
-    row = driver_summary(made([130, 131]), Elsewhere(driver_id="d-7", position=3, gap_first_s=4.25)).row()
+    row = driver_summary(made([130, 131]), ExternalFigures(driver_id="d-7", position=3, gap_first_s=4.25)).row()
     assert (row["driver_id"], row["position"], row["gap_first_s"]) == ("d-7", 3, 4.25)
     assert row["karma_overall_last"] is None
     assert row["top_speed_kmh"] is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.car_limits.observed_limit import observed_limit_lap
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.lap_segments import STEPS, PiecesError, lap_pieces
 from analysis.segmentation.segmentation import SegmentedTrack, bend_between, piece_at, segment, speed_between
@@ -24,7 +24,7 @@ def cut_track(race: str, data_dir: Path) -> tuple[Circuit, tuple[LapTrace, ...],
     found = getattr(real_laps, race)(data_dir)
     circuit = build_from_positions([lap.trace() for lap in found], race).circuit
     traces = tuple(sorted((lap.trace(circuit) for lap in found), key=lambda trace: trace.lap_time_s))
-    return circuit, traces, segment(traces[0], circuit, seen_limit_lap(traces, circuit), load_segmentation())
+    return circuit, traces, segment(traces[0], circuit, observed_limit_lap(traces, circuit), load_segmentation())
 
 
 @pytest.mark.parametrize("race", ["barber", "indianapolis"])

@@ -11,7 +11,7 @@ import polars as pl
 
 from analysis.timing.crossings import FeedEvent, find_crossings
 from analysis.timing.entries import Entry, fit_clock, match_entries
-from analysis.timing.laps import OfficialLap
+from analysis.timing.laps import OfficialTimingLap
 
 FEEDS = {
     ("barber", 1): "R1_barber_lap_{kind}.csv",
@@ -61,7 +61,9 @@ def official(data: Path, place: str, race: int) -> dict[int, list[dict[str, str]
     return dict(rows)
 
 
-def race(data: Path, place: str, number: int) -> tuple[list[Entry], dict[str, list], dict[str, list[OfficialLap]]]:
+def race(
+    data: Path, place: str, number: int
+) -> tuple[list[Entry], dict[str, list], dict[str, list[OfficialTimingLap]]]:
     """Entries, crossings by vehicle and official laps by vehicle of one race."""
     events, sheets = feed(data, place, number), official(data, place, number)
     crossings = {v: find_crossings(e) for v, e in events.items()}
@@ -78,10 +80,10 @@ def race(data: Path, place: str, number: int) -> tuple[list[Entry], dict[str, li
     return entries, crossings, laps
 
 
-def official_lap(row: dict[str, str], end_us: int) -> OfficialLap:
+def official_lap(row: dict[str, str], end_us: int) -> OfficialTimingLap:
     """A row of the sector file."""
     sectors = tuple(None if not row[f"S{i}_SECONDS"] else round(float(row[f"S{i}_SECONDS"]) * 1000) for i in (1, 2, 3))
-    return OfficialLap(
+    return OfficialTimingLap(
         int(row["LAP_NUMBER"]), ms(row["LAP_TIME"]), sectors, end_us,
         row["FLAG_AT_FL"], row["CROSSING_FINISH_LINE_IN_PIT"] == "B", ms(row["PIT_TIME"]),
     )  # fmt: skip

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from analysis.timing.crossings import LOST_COUNTER, UNKNOWN, FeedEvent, find_crossings, number_crossings
 from analysis.timing.entries import DAY_US, fit_clock, match_entries
-from analysis.timing.laps import Lap, OfficialLap, counter_laps, feed_laps, judge, official_laps, quick_ms, slow_field
+from analysis.timing.laps import (
+    JudgedLap,
+    OfficialTimingLap,
+    counter_laps,
+    feed_laps,
+    judge,
+    official_laps,
+    quick_ms,
+    slow_field,
+)
 from conf.laps import load_lap_rules
 from tests.unit.analysis.timing.grcup import FEEDS, ms, race
 
@@ -98,9 +107,9 @@ def test_a_number_that_only_the_sheets_know_becomes_an_entry_and_a_car_without_l
     assert fit_clock(at, np.empty(0, np.int64)) is None
 
 
-def official(n: int, lap_time_ms: int = 98_000, **more) -> OfficialLap:
+def official(n: int, lap_time_ms: int = 98_000, **more) -> OfficialTimingLap:
     sectors = more.pop("sectors_ms", (30_000, 40_000, lap_time_ms - 70_000))
-    return OfficialLap(n, lap_time_ms, sectors, T0 + n * 98_000_000, **more)
+    return OfficialTimingLap(n, lap_time_ms, sectors, T0 + n * 98_000_000, **more)
 
 
 def test_planted_faults_are_all_named() -> None:
@@ -115,7 +124,7 @@ def test_planted_faults_are_all_named() -> None:
         official(8, 43, sectors_ms=(None, None, None)),
         official(9, 180_000),
         official(1001),
-        OfficialLap(1002, None, (None, None, None), None),
+        OfficialTimingLap(1002, None, (None, None, None), None),
     ]
     found = {lap.number: lap for lap in judge(official_laps(rows, [], RULES.limits), RULES.limits)}
     reasons = {n: set(lap.reasons) for n, lap in found.items()}
@@ -139,14 +148,14 @@ def test_planted_faults_are_all_named() -> None:
 
 
 def test_time_that_goes_backwards_is_named() -> None:
-    rows = [official(1), official(2), OfficialLap(3, 98_000, (30_000, 40_000, 28_000), T0 + 98_000_000)]
+    rows = [official(1), official(2), OfficialTimingLap(3, 98_000, (30_000, 40_000, 28_000), T0 + 98_000_000)]
     laps = official_laps(rows, [], RULES.limits)
     assert laps[2].conflicts == ("ends before lap 2 does",)
 
 
 def test_a_feed_that_disagrees_is_reported_and_not_averaged() -> None:
     events = [*crossing(1, 1), *crossing(2, 2), *crossing(3, 3, late_us=900_000)]
-    rows = [official(2), OfficialLap(3, 96_500, (30_000, 40_000, 26_500), T0 + 3 * 98_000_000)]
+    rows = [official(2), OfficialTimingLap(3, 96_500, (30_000, 40_000, 26_500), T0 + 3 * 98_000_000)]
     laps = official_laps(rows, find_crossings(events), RULES.limits)
     assert (laps[1].lap_time_ms, laps[1].feed_time_ms) == (96_500, 98_900)
     assert "feed_disagrees" in laps[1].reasons
@@ -176,11 +185,11 @@ def test_a_lap_is_whole_between_its_neighbours() -> None:
 
 
 def test_a_slow_lap_of_one_car_is_its_own_a_slow_lap_of_half_the_field_a_neutralisation() -> None:
-    def car(slow: set[int], shift_us: int) -> list[Lap]:
+    def car(slow: set[int], shift_us: int) -> list[JudgedLap]:
         laps, at = [], T0 + shift_us
         for n in range(1, 9):
             length = 150_000_000 if n in slow else 98_000_000
-            laps.append(Lap(n, "official", at, at + length, length // 1000))
+            laps.append(JudgedLap(n, "official", at, at + length, length // 1000))
             at += length
         return laps
 
@@ -192,8 +201,8 @@ def test_a_slow_lap_of_one_car_is_its_own_a_slow_lap_of_half_the_field_a_neutral
 
 
 def test_a_lap_much_shorter_than_quick_ones_is_none() -> None:
-    def car(times_s: list[float]) -> list[Lap]:
-        return [Lap(n, "start_end", None, None, round(1000 * s)) for n, s in enumerate(times_s, 1)]
+    def car(times_s: list[float]) -> list[JudgedLap]:
+        return [JudgedLap(n, "start_end", None, None, round(1000 * s)) for n, s in enumerate(times_s, 1)]
 
     field = {"a": car([98.0] * 12), "b": car([97.0, 150.0, 99.0, 40.0, 88.0, 86.0])}
     quick = quick_ms(field, RULES.limits)

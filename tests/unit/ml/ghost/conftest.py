@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.segmentation.segmentation import SegmentedTrack
-from analysis.segmentation.stretches import Stretch, stretches
+from analysis.segmentation.stretches import TrackStretch, stretches
 from analysis.segmentation.zones import Microsector, ZoneType
 from ml.ghost.scaler import Scaler, fit_scaler, scaler_of
-from ml.ghost.windows import Profile
+from ml.ghost.windows import LapProfile
 
 PIECE_M, LEAST_M = 10.0, 100.0
 ROUND: tuple[tuple[ZoneType, float], ...] = (
@@ -23,13 +23,13 @@ _SPEED_KMH = {"Straight": 180.0, "Braking": 120.0, "Turn": 80.0}
 @dataclass(frozen=True)
 class Made:
     track: SegmentedTrack
-    stretches: tuple[Stretch, ...]
-    profiles: list[Profile]
+    stretches: tuple[TrackStretch, ...]
+    profiles: list[LapProfile]
     scaler: Scaler
     scaler_file: bytes
 
     @property
-    def tracks(self) -> dict[str, tuple[SegmentedTrack, tuple[Stretch, ...]]]:
+    def tracks(self) -> dict[str, tuple[SegmentedTrack, tuple[TrackStretch, ...]]]:
         return {"made": (self.track, self.stretches)}
 
 
@@ -72,5 +72,5 @@ def made() -> Made:
         laps.append(np.stack([speed, throttle, brake, steering], axis=1))
     fitted = fit_scaler(np.concatenate(laps))
     scaler = scaler_of(fitted)
-    profiles = [Profile(f"s/car/{k}", "made", at, scaler.normalise(lap)) for k, lap in enumerate(laps)]
+    profiles = [LapProfile(f"s/car/{k}", "made", at, scaler.normalise(lap)) for k, lap in enumerate(laps)]
     return Made(track, stretches(track.pieces, LEAST_M), profiles, scaler, dumped(fitted))

@@ -19,14 +19,14 @@ from analysis.segmentation.zones import TYPES
 from ml.ghost.dataset import make_dataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GanSource, ModelFormatError, packed, unpacked
-from ml.ghost.networks import Critic, Encoder, Generator, Shape
-from ml.ghost.search.chain import Chain
+from ml.ghost.networks import Critic, Encoder, Generator, NetworkShape
+from ml.ghost.search.chain import ChainedLap
 from ml.ghost.search.human_laps import STEPS
 from ml.ghost.train_worker import ERROR, PROGRESS, train_share
 from ml.ghost.training import CHECKPOINT, HISTORY, WEIGHTS, TrainingError, TrainingParams, generate, train_zone
 
 SMALL = TrainingParams(
-    steps=24, warm_share=0.5, batch=16, evaluate_every=6, patience=99, shape=Shape(hidden=8, latent=3)
+    steps=24, warm_share=0.5, batch=16, evaluate_every=6, patience=99, shape=NetworkShape(hidden=8, latent=3)
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def test_the_same_seed_draws_the_same_and_another_does_not(data) -> None:
 
 
 def test_networks_that_are_not_told_of_the_stretch_do_not_use_it(data) -> None:
-    shape = Shape(hidden=8, latent=3, is_conditional=False)
+    shape = NetworkShape(hidden=8, latent=3, is_conditional=False)
     real = torch.from_numpy(data.train.values[:4])
     told = torch.from_numpy(data.train.conditions[:4])
     other = told + torch.randn_like(told)
@@ -206,7 +206,7 @@ def test_told_of_a_good_lap_it_draws_about_it(made, files) -> None:
     for stretch in made.stretches:
         pieces.append(source.propose(stretch, entry, 50, np.random.default_rng(stretch.number))[0, 7])
         entry = pieces[-1][-1:, 0]
-    best = Chain(made.stretches, np.array(pieces), 0, 0)
+    best = ChainedLap(made.stretches, np.array(pieces), 0, 0)
     first, second = made.stretches[0], made.stretches[1]
     wide = source.propose(first, np.array([40.0]), 400, np.random.default_rng(9))[0]
     for stretch in made.stretches:
@@ -225,7 +225,7 @@ def test_weights_of_another_version_are_refused(files) -> None:
     older = files | {"manifest.json": json.dumps(manifest | {"format": 0, "steps": 16}).encode()}
     with pytest.raises(ModelFormatError, match=r"format is 0, not 1; steps is 16, not 32.*train ghost"):
         unpacked(older.__getitem__, "models:/ghost-gan/1")
-    wider = files | {"manifest.json": json.dumps(manifest | {"shape": vars(Shape(hidden=9, latent=3))}).encode()}
+    wider = files | {"manifest.json": json.dumps(manifest | {"shape": vars(NetworkShape(hidden=9, latent=3))}).encode()}
     with pytest.raises(ModelFormatError, match="do not fit"):
         unpacked(wider.__getitem__, "models:/ghost-gan/1")
 

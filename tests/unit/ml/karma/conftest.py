@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ml.karma.dataset import PROMOTION, TEST, TRAIN, KarmaDataset, build_dataset
-from ml.karma.fitting import FitParams, Fitted, fit
+from ml.karma.fitting import FitParams, FittedKarma, fit
 from ml.karma.learners import ALGORITHMS, LearnerParams
 from ml.karma.model import KarmaModel
 from tests.unit.ml.karma.made_laps import INPUTS, RULES, made_laps, tracks_of
@@ -25,7 +25,7 @@ def dataset(made) -> KarmaDataset:
 
 
 @pytest.fixture(scope="session")
-def fitted(dataset) -> dict[str, Fitted]:
+def fitted(dataset) -> dict[str, FittedKarma]:
     """All inputs, by algorithm."""
     laps, damage = dataset.part(TRAIN)
     return {name: fit(laps, damage, RULES.columns("everything"), name, FitParams(SMALL)) for name in ALGORITHMS}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conf.wear import COMPONENTS
 from ml.karma.dataset import TEST, TRAIN
 from ml.karma.evaluation import r2_of
-from ml.karma.fitting import FitParams, Spread, _folds, fit, fit_line, fit_spread, with_before
+from ml.karma.fitting import ErrorSpread, FitParams, _folds, fit, fit_line, fit_spread, with_before
 from ml.karma.learners import ALGORITHMS, LearnerParams
 from tests.unit.ml.karma.made_laps import RULES, damage_per_km
 
@@ -130,7 +130,7 @@ def test_an_interval_holds_its_share_of_new_laps(floor, gain, interval, seed):
 
 
 def test_who_disagrees_knows_less_where_that_has_a_say():
-    spread = Spread(floor=np.array([0.1, 0.1]), gain=np.array([0.0, 2.0]), reach=np.ones(2))
+    spread = ErrorSpread(floor=np.array([0.1, 0.1]), gain=np.array([0.0, 2.0]), reach=np.ones(2))
     sigma = spread.sigma(np.linspace(0.0, 0.5, 9)[:, None])
     assert (sigma[:, 0] == 0.1).all()
     assert sigma[0, 1] == pytest.approx(0.1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.karma.inputs import PER_KM, Scaling, complete, fit_scaling
+from ml.karma.inputs import PER_KM, InputScaling, complete, fit_scaling
 from tests.unit.ml.karma.made_laps import INPUTS, SELDOM, made_laps
 
 LAPS, _ = made_laps(["drawn-1", "drawn-3", "drawn-5"], cars=4, laps=8)
@@ -111,6 +111,6 @@ def test_a_lap_is_complete_with_all_columns(nothing):
 
 
 def test_the_scaling_knows_its_columns_by_name():
-    assert isinstance(SCALING, Scaling)
+    assert isinstance(SCALING, InputScaling)
     shuffled = LAPS[LAPS.columns[::-1]].assign(more=1.0)
     np.testing.assert_array_equal(SCALING.to_inputs(shuffled), SCALING.to_inputs(LAPS))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from onnx import helper, load_from_string
 
-from ml.style.evaluation import Comparison, beats, evaluate, importances, majority_class
+from ml.style.evaluation import StyleComparison, beats, evaluate, importances, majority_class
 from ml.style.model import ForestParams, OnnxStyleModel, train
 from ml.style.plots import confusion_figure, importance_figure, probability_figure
 
@@ -140,7 +140,7 @@ def test_a_better_candidate_beats_and_an_equal_one_does_not():
     y, good, groups = toy(flip=0.05)
     _, bad, _ = toy(flip=0.3, seed=1)
     better = beats(good, bad, y, groups)
-    assert isinstance(better, Comparison)
+    assert isinstance(better, StyleComparison)
     assert better.is_better
     assert 0 < better.difference.low <= better.difference.value
     assert not beats(good, good, y, groups).is_better

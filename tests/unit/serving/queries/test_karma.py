@@ -16,8 +16,8 @@ from serving.queries.karma import (
     Model,
     find_drive,
     gather_karma,
+    relative_damage,
     two_laps,
-    wear_of,
 )
 from tests.unit.serving.karma_lake import GAP, HEAT, OUT_LAP, karma_rows, write_karma
 from tests.unit.serving.race_lake import write_rows
@@ -73,8 +73,8 @@ def test_a_number_is_as_good_as_an_id_and_one_session_need_not_be_named(lake):
 
 
 def test_wear_is_karma_the_other_way_round(lake):
-    assert [wear_of(karma) for karma in (100.0, 50.0, 25.0)] == [0.0, 1.0, 2.0]
-    assert wear_of(0.0) == wear_of(0.1) < 10.0
+    assert [relative_damage(karma) for karma in (100.0, 50.0, 25.0)] == [0.0, 1.0, 2.0]
+    assert relative_damage(0.0) == relative_damage(0.1) < 10.0
     tyres = gather_karma(lake, "46").laps[3].scores["tyres"]
     assert tyres.wear == pytest.approx(tyres.damage_per_km / 3.2e-3)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.car_limits.fitted_envelope import QUANTILE, EnvelopeError
-from analysis.car_limits.observed_limit import seen_limit_lap
+from analysis.car_limits.observed_limit import observed_limit_lap
 from conf.settings import AppConfig
 from conf.vehicle import load_vehicle
 from physics.limit_lap.friction_circle import grip_circle_envelope
@@ -55,8 +55,8 @@ def test_a_limit_slower_than_what_was_shown_takes_a_wider_envelope() -> None:
     assert not isinstance(circuit, str)
     rows = [lap for lap in by_time(read_laps(race_home(), SESSION)) if "ghost" in lap.fit_for]
     traces = [load_lap(race_home(), row, circuit).trace for row in rows]
-    usual = seen_limit_lap(traces, circuit)
-    assert seen_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s).fitted.quantile == QUANTILE
-    wider = seen_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s - 0.01)
+    usual = observed_limit_lap(traces, circuit)
+    assert observed_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s).fitted.quantile == QUANTILE
+    wider = observed_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s - 0.01)
     assert wider.fitted.quantile > QUANTILE
     assert wider.lap.lap_time_s < usual.lap.lap_time_s

@@ -7,21 +7,21 @@ from functools import cache
 
 import numpy as np
 
-from analysis.car_limits.fitted_envelope import Curve, FittedEnvelope
-from analysis.car_limits.observed_limit import SeenLimit
-from analysis.segmentation.stretches import Stretch
+from analysis.car_limits.fitted_envelope import EnvelopeCurve, FittedEnvelope
+from analysis.car_limits.observed_limit import ObservedLimit
+from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
 from conf.ghost import load_segmentation
 from conf.track import load_track
-from ml.ghost.search.gearbox import Gearbox
-from ml.ghost.search.ghost_lap import Ghost
+from ml.ghost.search.gearbox import ObservedGearbox
+from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.human_laps import HumanLaps
-from ml.ghost.search.limits import Limits, learn_limits
+from ml.ghost.search.limits import CarLimits, learn_limits
 from physics.centre_line import Line, centre_line, driven_line
 from physics.limit_lap.lap import limit_lap
 
 RULES = load_segmentation()
-BOX = Gearbox(
+BOX = ObservedGearbox(
     gears=(2, 3, 4),
     rpm_per_kmh=np.array([58.0, 47.0, 39.0]),
     rpm_low=np.array([2000.0, 4500.0, 4500.0]),
@@ -34,9 +34,9 @@ BOX = Gearbox(
 def fitted(share: float = 1.0) -> FittedEnvelope:
     """12 + 0.001 v^2 across, 9 backward, 60 / v - 0.0004 v^2 forward, joined as ellipses."""
     return FittedEnvelope(
-        Curve((12.0 * share, 0.001 * share), 1.0, 80.0),
-        Curve((9.0 * share, 0.0), 1.0, 80.0),
-        Curve((60.0 * share, 0.0004 * share, 0.0), 15.0, 80.0),
+        EnvelopeCurve((12.0 * share, 0.001 * share), 1.0, 80.0),
+        EnvelopeCurve((9.0 * share, 0.0), 1.0, 80.0),
+        EnvelopeCurve((60.0 * share, 0.0004 * share, 0.0), 15.0, 80.0),
         2.0,
         2.0,
         0.98,
@@ -77,19 +77,19 @@ def laps() -> HumanLaps:
 
 
 @cache
-def limits() -> Limits:
-    seen = SeenLimit(line(), fitted(), limit_lap(fitted().envelope(), line()))
+def limits() -> CarLimits:
+    seen = ObservedLimit(line(), fitted(), limit_lap(fitted().envelope(), line()))
     return replace(learn_limits(laps(), [], circuit(), seen, RULES.feasibility), gearbox=BOX, both_pedals_m=20.0)
 
 
-def even_stretches(n: int = 16) -> tuple[Stretch, ...]:
+def even_stretches(n: int = 16) -> tuple[TrackStretch, ...]:
     edges = np.linspace(0.0, line().length_m, n + 1)
-    return tuple(Stretch(k, "Turn", float(edges[k]), float(edges[k + 1]), k, k) for k in range(n))
+    return tuple(TrackStretch(k, "Turn", float(edges[k]), float(edges[k + 1]), k, k) for k in range(n))
 
 
-def ghost(values: np.ndarray | None = None, gap_kmh: float = 0.0) -> Ghost:
+def ghost(values: np.ndarray | None = None, gap_kmh: float = 0.0) -> GhostLap:
     """The second fastest lap as a ghost, or another."""
     where = np.array([stretch.end_m for stretch in even_stretches()])
     gaps = np.zeros(len(where))
     gaps[3] = gap_kmh
-    return Ghost(line().step_m, laps().values[1] if values is None else values, where, gaps, limits())
+    return GhostLap(line().step_m, laps().values[1] if values is None else values, where, gaps, limits())

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.segmentation.stretches import Stretch
-from ml.ghost.search.candidate_filter import Before, Gate, Passed
-from ml.ghost.search.chain import STEPS, Chain, ChainError, Source, chain, piece_s
+from analysis.segmentation.stretches import TrackStretch
+from ml.ghost.search.candidate_filter import CandidateFilter, FilterResult, PreviousStretch
+from ml.ghost.search.chain import STEPS, ChainedLap, ChainError, StretchSource, chain, piece_s
 from ml.ghost.search.ghost_lap import on_grid
-from ml.ghost.search.human_source import Bootstrap
+from ml.ghost.search.human_source import HumanSource
 from physics.integrate import elapsed_s
 from tests.unit.ml.ghost.search.made_ghosts import RULES, even_stretches, laps, limits
 
@@ -22,7 +22,7 @@ FEW = RULES.chaining.model_copy(update={"per_entry": 24, "beam": 60})
 CHANGES = np.array([-4.0, -1.0, 0.0, 2.0, 3.0])
 
 
-class Open(Gate):
+class Open(CandidateFilter):
     """Lets everything through."""
 
     def __init__(self) -> None:
@@ -32,17 +32,17 @@ class Open(Gate):
     def most_excess_mps2(self) -> float:
         return 0.25
 
-    def check(self, stretch: Stretch, pieces: np.ndarray, before: Before | None) -> Passed:
-        return Passed(np.ones(pieces.shape[:2], dtype=bool), np.zeros(pieces.shape[:2]), {})
+    def check(self, stretch: TrackStretch, pieces: np.ndarray, before: PreviousStretch | None) -> FilterResult:
+        return FilterResult(np.ones(pieces.shape[:2], dtype=bool), np.zeros(pieces.shape[:2]), {})
 
-    def seam_mps2(self, last: Stretch, ends: np.ndarray, first: Stretch, starts: np.ndarray) -> np.ndarray:
+    def seam_mps2(self, last: TrackStretch, ends: np.ndarray, first: TrackStretch, starts: np.ndarray) -> np.ndarray:
         return np.zeros(len(ends))
 
 
 class Steps:
     """The same changes of speed from wherever one is; gaining speed costs a detour in the middle."""
 
-    def propose(self, stretch: Stretch, entry_mps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    def propose(self, stretch: TrackStretch, entry_mps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         change = CHANGES[:n]
         found = np.zeros((len(entry_mps), n, STEPS, 4))
         rise = np.linspace(0.0, 1.0, STEPS)
@@ -52,7 +52,9 @@ class Steps:
         return found
 
 
-def run(source: Source, stretches: Sequence[Stretch], gate: Gate, seed: int = 0, **more: object) -> Chain:
+def run(
+    source: StretchSource, stretches: Sequence[TrackStretch], gate: CandidateFilter, seed: int = 0, **more: object
+) -> ChainedLap:
     chaining = bool(more.pop("chaining", True))
     return chain(
         source, stretches, gate, laps(), FEW.model_copy(update=more), np.random.default_rng(seed), chaining=chaining
@@ -60,8 +62,8 @@ def run(source: Source, stretches: Sequence[Stretch], gate: Gate, seed: int = 0,
 
 
 @pytest.fixture(scope="module")
-def gate() -> Gate:
-    return Gate(limits(), laps(), FEW)
+def gate() -> CandidateFilter:
+    return CandidateFilter(limits(), laps(), FEW)
 
 
 def last_searched(n: int = 16) -> int:
@@ -72,7 +74,7 @@ def last_searched(n: int = 16) -> int:
 @given(st.integers(0, 10_000))
 @settings(max_examples=5, deadline=None)
 def test_speeds_meet_exactly_and_the_lap_can_follow_itself(seed: int) -> None:
-    found = run(Bootstrap(laps()), even_stretches(), Gate(limits(), laps(), FEW), seed)
+    found = run(HumanSource(laps()), even_stretches(), CandidateFilter(limits(), laps(), FEW), seed)
     gaps = found.junction_gaps_kmh
     assert np.delete(gaps, last_searched()).max() == 0.0
     assert gaps.max() <= FEW.closure_kmh
@@ -102,21 +104,21 @@ def test_the_fastest_lap_is_found() -> None:
 def test_the_search_stays_within_its_beam() -> None:
     sizes: list[int] = []
     chain(
-        Bootstrap(laps()), even_stretches(), Open(), laps(), FEW, np.random.default_rng(0),
+        HumanSource(laps()), even_stretches(), Open(), laps(), FEW, np.random.default_rng(0),
         progress=lambda _stretch, _passed, drawn: sizes.append(drawn),
     )  # fmt: skip
     assert len(sizes) == 16
     assert max(sizes) <= FEW.beam * FEW.per_entry
 
 
-def test_without_chaining_speeds_do_not_meet(gate: Gate) -> None:
-    loose = run(Bootstrap(laps()), even_stretches(), gate, chaining=False)
+def test_without_chaining_speeds_do_not_meet(gate: CandidateFilter) -> None:
+    loose = run(HumanSource(laps()), even_stretches(), gate, chaining=False)
     assert loose.junction_gaps_kmh.max() > 1.0
     assert set(loose.pieces[:, 0, 0]) <= {v for s in even_stretches() for v in laps().speeds_at(s.start_m)}
 
 
-def test_the_grid_keeps_the_time(gate: Gate) -> None:
-    found = run(Bootstrap(laps()), even_stretches(), gate)
+def test_the_grid_keeps_the_time(gate: CandidateFilter) -> None:
+    found = run(HumanSource(laps()), even_stretches(), gate)
     step_m = limits().step_m
     values = on_grid(found, laps().values.shape[1] - 1, step_m)
     assert elapsed_s(values[:, 0], step_m)[-1] == pytest.approx(found.lap_time_s, abs=5e-3)
@@ -128,8 +130,8 @@ class Worse:
     def __init__(self, how: str) -> None:
         self.how = how
 
-    def propose(self, stretch: Stretch, entry_mps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-        found = Bootstrap(laps()).propose(stretch, entry_mps, n, rng)
+    def propose(self, stretch: TrackStretch, entry_mps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+        found = HumanSource(laps()).propose(stretch, entry_mps, n, rng)
         rise = np.linspace(0.0, 1.0, STEPS)
         if self.how == "rocket" and stretch.number == 5:
             found[:, :, :, 0] += 30.0 * rise
@@ -153,14 +155,14 @@ class Worse:
         ("tired", r"no lap ends as fast as it began, the nearest is \d+\.\d km/h off"),
     ],
 )  # fmt: skip
-def test_a_failure_says_where_why_and_what_to_do(gate: Gate, how: str, says: str) -> None:
+def test_a_failure_says_where_why_and_what_to_do(gate: CandidateFilter, how: str, says: str) -> None:
     with pytest.raises(ChainError, match=says) as caught:
         run(Worse(how), even_stretches(), Open() if how == "tired" else gate)
     assert "raise chaining.per_entry" in str(caught.value)
 
 
 @pytest.mark.parametrize(("how", "says"), [("entry", "do not begin at the entry speed"), ("shape", "shape")])
-def test_a_source_that_breaks_its_promise_is_found_out(gate: Gate, how: str, says: str) -> None:
+def test_a_source_that_breaks_its_promise_is_found_out(gate: CandidateFilter, how: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         run(Worse(how), even_stretches(), gate)
 
@@ -169,7 +171,7 @@ def test_a_source_that_breaks_its_promise_is_found_out(gate: Gate, how: str, say
 @settings(deadline=None)
 def test_passages_meet_the_entry_and_keep_their_energy(entry_mps: float, number: int, seed: int) -> None:
     stretch = even_stretches()[number]
-    found = Bootstrap(laps()).propose(stretch, np.array([entry_mps]), 8, np.random.default_rng(seed))
+    found = HumanSource(laps()).propose(stretch, np.array([entry_mps]), 8, np.random.default_rng(seed))
     assert (found[:, :, 0, 0] == entry_mps).all()
     passages = laps().passages(stretch)
     for piece in found[0]:
@@ -181,5 +183,5 @@ def test_passages_meet_the_entry_and_keep_their_energy(entry_mps: float, number:
 def test_a_passage_driven_is_a_candidate_as_it_is() -> None:
     stretch = even_stretches()[4]
     own = laps().passages(stretch)[2]
-    found = Bootstrap(laps(), near_mps=1e-3).propose(stretch, own[:1, 0], 1, np.random.default_rng(0))
+    found = HumanSource(laps(), near_mps=1e-3).propose(stretch, own[:1, 0], 1, np.random.default_rng(0))
     np.testing.assert_allclose(found[0, 0], own, atol=1e-9)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.car_limits.fitted_envelope import Curve
+from analysis.car_limits.fitted_envelope import EnvelopeCurve
 from ml.ghost.search.feasibility import judge
-from ml.ghost.search.ghost_lap import Ghost
+from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.limits import beyond_mps2
 from physics.limit_lap.lap import limit_lap
 from tests.unit.ml.ghost.search.made_ghosts import BOX, RULES, driven, fitted, ghost, laps, limits, line
@@ -31,9 +31,9 @@ def hill(at: int, width: int, height_mps: float) -> np.ndarray:
     return speed
 
 
-def pushed() -> Ghost:
+def pushed() -> GhostLap:
     """Grip to spare, and 0.2 m/s^2 more than the engine of the laps' median: less than the envelope tolerates."""
-    strong = replace(fitted(0.7), forward=Curve((0.88 * 60.0, 0.88 * 0.0004, 0.2), 15.0, 80.0))
+    strong = replace(fitted(0.7), forward=EnvelopeCurve((0.88 * 60.0, 0.88 * 0.0004, 0.2), 15.0, 80.0))
     return ghost(driven(limit_lap(strong.envelope(), line()).speed_mps, line().step_m))
 
 

@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 import yaml
 
-from analysis.car_limits.observed_limit import SeenLimit, seen_limit_lap
+from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap, grid_lap
-from analysis.segmentation.stretches import Stretch, stretches
+from analysis.segmentation.stretches import TrackStretch, stretches
 from analysis.segmentation.zones import Microsector, Zone, at_least, cut, find_zones
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
-from ml.ghost.search.candidate_filter import Gate
+from conf.units import GRAVITY_MPS2
+from ml.ghost.search.candidate_filter import CandidateFilter
 from ml.ghost.search.chain import chain
 from ml.ghost.search.feasibility import judge, summary
-from ml.ghost.search.ghost_lap import Ghost, assemble
+from ml.ghost.search.ghost_lap import GhostLap, assemble
 from ml.ghost.search.human_laps import HumanLaps, human_laps
-from ml.ghost.search.human_source import Bootstrap
-from ml.ghost.search.limits import Limits, flying, learn_limits
+from ml.ghost.search.human_source import HumanSource
+from ml.ghost.search.limits import CarLimits, flying, learn_limits
 from ml.ghost.search.uncertainty import integration_error_s, limit_error, stitched_error
 from tests.unit.analysis import real_laps
 from tests.unit.ml.ghost.search.made_ghosts import RULES, circuit, ghost, laps, limits, line
@@ -63,7 +64,7 @@ def test_samples_hang_together() -> None:
     assert rows["zone_type"][0] == "Straight"
     assert rows["zone_type"][-1] == "Turn"
     assert sorted(set(rows["sector_id"])) == [1, 2, 3]
-    slope = np.gradient(rows["speed_kmh"] / 3.6, 0.01) / 9.80665
+    slope = np.gradient(rows["speed_kmh"] / 3.6, 0.01) / GRAVITY_MPS2
     window = np.convolve(slope, np.ones(101) / 101, mode="same")
     assert np.abs(rows["accel_long_g"] - window)[200:-200].max() < 0.35
     bends = np.interp(rows["lap_distance_m"], line().s_m, line().curvature_per_m)
@@ -110,14 +111,14 @@ class Race:
     circuit: Circuit
     traces: list[LapTrace]
     pieces: tuple[Microsector, ...]
-    stretches: tuple[Stretch, ...]
-    seen: SeenLimit
+    stretches: tuple[TrackStretch, ...]
+    seen: ObservedLimit
     laps: HumanLaps
-    limits: Limits
+    limits: CarLimits
 
-    def ghost(self, *, chaining: bool = True) -> Ghost:
+    def ghost(self, *, chaining: bool = True) -> GhostLap:
         found = chain(
-            Bootstrap(self.laps), self.stretches, Gate(self.limits, self.laps, FEW), self.laps, FEW,
+            HumanSource(self.laps), self.stretches, CandidateFilter(self.limits, self.laps, FEW), self.laps, FEW,
             np.random.default_rng(0), chaining=chaining,
         )  # fmt: skip
         return assemble(found, self.limits, RULES)
@@ -129,7 +130,7 @@ def race(name: str, data_dir: Path) -> Race:
     track = build_from_positions([lap.trace() for lap in found], name).circuit
     traces = [lap.trace(track) for lap in found]
     cuts = cut(find_zones(traces[0], track, RULES), track, RULES.longest_microsector_m)
-    seen, on_grid = seen_limit_lap(traces, track), human_laps(traces, track)
+    seen, on_grid = observed_limit_lap(traces, track), human_laps(traces, track)
     learnt = learn_limits(on_grid, traces, track, seen, RULES.feasibility)
     return Race(track, traces, cuts, stretches(cuts, RULES.stitched_zone_m), seen, on_grid, learnt)
 

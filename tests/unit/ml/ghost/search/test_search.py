@@ -7,37 +7,37 @@ from functools import cache
 import numpy as np
 import pytest
 
-from analysis.segmentation.stretches import Stretch
-from ml.ghost.search.chain import Chain, ChainError
-from ml.ghost.search.human_source import Bootstrap
-from ml.ghost.search.search import Found, search
+from analysis.segmentation.stretches import TrackStretch
+from ml.ghost.search.chain import ChainedLap, ChainError
+from ml.ghost.search.human_source import HumanSource
+from ml.ghost.search.search import SearchResult, search
 from tests.unit.ml.ghost.search.made_ghosts import RULES, even_stretches, laps, limits
 
 FEW = RULES.model_copy(update={"chaining": RULES.chaining.model_copy(update={"per_entry": 24, "beam": 60})})
 
 
-class Watched(Bootstrap):
+class Watched(HumanSource):
     """Resampled passages; keeps what it is told, and its first proposals can be asked to fail."""
 
     def __init__(self, fails: int = 0) -> None:
         super().__init__(laps())
-        self.best: list[Chain] = []
+        self.best: list[ChainedLap] = []
         self.fails = fails
 
-    def propose(self, stretch: Stretch, entry_mps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    def propose(self, stretch: TrackStretch, entry_mps: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         found = super().propose(stretch, entry_mps, n, rng)
         if self.fails > 0:
             self.fails -= 1
             found[:, :, 1:, 0] += 40.0 * np.linspace(0.0, 1.0, found.shape[2])[1:]
         return found
 
-    def focus(self, best: Chain) -> None:
+    def focus(self, best: ChainedLap) -> None:
         self.best.append(best)
 
 
 @cache
-def whole() -> Found:
-    return search(Bootstrap(laps()), even_stretches(), laps(), limits(), FEW, rounds=3)
+def whole() -> SearchResult:
+    return search(HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=3)
 
 
 def test_the_fastest_drivable_lap_of_the_rounds_is_kept() -> None:
@@ -52,7 +52,7 @@ def test_the_fastest_drivable_lap_of_the_rounds_is_kept() -> None:
 def test_the_same_seed_gives_the_same_lap_and_progress_counts_every_stretch() -> None:
     told: list[tuple[int, int]] = []
     again = search(
-        Bootstrap(laps()), even_stretches(), laps(), limits(), FEW, rounds=3,
+        HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=3,
         on_progress=lambda done, total: told.append((done, total)),
     )  # fmt: skip
     np.testing.assert_array_equal(again.ghost.values, whole().ghost.values)
@@ -79,7 +79,7 @@ def test_a_round_without_a_lap_does_not_end_the_search_and_none_at_all_does() ->
 
 
 def test_without_chaining_speeds_jump_and_no_car_could_drive_it() -> None:
-    found = search(Bootstrap(laps()), even_stretches(), laps(), limits(), FEW, rounds=1, is_chained=False)
+    found = search(HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=1, is_chained=False)
     assert not found.verdict.feasible
     assert found.verdict.figures["max_junction_speed_gap_kmh"] > FEW.feasibility.junction_gap_kmh
     assert found.ghost.lap_time_s < whole().ghost.lap_time_s

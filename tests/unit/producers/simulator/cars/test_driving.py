@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from conf.arrays import FloatArray
 from conf.track import load_track, track_names
 from conf.vehicle import load_vehicle, vehicle_names
 from physics.centre_line import centre_line
@@ -15,7 +15,6 @@ from producers.simulator.cars.driver_styles import PROFILE_NAMES, draw_style, st
 from producers.simulator.cars.driving import Drive, Trace
 from producers.simulator.cars.speed_plan import Road, plan
 
-Array = npt.NDArray[np.float64]
 PROPERTY = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 runs = st.tuples(
     st.sampled_from(vehicle_names()),
@@ -34,7 +33,7 @@ def drive(vehicle_name: str, track: str, seed: int, rate_hz: int) -> tuple[Vehic
     return vehicle, road, Drive(vehicle, road, style, 1 / rate_hz, rng).run(40 * rate_hz)
 
 
-def curvature(road: Road, trace: Trace) -> Array:
+def curvature(road: Road, trace: Trace) -> FloatArray:
     columns = [
         np.interp(trace.distance_m[:, i] % line.length_m, line.s_m, line.curvature_per_m, period=line.length_m)
         for i, line in enumerate(road.lines)
