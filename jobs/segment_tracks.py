@@ -12,14 +12,19 @@ from pyspark.sql import functions as F
 
 from analysis.tracks.circuit import Circuit
 from conf.ghost import load_segmentation
-from medallion.gold import lap_registry, microsector_traces, microsectors
+from conf.tables import (
+    GOLD_LAP_REGISTRY,
+    GOLD_MICROSECTOR_TRACES,
+    GOLD_MICROSECTORS,
+    SILVER_LAPS,
+    SILVER_TELEMETRY_100HZ,
+)
+from medallion.gold import lap_registry, microsectors
 from medallion.gold.microsector_traces import Cut, Scaling, update_traces
 from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, newest_version
 from medallion.io import Lake
 from medallion.keys import LapKey, of_sessions
 from medallion.provenance import job_run
-from medallion.silver import telemetry_100hz
-from medallion.silver.laps import LAPS
 from medallion.silver.tracks import circuits_by_track, track_ids
 from ml.ghost.scaler import CHANNELS, dumped, fit_scaler, loaded, scaler_of
 from ml.tracking import KIND, Tracker
@@ -27,8 +32,8 @@ from ml.tracking import KIND, Tracker
 EXPERIMENT: Final = "ghost-gan"
 SCALER: Final = "scaler.joblib"
 _KIND: Final = "scaler"
-_INPUTS: Final = (LAPS, telemetry_100hz.TABLE, microsectors.TABLE)
-_OUTPUTS: Final = (microsectors.TABLE, microsector_traces.TABLE, lap_registry.TABLE)
+_INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY_100HZ, GOLD_MICROSECTORS)
+_OUTPUTS: Final = (GOLD_MICROSECTORS, GOLD_MICROSECTOR_TRACES, GOLD_LAP_REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,9 @@ def segment_all(
 
 
 def _sessions_with_laps(lake: Lake) -> list[str]:
-    rows = lake.read(LAPS).where(F.array_contains("fit_for", microsectors.PURPOSE)).select("session_id").distinct()
+    rows = (
+        lake.read(SILVER_LAPS).where(F.array_contains("fit_for", microsectors.PURPOSE)).select("session_id").distinct()
+    )
     return sorted(row.session_id for row in rows.collect())
 
 
@@ -168,7 +175,7 @@ def _scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[La
 
 
 def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> str:
-    even = lake.read(telemetry_100hz.TABLE).where(of_sessions(sessions)).where("sample_idx % 10 = 0")
+    even = lake.read(SILVER_TELEMETRY_100HZ).where(of_sessions(sessions)).where("sample_idx % 10 = 0")
     rows = even.select("session_id", "vehicle_id", "lap_number", *CHANNELS).na.drop().toPandas()
     keys = zip(rows["session_id"], rows["vehicle_id"], rows["lap_number"], strict=True)
     is_fast = np.array([LapKey(session, vehicle, int(number)) in fast for session, vehicle, number in keys], dtype=bool)

@@ -12,19 +12,18 @@ from typing import Final
 
 from analysis.track_build.rows import TrackError, own_circuit
 from analysis.tracks.circuit import Circuit
+from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import Calibration
 from medallion.gold.refresh import processor
 from medallion.gold.refresh.affected import Touched
 from medallion.io import Lake
 from medallion.provenance import job_run
-from medallion.silver import telemetry, tracks
-from medallion.silver.event_time import SESSIONS
-from medallion.silver.laps import LAPS
+from medallion.silver import tracks
 from medallion.silver.tracks import TrackPlan, TrackRow
 
-INPUTS: Final = (telemetry.TABLE, LAPS, SESSIONS, tracks.TABLE)
-OUTPUTS: Final = (tracks.TABLE, SESSIONS, *processor.LAP_TABLES)
+INPUTS: Final = (SILVER_TELEMETRY, SILVER_LAPS, SILVER_SESSIONS, SILVER_TRACKS)
+OUTPUTS: Final = (SILVER_TRACKS, SILVER_SESSIONS, *processor.LAP_TABLES)
 
 
 @dataclass(frozen=True)

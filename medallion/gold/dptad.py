@@ -23,6 +23,7 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
+from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
 from medallion.io import Lake
@@ -30,9 +31,7 @@ from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
 
-SCORES: Final = "gold.dptad_scores"
-EVENTS: Final = "gold.dptad_events"
-TABLES: Final = (SCORES, EVENTS, dptad_thresholds.TABLE)
+TABLES: Final = (GOLD_DPTAD_SCORES, GOLD_DPTAD_EVENTS, GOLD_DPTAD_THRESHOLDS)
 _IGNORED: Final = ("run_id", "updated_ts", "compute_ms")
 _STAMPS: Final = ("updated_ts", "run_id")
 _PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind a safety car
@@ -64,7 +63,7 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     try:
         count = rows.count()
         inside = f"({of_sessions(sessions_of(todo), 't.')}) AND ({of_laps(todo, 't.')})"
-        for table, found in ((SCORES, scores(rows)), (EVENTS, events(rows))):
+        for table, found in ((GOLD_DPTAD_SCORES, scores(rows)), (GOLD_DPTAD_EVENTS, events(rows))):
             stamped = found.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
             lake.upsert(stamped, table, ignore=_IGNORED, delete_where=inside, prune=inside)
     finally:
@@ -79,21 +78,21 @@ def judged(samples: DataFrame, courts: Mapping[str, Court]) -> DataFrame:
         samples: From :func:`~medallion.silver.lap_traces.lap_samples`, with ``against``.
         courts: By session.
     """
-    known, names = dict(courts), [c.name for c in _of(SCORES)] + ["events"]
+    known, names = dict(courts), [c.name for c in _of(GOLD_DPTAD_SCORES)] + ["events"]
 
     def judge(frame: pd.DataFrame) -> pd.DataFrame:
         row = judge_lap(frame, known[frame["session_id"].iloc[0]])
         # As objects, so that what is missing is None: pandas would make it NaN, which is no text.
         return pd.DataFrame([[row.get(name) for name in names]], columns=names, dtype=object)
 
-    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(EVENTS) if c.name not in LAP)
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(SCORES))
+    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(GOLD_DPTAD_EVENTS) if c.name not in LAP)
+    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(GOLD_DPTAD_SCORES))
     return by_lap(samples, judge, f"{schema}, events array<struct<{own}>>")
 
 
 def scores(rows: DataFrame) -> DataFrame:
     """Columns of ``gold.dptad_scores`` of judged laps; what has no value is null."""
-    doubles = [c.name for c in _of(SCORES) if c.physical_type == "DOUBLE"]
+    doubles = [c.name for c in _of(GOLD_DPTAD_SCORES) if c.physical_type == "DOUBLE"]
     return rows.drop("events").withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
 
 
@@ -188,7 +187,7 @@ def _convene(lake: Lake, laps: Sequence[LapKey], run_id: str) -> tuple[list[LapK
 
 def _judged_otherwise(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
     """Laps of sessions that were judged by other thresholds than these."""
-    rows = lake.read(SCORES).where(of_sessions(sessions)).where(F.col("thresholds_version") != label)
+    rows = lake.read(GOLD_DPTAD_SCORES).where(of_sessions(sessions)).where(F.col("thresholds_version") != label)
     return {LapKey(*row) for row in rows.select(*LAP).collect()}
 
 

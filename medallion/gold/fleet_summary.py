@@ -6,8 +6,6 @@ from analysis.drivers.fleet import fleet_summary
 from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
 
-TABLE = "gold.fleet_summary"
-
 
 def rows(session: SessionDrivers) -> list[Row]:
     """The session's row; none where no one has driven a lap."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from analysis.comparison.rows import Pair, Row
+from conf.tables import GOLD_INSIGHTS
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_laps_compared
-
-TABLE: Final = "gold.insights"
 
 
 def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> int:
@@ -28,5 +26,5 @@ def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> 
     def same_laps(prefix: str) -> str:
         return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
-    replace_part(lake, frame_of(lake, TABLE, rows, run_id), TABLE, same_laps)
+    replace_part(lake, frame_of(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, same_laps)
     return len(rows)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from analysis.comparison.rows import Pair, Row
+from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_laps_compared
 
-COMPARISONS: Final = "gold.lap_comparison"
-REPORTS: Final = "gold.corner_reports"
-TABLES: Final = (COMPARISONS, REPORTS)
+TABLES: Final = (GOLD_LAP_COMPARISON, GOLD_CORNER_REPORTS)
 
 
 def write_comparison(lake: Lake, pair: Pair, points: Sequence[Row], pieces: Sequence[Row], run_id: str) -> int:
@@ -31,6 +30,6 @@ def write_comparison(lake: Lake, pair: Pair, points: Sequence[Row], pieces: Sequ
     def same_laps(prefix: str) -> str:
         return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
-    for table, rows in ((COMPARISONS, points), (REPORTS, pieces)):
+    for table, rows in ((GOLD_LAP_COMPARISON, points), (GOLD_CORNER_REPORTS, pieces)):
         replace_part(lake, frame_of(lake, table, rows, run_id), table, same_laps)
     return len(points) + len(pieces)

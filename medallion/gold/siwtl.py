@@ -7,8 +7,6 @@ from collections.abc import Collection
 from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
 
-TABLE = "gold.siwtl"
-
 
 def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
     """Rows of some vehicles of a session."""

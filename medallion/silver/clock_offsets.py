@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-TABLE = "silver.clock_offsets"
 STEP_US = 5_000_000
 """A change of the envelope by more than this is a step of the clock."""
 BEFORE_US, AFTER_US = 300_000_000, 120_000_000

@@ -15,6 +15,7 @@ from pyspark.sql.types import ArrayType
 
 from conf.channel import load_channels
 from conf.contract import Contract, load_contract
+from conf.tables import SILVER_TELEMETRY
 from medallion.quality.rules import REASON, breaks, broken_rules, collected, reason, warnings
 from medallion.schema import sql_literal, struct_type
 
@@ -147,7 +148,7 @@ def _samples(messages: DataFrame) -> DataFrame:
         *_frame_channels(),
     )
     channels = load_channels().names
-    table = load_contract("silver.telemetry")
+    table = load_contract(SILVER_TELEMETRY)
     hard = list(event.rules("quarantine"))
     hard += [r for r in table.rules("quarantine") if r[0] in channels]
     soft = [r for r in table.rules("warn") if r[0] in channels]
@@ -215,7 +216,7 @@ def _lookup() -> tuple[Column, Column]:
 
 def _reading_reasons() -> str:
     """Reasons of the event's own rules, else of the rules of the reading's channel."""
-    event, table = load_contract("event.reading.v1"), load_contract("silver.telemetry")
+    event, table = load_contract("event.reading.v1"), load_contract(SILVER_TELEMETRY)
     columns = {"timestamp_us": "t_us", "telemetry_value": "value", "meta_time_us": "arrival_us"}
     of_event = [(columns.get(c, c), r) for c, r in event.rules("quarantine")]
     conditions = [breaks(rule, c) for c, rule in of_event]
@@ -231,7 +232,7 @@ def _reading_reasons() -> str:
 
 def _reading_warning() -> str:
     """Index of the soft rule that the reading breaks, null where it breaks none."""
-    table = load_contract("silver.telemetry")
+    table = load_contract(SILVER_TELEMETRY)
     soft = [(c, r) for c, r in table.rules("warn") if c in load_channels().names]
     return _case((name, f"CASE WHEN {breaks(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft))
 

@@ -22,17 +22,20 @@ from analysis.timing.laps import Lap, counter_laps
 from analysis.timing.session_laps import Driven, SessionLaps, entry_row, judged, lap_row, session_laps, timing_of, to_us
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
+from conf.tables import (
+    SILVER_CLOCK_OFFSETS,
+    SILVER_ENTRIES,
+    SILVER_LAPS,
+    SILVER_SECTOR_TIMES,
+    SILVER_TELEMETRY,
+    SILVER_TIMING_EVENTS,
+)
 from medallion.io import Lake, frame_of, replace_part
 from medallion.keys import of_sessions
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
-from medallion.silver.clock_offsets import TABLE as CLOCKS
 
-LAPS = "silver.laps"
-ENTRIES = "silver.entries"
-TIMING = "silver.timing_events"
-SECTORS = "silver.sector_times"
-TABLES = (ENTRIES, LAPS)
+TABLES = (SILVER_ENTRIES, SILVER_LAPS)
 
 Interval = tuple[int, int, int]  # lap number, first and last microsecond
 _MINUTE_US, _LONGEST_US = 60_000_000, 86_400_000_000
@@ -69,7 +72,7 @@ class _Update:
 
     def run(self) -> None:
         before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
-        for row in self.lake.read(LAPS).where(of_sessions(self.names)).collect():
+        for row in self.lake.read(SILVER_LAPS).where(of_sessions(self.names)).collect():
             before[row.session_id][row.vehicle_id, row.lap_number] = row
         sessions, stale = self._sessions(before)
         intervals = {
@@ -91,14 +94,16 @@ class _Update:
             laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
         self._number_samples(intervals)
-        self._write(ENTRIES, entries)
-        self._write(LAPS, laps)
+        self._write(SILVER_ENTRIES, entries)
+        self._write(SILVER_LAPS, laps)
 
     def _sessions(
         self, before: Mapping[str, Mapping[tuple[str, int], Row]]
     ) -> tuple[dict[str, SessionLaps], dict[str, set[str]]]:
         """Entries and laps of every session, and the vehicles whose telemetry is to be read."""
-        events, sectors, seen = (self._by_session(t) for t in (TIMING, SECTORS, CLOCKS))
+        events, sectors, seen = (
+            self._by_session(t) for t in (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_CLOCK_OFFSETS)
+        )
         sessions, stale = {}, {}
         for change in self.changes:
             name = change.session_id
@@ -120,7 +125,7 @@ class _Update:
         if not wanted:
             return None
         cars = self.lake.spark.createDataFrame(wanted, "session_id string, vehicle_id string")
-        rows = self.lake.read(telemetry.TABLE).where(of_sessions(self.names))
+        rows = self.lake.read(SILVER_TELEMETRY).where(of_sessions(self.names))
         return rows.join(F.broadcast(cars), ["session_id", "vehicle_id"], "left_semi")
 
     def _rows(
@@ -155,7 +160,7 @@ class _Update:
             if place := telemetry.place_of(changed):
                 source = "if(s.new_lap is null, null, 'interval')"
                 set_to = {"lap_number": "s.new_lap", "lap_source": source, "run_id": sql_literal(self.run_id)}
-                self.lake.update_matched(changed, telemetry.TABLE, set_to, prune=place, txn=None)
+                self.lake.update_matched(changed, SILVER_TELEMETRY, set_to, prune=place, txn=None)
         finally:
             changed.unpersist()
 

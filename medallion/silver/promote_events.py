@@ -18,11 +18,12 @@ from pyspark.sql.window import Window
 
 from conf.contract import Contract, load_contract
 from conf.families import Family
+from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake, Txn
 from medallion.quality.rules import broken_rules
 from medallion.silver.decode import ORIGIN, UNDECODABLE, excerpt, parse, strangers
 from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation
-from medallion.silver.recovery import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
+from medallion.silver.recovery import Generations
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
 _LINEAGE = ("bronze_topic", "bronze_partition", "bronze_offset", "source", "batch_id", "run_id")
@@ -131,13 +132,15 @@ class EventProcessor:
         judged: dict[str, DataFrame],
     ) -> None:
         if balance.quarantined:
-            writer.append(refused.drop("_became").withColumn("quarantined_ts", F.current_timestamp()), QUARANTINE)
+            writer.append(
+                refused.drop("_became").withColumn("quarantined_ts", F.current_timestamp()), SILVER_QUARANTINE
+            )
         if balance.conflicts:
             rows = [_conflict_rows(df, load_contract(name)) for name, df in judged.items()]
             listed = reduce(DataFrame.unionByName, rows).withColumn("noted_ts", F.current_timestamp())
-            writer.append(listed, CONFLICTS)
+            writer.append(listed, SILVER_CONFLICTS)
         account = reconciliation(self.lake, balance, offsets, writer.query, writer.batch_id, self.run_id)
-        self.lake.append(account, RECONCILIATION, writer.txn("balance"))
+        self.lake.append(account, OPS_RECONCILIATION, writer.txn("balance"))
         for name in self.family.tables:
             new = judged[name].where("_became = 'written'") if name in judged else self.lake.read(name).limit(0)
             writer.append(_to_table(new, load_contract(name)) if name in judged else new, name, step="rows")

@@ -11,11 +11,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from conf.families import TELEMETRY
+from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_TELEMETRY
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, Units
 from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation
-from medallion.silver.recovery import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
+from medallion.silver.recovery import Generations
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
 _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
@@ -181,7 +182,7 @@ class _Batch:
 
     def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
-        table = self.lake.read(t.TABLE).where(_prune(_spans(cars)))
+        table = self.lake.read(SILVER_TELEMETRY).where(_prune(_spans(cars)))
         if table.isEmpty():
             return None
         found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
@@ -197,17 +198,19 @@ class _Batch:
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
         if quarantined:
             refused = reduce(DataFrame.unionByName, quarantined)
-            self.lake.append(refused.withColumns(stamp | {"quarantined_ts": now}), QUARANTINE, self.txn("quarantine"))
+            self.lake.append(
+                refused.withColumns(stamp | {"quarantined_ts": now}), SILVER_QUARANTINE, self.txn("quarantine")
+            )
         if balance.conflicts:
             contradicted = [f.conflicts for f in forms.values() if f.conflicts is not None]
             listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in contradicted])
-            self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), CONFLICTS, self.txn("conflicts"))
+            self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), SILVER_CONFLICTS, self.txn("conflicts"))
         account = reconciliation(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
-        self.lake.append(account, RECONCILIATION, self.txn("balance"))
+        self.lake.append(account, OPS_RECONCILIATION, self.txn("balance"))
         if forms:
             self._write_rows(forms)
         else:
-            self.lake.append(self.lake.read(t.TABLE).limit(0), t.TABLE, self.txn("rows"))
+            self.lake.append(self.lake.read(SILVER_TELEMETRY).limit(0), SILVER_TELEMETRY, self.txn("rows"))
 
     def _write_rows(self, forms: dict[str, _Form]) -> None:
         offsets = self._best_offsets()
@@ -219,7 +222,7 @@ class _Batch:
                 rows = rows.join(form.existing.select(*t.KEY), list(t.KEY), "left_anti")
             new.append(rows)
         wide = reduce(DataFrame.unionByName, new)
-        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), t.TABLE, self.txn("rows"))
+        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), SILVER_TELEMETRY, self.txn("rows"))
 
     def _fill(self, rows: DataFrame, existing: DataFrame) -> None:
         """Add cells that existing rows lack."""
@@ -236,7 +239,7 @@ class _Batch:
         )
         self.lake.update_matched(
             self.cache(fills),
-            t.TABLE,
+            SILVER_TELEMETRY,
             t.fill_assignments(),
             prune=_prune(_spans(self.cars), "t."),
             txn=self.txn("fill"),
@@ -244,7 +247,7 @@ class _Batch:
 
     def _best_offsets(self) -> DataFrame:
         """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
-        latest = self.lake.read("silver.clock_offsets").groupBy("session_id", "vehicle_id")
+        latest = self.lake.read(SILVER_CLOCK_OFFSETS).groupBy("session_id", "vehicle_id")
         best = {
             (r.session_id, r.vehicle_id): r.us
             for r in latest.agg(F.max_by("offset_us", "segment").alias("us")).collect()

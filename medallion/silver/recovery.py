@@ -14,11 +14,9 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from conf.families import PROMOTED, Family
+from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake
 
-RECONCILIATION = "ops.reconciliation"
-QUARANTINE = "silver.quarantine"
-CONFLICTS = "silver.conflicts"
 Promote = Callable[[DataFrame, int, str], object]
 
 
@@ -75,10 +73,10 @@ class Generations:
 
     def _others(self, query: str) -> DataFrame | None:
         """Accounts of the same query's other generations."""
-        if not self.lake.exists(RECONCILIATION):
+        if not self.lake.exists(OPS_RECONCILIATION):
             return None
         mine = F.col("query").startswith(f"{query.partition(':')[0]}:")
-        return self.lake.read(RECONCILIATION).where(mine & (F.col("query") != query))
+        return self.lake.read(OPS_RECONCILIATION).where(mine & (F.col("query") != query))
 
     def _abandoned_batches(self, query: str) -> list[Abandoned]:
         """Batches of other generations whose account is written and whose rows are not."""
@@ -105,7 +103,7 @@ class Generations:
         behind = [f"({place} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
         others = ", ".join(f"'{f.topic}'" for f in PROMOTED if f != self.family)
         where = f"bronze_topic NOT IN ({others}) AND ({' OR '.join([f'{place} NOT IN ({known})', *behind])})"
-        for table, step in ((QUARANTINE, "quarantine"), (CONFLICTS, "conflicts")):
+        for table, step in ((SILVER_QUARANTINE, "quarantine"), (SILVER_CONFLICTS, "conflicts")):
             mine = self.lake.last_txn(table, f"{query}:{step}")
             if mine is None and self.lake.exists(table) and self.lake.read(table).where(where).limit(1).count():
                 self.lake.replace(self.lake.read(table).limit(0), table, where)

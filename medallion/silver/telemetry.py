@@ -16,9 +16,9 @@ from pyspark.sql.window import Window
 
 from conf.channel import load_channels
 from conf.contract import load_contract
+from conf.tables import SILVER_TELEMETRY
 from medallion.keys import of_vehicle
 
-TABLE = "silver.telemetry"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
 _ATTRIBUTES = (
@@ -281,4 +281,4 @@ def _of_origin(origins: list[tuple[str, str | None]], part: int) -> Column:
 
 def soft_rules() -> list[str]:
     """Names of the soft rules of the channels, in contract order: the bits of a reading's ``warn``."""
-    return [r.name for c, r in load_contract(TABLE).rules("warn") if c in channel_columns()]
+    return [r.name for c, r in load_contract(SILVER_TELEMETRY).rules("warn") if c in channel_columns()]

@@ -10,21 +10,31 @@ from typing import Any, Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from conf.tables import (
+    GOLD_KARMA_SCORES,
+    GOLD_STYLE_PREDICTIONS,
+    SILVER_ENTRIES,
+    SILVER_ENVIRONMENT,
+    SILVER_LAPS,
+    SILVER_RESULTS,
+    SILVER_TELEMETRY,
+)
 from medallion.batching import in_portions
 from medallion.gold.lap_features import REACH_US, retimed
 from medallion.gold.timed_laps import TimedLap, Vehicle, driven, laps_near, timed_laps
 from medallion.io import Lake
 from medallion.keys import LapKey, of_sessions, sessions_of, vehicles_of
 from medallion.silver.environment import NEAR_US
-from medallion.silver.environment import TABLE as WEATHER
-from medallion.silver.laps import LAPS
-from medallion.silver.telemetry import TABLE as TELEMETRY
 
-ENTRIES = "silver.entries"
-RESULTS = "silver.results"
-STYLES = "gold.style_predictions"
-KARMA = "gold.karma_scores"
-SOURCES: Final = (LAPS, TELEMETRY, WEATHER, RESULTS, ENTRIES, STYLES, KARMA)
+SOURCES: Final = (
+    SILVER_LAPS,
+    SILVER_TELEMETRY,
+    SILVER_ENVIRONMENT,
+    SILVER_RESULTS,
+    SILVER_ENTRIES,
+    GOLD_STYLE_PREDICTIONS,
+    GOLD_KARMA_SCORES,
+)
 
 
 @dataclass(frozen=True)
@@ -66,9 +76,9 @@ def by_laps(laps: Sequence[LapKey]) -> Touched:
 
 def narrowed(source: str, rows: DataFrame) -> DataFrame:
     """Changed rows of one of ``SOURCES`` as :func:`touched` takes them, so that all of them make one stream."""
-    at = F.unix_micros("event_ts") if source in (TELEMETRY, WEATHER) else F.lit(None).cast("bigint")
-    vehicle = F.lit(None).cast("string") if source == WEATHER else F.col("vehicle_id")
-    lap = F.col("lap_number") if source in (LAPS, TELEMETRY) else F.lit(None).cast("int")
+    at = F.unix_micros("event_ts") if source in (SILVER_TELEMETRY, SILVER_ENVIRONMENT) else F.lit(None).cast("bigint")
+    vehicle = F.lit(None).cast("string") if source == SILVER_ENVIRONMENT else F.col("vehicle_id")
+    lap = F.col("lap_number") if source in (SILVER_LAPS, SILVER_TELEMETRY) else F.lit(None).cast("int")
     return rows.select(
         F.lit(source).alias("source"), "session_id", vehicle.alias("vehicle_id"), lap.alias("lap_number"),
         at.alias("at_us"),
@@ -91,14 +101,14 @@ def touched(lake: Lake, changes: DataFrame) -> Touched:
     rows = groups.where("session_id IS NOT NULL").collect()
     sessions = sorted({r.session_id for r in rows})
     timed = timed_laps(lake, of_sessions(sessions))
-    of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == LAPS}
-    late = laps_of_samples((r for r in rows if r.source == TELEMETRY), timed) & driven(timed)
-    aired = _laps_in_weather((r for r in rows if r.source == WEATHER), timed)
-    of_vehicles = (RESULTS, ENTRIES, STYLES, KARMA)
+    of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == SILVER_LAPS}
+    late = laps_of_samples((r for r in rows if r.source == SILVER_TELEMETRY), timed) & driven(timed)
+    aired = _laps_in_weather((r for r in rows if r.source == SILVER_ENVIRONMENT), timed)
+    of_vehicles = (SILVER_RESULTS, SILVER_ENTRIES, GOLD_STYLE_PREDICTIONS, GOLD_KARMA_SCORES)
     others = {(r.session_id, r.vehicle_id) for r in rows if r.source in of_vehicles and r.vehicle_id}
     analyses = sorted(of_laps | late)
     vehicles = sorted(others | set(vehicles_of(analyses)))
-    named = {r.session_id for r in rows if r.source == WEATHER} | {session for session, _ in vehicles}
+    named = {r.session_id for r in rows if r.source == SILVER_ENVIRONMENT} | {session for session, _ in vehicles}
     features = retimed(lake, sorted(of_laps), timed) | aired
     return Touched(sorted(features), analyses, vehicles, sorted(named))
 

@@ -10,6 +10,13 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from conf.tables import (
+    GOLD_LAP_FEATURES,
+    GOLD_TELEMETRY_BUCKETS,
+    GOLD_TELEMETRY_WINDOWS,
+    SILVER_TELEMETRY,
+    SILVER_TELEMETRY_100HZ,
+)
 from medallion.batching import in_portions
 from medallion.gold import dptad, drivers, lap_features, telemetry_buckets, telemetry_windows
 from medallion.gold.refresh.affected import Touched, by_laps, laps_of_samples
@@ -17,10 +24,10 @@ from medallion.gold.refresh.changed_samples import Change, find_changes, samples
 from medallion.gold.timed_laps import Vehicle, timed_laps
 from medallion.io import Lake, replace_part
 from medallion.keys import lap_keys, of_laps, of_sessions
-from medallion.silver import telemetry, telemetry_100hz
+from medallion.silver import telemetry_100hz
 
-TABLES: Final = (telemetry_windows.TABLE, telemetry_buckets.TABLE, lap_features.TABLE)
-LAP_TABLES: Final = (telemetry_100hz.TABLE, *dptad.TABLES, *drivers.TABLES)
+TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
+LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *dptad.TABLES, *drivers.TABLES)
 MOST_LAPS: Final = 500
 """Worked on at a time, as far as whole sessions allow."""
 
@@ -96,13 +103,13 @@ class GoldProcessor:
         silver = self._silver(changes)
         rows = telemetry_windows.windows(silver.where(samples_of_windows(silver, changes)), self.run_id)
         inside = partial(windows_of, changes)
-        replace_part(self.lake, rows.where(inside()), telemetry_windows.TABLE, inside)
+        replace_part(self.lake, rows.where(inside()), GOLD_TELEMETRY_WINDOWS, inside)
 
     def _buckets(self, changes: Sequence[Change]) -> None:
         laps = [lap for change in changes for lap in change.laps]
         if laps:
             rows = telemetry_buckets.buckets(self._silver(changes).where(of_laps(laps)), self.run_id)
-            replace_part(self.lake, rows, telemetry_buckets.TABLE, partial(of_laps, laps))
+            replace_part(self.lake, rows, GOLD_TELEMETRY_BUCKETS, partial(of_laps, laps))
 
     def _features(self, changes: Sequence[Change]) -> None:
         timed = timed_laps(self.lake, of_sessions({c.session_id for c in changes}))
@@ -111,4 +118,4 @@ class GoldProcessor:
 
     def _silver(self, changes: Sequence[Change]) -> DataFrame:
         sessions = sorted({c.session_id for c in changes})
-        return self.lake.read(telemetry.TABLE).where(F.col("session_id").isin(*sessions))
+        return self.lake.read(SILVER_TELEMETRY).where(F.col("session_id").isin(*sessions))

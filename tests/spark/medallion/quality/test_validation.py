@@ -9,7 +9,8 @@ import pytest
 
 from conf.channel import load_channels
 from conf.families import TELEMETRY
-from medallion.quality.validation import RESULTS, guard_rules, validate_new_units
+from conf.tables import OPS_DQ_RESULTS
+from medallion.quality.validation import guard_rules, validate_new_units
 from medallion.silver.promote_telemetry import SilverProcessor
 from tests.spark.messages import T0, Message, frame, reading, stored
 
@@ -78,7 +79,7 @@ def test_the_gate_and_the_suite_count_the_same(lake, to_bronze, rows) -> None:
     index = report.data_docs
     assert index is not None
     assert "silver_guard" in index.read_text()
-    results = {r["expectation"]: r for r in rows(lake, RESULTS).to_dicts()}
+    results = {r["expectation"]: r for r in rows(lake, OPS_DQ_RESULTS).to_dicts()}
     assert {n: r["unexpected"] for n, r in results.items()} == suite
     assert results["speed_possible"]["data_docs_url"] == index.as_uri()
     assert results["speed_possible"]["success"] is False

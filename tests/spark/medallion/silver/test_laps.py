@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from conf.tables import SILVER_SECTOR_TIMES
 from medallion.io import Lake
-from medallion.silver import laps
 from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from streaming.session_tables import bring_up_to_date
@@ -100,7 +100,7 @@ def test_laps_do_not_depend_on_the_order_of_arrival(lake: Lake, to_bronze, rows)
     assert set(rows(other, "silver.laps")["lap_time_source"]) == {"telemetry"}
     ingest(other, to_bronze, {t: s for t, s in stored.items() if t != "telemetry.raw"})
     bring_up_to_date(
-        other, other.read(laps.SECTORS).selectExpr("session_id", "vehicle_id", "false as is_telemetry"), "run"
+        other, other.read(SILVER_SECTOR_TIMES).selectExpr("session_id", "vehicle_id", "false as is_telemetry"), "run"
     )
     for name in ("silver.laps", "silver.entries", "silver.results", "silver.telemetry"):
         assert rows(other, name).equals(rows(lake, name)), name
