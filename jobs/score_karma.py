@@ -20,8 +20,8 @@ from conf.contract import load_contract
 from conf.karma import load_karma_rules
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.train_karma import MODEL, load_karma
-from medallion.io import Lake, replace_part
-from medallion.keys import of_vehicle
+from medallion.io import Lake, sync_rows
+from medallion.keys import vehicle_condition
 from medallion.provenance import job_run
 from medallion.schema import sql_literal, struct_type
 from ml.karma.learners import Files
@@ -93,7 +93,7 @@ class KarmaScorer:
         """
         inside = _inside(cars)
         rows = self._rows(self.lake.read(GOLD_LAP_FEATURES).where(inside("")), run_id)
-        replace_part(self.lake, rows, GOLD_KARMA_SCORES, inside)
+        sync_rows(self.lake, rows, GOLD_KARMA_SCORES, inside)
         self._keep_latest(None if cars is None else {vehicle for _, vehicle in cars})
         return self.lake.read(GOLD_KARMA_SCORES).where(inside(""))
 
@@ -129,7 +129,7 @@ class KarmaScorer:
         scored = self.lake.read(GOLD_KARMA_SCORES).where(inside("")).where("karma_score IS NOT NULL")
         last = F.max_by(F.struct(*scored.columns), F.struct("lap_end_ts", "session_id", "lap_number"))
         rows = scored.groupBy("vehicle_id", "component").agg(last.alias("r")).select("r.*")
-        replace_part(self.lake, rows, GOLD_KARMA_LATEST, inside)
+        sync_rows(self.lake, rows, GOLD_KARMA_LATEST, inside)
 
 
 def score_karma(
@@ -178,7 +178,7 @@ def _inside(cars: Collection[Car] | None) -> Callable[[str], str]:
     def condition(prefix: str) -> str:
         if cars is None:
             return "true"
-        return " OR ".join(f"({of_vehicle(*car, prefix)})" for car in sorted(cars)) or "false"
+        return " OR ".join(f"({vehicle_condition(*car, prefix)})" for car in sorted(cars)) or "false"
 
     return condition
 

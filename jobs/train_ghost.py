@@ -23,10 +23,10 @@ from jobs.model_metrics import write_metrics
 from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentedSessions
 from medallion.gold.microsectors import Segmented
 from medallion.io import Lake
-from medallion.keys import of_sessions
+from medallion.keys import sessions_condition
 from medallion.provenance import code_version, job_run
 from ml.ghost.dataset import DatasetError, GhostDataset, make_dataset
-from ml.ghost.scaler import loaded
+from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import Profile
 from ml.tracking import KIND, Run, Tracker
 
@@ -131,10 +131,10 @@ def load_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel
         TrackingError: If there is none.
         ModelFormatError: If it is of another version of this software.
     """
-    from ml.ghost.model import unpacked
+    from ml.ghost.model import model_from_files
 
     found = tracker.files(MODEL, version=version)
-    return unpacked(lambda name: found.read(f"{_FILES}/{name}"), found.uri), found.run_id
+    return model_from_files(lambda name: found.read(f"{_FILES}/{name}"), found.uri), found.run_id
 
 
 def _dataset(
@@ -143,13 +143,13 @@ def _dataset(
     scalers = {one.scaling.scaler_id for one in segmented}
     if len(scalers) > 1:
         raise DatasetError("the sessions were normalised by different scalers: segment them anew in one go")
-    rows = lake.read(GOLD_MICROSECTOR_TRACES).where(of_sessions(sessions)).where("is_fast_lap")
+    rows = lake.read(GOLD_MICROSECTOR_TRACES).where(sessions_condition(sessions)).where("is_fast_lap")
     columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
     frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()
     least = load_segmentation().stitched_zone_m
     made: dict[str, Segmented] = {one.made.track_id: one.made for one in segmented}
     tracks = {key: (one.track, stretches(one.track.pieces, least)) for key, one in made.items()}
-    scaler = loaded(tracker.read(scalers.pop(), SCALER))
+    scaler = scaler_from_bytes(tracker.read(scalers.pop(), SCALER))
     return make_dataset(profiles(frame), tracks, scaler, seed)
 
 
@@ -223,12 +223,12 @@ class _Watch:
 def _packed(
     tracker: Tracker, scaler_id: str, folder: Path, params: TrainingParams
 ) -> tuple[GhostModel, dict[str, bytes]]:
-    from ml.ghost.model import packed, unpacked
+    from ml.ghost.model import model_from_files, model_to_files
     from ml.ghost.training import WEIGHTS
 
     weights = {kind: (folder / kind / WEIGHTS).read_bytes() for kind in TYPES}
-    files = packed(weights, params.shape, tracker.read(scaler_id, SCALER), scaler_id)
-    return unpacked(files.__getitem__, "the new model"), files
+    files = model_to_files(weights, params.shape, tracker.read(scaler_id, SCALER), scaler_id)
+    return model_from_files(files.__getitem__, "the new model"), files
 
 
 def _log_inputs(

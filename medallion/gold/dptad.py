@@ -2,7 +2,7 @@
 
 A lap's rows follow from its samples, its circuit and the version of its track's thresholds, and from nothing else: not
 from other laps, nor from the order in which laps arrive. A track that has no thresholds yet is calibrated once, on the
-first session with laps enough; all its laps are then judged again.
+first session with laps enough; all its laps are then scored again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHO
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
 from medallion.io import Lake
-from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
+from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
 
@@ -38,8 +38,8 @@ _PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind
 
 
 @dataclass(frozen=True)
-class Court:
-    """What the laps of one session are judged by.
+class ScoringContext:
+    """What the laps of one session are scored by.
 
     Attributes:
         circuit: Where they were driven, where that is known.
@@ -53,17 +53,17 @@ class Court:
 def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     """Bring scores and events of laps up to date; returns how many laps have a row.
 
-    Laps that are no more, or have lost their telemetry, lose their rows. Laps of these tracks that were judged by other
-    thresholds than the newest are judged again, so a run that was killed after it had calibrated leaves nothing behind.
+    Laps that are no more, or have lost their telemetry, lose their rows. Laps of these tracks that were scored by other
+    thresholds than the newest are scored again, so a run that was killed after it had calibrated leaves nothing behind.
     """
     if not laps:
         return 0
-    todo, courts = _convene(lake, sorted(set(laps)), run_id)
-    rows = judged(lap_samples(lake, todo, _against()), courts).persist()
+    todo, contexts = _plan_recalibration(lake, sorted(set(laps)), run_id)
+    rows = score_laps(lap_samples(lake, todo, _against()), contexts).persist()
     try:
         count = rows.count()
-        inside = f"({of_sessions(sessions_of(todo), 't.')}) AND ({of_laps(todo, 't.')})"
-        for table, found in ((GOLD_DPTAD_SCORES, scores(rows)), (GOLD_DPTAD_EVENTS, events(rows))):
+        inside = f"({sessions_condition(sessions_of(todo), 't.')}) AND ({laps_condition(todo, 't.')})"
+        for table, found in ((GOLD_DPTAD_SCORES, score_rows(rows)), (GOLD_DPTAD_EVENTS, event_rows(rows))):
             stamped = found.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
             lake.upsert(stamped, table, ignore=_IGNORED, delete_where=inside, prune=inside)
     finally:
@@ -71,42 +71,42 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     return count
 
 
-def judged(samples: DataFrame, courts: Mapping[str, Court]) -> DataFrame:
-    """One row a lap: the columns of ``gold.dptad_scores``, and ``events``.
+def score_laps(samples: DataFrame, contexts: Mapping[str, ScoringContext]) -> DataFrame:
+    """One row a lap: the columns of ``gold.dptad_scores``, and ``event_rows``.
 
     Args:
         samples: From :func:`~medallion.silver.lap_traces.lap_samples`, with ``against``.
-        courts: By session.
+        contexts: By session.
     """
-    known, names = dict(courts), [c.name for c in _of(GOLD_DPTAD_SCORES)] + ["events"]
+    known, names = dict(contexts), [c.name for c in _of(GOLD_DPTAD_SCORES)] + ["events"]
 
-    def judge(frame: pd.DataFrame) -> pd.DataFrame:
-        row = judge_lap(frame, known[frame["session_id"].iloc[0]])
+    def score(frame: pd.DataFrame) -> pd.DataFrame:
+        row = score_lap(frame, known[frame["session_id"].iloc[0]])
         # As objects, so that what is missing is None: pandas would make it NaN, which is no text.
         return pd.DataFrame([[row.get(name) for name in names]], columns=names, dtype=object)
 
     own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(GOLD_DPTAD_EVENTS) if c.name not in LAP)
     schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(GOLD_DPTAD_SCORES))
-    return by_lap(samples, judge, f"{schema}, events array<struct<{own}>>")
+    return by_lap(samples, score, f"{schema}, events array<struct<{own}>>")
 
 
-def scores(rows: DataFrame) -> DataFrame:
-    """Columns of ``gold.dptad_scores`` of judged laps; what has no value is null."""
+def score_rows(rows: DataFrame) -> DataFrame:
+    """Columns of ``gold.dptad_scores`` of scored laps; what has no value is null."""
     doubles = [c.name for c in _of(GOLD_DPTAD_SCORES) if c.physical_type == "DOUBLE"]
     return rows.drop("events").withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
 
 
-def events(rows: DataFrame) -> DataFrame:
-    """Columns of ``gold.dptad_events`` of judged laps, one row an incident."""
+def event_rows(rows: DataFrame) -> DataFrame:
+    """Columns of ``gold.dptad_events`` of scored laps, one row an incident."""
     return rows.select(*LAP, F.explode("events").alias("event")).select(*LAP, "event.*")
 
 
-def judge_lap(frame: pd.DataFrame, court: Court) -> dict[str, Any]:
-    """Scores and events of one lap, or why it was not judged.
+def score_lap(frame: pd.DataFrame, context: ScoringContext) -> dict[str, Any]:
+    """Scores and events of one lap, or why it was not scored.
 
     Args:
         frame: The lap's samples in order of time.
-        court: What it is judged by.
+        context: What it is scored by.
     """
     first = frame.iloc[0]
     row = {
@@ -115,14 +115,14 @@ def judge_lap(frame: pd.DataFrame, court: Court) -> dict[str, Any]:
         "lap_number": int(first["lap_number"]),
         "is_synthetic": is_synthetic(frame),
     }
-    trace = _trace(frame, court.circuit)
+    trace = _trace(frame, context.circuit)
     if isinstance(trace, str):
         return row | _refused(trace)
-    return row | _judged(row, trace, int(first["start_us"]), court)
+    return row | _scored(row, trace, int(first["start_us"]), context)
 
 
 def _trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
-    """The lap's trace, or why it cannot be judged."""
+    """The lap's trace, or why it cannot be scored."""
     if len(against := frame["against"].iloc[0]):
         return "; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against)
     return trace_of(frame, circuit)
@@ -139,13 +139,13 @@ def _refused(reason: str) -> dict[str, Any]:
     return {"insights": [f"Not judged: {reason}"], "reasons": dict.fromkeys(CATEGORIES, reason), "events": []}
 
 
-def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, court: Court) -> dict[str, Any]:
+def _scored(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: ScoringContext) -> dict[str, Any]:
     began = time.perf_counter()
-    reference = reference_lap(court.circuit, court.calibration.stretch_s) if court.circuit else None
+    reference = reference_lap(context.circuit, context.calibration.stretch_s) if context.circuit else None
     analysis = analyse_lap(
         trace,
-        court.circuit,
-        court.calibration.thresholds,
+        context.circuit,
+        context.calibration.thresholds,
         start_us=start_us,
         references=() if reference is None else (reference,),
         reference_name=REFERENCE_NAME,
@@ -163,11 +163,13 @@ def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, court: Court
     return analysis.columns() | {"events": found, "compute_ms": 1000.0 * (time.perf_counter() - began)}
 
 
-def _convene(lake: Lake, laps: Sequence[LapKey], run_id: str) -> tuple[list[LapKey], dict[str, Court]]:
-    """The laps to judge, and what each session's are judged by."""
+def _plan_recalibration(
+    lake: Lake, laps: Sequence[LapKey], run_id: str
+) -> tuple[list[LapKey], dict[str, ScoringContext]]:
+    """The laps to score, and what each session's are scored by."""
     tracks = track_ids(lake, sessions_of(laps))
     circuits = circuits_by_track(lake, set(tracks.values()))
-    known = dptad_thresholds.latest(lake, circuits)
+    known = dptad_thresholds.latest_calibrations(lake, circuits)
     for track in sorted(circuits.keys() - known.keys()):
         here = [session for session, of in tracks.items() if of == track]
         made = dptad_thresholds.calibrate_first(lake, circuits[track], here, run_id)
@@ -177,17 +179,17 @@ def _convene(lake: Lake, laps: Sequence[LapKey], run_id: str) -> tuple[list[LapK
     for track, calibration in known.items():
         everywhere = sessions_on(lake, track)
         tracks |= dict.fromkeys(everywhere, track)
-        todo |= _judged_otherwise(lake, everywhere, calibration.thresholds.label)
-    courts = {
-        session: Court(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
+        todo |= _scored_by_older_thresholds(lake, everywhere, calibration.thresholds.label)
+    contexts = {
+        session: ScoringContext(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
         for session in sessions_of(todo)
     }
-    return sorted(todo), courts
+    return sorted(todo), contexts
 
 
-def _judged_otherwise(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
-    """Laps of sessions that were judged by other thresholds than these."""
-    rows = lake.read(GOLD_DPTAD_SCORES).where(of_sessions(sessions)).where(F.col("thresholds_version") != label)
+def _scored_by_older_thresholds(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
+    """Laps of sessions that were scored by other thresholds than these."""
+    rows = lake.read(GOLD_DPTAD_SCORES).where(sessions_condition(sessions)).where(F.col("thresholds_version") != label)
     return {LapKey(*row) for row in rows.select(*LAP).collect()}
 
 

@@ -11,7 +11,7 @@ from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
 
 
-def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
+def driver_comparison_rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
     """Rows of the pairs that some vehicles of a session are in."""
     if not vehicles:
         return []

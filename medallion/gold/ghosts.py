@@ -13,8 +13,8 @@ from analysis.laps.resample import RATE_HZ
 from conf.contract import load_contract
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY
 from medallion.gold import lap_registry
-from medallion.io import Lake, frame_of
-from medallion.keys import of_sessions
+from medallion.io import Lake, rows_to_dataframe
+from medallion.keys import sessions_condition
 from medallion.schema import sql_literal
 
 TABLES: Final = (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY)
@@ -26,7 +26,7 @@ def next_number(lake: Lake, session_id: str) -> int:
     """Number of the next ghost of a session, from 1; a ghost that was killed while it was written leaves a hole."""
     highest = 0
     for table in (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY):
-        uids = lake.read(table).where(of_sessions([session_id])).select("lap_uid").distinct().collect()
+        uids = lake.read(table).where(sessions_condition([session_id])).select("lap_uid").distinct().collect()
         highest = max([highest, *(int(row.lap_uid.rpartition("/")[2]) for row in uids)])
     return highest + 1
 
@@ -49,7 +49,9 @@ def write_ghost(
         "mlflow_run_id": summary["mlflow_run_id"], "is_synthetic": True,
     }  # fmt: skip
     lake.replace(_samples(lake, samples, shared, run_id), GOLD_GHOST_LAPS, f"lap_uid = {sql_literal(uid)}")
-    stamped = frame_of(lake, GOLD_GHOST_SUMMARY, [summary], run_id).withColumn("created_ts", F.current_timestamp())
+    stamped = rows_to_dataframe(lake, GOLD_GHOST_SUMMARY, [summary], run_id).withColumn(
+        "created_ts", F.current_timestamp()
+    )
     lake.upsert(stamped, GOLD_GHOST_SUMMARY)
     feasible = bool(summary["feasible"])
     row = {

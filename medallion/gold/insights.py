@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from analysis.comparison.rows import Pair, Row
 from conf.tables import GOLD_INSIGHTS
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_laps_compared
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import comparison_condition
 
 
 def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> int:
@@ -24,7 +24,7 @@ def write_insights(lake: Lake, pair: Pair, rows: Sequence[Row], run_id: str) -> 
     """
 
     def same_laps(prefix: str) -> str:
-        return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
+        return comparison_condition(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
-    replace_part(lake, frame_of(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, same_laps)
+    sync_rows(lake, rows_to_dataframe(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, same_laps)
     return len(rows)

@@ -7,8 +7,8 @@ from typing import Final
 
 from analysis.comparison.rows import Pair, Row
 from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_laps_compared
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import comparison_condition
 
 TABLES: Final = (GOLD_LAP_COMPARISON, GOLD_CORNER_REPORTS)
 
@@ -28,8 +28,8 @@ def write_comparison(lake: Lake, pair: Pair, points: Sequence[Row], pieces: Sequ
     """
 
     def same_laps(prefix: str) -> str:
-        return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
+        return comparison_condition(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
     for table, rows in ((GOLD_LAP_COMPARISON, points), (GOLD_CORNER_REPORTS, pieces)):
-        replace_part(lake, frame_of(lake, table, rows, run_id), table, same_laps)
+        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, same_laps)
     return len(points) + len(pieces)

@@ -24,7 +24,7 @@ from conf.contract import load_contract
 from conf.tables import GOLD_MICROSECTOR_TRACES, SILVER_LAPS, SILVER_TELEMETRY_100HZ
 from medallion.gold.microsectors import PURPOSE, Segmented
 from medallion.io import Lake
-from medallion.keys import LapKey, of_sessions
+from medallion.keys import LapKey, sessions_condition
 from medallion.silver.lap_traces import LAP
 
 _STAMPS: Final = ("updated_ts", "run_id")
@@ -86,7 +86,7 @@ def update_traces(
         outcomes = found.groupBy(*LAP).agg(F.max("t_s").alias("time_s"), F.max(_PROBLEM).alias(_PROBLEM)).collect()
         good = found.where(f"{_PROBLEM} is null").drop(_PROBLEM)
         stamped = good.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
-        lake.replace(stamped, GOLD_MICROSECTOR_TRACES, of_sessions(sessions))
+        lake.replace(stamped, GOLD_MICROSECTOR_TRACES, sessions_condition(sessions))
     finally:
         found.unpersist()
     return sorted(
@@ -99,9 +99,14 @@ def cut_laps(
     lake: Lake, made: Segmented, circuit: Circuit, sessions: Sequence[str], scaling: Scaling, fast: set[LapKey]
 ) -> DataFrame:
     """Rows of the table for laps fit for a ghost; a lap that cannot be cut is one row with a ``problem``."""
-    fit = lake.read(SILVER_LAPS).where(of_sessions(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    fit = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
     times = fit.select(*LAP, ((F.unix_micros("lap_end_ts") - F.unix_micros("lap_start_ts")) / 1e6).alias("lap_s"))
-    even = lake.read(SILVER_TELEMETRY_100HZ).where(of_sessions(sessions)).drop("run_id").join(F.broadcast(times), LAP)
+    even = (
+        lake.read(SILVER_TELEMETRY_100HZ)
+        .where(sessions_condition(sessions))
+        .drop("run_id")
+        .join(F.broadcast(times), LAP)
+    )
     columns = [c for c in load_contract(GOLD_MICROSECTOR_TRACES).columns if c.name not in _STAMPS]
     names = [*(c.name for c in columns), _PROBLEM]
 

@@ -20,8 +20,8 @@ from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
 from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
-from medallion.io import Lake, frame_of
-from medallion.keys import LapKey, of_sessions, sessions_of
+from medallion.io import Lake, rows_to_dataframe
+from medallion.keys import LapKey, sessions_condition, sessions_of
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, lap_samples, traces
 
@@ -53,13 +53,13 @@ class Segmented:
 
 def fit_laps(lake: Lake, sessions: Sequence[str]) -> list[tuple[LapKey, float]]:
     """Laps of sessions that are fit for a ghost, with their times in seconds, the quickest first."""
-    rows = lake.read(SILVER_LAPS).where(of_sessions(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    rows = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
     found = rows.where("lap_time_ms is not null").select(*LAP, "lap_time_ms").collect()
     laps = [(LapKey(r.session_id, r.vehicle_id, r.lap_number), r.lap_time_ms / 1000.0) for r in found]
     return sorted(laps, key=lambda lap: (lap[1], lap[0]))
 
 
-def latest(lake: Lake, track_id: str) -> Segmented | None:
+def latest_segmentation(lake: Lake, track_id: str) -> Segmented | None:
     """The newest segmentation of a track, ``None`` where there is none.
 
     Raises:
@@ -92,7 +92,7 @@ def newest_version(lake: Lake, track_id: str) -> int:
     return rows.agg(F.max("segmentation_version")).collect()[0][0] or 0
 
 
-def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Segmented:
+def make_segmentation(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Segmented:
     """Cut a track by the laps of sessions driven on it; nothing is written.
 
     Raises:
@@ -111,12 +111,12 @@ def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) ->
     return Segmented(circuit.track_id, version, track, laps[0][0].uid, used)
 
 
-def write(lake: Lake, made: Segmented, run_id: str) -> None:
+def write_segmentation(lake: Lake, made: Segmented, run_id: str) -> None:
     """Add a version to the table."""
-    lake.upsert(frame_of(lake, GOLD_MICROSECTORS, rows(made), run_id), GOLD_MICROSECTORS)
+    lake.upsert(rows_to_dataframe(lake, GOLD_MICROSECTORS, microsector_rows(made), run_id), GOLD_MICROSECTORS)
 
 
-def rows(made: Segmented) -> list[dict[str, Any]]:
+def microsector_rows(made: Segmented) -> list[dict[str, Any]]:
     """Rows of ``gold.microsectors``."""
     shared = {
         "track_id": made.track_id, "segmentation_version": made.version, "reference_lap_uid": made.reference_uid,

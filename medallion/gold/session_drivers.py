@@ -26,7 +26,7 @@ from conf.tables import (
 )
 from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
-from medallion.keys import of_sessions
+from medallion.keys import sessions_condition
 from medallion.per_vehicle import VEHICLE
 from medallion.silver.environment import Weather, read_weather
 
@@ -57,7 +57,7 @@ class SessionDrivers:
 
 def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
     """Read sessions and sum up their drivers, by session."""
-    where = of_sessions(sessions)
+    where = sessions_condition(sessions)
     laps, weather = _laps(lake, where), read_weather(lake, sessions)
     scores = mean_scores(lake.read(GOLD_DPTAD_SCORES).where(where).collect())
     elsewhere = _elsewhere(lake, where, scores)

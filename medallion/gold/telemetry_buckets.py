@@ -14,7 +14,7 @@ from conf.tables import GOLD_TELEMETRY_BUCKETS
 from medallion.per_vehicle import by_vehicle, channel_arrays
 
 
-def buckets(silver: DataFrame, run_id: str) -> DataFrame:
+def bucket_rows(silver: DataFrame, run_id: str) -> DataFrame:
     """Buckets of every lap in ``silver`` (whole laps of ``silver.telemetry``)."""
     return by_vehicle(silver, _of_vehicle, load_contract(GOLD_TELEMETRY_BUCKETS), run_id)
 

@@ -14,7 +14,7 @@ from conf.tables import GOLD_TELEMETRY_WINDOWS
 from medallion.per_vehicle import AGGRESSIVE, by_vehicle, channel_arrays, last_known
 
 
-def windows(silver: DataFrame, run_id: str) -> DataFrame:
+def window_rows(silver: DataFrame, run_id: str) -> DataFrame:
     """Windows of every vehicle in ``silver`` (rows of ``silver.telemetry``)."""
     return by_vehicle(silver, _of_vehicle, load_contract(GOLD_TELEMETRY_WINDOWS), run_id)
 

@@ -70,6 +70,6 @@ def laps_near(laps: Iterable[TimedLap], first_us: int, last_us: int, reach_us: i
     return [key for key, at in intervals if at and at[0] - reach_us <= last_us and first_us <= at[1] + reach_us]
 
 
-def driven(laps: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+def finished_laps(laps: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
     """Laps that are over: all but a vehicle's last one if it has not reached the line."""
     return {lap.key for found in laps.values() for lap in found if lap.is_complete or lap is not found[-1]}

@@ -159,7 +159,7 @@ def stood_still(ecu_us: Ints, arrival_us: Ints) -> NDArray[np.bool_]:
     return still
 
 
-def normalise(ecu_us: Ints, arrival_us: Ints) -> tuple[Ints, NDArray[np.bool_], list[Segment]]:
+def normalise_clock(ecu_us: Ints, arrival_us: Ints) -> tuple[Ints, NDArray[np.bool_], list[Segment]]:
     """Event time of every sample of one vehicle.
 
     Args:
@@ -192,7 +192,7 @@ ROW_SCHEMA = (
 )
 
 
-def restate(samples: DataFrame) -> DataFrame:
+def compute_event_times(samples: DataFrame) -> DataFrame:
     """Event time of every row of some vehicles, with the segment it belongs to.
 
     Args:
@@ -209,7 +209,7 @@ def _restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.sort_values(["arrival_us", "ecu_us", "ecu_seq"], kind="stable", ignore_index=True)
     ecu = frame["ecu_us"].to_numpy(np.int64)
     arrival = frame["arrival_us"].fillna(frame["ecu_us"]).to_numpy(np.int64)
-    event, still, segments = normalise(ecu, arrival)
+    event, still, segments = normalise_clock(ecu, arrival)
     number = np.searchsorted([s.first for s in segments], np.arange(len(ecu)), side="right") - 1
     number = np.clip(number, 0, len(segments) - 1)
     return pd.DataFrame(

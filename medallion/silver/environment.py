@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from conf.tables import SILVER_ENVIRONMENT
 from medallion.io import Lake
-from medallion.keys import of_sessions
+from medallion.keys import sessions_condition
 
 NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes says nothing of a lap
 
@@ -69,7 +69,7 @@ def read_weather(lake: Lake, sessions: Iterable[str]) -> dict[str, Weather]:
     found: defaultdict[str, list[tuple[int, float | None, float | None, bool | None]]] = defaultdict(list)
     rows = (
         lake.read(SILVER_ENVIRONMENT)
-        .where(of_sessions(sessions))
+        .where(sessions_condition(sessions))
         .select("session_id", at, "air_temp_c", "track_temp_c", "rain")
     )
     for session, *row in rows.collect():

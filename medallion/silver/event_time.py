@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, SILVER_TELEMETRY
 from medallion.io import Lake
-from medallion.keys import of_vehicle
+from medallion.keys import vehicle_condition
 from medallion.silver import clock_offsets, telemetry
 
 _VEHICLE = ["session_id", "vehicle_id"]
@@ -22,7 +22,7 @@ def stale_vehicles(lake: Lake) -> DataFrame:
     return now.join(seen, _VEHICLE, "left").where(~F.col("n_units").eqNullSafe(F.col("n_seen"))).select(*_VEHICLE)
 
 
-def restate_clocks(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] | None = None) -> int:
+def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] | None = None) -> int:
     """Bring ``event_ts`` of stale vehicles to their clock's envelope; returns how many vehicles were looked at.
 
     The result depends on the table's content alone, so it is the same however the rows arrived in batches. Only rows
@@ -45,7 +45,7 @@ def restate_clocks(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] 
     keys = ["session_id", "vehicle_id", "ecu_ts", "ecu_seq"]
     columns = [*keys, "arrival_ts", "event_ts", "clock_source", "n_readings"]
     current = rows.select(*columns).persist()
-    restated = clock_offsets.restate(current.select(*keys, "arrival_ts")).persist()
+    restated = clock_offsets.compute_event_times(current.select(*keys, "arrival_ts")).persist()
     try:
         old = current.select(*keys, F.col("event_ts").alias("old_ts"), F.col("clock_source").alias("old_source"))
         differs = ~F.col("event_ts").eqNullSafe(F.col("old_ts")) | ~F.col("clock_source").eqNullSafe(
@@ -53,7 +53,7 @@ def restate_clocks(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] 
         )
         changed = restated.join(old, keys).where(differs).select(*keys, "event_ts", "clock_source")
         changed = changed.withColumn("run_id", F.lit(run_id)).persist()
-        if place := telemetry.place_of(changed):
+        if place := telemetry.file_pruning_condition(changed):
             assignments = {
                 "event_ts": "s.event_ts",
                 "event_date": "to_date(s.event_ts)",
@@ -81,7 +81,7 @@ def _write_offsets(
         F.first("drift_ppm").alias("drift_ppm"), F.max(F.col("clock_source") == "arrival").alias("stood_still"),
     )  # fmt: skip
     rows = segments.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
-    gone = " OR ".join(f"({of_vehicle(session, vehicle, 't.')})" for session, vehicle in stale)
+    gone = " OR ".join(f"({vehicle_condition(session, vehicle, 't.')})" for session, vehicle in stale)
     lake.upsert(rows, SILVER_CLOCK_OFFSETS, delete_where=gone, prune=gone)
 
 

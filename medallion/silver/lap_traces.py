@@ -15,7 +15,7 @@ from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
-from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
+from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (
@@ -34,7 +34,7 @@ def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFram
         laps: Which laps.
         of_lap: What to have of ``silver.laps`` beside ``start_us``, ``end_us`` and ``fit_for``.
     """
-    wanted, sessions = of_laps(laps), of_sessions(sessions_of(laps))
+    wanted, sessions = laps_condition(laps), sessions_condition(sessions_of(laps))
     start, end = (F.unix_micros(f"lap_{side}_ts").alias(f"{side}_us") for side in ("start", "end"))
     own = lake.read(SILVER_LAPS).where(sessions).where(wanted).where("lap_start_ts < lap_end_ts")
     own = own.select(*LAP, start, end, "fit_for", *of_lap)

@@ -21,7 +21,7 @@ from analysis.tracks.projection import plane_metres
 from conf.contract import load_contract
 from conf.tables import SILVER_TELEMETRY_100HZ
 from medallion.io import Lake
-from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
+from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_of
 
@@ -45,11 +45,13 @@ def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     circuits = circuits_of(lake, sessions_of(known))
     rows = even_laps(lap_samples(lake, known), circuits).withColumn("run_id", F.lit(run_id)).persist()
     try:
-        there = lake.read(SILVER_TELEMETRY_100HZ).where(of_sessions(sessions_of(known))).where(of_laps(known))
+        there = (
+            lake.read(SILVER_TELEMETRY_100HZ).where(sessions_condition(sessions_of(known))).where(laps_condition(known))
+        )
         now, before = _digests(rows), _digests(there)
         differ = [lap for lap in known if now.get(lap) != before.get(lap)]
         if differ:
-            where = f"({of_sessions(sessions_of(differ))}) AND ({of_laps(differ)})"
+            where = f"({sessions_condition(sessions_of(differ))}) AND ({laps_condition(differ)})"
             lake.replace(rows.where(where), SILVER_TELEMETRY_100HZ, where)
     finally:
         rows.unpersist()

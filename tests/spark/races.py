@@ -15,7 +15,7 @@ from producers.replay.plan import make_plan
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import messages
-from streaming.session_tables import bring_up_to_date
+from streaming.session_tables import refresh_session_tables
 from tests.spark.messages import FRAME, Stored
 
 FAMILIES = {f.topic: f for f in (TIMING, RACE, ENVIRONMENT)}
@@ -63,4 +63,4 @@ def close(lake: Lake) -> None:
         telemetry = telemetry.unionByName(
             lake.read(name).selectExpr("session_id", "vehicle_id", "false as is_telemetry")
         )
-    bring_up_to_date(lake, telemetry, "run")
+    refresh_session_tables(lake, telemetry, "run")

@@ -121,7 +121,7 @@ def test_cutting_again_changes_nothing_and_anew_makes_a_version(
     anew = segment_sessions(lake, tracker, [SESSION], again=True)
     assert anew.is_new
     assert anew.made.version == 2
-    assert microsectors.latest(lake, "three-oaks").version == 2
+    assert microsectors.latest_segmentation(lake, "three-oaks").version == 2
 
 
 def test_what_cannot_be_cut_is_said(raced: Lake, tracker: Tracker) -> None:

@@ -21,7 +21,7 @@ from jobs import tracks as track_jobs
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.silver import telemetry_100hz, tracks
-from medallion.silver.event_time import restate_clocks
+from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.tracks import TrackPlan
 from producers.replay.encode import encode
@@ -133,7 +133,7 @@ def test_a_restating_does_not_forget_where_a_session_was(copied: Lake, rows) -> 
     made = tracks.make_track(copied, TrackPlan(NAME, (NOWHERE,)))
     tracks.write_track(copied, made, "build")
     cars = copied.read("silver.telemetry").select("session_id", "vehicle_id").distinct().collect()
-    restate_clocks(copied, "later", [tuple(car) for car in cars])
+    update_event_times(copied, "later", [tuple(car) for car in cars])
     assert dict(rows(copied, SILVER_SESSIONS).select("session_id", "track_id").iter_rows()) == {
         NOWHERE: NAME,
         OWN: "harbour-mile",

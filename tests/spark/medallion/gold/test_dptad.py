@@ -91,7 +91,7 @@ def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Pat
 def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> None:
     laps = tracks.driven_laps(lake, [SESSION])
     dptad.update_dptad(lake, laps, "run")
-    first = dptad_thresholds.latest(lake, [TRACK])[TRACK]
+    first = dptad_thresholds.latest_calibrations(lake, [TRACK])[TRACK]
     assert (first.thresholds.version, first.thresholds.sessions) == (1, (SESSION,))
     assert set(first.stretch_s) == {corner.number for corner in tracks.circuits_of(lake, [SESSION])[SESSION].corners}
     frozen = rows(lake, GOLD_DPTAD_THRESHOLDS)

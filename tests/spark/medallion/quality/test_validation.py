@@ -94,9 +94,9 @@ def soft_columns() -> dict[str, str]:
 def test_a_rule_that_the_gate_cannot_compile_is_named(spark) -> None:
 
     from conf.contract import ContractError
-    from medallion.quality.rules import breaks
+    from medallion.quality.rules import breaks_rule
 
     (_, rule), *_ = guard_rules()
     odd = rule.implementation.model_copy(update={"type": "expect_moon_to_be_full"})
     with pytest.raises(ContractError, match=r"cannot compile 'expect_moon_to_be_full'; it knows expect_column_values"):
-        breaks(rule.model_copy(update={"implementation": odd}), "1")
+        breaks_rule(rule.model_copy(update={"implementation": odd}), "1")
