@@ -27,6 +27,7 @@ from benchmarks.machine import describe
 from benchmarks.season import Copies, Session, rows_that_gold_changes, send
 from benchmarks.stages import logged_to, read_log, read_mb
 from conf.settings import AppConfig, get_settings
+from conf.tables import GOLD_DPTAD_SCORES, GOLD_FLEET_SUMMARY, GOLD_SIWTL
 from infra.local import broker, stack
 from medallion.io import Lake
 from medallion.session import get_spark
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
 RESULT = Path(__file__).parent / "results" / "capacity.json"
 JOBS = (bronze.JOB, silver.JOB, gold.JOB)
 QUERIES = {
-    "gold.dptad_scores": "select vehicle_id, count(*) laps, avg(overall_score) score from gold.dptad_scores "
+    GOLD_DPTAD_SCORES: "select vehicle_id, count(*) laps, avg(overall_score) score from gold.dptad_scores "
     "group by vehicle_id order by score desc limit 10",
-    "gold.siwtl": "select session_id, siwtl_lap, potential_gain from gold.siwtl where vehicle_id = '{driver}' "
+    GOLD_SIWTL: "select session_id, siwtl_lap, potential_gain from gold.siwtl where vehicle_id = '{driver}' "
     "order by siwtl_lap limit 10",
-    "gold.fleet_summary": "select * from gold.fleet_summary order by session_id desc limit 10",
+    GOLD_FLEET_SUMMARY: "select * from gold.fleet_summary order by session_id desc limit 10",
 }
 
 

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from deltalake import write_deltalake
 
 from conf.contract import load_contract
+from conf.tables import SILVER_TELEMETRY
 
 BATCH = 10_000
 _DTYPES: dict[str, pl.DataType] = {
@@ -117,7 +118,7 @@ def broken_rules() -> dict[str, pl.Expr]:
     from producers.simulator.frames import CHANNELS
 
     flaws = {}
-    for channel, rule in load_contract("silver.telemetry").rules("quarantine"):
+    for channel, rule in load_contract(SILVER_TELEMETRY).rules("quarantine"):
         bounds = rule.implementation.kwargs
         if channel in CHANNELS and rule.implementation.type == "expect_column_values_to_be_between":
             inside = pl.col(channel).is_between(bounds["min_value"], bounds["max_value"])

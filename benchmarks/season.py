@@ -30,6 +30,7 @@ from conf.contract import load_contract
 from conf.families import FAMILIES
 from conf.lake import table_uri
 from conf.settings import AppConfig
+from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_ENTRIES, SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY
 from infra.kafka.producer import KafkaStreamer
 from medallion.gold.refresh import processor
 from medallion.io import Lake
@@ -47,7 +48,7 @@ _START = datetime(2025, 3, 1, 15, 0, tzinfo=UTC)
 _SETTLED_US = 2_000_000  # after a car has crossed the line timing has said so
 SILVER = (
     *(table for family in FAMILIES for table in family.tables),
-    *("silver.entries", "silver.laps", "silver.clock_offsets", "silver.sessions"),
+    *(SILVER_ENTRIES, SILVER_LAPS, SILVER_CLOCK_OFFSETS, SILVER_SESSIONS),
 )
 GOLD = tuple(table for table in (*processor.TABLES, *processor.LAP_TABLES) if "session_id" in load_contract(table).key)
 COPIED = (*SILVER, *GOLD)
@@ -158,8 +159,8 @@ def rows_that_gold_changes(lake: Lake, session: Session) -> int:
     mine = F.col("session_id") == session.session_id
     before = {table: lake.version(table) for table in GOLD}
     gold = processor.GoldProcessor(lake, "check")
-    gold.aggregate_telemetry(lake.read("silver.telemetry").where(mine))
-    gold.aggregate_laps(lake.read("silver.laps").where(mine))
+    gold.aggregate_telemetry(lake.read(SILVER_TELEMETRY).where(mine))
+    gold.aggregate_laps(lake.read(SILVER_LAPS).where(mine))
     return sum(_differing(lake, table, version, mine) for table, version in before.items())
 
 

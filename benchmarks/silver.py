@@ -15,6 +15,7 @@ from benchmarks import inputs, peers
 from benchmarks.bench import Bench
 from benchmarks.runner import Goal, Result, Run, Unit, compare, must_be, race, timed
 from conf.families import TELEMETRY
+from conf.tables import SILVER_TELEMETRY
 from medallion.provenance import JobRun
 from streaming import bronze, silver
 from streaming.query import Trigger
@@ -62,7 +63,7 @@ def _ours(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
             closing = timed(lambda: silver.finish(lake, job))
             must_be(job.rows_in, data.samples, "units accounted for")
             must_be(job.rows_quarantined, data.impossible, "units in quarantine")
-            must_be(lake.read("silver.telemetry").count(), job.rows_out, "rows in silver")
+            must_be(lake.read(SILVER_TELEMETRY).count(), job.rows_out, "rows in silver")
         return {WHOLE: to_bronze + to_silver, SILVER: to_silver, CLOSED: to_bronze + to_silver + closing}
 
     return run

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from conf.frozen import FrozenModel
+from conf.tables import (
+    BRONZE_TELEMETRY_EVENTS,
+    BRONZE_TRUTH_EVENTS,
+    SILVER_ENVIRONMENT,
+    SILVER_FIELD_STATE,
+    SILVER_RESULT_LINES,
+    SILVER_SECTOR_TIMES,
+    SILVER_TELEMETRY,
+    SILVER_TIMING_EVENTS,
+)
 
 
 class Family(FrozenModel):
@@ -41,19 +51,19 @@ def _family(name: str, events: tuple[str, ...], tables: tuple[str, ...]) -> Fami
 
 
 TELEMETRY = Family(
-    name="telemetry", topic="telemetry.raw", bronze="bronze.telemetry_events", bronze_query="bronze",
-    silver_query="silver", events=("frame.v1", "reading.v1"), tables=("silver.telemetry",),
+    name="telemetry", topic="telemetry.raw", bronze=BRONZE_TELEMETRY_EVENTS, bronze_query="bronze",
+    silver_query="silver", events=("frame.v1", "reading.v1"), tables=(SILVER_TELEMETRY,),
 )  # fmt: skip
 TIMING = _family(
     "timing",
     ("lap_start.v1", "lap_end.v1", "lap_time.v1", "sector_times.v1"),
-    ("silver.timing_events", "silver.sector_times"),
+    (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES),
 )
-RACE = _family("race", ("result.v1", "field.v1"), ("silver.result_lines", "silver.field_state"))
-ENVIRONMENT = _family("environment", ("weather.v1",), ("silver.environment",))
+RACE = _family("race", ("result.v1", "field.v1"), (SILVER_RESULT_LINES, SILVER_FIELD_STATE))
+ENVIRONMENT = _family("environment", ("weather.v1",), (SILVER_ENVIRONMENT,))
 
 TRUTH = Family(
-    name="truth", topic="truth.raw", bronze="bronze.truth_events", bronze_query="bronze_truth", silver_query="",
+    name="truth", topic="truth.raw", bronze=BRONZE_TRUTH_EVENTS, bronze_query="bronze_truth", silver_query="",
     events=("truth.v1",), tables=(),
 )  # fmt: skip
 """Labels of simulated wear: kept in bronze for training and tests, promoted nowhere, so no feature can see them."""

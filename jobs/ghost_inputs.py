@@ -15,7 +15,7 @@ from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
 from jobs.segment_tracks import fast_laps, segment_sessions, track_of_sessions
 from jobs.train_ghost import load_model
-from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, quickest_traces
+from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest_segmentation, quickest_traces
 from medallion.io import Lake
 from medallion.keys import LapKey
 from ml.ghost.search.chain import StretchSource
@@ -66,7 +66,7 @@ def ground_of(lake: Lake, tracker: Tracker, session_id: str, track_id: str | Non
     circuit = track_of_sessions(lake, [session_id])
     if track_id not in (None, circuit.track_id):
         raise SegmentationError(f"{session_id} was driven on {circuit.track_id}, not on {track_id}")
-    made = latest(lake, circuit.track_id) or segment_sessions(lake, tracker, [session_id]).made
+    made = latest_segmentation(lake, circuit.track_id) or segment_sessions(lake, tracker, [session_id]).made
     laps = fit_laps(lake, [session_id])
     fast = fast_laps(laps)
     found = quickest_traces(lake, circuit, [lap for lap, _ in laps if lap in fast])

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from pyspark.sql import functions as F
 
+from conf.tables import GOLD_MODEL_METRICS
 from medallion.io import Lake
-
-TABLE = "gold.model_metrics"
 
 
 def write_metrics(
@@ -18,4 +17,4 @@ def write_metrics(
     rows = [(mlflow_run_id, k, task, model_name, None if v != v else float(v), run_id) for k, v in values.items()]  # noqa: PLR0124
     schema = "mlflow_run_id string, metric string, task string, model_name string, value double, run_id string"
     frame = lake.spark.createDataFrame(rows, schema).withColumn("logged_ts", F.current_timestamp())
-    lake.upsert(frame, TABLE, ignore=("run_id", "logged_ts"))
+    lake.upsert(frame, GOLD_MODEL_METRICS, ignore=("run_id", "logged_ts"))

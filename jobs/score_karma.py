@@ -18,9 +18,10 @@ from pyspark.sql.types import StructType
 
 from conf.contract import load_contract
 from conf.karma import load_karma_rules
-from jobs.train_karma import FEATURES, MODEL, load_karma
-from medallion.io import Lake, replace_part
-from medallion.keys import of_vehicle
+from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
+from jobs.train_karma import MODEL, load_karma
+from medallion.io import Lake, sync_rows
+from medallion.keys import vehicle_condition
 from medallion.provenance import job_run
 from medallion.schema import sql_literal, struct_type
 from ml.karma.learners import Files
@@ -28,8 +29,6 @@ from ml.karma.model import KarmaModel, read_model
 from ml.karma.score_laps import OVERALL, columns_needed, score_laps
 from ml.tracking import RegisteredFiles, Tracker
 
-SCORES: Final = "gold.karma_scores"
-LATEST: Final = "gold.karma_latest"
 DEFAULT_VEHICLE: Final = "gr86-cup"
 _CAR: Final = ["session_id", "vehicle_id"]
 _WRITTEN: Final = frozenset({"algorithm", "model_version", "mlflow_run_id", "scored_ts", "run_id"})
@@ -93,10 +92,10 @@ class KarmaScorer:
             What the table now says of them.
         """
         inside = _inside(cars)
-        rows = self._rows(self.lake.read(FEATURES).where(inside("")), run_id)
-        replace_part(self.lake, rows, SCORES, inside)
+        rows = self._rows(self.lake.read(GOLD_LAP_FEATURES).where(inside("")), run_id)
+        sync_rows(self.lake, rows, GOLD_KARMA_SCORES, inside)
         self._keep_latest(None if cars is None else {vehicle for _, vehicle in cars})
-        return self.lake.read(SCORES).where(inside(""))
+        return self.lake.read(GOLD_KARMA_SCORES).where(inside(""))
 
     def _rows(self, features: DataFrame, run_id: str) -> DataFrame:
         files = self._files
@@ -127,10 +126,10 @@ class KarmaScorer:
                 return "true"
             return f"{prefix}vehicle_id IN ({', '.join(map(sql_literal, sorted(vehicles)))})"
 
-        scored = self.lake.read(SCORES).where(inside("")).where("karma_score IS NOT NULL")
+        scored = self.lake.read(GOLD_KARMA_SCORES).where(inside("")).where("karma_score IS NOT NULL")
         last = F.max_by(F.struct(*scored.columns), F.struct("lap_end_ts", "session_id", "lap_number"))
         rows = scored.groupBy("vehicle_id", "component").agg(last.alias("r")).select("r.*")
-        replace_part(self.lake, rows, LATEST, inside)
+        sync_rows(self.lake, rows, GOLD_KARMA_LATEST, inside)
 
 
 def score_karma(
@@ -142,8 +141,8 @@ def score_karma(
 ) -> Scored:
     """Score every lap of the lake, or of a session, with the model in use."""
     scorer = KarmaScorer(lake, tracker, vehicle, version)
-    with job_run(lake, "score_karma", (FEATURES,), (SCORES, LATEST)) as run:
-        cars = None if session is None else cars_of(lake.read(FEATURES).where(F.col("session_id") == session))
+    with job_run(lake, "score_karma", (GOLD_LAP_FEATURES,), (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)) as run:
+        cars = None if session is None else cars_of(lake.read(GOLD_LAP_FEATURES).where(F.col("session_id") == session))
         done = summarised(scorer, scorer.score(cars, run.run_id))
         run.rows_in = run.rows_out = done.laps + sum(done.reasons.values())
     return done
@@ -179,7 +178,7 @@ def _inside(cars: Collection[Car] | None) -> Callable[[str], str]:
     def condition(prefix: str) -> str:
         if cars is None:
             return "true"
-        return " OR ".join(f"({of_vehicle(*car, prefix)})" for car in sorted(cars)) or "false"
+        return " OR ".join(f"({vehicle_condition(*car, prefix)})" for car in sorted(cars)) or "false"
 
     return condition
 
@@ -196,7 +195,7 @@ def _model_of(name: str, files: Broadcast[Files]) -> KarmaModel:
 
 
 def _schema() -> StructType:
-    fields = struct_type(load_contract(SCORES)).fields
+    fields = struct_type(load_contract(GOLD_KARMA_SCORES)).fields
     return StructType([field for field in fields if field.name not in _WRITTEN])
 
 

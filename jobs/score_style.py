@@ -11,14 +11,13 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from conf.tables import GOLD_STYLE_PREDICTIONS, GOLD_TELEMETRY_WINDOWS
 from medallion.io import Lake
 from medallion.provenance import job_run
 from ml.style.features import AGGRESSIVE, NORMAL
 from ml.style.model import OnnxStyleModel
 from ml.tracking import RegisteredModel, Tracker
 
-WINDOWS: Final = "gold.telemetry_windows"
-PREDICTIONS: Final = "gold.style_predictions"
 _KEY: Final = ["session_id", "vehicle_id", "window_end_ts"]
 _SCHEMA: Final = "session_id string, vehicle_id string, window_end_ts timestamp, n_samples int, p double"
 
@@ -61,14 +60,14 @@ def score_style(lake: Lake, tracker: Tracker, model_name: str, threshold: float)
     """Score every complete window with the model in use; an answer that has not changed is not written again."""
     model = tracker.load(model_name)
     features = OnnxStyleModel(model.onnx).features
-    with job_run(lake, "score_style", (WINDOWS,), (PREDICTIONS,)) as run:
-        windows = lake.read(WINDOWS)
+    with job_run(lake, "score_style", (GOLD_TELEMETRY_WINDOWS,), (GOLD_STYLE_PREDICTIONS,)) as run:
+        windows = lake.read(GOLD_TELEMETRY_WINDOWS)
         whole = windows.where("is_complete")
         known = whole.na.drop(subset=list(features))
         rows = _predictions(probabilities(known, model.onnx), model, threshold, run.run_id).persist()
         try:
             scored = rows.count()
-            lake.upsert(rows, PREDICTIONS, delete_where="true")
+            lake.upsert(rows, GOLD_STYLE_PREDICTIONS, delete_where="true")
         finally:
             rows.unpersist()
         total, complete = windows.count(), whole.count()

@@ -12,23 +12,28 @@ from pyspark.sql import functions as F
 
 from analysis.tracks.circuit import Circuit
 from conf.ghost import load_segmentation
-from medallion.gold import lap_registry, microsector_traces, microsectors
+from conf.tables import (
+    GOLD_LAP_REGISTRY,
+    GOLD_MICROSECTOR_TRACES,
+    GOLD_MICROSECTORS,
+    SILVER_LAPS,
+    SILVER_TELEMETRY_100HZ,
+)
+from medallion.gold import lap_registry, microsectors
 from medallion.gold.microsector_traces import ChannelScaling, LapSegmentation, update_traces
-from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, newest_version
+from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest_segmentation, newest_version
 from medallion.io import Lake
-from medallion.keys import LapKey, of_sessions
+from medallion.keys import LapKey, sessions_condition
 from medallion.provenance import job_run
-from medallion.silver import telemetry_100hz
-from medallion.silver.laps import LAPS
 from medallion.silver.tracks import circuits_by_track, track_ids
-from ml.ghost.scaler import CHANNELS, dumped, fit_scaler, loaded, scaler_of
+from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_of, scaler_to_bytes
 from ml.tracking import KIND, Tracker
 
 EXPERIMENT: Final = "ghost-gan"
 SCALER: Final = "scaler.joblib"
 _KIND: Final = "scaler"
-_INPUTS: Final = (LAPS, telemetry_100hz.TABLE, microsectors.TABLE)
-_OUTPUTS: Final = (microsectors.TABLE, microsector_traces.TABLE, lap_registry.TABLE)
+_INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY_100HZ, GOLD_MICROSECTORS)
+_OUTPUTS: Final = (GOLD_MICROSECTORS, GOLD_MICROSECTOR_TRACES, GOLD_LAP_REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,12 @@ def segment_sessions(
     """
     with job_run(lake, "ghost_segment", _INPUTS, _OUTPUTS) as run:
         circuit = track_of_sessions(lake, sessions)
-        before = None if again else latest(lake, circuit.track_id)
-        made = before or microsectors.make(lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1)
+        before = None if again else latest_segmentation(lake, circuit.track_id)
+        made = before or microsectors.make_segmentation(
+            lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1
+        )
         if before is None:
-            microsectors.write(lake, made, run.run_id)
+            microsectors.write_segmentation(lake, made, run.run_id)
         laps = fit_laps(lake, sessions)
         fast = fast_laps(laps)
         scaling = _scaling(lake, tracker, sessions, fast)
@@ -145,7 +152,9 @@ def segment_all(
 
 
 def _sessions_with_laps(lake: Lake) -> list[str]:
-    rows = lake.read(LAPS).where(F.array_contains("fit_for", microsectors.PURPOSE)).select("session_id").distinct()
+    rows = (
+        lake.read(SILVER_LAPS).where(F.array_contains("fit_for", microsectors.PURPOSE)).select("session_id").distinct()
+    )
     return sorted(row.session_id for row in rows.collect())
 
 
@@ -163,12 +172,12 @@ def _scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[La
     run_id = tracker.newest_run(EXPERIMENT, _KIND)
     if run_id is None:
         run_id = _fit_scaler(lake, tracker, sessions, fast)
-    scaler = loaded(tracker.read(run_id, SCALER))
+    scaler = scaler_from_bytes(tracker.read(run_id, SCALER))
     return ChannelScaling(run_id, tuple(map(float, scaler.least)), tuple(map(float, scaler.span)))
 
 
 def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> str:
-    even = lake.read(telemetry_100hz.TABLE).where(of_sessions(sessions)).where("sample_idx % 10 = 0")
+    even = lake.read(SILVER_TELEMETRY_100HZ).where(sessions_condition(sessions)).where("sample_idx % 10 = 0")
     rows = even.select("session_id", "vehicle_id", "lap_number", *CHANNELS).na.drop().toPandas()
     keys = zip(rows["session_id"], rows["vehicle_id"], rows["lap_number"], strict=True)
     is_fast = np.array([LapKey(session, vehicle, int(number)) in fast for session, vehicle, number in keys], dtype=bool)
@@ -182,5 +191,5 @@ def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set
         scaler = scaler_of(fitted)
         run.metrics({f"least.{n}": v for n, v in zip(CHANNELS, scaler.least, strict=True)})
         run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
-        run.file(dumped(fitted), SCALER)
+        run.file(scaler_to_bytes(fitted), SCALER)
     return run.run_id

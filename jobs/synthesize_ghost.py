@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.tracks.circuit import Circuit
+from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
 from jobs.ghost_inputs import Ground, SourceKind, ground_of, source_of
 from jobs.segment_tracks import EXPERIMENT
-from medallion.gold import ghosts, microsectors
+from medallion.gold import ghosts
 from medallion.io import Lake
 from medallion.provenance import code_version, job_run
-from medallion.silver.laps import LAPS
 from ml.ghost.search.feasibility import Verdict, summary
 from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.search import OnProgress, SearchResult, search
@@ -103,7 +103,7 @@ def synthesize(
         TrackingError: If there is no model.
         ModelFormatError: If it is of another version of this software.
     """
-    inputs = (LAPS, microsectors.TABLE)
+    inputs = (SILVER_LAPS, GOLD_MICROSECTORS)
     with job_run(lake, "ghost_synthesize", inputs, ghosts.TABLES) as job:
         ground = ground_of(lake, tracker, session_id, track_id)
         source, model = source_of(tracker, ground, kind, model_version)

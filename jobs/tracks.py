@@ -12,19 +12,18 @@ from typing import Final
 
 from analysis.track_build.rows import TrackError, own_circuit
 from analysis.tracks.circuit import Circuit
+from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import Calibration
 from medallion.gold.refresh import processor
-from medallion.gold.refresh.affected import Touched
+from medallion.gold.refresh.affected import AffectedKeys
 from medallion.io import Lake
 from medallion.provenance import job_run
-from medallion.silver import telemetry, tracks
-from medallion.silver.event_time import SESSIONS
-from medallion.silver.laps import LAPS
+from medallion.silver import tracks
 from medallion.silver.tracks import TrackPlan, TrackRow
 
-INPUTS: Final = (telemetry.TABLE, LAPS, SESSIONS, tracks.TABLE)
-OUTPUTS: Final = (tracks.TABLE, SESSIONS, *processor.LAP_TABLES)
+INPUTS: Final = (SILVER_TELEMETRY, SILVER_LAPS, SILVER_SESSIONS, SILVER_TRACKS)
+OUTPUTS: Final = (SILVER_TRACKS, SILVER_SESSIONS, *processor.LAP_TABLES)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def build_track(lake: Lake, plan: TrackPlan) -> Done:
     """
     with job_run(lake, "build_track", INPUTS, OUTPUTS) as run:
         made = tracks.make_track(lake, plan)
-        before = dptad_thresholds.latest(lake, [plan.track_id]).get(plan.track_id)
+        before = dptad_thresholds.latest_calibrations(lake, [plan.track_id]).get(plan.track_id)
         if made.is_new and before is not None:
             sessions = sorted({*before.thresholds.sessions, *plan.sessions})
             _calibrate(lake, made.circuit, sessions, before, run.run_id)
@@ -75,7 +74,7 @@ def assign_sessions(lake: Lake, track_id: str, sessions: Sequence[str]) -> Done:
     """
     with job_run(lake, "assign_track", INPUTS, OUTPUTS) as run:
         _circuit(lake, track_id)
-        tracks.assign(lake, track_id, sessions, run.run_id)
+        tracks.assign_track(lake, track_id, sessions, run.run_id)
         laps = _bring_up_to_date(lake, track_id, run.run_id)
         run.rows_in, run.rows_out = len(sessions), laps
     return Done(run.run_id, laps, _version(lake, track_id), is_new=True)
@@ -98,7 +97,7 @@ def calibrate_track(lake: Lake, track_id: str, sessions: Sequence[str]) -> Done:
                 f"session {', '.join(strangers)} was not driven on {track_id}, as far as the lake knows: "
                 f"it has {', '.join(here) or 'no session'} there; see `slipstream track assign`"
             )
-        before = dptad_thresholds.latest(lake, [track_id]).get(track_id)
+        before = dptad_thresholds.latest_calibrations(lake, [track_id]).get(track_id)
         is_new = _calibrate(lake, circuit, sorted(sessions), before, run.run_id)
         laps = _bring_up_to_date(lake, track_id, run.run_id)
         run.rows_in = run.rows_out = laps
@@ -111,7 +110,7 @@ def _calibrate(lake: Lake, circuit: Circuit, sessions: Sequence[str], before: Ca
     made = dptad_thresholds.make_calibration(lake, circuit, sessions, newest + 1)
     if before is not None and _same(made, before):
         return False
-    dptad_thresholds.write(lake, made, run_id)
+    dptad_thresholds.write_calibration(lake, made, run_id)
     return True
 
 
@@ -124,7 +123,7 @@ def _same(one: Calibration, other: Calibration) -> bool:
 
 def _bring_up_to_date(lake: Lake, track_id: str, run_id: str) -> int:
     laps = tracks.driven_laps(lake, tracks.sessions_on(lake, track_id))
-    processor.GoldProcessor(lake, run_id).follow(Touched((), laps, (), ()))
+    processor.GoldProcessor(lake, run_id).refresh(AffectedKeys((), laps, (), ()))
     return len(laps)
 
 
@@ -138,5 +137,5 @@ def _circuit(lake: Lake, track_id: str) -> Circuit:
 
 
 def _version(lake: Lake, track_id: str) -> int | None:
-    found = dptad_thresholds.latest(lake, [track_id]).get(track_id)
+    found = dptad_thresholds.latest_calibrations(lake, [track_id]).get(track_id)
     return None if found is None else found.thresholds.version

@@ -18,15 +18,15 @@ from analysis.segmentation.lap_segments import NORMALISED, STEPS
 from analysis.segmentation.stretches import stretches
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.ghost import load_segmentation
+from conf.tables import GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS, GOLD_MODEL_METRICS
 from jobs.model_metrics import write_metrics
 from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentedSessions
-from medallion.gold import microsector_traces, microsectors
 from medallion.gold.microsectors import Segmented
 from medallion.io import Lake
-from medallion.keys import of_sessions
+from medallion.keys import sessions_condition
 from medallion.provenance import code_version, job_run
 from ml.ghost.dataset import GhostDataset, GhostDatasetError, make_dataset
-from ml.ghost.scaler import loaded
+from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import LapProfile
 from ml.tracking import KIND, TrackedRun, Tracker
 
@@ -98,7 +98,7 @@ def train_ghost(
     from ml.ghost.evaluation import evaluate
 
     settings = lake.settings
-    with job_run(lake, "train_ghost", (microsector_traces.TABLE, microsectors.TABLE), ("gold.model_metrics",)) as job:
+    with job_run(lake, "train_ghost", (GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS), (GOLD_MODEL_METRICS,)) as job:
         data = _dataset(lake, tracker, segmented, sessions, params.seed)
         exported = settings.home / "exports" / "ghost" / data.version
         data.save(exported)
@@ -131,10 +131,10 @@ def load_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel
         TrackingError: If there is none.
         ModelFormatError: If it is of another version of this software.
     """
-    from ml.ghost.model import unpacked
+    from ml.ghost.model import model_from_files
 
     found = tracker.files(MODEL, version=version)
-    return unpacked(lambda name: found.read(f"{_FILES}/{name}"), found.uri), found.run_id
+    return model_from_files(lambda name: found.read(f"{_FILES}/{name}"), found.uri), found.run_id
 
 
 def _dataset(
@@ -143,13 +143,13 @@ def _dataset(
     scalers = {one.scaling.scaler_id for one in segmented}
     if len(scalers) > 1:
         raise GhostDatasetError("the sessions were normalised by different scalers: segment them anew in one go")
-    rows = lake.read(microsector_traces.TABLE).where(of_sessions(sessions)).where("is_fast_lap")
+    rows = lake.read(GOLD_MICROSECTOR_TRACES).where(sessions_condition(sessions)).where("is_fast_lap")
     columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
     frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()
     least = load_segmentation().stitched_zone_m
     made: dict[str, Segmented] = {one.made.track_id: one.made for one in segmented}
     tracks = {key: (one.track, stretches(one.track.pieces, least)) for key, one in made.items()}
-    scaler = loaded(tracker.read(scalers.pop(), SCALER))
+    scaler = scaler_from_bytes(tracker.read(scalers.pop(), SCALER))
     return make_dataset(profiles(frame), tracks, scaler, seed)
 
 
@@ -223,12 +223,12 @@ class _Watch:
 def _packed(
     tracker: Tracker, scaler_id: str, folder: Path, params: TrainingParams
 ) -> tuple[GhostModel, dict[str, bytes]]:
-    from ml.ghost.model import packed, unpacked
+    from ml.ghost.model import model_from_files, model_to_files
     from ml.ghost.training import WEIGHTS
 
     weights = {kind: (folder / kind / WEIGHTS).read_bytes() for kind in TYPES}
-    files = packed(weights, params.shape, tracker.read(scaler_id, SCALER), scaler_id)
-    return unpacked(files.__getitem__, "the new model"), files
+    files = model_to_files(weights, params.shape, tracker.read(scaler_id, SCALER), scaler_id)
+    return model_from_files(files.__getitem__, "the new model"), files
 
 
 def _log_inputs(
@@ -242,7 +242,7 @@ def _log_inputs(
     run.params({k: v for k, v in asdict(params).items() if k != "shape"} | asdict(params.shape))
     run.params({"sessions": ", ".join(sessions), "scaler_id": segmented[0].scaling.scaler_id})
     run.params({f"segmentation.{one.made.track_id}": one.made.version for one in segmented})
-    run.params({f"input.{microsector_traces.TABLE}.version": lake.version(microsector_traces.TABLE)})
+    run.params({f"input.{GOLD_MICROSECTOR_TRACES}.version": lake.version(GOLD_MICROSECTOR_TRACES)})
     sizes = {"laps": len(data.laps), "train_windows": len(data.train), "held_out_windows": len(data.held_out)}
     run.metrics(sizes)
     run.table({"laps": data.laps, "held_out": data.held_out_laps}, "laps")

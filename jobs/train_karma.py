@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from conf.contract import load_contract
 from conf.families import TRUTH
 from conf.karma import KarmaRules, load_karma_rules
+from conf.tables import GOLD_LAP_FEATURES, GOLD_MODEL_METRICS, SILVER_SESSIONS
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
 from medallion.provenance import code_version, job_run
@@ -29,8 +30,6 @@ from ml.karma.plots import calibration_figure, importance_figure, predicted_figu
 from ml.karma.score_laps import columns_needed
 from ml.tracking import KIND, TrackedRun, Tracker, TrackingError
 
-FEATURES: Final = "gold.lap_features"
-SESSIONS: Final = "silver.sessions"
 LABELS: Final = TRUTH.bronze
 MODEL: Final = "mechanical-karma"
 EXPERIMENT: Final = "mechanical-karma"
@@ -85,7 +84,7 @@ def train_karma(
     """
     rules = load_karma_rules()
     params = params or FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
-    with job_run(lake, "train_karma", (FEATURES, LABELS, SESSIONS), ("gold.model_metrics",)) as job:
+    with job_run(lake, "train_karma", (GOLD_LAP_FEATURES, LABELS, SILVER_SESSIONS), (GOLD_MODEL_METRICS,)) as job:
         data = read_dataset(lake, rules)
         tags = {KIND: "karma", "dataset_version": data.version, "code_version": code_version()}
         with tracker.run(EXPERIMENT, f"karma-{data.version[:8]}", tags) as run:
@@ -115,8 +114,8 @@ def read_dataset(lake: Lake, rules: KarmaRules) -> KarmaDataset:
         KarmaDataError: If there are not the laps that training needs.
     """
     columns = tuple(dict.fromkeys((*columns_needed(rules), *rules.columns(rules.best_set))))
-    tracks = lake.read(SESSIONS).select("session_id", "track_id")
-    laps = lake.read(FEATURES).select(*columns).join(tracks, "session_id", "left").toPandas()
+    tracks = lake.read(SILVER_SESSIONS).select("session_id", "track_id")
+    laps = lake.read(GOLD_LAP_FEATURES).select(*columns).join(tracks, "session_id", "left").toPandas()
     return build_dataset(laps, read_labels(lake), rules.columns(rules.best_set), rules.least_coverage)
 
 
@@ -149,7 +148,7 @@ def load_karma(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel
 
 def _log_inputs(run: TrackedRun, lake: Lake, data: KarmaDataset, params: FitParams) -> None:
     run.params({k: v for k, v in asdict(params).items() if k != "learner"} | asdict(params.learner))
-    run.params({f"input.{name}.version": lake.version(name) for name in (FEATURES, LABELS)})
+    run.params({f"input.{name}.version": lake.version(name) for name in (GOLD_LAP_FEATURES, LABELS)})
     parts = data.laps.groupby("split")
     run.metrics({f"{split}.laps": float(len(laps)) for split, laps in parts})
     run.table({split: sorted(laps["track_id"].unique()) for split, laps in parts}, "tracks")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
 
+from conf.tables import GOLD_STYLE_DATASET, GOLD_TELEMETRY_WINDOWS
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
 from medallion.provenance import JobRun, code_version, job_run
@@ -21,8 +22,6 @@ from ml.style.plots import confusion_figure, importance_figure
 from ml.style.split import PROMOTION, TEST, TRAIN, assert_no_leak
 from ml.tracking import TrackedRun, Tracker
 
-WINDOWS: Final = "gold.telemetry_windows"
-DATASET: Final = "gold.style_dataset"
 MODEL: Final = "driving-style"
 EXPERIMENT: Final = "driving-style"
 FEATURE_SETS: Final = {"all": STYLE_FEATURES, "chassis": CHASSIS_FEATURES}
@@ -79,7 +78,7 @@ class MLDatasetProcessor:
         Raises:
             DatasetError: If there are no labelled windows.
         """
-        windows = self.lake.read(WINDOWS).where("style_label is not null")
+        windows = self.lake.read(GOLD_TELEMETRY_WINDOWS).where("style_label is not null")
         frame = windows.select(*KEY, "is_complete", "style_label", *self.features).toPandas()
         if frame.empty:
             raise DatasetError(
@@ -97,7 +96,7 @@ class MLDatasetProcessor:
             *KEY, F.create_map(*pairs).alias("features"), "label", "split", "split_group",
             F.lit(dataset.version).alias("dataset_version"), F.lit(self.run_id).alias("run_id"),
         )  # fmt: skip
-        self.lake.upsert(table, DATASET, delete_where="true")
+        self.lake.upsert(table, GOLD_STYLE_DATASET, delete_where="true")
 
 
 class MLSplitProcessor:
@@ -244,10 +243,10 @@ def train_style(lake: Lake, tracker: Tracker, feature_set: str = "all", params: 
     features = FEATURE_SETS[feature_set]
     name = model_name(feature_set)
     settings = lake.settings
-    with job_run(lake, "train_style", (WINDOWS,), (DATASET,)) as run:
-        inputs = {WINDOWS: lake.version(WINDOWS) or 0}
+    with job_run(lake, "train_style", (GOLD_TELEMETRY_WINDOWS,), (GOLD_STYLE_DATASET,)) as run:
+        inputs = {GOLD_TELEMETRY_WINDOWS: lake.version(GOLD_TELEMETRY_WINDOWS) or 0}
         dataset = MLDatasetProcessor(lake, run.run_id, features).process()
-        inputs[DATASET] = lake.version(DATASET) or 0
+        inputs[GOLD_STYLE_DATASET] = lake.version(GOLD_STYLE_DATASET) or 0
         folder = MLSplitProcessor(settings.home / "exports" / "style").process(dataset)
         trainer = MLTrainingProcessor(folder, tracker, features, name)
         trained = trainer.process(

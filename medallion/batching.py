@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 
-def in_portions(sizes: Mapping[str, int], most: int) -> Iterator[set[str]]:
+def batches_by_size(sizes: Mapping[str, int], most: int) -> Iterator[set[str]]:
     """Sessions in groups whose sizes add up to no more than ``most``; a larger session is a group of its own.
 
     Args:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from conf.contract import Contract, load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from medallion.schema import conform, ddl, sql_literal, struct_type
+from medallion.schema import column_ddl, conform, sql_literal, struct_type
 
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
@@ -112,7 +112,7 @@ class Lake:
                 "move it away and fill it anew, or point SLIPSTREAM_HOME at another lake"
             )
         if added:
-            columns = ", ".join(ddl(c).replace(" NOT NULL", "") for c in added)
+            columns = ", ".join(column_ddl(c).replace(" NOT NULL", "") for c in added)
             self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` ADD COLUMNS ({columns})")
         if written != contract.version:
             props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
@@ -264,7 +264,7 @@ def _semver(version: str) -> tuple[int, ...]:
 
 
 def _create_statement(contract: Contract, uri: str) -> str:
-    columns = ",\n  ".join(ddl(c) for c in contract.columns)
+    columns = ",\n  ".join(column_ddl(c) for c in contract.columns)
     partition = f"\nPARTITIONED BY ({', '.join(contract.partition_columns)})" if contract.partition_columns else ""
     props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
     return (
@@ -273,10 +273,10 @@ def _create_statement(contract: Contract, uri: str) -> str:
     )
 
 
-Inside = Callable[[str], str]  # from what stands before a column's name (``t.`` or nothing) to an SQL condition
+PartCondition = Callable[[str], str]  # from what stands before a column's name (``t.`` or nothing) to an SQL condition
 
 
-def replace_part(lake: Lake, rows: DataFrame, table: str, inside: Inside) -> None:
+def sync_rows(lake: Lake, rows: DataFrame, table: str, inside: PartCondition) -> None:
     """Make the part of a table that a condition describes equal to ``rows``; equal rows stay untouched.
 
     Args:
@@ -295,7 +295,7 @@ def replace_part(lake: Lake, rows: DataFrame, table: str, inside: Inside) -> Non
         rows.unpersist()
 
 
-def frame_of(lake: Lake, table: str, rows: Sequence[Mapping[str, object]], run_id: str) -> DataFrame:
+def rows_to_dataframe(lake: Lake, table: str, rows: Sequence[Mapping[str, object]], run_id: str) -> DataFrame:
     """Rows of a table as a DataFrame, with the run that made them; a column that a row lacks is null."""
     columns = [c for c in load_contract(table).columns if c.name not in ("updated_ts", "run_id")]
     schema = ", ".join(f"`{c.name}` {c.physical_type}" for c in columns)

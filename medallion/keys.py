@@ -41,7 +41,7 @@ def sessions_of(laps: Iterable[LapKey]) -> list[str]:
     return sorted({lap.session_id for lap in laps})
 
 
-def of_laps(laps: Sequence[LapKey], prefix: str = "") -> str:
+def laps_condition(laps: Sequence[LapKey], prefix: str = "") -> str:
     """SQL condition that selects rows of these laps.
 
     Args:
@@ -52,38 +52,38 @@ def of_laps(laps: Sequence[LapKey], prefix: str = "") -> str:
     for lap in laps:
         numbers[lap.session_id, lap.vehicle_id].append(lap.lap_number)
     parts = (
-        f"({of_vehicle(*vehicle, prefix)} AND {prefix}lap_number IN ({', '.join(map(str, found))}))"
+        f"({vehicle_condition(*vehicle, prefix)} AND {prefix}lap_number IN ({', '.join(map(str, found))}))"
         for vehicle, found in sorted(numbers.items())
     )
     return " OR ".join(parts) or "false"
 
 
-def of_vehicle(session_id: str, vehicle_id: str, prefix: str = "") -> str:
+def vehicle_condition(session_id: str, vehicle_id: str, prefix: str = "") -> str:
     """SQL condition that selects a vehicle's rows of a session."""
     return f"{prefix}session_id = {sql_literal(session_id)} AND {prefix}vehicle_id = {sql_literal(vehicle_id)}"
 
 
-def of_sessions(sessions: Iterable[str], prefix: str = "") -> str:
+def sessions_condition(sessions: Iterable[str], prefix: str = "") -> str:
     """SQL condition that selects rows of these sessions."""
     listed = ", ".join(sql_literal(session) for session in sessions)
     return f"{prefix}session_id IN ({listed})" if listed else "false"
 
 
-def of_laps_compared(session_id: str, lap_uid: str, reference_uid: str, prefix: str = "") -> str:
+def comparison_condition(session_id: str, lap_uid: str, reference_uid: str, prefix: str = "") -> str:
     """SQL condition that selects rows of one lap held against one other."""
     names = {"session_id": session_id, "lap_uid": lap_uid, "reference_uid": reference_uid}
     return " AND ".join(f"{prefix}{name} = {sql_literal(value)}" for name, value in names.items())
 
 
-def of_vehicles(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
+def vehicles_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
     """SQL condition that selects rows of some vehicles of a session; none selects nothing."""
-    return f"{of_sessions([session_id], prefix)} AND {_among('vehicle_id', vehicles, prefix)}"
+    return f"{sessions_condition([session_id], prefix)} AND {_among('vehicle_id', vehicles, prefix)}"
 
 
-def of_pairs(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
+def pairs_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
     """SQL condition that selects rows of pairs that some vehicles of a session are in; none selects nothing."""
     sides = (_among(f"vehicle_id_{side}", vehicles, prefix) for side in (1, 2))
-    return f"{of_sessions([session_id], prefix)} AND ({' OR '.join(sides)})"
+    return f"{sessions_condition([session_id], prefix)} AND ({' OR '.join(sides)})"
 
 
 def _among(column: str, values: Collection[str], prefix: str) -> str:

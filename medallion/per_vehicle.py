@@ -20,14 +20,14 @@ AGGRESSIVE = "aggressive"
 _STAMPS = ("run_id", "updated_ts")  # added by Spark, not by the feature functions
 
 
-def inputs(silver: DataFrame) -> DataFrame:
+def feature_inputs(silver: DataFrame) -> DataFrame:
     """The columns that features need: ``t_us``, the channels as doubles, and the row's attributes."""
     channels = [F.col(c).cast("double").alias(c) for c in LAP_CHANNELS]
     order = F.unix_micros("event_ts").alias("t_us")
     return silver.select(*VEHICLE, order, "ecu_seq", *channels, *EXTRAS)
 
 
-def ordered(frame: pd.DataFrame) -> pd.DataFrame:
+def order_by_time(frame: pd.DataFrame) -> pd.DataFrame:
     """One vehicle's rows in time order; ties by sequence, so that the order never depends on partitions."""
     return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
 
@@ -71,10 +71,10 @@ def by_vehicle(
     numbers = [c.name for c in contract.columns if c.physical_type in ("DOUBLE", "INT", "BIGINT")]
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
-        result = pd.DataFrame(dict(function(ordered(frame))))
+        result = pd.DataFrame(dict(function(order_by_time(frame))))
         result["session_id"], result["vehicle_id"] = frame["session_id"].iloc[0], frame["vehicle_id"].iloc[0]
         return result.reindex(columns=names)
 
-    features = inputs(silver).groupBy(*VEHICLE).applyInPandas(apply, schema)
+    features = feature_inputs(silver).groupBy(*VEHICLE).applyInPandas(apply, schema)
     nullable = [F.nanvl(F.col(c), F.lit(None)).alias(c) if c in numbers else F.col(c) for c in names]
     return features.select(*nullable, F.lit(run_id).alias("run_id"))

@@ -13,9 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from conf.contract import load_contract
+from conf.tables import OPS_JOB_RUNS
 from medallion.io import Lake
-
-TABLE = "ops.job_runs"
 
 
 @dataclass
@@ -101,5 +100,8 @@ def _record(
         "output_versions": written, "settings": {k: str(v) for k, v in settings.items()},
         "spark_app_id": lake.spark.sparkContext.applicationId, "error": error,
     }  # fmt: skip
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in load_contract(TABLE).columns)
-    lake.append(lake.spark.createDataFrame([tuple(row[c.name] for c in load_contract(TABLE).columns)], schema), TABLE)
+    schema = ", ".join(f"{c.name} {c.physical_type}" for c in load_contract(OPS_JOB_RUNS).columns)
+    lake.append(
+        lake.spark.createDataFrame([tuple(row[c.name] for c in load_contract(OPS_JOB_RUNS).columns)], schema),
+        OPS_JOB_RUNS,
+    )

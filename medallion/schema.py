@@ -19,7 +19,7 @@ def sql_literal(value: str | float) -> str:
     return repr(value)
 
 
-def ddl(column: Column) -> str:
+def column_ddl(column: Column) -> str:
     """DDL of one column, with its comment. Only key columns are NOT NULL: Delta checks those on write."""
     null = " NOT NULL" if column.required else ""
     return f"`{column.name}` {column.physical_type}{null} COMMENT {sql_literal(column.comment)}"

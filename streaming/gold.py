@@ -8,11 +8,11 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
+from conf.tables import SILVER_RESULTS, SILVER_TELEMETRY
 from medallion.gold.refresh import processor
-from medallion.gold.refresh.affected import RESULTS, SOURCES, narrowed, touched
+from medallion.gold.refresh.affected import SOURCES, change_keys, find_affected
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from medallion.silver.telemetry import TABLE as SILVER
 from streaming.job import Job, run_job
 from streaming.query import Trigger, start_query
 
@@ -36,21 +36,21 @@ def start(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
         gold.aggregate_telemetry(df)
         run.rows_out = len(gold.vehicles)
 
-    def follow(df: DataFrame, _batch_id: int, _query: str) -> None:
-        run.rows_in += df.where(df.source != SILVER).count()  # the other query counts those
-        gold.follow(touched(lake, df))
+    def refresh(df: DataFrame, _batch_id: int, _query: str) -> None:
+        run.rows_in += df.where(df.source != SILVER_TELEMETRY).count()  # the other query counts those
+        gold.refresh(find_affected(lake, df))
         run.rows_out = len(gold.vehicles)
 
-    changes = reduce(DataFrame.unionByName, (narrowed(name, _changes(lake, name)) for name in SOURCES))
+    changes = reduce(DataFrame.unionByName, (change_keys(name, _changes(lake, name)) for name in SOURCES))
     return [
-        start_query(lake.spark, lake.settings, NAME, _changes(lake, SILVER), aggregate, trigger, NAME),
-        start_query(lake.spark, lake.settings, LAPS, changes, follow, trigger, NAME),
+        start_query(lake.spark, lake.settings, NAME, _changes(lake, SILVER_TELEMETRY), aggregate, trigger, NAME),
+        start_query(lake.spark, lake.settings, LAPS, changes, refresh, trigger, NAME),
     ]
 
 
 def _changes(lake: Lake, name: str) -> DataFrame:
     """Stream of a table's changed rows; of one without a change feed, of the rows in files that were written."""
-    option = "ignoreChanges" if name == RESULTS else "readChangeFeed"
+    option = "ignoreChanges" if name == SILVER_RESULTS else "readChangeFeed"
     return lake.spark.readStream.format("delta").option(option, "true").load(lake.uri(name))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
+from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import endpoints
-from jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, model_in_use
-from jobs.train_karma import FEATURES
+from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, model_in_use
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.tracking import Tracker
@@ -34,7 +34,7 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
     Raises:
         TrackingError: If there is no model.
     """
-    for name in (FEATURES, SCORES, LATEST):
+    for name in (GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST):
         lake.ensure(name)
     tracker = Tracker(endpoints(lake.settings).tracking_uri)
     scorers = [KarmaScorer(lake, tracker, vehicle)]
@@ -48,16 +48,20 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
             cars = [(row.session_id, row.vehicle_id) for row in changed_laps]
             run.rows_out += scorers[-1].score(cars, run.run_id).count()
 
-    changes = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(FEATURES))
+    changes = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(GOLD_LAP_FEATURES))
     changed = changes.select("session_id", "vehicle_id", "lap_number")
     return start_query(lake.spark, lake.settings, NAME, changed, score, trigger)
 
 
 def job(vehicle: str = DEFAULT_VEHICLE) -> Job:
     """The job for cars of a kind."""
-    outputs = (SCORES, LATEST)
+    outputs = (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)
     return Job(
-        NAME, __doc__ or "", (FEATURES,), outputs, lambda lake, ends, trigger: [start(lake, ends.run, trigger, vehicle)]
+        NAME,
+        __doc__ or "",
+        (GOLD_LAP_FEATURES,),
+        outputs,
+        lambda lake, ends, trigger: [start(lake, ends.run, trigger, vehicle)],
     )
 
 

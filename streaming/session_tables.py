@@ -13,27 +13,28 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from medallion.batching import in_portions
+from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TELEMETRY, SILVER_TIMING_EVENTS
+from medallion.batching import batches_by_size
 from medallion.io import Lake
-from medallion.silver import event_time, laps, results, telemetry
+from medallion.silver import event_time, laps, results
 from streaming.query import Trigger, start_query
 
 NAME = "silver_closing"
 TABLES = (*laps.TABLES, *results.TABLES)
 MOST_VEHICLES = 100
 """Closed at a time, as far as whole sessions allow."""
-_SOURCES = (laps.TIMING, laps.SECTORS, results.LINES)
+_SOURCES = (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES)
 
 
 def start(lake: Lake, run_id: str, trigger: Trigger) -> StreamingQuery:
     """Start the query over the changes of ``silver.telemetry`` and of the timing and result tables."""
-    for name in (telemetry.TABLE, *_SOURCES, *TABLES):
+    for name in (SILVER_TELEMETRY, *_SOURCES, *TABLES):
         lake.ensure(name)
 
     def close(df: DataFrame, _batch_id: int, _query: str) -> None:
-        bring_up_to_date(lake, df, run_id)
+        refresh_session_tables(lake, df, run_id)
 
-    feeds = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(telemetry.TABLE))
+    feeds = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(SILVER_TELEMETRY))
     # What only the steps here write of a sample says nothing new to them.
     feeds = feeds.where("_change_type <> 'update_preimage'")
     changed = [feeds.select("session_id", "vehicle_id", F.lit(True).alias("is_telemetry"))]
@@ -43,7 +44,7 @@ def start(lake: Lake, run_id: str, trigger: Trigger) -> StreamingQuery:
     return start_query(lake.spark, lake.settings, NAME, reduce(DataFrame.unionByName, changed), close, trigger)
 
 
-def bring_up_to_date(lake: Lake, changes: DataFrame, run_id: str) -> None:
+def refresh_session_tables(lake: Lake, changes: DataFrame, run_id: str) -> None:
     """Clocks of the vehicles with new telemetry, then entries, laps and results of the sessions.
 
     Args:
@@ -56,8 +57,10 @@ def bring_up_to_date(lake: Lake, changes: DataFrame, run_id: str) -> None:
         found = vehicles[row.session_id]
         if row.is_telemetry:
             found.add(row.vehicle_id)
-    for names in in_portions({session: 1 + len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
+    for names in batches_by_size({session: 1 + len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
         changed = [laps.Changed(session, frozenset(vehicles[session])) for session in sorted(names)]
-        event_time.restate_clocks(lake, run_id, [(c.session_id, car) for c in changed for car in sorted(c.vehicles)])
+        event_time.update_event_times(
+            lake, run_id, [(c.session_id, car) for c in changed for car in sorted(c.vehicles)]
+        )
         laps.update_laps(lake, changed, run_id)
         results.update_results(lake, sorted(names), run_id)

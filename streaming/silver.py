@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import EVENT_FAMILIES, PROMOTED, TELEMETRY, Family
+from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_SESSIONS
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from medallion.silver import clock_offsets, event_time, recovery
 from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.reconciliation import BatchBalance
@@ -21,8 +21,8 @@ from streaming.query import Trigger, start_query
 NAME = "silver"
 MAX_BYTES = 16 << 20
 TELEMETRY_OUTPUTS = (
-    *TELEMETRY.tables, clock_offsets.TABLE, event_time.SESSIONS, recovery.QUARANTINE, recovery.CONFLICTS,
-    recovery.RECONCILIATION,
+    *TELEMETRY.tables, SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, SILVER_QUARANTINE, SILVER_CONFLICTS,
+    OPS_RECONCILIATION,
 )  # fmt: skip
 OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *session_tables.TABLES)
 
@@ -43,7 +43,7 @@ def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
 
 def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: Family) -> StreamingQuery:
     """Start the query of a family of events; it delivers in the order of :meth:`EventProcessor.process`."""
-    for name in (family.bronze, *family.tables, recovery.QUARANTINE, recovery.CONFLICTS, recovery.RECONCILIATION):
+    for name in (family.bronze, *family.tables, SILVER_QUARANTINE, SILVER_CONFLICTS, OPS_RECONCILIATION):
         lake.ensure(name)
     events = EventProcessor(lake, family, run.run_id)
 

@@ -21,7 +21,7 @@ def insight_rows(
     aimed: DriverInputs,
     track: tuple[Circuit, Sequence[Microsector]],
     rules: Coaching,
-    said: datetime | None = None,
+    created_ts: datetime | None = None,
     *,
     is_live: bool = False,
 ) -> list[Row]:
@@ -33,12 +33,12 @@ def insight_rows(
         aimed: Speed and pedals of the target; its hardest braking is 100 %.
         track: Names the corners, and where the micro-sectors begin.
         rules: What is severe.
-        said: When it was said.
+        created_ts: When the insight was made.
         is_live: Whether the lap was being driven then.
     """
     circuit, pieces = track
     hardest_bar = max(float(np.nanmax(aimed.brake_bar)), 1e-9)
-    shared = dict(vars(pair)) | {"is_live": is_live, "created_ts": said}
+    shared = dict(vars(pair)) | {"is_live": is_live, "created_ts": created_ts}
     return [shared | _columns(insight, circuit, pieces, hardest_bar, rules) for insight in found]
 
 

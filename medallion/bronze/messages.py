@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 _SLOTS = 8  # headers looked at by place before all are searched; our producers send six
 
 
-def header(name: str) -> Column:
+def header_value(name: str) -> Column:
     """Value of the first header of that name as text, null where there is none or it is not UTF-8.
 
     Text that is not UTF-8 would make the whole table unreadable to others; the bytes stay in ``headers``. The first few
@@ -27,7 +27,7 @@ def to_bronze(records: DataFrame, batch_id: int) -> DataFrame:
         records: Columns of Spark's Kafka source with ``includeHeaders``.
         batch_id: Micro-batch that writes them.
     """
-    source = F.regexp_extract(header("ce_source"), "^/([a-z]+)/", 1)
+    source = F.regexp_extract(header_value("ce_source"), "^/([a-z]+)/", 1)
     return records.select(
         "topic",
         F.col("partition").alias("kafka_partition"),
@@ -36,10 +36,10 @@ def to_bronze(records: DataFrame, batch_id: int) -> DataFrame:
         F.col("key").alias("msg_key"),
         F.col("value").alias("payload"),
         "headers",
-        header("ce_type").alias("event_type"),
+        header_value("ce_type").alias("event_type"),
         F.when(source != "", source).alias("source"),
-        header("ce_id").alias("event_id"),
-        F.try_to_timestamp(header("ce_time")).alias("sent_ts"),
+        header_value("ce_id").alias("event_id"),
+        F.try_to_timestamp(header_value("ce_time")).alias("sent_ts"),
         F.current_timestamp().alias("ingest_ts"),
         F.current_date().alias("ingest_date"),
         F.lit(batch_id).cast("bigint").alias("batch_id"),

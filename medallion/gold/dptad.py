@@ -2,7 +2,7 @@
 
 A lap's rows follow from its samples, its circuit and the version of its track's thresholds, and from nothing else: not
 from other laps, nor from the order in which laps arrive. A track that has no thresholds yet is calibrated once, on the
-first session with laps enough; all its laps are then judged again.
+first session with laps enough; all its laps are then scored again.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
+from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
 from medallion.io import Lake
-from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
+from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
 
-SCORES: Final = "gold.dptad_scores"
-EVENTS: Final = "gold.dptad_events"
-TABLES: Final = (SCORES, EVENTS, dptad_thresholds.TABLE)
+TABLES: Final = (GOLD_DPTAD_SCORES, GOLD_DPTAD_EVENTS, GOLD_DPTAD_THRESHOLDS)
 _IGNORED: Final = ("run_id", "updated_ts", "compute_ms")
 _STAMPS: Final = ("updated_ts", "run_id")
 _PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind a safety car
 
 
 @dataclass(frozen=True)
-class JudgingContext:
-    """What the laps of one session are judged by.
+class ScoringContext:
+    """What the laps of one session are scored by.
 
     Attributes:
         circuit: Where they were driven, where that is known.
@@ -54,17 +53,17 @@ class JudgingContext:
 def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     """Bring scores and events of laps up to date; returns how many laps have a row.
 
-    Laps that are no more, or have lost their telemetry, lose their rows. Laps of these tracks that were judged by other
-    thresholds than the newest are judged again, so a run that was killed after it had calibrated leaves nothing behind.
+    Laps that are no more, or have lost their telemetry, lose their rows. Laps of these tracks that were scored by other
+    thresholds than the newest are scored again, so a run that was killed after it had calibrated leaves nothing behind.
     """
     if not laps:
         return 0
     todo, contexts = _plan_recalibration(lake, sorted(set(laps)), run_id)
-    rows = scored_laps(lap_samples(lake, todo, _against()), contexts).persist()
+    rows = score_laps(lap_samples(lake, todo, _against()), contexts).persist()
     try:
         count = rows.count()
-        inside = f"({of_sessions(sessions_of(todo), 't.')}) AND ({of_laps(todo, 't.')})"
-        for table, found in ((SCORES, scores(rows)), (EVENTS, events(rows))):
+        inside = f"({sessions_condition(sessions_of(todo), 't.')}) AND ({laps_condition(todo, 't.')})"
+        for table, found in ((GOLD_DPTAD_SCORES, score_rows(rows)), (GOLD_DPTAD_EVENTS, event_rows(rows))):
             stamped = found.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
             lake.upsert(stamped, table, ignore=_IGNORED, delete_where=inside, prune=inside)
     finally:
@@ -72,42 +71,42 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     return count
 
 
-def scored_laps(samples: DataFrame, contexts: Mapping[str, JudgingContext]) -> DataFrame:
-    """One row a lap: the columns of ``gold.dptad_scores``, and ``events``.
+def score_laps(samples: DataFrame, contexts: Mapping[str, ScoringContext]) -> DataFrame:
+    """One row a lap: the columns of ``gold.dptad_scores``, and ``event_rows``.
 
     Args:
         samples: From :func:`~medallion.silver.lap_traces.lap_samples`, with ``against``.
         contexts: By session.
     """
-    known, names = dict(contexts), [c.name for c in _of(SCORES)] + ["events"]
+    known, names = dict(contexts), [c.name for c in _of(GOLD_DPTAD_SCORES)] + ["events"]
 
-    def judge(frame: pd.DataFrame) -> pd.DataFrame:
+    def score(frame: pd.DataFrame) -> pd.DataFrame:
         row = score_lap(frame, known[frame["session_id"].iloc[0]])
         # As objects, so that what is missing is None: pandas would make it NaN, which is no text.
         return pd.DataFrame([[row.get(name) for name in names]], columns=names, dtype=object)
 
-    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(EVENTS) if c.name not in LAP)
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(SCORES))
-    return by_lap(samples, judge, f"{schema}, events array<struct<{own}>>")
+    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(GOLD_DPTAD_EVENTS) if c.name not in LAP)
+    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(GOLD_DPTAD_SCORES))
+    return by_lap(samples, score, f"{schema}, events array<struct<{own}>>")
 
 
-def scores(rows: DataFrame) -> DataFrame:
-    """Columns of ``gold.dptad_scores`` of judged laps; what has no value is null."""
-    doubles = [c.name for c in _of(SCORES) if c.physical_type == "DOUBLE"]
+def score_rows(rows: DataFrame) -> DataFrame:
+    """Columns of ``gold.dptad_scores`` of scored laps; what has no value is null."""
+    doubles = [c.name for c in _of(GOLD_DPTAD_SCORES) if c.physical_type == "DOUBLE"]
     return rows.drop("events").withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
 
 
-def events(rows: DataFrame) -> DataFrame:
-    """Columns of ``gold.dptad_events`` of judged laps, one row an incident."""
+def event_rows(rows: DataFrame) -> DataFrame:
+    """Columns of ``gold.dptad_events`` of scored laps, one row an incident."""
     return rows.select(*LAP, F.explode("events").alias("event")).select(*LAP, "event.*")
 
 
-def score_lap(frame: pd.DataFrame, context: JudgingContext) -> dict[str, Any]:
-    """Scores and events of one lap, or why it was not judged.
+def score_lap(frame: pd.DataFrame, context: ScoringContext) -> dict[str, Any]:
+    """Scores and events of one lap, or why it was not scored.
 
     Args:
         frame: The lap's samples in order of time.
-        context: What it is judged by.
+        context: What it is scored by.
     """
     first = frame.iloc[0]
     row = {
@@ -119,11 +118,11 @@ def score_lap(frame: pd.DataFrame, context: JudgingContext) -> dict[str, Any]:
     trace = _trace(frame, context.circuit)
     if isinstance(trace, str):
         return row | _refused(trace)
-    return row | _judged(row, trace, int(first["start_us"]), context)
+    return row | _scored(row, trace, int(first["start_us"]), context)
 
 
 def _trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
-    """The lap's trace, or why it cannot be judged."""
+    """The lap's trace, or why it cannot be scored."""
     if len(against := frame["against"].iloc[0]):
         return "; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against)
     return trace_of(frame, circuit)
@@ -140,7 +139,7 @@ def _refused(reason: str) -> dict[str, Any]:
     return {"insights": [f"Not judged: {reason}"], "reasons": dict.fromkeys(CATEGORIES, reason), "events": []}
 
 
-def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: JudgingContext) -> dict[str, Any]:
+def _scored(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: ScoringContext) -> dict[str, Any]:
     began = time.perf_counter()
     reference = reference_lap(context.circuit, context.calibration.stretch_s) if context.circuit else None
     analysis = analyse_lap(
@@ -166,11 +165,11 @@ def _judged(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: Jud
 
 def _plan_recalibration(
     lake: Lake, laps: Sequence[LapKey], run_id: str
-) -> tuple[list[LapKey], dict[str, JudgingContext]]:
-    """The laps to judge, and what each session's are judged by."""
+) -> tuple[list[LapKey], dict[str, ScoringContext]]:
+    """The laps to score, and what each session's are scored by."""
     tracks = track_ids(lake, sessions_of(laps))
     circuits = circuits_by_track(lake, set(tracks.values()))
-    known = dptad_thresholds.latest(lake, circuits)
+    known = dptad_thresholds.latest_calibrations(lake, circuits)
     for track in sorted(circuits.keys() - known.keys()):
         here = [session for session, of in tracks.items() if of == track]
         made = dptad_thresholds.calibrate_first(lake, circuits[track], here, run_id)
@@ -180,17 +179,17 @@ def _plan_recalibration(
     for track, calibration in known.items():
         everywhere = sessions_on(lake, track)
         tracks |= dict.fromkeys(everywhere, track)
-        todo |= _judged_otherwise(lake, everywhere, calibration.thresholds.label)
+        todo |= _scored_by_older_thresholds(lake, everywhere, calibration.thresholds.label)
     contexts = {
-        session: JudgingContext(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
+        session: ScoringContext(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
         for session in sessions_of(todo)
     }
     return sorted(todo), contexts
 
 
-def _judged_otherwise(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
-    """Laps of sessions that were judged by other thresholds than these."""
-    rows = lake.read(SCORES).where(of_sessions(sessions)).where(F.col("thresholds_version") != label)
+def _scored_by_older_thresholds(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
+    """Laps of sessions that were scored by other thresholds than these."""
+    rows = lake.read(GOLD_DPTAD_SCORES).where(sessions_condition(sessions)).where(F.col("thresholds_version") != label)
     return {LapKey(*row) for row in rows.select(*LAP).collect()}
 
 

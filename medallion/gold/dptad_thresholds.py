@@ -15,13 +15,12 @@ from analysis.dptad.calibrate import FEWEST_LAPS
 from analysis.dptad.reference import reference_times_s
 from analysis.track_build.rows import spread
 from analysis.tracks.circuit import Circuit
+from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
 from medallion.io import Lake
-from medallion.keys import LapKey, of_sessions
+from medallion.keys import LapKey, sessions_condition
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import lap_samples, traces
-from medallion.silver.laps import LAPS
 
-TABLE: Final = "gold.dptad_thresholds"
 MOST_LAPS: Final = 120
 """Laps calibrated on: more do not move a 95th percentile, and they all have to be in one place."""
 _PURPOSE: Final = "pace"
@@ -32,7 +31,7 @@ _SCHEMA: Final = (
 
 @dataclass(frozen=True)
 class Calibration:
-    """What laps of a track are judged by.
+    """What laps of a track are scored by.
 
     Attributes:
         thresholds: Limits and scales.
@@ -53,13 +52,13 @@ class Calibration:
 UNCALIBRATED: Final = Calibration(Thresholds())
 
 
-def latest(lake: Lake, tracks: Iterable[str]) -> dict[str, Calibration]:
+def latest_calibrations(lake: Lake, tracks: Iterable[str]) -> dict[str, Calibration]:
     """Newest calibration of each track that has one."""
     listed = ", ".join(sql_literal(track) for track in sorted(tracks))
     if not listed:
         return {}
     found: defaultdict[str, defaultdict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in lake.read(TABLE).where(f"track_id in ({listed})").collect():
+    for row in lake.read(GOLD_DPTAD_THRESHOLDS).where(f"track_id in ({listed})").collect():
         found[row.track_id][row.version].append(row)
     return {track: _calibration(track, max(versions), versions[max(versions)]) for track, versions in found.items()}
 
@@ -73,7 +72,11 @@ def _calibration(track: str, version: int, rows: Sequence[Row]) -> Calibration:
 
 def laps_to_calibrate_on(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Laps of sessions that are fit for pace and have telemetry, at most ``MOST_LAPS``, spread evenly."""
-    rows = lake.read(LAPS).where(of_sessions(sessions)).where("sample_count > 0 and lap_start_ts < lap_end_ts")
+    rows = (
+        lake.read(SILVER_LAPS)
+        .where(sessions_condition(sessions))
+        .where("sample_count > 0 and lap_start_ts < lap_end_ts")
+    )
     fit = rows.where(F.array_contains("fit_for", _PURPOSE)).select("session_id", "vehicle_id", "lap_number").collect()
     return spread(sorted(LapKey(*row) for row in fit), MOST_LAPS)
 
@@ -102,12 +105,12 @@ def calibrate_first(lake: Lake, circuit: Circuit, sessions: Sequence[str], run_i
             made = make_calibration(lake, circuit, [session], 1)
         except ValueError:  # laps enough, but too few of them with speed throughout and times of their own
             continue
-        write(lake, made, run_id)
+        write_calibration(lake, made, run_id)
         return made
     return None
 
 
-def write(lake: Lake, calibration: Calibration, run_id: str) -> None:
+def write_calibration(lake: Lake, calibration: Calibration, run_id: str) -> None:
     """Add a version to the table."""
     rows = lake.spark.createDataFrame(calibration.rows(), _SCHEMA)
-    lake.upsert(rows.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}), TABLE)
+    lake.upsert(rows.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}), GOLD_DPTAD_THRESHOLDS)

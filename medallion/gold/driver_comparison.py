@@ -10,10 +10,8 @@ from analysis.drivers.head_to_head import head_to_head
 from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
 
-TABLE = "gold.driver_comparison"
 
-
-def rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
+def driver_comparison_rows(session: SessionDrivers, vehicles: Collection[str]) -> list[Row]:
     """Rows of the pairs that some vehicles of a session are in."""
     if not vehicles:
         return []

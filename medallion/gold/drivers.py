@@ -9,22 +9,30 @@ from typing import Final
 from pyspark.sql import functions as F
 
 from analysis.pace.driver_laps import Row
+from conf.tables import (
+    GOLD_DPTAD_SCORES,
+    GOLD_DRIVER_COMPARISON,
+    GOLD_DRIVER_SUMMARY,
+    GOLD_FLEET_SUMMARY,
+    GOLD_SIWTL,
+    GOLD_STINTS,
+)
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
-from medallion.gold.session_drivers import SCORES, SessionDrivers, session_drivers
+from medallion.gold.session_drivers import SessionDrivers, session_drivers
 from medallion.gold.timed_laps import Vehicle
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_pairs, of_sessions, of_vehicles
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import pairs_condition, sessions_condition, vehicles_condition
 from medallion.per_vehicle import VEHICLE
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
 Part = Callable[[str, Collection[str], str], str]
 _OF_VEHICLES: Final[tuple[tuple[str, Rows, Part], ...]] = (
-    (siwtl.TABLE, siwtl.rows, of_vehicles),
-    (stints.TABLE, stints.rows, of_vehicles),
-    (driver_summary.TABLE, driver_summary.rows, of_vehicles),
-    (driver_comparison.TABLE, driver_comparison.rows, of_pairs),
+    (GOLD_SIWTL, siwtl.siwtl_rows, vehicles_condition),
+    (GOLD_STINTS, stints.stint_rows, vehicles_condition),
+    (GOLD_DRIVER_SUMMARY, driver_summary.driver_summary_rows, vehicles_condition),
+    (GOLD_DRIVER_COMPARISON, driver_comparison.driver_comparison_rows, pairs_condition),
 )
-TABLES: Final = (*(table for table, _, _ in _OF_VEHICLES), fleet_summary.TABLE)
+TABLES: Final = (*(table for table, _, _ in _OF_VEHICLES), GOLD_FLEET_SUMMARY)
 
 
 def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: str) -> None:
@@ -42,22 +50,22 @@ def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: s
     vehicles = {session: sorted(found) for session, found in sorted(changed.items()) if found}
     for table, rows_of, part in _OF_VEHICLES if vehicles else ():
         rows = [row for session, found in vehicles.items() for row in rows_of(sessions[session], found)]
-        replace_part(lake, frame_of(lake, table, rows, run_id), table, partial(_any, part, vehicles))
-    fleets = [row for session in sessions.values() for row in fleet_summary.rows(session)]
-    found = frame_of(lake, fleet_summary.TABLE, fleets, run_id)
-    replace_part(lake, found, fleet_summary.TABLE, partial(of_sessions, sorted(changed)))
+        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, partial(_any, part, vehicles))
+    fleets = [row for session in sessions.values() for row in fleet_summary.fleet_summary_rows(session)]
+    found = rows_to_dataframe(lake, GOLD_FLEET_SUMMARY, fleets, run_id)
+    sync_rows(lake, found, GOLD_FLEET_SUMMARY, partial(sessions_condition, sorted(changed)))
 
 
 def _any(part: Part, vehicles: Mapping[str, Collection[str]], prefix: str) -> str:
     return " OR ".join(f"({part(session, found, prefix)})" for session, found in vehicles.items())
 
 
-def rescored(lake: Lake) -> set[Vehicle]:
+def vehicles_with_new_scores(lake: Lake) -> set[Vehicle]:
     """Vehicles whose laps have other anomaly scores than their summary says.
 
-    A track's first calibration judges all laps that were ever driven there, whichever laps have changed.
+    A track's first calibration scores all laps that were ever driven there, whichever laps have changed.
     """
-    scores = lake.read(SCORES).groupBy(*VEHICLE).agg(F.avg("overall_score").alias("now"))
-    said = lake.read(driver_summary.TABLE).select(*VEHICLE, F.col("dptad_overall_avg").alias("said"))
-    differs = "(now IS NULL) <> (said IS NULL) OR abs(now - said) > 1e-9"
-    return {(r.session_id, r.vehicle_id) for r in said.join(scores, VEHICLE, "left").where(differs).collect()}
+    scores = lake.read(GOLD_DPTAD_SCORES).groupBy(*VEHICLE).agg(F.avg("overall_score").alias("now"))
+    summed_up = lake.read(GOLD_DRIVER_SUMMARY).select(*VEHICLE, F.col("dptad_overall_avg").alias("summed_up"))
+    differs = "(now IS NULL) <> (summed_up IS NULL) OR abs(now - summed_up) > 1e-9"
+    return {(r.session_id, r.vehicle_id) for r in summed_up.join(scores, VEHICLE, "left").where(differs).collect()}

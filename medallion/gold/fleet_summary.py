@@ -6,9 +6,7 @@ from analysis.drivers.fleet import fleet_summary
 from analysis.pace.driver_laps import Row
 from medallion.gold.session_drivers import SessionDrivers
 
-TABLE = "gold.fleet_summary"
 
-
-def rows(session: SessionDrivers) -> list[Row]:
+def fleet_summary_rows(session: SessionDrivers) -> list[Row]:
     """The session's row; none where no one has driven a lap."""
     return [fleet_summary(session.session_id, session.drivers, session.conditions).row()] if session.drivers else []

@@ -11,14 +11,13 @@ from pyspark.sql import functions as F
 
 from analysis.laps.resample import RATE_HZ
 from conf.contract import load_contract
+from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY
 from medallion.gold import lap_registry
-from medallion.io import Lake, frame_of
-from medallion.keys import of_sessions
+from medallion.io import Lake, rows_to_dataframe
+from medallion.keys import sessions_condition
 from medallion.schema import sql_literal
 
-LAPS: Final = "gold.ghost_laps"
-SUMMARY: Final = "gold.ghost_summary"
-TABLES: Final = (LAPS, SUMMARY, lap_registry.TABLE)
+TABLES: Final = (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY)
 GHOST: Final = "ghost"
 PUBLISHED, REJECTED = "published", "rejected"
 
@@ -26,8 +25,8 @@ PUBLISHED, REJECTED = "published", "rejected"
 def next_number(lake: Lake, session_id: str) -> int:
     """Number of the next ghost of a session, from 1; a ghost that was killed while it was written leaves a hole."""
     highest = 0
-    for table in (LAPS, SUMMARY):
-        uids = lake.read(table).where(of_sessions([session_id])).select("lap_uid").distinct().collect()
+    for table in (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY):
+        uids = lake.read(table).where(sessions_condition([session_id])).select("lap_uid").distinct().collect()
         highest = max([highest, *(int(row.lap_uid.rpartition("/")[2]) for row in uids)])
     return highest + 1
 
@@ -49,9 +48,11 @@ def write_ghost(
         "lap_uid": uid, "session_id": session, "track_id": summary["track_id"],
         "mlflow_run_id": summary["mlflow_run_id"], "is_synthetic": True,
     }  # fmt: skip
-    lake.replace(_samples(lake, samples, shared, run_id), LAPS, f"lap_uid = {sql_literal(uid)}")
-    stamped = frame_of(lake, SUMMARY, [summary], run_id).withColumn("created_ts", F.current_timestamp())
-    lake.upsert(stamped, SUMMARY)
+    lake.replace(_samples(lake, samples, shared, run_id), GOLD_GHOST_LAPS, f"lap_uid = {sql_literal(uid)}")
+    stamped = rows_to_dataframe(lake, GOLD_GHOST_SUMMARY, [summary], run_id).withColumn(
+        "created_ts", F.current_timestamp()
+    )
+    lake.upsert(stamped, GOLD_GHOST_SUMMARY)
     feasible = bool(summary["feasible"])
     row = {
         "lap_uid": uid,
@@ -63,7 +64,7 @@ def write_ghost(
         "integrated_time_s": summary["ghost_lap_time_s"],
         "sample_rate_hz": RATE_HZ,
         "is_valid": feasible,
-        "trace_table": LAPS,
+        "trace_table": GOLD_GHOST_LAPS,
         "mlflow_run_id": summary["mlflow_run_id"],
         "status": PUBLISHED if feasible else REJECTED,
     }
@@ -71,7 +72,7 @@ def write_ghost(
 
 
 def _samples(lake: Lake, samples: Mapping[str, Any], shared: Mapping[str, Any], run_id: str) -> Any:
-    columns = [c for c in load_contract(LAPS).columns if c.name not in ("updated_ts", "run_id")]
+    columns = [c for c in load_contract(GOLD_GHOST_LAPS).columns if c.name not in ("updated_ts", "run_id")]
     n = len(samples["sample_idx"])
     known = {name: np.full(n, None, dtype=object) if values is None else values for name, values in samples.items()}
     frame = pd.DataFrame({**known, **{name: [value] * n for name, value in shared.items()}})

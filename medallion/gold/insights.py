@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from analysis.comparison.rows import ComparedPair, Row
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_laps_compared
-
-TABLE: Final = "gold.insights"
+from conf.tables import GOLD_INSIGHTS
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import comparison_condition
 
 
 def write_insights(lake: Lake, pair: ComparedPair, rows: Sequence[Row], run_id: str) -> int:
@@ -26,7 +24,7 @@ def write_insights(lake: Lake, pair: ComparedPair, rows: Sequence[Row], run_id: 
     """
 
     def same_laps(prefix: str) -> str:
-        return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
+        return comparison_condition(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
-    replace_part(lake, frame_of(lake, TABLE, rows, run_id), TABLE, same_laps)
+    sync_rows(lake, rows_to_dataframe(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, same_laps)
     return len(rows)

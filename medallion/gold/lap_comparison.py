@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from analysis.comparison.rows import ComparedPair, Row
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_laps_compared
+from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import comparison_condition
 
-COMPARISONS: Final = "gold.lap_comparison"
-REPORTS: Final = "gold.corner_reports"
-TABLES: Final = (COMPARISONS, REPORTS)
+TABLES: Final = (GOLD_LAP_COMPARISON, GOLD_CORNER_REPORTS)
 
 
 def write_comparison(lake: Lake, pair: ComparedPair, points: Sequence[Row], pieces: Sequence[Row], run_id: str) -> int:
@@ -29,8 +28,8 @@ def write_comparison(lake: Lake, pair: ComparedPair, points: Sequence[Row], piec
     """
 
     def same_laps(prefix: str) -> str:
-        return of_laps_compared(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
+        return comparison_condition(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
 
-    for table, rows in ((COMPARISONS, points), (REPORTS, pieces)):
-        replace_part(lake, frame_of(lake, table, rows, run_id), table, same_laps)
+    for table, rows in ((GOLD_LAP_COMPARISON, points), (GOLD_CORNER_REPORTS, pieces)):
+        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, same_laps)
     return len(points) + len(pieces)

@@ -14,14 +14,13 @@ from pyspark.sql import functions as F
 
 from analysis.laps.features import LAP_CHANNELS, lap_features
 from conf.contract import load_contract
+from conf.tables import GOLD_LAP_FEATURES, SILVER_TELEMETRY
 from medallion.gold.timed_laps import TimedLap, Vehicle, timed_laps
-from medallion.io import Lake, replace_part
-from medallion.keys import LapKey, of_laps, of_vehicle, sessions_of
+from medallion.io import Lake, sync_rows
+from medallion.keys import LapKey, laps_condition, sessions_of, vehicle_condition
 from medallion.per_vehicle import by_vehicle, channel_arrays, last_known
-from medallion.silver import telemetry
 from medallion.silver.environment import Weather, read_weather
 
-TABLE = "gold.lap_features"
 # A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on
 # the samples of the lap and on those this far from it, on no others.
 REACH_US: Final = 1_000_000
@@ -32,13 +31,13 @@ def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None
     """Compute laps anew, whole, and write what differs; a lap that has no sample any more goes."""
     if not laps:
         return
-    wanted = _wanted(laps, timed_laps(lake, of_laps(laps)))
-    samples = lake.read(telemetry.TABLE).where(samples_of(wanted))
-    rows = features(samples, wanted, read_weather(lake, sessions_of(laps)), run_id)
-    replace_part(lake, rows, TABLE, partial(of_laps, laps))
+    wanted = _wanted(laps, timed_laps(lake, laps_condition(laps)))
+    samples = lake.read(SILVER_TELEMETRY).where(samples_of(wanted))
+    rows = feature_rows(samples, wanted, read_weather(lake, sessions_of(laps)), run_id)
+    sync_rows(lake, rows, GOLD_LAP_FEATURES, partial(laps_condition, laps))
 
 
-def retimed(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
     """Laps whose row says other times than ``silver.laps``, or is missing though there is telemetry of them.
 
     Rows whose samples alone have changed are not among them: those changes are followed sample by sample.
@@ -50,7 +49,12 @@ def retimed(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence
     """
     times = [F.unix_micros(f"lap_{side}_ts") for side in ("start", "end")]
     sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
-    rows = lake.read(TABLE).where(of_laps(laps)).select(*_KEY, *times, "lap_time_ms", *sectors, "is_valid").collect()
+    rows = (
+        lake.read(GOLD_LAP_FEATURES)
+        .where(laps_condition(laps))
+        .select(*_KEY, *times, "lap_time_ms", *sectors, "is_valid")
+        .collect()
+    )
     there = {LapKey(*row[:3]): (tuple(row[3:5]), tuple(row[5:])) for row in rows}
     wanted = (lap for found in _wanted(laps, timed).values() for lap in found)
     return {lap.key for lap in wanted if _differs(lap, *there.get(lap.key, (None, None)))}
@@ -58,10 +62,12 @@ def retimed(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence
 
 def samples_of(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> str:
     """SQL condition that selects the samples that laps depend on, and some between them."""
-    return " OR ".join(f"({of_vehicle(*vehicle)} AND ({_span(laps)}))" for vehicle, laps in sorted(wanted.items()))
+    return " OR ".join(
+        f"({vehicle_condition(*vehicle)} AND ({_span(laps)}))" for vehicle, laps in sorted(wanted.items())
+    )
 
 
-def features(
+def feature_rows(
     samples: DataFrame, wanted: Mapping[Vehicle, Sequence[TimedLap]], weather: Mapping[str, Weather], run_id: str
 ) -> DataFrame:
     """Features of laps.
@@ -81,7 +87,7 @@ def features(
         rows = [_of_lap(lap, frame, weather[session]) for lap in wanted[session, vehicle]]
         return pd.DataFrame([row for row in rows if row]).to_dict(orient="series")  # type: ignore[return-value]
 
-    rows = by_vehicle(samples, of_vehicle, load_contract(TABLE), run_id)
+    rows = by_vehicle(samples, of_vehicle, load_contract(GOLD_LAP_FEATURES), run_id)
     return rows.withColumn("updated_ts", F.current_timestamp())
 
 

@@ -10,18 +10,15 @@ from pyspark.sql import functions as F
 from analysis.laps.resample import RATE_HZ
 from analysis.tracks.circuit import Circuit
 from conf.laps import load_lap_rules
+from conf.tables import GOLD_LAP_REGISTRY, SILVER_DRIVERS, SILVER_LAPS, SILVER_TELEMETRY_100HZ
 from medallion.gold.microsector_traces import LapSegmentation
 from medallion.gold.microsectors import PURPOSE
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import LapKey, of_sessions
-from medallion.silver import telemetry_100hz
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import LapKey, sessions_condition
 from medallion.silver.lap_traces import LAP
-from medallion.silver.laps import LAPS
 
-TABLE: Final = "gold.lap_registry"
 ELIGIBLE: Final = "eligible"
 HUMAN: Final = "human"
-DRIVERS: Final = "silver.drivers"
 
 
 def register_humans(
@@ -37,17 +34,19 @@ def register_humans(
         run_id: Job run.
     """
     of_lap = {cut.lap: cut for cut in cuts}
-    laps = lake.read(LAPS).where(of_sessions(sessions)).where("sample_count > 0")
-    laps = laps.join(lake.read(DRIVERS).select("vehicle_id", "driver_id"), "vehicle_id", "left")
+    laps = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where("sample_count > 0")
+    laps = laps.join(lake.read(SILVER_DRIVERS).select("vehicle_id", "driver_id"), "vehicle_id", "left")
     against = F.col("unfit_for").getItem(PURPOSE).alias("against")
     found = laps.select(*LAP, "driver_id", "lap_time_ms", "is_valid", "is_synthetic", against)
     rows = [_row(row.asDict(), circuit, of_lap) for row in found.collect()]
 
     def humans(prefix: str) -> str:
-        return f"{of_sessions(sessions, prefix)} AND {prefix}lap_kind = '{HUMAN}'"
+        return f"{sessions_condition(sessions, prefix)} AND {prefix}lap_kind = '{HUMAN}'"
 
-    stamped = frame_of(lake, TABLE, rows, run_id).withColumn("registered_ts", F.current_timestamp())
-    replace_part(lake, stamped, TABLE, humans)
+    stamped = rows_to_dataframe(lake, GOLD_LAP_REGISTRY, rows, run_id).withColumn(
+        "registered_ts", F.current_timestamp()
+    )
+    sync_rows(lake, stamped, GOLD_LAP_REGISTRY, humans)
     return sum(row["status"] == ELIGIBLE for row in rows)
 
 
@@ -59,8 +58,10 @@ def register_ghost(lake: Lake, row: Mapping[str, Any], run_id: str) -> None:
         row: Columns of the table.
         run_id: Job run.
     """
-    stamped = frame_of(lake, TABLE, [row], run_id).withColumn("registered_ts", F.current_timestamp())
-    lake.upsert(stamped, TABLE)
+    stamped = rows_to_dataframe(lake, GOLD_LAP_REGISTRY, [row], run_id).withColumn(
+        "registered_ts", F.current_timestamp()
+    )
+    lake.upsert(stamped, GOLD_LAP_REGISTRY)
 
 
 def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, LapSegmentation]) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, LapSe
         "distance_m": circuit.length_m,
         "sample_rate_hz": RATE_HZ,
         "is_valid": lap["is_valid"],
-        "trace_table": telemetry_100hz.TABLE,
+        "trace_table": SILVER_TELEMETRY_100HZ,
         "status": _status(lap["against"], cut),
     }
 

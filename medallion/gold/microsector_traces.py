@@ -21,14 +21,12 @@ from analysis.laps.trace import LapTrace
 from analysis.segmentation.lap_segments import EXTRA, NEEDED, NORMALISED, STEPS, LapPieces, PiecesError, lap_pieces
 from analysis.tracks.circuit import Circuit
 from conf.contract import load_contract
+from conf.tables import GOLD_MICROSECTOR_TRACES, SILVER_LAPS, SILVER_TELEMETRY_100HZ
 from medallion.gold.microsectors import PURPOSE, Segmented
 from medallion.io import Lake
-from medallion.keys import LapKey, of_sessions
-from medallion.silver import telemetry_100hz
+from medallion.keys import LapKey, sessions_condition
 from medallion.silver.lap_traces import LAP
-from medallion.silver.laps import LAPS
 
-TABLE: Final = "gold.microsector_traces"
 _STAMPS: Final = ("updated_ts", "run_id")
 _PROBLEM: Final = "problem"
 
@@ -88,7 +86,7 @@ def update_traces(
         outcomes = found.groupBy(*LAP).agg(F.max("t_s").alias("time_s"), F.max(_PROBLEM).alias(_PROBLEM)).collect()
         good = found.where(f"{_PROBLEM} is null").drop(_PROBLEM)
         stamped = good.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
-        lake.replace(stamped, TABLE, of_sessions(sessions))
+        lake.replace(stamped, GOLD_MICROSECTOR_TRACES, sessions_condition(sessions))
     finally:
         found.unpersist()
     return sorted(
@@ -101,10 +99,15 @@ def segment_laps(
     lake: Lake, made: Segmented, circuit: Circuit, sessions: Sequence[str], scaling: ChannelScaling, fast: set[LapKey]
 ) -> DataFrame:
     """Rows of the table for laps fit for a ghost; a lap that cannot be cut is one row with a ``problem``."""
-    fit = lake.read(LAPS).where(of_sessions(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    fit = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
     times = fit.select(*LAP, ((F.unix_micros("lap_end_ts") - F.unix_micros("lap_start_ts")) / 1e6).alias("lap_s"))
-    even = lake.read(telemetry_100hz.TABLE).where(of_sessions(sessions)).drop("run_id").join(F.broadcast(times), LAP)
-    columns = [c for c in load_contract(TABLE).columns if c.name not in _STAMPS]
+    even = (
+        lake.read(SILVER_TELEMETRY_100HZ)
+        .where(sessions_condition(sessions))
+        .drop("run_id")
+        .join(F.broadcast(times), LAP)
+    )
+    columns = [c for c in load_contract(GOLD_MICROSECTOR_TRACES).columns if c.name not in _STAMPS]
     names = [*(c.name for c in columns), _PROBLEM]
 
     def cut(frame: pd.DataFrame) -> pd.DataFrame:

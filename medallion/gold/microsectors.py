@@ -19,14 +19,13 @@ from analysis.segmentation.segmentation import SegmentedTrack, segment
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.ghost import Segmentation, load_segmentation
+from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
 from conf.units import KMH_PER_MPS
-from medallion.io import Lake, frame_of
-from medallion.keys import LapKey, of_sessions, sessions_of
+from medallion.io import Lake, rows_to_dataframe
+from medallion.keys import LapKey, sessions_condition, sessions_of
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, lap_samples, traces
-from medallion.silver.laps import LAPS
 
-TABLE: Final = "gold.microsectors"
 PURPOSE: Final = "ghost"
 _MOST_LAPS = 40  # to fit the limit to: the quickest
 
@@ -55,19 +54,19 @@ class Segmented:
 
 def fit_laps(lake: Lake, sessions: Sequence[str]) -> list[tuple[LapKey, float]]:
     """Laps of sessions that are fit for a ghost, with their times in seconds, the quickest first."""
-    rows = lake.read(LAPS).where(of_sessions(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    rows = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
     found = rows.where("lap_time_ms is not null").select(*LAP, "lap_time_ms").collect()
     laps = [(LapKey(r.session_id, r.vehicle_id, r.lap_number), r.lap_time_ms / 1000.0) for r in found]
     return sorted(laps, key=lambda lap: (lap[1], lap[0]))
 
 
-def latest(lake: Lake, track_id: str) -> Segmented | None:
+def latest_segmentation(lake: Lake, track_id: str) -> Segmented | None:
     """The newest segmentation of a track, ``None`` where there is none.
 
     Raises:
         SegmentationError: If it was cut by other thresholds than those in force.
     """
-    rows = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}")
+    rows = lake.read(GOLD_MICROSECTORS).where(f"track_id = {sql_literal(track_id)}")
     newest = newest_version(lake, track_id)
     if not newest:
         return None
@@ -90,11 +89,11 @@ def quickest_traces(lake: Lake, circuit: Circuit, laps: Sequence[LapKey]) -> lis
 
 def newest_version(lake: Lake, track_id: str) -> int:
     """Number of a track's newest segmentation, 0 where there is none."""
-    rows = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}")
+    rows = lake.read(GOLD_MICROSECTORS).where(f"track_id = {sql_literal(track_id)}")
     return rows.agg(F.max("segmentation_version")).collect()[0][0] or 0
 
 
-def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Segmented:
+def make_segmentation(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Segmented:
     """Cut a track by the laps of sessions driven on it; nothing is written.
 
     Raises:
@@ -113,12 +112,12 @@ def make(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) ->
     return Segmented(circuit.track_id, version, track, laps[0][0].uid, used)
 
 
-def write(lake: Lake, made: Segmented, run_id: str) -> None:
+def write_segmentation(lake: Lake, made: Segmented, run_id: str) -> None:
     """Add a version to the table."""
-    lake.upsert(frame_of(lake, TABLE, rows(made), run_id), TABLE)
+    lake.upsert(rows_to_dataframe(lake, GOLD_MICROSECTORS, microsector_rows(made), run_id), GOLD_MICROSECTORS)
 
 
-def rows(made: Segmented) -> list[dict[str, Any]]:
+def microsector_rows(made: Segmented) -> list[dict[str, Any]]:
     """Rows of ``gold.microsectors``."""
     shared = {
         "track_id": made.track_id, "segmentation_version": made.version, "reference_lap_uid": made.reference_uid,

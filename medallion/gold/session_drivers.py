@@ -15,16 +15,21 @@ from analysis.drivers.fleet import SessionConditions
 from analysis.drivers.head_to_head import DPTAD
 from analysis.drivers.summary import DriverSummary, ExternalFigures, driver_summary
 from analysis.pace.driver_laps import DriverLaps, driver_laps, null
+from conf.tables import (
+    GOLD_DPTAD_SCORES,
+    GOLD_KARMA_SCORES,
+    GOLD_STYLE_PREDICTIONS,
+    SILVER_DRIVERS,
+    SILVER_ENTRIES,
+    SILVER_LAPS,
+    SILVER_RESULTS,
+)
 from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
-from medallion.keys import of_sessions
+from medallion.keys import sessions_condition
 from medallion.per_vehicle import VEHICLE
 from medallion.silver.environment import Weather, read_weather
-from medallion.silver.laps import LAPS
 
-SCORES = "gold.dptad_scores"
-STYLES = "gold.style_predictions"
-KARMA = "gold.karma_scores"
 _COLUMNS: Final = (
     *("lap_number", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time"),
     *("fit_for", "flag_at_finish", "pit_in", "top_speed_kmh"),
@@ -52,9 +57,9 @@ class SessionDrivers:
 
 def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
     """Read sessions and sum up their drivers, by session."""
-    where = of_sessions(sessions)
+    where = sessions_condition(sessions)
     laps, weather = _laps(lake, where), read_weather(lake, sessions)
-    scores = mean_scores(lake.read(SCORES).where(where).collect())
+    scores = mean_scores(lake.read(GOLD_DPTAD_SCORES).where(where).collect())
     elsewhere = _elsewhere(lake, where, scores)
     found = {}
     for session in sessions:
@@ -107,14 +112,14 @@ def conditions(weather: Weather, laps: Sequence[Any]) -> SessionConditions:
 def _laps(lake: Lake, where: str) -> defaultdict[str, list[Row]]:
     times = [F.unix_micros(f"lap_{end}_ts").alias(f"{end}_us") for end in ("start", "end")]
     found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in lake.read(LAPS).where(where).select(*VEHICLE, *_COLUMNS, *times).collect():
+    for row in lake.read(SILVER_LAPS).where(where).select(*VEHICLE, *_COLUMNS, *times).collect():
         found[row.session_id].append(row)
     return found
 
 
 def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]) -> dict[Vehicle, ExternalFigures]:
-    entries, results = (_by_vehicle(lake, table, where) for table in ("silver.entries", "silver.results"))
-    known = lake.read("silver.drivers").where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
+    entries, results = (_by_vehicle(lake, table, where) for table in (SILVER_ENTRIES, SILVER_RESULTS))
+    known = lake.read(SILVER_DRIVERS).where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
     drivers, styles = {r.vehicle_id: r.driver_id for r in known}, _aggressive_shares(lake, where)
     karma = _last_karma(lake, where)
     return {
@@ -142,12 +147,12 @@ def _of(rows: Mapping[Vehicle, Row], vehicle: Vehicle, column: str) -> Any:
 
 def _aggressive_shares(lake: Lake, where: str) -> dict[Vehicle, float]:
     share = F.avg(F.when(F.col("label") == "AGGRESSIVE", 1.0).otherwise(0.0)).alias("share")
-    rows = lake.read(STYLES).where(where).where("label IS NOT NULL").groupBy(*VEHICLE).agg(share)
+    rows = lake.read(GOLD_STYLE_PREDICTIONS).where(where).where("label IS NOT NULL").groupBy(*VEHICLE).agg(share)
     return {(r.session_id, r.vehicle_id): r.share for r in rows.collect()}
 
 
 def _last_karma(lake: Lake, where: str) -> dict[Vehicle, float]:
     """Overall karma of each car's last lap that has a score."""
     last = F.max_by("karma_score", "lap_number").alias("karma")
-    scored = lake.read(KARMA).where(where).where("component = 'overall' AND karma_score IS NOT NULL")
+    scored = lake.read(GOLD_KARMA_SCORES).where(where).where("component = 'overall' AND karma_score IS NOT NULL")
     return {(r.session_id, r.vehicle_id): r.karma for r in scored.groupBy(*VEHICLE).agg(last).collect()}

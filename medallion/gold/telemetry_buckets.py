@@ -10,14 +10,13 @@ from pyspark.sql import DataFrame
 
 from analysis.signals.buckets import bucket_features
 from conf.contract import load_contract
+from conf.tables import GOLD_TELEMETRY_BUCKETS
 from medallion.per_vehicle import by_vehicle, channel_arrays
 
-TABLE = "gold.telemetry_buckets"
 
-
-def buckets(silver: DataFrame, run_id: str) -> DataFrame:
+def bucket_rows(silver: DataFrame, run_id: str) -> DataFrame:
     """Buckets of every lap in ``silver`` (whole laps of ``silver.telemetry``)."""
-    return by_vehicle(silver, _of_vehicle, load_contract(TABLE), run_id)
+    return by_vehicle(silver, _of_vehicle, load_contract(GOLD_TELEMETRY_BUCKETS), run_id)
 
 
 def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from pyspark.sql import DataFrame
 
 from analysis.signals.windows import WINDOW_S, window_ends, window_features
 from conf.contract import load_contract
+from conf.tables import GOLD_TELEMETRY_WINDOWS
 from medallion.per_vehicle import AGGRESSIVE, by_vehicle, channel_arrays, last_known
 
-TABLE = "gold.telemetry_windows"
 
-
-def windows(silver: DataFrame, run_id: str) -> DataFrame:
+def window_rows(silver: DataFrame, run_id: str) -> DataFrame:
     """Windows of every vehicle in ``silver`` (rows of ``silver.telemetry``)."""
-    return by_vehicle(silver, _of_vehicle, load_contract(TABLE), run_id)
+    return by_vehicle(silver, _of_vehicle, load_contract(GOLD_TELEMETRY_WINDOWS), run_id)
 
 
 def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:

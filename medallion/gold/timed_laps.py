@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import functions as F
 
+from conf.tables import SILVER_LAPS
 from medallion.io import Lake
 from medallion.keys import LapKey
-from medallion.silver.laps import LAPS
 
 Vehicle = tuple[str, str]
 
@@ -48,7 +48,7 @@ class TimedLap:
 def timed_laps(lake: Lake, where: str) -> dict[Vehicle, list[TimedLap]]:
     """Laps that a condition on ``silver.laps`` selects, by session and vehicle in the order of their numbers."""
     sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
-    rows = lake.read(LAPS).where(where).select(
+    rows = lake.read(SILVER_LAPS).where(where).select(
         "session_id", "vehicle_id", "lap_number", F.unix_micros("lap_start_ts").alias("start_us"),
         F.unix_micros("lap_end_ts").alias("end_us"), "invalid_reasons", "lap_time_ms", *sectors, "is_valid",
         "sample_count",
@@ -70,6 +70,6 @@ def laps_near(laps: Iterable[TimedLap], first_us: int, last_us: int, reach_us: i
     return [key for key, at in intervals if at and at[0] - reach_us <= last_us and first_us <= at[1] + reach_us]
 
 
-def driven(laps: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+def finished_laps(laps: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
     """Laps that are over: all but a vehicle's last one if it has not reached the line."""
     return {lap.key for found in laps.values() for lap in found if lap.is_complete or lap is not found[-1]}

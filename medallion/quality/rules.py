@@ -49,7 +49,7 @@ EXPECTATIONS: dict[str, Breaks] = {
 }
 
 
-def breaks(rule: Rule, value: str) -> str:
+def breaks_rule(rule: Rule, value: str) -> str:
     """SQL of a boolean, never null: whether ``value`` breaks ``rule``.
 
     Raises:
@@ -65,7 +65,7 @@ def breaks(rule: Rule, value: str) -> str:
     return f"coalesce({compiled(value, rule.implementation.kwargs)}, false)"
 
 
-def reason(rule_name: str, column_name: str, observed: str) -> str:
+def reason_entry(rule_name: str, column_name: str, observed: str) -> str:
     """SQL of one entry of ``silver.quarantine.reasons``; ``observed`` is cut to 200 characters."""
     return (
         f"named_struct('rule', {sql_literal(rule_name)}, 'column_name', {sql_literal(column_name)}, "
@@ -81,21 +81,21 @@ def broken_rules(rules: Iterable[tuple[str, Rule]], value: str | None = None) ->
         value: What holds the value; the column itself if left out.
     """
     pairs = list(rules)
-    return collected(
-        [breaks(rule, value or c) for c, rule in pairs],
-        [reason(rule.name, c, value or c) for c, rule in pairs],
+    return collect_where(
+        [breaks_rule(rule, value or c) for c, rule in pairs],
+        [reason_entry(rule.name, c, value or c) for c, rule in pairs],
         f"array<{REASON}>",
     )
 
 
-def warnings(rules: Iterable[tuple[str, Rule]]) -> str:
+def broken_rule_names(rules: Iterable[tuple[str, Rule]]) -> str:
     """SQL of the array of the names of the soft rules that a row breaks; null where it breaks none."""
     pairs = list(rules)
-    found = [breaks(rule, c) for c, rule in pairs]
-    return collected(found, [sql_literal(rule.name) for _, rule in pairs], "array<string>")
+    found = [breaks_rule(rule, c) for c, rule in pairs]
+    return collect_where(found, [sql_literal(rule.name) for _, rule in pairs], "array<string>")
 
 
-def collected(conditions: Sequence[str], entries: Sequence[str], ddl: str) -> str:
+def collect_where(conditions: Sequence[str], entries: Sequence[str], ddl: str) -> str:
     """SQL of the array of the entries whose condition holds, null where none does.
 
     The array is built only where a condition holds: nearly all rows are good, and arrays cost more than comparisons.

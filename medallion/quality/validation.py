@@ -11,12 +11,13 @@ from pyspark.sql import functions as F
 from conf.channel import load_channels
 from conf.contract import Rule, load_contract
 from conf.families import TELEMETRY
+from conf.tables import OPS_DQ_RESULTS, OPS_RECONCILIATION, SILVER_TELEMETRY
 from medallion.io import Lake
 from medallion.quality.expectations import ValidationReport, validate
 from medallion.silver.decode import Units
 
 SUITE = "silver_guard"
-RESULTS = "ops.dq_results"
+
 _SHARED = ("session_id", "vehicle_id", "arrival_us", "t_us")
 
 
@@ -27,7 +28,7 @@ def docs_folder(lake: Lake) -> Path:
 
 def guard_rules() -> list[tuple[str, Rule]]:
     """Rules of the suite: those of the channels, and of the keys that both message forms share."""
-    table = load_contract("silver.telemetry")
+    table = load_contract(SILVER_TELEMETRY)
     keys = [(c, r) for c, r in load_contract("event.frame.v1").rules() if c in _SHARED]
     return keys + [(c, r) for c, r in table.rules() if c in load_channels().names]
 
@@ -46,8 +47,8 @@ def guarded_units(bronze: DataFrame) -> DataFrame:
 
 def validate_new_units(lake: Lake, run_id: str) -> ValidationReport | None:
     """Validate the messages accounted for since the last validation; ``None`` where there are none."""
-    last = lake.read(RESULTS).agg(F.max("run_ts").alias("last"))
-    accounts = lake.read("ops.reconciliation").where(F.col("query").startswith(f"{TELEMETRY.silver_query}:"))
+    last = lake.read(OPS_DQ_RESULTS).agg(F.max("run_ts").alias("last"))
+    accounts = lake.read(OPS_RECONCILIATION).where(F.col("query").startswith(f"{TELEMETRY.silver_query}:"))
     batches = accounts.join(last).where("last is null or written_ts > last")
     spans = batches.select(F.explode("offsets").alias("tp", "span"))
     bounds = spans.groupBy("tp").agg(F.min("span.from").alias("lo"), F.max("span.to").alias("hi")).collect()
@@ -73,10 +74,10 @@ def _record(lake: Lake, report: ValidationReport, run_id: str) -> None:
     docs = report.data_docs.as_uri() if report.data_docs else None
     rows = [
         (
-            run_id, report.suite, r.rule, "silver.telemetry", r.column, r.severity, r.success, r.evaluated,
+            run_id, report.suite, r.rule, SILVER_TELEMETRY, r.column, r.severity, r.success, r.evaluated,
             r.unexpected, 100.0 * r.unexpected / r.evaluated if r.evaluated else None, docs,
         )
         for r in report.results
     ]  # fmt: skip
     found = lake.spark.createDataFrame(rows, columns).withColumn("run_ts", F.current_timestamp())
-    lake.append(found, RESULTS)
+    lake.append(found, OPS_DQ_RESULTS)

@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 
 from conf.arrays import BoolArray, FloatArray, IntArray
 
-TABLE = "silver.clock_offsets"
 STEP_US = 5_000_000
 """A change of the envelope by more than this is a step of the clock."""
 BEFORE_US, AFTER_US = 300_000_000, 120_000_000
@@ -159,7 +158,7 @@ def stood_still(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
     return still
 
 
-def normalise(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, BoolArray, list[Segment]]:
+def normalise_clock(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, BoolArray, list[Segment]]:
     """Event time of every sample of one vehicle.
 
     Args:
@@ -192,7 +191,7 @@ ROW_SCHEMA = (
 )
 
 
-def restate(samples: DataFrame) -> DataFrame:
+def compute_event_times(samples: DataFrame) -> DataFrame:
     """Event time of every row of some vehicles, with the segment it belongs to.
 
     Args:
@@ -209,7 +208,7 @@ def _restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.sort_values(["arrival_us", "ecu_us", "ecu_seq"], kind="stable", ignore_index=True)
     ecu = frame["ecu_us"].to_numpy(np.int64)
     arrival = frame["arrival_us"].fillna(frame["ecu_us"]).to_numpy(np.int64)
-    event, still, segments = normalise(ecu, arrival)
+    event, still, segments = normalise_clock(ecu, arrival)
     number = np.searchsorted([s.first for s in segments], np.arange(len(ecu)), side="right") - 1
     number = np.clip(number, 0, len(segments) - 1)
     return pd.DataFrame(

@@ -15,7 +15,8 @@ from pyspark.sql.types import ArrayType
 
 from conf.channel import load_channels
 from conf.contract import Contract, load_contract
-from medallion.quality.rules import REASON, breaks, broken_rules, collected, reason, warnings
+from conf.tables import SILVER_TELEMETRY
+from medallion.quality.rules import REASON, breaks_rule, broken_rule_names, broken_rules, collect_where, reason_entry
 from medallion.schema import sql_literal, struct_type
 
 READING = "slipstream.reading.v1"
@@ -53,37 +54,40 @@ class Units:
         return _samples(self.messages.where(F.col("event_type") == FRAME))
 
     @property
-    def strangers(self) -> DataFrame:
+    def unknown_messages(self) -> DataFrame:
         """One row per message of a type that is not ours."""
         known = F.coalesce(F.col("event_type").isin(READING, FRAME), F.lit(False))
-        return strangers(self.messages.where(~known))
+        return unknown_messages(self.messages.where(~known))
 
 
-def strangers(messages: DataFrame) -> DataFrame:
+def unknown_messages(messages: DataFrame) -> DataFrame:
     """Messages of a type that is not theirs, with the reason."""
-    no_type = reason("missing_event_type", "ce_type", "null")
-    other = reason("unknown_event_type", "ce_type", "event_type")
+    no_type = reason_entry("missing_event_type", "ce_type", "null")
+    other = reason_entry("unknown_event_type", "ce_type", "event_type")
     why = F.expr(f"array(CASE WHEN event_type IS NULL THEN {no_type} ELSE {other} END)")
     return messages.select(
-        *ORIGIN, F.lit(UNDECODABLE).alias("unit_index"), why.alias("reasons"), excerpt().alias("payload_excerpt")
+        *ORIGIN,
+        F.lit(UNDECODABLE).alias("unit_index"),
+        why.alias("reasons"),
+        payload_excerpt().alias("payload_excerpt"),
     )
 
 
-def excerpt() -> Column:
+def payload_excerpt() -> Column:
     """The beginning of a message as text, in hexadecimal where it is not UTF-8."""
     text = "try_validate_utf8(cast(substring(payload, 1, 500) as string))"
     return F.expr(f"coalesce({text}, hex(substring(payload, 1, 250)))")
 
 
-def parse(messages: DataFrame, contract: Contract) -> DataFrame:
-    """Messages with their parsed value ``m`` and the reasons ``flaws`` for which they cannot be decoded."""
+def parse_messages(messages: DataFrame, contract: Contract) -> DataFrame:
+    """Messages with their parsed value ``m`` and the reasons ``decode_errors`` for which they cannot be decoded."""
     schema = struct_type(contract).add(_CORRUPT, "string")
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": _CORRUPT}
     parsed = F.from_json(F.col("payload").cast("string"), schema, options)
     # The generator is a barrier: without it the optimizer parses the text again for every field and filter.
     once = messages.select(*ORIGIN, "payload", F.explode(F.array(parsed)).alias("m"))
     conditions, entries = zip(*_flaws(contract), strict=True)
-    return once.withColumn("flaws", F.expr(collected(conditions, entries, f"array<{REASON}>")))
+    return once.withColumn("decode_errors", F.expr(collect_where(conditions, entries, f"array<{REASON}>")))
 
 
 def _flaws(contract: Contract) -> list[tuple[str, str]]:
@@ -91,14 +95,14 @@ def _flaws(contract: Contract) -> list[tuple[str, str]]:
     empty, corrupt = "(payload IS NULL OR length(payload) = 0)", f"m.{_CORRUPT}"
     bad_text = f"(NOT {empty} AND NOT is_valid_utf8(cast(payload as string)))"
     not_event = f"(NOT {empty} AND (m IS NULL OR {corrupt} IS NOT NULL))"
-    flaws = [
-        (empty, reason("empty_payload", "payload", "null")),
-        (bad_text, reason("invalid_utf8", "payload", "null")),
-        (not_event, reason("not_this_event", "payload", f"try_validate_utf8({corrupt})")),
+    decode_errors = [
+        (empty, reason_entry("empty_payload", "payload", "null")),
+        (bad_text, reason_entry("invalid_utf8", "payload", "null")),
+        (not_event, reason_entry("not_this_event", "payload", f"try_validate_utf8({corrupt})")),
     ]
     if contract.name == "event.frame.v1":
-        flaws += _frame_flaws(f"(NOT {empty} AND m IS NOT NULL AND {corrupt} IS NULL)")
-    return flaws
+        decode_errors += _frame_errors(f"(NOT {empty} AND m IS NOT NULL AND {corrupt} IS NULL)")
+    return decode_errors
 
 
 # ---- frames
@@ -109,36 +113,36 @@ def _frame_arrays() -> list[str]:
     return [f.name for f in schema.fields if isinstance(f.dataType, ArrayType)]
 
 
-def _frame_flaws(whole: str) -> list[tuple[str, str]]:
-    flaws = [
-        (f"({whole} AND m.t_us IS NULL)", reason("missing_field", "t_us", "null")),
-        (f"({whole} AND size(m.t_us) = 0)", reason("empty_frame", "t_us", "0")),
+def _frame_errors(whole: str) -> list[tuple[str, str]]:
+    decode_errors = [
+        (f"({whole} AND m.t_us IS NULL)", reason_entry("missing_field", "t_us", "null")),
+        (f"({whole} AND size(m.t_us) = 0)", reason_entry("empty_frame", "t_us", "0")),
     ]
     for name in _frame_arrays():
         if name != "t_us":
             uneven = f"({whole} AND m.t_us IS NOT NULL AND m.{name} IS NOT NULL AND size(m.{name}) <> size(m.t_us))"
-            flaws.append((uneven, reason("arrays_of_unequal_length", name, f"size(m.{name})")))
-    return flaws
+            decode_errors.append((uneven, reason_entry("arrays_of_unequal_length", name, f"size(m.{name})")))
+    return decode_errors
 
 
 def _samples(messages: DataFrame) -> DataFrame:
-    """Frames to samples in canonical columns, each judged; a flawed frame is one unit."""
+    """Frames to samples in canonical columns, each judged; a frame that cannot be decoded is one unit."""
     event = load_contract("event.frame.v1")
-    frames = parse(messages, event)
+    frames = parse_messages(messages, event)
     # A channel that the frame lacks becomes an empty array, which arrays_zip pads; a null would swallow the frame.
     arrays = {f.name: f.dataType for f in struct_type(event).fields if f.name in _frame_arrays()}
     zipped = F.arrays_zip(*(F.coalesce(f"m.{a}", F.array().cast(kind)).alias(a) for a, kind in arrays.items()))
     exploded = frames.select(
         *ORIGIN,
         *(F.col(f"m.{s}").alias(s) for s in _FRAME_SCALARS),
-        "flaws",
-        F.when(F.col("flaws").isNotNull(), excerpt()).alias("payload_excerpt"),
-        F.posexplode_outer(F.when(F.col("flaws").isNull(), zipped)).alias("unit_index", "s"),
+        "decode_errors",
+        F.when(F.col("decode_errors").isNotNull(), payload_excerpt()).alias("payload_excerpt"),
+        F.posexplode_outer(F.when(F.col("decode_errors").isNull(), zipped)).alias("unit_index", "s"),
     )
     samples = exploded.select(
         *ORIGIN,
         *_FRAME_SCALARS,
-        "flaws",
+        "decode_errors",
         "payload_excerpt",
         F.coalesce("unit_index", F.lit(UNDECODABLE)).alias("unit_index"),
         F.col("s.t_us").alias("t_us"),
@@ -147,12 +151,14 @@ def _samples(messages: DataFrame) -> DataFrame:
         *_frame_channels(),
     )
     channels = load_channels().names
-    table = load_contract("silver.telemetry")
+    table = load_contract(SILVER_TELEMETRY)
     hard = list(event.rules("quarantine"))
     hard += [r for r in table.rules("quarantine") if r[0] in channels]
     soft = [r for r in table.rules("warn") if r[0] in channels]
-    reasons = F.expr(f"CASE WHEN flaws IS NULL THEN {broken_rules(hard)} ELSE flaws END")
-    return samples.select("*", reasons.alias("reasons"), F.expr(warnings(soft)).alias("warns")).drop("flaws")
+    reasons = F.expr(f"CASE WHEN decode_errors IS NULL THEN {broken_rules(hard)} ELSE decode_errors END")
+    return samples.select("*", reasons.alias("reasons"), F.expr(broken_rule_names(soft)).alias("warns")).drop(
+        "decode_errors"
+    )
 
 
 def _frame_channels() -> list[Column]:
@@ -174,13 +180,13 @@ def _frame_channels() -> list[Column]:
 
 def _readings(messages: DataFrame) -> DataFrame:
     """Readings in canonical channel and unit, each judged by the rules of its channel."""
-    parsed = parse(messages, load_contract("event.reading.v1"))
+    parsed = parse_messages(messages, load_contract("event.reading.v1"))
     channel, factor = _lookup()
     readings = parsed.select(
         *ORIGIN,
-        F.when(F.col("flaws").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
-        "flaws",
-        F.when(F.col("flaws").isNotNull(), excerpt()).alias("payload_excerpt"),
+        F.when(F.col("decode_errors").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
+        "decode_errors",
+        F.when(F.col("decode_errors").isNotNull(), payload_excerpt()).alias("payload_excerpt"),
         F.col("m.session_id").alias("session_id"),
         F.col("m.vehicle_id").alias("vehicle_id"),
         F.col("m.timestamp_us").alias("t_us"),
@@ -193,9 +199,9 @@ def _readings(messages: DataFrame) -> DataFrame:
         channel.alias("channel"),
         (F.col("m.telemetry_value") * factor).alias("value"),
     )
-    reasons, warn = F.expr(f"coalesce(flaws, {_reading_reasons()})"), F.expr(_reading_warning())
+    reasons, warn = F.expr(f"coalesce(decode_errors, {_reading_reasons()})"), F.expr(_reading_warning())
     judged = readings.select("*", reasons.alias("reasons"), warn.alias("warn"))
-    return judged.drop("flaws", "telemetry_name", "dialect")
+    return judged.drop("decode_errors", "telemetry_name", "dialect")
 
 
 def _lookup() -> tuple[Column, Column]:
@@ -215,25 +221,25 @@ def _lookup() -> tuple[Column, Column]:
 
 def _reading_reasons() -> str:
     """Reasons of the event's own rules, else of the rules of the reading's channel."""
-    event, table = load_contract("event.reading.v1"), load_contract("silver.telemetry")
+    event, table = load_contract("event.reading.v1"), load_contract(SILVER_TELEMETRY)
     columns = {"timestamp_us": "t_us", "telemetry_value": "value", "meta_time_us": "arrival_us"}
     of_event = [(columns.get(c, c), r) for c, r in event.rules("quarantine")]
-    conditions = [breaks(rule, c) for c, rule in of_event]
-    entries = [reason(rule.name, c, c) for c, rule in of_event]
+    conditions = [breaks_rule(rule, c) for c, rule in of_event]
+    entries = [reason_entry(rule.name, c, c) for c, rule in of_event]
     conditions.append("(channel IS NULL AND telemetry_name IS NOT NULL)")
-    entries.append(reason("unknown_channel", "telemetry_name", "telemetry_name"))
+    entries.append(reason_entry("unknown_channel", "telemetry_name", "telemetry_name"))
     by_channel = _case(
         (name, broken_rules([(name, r) for c, r in table.rules("quarantine") if c == name], "value"))
         for name in load_channels().names
     )
-    return f"coalesce({collected(conditions, entries, f'array<{REASON}>')}, {by_channel})"
+    return f"coalesce({collect_where(conditions, entries, f'array<{REASON}>')}, {by_channel})"
 
 
 def _reading_warning() -> str:
     """Index of the soft rule that the reading breaks, null where it breaks none."""
-    table = load_contract("silver.telemetry")
+    table = load_contract(SILVER_TELEMETRY)
     soft = [(c, r) for c, r in table.rules("warn") if c in load_channels().names]
-    return _case((name, f"CASE WHEN {breaks(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft))
+    return _case((name, f"CASE WHEN {breaks_rule(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft))
 
 
 def _case(branches: Iterable[tuple[str, str]]) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 from pyspark.sql import functions as F
 
 from conf.arrays import FloatArray, IntArray
+from conf.tables import SILVER_ENVIRONMENT
 from medallion.io import Lake
-from medallion.keys import of_sessions
+from medallion.keys import sessions_condition
 
-TABLE = "silver.environment"
 NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes says nothing of a lap
 
 
@@ -65,7 +65,11 @@ def read_weather(lake: Lake, sessions: Iterable[str]) -> dict[str, Weather]:
     sessions = list(sessions)
     at = F.unix_micros("event_ts").alias("at_us")
     found: defaultdict[str, list[tuple[int, float | None, float | None, bool | None]]] = defaultdict(list)
-    rows = lake.read(TABLE).where(of_sessions(sessions)).select("session_id", at, "air_temp_c", "track_temp_c", "rain")
+    rows = (
+        lake.read(SILVER_ENVIRONMENT)
+        .where(sessions_condition(sessions))
+        .select("session_id", at, "air_temp_c", "track_temp_c", "rain")
+    )
     for session, *row in rows.collect():
         found[session].append(tuple(row))
     return {session: weather_of(found[session]) for session in sessions}

@@ -13,10 +13,9 @@ from pyspark.sql import functions as F
 from analysis.laps.distance import lap_trace
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
-from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
-from medallion.silver import telemetry
-from medallion.silver.laps import LAPS
+from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (
@@ -35,12 +34,12 @@ def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFram
         laps: Which laps.
         of_lap: What to have of ``silver.laps`` beside ``start_us``, ``end_us`` and ``fit_for``.
     """
-    wanted, sessions = of_laps(laps), of_sessions(sessions_of(laps))
+    wanted, sessions = laps_condition(laps), sessions_condition(sessions_of(laps))
     start, end = (F.unix_micros(f"lap_{side}_ts").alias(f"{side}_us") for side in ("start", "end"))
-    own = lake.read(LAPS).where(sessions).where(wanted).where("lap_start_ts < lap_end_ts")
+    own = lake.read(SILVER_LAPS).where(sessions).where(wanted).where("lap_start_ts < lap_end_ts")
     own = own.select(*LAP, start, end, "fit_for", *of_lap)
     channels = [F.col(name).cast("double").alias(name) for name in CHANNELS]
-    samples = lake.read(telemetry.TABLE).where(sessions).where(wanted)
+    samples = lake.read(SILVER_TELEMETRY).where(sessions).where(wanted)
     samples = samples.select(
         *LAP, F.unix_micros("event_ts").alias("t_us"), "ecu_seq", "clock_source", "is_synthetic", *channels
     )

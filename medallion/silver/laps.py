@@ -31,18 +31,21 @@ from analysis.timing.session_laps import (
 )
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
+from conf.tables import (
+    SILVER_CLOCK_OFFSETS,
+    SILVER_ENTRIES,
+    SILVER_LAPS,
+    SILVER_SECTOR_TIMES,
+    SILVER_TELEMETRY,
+    SILVER_TIMING_EVENTS,
+)
 from conf.units import KMH_PER_MPS
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_sessions
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import sessions_condition
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
-from medallion.silver.clock_offsets import TABLE as CLOCKS
 
-LAPS = "silver.laps"
-ENTRIES = "silver.entries"
-TIMING = "silver.timing_events"
-SECTORS = "silver.sector_times"
-TABLES = (ENTRIES, LAPS)
+TABLES = (SILVER_ENTRIES, SILVER_LAPS)
 
 Interval = tuple[int, int, int]  # lap number, first and last microsecond
 _MINUTE_US, _LONGEST_US = 60_000_000, 86_400_000_000
@@ -79,7 +82,7 @@ class _Update:
 
     def run(self) -> None:
         before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
-        for row in self.lake.read(LAPS).where(of_sessions(self.names)).collect():
+        for row in self.lake.read(SILVER_LAPS).where(sessions_condition(self.names)).collect():
             before[row.session_id][row.vehicle_id, row.lap_number] = row
         sessions, stale = self._sessions(before)
         intervals = {
@@ -101,14 +104,16 @@ class _Update:
             laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
         self._number_samples(intervals)
-        self._write(ENTRIES, entries)
-        self._write(LAPS, laps)
+        self._write(SILVER_ENTRIES, entries)
+        self._write(SILVER_LAPS, laps)
 
     def _sessions(
         self, before: Mapping[str, Mapping[tuple[str, int], Row]]
     ) -> tuple[dict[str, SessionLaps], dict[str, set[str]]]:
         """Entries and laps of every session, and the vehicles whose telemetry is to be read."""
-        events, sectors, seen = (self._by_session(t) for t in (TIMING, SECTORS, CLOCKS))
+        events, sectors, seen = (
+            self._by_session(t) for t in (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_CLOCK_OFFSETS)
+        )
         sessions, stale = {}, {}
         for change in self.changes:
             name = change.session_id
@@ -121,7 +126,7 @@ class _Update:
 
     def _by_session(self, table: str) -> defaultdict[str, list[Row]]:
         rows: defaultdict[str, list[Row]] = defaultdict(list)
-        for row in self.lake.read(table).where(of_sessions(self.names)).collect():
+        for row in self.lake.read(table).where(sessions_condition(self.names)).collect():
             rows[row.session_id].append(row)
         return rows
 
@@ -130,7 +135,7 @@ class _Update:
         if not wanted:
             return None
         cars = self.lake.spark.createDataFrame(wanted, "session_id string, vehicle_id string")
-        rows = self.lake.read(telemetry.TABLE).where(of_sessions(self.names))
+        rows = self.lake.read(SILVER_TELEMETRY).where(sessions_condition(self.names))
         return rows.join(F.broadcast(cars), ["session_id", "vehicle_id"], "left_semi")
 
     def _rows(
@@ -150,22 +155,27 @@ class _Update:
         ]
 
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
-        replace_part(self.lake, frame_of(self.lake, table, rows, self.run_id), table, partial(of_sessions, self.names))
+        sync_rows(
+            self.lake,
+            rows_to_dataframe(self.lake, table, rows, self.run_id),
+            table,
+            partial(sessions_condition, self.names),
+        )
 
     def _number_samples(self, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> None:
         """Give the samples of vehicles with timing the number of the lap in whose time they are."""
         rows = self._telemetry(intervals)
         if rows is None:
             return
-        changed = numbered(rows, intervals).where(
+        changed = number_samples(rows, intervals).where(
             "NOT (lap_number <=> new_lap) OR NOT (lap_source <=> if(new_lap IS NULL, NULL, 'interval'))"
         )
         changed = changed.select(*telemetry.KEY, "new_lap").persist()
         try:
-            if place := telemetry.place_of(changed):
+            if place := telemetry.file_pruning_condition(changed):
                 source = "if(s.new_lap is null, null, 'interval')"
                 set_to = {"lap_number": "s.new_lap", "lap_source": source, "run_id": sql_literal(self.run_id)}
-                self.lake.update_matched(changed, telemetry.TABLE, set_to, prune=place, txn=None)
+                self.lake.update_matched(changed, SILVER_TELEMETRY, set_to, prune=place, txn=None)
         finally:
             changed.unpersist()
 
@@ -210,7 +220,7 @@ def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[JudgedLap]]) 
     return dict(laps)
 
 
-def numbered(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
+def number_samples(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
     """Samples with ``new_lap``: the lap in whose interval their event time lies, null where it lies in none.
 
     What is longer than a day is no lap, whatever the feed says, and has no samples.

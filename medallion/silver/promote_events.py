@@ -18,11 +18,12 @@ from pyspark.sql.window import Window
 
 from conf.contract import Contract, load_contract
 from conf.families import Family
+from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake, Txn
 from medallion.quality.rules import broken_rules
-from medallion.silver.decode import ORIGIN, UNDECODABLE, excerpt, parse, strangers
-from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation
-from medallion.silver.recovery import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
+from medallion.silver.decode import ORIGIN, UNDECODABLE, parse_messages, payload_excerpt, unknown_messages
+from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation_row
+from medallion.silver.recovery import CheckpointRecovery
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
 _LINEAGE = ("bronze_topic", "bronze_partition", "bronze_offset", "source", "batch_id", "run_id")
@@ -54,7 +55,7 @@ class EventProcessor:
         self.lake = lake
         self.family = family
         self.run_id = run_id
-        self._generations = Generations(lake, family)
+        self._recovery = CheckpointRecovery(lake, family)
 
     def process(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
         """Validate and promote one batch.
@@ -74,28 +75,28 @@ class EventProcessor:
         Raises:
             BalanceError: If a unit is not accounted for.
         """
-        if self._generations.is_done(query, batch_id):
+        if self._recovery.is_done(query, batch_id):
             return None
-        self._generations.take_over(query, self._promote)
+        self._recovery.recover(query, self._promote)
         return self._promote(bronze, batch_id, query)
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
-        messages = self._generations.not_yet_accounted(bronze, query).persist(StorageLevel.MEMORY_AND_DISK)
+        messages = self._recovery.not_yet_accounted(bronze, query).persist(StorageLevel.MEMORY_AND_DISK)
         held = [messages]
         try:
             offsets = batch_offsets(messages)
-            refused, judged = self._judge(messages, offsets, held)
-            counts = _counts([refused, *judged.values()])
+            refused, classified = self._classify(messages, offsets, held)
+            counts = _counts([refused, *classified.values()])
             balance = _balance(sum(o.n for o in offsets), counts)
             if not balance.closes:
                 raise BalanceError(f"batch {batch_id} of {query} does not add up: {balance}")
-            self._write(_Writer(self.lake, query, batch_id, self.run_id), balance, offsets, refused, judged)
+            self._write(_Writer(self.lake, query, batch_id, self.run_id), balance, offsets, refused, classified)
             return balance
         finally:
             for df in held:
                 df.unpersist()
 
-    def _judge(
+    def _classify(
         self, messages: DataFrame, offsets: list[Row], held: list[DataFrame]
     ) -> tuple[DataFrame, dict[str, DataFrame]]:
         """Refused units, and per table its events with ``_became``; what is computed is kept and added to ``held``."""
@@ -110,13 +111,13 @@ class EventProcessor:
             refused.append(_refused(units))
             rows = units.where("reasons IS NULL").drop("reasons", "payload_excerpt")
             good[table.name] = good[table.name].unionByName(rows) if table.name in good else rows
-        judged = {}
+        classified = {}
         for name, events in good.items():
-            judged[name] = _judged(events, self._existing(name, events), load_contract(name)).persist()
-            held.append(judged[name])
+            classified[name] = _classify_events(events, self._existing(name, events), load_contract(name)).persist()
+            held.append(classified[name])
         refusals = reduce(DataFrame.unionByName, refused).persist()
         held.append(refusals)
-        return refusals, judged
+        return refusals, classified
 
     def _existing(self, name: str, events: DataFrame) -> DataFrame:
         sessions = [r.session_id for r in events.select("session_id").distinct().collect()]
@@ -128,19 +129,21 @@ class EventProcessor:
         balance: BatchBalance,
         offsets: list[Row],
         refused: DataFrame,
-        judged: dict[str, DataFrame],
+        classified: dict[str, DataFrame],
     ) -> None:
         if balance.quarantined:
-            writer.append(refused.drop("_became").withColumn("quarantined_ts", F.current_timestamp()), QUARANTINE)
+            writer.append(
+                refused.drop("_became").withColumn("quarantined_ts", F.current_timestamp()), SILVER_QUARANTINE
+            )
         if balance.conflicts:
-            rows = [_conflict_rows(df, load_contract(name)) for name, df in judged.items()]
+            rows = [_conflict_rows(df, load_contract(name)) for name, df in classified.items()]
             listed = reduce(DataFrame.unionByName, rows).withColumn("noted_ts", F.current_timestamp())
-            writer.append(listed, CONFLICTS)
-        account = reconciliation(self.lake, balance, offsets, writer.query, writer.batch_id, self.run_id)
-        self.lake.append(account, RECONCILIATION, writer.txn("balance"))
+            writer.append(listed, SILVER_CONFLICTS)
+        account = reconciliation_row(self.lake, balance, offsets, writer.query, writer.batch_id, self.run_id)
+        self.lake.append(account, OPS_RECONCILIATION, writer.txn("balance"))
         for name in self.family.tables:
-            new = judged[name].where("_became = 'written'") if name in judged else self.lake.read(name).limit(0)
-            writer.append(_to_table(new, load_contract(name)) if name in judged else new, name, step="rows")
+            new = classified[name].where("_became = 'written'") if name in classified else self.lake.read(name).limit(0)
+            writer.append(_to_table(new, load_contract(name)) if name in classified else new, name, step="rows")
 
 
 class _Writer:
@@ -163,15 +166,18 @@ class _Writer:
 def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
     """Messages of one event as columns of its table, with origin, ``reasons`` (null when good) and an excerpt."""
     contract = load_contract(f"event.{event}")
-    fields = parse(messages, contract).select(
-        *ORIGIN, "flaws", excerpt().alias("excerpt"), *(F.col(f"m.{c}").alias(c) for c in contract.column_names)
+    fields = parse_messages(messages, contract).select(
+        *ORIGIN,
+        "decode_errors",
+        payload_excerpt().alias("excerpt"),
+        *(F.col(f"m.{c}").alias(c) for c in contract.column_names),
     )
     gate = broken_rules(contract.rules("quarantine"))
-    judged = fields.withColumn("reasons", F.expr(f"CASE WHEN flaws IS NULL THEN {gate} ELSE flaws END"))
-    return judged.select(
+    gated = fields.withColumn("reasons", F.expr(f"CASE WHEN decode_errors IS NULL THEN {gate} ELSE decode_errors END"))
+    return gated.select(
         *ORIGIN,
         *(_column(name, contract, event).alias(name) for name in _content(table)),
-        F.when(F.col("flaws").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
+        F.when(F.col("decode_errors").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
         "reasons",
         F.when(F.col("reasons").isNotNull(), F.col("excerpt")).alias("payload_excerpt"),
     )
@@ -193,7 +199,7 @@ def _unknown(messages: DataFrame, known: list[str]) -> DataFrame:
     """Messages of a type that does not belong into this topic."""
     others = messages.where(~F.coalesce(F.col("event_type").isin(known), F.lit(False)))
     return _refusal(
-        strangers(others), session=_nothing("string"), vehicle=_nothing("string"), clock=_nothing("timestamp")
+        unknown_messages(others), session=_nothing("string"), vehicle=_nothing("string"), clock=_nothing("timestamp")
     )
 
 
@@ -214,7 +220,7 @@ def _refusal(units: DataFrame, *, session: Column, vehicle: Column, clock: Colum
     )  # fmt: skip
 
 
-def _judged(events: DataFrame, existing: DataFrame, table: Contract) -> DataFrame:
+def _classify_events(events: DataFrame, existing: DataFrame, table: Contract) -> DataFrame:
     """Events with ``_became``: the first of a key is written, an equal one a repeat, another one a conflict.
 
     ``content`` is what counts, ``winner`` the content that the key keeps.
@@ -237,7 +243,7 @@ def _nothing(kind: str) -> Column:
     return F.lit(None).cast(kind)
 
 
-def _conflict_rows(judged: DataFrame, table: Contract) -> DataFrame:
+def _conflict_rows(events: DataFrame, table: Contract) -> DataFrame:
     """Refused events, with the first column that contradicts what was there."""
     counted = [c for c in _content(table) if c not in table.key]
     differing = [
@@ -247,9 +253,9 @@ def _conflict_rows(judged: DataFrame, table: Contract) -> DataFrame:
         for c in counted
     ]
     first = F.coalesce(*differing)
-    vehicle = F.col("vehicle_id") if "vehicle_id" in judged.columns else _nothing("string")
-    clock = F.col("event_ts") if "event_ts" in judged.columns else _nothing("timestamp")
-    return judged.where("_became = 'conflict'").select(
+    vehicle = F.col("vehicle_id") if "vehicle_id" in events.columns else _nothing("string")
+    clock = F.col("event_ts") if "event_ts" in events.columns else _nothing("timestamp")
+    return events.where("_became = 'conflict'").select(
         F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
         F.col("kafka_offset").alias("bronze_offset"), F.lit(0).alias("unit_index"), "session_id",
         vehicle.alias("vehicle_id"), clock.alias("ecu_ts"), _nothing("int").alias("ecu_seq"),

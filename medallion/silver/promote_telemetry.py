@@ -11,11 +11,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from conf.families import TELEMETRY
+from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_TELEMETRY
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, Units
-from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation
-from medallion.silver.recovery import CONFLICTS, QUARANTINE, RECONCILIATION, Generations
+from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation_row
+from medallion.silver.recovery import CheckpointRecovery
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
 _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
@@ -49,7 +50,7 @@ class SilverProcessor:
     def __init__(self, lake: Lake, run_id: str) -> None:
         self.lake = lake
         self.run_id = run_id
-        self._generations = Generations(lake, TELEMETRY)
+        self._recovery = CheckpointRecovery(lake, TELEMETRY)
 
     def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
         """Validate, normalise and promote one batch (V10).
@@ -70,13 +71,13 @@ class SilverProcessor:
         Raises:
             BalanceError: If a unit is not accounted for.
         """
-        if self._generations.is_done(query, batch_id):
+        if self._recovery.is_done(query, batch_id):
             return None
-        self._generations.take_over(query, self._promote)
+        self._recovery.recover(query, self._promote)
         return self._promote(bronze, batch_id, query)
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
-        batch = _Batch(self, self._generations.not_yet_accounted(bronze, query), batch_id, query)
+        batch = _Batch(self, self._recovery.not_yet_accounted(bronze, query), batch_id, query)
         try:
             return batch.promote()
         finally:
@@ -112,23 +113,23 @@ class _Batch:
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
         self.cars: list[Row] = []
         units = Units(self.bronze)
-        n_strangers = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
-        quarantined = [_refused_messages(units)] if n_strangers else []
-        n_units = n_refused = n_strangers
+        n_unknown = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
+        quarantined = [_refused_messages(units)] if n_unknown else []
+        n_units = n_refused = n_unknown
         forms: dict[str, _Form] = {}
         for name in (READING, FRAME):
             if not any(o.event_type == name for o in offsets):
                 continue
             part = units.readings if name == READING else units.samples
-            judged = self.cache(t.with_origin(t.keyed(part), self.origins))
-            cars = _cars(judged).collect()
+            units_of_form = self.cache(t.with_origin(t.with_event_key(part), self.origins))
+            cars = _cars(units_of_form).collect()
             total, bad = sum(c.n for c in cars), sum(c.n_bad for c in cars)
             n_units, n_refused = n_units + total, n_refused + bad
             if bad:
-                quarantined.append(_refused_units(judged))
+                quarantined.append(_refused_units(units_of_form))
             if total > bad:
                 self.cars += cars
-                good = judged.where(F.col("reasons").isNull()).drop("reasons")
+                good = units_of_form.where(F.col("reasons").isNull()).drop("reasons")
                 forms[name] = (
                     self._readings(good, cars)
                     if name == READING
@@ -150,14 +151,14 @@ class _Batch:
         existing = self._existing(wide, cars)
         if n_units == n_cells and existing is None:
             return _Form(wide, t.Account(n_cells, 0, 0))
-        contested = t.judge_readings(readings, _winners(wide, existing))
+        contested = t.classify_readings(readings, _winners(wide, existing))
         status = self.cache(contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"))
         counts = _by_status(status)
         n_contested = sum(counts.values())
         written = n_units - n_contested + counts.get("written", 0)
         account = t.Account(written, counts.get("repeat", 0), counts.get("conflict", 0))
-        settled = t.settle(wide, _broadcast(t.written_lineage(status), n_contested))
-        return _Form(settled, account, status.where("status = 'conflict'"), existing)
+        placed = t.with_lineage(wide, _broadcast(t.written_lineage(status), n_contested))
+        return _Form(placed, account, status.where("status = 'conflict'"), existing)
 
     def _samples(self, samples: DataFrame, cars: list[Row], readings: DataFrame | None) -> _Form:
         """Only samples whose key may be there twice are compared: a hash finds them without moving whole rows."""
@@ -171,7 +172,7 @@ class _Batch:
         if not n_doubtful:
             return _Form(t.sample_rows(samples), t.Account(total, 0, 0))
         contested = samples.withColumn("h", _hash()).join(_broadcast(doubtful, n_doubtful), "h", "left_semi")
-        status = self.cache(_judge_samples(contested, first))
+        status = self.cache(_classify_samples(contested, first))
         counts = _by_status(status)
         repeats, conflicts = counts.get("repeat", 0), counts.get("conflict", 0)
         refused = _broadcast(status.where("status <> 'written'").select(*_PLACE), repeats + conflicts)
@@ -181,7 +182,7 @@ class _Batch:
 
     def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
-        table = self.lake.read(t.TABLE).where(_prune(_spans(cars)))
+        table = self.lake.read(SILVER_TELEMETRY).where(_prune(_spans(cars)))
         if table.isEmpty():
             return None
         found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
@@ -197,17 +198,19 @@ class _Batch:
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
         if quarantined:
             refused = reduce(DataFrame.unionByName, quarantined)
-            self.lake.append(refused.withColumns(stamp | {"quarantined_ts": now}), QUARANTINE, self.txn("quarantine"))
+            self.lake.append(
+                refused.withColumns(stamp | {"quarantined_ts": now}), SILVER_QUARANTINE, self.txn("quarantine")
+            )
         if balance.conflicts:
             contradicted = [f.conflicts for f in forms.values() if f.conflicts is not None]
             listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in contradicted])
-            self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), CONFLICTS, self.txn("conflicts"))
-        account = reconciliation(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
-        self.lake.append(account, RECONCILIATION, self.txn("balance"))
+            self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), SILVER_CONFLICTS, self.txn("conflicts"))
+        account = reconciliation_row(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
+        self.lake.append(account, OPS_RECONCILIATION, self.txn("balance"))
         if forms:
             self._write_rows(forms)
         else:
-            self.lake.append(self.lake.read(t.TABLE).limit(0), t.TABLE, self.txn("rows"))
+            self.lake.append(self.lake.read(SILVER_TELEMETRY).limit(0), SILVER_TELEMETRY, self.txn("rows"))
 
     def _write_rows(self, forms: dict[str, _Form]) -> None:
         offsets = self._best_offsets()
@@ -219,7 +222,7 @@ class _Batch:
                 rows = rows.join(form.existing.select(*t.KEY), list(t.KEY), "left_anti")
             new.append(rows)
         wide = reduce(DataFrame.unionByName, new)
-        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), t.TABLE, self.txn("rows"))
+        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), SILVER_TELEMETRY, self.txn("rows"))
 
     def _fill(self, rows: DataFrame, existing: DataFrame) -> None:
         """Add cells that existing rows lack."""
@@ -236,7 +239,7 @@ class _Batch:
         )
         self.lake.update_matched(
             self.cache(fills),
-            t.TABLE,
+            SILVER_TELEMETRY,
             t.fill_assignments(),
             prune=_prune(_spans(self.cars), "t."),
             txn=self.txn("fill"),
@@ -244,7 +247,7 @@ class _Batch:
 
     def _best_offsets(self) -> DataFrame:
         """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
-        latest = self.lake.read("silver.clock_offsets").groupBy("session_id", "vehicle_id")
+        latest = self.lake.read(SILVER_CLOCK_OFFSETS).groupBy("session_id", "vehicle_id")
         best = {
             (r.session_id, r.vehicle_id): r.us
             for r in latest.agg(F.max_by("offset_us", "segment").alias("us")).collect()
@@ -261,13 +264,13 @@ class _Batch:
 # ---- pure pieces
 
 
-def _cars(judged: DataFrame) -> DataFrame:
+def _cars(units: DataFrame) -> DataFrame:
     """Per vehicle: units, refused units, and of the good ones the car clock's span and the lowest arrival delay.
 
     Microseconds, as a datetime would be in the machine's time zone.
     """
     good, clock = F.col("reasons").isNull(), F.unix_micros("ecu_ts")
-    return judged.groupBy("session_id", "vehicle_id").agg(
+    return units.groupBy("session_id", "vehicle_id").agg(
         F.count(F.lit(1)).alias("n"),
         F.count(F.when(~good, 1)).alias("n_bad"),
         F.min(F.when(good, clock)).alias("lo"),
@@ -308,7 +311,7 @@ def _broadcast(df: DataFrame, rows: int) -> DataFrame:
 
 def _refused_messages(units: Units) -> DataFrame:
     none = F.lit(None)
-    return units.strangers.select(
+    return units.unknown_messages.select(
         F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
         F.col("kafka_offset").alias("bronze_offset"), "unit_index",
         none.cast("string").alias("session_id"), none.cast("string").alias("vehicle_id"),
@@ -316,10 +319,10 @@ def _refused_messages(units: Units) -> DataFrame:
     )  # fmt: skip
 
 
-def _refused_units(judged: DataFrame) -> DataFrame:
+def _refused_units(units: DataFrame) -> DataFrame:
     # A clock beyond the calendar of other readers would keep them from opening the table.
     clock = F.when(F.year("ecu_ts").between(1, 9999), F.col("ecu_ts")).alias("ecu_ts")
-    return judged.where(F.col("reasons").isNotNull()).select(
+    return units.where(F.col("reasons").isNotNull()).select(
         F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
         F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", clock, "reasons",
         "event_type", "payload_excerpt",
@@ -352,7 +355,7 @@ def _beside(existing: DataFrame | None, readings: DataFrame) -> DataFrame:
     return new.unionByName(existing.select(*columns))
 
 
-def _judge_samples(samples: DataFrame, existing: DataFrame | None) -> DataFrame:
+def _classify_samples(samples: DataFrame, existing: DataFrame | None) -> DataFrame:
     """Status of each sample: the first of its key is written, an equal one a repeat, another a conflict."""
     content = F.struct(*t.channel_columns())
     group = Window.partitionBy(*t.KEY).orderBy("kafka_offset", "unit_index")

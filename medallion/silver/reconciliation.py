@@ -39,7 +39,7 @@ def batch_offsets(bronze: DataFrame) -> list[Row]:
     ).collect()  # fmt: skip
 
 
-def reconciliation(
+def reconciliation_row(
     lake: Lake, balance: BatchBalance, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
 ) -> DataFrame:
     """The row of ``ops.reconciliation`` of a batch.

@@ -14,16 +14,14 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from conf.families import PROMOTED, Family
+from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake
 
-RECONCILIATION = "ops.reconciliation"
-QUARANTINE = "silver.quarantine"
-CONFLICTS = "silver.conflicts"
 Promote = Callable[[DataFrame, int, str], object]
 
 
 @dataclass(frozen=True)
-class Abandoned:
+class AbandonedBatch:
     """A batch that an earlier generation accounted for and did not finish, with its messages."""
 
     query: str
@@ -32,7 +30,7 @@ class Abandoned:
 
 
 @dataclass
-class Generations:
+class CheckpointRecovery:
     """A family's promotion across checkpoint generations.
 
     Attributes:
@@ -49,7 +47,7 @@ class Generations:
         done = self._last_done(query)
         return done is not None and done >= batch_id
 
-    def take_over(self, query: str, promote: Promote) -> None:
+    def recover(self, query: str, promote: Promote) -> None:
         """Finish what an earlier generation left, under its own id, so that nothing is written twice.
 
         Does something on a generation's first batch only.
@@ -75,12 +73,12 @@ class Generations:
 
     def _others(self, query: str) -> DataFrame | None:
         """Accounts of the same query's other generations."""
-        if not self.lake.exists(RECONCILIATION):
+        if not self.lake.exists(OPS_RECONCILIATION):
             return None
         mine = F.col("query").startswith(f"{query.partition(':')[0]}:")
-        return self.lake.read(RECONCILIATION).where(mine & (F.col("query") != query))
+        return self.lake.read(OPS_RECONCILIATION).where(mine & (F.col("query") != query))
 
-    def _abandoned_batches(self, query: str) -> list[Abandoned]:
+    def _abandoned_batches(self, query: str) -> list[AbandonedBatch]:
         """Batches of other generations whose account is written and whose rows are not."""
         accounts = self._others(query)
         if accounts is None:
@@ -91,7 +89,9 @@ class Generations:
             # A query's batches follow one another, so only its last can be unfinished.
             if not self.is_done(row.query, row.b.batch_id):
                 inside = _within(row.b.offsets or {})
-                found.append(Abandoned(row.query, row.b.batch_id, self.lake.read(self.family.bronze).where(inside)))
+                found.append(
+                    AbandonedBatch(row.query, row.b.batch_id, self.lake.read(self.family.bronze).where(inside))
+                )
         return found
 
     def _drop_unaccounted(self, query: str) -> None:
@@ -101,11 +101,11 @@ class Generations:
         """
         levels = self._accounted_levels(query)
         known = ", ".join(f"'{r.tp}'" for r in levels) or "''"
-        place = "concat_ws('-', bronze_topic, bronze_partition)"
-        behind = [f"({place} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
+        topic_partition = "concat_ws('-', bronze_topic, bronze_partition)"
+        behind = [f"({topic_partition} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
         others = ", ".join(f"'{f.topic}'" for f in PROMOTED if f != self.family)
-        where = f"bronze_topic NOT IN ({others}) AND ({' OR '.join([f'{place} NOT IN ({known})', *behind])})"
-        for table, step in ((QUARANTINE, "quarantine"), (CONFLICTS, "conflicts")):
+        where = f"bronze_topic NOT IN ({others}) AND ({' OR '.join([f'{topic_partition} NOT IN ({known})', *behind])})"
+        for table, step in ((SILVER_QUARANTINE, "quarantine"), (SILVER_CONFLICTS, "conflicts")):
             mine = self.lake.last_txn(table, f"{query}:{step}")
             if mine is None and self.lake.exists(table) and self.lake.read(table).where(where).limit(1).count():
                 self.lake.replace(self.lake.read(table).limit(0), table, where)
@@ -120,6 +120,8 @@ class Generations:
 
 
 def _within(offsets: dict[str, Row]) -> str:
-    place = "concat_ws('-', topic, kafka_partition)"
-    spans = (f"({place} = '{tp}' AND kafka_offset BETWEEN {s['from']} AND {s['to']})" for tp, s in offsets.items())
+    topic_partition = "concat_ws('-', topic, kafka_partition)"
+    spans = (
+        f"({topic_partition} = '{tp}' AND kafka_offset BETWEEN {s['from']} AND {s['to']})" for tp, s in offsets.items()
+    )
     return " OR ".join(spans) or "false"

@@ -10,15 +10,11 @@ from typing import Any
 from pyspark.sql import Row
 
 from analysis.timing.session_laps import to_datetime, to_us
-from medallion.io import Lake, frame_of, replace_part
-from medallion.keys import of_sessions
-from medallion.silver.event_time import SESSIONS
-from medallion.silver.laps import ENTRIES
+from conf.tables import SILVER_DRIVERS, SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_RESULTS, SILVER_SESSIONS
+from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.keys import sessions_condition
 
-LINES = "silver.result_lines"
-RESULTS = "silver.results"
-DRIVERS = "silver.drivers"
-TABLES = (RESULTS, DRIVERS)
+TABLES = (SILVER_RESULTS, SILVER_DRIVERS)
 
 _TAKEN = ("position", "position_in_class", "status", "laps", "fl_lap", "vehicle_class", "vehicle_model", "is_official")
 _SECONDS = {
@@ -34,8 +30,10 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
     """Bring the results of sessions, and the drivers seen in them, up to date."""
     if not sessions:
         return
-    entries, lines, seen = (_by_session(lake, table, sessions) for table in (ENTRIES, LINES, SESSIONS))
-    known: dict[str, Any] = {r.vehicle_id: r for r in lake.read(DRIVERS).collect()}
+    entries, lines, seen = (
+        _by_session(lake, table, sessions) for table in (SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_SESSIONS)
+    )
+    known: dict[str, Any] = {r.vehicle_id: r for r in lake.read(SILVER_DRIVERS).collect()}
     results: list[dict[str, Any]] = []
     drivers: dict[str, dict[str, Any]] = {}
     for session in sessions:
@@ -44,13 +42,18 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
         found = _driver_rows(entries[session], own, next(iter(seen[session]), None), known)
         drivers |= found
         known |= found
-    replace_part(lake, frame_of(lake, RESULTS, results, run_id), RESULTS, partial(of_sessions, sessions))
-    lake.upsert(frame_of(lake, DRIVERS, list(drivers.values()), run_id), DRIVERS)
+    sync_rows(
+        lake,
+        rows_to_dataframe(lake, SILVER_RESULTS, results, run_id),
+        SILVER_RESULTS,
+        partial(sessions_condition, sessions),
+    )
+    lake.upsert(rows_to_dataframe(lake, SILVER_DRIVERS, list(drivers.values()), run_id), SILVER_DRIVERS)
 
 
 def _by_session(lake: Lake, table: str, sessions: Sequence[str]) -> defaultdict[str, list[Row]]:
     found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in lake.read(table).where(of_sessions(sessions)).collect():
+    for row in lake.read(table).where(sessions_condition(sessions)).collect():
         found[row.session_id].append(row)
     return found
 
@@ -85,9 +88,9 @@ def result_row(number: int, lines: Sequence[Any], vehicle_id: str | None) -> dic
 def _contradictions(lines: Sequence[Any]) -> list[str]:
     found = []
     for column in _COMPARED:
-        said = {line[column]: line for line in reversed(lines) if line[column] is not None}
-        if len(said) > 1:
-            words = (f"{_sheet(line)} {value}" for value, line in sorted(said.items(), key=lambda i: _sheet(i[1])))
+        stated = {line[column]: line for line in reversed(lines) if line[column] is not None}
+        if len(stated) > 1:
+            words = (f"{_sheet(line)} {value}" for value, line in sorted(stated.items(), key=lambda i: _sheet(i[1])))
             found.append(f"{column}: {', '.join(words)}")
     return found
 

@@ -16,9 +16,9 @@ from pyspark.sql.window import Window
 
 from conf.channel import load_channels
 from conf.contract import load_contract
-from medallion.keys import of_vehicle
+from conf.tables import SILVER_TELEMETRY
+from medallion.keys import vehicle_condition
 
-TABLE = "silver.telemetry"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
 _ATTRIBUTES = (
@@ -44,7 +44,7 @@ def channel_columns() -> tuple[str, ...]:
     return load_channels().names
 
 
-def keyed(units: DataFrame) -> DataFrame:
+def with_event_key(units: DataFrame) -> DataFrame:
     """Units with ``ecu_ts`` in place of ``t_us`` (the table's key)."""
     return units.withColumn("ecu_ts", F.timestamp_micros("t_us")).drop("t_us")
 
@@ -56,7 +56,7 @@ def pivot_readings(readings: DataFrame) -> DataFrame:
     of sorting: on published race files that is the difference between seconds and minutes.
 
     Args:
-        readings: Gated readings with ``ecu_ts`` (see :func:`keyed`) and ``origin`` (see :func:`with_origin`).
+        readings: Gated readings with ``ecu_ts`` (see :func:`with_event_key`) and ``origin`` (see :func:`with_origin`).
     """
     channels = load_channels()
     long, offset = _long_channels(), F.col("kafka_offset")
@@ -134,7 +134,7 @@ def sample_rows(samples: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def judge_readings(readings: DataFrame, winners: DataFrame) -> DataFrame:
+def classify_readings(readings: DataFrame, winners: DataFrame) -> DataFrame:
     """Status of each reading of contested rows: ``written``, ``repeat`` or ``conflict``.
 
     Args:
@@ -158,7 +158,7 @@ def written_lineage(status: DataFrame) -> DataFrame:
     So they are the same whether a repeat came in the same batch or in a later one.
 
     Args:
-        status: The contested readings with ``status`` (see :func:`judge_readings`), ``arrival_us`` and ``warn``.
+        status: The contested readings with ``status`` (see :func:`classify_readings`), ``arrival_us`` and ``warn``.
     """
     return status.where("status = 'written'").groupBy(*KEY).agg(
         F.min("arrival_us").alias("_arrival"),
@@ -168,7 +168,7 @@ def written_lineage(status: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def settle(wide: DataFrame, lineage: DataFrame) -> DataFrame:
+def with_lineage(wide: DataFrame, lineage: DataFrame) -> DataFrame:
     """Wide rows with the lineage of :func:`written_lineage` where they were contested.
 
     Args:
@@ -229,7 +229,7 @@ def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str |
     )
 
 
-def place_of(changed: DataFrame) -> str | None:
+def file_pruning_condition(changed: DataFrame) -> str | None:
     """SQL condition on ``t`` that selects the files which can hold these rows, ``None`` where there are no rows.
 
     A merge then reads the files of the vehicles and times that change, whatever else their sessions hold.
@@ -240,7 +240,7 @@ def place_of(changed: DataFrame) -> str | None:
     ends = (F.unix_micros(end("ecu_ts")).alias(name) for name, end in (("first_us", F.min), ("last_us", F.max)))
     spans = changed.groupBy("session_id", "vehicle_id").agg(*ends).collect()
     parts = (
-        f"({of_vehicle(r.session_id, r.vehicle_id, 't.')} AND t.ecu_ts "
+        f"({vehicle_condition(r.session_id, r.vehicle_id, 't.')} AND t.ecu_ts "
         f"BETWEEN {_timestamp(r.first_us)} AND {_timestamp(r.last_us)})"
         for r in spans
     )
@@ -281,4 +281,4 @@ def _of_origin(origins: list[tuple[str, str | None]], part: int) -> Column:
 
 def soft_rules() -> list[str]:
     """Names of the soft rules of the channels, in contract order: the bits of a reading's ``warn``."""
-    return [r.name for c, r in load_contract(TABLE).rules("warn") if c in channel_columns()]
+    return [r.name for c, r in load_contract(SILVER_TELEMETRY).rules("warn") if c in channel_columns()]

@@ -19,12 +19,12 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.projection import plane_metres
 from conf.contract import load_contract
+from conf.tables import SILVER_TELEMETRY_100HZ
 from medallion.io import Lake
-from medallion.keys import LapKey, of_laps, of_sessions, sessions_of
+from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
 from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
 from medallion.silver.tracks import circuits_of
 
-TABLE: Final = "silver.telemetry_100hz"
 PURPOSES: Final = ("ghost", "pace")
 _WHOLE: Final = ("gear", "sector_id", "microsector_id")
 _STEP_US: Final = 1_000_000 // RATE_HZ
@@ -45,12 +45,14 @@ def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     circuits = circuits_of(lake, sessions_of(known))
     rows = even_laps(lap_samples(lake, known), circuits).withColumn("run_id", F.lit(run_id)).persist()
     try:
-        there = lake.read(TABLE).where(of_sessions(sessions_of(known))).where(of_laps(known))
+        there = (
+            lake.read(SILVER_TELEMETRY_100HZ).where(sessions_condition(sessions_of(known))).where(laps_condition(known))
+        )
         now, before = _digests(rows), _digests(there)
         differ = [lap for lap in known if now.get(lap) != before.get(lap)]
         if differ:
-            where = f"({of_sessions(sessions_of(differ))}) AND ({of_laps(differ)})"
-            lake.replace(rows.where(where), TABLE, where)
+            where = f"({sessions_condition(sessions_of(differ))}) AND ({laps_condition(differ)})"
+            lake.replace(rows.where(where), SILVER_TELEMETRY_100HZ, where)
     finally:
         rows.unpersist()
     return len(differ)
@@ -63,7 +65,7 @@ def even_laps(samples: DataFrame, circuits: Mapping[str, Circuit]) -> DataFrame:
         samples: From :func:`~medallion.silver.lap_traces.lap_samples`.
         circuits: By session, where they are known.
     """
-    columns = [c for c in load_contract(TABLE).columns if c.name != "run_id"]
+    columns = [c for c in load_contract(SILVER_TELEMETRY_100HZ).columns if c.name != "run_id"]
     names = [c.name for c in columns]
     known = dict(circuits)
 
@@ -120,7 +122,7 @@ def _places(even: EvenLap, trace: LapTrace, circuit: Circuit | None) -> dict[str
 
 def _digests(rows: DataFrame) -> dict[LapKey, tuple[int, str]]:
     """Number of rows and a sum over their contents, by lap."""
-    content = [name for name in load_contract(TABLE).column_names if name not in ("run_id", *LAP)]
+    content = [name for name in load_contract(SILVER_TELEMETRY_100HZ).column_names if name not in ("run_id", *LAP)]
     total = F.sum(F.xxhash64(*content).cast("decimal(38,0)")).cast("string").alias("digest")
     found = rows.groupBy(*LAP).agg(F.count(F.lit(1)).alias("n"), total).collect()
     return {LapKey(r.session_id, r.vehicle_id, r.lap_number): (r.n, r.digest) for r in found}

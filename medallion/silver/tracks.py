@@ -31,14 +31,12 @@ from analysis.track_build.rows import (
 from analysis.tracks.circuit import Circuit, with_names
 from analysis.tracks.projection import fixes_of
 from conf.contract import load_contract
-from medallion.io import Lake, frame_of
-from medallion.keys import LapKey, of_sessions
+from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRACKS
+from medallion.io import Lake, rows_to_dataframe
+from medallion.keys import LapKey, sessions_condition
 from medallion.schema import sql_literal
-from medallion.silver.event_time import SESSIONS
 from medallion.silver.lap_traces import LAP, lap_samples, traces
-from medallion.silver.laps import LAPS
 
-TABLE: Final = "silver.tracks"
 _LENGTHS_APART: Final = 0.03  # positions in a wrong unit are further off; a speedometer that is 1 % off is common
 _NOT_CONTENT: Final = ("version", "updated_ts", "run_id")
 
@@ -87,13 +85,13 @@ def circuits_of(lake: Lake, sessions: Iterable[str]) -> dict[str, Circuit]:
 
 def track_ids(lake: Lake, sessions: Iterable[str]) -> dict[str, str]:
     """Track of each session, where it is known."""
-    rows = lake.read(SESSIONS).where(of_sessions(sessions)).where("track_id is not null")
+    rows = lake.read(SILVER_SESSIONS).where(sessions_condition(sessions)).where("track_id is not null")
     return {row.session_id: row.track_id for row in rows.select("session_id", "track_id").collect()}
 
 
 def sessions_on(lake: Lake, track_id: str) -> list[str]:
     """Sessions that were driven on a track, sorted."""
-    rows = lake.read(SESSIONS).where(f"track_id = {sql_literal(track_id)}").select("session_id").collect()
+    rows = lake.read(SILVER_SESSIONS).where(f"track_id = {sql_literal(track_id)}").select("session_id").collect()
     return sorted(row.session_id for row in rows)
 
 
@@ -103,14 +101,14 @@ def circuits_by_track(lake: Lake, tracks: Iterable[str]) -> dict[str, Circuit]:
     others = sorted(set(tracks) - found.keys())
     if others:
         listed = ", ".join(map(sql_literal, others))
-        for row in lake.read(TABLE).where(f"track_id in ({listed})").collect():
+        for row in lake.read(SILVER_TRACKS).where(f"track_id in ({listed})").collect():
             found[row.track_id] = circuit_from(row.asDict(recursive=True))
     return found
 
 
 def driven_laps(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Keys of all laps of sessions that have telemetry, sorted."""
-    rows = lake.read(LAPS).where(of_sessions(sessions)).where("sample_count > 0").select(*LAP).collect()
+    rows = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where("sample_count > 0").select(*LAP).collect()
     return sorted(LapKey(*row) for row in rows)
 
 
@@ -156,11 +154,11 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
 
 def write_track(lake: Lake, made: TrackRow, run_id: str) -> None:
     """Write a built track, and the sessions that it was built from as driven on it."""
-    lake.upsert(frame_of(lake, TABLE, [made.row], run_id), TABLE)
-    assign(lake, made.circuit.track_id, made.row["sessions"], run_id)
+    lake.upsert(rows_to_dataframe(lake, SILVER_TRACKS, [made.row], run_id), SILVER_TRACKS)
+    assign_track(lake, made.circuit.track_id, made.row["sessions"], run_id)
 
 
-def assign(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str) -> None:
+def assign_track(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str) -> None:
     """Note that sessions were driven on a track.
 
     Raises:
@@ -171,13 +169,13 @@ def assign(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str) -> N
         if row.track_id is not None and row.track_id != track_id and own_circuit(row.track_id):
             raise TrackError(f"session {session} was driven on {row.track_id}, as its messages say: leave it out")
     stamp = {"track_id": F.lit(track_id), "updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}
-    lake.upsert(lake.read(SESSIONS).where(of_sessions(rows)).withColumns(stamp), SESSIONS)
+    lake.upsert(lake.read(SILVER_SESSIONS).where(sessions_condition(rows)).withColumns(stamp), SILVER_SESSIONS)
 
 
 def _session_rows(lake: Lake, sessions: Sequence[str]) -> dict[str, Row]:
-    found = {row.session_id: row for row in lake.read(SESSIONS).where(of_sessions(sessions)).collect()}
+    found = {row.session_id: row for row in lake.read(SILVER_SESSIONS).where(sessions_condition(sessions)).collect()}
     if missing := sorted(set(sessions) - found.keys()):
-        known = sorted(row.session_id for row in lake.read(SESSIONS).select("session_id").collect())
+        known = sorted(row.session_id for row in lake.read(SILVER_SESSIONS).select("session_id").collect())
         raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(known) or 'none'}")
     return found
 
@@ -189,7 +187,7 @@ def _lap_rows(lake: Lake, sessions: Sequence[str]) -> list[LapRow]:
                 f"session {session} was driven on {row.track_id}, whose file is conf/tracks/{row.track_id}.yaml: "
                 "there is nothing to build"
             )
-    return [row.asDict(recursive=True) for row in lake.read(LAPS).where(of_sessions(sessions)).collect()]
+    return [row.asDict(recursive=True) for row in lake.read(SILVER_LAPS).where(sessions_condition(sessions)).collect()]
 
 
 def _build(lake: Lake, plan: TrackPlan, chosen: Sequence[LapRow]) -> BuiltTrack:
@@ -236,14 +234,14 @@ def _sector_laps(lake: Lake, laps: Sequence[LapRow], circuit: Circuit) -> list[t
 
 
 def _race_laps(lake: Lake, sessions: Sequence[str]) -> int | None:
-    row = lake.read("silver.results").where(of_sessions(sessions)).agg(F.max("laps")).first()
+    row = lake.read(SILVER_RESULTS).where(sessions_condition(sessions)).agg(F.max("laps")).first()
     return None if row is None else row[0]
 
 
 def _before(lake: Lake, track_id: str) -> dict[str, Any] | None:
-    row = lake.read(TABLE).where(f"track_id = {sql_literal(track_id)}").first()
+    row = lake.read(SILVER_TRACKS).where(f"track_id = {sql_literal(track_id)}").first()
     return None if row is None else row.asDict(recursive=True)
 
 
 def _content() -> list[str]:
-    return [name for name in load_contract(TABLE).column_names if name not in _NOT_CONTENT]
+    return [name for name in load_contract(SILVER_TRACKS).column_names if name not in _NOT_CONTENT]

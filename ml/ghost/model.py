@@ -20,7 +20,7 @@ from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import Float32Array, FloatArray
 from conf.units import KMH_PER_MPS
 from ml.ghost.networks import Generator, NetworkShape
-from ml.ghost.scaler import CHANNELS, Scaler, loaded
+from ml.ghost.scaler import CHANNELS, Scaler, scaler_from_bytes
 from ml.ghost.search.chain import STEPS, ChainedLap
 from ml.ghost.windows import CONDITIONS, conditions
 
@@ -53,7 +53,9 @@ class GhostModel:
     name: str
 
 
-def packed(weights: Mapping[ZoneType, bytes], shape: NetworkShape, scaler: bytes, scaler_id: str) -> dict[str, bytes]:
+def model_to_files(
+    weights: Mapping[ZoneType, bytes], shape: NetworkShape, scaler: bytes, scaler_id: str
+) -> dict[str, bytes]:
     """A model as files, by name."""
     manifest = _manifest(shape) | {"scaler_id": scaler_id}
     files = {MANIFEST: json.dumps(manifest, indent=1).encode(), SCALER: scaler}
@@ -65,7 +67,7 @@ def weights_file(kind: ZoneType) -> str:
     return f"{kind.lower()}.pt"
 
 
-def unpacked(read: Callable[[str], bytes], name: str) -> GhostModel:
+def model_from_files(read: Callable[[str], bytes], name: str) -> GhostModel:
     """A model from its files; only tensors are read from weights, never code.
 
     Args:
@@ -85,7 +87,7 @@ def unpacked(read: Callable[[str], bytes], name: str) -> GhostModel:
             f"{name} was trained by another version ({said}): train anew with `slipstream train ghost`"
         )
     generators = {kind: _generator(read(weights_file(kind)), shape, f"{name}, {kind}") for kind in TYPES}
-    return GhostModel(generators, loaded(read(SCALER)), manifest["scaler_id"], name)
+    return GhostModel(generators, scaler_from_bytes(read(SCALER)), manifest["scaler_id"], name)
 
 
 class GanSource:

@@ -66,7 +66,7 @@ def scaler_of(fitted: Any) -> Scaler:
     return Scaler(np.asarray(fitted.data_min_, dtype=np.float64), np.asarray(fitted.data_range_, dtype=np.float64))
 
 
-def dumped(fitted: Any) -> bytes:
+def scaler_to_bytes(fitted: Any) -> bytes:
     """The scaler as a joblib file."""
     import joblib
 
@@ -75,7 +75,7 @@ def dumped(fitted: Any) -> bytes:
     return buffer.getvalue()
 
 
-def loaded(data: bytes) -> Scaler:
+def scaler_from_bytes(data: bytes) -> Scaler:
     """A scaler from its joblib file, which must be one's own: opening such a file can run what is in it."""
     import joblib
 

@@ -25,9 +25,10 @@ import pyarrow.parquet as pq
 
 from conf.contract import load_contract
 from conf.settings import AppConfig
+from conf.tables import GOLD_KARMA_SCORES
 from infra.local.files import write_json
 from serving.lake.rows import Row, Value, columns_of, table_rows
-from serving.queries.karma import SCORES, KarmaError
+from serving.queries.karma import KarmaError
 
 KEY: Final = ("session_id", "vehicle_id", "lap_number", "component")
 FIELDS: Final = (
@@ -111,7 +112,7 @@ def read_karma(settings: AppConfig, session: str | None = None, vehicle: str | N
         KarmaError: If there are none; the message names those there are.
     """
     columns = tuple(dict.fromkeys((*KEY, *FIELDS)))
-    rows = table_rows(SCORES, settings, _where(session, vehicle), columns=columns, order_by=KEY)
+    rows = table_rows(GOLD_KARMA_SCORES, settings, _where(session, vehicle), columns=columns, order_by=KEY)
     if not rows:
         raise KarmaError(_why_none(settings, session, vehicle))
     return rows
@@ -138,7 +139,7 @@ def write_scores(settings: AppConfig, path: Path, session: str | None = None, ve
         LakeError: If the table cannot be read.
         KarmaError: If there are no such rows; the message names those there are.
     """
-    scores = columns_of(SCORES, settings, _where(session, vehicle), order_by=KEY)
+    scores = columns_of(GOLD_KARMA_SCORES, settings, _where(session, vehicle), order_by=KEY)
     if not scores.num_rows:
         raise KarmaError(_why_none(settings, session, vehicle))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +151,7 @@ def write_scores(settings: AppConfig, path: Path, session: str | None = None, ve
 
 def _with_instants(scores: pa.Table) -> pa.Table:
     """The table with instants in place of microseconds since the epoch."""
-    for column in load_contract(SCORES).columns:
+    for column in load_contract(GOLD_KARMA_SCORES).columns:
         if column.physical_type == "TIMESTAMP":
             instants = scores.column(column.name).cast(pa.timestamp("us", "UTC"))
             scores = scores.set_column(scores.column_names.index(column.name), column.name, instants)
@@ -163,10 +164,10 @@ def _where(session: str | None, vehicle: str | None) -> dict[str, Value]:
 
 
 def _why_none(settings: AppConfig, session: str | None, vehicle: str | None) -> str:
-    known = table_rows(SCORES, settings, columns=("distinct session_id", "vehicle_id"))
+    known = table_rows(GOLD_KARMA_SCORES, settings, columns=("distinct session_id", "vehicle_id"))
     sessions = sorted({row["session_id"] for row in known})
     if not known:
-        return f"{SCORES} is empty: `slipstream karma infer` scores laps"
+        return f"{GOLD_KARMA_SCORES} is empty: `slipstream karma infer` scores laps"
     if session is not None and session not in sessions:
         return f"no scores of session '{session}': {_those('sessions', sessions)}; `slipstream karma infer` scores more"
     vehicles = sorted({row["vehicle_id"] for row in known if session in {None, row["session_id"]}})

@@ -16,15 +16,15 @@ from collections.abc import Collection, Iterator
 
 from conf.families import FAMILIES, PROMOTED, TELEMETRY, Family
 from conf.settings import AppConfig
+from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from serving.lake.reconciliation import Account, Balance, Check, State, total_of
 from serving.lake.sql import query
 from serving.lake.store import existing_tables, open_table, table_stats
 
-RECONCILIATION = "ops.reconciliation"
 TABLES = (
-    RECONCILIATION,
-    "silver.conflicts",
-    "silver.quarantine",
+    OPS_RECONCILIATION,
+    SILVER_CONFLICTS,
+    SILVER_QUARANTINE,
     *(name for family in FAMILIES for name in (family.bronze, *family.tables)),
 )
 
@@ -50,12 +50,12 @@ _LAST_ACCOUNT = "select coalesce(max(written_ts), to_timestamp(0)) as ts from op
 # Table, its rows, those newer than the last account, and the column of the account that must equal the others.
 _LISTED = (
     (
-        "silver.conflicts",
+        SILVER_CONFLICTS,
         "select count(*) as n, count(*) filter (where noted_ts > '{last}') as late from silver.conflicts",
         "conflicts",
     ),
     (
-        "silver.quarantine",
+        SILVER_QUARANTINE,
         "select count(*) as n, count(*) filter (where quarantined_ts > '{last}') as late from silver.quarantine",
         "quarantined",
     ),
@@ -84,7 +84,7 @@ def _versions(settings: AppConfig) -> dict[str, int]:
 
 
 def _read(settings: AppConfig, existing: Collection[str]) -> Balance:
-    accounts = _accounts(settings, existing) if RECONCILIATION in existing else ()
+    accounts = _accounts(settings, existing) if OPS_RECONCILIATION in existing else ()
     total = total_of(accounts)
     stored = [family for family in FAMILIES if family.bronze in existing]
     promoted = [family.bronze for family in stored if family in PROMOTED]
@@ -172,7 +172,7 @@ def _written_check(settings: AppConfig, existing: Collection[str], family: Famil
 def _listed_checks(settings: AppConfig, existing: Collection[str], total: Account) -> Iterator[Check]:
     """The tables that list units, against the account's sums. A table that does not exist lists none."""
     last = "1970-01-01T00:00:00Z"
-    if RECONCILIATION in existing:
+    if OPS_RECONCILIATION in existing:
         last = query(_LAST_ACCOUNT, settings)["ts"].cast("string")[0].as_py()
     for table, sql, column in _LISTED:
         expected = getattr(total, column)

@@ -16,6 +16,25 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from conf.contract import load_contract, table_names
 from conf.lake import table_uri
 from conf.settings import AppConfig
+from conf.tables import (
+    GOLD_CORNER_REPORTS,
+    GOLD_GHOST_LAPS,
+    GOLD_GHOST_SUMMARY,
+    GOLD_INSIGHTS,
+    GOLD_KARMA_LATEST,
+    GOLD_KARMA_SCORES,
+    GOLD_LAP_COMPARISON,
+    GOLD_LAP_REGISTRY,
+    GOLD_MICROSECTOR_TRACES,
+    GOLD_MICROSECTORS,
+    GOLD_MODEL_METRICS,
+    GOLD_STYLE_DATASET,
+    GOLD_STYLE_PREDICTIONS,
+    OPS_DQ_RESULTS,
+    OPS_JOB_RUNS,
+    OPS_RECONCILIATION,
+    SILVER_TRACKS,
+)
 
 LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in table_names()))
 
@@ -23,19 +42,19 @@ CONTRACT_VERSION = "slipstream.contract.version"
 
 _JOB_OF_LAYER = {"bronze": "slipstream stream bronze", "silver": "slipstream stream silver"}
 _JOB_OF_TABLE = {
-    "gold.style_dataset": "slipstream train style",
-    "gold.model_metrics": "slipstream train style",
-    "gold.style_predictions": "slipstream score style",
-    **dict.fromkeys(("gold.karma_scores", "gold.karma_latest"), "slipstream karma infer"),
-    "gold.lap_comparison": "slipstream laps compare … --save",
-    "gold.corner_reports": "slipstream laps compare … --save",
-    "gold.insights": "slipstream ghost compare … --save",
-    **dict.fromkeys(("gold.microsectors", "gold.microsector_traces", "gold.lap_registry"), "slipstream ghost segment"),
-    **dict.fromkeys(("gold.ghost_laps", "gold.ghost_summary"), "slipstream ghost synthesize …"),
-    "silver.tracks": "slipstream track build",
-    "ops.reconciliation": "slipstream stream silver",
-    "ops.dq_results": "slipstream stream silver",
-    "ops.job_runs": "slipstream run",
+    GOLD_STYLE_DATASET: "slipstream train style",
+    GOLD_MODEL_METRICS: "slipstream train style",
+    GOLD_STYLE_PREDICTIONS: "slipstream score style",
+    **dict.fromkeys((GOLD_KARMA_SCORES, GOLD_KARMA_LATEST), "slipstream karma infer"),
+    GOLD_LAP_COMPARISON: "slipstream laps compare … --save",
+    GOLD_CORNER_REPORTS: "slipstream laps compare … --save",
+    GOLD_INSIGHTS: "slipstream ghost compare … --save",
+    **dict.fromkeys((GOLD_MICROSECTORS, GOLD_MICROSECTOR_TRACES, GOLD_LAP_REGISTRY), "slipstream ghost segment"),
+    **dict.fromkeys((GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY), "slipstream ghost synthesize …"),
+    SILVER_TRACKS: "slipstream track build",
+    OPS_RECONCILIATION: "slipstream stream silver",
+    OPS_DQ_RESULTS: "slipstream stream silver",
+    OPS_JOB_RUNS: "slipstream run",
 }
 
 

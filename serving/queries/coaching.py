@@ -19,6 +19,15 @@ from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.ghost import Segmentation, load_segmentation
 from conf.settings import AppConfig
+from conf.tables import (
+    GOLD_GHOST_LAPS,
+    GOLD_GHOST_SUMMARY,
+    GOLD_MICROSECTORS,
+    SILVER_LAPS,
+    SILVER_SESSIONS,
+    SILVER_TELEMETRY,
+    SILVER_TRACKS,
+)
 from serving.lake.rows import table_rows
 from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
@@ -28,10 +37,10 @@ from serving.queries.laps import BEST, LapError, LapName, LapRow, by_time, find_
 
 TargetKind = Literal["ghost", "best_lap", "other_lap"]
 
-MICROSECTORS: Final = "gold.microsectors"
+
 INPUTS: Final = (
-    "silver.laps", "silver.telemetry", "silver.sessions", "silver.tracks", MICROSECTORS, "gold.ghost_laps",
-    "gold.ghost_summary",
+    SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS, GOLD_MICROSECTORS, GOLD_GHOST_LAPS,
+    GOLD_GHOST_SUMMARY,
 )  # fmt: skip
 _CLOCKS_APART_S: Final = 0.05
 
@@ -183,11 +192,11 @@ def segmentation(
         ZoneError: If the target shows no zones.
     """
     rows = table_rows(
-        MICROSECTORS, settings, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True
+        GOLD_MICROSECTORS, settings, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True
     )
     if not rows:
         pieces = cut(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
-        return pieces, f"zones were found on {target.uid}: {MICROSECTORS} has none of {circuit.track_id}"
+        return pieces, f"zones were found on {target.uid}: {GOLD_MICROSECTORS} has none of {circuit.track_id}"
     version = max(row["segmentation_version"] for row in rows)
     found = tuple(
         Microsector(r["microsector_id"], r["zone"], r["zone_type"], r["start_m"], r["end_m"], r["sector_id"] or 1)

@@ -28,10 +28,10 @@ def pair_of(found: CoachedLap) -> ComparedPair:
     )  # fmt: skip
 
 
-def rows_of(found: CoachedLap, said: datetime | None = None) -> list[Row]:
+def rows_of(found: CoachedLap, created_ts: datetime | None = None) -> list[Row]:
     """Rows of ``gold.insights``."""
     track = (found.circuit, found.pieces)
-    return insight_rows(pair_of(found), found.insights, found.aimed, track, found.rules.coaching, said)
+    return insight_rows(pair_of(found), found.insights, found.aimed, track, found.rules.coaching, created_ts)
 
 
 def values_of(insight: CoachingInsight) -> tuple[str, str]:

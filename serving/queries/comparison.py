@@ -14,13 +14,14 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.settings import AppConfig
+from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from serving.queries.circuits import CircuitError, load_circuit, track_of
 from serving.queries.lap_traces import LoadedLap, load_lap
 from serving.queries.laps import LapError, LapName, LapRow, best_lap, find_lap, read_laps
 
 ReferenceKind = Literal["best_lap", "other_lap"]
 
-INPUTS: Final = ("silver.laps", "silver.telemetry", "silver.sessions", "silver.tracks")
+INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS)
 _LENGTHS_APART: Final = 0.05
 
 

@@ -9,23 +9,41 @@ from typing import Final
 from analysis.drivers.formatting import clock
 from analysis.tracks.circuit import Circuit
 from conf.settings import AppConfig
+from conf.tables import (
+    GOLD_DPTAD_EVENTS,
+    GOLD_DPTAD_SCORES,
+    GOLD_DRIVER_SUMMARY,
+    GOLD_FLEET_SUMMARY,
+    GOLD_SIWTL,
+    GOLD_STINTS,
+    SILVER_DRIVERS,
+    SILVER_LAPS,
+    SILVER_RESULTS,
+    SILVER_SESSIONS,
+    SILVER_TELEMETRY,
+    SILVER_TRACKS,
+)
 from serving.lake.rows import Row, Value, table_rows
 from serving.lake.store import is_table, made_by, open_table
-from serving.queries.circuits import TRACKS, title_of, track_of
+from serving.queries.circuits import title_of, track_of
 from serving.queries.comparison import ComparedLaps, compare_loaded, find_circuit
-from serving.queries.lap_traces import TELEMETRY, load_first
-from serving.queries.laps import LAPS, LapRow, best_lap, by_time, of_vehicle, read_laps
+from serving.queries.lap_traces import load_first
+from serving.queries.laps import LapRow, best_lap, by_time, of_vehicle, read_laps
 
-SUMMARY: Final = "gold.driver_summary"
-TARGET: Final = "gold.siwtl"
-STINTS: Final = "gold.stints"
-SCORES: Final = "gold.dptad_scores"
-EVENTS: Final = "gold.dptad_events"
-FLEET: Final = "gold.fleet_summary"
-RESULTS: Final = "silver.results"
-SESSIONS: Final = "silver.sessions"
-DRIVERS: Final = "silver.drivers"
-TABLES: Final = (LAPS, RESULTS, SESSIONS, TRACKS, DRIVERS, TELEMETRY, SUMMARY, TARGET, STINTS, SCORES, EVENTS, FLEET)
+TABLES: Final = (
+    SILVER_LAPS,
+    SILVER_RESULTS,
+    SILVER_SESSIONS,
+    SILVER_TRACKS,
+    SILVER_DRIVERS,
+    SILVER_TELEMETRY,
+    GOLD_DRIVER_SUMMARY,
+    GOLD_SIWTL,
+    GOLD_STINTS,
+    GOLD_DPTAD_SCORES,
+    GOLD_DPTAD_EVENTS,
+    GOLD_FLEET_SUMMARY,
+)
 
 
 @dataclass(frozen=True)
@@ -145,15 +163,15 @@ def gather(settings: AppConfig, session_id: str, vehicle: str) -> DriverReport:
         vehicle_id=laps[0].vehicle_id,
         laps=laps,
         field=field,
-        session=read(SESSIONS, here),
-        result=read(RESULTS, ours),
-        driver=read(DRIVERS, {"vehicle_id": laps[0].vehicle_id}),
-        summary=read(SUMMARY, ours),
-        target=read(TARGET, ours),
-        stints=read(STINTS, ours, "stint_number", "segment"),
-        scores=read(SCORES, ours, "lap_number"),
-        events=read(EVENTS, ours, "event_ts", "event_type"),
-        fleet=read(FLEET, here),
+        session=read(SILVER_SESSIONS, here),
+        result=read(SILVER_RESULTS, ours),
+        driver=read(SILVER_DRIVERS, {"vehicle_id": laps[0].vehicle_id}),
+        summary=read(GOLD_DRIVER_SUMMARY, ours),
+        target=read(GOLD_SIWTL, ours),
+        stints=read(GOLD_STINTS, ours, "stint_number", "segment"),
+        scores=read(GOLD_DPTAD_SCORES, ours, "lap_number"),
+        events=read(GOLD_DPTAD_EVENTS, ours, "event_ts", "event_type"),
+        fleet=read(GOLD_FLEET_SUMMARY, here),
         track=None if track_id is None else title_of(settings, track_id),
         circuit=circuit,
         loss=find_loss(settings, laps, field, circuit),

@@ -11,12 +11,12 @@ import numpy as np
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.settings import AppConfig
+from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY
 from serving.lake.rows import Row, columns_of, table_rows
 from serving.queries.laps import LapError, LapName
 
 GHOST: Final = "ghost"
-LAPS: Final = "gold.ghost_laps"
-SUMMARY: Final = "gold.ghost_summary"
+
 
 _CHANNELS: Final = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg", "x_m", "y_m")
 
@@ -42,7 +42,7 @@ class GhostRow:
 
 def ghosts_of(settings: AppConfig, session_id: str) -> tuple[GhostRow, ...]:
     """Ghosts of a session, the newest first; none where there is no such table yet."""
-    rows = table_rows(SUMMARY, settings, {"session_id": session_id}, missing_ok=True)
+    rows = table_rows(GOLD_GHOST_SUMMARY, settings, {"session_id": session_id}, missing_ok=True)
     return tuple(_ghost_of(row) for row in sorted(rows, key=_age, reverse=True))
 
 
@@ -87,9 +87,9 @@ def load_ghost(settings: AppConfig, ghost: GhostRow, circuit: Circuit) -> LapTra
         LapError: If it has none.
     """
     columns = ("t_s", "lap_distance_m", *_CHANNELS)
-    found = columns_of(LAPS, settings, {"lap_uid": ghost.uid}, columns=columns, order_by=("sample_idx",))
+    found = columns_of(GOLD_GHOST_LAPS, settings, {"lap_uid": ghost.uid}, columns=columns, order_by=("sample_idx",))
     if found.num_rows < 2:
-        raise LapError(f"{ghost.uid} has no samples in {LAPS}: make it anew")
+        raise LapError(f"{ghost.uid} has no samples in {GOLD_GHOST_LAPS}: make it anew")
     values = {name: np.array(found[name].to_pylist(), dtype=np.float64) for name in columns}
     return LapTrace(
         t_s=values["t_s"],

@@ -9,12 +9,11 @@ from typing import Final
 
 from conf import wear
 from conf.settings import AppConfig
+from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
 from serving.lake.rows import Row, table_rows
 from serving.lake.store import open_table
 from serving.queries.circuits import title_of, track_of
 
-SCORES: Final = "gold.karma_scores"
-LAPS: Final = "silver.laps"
 COMPONENTS: Final[tuple[str, ...]] = wear.COMPONENTS
 OVERALL: Final = "overall"
 FILL: Final = "`slipstream karma infer` scores the laps of gold.lap_features"
@@ -203,10 +202,12 @@ def gather_karma(settings: AppConfig, vehicle: str, session: str | None = None) 
         LakeError: If ``gold.karma_scores`` is not there or cannot be read.
         KarmaError: If there are no scores of such a session or vehicle, or it has some in several sessions.
     """
-    version = open_table(SCORES, settings).version()
+    version = open_table(GOLD_KARMA_SCORES, settings).version()
     numbers = _numbers(settings)
     session_id, vehicle_id = find_drive(_drives(settings), numbers, vehicle, session)
-    rows = table_rows(SCORES, settings, {"session_id": session_id, "vehicle_id": vehicle_id}, order_by=("lap_number",))
+    rows = table_rows(
+        GOLD_KARMA_SCORES, settings, {"session_id": session_id, "vehicle_id": vehicle_id}, order_by=("lap_number",)
+    )
     track_id = track_of(settings, session_id)
     return KarmaReport(
         session_id=session_id,
@@ -232,7 +233,7 @@ def find_drive(drives: Collection[Drive], numbers: Mapping[Drive, int], vehicle:
         KarmaError: If there is none, or more than one.
     """
     if not drives:
-        raise KarmaError(f"{SCORES} has no rows yet: {FILL}")
+        raise KarmaError(f"{GOLD_KARMA_SCORES} has no rows yet: {FILL}")
     here = [drive for drive in drives if session in (None, drive[0])]
     if not here:
         raise KarmaError(
@@ -319,14 +320,14 @@ def _finite(value: float | None) -> float | None:
 
 
 def _drives(settings: AppConfig) -> list[Drive]:
-    rows = table_rows(SCORES, settings, columns=("distinct session_id", "vehicle_id"))
+    rows = table_rows(GOLD_KARMA_SCORES, settings, columns=("distinct session_id", "vehicle_id"))
     return sorted((row["session_id"], row["vehicle_id"]) for row in rows)
 
 
 def _numbers(settings: AppConfig) -> dict[Drive, int]:
     """Numbers that vehicles raced under; none where there are no laps of silver, or without a number."""
     columns = ("distinct session_id", "vehicle_id", "vehicle_number")
-    rows = table_rows(LAPS, settings, columns=columns, missing_ok=True)
+    rows = table_rows(SILVER_LAPS, settings, columns=columns, missing_ok=True)
     known = [row for row in rows if row["vehicle_number"] is not None]
     return {(row["session_id"], row["vehicle_id"]): row["vehicle_number"] for row in known}
 

@@ -11,11 +11,9 @@ import numpy as np
 from analysis.track_build.rows import TrackError
 from conf.arrays import FloatArray
 from conf.settings import AppConfig
+from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, SILVER_TELEMETRY_100HZ
 from serving.lake.rows import Row, Value, table_rows
 
-_SCORES: Final = "gold.dptad_scores"
-_EVENTS: Final = "gold.dptad_events"
-_EVEN: Final = "silver.telemetry_100hz"
 _BRAKING_BAR: Final = 5.0
 
 
@@ -47,17 +45,17 @@ def lap_events(settings: AppConfig, lap: tuple[str, str, int]) -> LapEvents:
     """
     where: dict[str, Value] = dict(zip(("session_id", "vehicle_id", "lap_number"), lap, strict=True))
     name = "/".join(map(str, lap))
-    judged = table_rows(_SCORES, settings, where)
+    judged = table_rows(GOLD_DPTAD_SCORES, settings, where)
     if not judged or judged[0]["event_count"] is None:
-        why = "; ".join(judged[0]["insights"]) if judged else f"{_SCORES} has no such lap"
+        why = "; ".join(judged[0]["insights"]) if judged else f"{GOLD_DPTAD_SCORES} has no such lap"
         raise TrackError(f"no events of {name}: {why}")
-    events = table_rows(_EVENTS, settings, where, order_by=("event_ts", "event_type"))
+    events = table_rows(GOLD_DPTAD_EVENTS, settings, where, order_by=("event_ts", "event_type"))
     label = f"{lap[0]}\n{lap[1]}, lap {lap[2]}\nthresholds {judged[0]['thresholds_version']}"
     return LapEvents(label, events, _braking_m(settings, where))
 
 
 def _braking_m(settings: AppConfig, where: dict[str, Value]) -> FloatArray:
     names = ("lap_distance_m", "brake_front_bar")
-    rows = table_rows(_EVEN, settings, where, columns=names, order_by=("sample_idx",), missing_ok=True)
+    rows = table_rows(SILVER_TELEMETRY_100HZ, settings, where, columns=names, order_by=("sample_idx",), missing_ok=True)
     along, bar = (np.array([row[n] for row in rows], dtype=np.float64) for n in names)
     return along[np.nan_to_num(bar) >= _BRAKING_BAR]

@@ -15,10 +15,10 @@ from analysis.laps.distance import lap_trace
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.settings import AppConfig
+from conf.tables import SILVER_TELEMETRY
 from serving.lake.rows import Value, columns_of
 from serving.queries.laps import LapError, LapRow, read_laps
 
-TELEMETRY: Final = "silver.telemetry"
 CHANNELS: Final = (
     "speed_kmh", "throttle_pct", "throttle_pedal_pct", "throttle_blade_pct", "brake_front_bar", "steering_deg", "gear",
     "rpm", "accel_long_g", "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
@@ -111,7 +111,7 @@ def _instead(settings: AppConfig, lap: LapRow) -> str:
 def _samples(settings: AppConfig, lap: LapRow, channels: Sequence[str]) -> pa.Table:
     where: dict[str, Value] = {"session_id": lap.session_id, "vehicle_id": lap.vehicle_id, "lap_number": lap.lap_number}
     columns = ("event_ts", "clock_source", "throttle_source", *channels)
-    return columns_of(TELEMETRY, settings, where, columns=columns, order_by=("event_ts", "ecu_seq"))
+    return columns_of(SILVER_TELEMETRY, settings, where, columns=columns, order_by=("event_ts", "ecu_seq"))
 
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from analysis.laps.distance import MAX_SILENCE_S
 from conf.settings import AppConfig
+from conf.tables import SILVER_LAPS
 from serving.lake.rows import Row, columns_of, table_rows
 
-LAPS = "silver.laps"
 BEST = "best"
 PACE = "pace"
 
@@ -120,7 +120,7 @@ def read_laps(settings: AppConfig, session_id: str | None = None) -> tuple[LapRo
         LapError: If the session has none; the message names those that have.
     """
     where = {} if session_id is None else {"session_id": session_id}
-    rows = table_rows(LAPS, settings, where, order_by=("session_id", "vehicle_id", "lap_number"))
+    rows = table_rows(SILVER_LAPS, settings, where, order_by=("session_id", "vehicle_id", "lap_number"))
     if session_id is not None and not rows:
         raise LapError(f"no laps of session '{session_id}': {_those('sessions', sessions_with_laps(settings))}")
     return tuple(_lap_of(row) for row in rows)
@@ -128,7 +128,7 @@ def read_laps(settings: AppConfig, session_id: str | None = None) -> tuple[LapRo
 
 def sessions_with_laps(settings: AppConfig) -> tuple[str, ...]:
     """Sessions that have laps, sorted."""
-    found = columns_of(LAPS, settings, columns=("distinct session_id",))
+    found = columns_of(SILVER_LAPS, settings, columns=("distinct session_id",))
     return tuple(sorted(found["session_id"].to_pylist()))
 
 
@@ -218,6 +218,6 @@ def _those(what: str, names: Iterable[str]) -> str:
     """``sessions are a, b``, the first of them where there are many."""
     found = list(names)
     if not found:
-        return f"there are no {what} yet, `slipstream run` fills {LAPS}"
+        return f"there are no {what} yet, `slipstream run` fills {SILVER_LAPS}"
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"{what} are {', '.join(found[:_SHOWN])}{more}"

@@ -9,15 +9,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from analysis.drivers.formatting import clock
 from conf.laps import load_lap_rules
 from conf.settings import AppConfig
+from conf.tables import SILVER_RESULTS
 from serving.lake.rows import Row, table_rows
 from serving.queries.laps import PACE, LapRow, best_lap, read_laps
-
-RESULTS: Final = "silver.results"
 
 _Key = tuple[str, int | str]
 
@@ -68,7 +66,7 @@ def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[E
         LapError: If the session has no laps.
     """
     where = {} if session_id is None else {"session_id": session_id}
-    sheets = table_rows(RESULTS, settings, where, missing_ok=True)
+    sheets = table_rows(SILVER_RESULTS, settings, where, missing_ok=True)
     compared = {row["session_id"] for row in sheets}
     cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
     for lap in read_laps(settings, session_id):

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from conf.tables import GOLD_KARMA_SCORES
 from serving.charts.karma import damage_figure, heat_figure, pair_figure, scores_figure
 from serving.charts.style import svg
-from serving.queries.karma import COMPONENTS, OVERALL, SCORES, KarmaLap, KarmaReport
+from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport
 from serving.reports import karma_text as view
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> dict[st
         "models": view.model_rows(found),
         "plots": _figures(found, pair) if found.components else {},
         "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
-        "source": f"{SCORES} {found.version}",
+        "source": f"{GOLD_KARMA_SCORES} {found.version}",
     }
 
 

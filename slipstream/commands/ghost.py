@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conf.tables import GOLD_INSIGHTS
 from slipstream.console import Format, print_json, summary
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
     from rich.console import Console
 
     from conf.settings import get_settings
-    from medallion.gold.insights import TABLE, write_insights
+    from medallion.gold.insights import write_insights
     from medallion.provenance import job_run
     from medallion.session import open_lake
     from serving.queries.coaching import INPUTS, coach
@@ -169,11 +170,11 @@ def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
 
     with Console(stderr=True).status("starting Spark …"):
         lake = open_lake(get_settings(), "slipstream-ghost-compare")
-    with job_run(lake, "ghost_compare", INPUTS, (TABLE,)) as run:
+    with job_run(lake, "ghost_compare", INPUTS, (GOLD_INSIGHTS,)) as run:
         found = coach(lake.settings, lap, target)
         run.rows_in = len(found.lap.trace.t_s) + len(found.target.trace.t_s)
         run.rows_out = write_insights(lake, pair_of(found), rows_of(found, datetime.now(UTC)), run.run_id)
-    typer.echo(f"saved: {run.rows_out:,} rows in {TABLE} (run {run.run_id})", err=True)
+    typer.echo(f"saved: {run.rows_out:,} rows in {GOLD_INSIGHTS} (run {run.run_id})", err=True)
     return found
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from conf.families import ENVIRONMENT, RACE, TIMING, Family
+from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TIMING_EVENTS
 from medallion.io import Lake
-from medallion.silver import laps, results
 from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
 from producers.replay.files import find_files
@@ -15,7 +15,7 @@ from producers.replay.plan import make_plan
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import messages
-from streaming.session_tables import bring_up_to_date
+from streaming.session_tables import refresh_session_tables
 from tests.spark.messages import FRAME, Stored
 
 FAMILIES = {f.topic: f for f in (TIMING, RACE, ENVIRONMENT)}
@@ -59,8 +59,8 @@ def simulated(simulator: VehicleSimulator) -> dict[str, list[Stored]]:
 def close(lake: Lake) -> None:
     """What the closing query does over all there is."""
     telemetry = lake.read("silver.telemetry").selectExpr("session_id", "vehicle_id", "true as is_telemetry")
-    for name in (laps.TIMING, laps.SECTORS, results.LINES):
+    for name in (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES):
         telemetry = telemetry.unionByName(
             lake.read(name).selectExpr("session_id", "vehicle_id", "false as is_telemetry")
         )
-    bring_up_to_date(lake, telemetry, "run")
+    refresh_session_tables(lake, telemetry, "run")

@@ -10,25 +10,35 @@ from typing import Any, Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from medallion.batching import in_portions
-from medallion.gold.lap_features import REACH_US, retimed
-from medallion.gold.timed_laps import TimedLap, Vehicle, driven, laps_near, timed_laps
+from conf.tables import (
+    GOLD_KARMA_SCORES,
+    GOLD_STYLE_PREDICTIONS,
+    SILVER_ENTRIES,
+    SILVER_ENVIRONMENT,
+    SILVER_LAPS,
+    SILVER_RESULTS,
+    SILVER_TELEMETRY,
+)
+from medallion.batching import batches_by_size
+from medallion.gold.lap_features import REACH_US, laps_with_new_times
+from medallion.gold.timed_laps import TimedLap, Vehicle, finished_laps, laps_near, timed_laps
 from medallion.io import Lake
-from medallion.keys import LapKey, of_sessions, sessions_of, vehicles_of
+from medallion.keys import LapKey, sessions_condition, sessions_of, vehicles_of
 from medallion.silver.environment import NEAR_US
-from medallion.silver.environment import TABLE as WEATHER
-from medallion.silver.laps import LAPS
-from medallion.silver.telemetry import TABLE as TELEMETRY
 
-ENTRIES = "silver.entries"
-RESULTS = "silver.results"
-STYLES = "gold.style_predictions"
-KARMA = "gold.karma_scores"
-SOURCES: Final = (LAPS, TELEMETRY, WEATHER, RESULTS, ENTRIES, STYLES, KARMA)
+SOURCES: Final = (
+    SILVER_LAPS,
+    SILVER_TELEMETRY,
+    SILVER_ENVIRONMENT,
+    SILVER_RESULTS,
+    SILVER_ENTRIES,
+    GOLD_STYLE_PREDICTIONS,
+    GOLD_KARMA_SCORES,
+)
 
 
 @dataclass(frozen=True)
-class Touched:
+class AffectedKeys:
     """What is to be computed again, each sorted.
 
     Attributes:
@@ -43,15 +53,15 @@ class Touched:
     vehicles: Sequence[Vehicle]
     sessions: Sequence[str]
 
-    def portions(self, most_laps: int) -> Iterator[Touched]:
+    def portions(self, most_laps: int) -> Iterator[AffectedKeys]:
         """The same in parts by session: of no more laps than ``most_laps``, or of one session."""
         laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
         named = {*laps, *self.sessions, *(session for session, _ in self.vehicles)}
-        for sessions in in_portions({session: laps[session] for session in named}, most_laps):
+        for sessions in batches_by_size({session: laps[session] for session in named}, most_laps):
             yield self._within(sessions)
 
-    def _within(self, sessions: Collection[str]) -> Touched:
-        return Touched(
+    def _within(self, sessions: Collection[str]) -> AffectedKeys:
+        return AffectedKeys(
             [lap for lap in self.features if lap.session_id in sessions],
             [lap for lap in self.analyses if lap.session_id in sessions],
             [vehicle for vehicle in self.vehicles if vehicle[0] in sessions],
@@ -59,48 +69,48 @@ class Touched:
         )
 
 
-def by_laps(laps: Sequence[LapKey]) -> Touched:
-    """What changed rows of ``silver.laps`` touch."""
-    return Touched(laps, laps, vehicles_of(laps), sessions_of(laps))
+def affected_by_laps(laps: Sequence[LapKey]) -> AffectedKeys:
+    """What changed rows of ``silver.laps`` affect."""
+    return AffectedKeys(laps, laps, vehicles_of(laps), sessions_of(laps))
 
 
-def narrowed(source: str, rows: DataFrame) -> DataFrame:
-    """Changed rows of one of ``SOURCES`` as :func:`touched` takes them, so that all of them make one stream."""
-    at = F.unix_micros("event_ts") if source in (TELEMETRY, WEATHER) else F.lit(None).cast("bigint")
-    vehicle = F.lit(None).cast("string") if source == WEATHER else F.col("vehicle_id")
-    lap = F.col("lap_number") if source in (LAPS, TELEMETRY) else F.lit(None).cast("int")
+def change_keys(source: str, rows: DataFrame) -> DataFrame:
+    """Changed rows of one of ``SOURCES`` as :func:`find_affected` takes them, so that all of them make one stream."""
+    at = F.unix_micros("event_ts") if source in (SILVER_TELEMETRY, SILVER_ENVIRONMENT) else F.lit(None).cast("bigint")
+    vehicle = F.lit(None).cast("string") if source == SILVER_ENVIRONMENT else F.col("vehicle_id")
+    lap = F.col("lap_number") if source in (SILVER_LAPS, SILVER_TELEMETRY) else F.lit(None).cast("int")
     return rows.select(
         F.lit(source).alias("source"), "session_id", vehicle.alias("vehicle_id"), lap.alias("lap_number"),
         at.alias("at_us"),
     )  # fmt: skip
 
 
-def touched(lake: Lake, changes: DataFrame) -> Touched:
-    """What changed rows of any of ``SOURCES`` touch.
+def find_affected(lake: Lake, changes: DataFrame) -> AffectedKeys:
+    """What changed rows of any of ``SOURCES`` affect.
 
-    A lap takes its weather from measurements up to five minutes away. Samples touch a lap's analyses once the lap is
+    A lap takes its weather from measurements up to five minutes away. Samples affect a lap's analyses once the lap is
     over: those of a lap that is being driven come with its row in ``silver.laps``, not with every batch.
 
     Args:
         lake: Where the tables are.
-        changes: Rows of :func:`narrowed`: added, removed, or before or after an update.
+        changes: Rows of :func:`change_keys`: added, removed, or before or after an update.
     """
     groups = changes.groupBy("source", "session_id", "vehicle_id", "lap_number").agg(
         F.min("at_us").alias("first_us"), F.max("at_us").alias("last_us")
     )
     rows = groups.where("session_id IS NOT NULL").collect()
     sessions = sorted({r.session_id for r in rows})
-    timed = timed_laps(lake, of_sessions(sessions))
-    of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == LAPS}
-    late = laps_of_samples((r for r in rows if r.source == TELEMETRY), timed) & driven(timed)
-    weather_laps = _laps_in_weather((r for r in rows if r.source == WEATHER), timed)
-    of_vehicles = (RESULTS, ENTRIES, STYLES, KARMA)
+    timed = timed_laps(lake, sessions_condition(sessions))
+    of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == SILVER_LAPS}
+    late = laps_of_samples((r for r in rows if r.source == SILVER_TELEMETRY), timed) & finished_laps(timed)
+    weather_laps = _laps_in_weather((r for r in rows if r.source == SILVER_ENVIRONMENT), timed)
+    of_vehicles = (SILVER_RESULTS, SILVER_ENTRIES, GOLD_STYLE_PREDICTIONS, GOLD_KARMA_SCORES)
     others = {(r.session_id, r.vehicle_id) for r in rows if r.source in of_vehicles and r.vehicle_id}
     analyses = sorted(of_laps | late)
     vehicles = sorted(others | set(vehicles_of(analyses)))
-    named = {r.session_id for r in rows if r.source == WEATHER} | {session for session, _ in vehicles}
-    features = retimed(lake, sorted(of_laps), timed) | weather_laps
-    return Touched(sorted(features), analyses, vehicles, sorted(named))
+    named = {r.session_id for r in rows if r.source == SILVER_ENVIRONMENT} | {session for session, _ in vehicles}
+    features = laps_with_new_times(lake, sorted(of_laps), timed) | weather_laps
+    return AffectedKeys(sorted(features), analyses, vehicles, sorted(named))
 
 
 def laps_of_samples(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:

@@ -1,4 +1,4 @@
-"""Which spans of time and which laps changed samples touch, and the conditions that select them."""
+"""Which spans of time and which laps changed samples affect, and the conditions that select them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from medallion.keys import LapKey, of_vehicle
+from medallion.keys import LapKey, vehicle_condition
 from medallion.per_vehicle import VEHICLE
 
 _REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
@@ -48,7 +48,7 @@ class Change:
 
 
 def find_changes(rows: DataFrame) -> list[Change]:
-    """Per vehicle what rows of ``silver.telemetry`` touch."""
+    """Per vehicle what rows of ``silver.telemetry`` affect."""
     spans = rows.groupBy(*VEHICLE, "lap_number").agg(
         F.unix_micros(F.min("event_ts")).alias("first_us"), F.unix_micros(F.max("event_ts")).alias("last_us")
     )
@@ -71,17 +71,19 @@ def samples_of_windows(silver: DataFrame, changes: Sequence[Change]) -> str:
 
 def _span(change: Change, column: str, before_us: int, after_us: int, prefix: str = "") -> str:
     first, last = change.first_us - before_us, change.last_us + after_us
-    vehicle = of_vehicle(change.session_id, change.vehicle_id, prefix)
+    vehicle = vehicle_condition(change.session_id, change.vehicle_id, prefix)
     return f"({vehicle} AND {column} BETWEEN timestamp_micros({first}) AND timestamp_micros({last}))"
 
 
 def _beyond(silver: DataFrame, changes: Sequence[Change]) -> list[str]:
     """The samples next to each span that is read: whether a window in a gap exists depends on where the gap ends."""
-    mine = [F.expr(of_vehicle(c.session_id, c.vehicle_id)) for c in changes]
+    mine = [F.expr(vehicle_condition(c.session_id, c.vehicle_id)) for c in changes]
     at = F.unix_micros("event_ts")
     first = F.coalesce(*(F.when(m, c.first_us - 2 * _REACH_US) for m, c in zip(mine, changes, strict=True)))
     last = F.coalesce(*(F.when(m, c.last_us + _REACH_US) for m, c in zip(mine, changes, strict=True)))
     before, after = F.max(F.when(at < first, at)), F.min(F.when(at > last, at))
     rows = silver.groupBy(*VEHICLE).agg(before.alias("before"), after.alias("after")).collect()
     found = [(r, us) for r in rows for us in (r.before, r.after) if us is not None]
-    return [f"({of_vehicle(r.session_id, r.vehicle_id)} AND event_ts = timestamp_micros({us}))" for r, us in found]
+    return [
+        f"({vehicle_condition(r.session_id, r.vehicle_id)} AND event_ts = timestamp_micros({us}))" for r, us in found
+    ]

@@ -10,17 +10,24 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from medallion.batching import in_portions
+from conf.tables import (
+    GOLD_LAP_FEATURES,
+    GOLD_TELEMETRY_BUCKETS,
+    GOLD_TELEMETRY_WINDOWS,
+    SILVER_TELEMETRY,
+    SILVER_TELEMETRY_100HZ,
+)
+from medallion.batching import batches_by_size
 from medallion.gold import dptad, drivers, lap_features, telemetry_buckets, telemetry_windows
-from medallion.gold.refresh.affected import Touched, by_laps, laps_of_samples
+from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_samples
 from medallion.gold.refresh.changed_samples import Change, find_changes, samples_of_windows, windows_of
 from medallion.gold.timed_laps import Vehicle, timed_laps
-from medallion.io import Lake, replace_part
-from medallion.keys import lap_keys, of_laps, of_sessions
-from medallion.silver import telemetry, telemetry_100hz
+from medallion.io import Lake, sync_rows
+from medallion.keys import lap_keys, laps_condition, sessions_condition
+from medallion.silver import telemetry_100hz
 
-TABLES: Final = (telemetry_windows.TABLE, telemetry_buckets.TABLE, lap_features.TABLE)
-LAP_TABLES: Final = (telemetry_100hz.TABLE, *dptad.TABLES, *drivers.TABLES)
+TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
+LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *dptad.TABLES, *drivers.TABLES)
 MOST_LAPS: Final = 500
 """Worked on at a time, as far as whole sessions allow."""
 
@@ -42,19 +49,19 @@ class GoldProcessor:
         self.vehicles: set[Vehicle] = set()
 
     def aggregate_telemetry(self, changed_rows: DataFrame) -> int:
-        """Recompute the windows, buckets and features of laps that changed rows touch (V11).
+        """Recompute the windows, buckets and features of laps that changed rows affect (V11).
 
         Args:
             changed_rows: Rows of ``silver.telemetry`` that were added, or were before or after an update.
 
         Returns:
-            Number of vehicles that were touched.
+            Number of vehicles affected.
         """
         changes = find_changes(changed_rows)
         laps = Counter[str]()
         for change in changes:
             laps[change.session_id] += len(change.samples)
-        for sessions in in_portions(laps, MOST_LAPS):
+        for sessions in batches_by_size(laps, MOST_LAPS):
             portion = [change for change in changes if change.session_id in sessions]
             self._windows(portion)
             self._buckets(portion)
@@ -63,7 +70,7 @@ class GoldProcessor:
         return len(changes)
 
     def aggregate_laps(self, changed_rows: DataFrame) -> int:
-        """Recompute what changed laps touch: the laps, their drivers' sessions, and the sessions as a whole.
+        """Recompute what changed laps affect: the laps, their drivers' sessions, and the sessions as a whole.
 
         Args:
             changed_rows: Rows of ``silver.laps`` that were added or removed, or were before or after an update.
@@ -72,21 +79,21 @@ class GoldProcessor:
             Number of laps.
         """
         laps = lap_keys(changed_rows)
-        self.follow(by_laps(laps))
+        self.refresh(affected_by_laps(laps))
         return len(laps)
 
-    def follow(self, touched: Touched) -> None:
-        """Recompute what is touched; laps come first, because the summaries read what the analyses found."""
-        for portion in touched.portions(MOST_LAPS):
-            self._follow(portion)
+    def refresh(self, affected: AffectedKeys) -> None:
+        """Recompute what is affected; laps come first, because the summaries read what the analyses found."""
+        for portion in affected.portions(MOST_LAPS):
+            self._refresh(portion)
 
-    def _follow(self, touched: Touched) -> None:
-        lap_features.update_lap_features(self.lake, touched.features, self.run_id)
-        telemetry_100hz.update_100hz(self.lake, touched.analyses, self.run_id)
-        vehicles = set(touched.vehicles)
-        if dptad.update_dptad(self.lake, touched.analyses, self.run_id):
-            vehicles |= drivers.rescored(self.lake)
-        changed: dict[str, set[str]] = {session: set() for session in touched.sessions}
+    def _refresh(self, affected: AffectedKeys) -> None:
+        lap_features.update_lap_features(self.lake, affected.features, self.run_id)
+        telemetry_100hz.update_100hz(self.lake, affected.analyses, self.run_id)
+        vehicles = set(affected.vehicles)
+        if dptad.update_dptad(self.lake, affected.analyses, self.run_id):
+            vehicles |= drivers.vehicles_with_new_scores(self.lake)
+        changed: dict[str, set[str]] = {session: set() for session in affected.sessions}
         for session, vehicle in vehicles:
             changed.setdefault(session, set()).add(vehicle)
         drivers.update_drivers(self.lake, changed, self.run_id)
@@ -94,21 +101,21 @@ class GoldProcessor:
 
     def _windows(self, changes: Sequence[Change]) -> None:
         silver = self._silver(changes)
-        rows = telemetry_windows.windows(silver.where(samples_of_windows(silver, changes)), self.run_id)
+        rows = telemetry_windows.window_rows(silver.where(samples_of_windows(silver, changes)), self.run_id)
         inside = partial(windows_of, changes)
-        replace_part(self.lake, rows.where(inside()), telemetry_windows.TABLE, inside)
+        sync_rows(self.lake, rows.where(inside()), GOLD_TELEMETRY_WINDOWS, inside)
 
     def _buckets(self, changes: Sequence[Change]) -> None:
         laps = [lap for change in changes for lap in change.laps]
         if laps:
-            rows = telemetry_buckets.buckets(self._silver(changes).where(of_laps(laps)), self.run_id)
-            replace_part(self.lake, rows, telemetry_buckets.TABLE, partial(of_laps, laps))
+            rows = telemetry_buckets.bucket_rows(self._silver(changes).where(laps_condition(laps)), self.run_id)
+            sync_rows(self.lake, rows, GOLD_TELEMETRY_BUCKETS, partial(laps_condition, laps))
 
     def _features(self, changes: Sequence[Change]) -> None:
-        timed = timed_laps(self.lake, of_sessions({c.session_id for c in changes}))
+        timed = timed_laps(self.lake, sessions_condition({c.session_id for c in changes}))
         laps = laps_of_samples((s for c in changes for s in c.samples), timed)
         lap_features.update_lap_features(self.lake, sorted(laps), self.run_id)
 
     def _silver(self, changes: Sequence[Change]) -> DataFrame:
         sessions = sorted({c.session_id for c in changes})
-        return self.lake.read(telemetry.TABLE).where(F.col("session_id").isin(*sessions))
+        return self.lake.read(SILVER_TELEMETRY).where(F.col("session_id").isin(*sessions))

@@ -12,8 +12,8 @@ from deltalake import write_deltalake
 
 from conf.karma import load_karma_rules
 from conf.lake import table_uri
-from jobs.score_karma import LATEST, SCORES
-from jobs.train_karma import FEATURES, MODEL, register
+from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
+from jobs.train_karma import MODEL, register
 from ml.karma.dataset import build_dataset
 from ml.karma.fitting import FitParams, fit
 from ml.karma.learners import LearnerParams
@@ -57,18 +57,18 @@ def fill(folder: str) -> None:
 def test_killed_twice_it_ends_with_the_same_tables(new_home, tmp_path) -> None:
     quiet, killed = new_home("127.0.0.1:1"), new_home("127.0.0.1:1")
     uri = registered(tmp_path)
-    fill(table_uri(FEATURES, quiet.settings))
+    fill(table_uri(GOLD_LAP_FEATURES, quiet.settings))
     shutil.copytree(quiet.settings.home / "lake", killed.settings.home / "lake")
     for home in (quiet, killed):
         home.env["MLFLOW_TRACKING_URI"] = uri
     once = ("streaming.karma", "--once")
     quiet.run(*once)
-    killed.kill_when(killed.commit(SCORES, 0), *once)  # the table is there, nothing in it
-    killed.kill_when(killed.commit(SCORES, 1), *once)  # scores are there, the last of each car are not
+    killed.kill_when(killed.commit(GOLD_KARMA_SCORES, 0), *once)  # the table is there, nothing in it
+    killed.kill_when(killed.commit(GOLD_KARMA_SCORES, 1), *once)  # scores are there, the last of each car are not
     said = killed.run(*once)
     assert said.startswith("karma: ")
     laps = sum(map(len, TRACKS.values())) * CARS * LAPS
-    for name in (SCORES, LATEST):
+    for name in (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST):
         one, other = (home.table(name).drop("scored_ts") for home in (quiet, killed))
         assert one.equals(other)
-        assert one.height == (laps if name == SCORES else one["vehicle_id"].n_unique()) * 6
+        assert one.height == (laps if name == GOLD_KARMA_SCORES else one["vehicle_id"].n_unique()) * 6

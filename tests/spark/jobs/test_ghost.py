@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 
 from analysis.segmentation.lap_segments import STEPS
 from conf.settings import AppConfig
+from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS
 from jobs.segment_tracks import SegmentedSessions, segment_all, segment_sessions
 from jobs.synthesize_ghost import Synthesized, synthesize
 from jobs.train_ghost import MODEL, load_model, train_ghost
-from medallion.gold import ghosts, microsector_traces, microsectors
+from medallion.gold import microsectors
 from medallion.gold.microsectors import SegmentationError
 from medallion.io import Lake
 from medallion.silver import telemetry_100hz, tracks
@@ -68,7 +69,7 @@ def ghost(raced: Lake, tracker: Tracker, segmented: SegmentedSessions) -> Synthe
 def test_every_lap_is_cut_alike_and_its_time_is_the_sum_of_its_pieces(
     raced: Lake, segmented: SegmentedSessions, rows
 ) -> None:
-    pieces, traces = rows(raced, microsectors.TABLE), rows(raced, microsector_traces.TABLE)
+    pieces, traces = rows(raced, GOLD_MICROSECTORS), rows(raced, GOLD_MICROSECTOR_TRACES)
     assert 200 < pieces.height < 500
     assert set(pieces["zone_type"]) == {"Turn", "Straight", "Braking"}
     np.testing.assert_allclose(pieces["start_m"][1:], pieces["end_m"][:-1])
@@ -98,7 +99,7 @@ def test_the_registry_says_of_every_lap_what_it_is_good_for(raced: Lake, segment
 def test_the_normalised_columns_are_what_the_scaler_makes_of_the_others(
     raced: Lake, segmented: SegmentedSessions, rows
 ) -> None:
-    found = rows(raced, microsector_traces.TABLE)
+    found = rows(raced, GOLD_MICROSECTOR_TRACES)
     scaling = segmented.scaling
     expected = (found["throttle_pct"].to_numpy() - scaling.least[1]) / scaling.span[1]
     np.testing.assert_allclose(found["throttle_n"], expected)
@@ -112,15 +113,15 @@ def test_cutting_again_changes_nothing_and_anew_makes_a_version(
 
     shutil.copytree(Path(raced.settings.lake_root), Path(home.lake_root))
     lake = Lake(raced.spark, home)
-    before = rows(lake, microsector_traces.TABLE)
+    before = rows(lake, GOLD_MICROSECTOR_TRACES)
     same = segment_sessions(lake, tracker, [SESSION])
     assert not same.is_new
     assert same.scaling == segmented.scaling
-    assert rows(lake, microsector_traces.TABLE).equals(before)
+    assert rows(lake, GOLD_MICROSECTOR_TRACES).equals(before)
     anew = segment_sessions(lake, tracker, [SESSION], again=True)
     assert anew.is_new
     assert anew.made.version == 2
-    assert microsectors.latest(lake, "three-oaks").version == 2
+    assert microsectors.latest_segmentation(lake, "three-oaks").version == 2
 
 
 def test_what_cannot_be_cut_is_said(raced: Lake, tracker: Tracker) -> None:
@@ -138,8 +139,8 @@ def test_without_a_model_the_user_is_told_how_to_train_one(
 
 
 def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: Synthesized, rows) -> None:
-    (summary,) = rows(raced, ghosts.SUMMARY).to_dicts()
-    samples = rows(raced, ghosts.LAPS)
+    (summary,) = rows(raced, GOLD_GHOST_SUMMARY).to_dicts()
+    samples = rows(raced, GOLD_GHOST_LAPS)
     assert summary["lap_uid"] == ghost.uid == f"{SESSION}/ghost/1"
     assert summary["feasible"] == ghost.verdict.feasible
     assert ghost.verdict.feasible or summary["feasibility_notes"]
@@ -147,7 +148,7 @@ def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: S
     assert samples["t_s"].diff()[1:].round(6).unique().to_list() == [0.01]
     assert samples["t_s"].max() == pytest.approx(summary["ghost_lap_time_s"], abs=0.011)
     assert samples["lap_distance_m"].is_sorted()
-    assert set(samples["microsector_id"]) == set(rows(raced, microsectors.TABLE)["microsector_id"])
+    assert set(samples["microsector_id"]) == set(rows(raced, GOLD_MICROSECTORS)["microsector_id"])
     assert samples["is_synthetic"].all()
     exported = pl.read_parquet(ghost.parquet)
     np.testing.assert_allclose(exported["speed_kmh"], samples["speed_kmh"])
@@ -197,7 +198,7 @@ def test_too_few_laps_are_refused(
 
     def few(lake: Lake, name: str, version: int | None = None):
         found = read(lake, name, version)
-        return found.where(F.col("lap_number") == 3) if name == microsector_traces.TABLE else found
+        return found.where(F.col("lap_number") == 3) if name == GOLD_MICROSECTOR_TRACES else found
 
     monkeypatch.setattr(Lake, "read", few)
     with pytest.raises(GhostDatasetError, match=r"at least 8 are needed.*gold\.lap_registry"):

@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 
 from conf.karma import load_karma_rules
 from conf.settings import AppConfig
+from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_SESSIONS
 from conf.wear import COMPONENTS
-from jobs.score_karma import LATEST, SCORES, KarmaScorer, cars_of, score_karma
-from jobs.train_karma import FEATURES, LABELS, MODEL, SESSIONS, TrainedKarma, load_karma, train_karma
+from jobs.score_karma import KarmaScorer, cars_of, score_karma
+from jobs.train_karma import LABELS, MODEL, TrainedKarma, load_karma, train_karma
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.karma.fitting import FitParams
@@ -32,8 +33,8 @@ def driven(new_lake, to_bronze) -> Lake:
     """A lake with features and labels of six simulated sessions."""
     lake: Lake = new_lake("karma")
     laps, truth = simulated()
-    lake.append(lake.spark.createDataFrame(feature_rows(laps)), FEATURES)
-    lake.append(lake.spark.createDataFrame(session_rows(laps)), SESSIONS)
+    lake.append(lake.spark.createDataFrame(feature_rows(laps)), GOLD_LAP_FEATURES)
+    lake.append(lake.spark.createDataFrame(session_rows(laps)), SILVER_SESSIONS)
     lake.append(to_bronze(label_messages(truth, LABEL)), LABELS)
     return lake
 
@@ -90,7 +91,7 @@ def test_the_model_in_use_gives_way_only_to_a_better_one(driven, tracker, traine
 
 
 def test_every_lap_has_six_rows_that_name_their_model(scored, trained, rows) -> None:
-    found = rows(scored, SCORES, "scored_ts")
+    found = rows(scored, GOLD_KARMA_SCORES, "scored_ts")
     assert found.height == SESSION_COUNT * CARS * LAPS * 6
     assert set(found["model_version"]) == {trained.version}
     assert found["not_scored_reason"].null_count() == found.height
@@ -98,17 +99,17 @@ def test_every_lap_has_six_rows_that_name_their_model(scored, trained, rows) -> 
     parts = found.filter(pl.col("component") != "overall")
     expected = 100 * 2 ** -(parts["damage_per_km"] / parts["component"].replace_strict(reference))
     np.testing.assert_allclose(parts["karma_score"], expected)
-    latest = rows(scored, LATEST, "scored_ts")
+    latest = rows(scored, GOLD_KARMA_LATEST, "scored_ts")
     assert latest.height == latest.select("vehicle_id").n_unique() * 6
     ends = found.group_by("vehicle_id").agg(pl.col("lap_end_ts").max())
     assert latest.join(ends, on=["vehicle_id", "lap_end_ts"]).height == latest.height
 
 
 def test_scoring_again_writes_nothing(scored, tracker, rows) -> None:
-    versions = {name: scored.version(name) for name in (SCORES, LATEST)}
-    before = rows(scored, SCORES)
+    versions = {name: scored.version(name) for name in (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)}
+    before = rows(scored, GOLD_KARMA_SCORES)
     assert score_karma(scored, tracker).laps == SESSION_COUNT * CARS * LAPS
-    after = rows(scored, SCORES)
+    after = rows(scored, GOLD_KARMA_SCORES)
     assert after.equals(before), "scored_ts among the columns: no row was written again"
     assert all(scored.version(name) - version <= 1 for name, version in versions.items())
 
@@ -116,10 +117,10 @@ def test_scoring_again_writes_nothing(scored, tracker, rows) -> None:
 def test_car_by_car_gives_what_the_batch_gives(driven, tracker, scored, new_lake, rows) -> None:
     lake = new_lake("apart", driven)
     scorer = KarmaScorer(lake, tracker)
-    for car in cars_of(lake.read(FEATURES))[:4]:
+    for car in cars_of(lake.read(GOLD_LAP_FEATURES))[:4]:
         scorer.score([car], "run")
-    some = rows(lake, SCORES, "scored_ts")
-    whole = rows(scored, SCORES, "scored_ts")
+    some = rows(lake, GOLD_KARMA_SCORES, "scored_ts")
+    whole = rows(scored, GOLD_KARMA_SCORES, "scored_ts")
     assert 0 < some.height < whole.height
     assert some.equals(whole.join(some.select("session_id", "vehicle_id").unique(), on=["session_id", "vehicle_id"]))
 
@@ -129,35 +130,35 @@ def test_the_stream_writes_what_the_batch_writes_and_then_only_what_changed(
 ) -> None:
     lake = tracked(new_lake("streamed", driven), tracker)
     karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
-    assert rows(lake, SCORES, "scored_ts").equals(rows(scored, SCORES, "scored_ts"))
-    assert rows(lake, LATEST, "scored_ts").equals(rows(scored, LATEST, "scored_ts"))
-    before = rows(lake, SCORES)
+    assert rows(lake, GOLD_KARMA_SCORES, "scored_ts").equals(rows(scored, GOLD_KARMA_SCORES, "scored_ts"))
+    assert rows(lake, GOLD_KARMA_LATEST, "scored_ts").equals(rows(scored, GOLD_KARMA_LATEST, "scored_ts"))
+    before = rows(lake, GOLD_KARMA_SCORES)
     session, vehicle = before["session_id"][0], before["vehicle_id"][0]
     mine = f"session_id = '{session}' AND vehicle_id = '{vehicle}' AND lap_number = {LAPS}"
-    lake.table(FEATURES).update(mine, {"impact_fatigue_g": F.lit(3.0), "impact_max_g": F.lit(3.0)})
+    lake.table(GOLD_LAP_FEATURES).update(mine, {"impact_fatigue_g": F.lit(3.0), "impact_max_g": F.lit(3.0)})
     karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
-    after = rows(lake, SCORES)
+    after = rows(lake, GOLD_KARMA_SCORES)
     changed = after.join(before, on=after.columns, how="anti", nulls_equal=True)
     assert set(changed.select("session_id", "vehicle_id", "lap_number").rows()) == {(session, vehicle, LAPS)}
     worse = changed.filter(pl.col("component") == "suspension")["karma_score"][0]
     key = ["session_id", "vehicle_id", "lap_number", "component"]
     was = before.join(changed.select(key), on=key).filter(pl.col("component") == "suspension")["karma_score"][0]
     assert worse < was - 5
-    lake.table(FEATURES).delete(f"session_id = '{session}' AND vehicle_id = '{vehicle}'")
+    lake.table(GOLD_LAP_FEATURES).delete(f"session_id = '{session}' AND vehicle_id = '{vehicle}'")
     karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
-    left = rows(lake, SCORES)
+    left = rows(lake, GOLD_KARMA_SCORES)
     assert left.height == before.height - LAPS * 6
     assert vehicle not in set(left.filter(pl.col("session_id") == session)["vehicle_id"])
 
 
 def test_a_lap_that_cannot_be_scored_has_its_reason(driven, tracker, trained, new_lake, rows) -> None:
     lake = new_lake("holes", driven)
-    lake.table(FEATURES).update("lap_number = 2", {"coverage": F.lit(0.4)})
-    lake.table(FEATURES).update("lap_number = 1", {"brake_temp_mean_c": F.lit(None).cast("double")})
+    lake.table(GOLD_LAP_FEATURES).update("lap_number = 2", {"coverage": F.lit(0.4)})
+    lake.table(GOLD_LAP_FEATURES).update("lap_number = 1", {"brake_temp_mean_c": F.lit(None).cast("double")})
     done = score_karma(lake, tracker, session="three-oaks-40")
     assert done.reasons == {"too little telemetry": CARS}
     assert done.sets == {"everything": CARS, "no_heat": CARS}
-    found = rows(lake, SCORES).filter(pl.col("component") == "brakes")
+    found = rows(lake, GOLD_KARMA_SCORES).filter(pl.col("component") == "brakes")
     thin, cold, warm = (found.filter(pl.col("lap_number") == lap) for lap in (2, 1, 3))
     assert thin["karma_score"].null_count() == CARS
     assert all("telemetry covers 40% of the lap" in reason for reason in thin["not_scored_reason"])

@@ -15,12 +15,13 @@ from pyspark.sql import functions as F
 from analysis.track_build.rows import TrackError
 from analysis.tracks.circuit import circuit_of
 from conf.settings import AppConfig
+from conf.tables import SILVER_SESSIONS, SILVER_TELEMETRY_100HZ
 from conf.track import load_track
 from jobs import tracks as track_jobs
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.silver import telemetry_100hz, tracks
-from medallion.silver.event_time import SESSIONS, restate_clocks
+from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.tracks import TrackPlan
 from producers.replay.encode import encode
@@ -115,7 +116,7 @@ def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     even = rows(copied, "silver.telemetry_100hz")
     assert set(even.filter(pl.col("session_id") == NOWHERE)["sector_id"]) == {1, 2, 3}
     # Built again from the same laps, nothing is new and no row is touched.
-    before = {name: rows(copied, name) for name in ("silver.tracks", SESSIONS, "gold.dptad_scores")}
+    before = {name: rows(copied, name) for name in ("silver.tracks", SILVER_SESSIONS, "gold.dptad_scores")}
     second = track_jobs.build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
     assert second.track is not None
     assert (second.is_new, second.track.row["version"], second.thresholds) == (False, 1, 1)
@@ -132,8 +133,8 @@ def test_a_restating_does_not_forget_where_a_session_was(copied: Lake, rows) -> 
     made = tracks.make_track(copied, TrackPlan(NAME, (NOWHERE,)))
     tracks.write_track(copied, made, "build")
     cars = copied.read("silver.telemetry").select("session_id", "vehicle_id").distinct().collect()
-    restate_clocks(copied, "later", [tuple(car) for car in cars])
-    assert dict(rows(copied, SESSIONS).select("session_id", "track_id").iter_rows()) == {
+    update_event_times(copied, "later", [tuple(car) for car in cars])
+    assert dict(rows(copied, SILVER_SESSIONS).select("session_id", "track_id").iter_rows()) == {
         NOWHERE: NAME,
         OWN: "harbour-mile",
     }
@@ -152,7 +153,7 @@ def test_sessions_are_assigned_to_known_tracks_only(copied: Lake) -> None:
 def test_the_even_grid_holds_the_laps_that_are_fit_and_no_others(copied: Lake, rows) -> None:
     laps = tracks.driven_laps(copied, [OWN, NOWHERE])
     assert telemetry_100hz.update_100hz(copied, laps, "run") > 0
-    table = rows(copied, telemetry_100hz.TABLE)
+    table = rows(copied, SILVER_TELEMETRY_100HZ)
     known = rows(copied, "silver.laps").filter(pl.col("sample_count") > 0)
     fit = known.filter(pl.col("fit_for").list.set_intersection(["ghost", "pace"]).list.len() > 0)
     keys = ["session_id", "vehicle_id", "lap_number"]
@@ -174,18 +175,18 @@ def test_the_even_grid_holds_the_laps_that_are_fit_and_no_others(copied: Lake, r
     assert own["gear"].dtype == pl.Int32
     assert own["microsector_id"].is_null().all()
     # Again: nothing is written. A lap that is no longer fit loses its rows, and gets them back.
-    version = copied.version(telemetry_100hz.TABLE)
+    version = copied.version(SILVER_TELEMETRY_100HZ)
     assert telemetry_100hz.update_100hz(copied, laps, "again") == 0
-    assert copied.version(telemetry_100hz.TABLE) == version
+    assert copied.version(SILVER_TELEMETRY_100HZ) == version
     key = LapKey(*(lap[name] for name in keys))
     where = f"session_id = '{OWN}' and lap_number = {key.lap_number}"
     changed = copied.read("silver.laps").where(where).withColumn("fit_for", F.array(F.lit("style")))
     copied.upsert(changed, "silver.laps")
     assert telemetry_100hz.update_100hz(copied, [key], "later") == 1
-    assert rows(copied, telemetry_100hz.TABLE).filter(pl.col("session_id") == OWN).height == one.height - own.height
+    assert rows(copied, SILVER_TELEMETRY_100HZ).filter(pl.col("session_id") == OWN).height == one.height - own.height
     copied.upsert(changed.withColumn("fit_for", F.array(F.lit("pace"))), "silver.laps")
     assert telemetry_100hz.update_100hz(copied, [key], "later") == 1
-    assert rows(copied, telemetry_100hz.TABLE).equals(table)
+    assert rows(copied, SILVER_TELEMETRY_100HZ).equals(table)
 
 
 def replayed(lake: Lake, to_bronze, place: Path, file: str, session: str | None = None) -> None:

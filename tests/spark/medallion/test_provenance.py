@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conf.contract import load_contract
-from medallion.provenance import TABLE, job_run
+from conf.tables import OPS_JOB_RUNS
+from medallion.provenance import job_run
 
 
 def test_a_run_is_recorded_with_its_versions(lake) -> None:
@@ -14,7 +15,7 @@ def test_a_run_is_recorded_with_its_versions(lake) -> None:
     with job_run(lake, "gold", ("silver.sessions", "silver.telemetry"), ("silver.sessions",)) as run:
         run.rows_in, run.rows_out, run.rows_quarantined = 5, 4, 1
         lake.append(rows, "silver.sessions")
-    (row,) = lake.read(TABLE).collect()
+    (row,) = lake.read(OPS_JOB_RUNS).collect()
     assert (row.run_id, row.job, row.status, row.error) == (run.run_id, "gold", "ok", None)
     assert (row.rows_in, row.rows_out, row.rows_quarantined) == (5, 4, 1)
     assert row.input_versions == {"silver.sessions": 0}  # silver.telemetry does not exist
@@ -35,12 +36,12 @@ def test_a_failed_run_is_recorded_and_raises(lake) -> None:
 
     with pytest.raises(ValueError, match="no such thing"):
         failing()
-    (row,) = lake.read(TABLE).collect()
+    (row,) = lake.read(OPS_JOB_RUNS).collect()
     assert (row.status, row.error, row.rows_in) == ("failed", "no such thing", 3)
 
 
 def test_an_interrupted_run_is_a_failed_one(lake) -> None:
     with pytest.raises(KeyboardInterrupt), job_run(lake, "bronze", (), ()):
         raise KeyboardInterrupt
-    (row,) = lake.read(TABLE).collect()
+    (row,) = lake.read(OPS_JOB_RUNS).collect()
     assert (row.status, row.error) == ("failed", "KeyboardInterrupt")

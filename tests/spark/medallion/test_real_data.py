@@ -9,7 +9,7 @@ import pytest
 
 from conf.channel import load_channels
 from medallion.io import Lake
-from medallion.silver.event_time import restate_clocks
+from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchBalance, SilverProcessor
 from producers.replay.encode import encode
 from producers.replay.reader import read
@@ -21,7 +21,7 @@ CELL = ["session_id", "vehicle_id", "timestamp_us", "ecu_seq", "telemetry_name"]
 def promote(lake: Lake, frame: pl.DataFrame, to_bronze) -> BatchBalance:
     messages = [Message(k.decode(), READING, v) for k, v, _ in encode(frame, "test")]
     balance = SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(stored(messages)), 0, "silver:a")
-    restate_clocks(lake, "run")
+    update_event_times(lake, "run")
     assert balance is not None
     return balance
 

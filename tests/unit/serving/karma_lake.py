@@ -10,7 +10,8 @@ import numpy as np
 
 from conf.karma import load_karma_rules
 from conf.settings import AppConfig
-from serving.queries.karma import COMPONENTS, LAPS, OVERALL, SCORES
+from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
+from serving.queries.karma import COMPONENTS, OVERALL
 from tests.unit.serving.race_lake import write_rows
 
 Row = dict[str, Any]
@@ -130,9 +131,13 @@ def _slope(values: list[float]) -> float | None:
 def write_karma(settings: AppConfig) -> None:
     """Two cars: number 2 in two sessions, with a kerb strike and two laps unscored in the first; number 46 in one."""
     unscored = {1: OUT_LAP, 5: GAP}
-    write_rows(settings, SCORES, karma_rows("made-R1", kerb_lap=6, unscored=unscored, outside={6: ("impact_max_g",)}))
-    write_rows(settings, SCORES, karma_rows("made-R2", n_laps=3, seed=8, missing=()))
-    write_rows(settings, SCORES, karma_rows("made-R1", "GR86-010-46", seed=9, missing=HEAT + TORQUE))
+    write_rows(
+        settings,
+        GOLD_KARMA_SCORES,
+        karma_rows("made-R1", kerb_lap=6, unscored=unscored, outside={6: ("impact_max_g",)}),
+    )
+    write_rows(settings, GOLD_KARMA_SCORES, karma_rows("made-R2", n_laps=3, seed=8, missing=()))
+    write_rows(settings, GOLD_KARMA_SCORES, karma_rows("made-R1", "GR86-010-46", seed=9, missing=HEAT + TORQUE))
     cars = (("made-R1", "GR86-002-2", 2), ("made-R2", "GR86-002-2", 2), ("made-R1", "GR86-010-46", 46))
     names = ("session_id", "vehicle_id", "vehicle_number")
-    write_rows(settings, LAPS, [dict(zip(names, car, strict=True)) | {"lap_number": 1} for car in cars])
+    write_rows(settings, SILVER_LAPS, [dict(zip(names, car, strict=True)) | {"lap_number": 1} for car in cars])

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from analysis.dptad import CATEGORIES
 from analysis.track_build.rows import TrackError
 from conf.settings import AppConfig
+from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
 from jobs import tracks as track_jobs
 from medallion.gold import dptad, dptad_thresholds
 from medallion.io import Lake
@@ -57,13 +58,13 @@ def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Pat
     for part in (laps[8:], laps[:9][::-1]):
         dptad.update_dptad(other, part, "parts")
     # A run that was killed between calibrating and judging: the next one, over any lap, judges what it left behind.
-    other.table(dptad.SCORES).update(
+    other.table(GOLD_DPTAD_SCORES).update(
         "lap_number > 2 and thresholds_version is not null", {"thresholds_version": F.lit("uncalibrated")}
     )
     dptad.update_dptad(other, laps[:1], "after")
     for table in dptad.TABLES:
         assert rows(lake, table, "compute_ms").equals(rows(other, table, "compute_ms")), table
-    scores, events = rows(lake, dptad.SCORES), rows(lake, dptad.EVENTS)
+    scores, events = rows(lake, GOLD_DPTAD_SCORES), rows(lake, GOLD_DPTAD_EVENTS)
     assert set(scores["thresholds_version"].drop_nulls()) == {f"{TRACK}-1"}
     assert scores["is_synthetic"].all()
     judged = scores.filter(pl.col("overall_score").is_not_null())
@@ -77,23 +78,23 @@ def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Pat
     assert events["corner"].is_not_null().any()
     assert any("a good lap here" in text for texts in judged["insights"] for text in texts)
     # Again: no row is touched, and laps that are no more lose theirs.
-    before = rows(lake, dptad.SCORES)
+    before = rows(lake, GOLD_DPTAD_SCORES)
     dptad.update_dptad(lake, laps, "again")
-    assert rows(lake, dptad.SCORES).equals(before)
+    assert rows(lake, GOLD_DPTAD_SCORES).equals(before)
     gone = LapKey(SESSION, laps[0].vehicle_id, laps[0].lap_number)
     lake.table("silver.laps").delete(f"vehicle_id = '{gone.vehicle_id}' and lap_number = {gone.lap_number}")
     dptad.update_dptad(lake, [gone], "later")
-    assert rows(lake, dptad.SCORES).height == before.height - 1
-    assert rows(lake, dptad.EVENTS).join(pl.DataFrame([vars(gone)]), KEY, how="semi").is_empty()
+    assert rows(lake, GOLD_DPTAD_SCORES).height == before.height - 1
+    assert rows(lake, GOLD_DPTAD_EVENTS).join(pl.DataFrame([vars(gone)]), KEY, how="semi").is_empty()
 
 
 def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> None:
     laps = tracks.driven_laps(lake, [SESSION])
     dptad.update_dptad(lake, laps, "run")
-    first = dptad_thresholds.latest(lake, [TRACK])[TRACK]
+    first = dptad_thresholds.latest_calibrations(lake, [TRACK])[TRACK]
     assert (first.thresholds.version, first.thresholds.sessions) == (1, (SESSION,))
     assert set(first.stretch_s) == {corner.number for corner in tracks.circuits_of(lake, [SESSION])[SESSION].corners}
-    frozen = rows(lake, dptad_thresholds.TABLE)
+    frozen = rows(lake, GOLD_DPTAD_THRESHOLDS)
     # The same laps give the same thresholds: no new version.
     same = track_jobs.calibrate_track(lake, TRACK, [SESSION])
     assert (same.is_new, same.thresholds) == (False, 1)
@@ -103,10 +104,10 @@ def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> No
     lake.upsert(unfit, "silver.laps")
     done = track_jobs.calibrate_track(lake, TRACK, [SESSION])
     assert (done.is_new, done.thresholds) == (True, 2)
-    table = rows(lake, dptad_thresholds.TABLE)
+    table = rows(lake, GOLD_DPTAD_THRESHOLDS)
     assert set(table["version"]) == {1, 2}
     assert table.filter(pl.col("version") == 1).equals(frozen)
-    assert set(rows(lake, dptad.SCORES)["thresholds_version"].drop_nulls()) == {f"{TRACK}-2"}
+    assert set(rows(lake, GOLD_DPTAD_SCORES)["thresholds_version"].drop_nulls()) == {f"{TRACK}-2"}
     with pytest.raises(TrackError, match=rf"session {SHORT} was not driven on {TRACK}"):
         track_jobs.calibrate_track(lake, TRACK, [SHORT])
     with pytest.raises(TrackError, match="no track 'mars'"):
@@ -118,12 +119,12 @@ def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> No
 def test_too_few_laps_leave_a_track_uncalibrated_and_say_so(lake: Lake, rows) -> None:
     laps = tracks.driven_laps(lake, [SHORT])
     dptad.update_dptad(lake, laps, "run")
-    scores = rows(lake, dptad.SCORES)
+    scores = rows(lake, GOLD_DPTAD_SCORES)
     judged = scores.filter(pl.col("overall_score").is_not_null())
     assert judged.height >= 2
     assert set(judged["thresholds_version"]) == {"uncalibrated"}
     assert not judged["is_calibrated"].any()
-    assert rows(lake, dptad_thresholds.TABLE).is_empty()
+    assert rows(lake, GOLD_DPTAD_THRESHOLDS).is_empty()
     assert "calibrate" in dict(judged["reasons"][0])["poor_corner_exit"]
 
 
@@ -142,7 +143,7 @@ def test_what_cannot_be_judged_has_a_reason_and_no_score(lake: Lake, rows) -> No
         of(neutral), {"unfit_for": F.create_map(F.lit("style"), F.array(F.lit("yellow_flag")))}
     )
     dptad.update_dptad(lake, laps, "run")
-    scores = {tuple(row[name] for name in KEY): row for row in rows(lake, dptad.SCORES).to_dicts()}
+    scores = {tuple(row[name] for name in KEY): row for row in rows(lake, GOLD_DPTAD_SCORES).to_dicts()}
     words = {still: "clock stood still", silent: "speed is missing for", neutral: "ended under a flag other than green"}
     for lap, text in words.items():
         row = scores[SESSION, lap.vehicle_id, lap.lap_number]

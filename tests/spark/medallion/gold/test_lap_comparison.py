@@ -12,8 +12,9 @@ from analysis.comparison.corner_report import corner_report
 from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
 from analysis.laps.distance import lap_trace, time_at
 from analysis.tracks.circuit import circuit_of
+from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
 from conf.track import load_track
-from medallion.gold.lap_comparison import COMPARISONS, REPORTS, write_comparison
+from medallion.gold.lap_comparison import write_comparison
 from medallion.io import Lake
 from medallion.provenance import job_run
 from serving.queries.result_check import check_results
@@ -36,7 +37,7 @@ def made(top_mps: float, pair: ComparedPair = PAIR):
 def written(lake: Lake) -> tuple[int, int]:
     """Rows that the last commit of either table added, changed or took away."""
     counts = []
-    for name in (COMPARISONS, REPORTS):
+    for name in (GOLD_LAP_COMPARISON, GOLD_CORNER_REPORTS):
         metrics = DeltaTable(lake.uri(name)).history(1)[0].get("operationMetrics", {})
         changed = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
         counts.append(sum(int(metrics.get(name, 0)) for name in changed))
@@ -46,35 +47,35 @@ def written(lake: Lake) -> tuple[int, int]:
 def test_a_comparison_is_written_once_and_replaced_whole(lake: Lake, rows) -> None:
     points, pieces = made(48.0)
     assert write_comparison(lake, PAIR, points, pieces, "one") == len(points) + len(pieces)
-    stored, reports = rows(lake, COMPARISONS), rows(lake, REPORTS)
+    stored, reports = rows(lake, GOLD_LAP_COMPARISON), rows(lake, GOLD_CORNER_REPORTS)
     assert (stored.height, reports.height) == (len(points), len(pieces))
     assert reports["time_lost_s"].sum() == pytest.approx(reports["lap_delta_s"][0])
     assert stored.sort("distance_m")["delta_s"][-1] == pytest.approx(reports["lap_delta_s"][0])
     assert stored["delta_s"].null_count() == 0
 
     write_comparison(lake, PAIR, points, pieces, "two")
-    assert rows(lake, COMPARISONS).equals(stored)
+    assert rows(lake, GOLD_LAP_COMPARISON).equals(stored)
     assert written(lake) == (0, 0)
 
     other = replace(PAIR, lap_uid="s/a/4", lap_number=4)
     write_comparison(lake, other, *made(47.0, other), "three")
-    assert rows(lake, COMPARISONS).filter(lap_uid=PAIR.lap_uid).equals(stored)
+    assert rows(lake, GOLD_LAP_COMPARISON).filter(lap_uid=PAIR.lap_uid).equals(stored)
 
     slower, _ = made(46.0)
     write_comparison(lake, PAIR, slower[::2], [], "four")
-    mine = rows(lake, COMPARISONS).filter(lap_uid=PAIR.lap_uid)
+    mine = rows(lake, GOLD_LAP_COMPARISON).filter(lap_uid=PAIR.lap_uid)
     assert mine.height == len(slower[::2])
-    assert rows(lake, REPORTS)["lap_uid"].unique().to_list() == [other.lap_uid]
-    assert rows(lake, COMPARISONS).filter(lap_uid=other.lap_uid).height == len(points)
+    assert rows(lake, GOLD_CORNER_REPORTS)["lap_uid"].unique().to_list() == [other.lap_uid]
+    assert rows(lake, GOLD_LAP_COMPARISON).filter(lap_uid=other.lap_uid).height == len(points)
 
 
 def test_the_run_is_recorded(lake: Lake, rows) -> None:
     points, pieces = made(48.0)
-    with job_run(lake, "laps_compare", ("silver.laps",), (COMPARISONS, REPORTS)) as run:
+    with job_run(lake, "laps_compare", ("silver.laps",), (GOLD_LAP_COMPARISON, GOLD_CORNER_REPORTS)) as run:
         run.rows_out = write_comparison(lake, PAIR, points, pieces, run.run_id)
     (done,) = rows(lake, "ops.job_runs").to_dicts()
     assert (done["job"], done["status"], done["rows_out"]) == ("laps_compare", "ok", len(points) + len(pieces))
-    stored = DeltaTable(lake.uri(REPORTS)).to_pyarrow_table(columns=["run_id"])
+    stored = DeltaTable(lake.uri(GOLD_CORNER_REPORTS)).to_pyarrow_table(columns=["run_id"])
     assert set(stored["run_id"].to_pylist()) == {run.run_id}
 
 

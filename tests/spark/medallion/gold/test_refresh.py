@@ -14,9 +14,9 @@ from analysis.laps.features import LAP_CHANNELS, lap_features
 from analysis.signals.buckets import bucket_features
 from analysis.signals.windows import window_ends, window_features
 from conf.contract import load_contract
+from conf.tables import SILVER_TELEMETRY
 from medallion.gold.refresh.processor import TABLES, GoldProcessor
 from medallion.io import Lake
-from medallion.silver.telemetry import TABLE as SILVER
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import T0
@@ -54,14 +54,14 @@ def silver_rows() -> pl.DataFrame:
 
 def append(lake: Lake, rows: pl.DataFrame) -> Any:
     """Add rows to silver; returns them as the change feed would."""
-    at = (lake.version(SILVER) or 0) + 1
-    lake.append(lake.spark.createDataFrame(rows.drop("second").to_pandas()), SILVER)
+    at = (lake.version(SILVER_TELEMETRY) or 0) + 1
+    lake.append(lake.spark.createDataFrame(rows.drop("second").to_pandas()), SILVER_TELEMETRY)
     return changes(lake, at)
 
 
 def changes(lake: Lake, since: int) -> Any:
     reader = lake.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", since)
-    return reader.load(lake.uri(SILVER))
+    return reader.load(lake.uri(SILVER_TELEMETRY))
 
 
 def as_table(name: str, parts: list[dict[str, Any]]) -> pl.DataFrame:
@@ -95,7 +95,7 @@ def inputs(car: pl.DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 def assert_gold_is_expected(lake: Lake, rows) -> dict[str, int]:
     """Compare every table with the pure functions on silver as it stands; returns the row counts."""
-    wanted = expected(rows(lake, SILVER))
+    wanted = expected(rows(lake, SILVER_TELEMETRY))
     for name in TABLES:
         found = rows(lake, name)
         columns = [c for c in wanted[name].columns if c in found.columns]
@@ -142,9 +142,9 @@ def test_the_same_changes_again_change_nothing(filled, rows) -> None:
 
 
 def test_restated_and_deleted_rows_take_their_windows_along(filled, rows) -> None:
-    table = DeltaTable.forPath(filled.spark, filled.uri(SILVER))
-    before, since = rows(filled, WINDOWS).height, (filled.version(SILVER) or 0) + 1
-    first, second = sorted(rows(filled, SILVER)["vehicle_id"].unique())
+    table = DeltaTable.forPath(filled.spark, filled.uri(SILVER_TELEMETRY))
+    before, since = rows(filled, WINDOWS).height, (filled.version(SILVER_TELEMETRY) or 0) + 1
+    first, second = sorted(rows(filled, SILVER_TELEMETRY)["vehicle_id"].unique())
     end = f"timestamp_micros({T0 + 35_000_000})"
     table.update(
         f"vehicle_id = '{first}' AND ecu_ts < {end}", {"event_ts": "event_ts + interval '7 seconds 300 milliseconds'"}

@@ -9,7 +9,8 @@ import pytest
 
 from conf.channel import load_channels
 from conf.families import TELEMETRY
-from medallion.quality.validation import RESULTS, guard_rules, validate_new_units
+from conf.tables import OPS_DQ_RESULTS
+from medallion.quality.validation import guard_rules, validate_new_units
 from medallion.silver.promote_telemetry import SilverProcessor
 from tests.spark.messages import T0, Message, frame, reading, stored
 
@@ -78,7 +79,7 @@ def test_the_gate_and_the_suite_count_the_same(lake, to_bronze, rows) -> None:
     index = report.data_docs
     assert index is not None
     assert "silver_guard" in index.read_text()
-    results = {r["expectation"]: r for r in rows(lake, RESULTS).to_dicts()}
+    results = {r["expectation"]: r for r in rows(lake, OPS_DQ_RESULTS).to_dicts()}
     assert {n: r["unexpected"] for n, r in results.items()} == suite
     assert results["speed_possible"]["data_docs_url"] == index.as_uri()
     assert results["speed_possible"]["success"] is False
@@ -93,9 +94,9 @@ def soft_columns() -> dict[str, str]:
 def test_a_rule_that_the_gate_cannot_compile_is_named(spark) -> None:
 
     from conf.contract import ContractError
-    from medallion.quality.rules import breaks
+    from medallion.quality.rules import breaks_rule
 
     (_, rule), *_ = guard_rules()
     odd = rule.implementation.model_copy(update={"type": "expect_moon_to_be_full"})
     with pytest.raises(ContractError, match=r"cannot compile 'expect_moon_to_be_full'; it knows expect_column_values"):
-        breaks(rule.model_copy(update={"implementation": odd}), "1")
+        breaks_rule(rule.model_copy(update={"implementation": odd}), "1")

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from conf.tables import SILVER_SECTOR_TIMES
 from medallion.io import Lake
-from medallion.silver import laps
 from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
-from streaming.session_tables import bring_up_to_date
+from streaming.session_tables import refresh_session_tables
 from tests.spark.races import close, ingest, published, simulated
 
 
@@ -99,8 +99,8 @@ def test_laps_do_not_depend_on_the_order_of_arrival(lake: Lake, to_bronze, rows)
     close(other)
     assert set(rows(other, "silver.laps")["lap_time_source"]) == {"telemetry"}
     ingest(other, to_bronze, {t: s for t, s in stored.items() if t != "telemetry.raw"})
-    bring_up_to_date(
-        other, other.read(laps.SECTORS).selectExpr("session_id", "vehicle_id", "false as is_telemetry"), "run"
+    refresh_session_tables(
+        other, other.read(SILVER_SECTOR_TIMES).selectExpr("session_id", "vehicle_id", "false as is_telemetry"), "run"
     )
     for name in ("silver.laps", "silver.entries", "silver.results", "silver.telemetry"):
         assert rows(other, name).equals(rows(lake, name)), name

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from conf.families import TELEMETRY
 from medallion.io import Lake
-from medallion.silver.event_time import restate_clocks
+from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchBalance, SilverProcessor
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
@@ -60,7 +60,7 @@ def promote(lake: Lake, batches: Iterable[list[Stored]], to_bronze, query: str =
     """Silver of the batches, clocks restated."""
     silver = SilverProcessor(lake, "run")
     done = [silver.process_raw_to_silver(to_bronze(b), i, query) for i, b in enumerate(batches)]
-    restate_clocks(lake, "run")
+    update_event_times(lake, "run")
     assert None not in done
     return [d for d in done if d is not None]
 
@@ -175,7 +175,7 @@ def test_a_second_replay_adds_nothing(undisturbed, new_lake, messages, to_bronze
     silver = SilverProcessor(lake, "run")
     before = rows(lake, "silver.telemetry")
     second = silver.process_raw_to_silver(to_bronze(again), 1, "silver:a")
-    assert restate_clocks(lake, "run") == 0
+    assert update_event_times(lake, "run") == 0
     assert_frame_equal(rows(lake, "silver.telemetry"), before)
     assert second is not None
     assert (second.written, second.units, second.quarantined) == (0, first["units"], first["quarantined"])
@@ -234,7 +234,7 @@ def test_a_batch_killed_after_each_step_is_completed(
             SilverProcessor(lake, "run").process_raw_to_silver(rest, 1, "silver:a")
         monkeypatch.undo()
     assert SilverProcessor(lake, "run").process_raw_to_silver(rest, 1, "silver:a") is None
-    restate_clocks(lake, "run")
+    update_event_times(lake, "run")
     assert_same(lake, undisturbed[0], rows)
     assert accounted(lake, rows) == undisturbed[1]
 
@@ -250,7 +250,7 @@ def test_a_checkpoint_lost_after_a_kill_costs_nothing(
     monkeypatch.undo()
     # A new checkpoint is a new generation of the query; it reads bronze from its beginning.
     SilverProcessor(lake, "run").process_raw_to_silver(lake.read(TELEMETRY.bronze), 0, "silver:b")
-    restate_clocks(lake, "run")
+    update_event_times(lake, "run")
     assert_same(lake, undisturbed[0], rows)
     assert accounted(lake, rows) == undisturbed[1]
 

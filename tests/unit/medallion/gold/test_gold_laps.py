@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion.batching import in_portions
+from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, samples_of
-from medallion.gold.refresh.affected import Touched, by_laps, laps_of_samples
-from medallion.gold.timed_laps import TimedLap, driven, laps_near
-from medallion.keys import LapKey, of_pairs, of_vehicles
+from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_samples
+from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near
+from medallion.keys import LapKey, pairs_condition, vehicles_condition
 from medallion.silver.environment import NEAR_US, weather_of
 
 MINUTE_US = 60_000_000
@@ -39,8 +39,8 @@ def test_samples_reach_the_lap_they_name_and_the_laps_they_are_close_to() -> Non
 
 
 def test_a_lap_is_over_unless_it_is_the_last_and_has_not_reached_the_line() -> None:
-    assert driven({("s", "v"): LAPS}) == set(KEYS[:2])
-    assert driven({("s", "v"): LAPS[:1]}) == {KEYS[0]}
+    assert finished_laps({("s", "v"): LAPS}) == set(KEYS[:2])
+    assert finished_laps({("s", "v"): LAPS[:1]}) == {KEYS[0]}
 
 
 @given(st.integers(-300, 300), st.integers(0, 100), st.integers(0, 60))
@@ -58,34 +58,34 @@ def test_laps_with_times_are_read_by_time_and_others_by_number() -> None:
 
 def test_changed_laps_touch_their_vehicles_and_sessions() -> None:
     laps = [LapKey("a", "v", 1), LapKey("a", "v", 2), LapKey("b", "w", 1)]
-    touched = by_laps(laps)
-    assert (touched.features, touched.analyses) == (laps, laps)
-    assert touched.vehicles == [("a", "v"), ("b", "w")]
-    assert touched.sessions == ["a", "b"]
+    affected = affected_by_laps(laps)
+    assert (affected.features, affected.analyses) == (laps, laps)
+    assert affected.vehicles == [("a", "v"), ("b", "w")]
+    assert affected.sessions == ["a", "b"]
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 30), max_size=12), st.integers(1, 40))
 def test_portions_hold_every_session_once_and_no_more_than_they_may(sizes: dict[str, int], most: int) -> None:
-    portions = list(in_portions(sizes, most))
+    portions = list(batches_by_size(sizes, most))
     assert sorted(session for portion in portions for session in portion) == sorted(sizes)
     assert all(len(portion) == 1 or sum(sizes[session] for session in portion) <= most for portion in portions)
 
 
 def test_what_is_touched_falls_into_portions_by_session() -> None:
     laps = [LapKey(session, "v", number) for session in "abc" for number in (1, 2)]
-    whole = Touched(laps, laps, [("a", "v"), ("b", "v"), ("c", "v")], ["a", "b", "c", "d"])
+    whole = AffectedKeys(laps, laps, [("a", "v"), ("b", "v"), ("c", "v")], ["a", "b", "c", "d"])
     parts = list(whole.portions(4))
     assert [part.sessions for part in parts] == [["a", "b"], ["c", "d"]]
     assert [lap for part in parts for lap in part.features] == laps
     assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
-    assert list(Touched([], [], [], []).portions(4)) == []
-    assert list(Touched((), laps, (), ()).portions(99)) == [Touched([], laps, [], [])]
+    assert list(AffectedKeys([], [], [], []).portions(4)) == []
+    assert list(AffectedKeys((), laps, (), ()).portions(99)) == [AffectedKeys([], laps, [], [])]
 
 
 def test_conditions_name_the_columns_of_the_target() -> None:
-    assert of_vehicles("s", ["v", "w"], "t.") == "t.session_id IN ('s') AND t.vehicle_id IN ('v', 'w')"
-    assert of_pairs("s", ["v"]) == "session_id IN ('s') AND (vehicle_id_1 IN ('v') OR vehicle_id_2 IN ('v'))"
-    assert of_vehicles("s", []) == "session_id IN ('s') AND false"
+    assert vehicles_condition("s", ["v", "w"], "t.") == "t.session_id IN ('s') AND t.vehicle_id IN ('v', 'w')"
+    assert pairs_condition("s", ["v"]) == "session_id IN ('s') AND (vehicle_id_1 IN ('v') OR vehicle_id_2 IN ('v'))"
+    assert vehicles_condition("s", []) == "session_id IN ('s') AND false"
 
 
 def test_weather_is_measured_during_a_lap_or_near_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion.silver import clock_offsets
-from medallion.silver.clock_offsets import STILL_US, find_steps, fit_envelope, normalise, stood_still
+from medallion.silver.clock_offsets import STILL_US, find_steps, fit_envelope, normalise_clock, stood_still
 
 S = 1_000_000
 T0 = 1_757_181_600 * S
@@ -36,7 +36,7 @@ def in_arrival_order(true, car, arrival):
 @pytest.mark.parametrize("drift", [0.0, 40e-6, -40e-6])
 def test_event_time_is_true_time_but_for_the_shortest_delay(drift) -> None:
     true, car, arrival = in_arrival_order(*drive(drift=drift))
-    event, still, segments = normalise(car, arrival)
+    event, still, segments = normalise_clock(car, arrival)
     assert not still.any()
     assert len(segments) == 1
     assert np.abs(event - true - 100_000).max() < 30_000
@@ -50,7 +50,7 @@ def test_a_step_either_way_is_found_where_it_is(step_s) -> None:
     car = car.copy()
     car[at:] += round(step_s * S)
     true, car, arrival = in_arrival_order(true, car, arrival)
-    event, _, segments = normalise(car, arrival)
+    event, _, segments = normalise_clock(car, arrival)
     assert len(segments) == 2
     assert segments[0].offset_us - segments[1].offset_us == pytest.approx(step_s * S, abs=100_000)
     assert (np.abs(event - true - 100_000) < 100_000).mean() > 0.995
@@ -62,7 +62,7 @@ def test_two_steps_are_three_segments() -> None:
     car[4000:] -= 60 * S
     car[9000:] += 90 * S
     _, car, arrival = in_arrival_order(true, car, arrival)
-    assert len(normalise(car, arrival)[2]) == 3
+    assert len(normalise_clock(car, arrival)[2]) == 3
 
 
 def test_late_bursts_alone_are_no_step() -> None:
@@ -75,11 +75,11 @@ def test_a_clock_that_stands_still_takes_arrival_time() -> None:
     _, car, arrival = in_arrival_order(*drive(120))
     car = car.copy()
     car[200:260] = car[200]
-    event, still, _ = normalise(car, arrival)
+    event, still, _ = normalise_clock(car, arrival)
     assert set(np.flatnonzero(still)) == set(range(200, 260))
     assert (event[still] == arrival[still]).all()
     whole = np.full(50, T0)
-    event, still, segments = normalise(whole, T0 + np.arange(50) * S)
+    event, still, segments = normalise_clock(whole, T0 + np.arange(50) * S)
     assert still.all()
     assert (event == T0 + np.arange(50) * S).all()
     assert len(segments) == 1
@@ -112,7 +112,7 @@ def test_event_time_is_never_later_than_arrival(delays, gaps, steps) -> None:
     for at, step in steps:
         car[at:] += step
     order = np.argsort(arrival, kind="stable")
-    event, _, segments = normalise(car[order], arrival[order])
+    event, _, segments = normalise_clock(car[order], arrival[order])
     assert (event <= arrival[order]).all()
     assert [s.first for s in segments] == sorted({s.first for s in segments})
 
@@ -135,7 +135,7 @@ def test_indianapolis_car_47_loses_418_seconds_once(data_dir) -> None:
     frame = read(path).frame.filter(pl.col("vehicle_id").str.ends_with("-47"))
     rows = frame.unique(["timestamp_us", "ecu_seq"], keep="first").sort("meta_time_us", "timestamp_us")
     car, arrival = rows["timestamp_us"].to_numpy(), rows["meta_time_us"].to_numpy()
-    event, _, segments = normalise(car, arrival)
+    event, _, segments = normalise_clock(car, arrival)
     steps = np.diff([s.offset_us for s in segments]) / 1e6
     assert np.abs(steps).tolist() == pytest.approx([418.5], abs=1.0)
     assert (event <= arrival).all()

@@ -14,7 +14,7 @@ from analysis.tracks.circuit import circuit_of
 from conf.contract import load_contract
 from conf.laps import load_lap_rules
 from conf.track import load_track
-from medallion.gold.dptad import JudgingContext, score_lap
+from medallion.gold.dptad import ScoringContext, score_lap
 from medallion.gold.dptad_thresholds import UNCALIBRATED
 from medallion.keys import LapKey
 from medallion.silver.lap_traces import CHANNELS, in_order, trace_of, traces
@@ -114,7 +114,7 @@ def test_without_sector_ends_no_sample_is_in_a_sector() -> None:
 
 
 def test_a_lap_is_judged_by_what_its_session_is_judged_by() -> None:
-    row = score_lap(frame(), JudgingContext(CIRCUIT, UNCALIBRATED))
+    row = score_lap(frame(), ScoringContext(CIRCUIT, UNCALIBRATED))
     assert (row["session_id"], row["vehicle_id"], row["lap_number"], row["is_synthetic"]) == ("s-1", "a", 3, True)
     assert (row["thresholds_version"], row["is_calibrated"]) == ("uncalibrated", False)
     assert row["reasons"]["brake"] == "brake_front_bar is missing"
@@ -124,7 +124,7 @@ def test_a_lap_is_judged_by_what_its_session_is_judged_by() -> None:
 def test_a_lap_that_is_not_judged_says_why_in_words() -> None:
     rows = frame()
     rows["against"] = [np.array(["incomplete", "yellow_flag"], dtype=object)] * len(rows)
-    row = score_lap(rows, JudgingContext(None, UNCALIBRATED))
+    row = score_lap(rows, ScoringContext(None, UNCALIBRATED))
     texts = [load_lap_rules().reasons[reason].text.lower() for reason in ("incomplete", "yellow_flag")]
     assert row["insights"] == [f"Not judged: {'; '.join(texts)}"]
     assert set(row["reasons"]) == set(CATEGORIES)

@@ -57,7 +57,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def made() -> Made:
     """Twelve laps that differ in pace, and where they brake."""
-    from ml.ghost.scaler import dumped
+    from ml.ghost.scaler import scaler_to_bytes
 
     track, rng = made_track(), np.random.default_rng(0)
     at = np.arange(0.0, track.length_m + 1.0, 2.5)
@@ -73,4 +73,4 @@ def made() -> Made:
     fitted = fit_scaler(np.concatenate(laps))
     scaler = scaler_of(fitted)
     profiles = [LapProfile(f"s/car/{k}", "made", at, scaler.normalise(lap)) for k, lap in enumerate(laps)]
-    return Made(track, stretches(track.pieces, LEAST_M), profiles, scaler, dumped(fitted))
+    return Made(track, stretches(track.pieces, LEAST_M), profiles, scaler, scaler_to_bytes(fitted))

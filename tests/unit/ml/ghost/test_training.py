@@ -18,7 +18,7 @@ import torch
 from analysis.segmentation.zones import TYPES
 from ml.ghost.dataset import make_dataset
 from ml.ghost.distance import distribution_distance
-from ml.ghost.model import GanSource, ModelFormatError, packed, unpacked
+from ml.ghost.model import GanSource, ModelFormatError, model_from_files, model_to_files
 from ml.ghost.networks import Critic, Encoder, Generator, NetworkShape
 from ml.ghost.search.chain import ChainedLap
 from ml.ghost.search.human_laps import STEPS
@@ -183,11 +183,11 @@ def files(made) -> dict[str, bytes]:
         buffer = BytesIO()
         torch.save(Generator(SMALL.shape).state_dict(), buffer)
         weights[kind] = buffer.getvalue()
-    return packed(weights, SMALL.shape, made.scaler_file, "a-run")
+    return model_to_files(weights, SMALL.shape, made.scaler_file, "a-run")
 
 
 def test_a_model_drives_in_physical_units_from_the_entry_speed_on(made, files) -> None:
-    model = unpacked(files.__getitem__, "models:/ghost-gan/1")
+    model = model_from_files(files.__getitem__, "models:/ghost-gan/1")
     assert model.scaler_id == "a-run"
     source = GanSource(model, made.track)
     entry = np.array([30.0, 40.5])
@@ -201,7 +201,7 @@ def test_a_model_drives_in_physical_units_from_the_entry_speed_on(made, files) -
 
 
 def test_told_of_a_good_lap_it_draws_about_it(made, files) -> None:
-    source = GanSource(unpacked(files.__getitem__, "m"), made.track)
+    source = GanSource(model_from_files(files.__getitem__, "m"), made.track)
     entry, pieces = np.array([40.0]), []
     for stretch in made.stretches:
         pieces.append(source.propose(stretch, entry, 50, np.random.default_rng(stretch.number))[0, 7])
@@ -224,10 +224,10 @@ def test_weights_of_another_version_are_refused(files) -> None:
     manifest = json.loads(files["manifest.json"])
     older = files | {"manifest.json": json.dumps(manifest | {"format": 0, "steps": 16}).encode()}
     with pytest.raises(ModelFormatError, match=r"format is 0, not 1; steps is 16, not 32.*train ghost"):
-        unpacked(older.__getitem__, "models:/ghost-gan/1")
+        model_from_files(older.__getitem__, "models:/ghost-gan/1")
     wider = files | {"manifest.json": json.dumps(manifest | {"shape": vars(NetworkShape(hidden=9, latent=3))}).encode()}
     with pytest.raises(ModelFormatError, match="do not fit"):
-        unpacked(wider.__getitem__, "models:/ghost-gan/1")
+        model_from_files(wider.__getitem__, "models:/ghost-gan/1")
 
 
 def test_weights_are_read_as_tensors_and_never_as_code(files) -> None:
@@ -239,4 +239,4 @@ def test_weights_are_read_as_tensors_and_never_as_code(files) -> None:
 
     tampered = files | {"turn.pt": pickle.dumps(Evil())}
     with pytest.raises(pickle.UnpicklingError):
-        unpacked(tampered.__getitem__, "models:/ghost-gan/1")
+        model_from_files(tampered.__getitem__, "models:/ghost-gan/1")

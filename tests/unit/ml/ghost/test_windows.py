@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analysis.segmentation.zones import TYPES
 from ml.ghost.dataset import GhostDatasetError, load_kind, make_dataset
-from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, loaded, scaler_of
+from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, scaler_from_bytes, scaler_of
 from ml.ghost.search.human_laps import STEPS
 from ml.ghost.windows import CONDITIONS, LIMIT, conditions, held_out, windows
 
@@ -22,7 +22,7 @@ def test_the_scaler_goes_there_and_back_and_nought_pressure_is_nought(made) -> N
     values = rng.uniform([60, 0, 0, -90], [200, 100, 80, 90], (50, 4))
     np.testing.assert_allclose(made.scaler.physical(made.scaler.normalise(values)), values)
     assert made.scaler.least[1] == made.scaler.least[2] == 0.0
-    again = loaded(made.scaler_file)
+    again = scaler_from_bytes(made.scaler_file)
     np.testing.assert_array_equal(again.least, made.scaler.least)
 
 

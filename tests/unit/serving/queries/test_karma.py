@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from conf.tables import GOLD_KARMA_SCORES
 from serving.lake.store import MissingTableError
 from serving.queries.karma import (
     COMPONENTS,
     OVERALL,
-    SCORES,
     Factor,
     KarmaError,
     Model,
@@ -120,13 +120,13 @@ def test_what_is_not_there_or_not_one(lake, vehicle, session, message):
 def test_no_table_and_an_empty_one_name_the_command(home):
     with pytest.raises(MissingTableError, match="run `slipstream karma infer` first"):
         gather_karma(home, "2")
-    write_rows(home, SCORES, [])
+    write_rows(home, GOLD_KARMA_SCORES, [])
     with pytest.raises(KarmaError, match="has no rows yet: `slipstream karma infer`"):
         gather_karma(home, "2")
 
 
 def test_without_laps_of_silver_only_ids_are_known(home):
-    write_rows(home, SCORES, karma_rows(n_laps=2))
+    write_rows(home, GOLD_KARMA_SCORES, karma_rows(n_laps=2))
     assert gather_karma(home, "GR86-002-2").car == "GR86-002-2"
     with pytest.raises(KarmaError, match="vehicles with scores are GR86-002-2;"):
         gather_karma(home, "2")
