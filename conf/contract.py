@@ -14,10 +14,12 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from conf.errors import InputError
+
 Severity = Literal["quarantine", "warn"]
 
 
-class ContractError(ValueError):
+class ContractError(InputError):
     """A contract file is missing or does not say what it must."""
 
 

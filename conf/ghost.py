@@ -9,6 +9,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from conf.errors import check_input
+
 
 class Coaching(BaseModel):
     """From when on a difference is worth a word; what each figure means stands in ``conf/ghost.yaml``."""
@@ -101,4 +103,5 @@ class Segmentation(BaseModel):
 @lru_cache(maxsize=1)
 def load_segmentation() -> Segmentation:
     """Load ``conf/ghost.yaml``."""
-    return Segmentation.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))
+    with check_input("conf/ghost.yaml"):
+        return Segmentation.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))

@@ -10,6 +10,8 @@ from typing import Self
 import yaml
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
 
+from conf.errors import check_input
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +56,7 @@ class LapRules(_Frozen):
         for name, reason in self.reasons.items():
             unknown = set(reason.unfit_for) - self.purposes.keys()
             if unknown:
-                raise ValueError(f"conf/laps.yaml: reason {name} names unknown purposes {sorted(unknown)}")
+                raise ValueError(f"reason {name} names unknown purposes {sorted(unknown)}")
         return self
 
     def is_valid(self, reasons: Iterable[str]) -> bool:
@@ -77,4 +79,5 @@ class LapRules(_Frozen):
 def load_lap_rules() -> LapRules:
     """Load ``conf/laps.yaml``."""
     text = (files("conf") / "laps.yaml").read_text(encoding="utf-8")
-    return LapRules.model_validate(yaml.safe_load(text))
+    with check_input("conf/laps.yaml"):
+        return LapRules.model_validate(yaml.safe_load(text))

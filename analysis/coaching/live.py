@@ -26,6 +26,7 @@ from analysis.coaching.insights import (
     places_of,
 )
 from analysis.segmentation.zones import Zone
+from conf.errors import InputError
 from conf.ghost import Segmentation
 
 Array = npt.NDArray[np.float64]
@@ -168,10 +169,10 @@ def cross_line(lap: LiveLap) -> tuple[LiveLap, tuple[Insight, ...]]:
     """The lap when it is over, and the insights that were still open.
 
     Raises:
-        ValueError: If a channel never came.
+        InputError: If a channel never came.
     """
     if not lap.points:
-        raise ValueError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
+        raise InputError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
     points = len(lap.held_to.target.speed_kmh)
     return _say(replace(lap, channels=tuple(channel.held(points) for channel in lap.channels), is_over=True))
 

@@ -20,6 +20,7 @@ from analysis.laps.distance import time_at
 from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.errors import InputError
 from conf.ghost import Segmentation
 from physics.centre_line import even_grid
 
@@ -32,7 +33,7 @@ _G_MPS2 = 9.80665
 _SLOPE_M = 20.0  # over which deceleration is taken where no pressure is known
 
 
-class ZoneError(ValueError):
+class ZoneError(InputError):
     """A lap from which no zones can be found; the message says why."""
 
 

@@ -18,6 +18,7 @@ import torch
 from analysis.segmentation.segmentation import SegmentedTrack
 from analysis.segmentation.stretches import Stretch
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.errors import InputError
 from ml.ghost.networks import Generator, Shape
 from ml.ghost.scaler import CHANNELS, Scaler, loaded
 from ml.ghost.search.chain import STEPS, Chain
@@ -34,7 +35,7 @@ _FIRST_SPREAD: Final = 0.6
 _CLOSING: Final = 0.7
 
 
-class ModelFormatError(ValueError):
+class ModelFormatError(InputError):
     """Weights that this version cannot drive with; the message says what differs."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.segmentation.lap_segments import NEEDED
+from conf.errors import InputError
 
 Array = npt.NDArray[np.float64]
 
@@ -17,7 +18,7 @@ CHANNELS = NEEDED
 SPEED, STEERING = 0, 3
 
 
-class ScalerError(ValueError):
+class ScalerError(InputError):
     """A scaler that cannot be fitted or read; the message says why."""
 
 

@@ -16,6 +16,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
+from conf.errors import InputError
+
 Array32 = npt.NDArray[np.float32]
 
 WIDTHS = (2, 24)  # TimeGAN's own (half the channels), and one that looks harder
@@ -49,11 +51,11 @@ def halves(values: Array32, laps: npt.NDArray[np.int64], seed: int = 0) -> Halve
     """Split windows by lap.
 
     Raises:
-        ValueError: If they are of one lap only.
+        InputError: If they are of one lap only.
     """
     known = np.unique(laps)
     if len(known) < 2:
-        raise ValueError(f"{len(known)} lap cannot be split in two: hold out more laps")
+        raise InputError(f"{len(known)} lap cannot be split in two: hold out more laps")
     chosen = np.random.default_rng(seed).permutation(known)[: len(known) // 2]
     first = np.isin(laps, chosen)
     return Halves(values[first], values[~first])

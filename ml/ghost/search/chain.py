@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.segmentation.stretches import Stretch
+from conf.errors import InputError
 from conf.ghost import Chaining
 from ml.ghost.search.candidate_filter import Before, Gate, Passed
 from ml.ghost.search.human_laps import CHANNELS, STEPS, HumanLaps
@@ -30,7 +31,7 @@ _START_QUANTILES = (0.1, 0.9)
 _KMH = 3.6
 
 
-class ChainError(ValueError):
+class ChainError(InputError):
     """No lap can be chained; the message says where, why and what to do."""
 
 

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from pyspark.sql import functions as F
 
 from analysis.segmentation.lap_segments import STEPS
+from conf.errors import TrainingDataError
 from conf.settings import AppConfig
 from jobs.segment_tracks import SegmentedSessions, segment_all, segment_sessions
 from jobs.synthesize_ghost import Synthesized, synthesize
@@ -20,7 +21,6 @@ from medallion.gold import ghosts, microsector_traces, microsectors
 from medallion.gold.microsectors import SegmentationError
 from medallion.io import Lake
 from medallion.silver import telemetry_100hz, tracks
-from ml.ghost.dataset import DatasetError
 from ml.ghost.networks import Shape
 from ml.ghost.training import TrainingError, TrainingParams
 from ml.tracking import Tracker, TrackingError
@@ -200,7 +200,7 @@ def test_too_few_laps_are_refused(
         return found.where(F.col("lap_number") == 3) if name == microsector_traces.TABLE else found
 
     monkeypatch.setattr(Lake, "read", few)
-    with pytest.raises(DatasetError, match=r"at least 8 are needed.*gold\.lap_registry"):
+    with pytest.raises(TrainingDataError, match=r"at least 8 are needed.*gold\.lap_registry"):
         train_ghost(raced, tracker, [segmented], [SESSION], QUICK)
 
 
