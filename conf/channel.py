@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import yaml
 
+from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 
 
@@ -64,13 +65,14 @@ def load_channels() -> ChannelRegistry:
     """Load ``conf/channels.yaml``.
 
     Raises:
-        ValueError: If a source maps to a channel that does not exist.
+        InputError: If the file does not fit, or a source maps to a channel that does not exist.
     """
     text = (files("conf") / "channels.yaml").read_text(encoding="utf-8")
-    registry = ChannelRegistry.model_validate(yaml.safe_load(text))
+    with check_input("conf/channels.yaml"):
+        registry = ChannelRegistry.model_validate(yaml.safe_load(text))
     known = set(registry.names)
     for dialect, source in registry.sources.items():
         for name, mapping in source.channels.items():
             if mapping.channel not in known:
-                raise ValueError(f"conf/channels.yaml: {dialect}.{name} maps to unknown channel '{mapping.channel}'")
+                raise InputError(f"conf/channels.yaml: {dialect}.{name} maps to unknown channel '{mapping.channel}'")
     return registry

@@ -14,12 +14,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import ConfigDict, Field
 
+from conf.errors import InputError
 from conf.frozen import FrozenModel
 
 Severity = Literal["quarantine", "warn"]
 
 
-class ContractError(ValueError):
+class ContractError(InputError):
     """A contract file is missing or does not say what it must."""
 
 

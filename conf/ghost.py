@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from conf.errors import check_input
 from conf.frozen import FrozenModel
 
 
@@ -93,4 +94,5 @@ class Segmentation(FrozenModel):
 @lru_cache(maxsize=1)
 def load_segmentation() -> Segmentation:
     """Load ``conf/ghost.yaml``."""
-    return Segmentation.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))
+    with check_input("conf/ghost.yaml"):
+        return Segmentation.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))

@@ -9,6 +9,7 @@ from typing import Self
 import yaml
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 from conf.wear import COMPONENTS, Component
 
@@ -41,19 +42,19 @@ class KarmaRules(FrozenModel):
         for name, groups in self.sets.items():
             unknown = set(groups) - self.inputs.keys()
             if unknown:
-                raise ValueError(f"conf/karma.yaml: sets.{name} names unknown inputs {', '.join(sorted(unknown))}")
+                raise ValueError(f"sets.{name} names unknown inputs {', '.join(sorted(unknown))}")
         every = [name for group in self.inputs.values() for name in group]
         explained = [name for factor in self.factors.values() for name in factor.inputs]
         if sorted(every) != sorted(explained):
             raise ValueError(
-                "conf/karma.yaml: each input belongs to one factor; differs at "
+                "each input belongs to one factor; differs at "
                 f"{', '.join(sorted(set(every) ^ set(explained))) or 'an input that is named twice'}"
             )
         named = {"rule": set(self.rule)} | {name: set(given) for name, given in self.references.items()}
         for name, components in named.items():
             missing = set(COMPONENTS) - components
             if missing:
-                raise ValueError(f"conf/karma.yaml: {name} has no entry for {', '.join(sorted(missing))}")
+                raise ValueError(f"{name} has no entry for {', '.join(sorted(missing))}")
         return self
 
     def columns(self, name: str) -> tuple[str, ...]:
@@ -69,11 +70,11 @@ class KarmaRules(FrozenModel):
         """Damage per km at which a lap scores 50.
 
         Raises:
-            ValueError: If there is none for the vehicle.
+            InputError: If there is none for the vehicle.
         """
         if vehicle not in self.references:
             known = ", ".join(self.references)
-            raise ValueError(
+            raise InputError(
                 f"conf/karma.yaml has no references for the vehicle '{vehicle}': there are {known}; add its own under "
                 "references, or choose one of these"
             )
@@ -92,4 +93,5 @@ def parse_karma_rules(text: str) -> KarmaRules:
 @lru_cache
 def load_karma_rules() -> KarmaRules:
     """Load ``conf/karma.yaml``."""
-    return parse_karma_rules((files("conf") / "karma.yaml").read_text(encoding="utf-8"))
+    with check_input("conf/karma.yaml"):
+        return parse_karma_rules((files("conf") / "karma.yaml").read_text(encoding="utf-8"))

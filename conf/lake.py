@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conf.errors import InputError
 from conf.settings import AppConfig, get_settings
 
 
@@ -13,11 +14,11 @@ def table_uri(name: str, settings: AppConfig | None = None) -> str:
         settings: Settings to resolve against; the process-wide ones by default.
 
     Raises:
-        ValueError: If ``name`` is not of the form ``layer.table``.
+        InputError: If ``name`` is not of the form ``layer.table``.
     """
     layer, dot, table = name.partition(".")
     if not (dot and layer and table) or "." in table or "/" in name:
-        raise ValueError(f"'{name}' is not a table name of the form layer.table, such as silver.telemetry")
+        raise InputError(f"'{name}' is not a table name of the form layer.table, such as silver.telemetry")
     return f"{(settings or get_settings()).lake_root}/{layer}/{table}"
 
 

@@ -10,6 +10,7 @@ from typing import Self
 import yaml
 from pydantic import PositiveFloat, PositiveInt, model_validator
 
+from conf.errors import check_input
 from conf.frozen import FrozenModel
 
 
@@ -52,7 +53,7 @@ class LapRules(FrozenModel):
         for name, reason in self.reasons.items():
             unknown = set(reason.unfit_for) - self.purposes.keys()
             if unknown:
-                raise ValueError(f"conf/laps.yaml: reason {name} names unknown purposes {sorted(unknown)}")
+                raise ValueError(f"reason {name} names unknown purposes {sorted(unknown)}")
         return self
 
     def is_valid(self, reasons: Iterable[str]) -> bool:
@@ -75,4 +76,5 @@ class LapRules(FrozenModel):
 def load_lap_rules() -> LapRules:
     """Load ``conf/laps.yaml``."""
     text = (files("conf") / "laps.yaml").read_text(encoding="utf-8")
-    return LapRules.model_validate(yaml.safe_load(text))
+    with check_input("conf/laps.yaml"):
+        return LapRules.model_validate(yaml.safe_load(text))

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
+from conf.errors import check_input
 from conf.track_parameters import section_of
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -133,11 +134,8 @@ def load_race_car(path: Path) -> RaceCarSpec:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not of this format or a value cannot be; names file and field.
+        InputError: If it is not of this format or a value cannot be; names file and field.
     """
     raw = section_of(path, "VEH_PARS", "veh_pars")
-    try:
+    with check_input(f"{path}: veh_pars"):
         return RaceCarSpec.model_validate(raw)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'veh_pars'}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{path}: {wrong}") from None

@@ -12,6 +12,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from conf.errors import check_input
+
 
 class AppConfig(BaseSettings):
     """Settings of a Slipstream process.
@@ -113,5 +115,10 @@ class AppConfig(BaseSettings):
 
 @lru_cache
 def get_settings() -> AppConfig:
-    """The process-wide settings, read once."""
-    return AppConfig()
+    """The process-wide settings, read once.
+
+    Raises:
+        InputError: If a setting cannot be used; the message names it and not its value, which may be a secret.
+    """
+    with check_input():
+        return AppConfig()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from conf.drawn_track import drawn_number, drawn_track
+from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 
 _FOLDER = Path(__file__).parent / "tracks"
@@ -89,15 +90,13 @@ def load_track(name: str) -> TrackSpec:
     """Load ``conf/tracks/<name>.yaml``, or the circuit that a name like ``drawn-7`` stands for.
 
     Raises:
-        ValueError: If there is no such track or its file does not fit; the message names file and field.
+        InputError: If there is no such track or its file does not fit; the message names file and field.
     """
     number = drawn_number(name)
     if number is not None:
         return TrackSpec.model_validate({"name": name, **drawn_track(number)})
     path = _FOLDER / f"{name}.yaml"
     if name not in track_names():
-        raise ValueError(f"no track '{name}': choose one of {', '.join(track_names())}, or drawn-1, drawn-2, …")
-    try:
+        raise InputError(f"no track '{name}': choose one of {', '.join(track_names())}, or drawn-1, drawn-2, …")
+    with check_input(f"conf/tracks/{path.name}"):
         return TrackSpec.model_validate({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))})
-    except ValidationError as error:
-        raise ValueError(f"conf/tracks/{path.name} does not fit: {error}") from error

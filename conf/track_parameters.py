@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from conf.errors import InputError, check_input
 
 FILE = "track_pars.ini"
 
@@ -33,22 +35,21 @@ def track_parameters(path: Path, name: str) -> TrackParameters | None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not of this format; names file and circuit.
+        InputError: If it is not of this format; names file and circuit.
     """
     raw = section_of(path, "TRACK_PARS", "track_pars").get(name)
     if raw is None:
         return None
     try:
         zones = tuple((raw[f"drs{z}_act"], raw[f"drs{z}_deact"]) for z in (1, 2))
-        return TrackParameters(
-            sector_ends_m=(raw["s12"], raw["s23"]),
-            drs_zones_m=tuple(zone for zone in zones if all(zone)),  # 0 stands for none
-            grip_factor=raw["mu_mean"],
-        )
+        with check_input(f"{path}: {name}"):
+            return TrackParameters(
+                sector_ends_m=(raw["s12"], raw["s23"]),
+                drs_zones_m=tuple(zone for zone in zones if all(zone)),  # 0 stands for none
+                grip_factor=raw["mu_mean"],
+            )
     except KeyError as error:
-        raise ValueError(f"{path}: {name} has no {error}") from None
-    except ValidationError as error:
-        raise ValueError(f"{path}: {name}: {error}") from None
+        raise InputError(f"{path}: {name} has no {error}") from None
 
 
 def section_of(path: Path, section: str, key: str) -> dict[str, Any]:
@@ -56,16 +57,16 @@ def section_of(path: Path, section: str, key: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If section or key are missing or the value is no JSON object.
+        InputError: If section or key are missing or the value is no JSON object.
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
         found = json.loads(parser.get(section, key))
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} has no readable section [{section}] with {key}: {error}") from None
+        raise InputError(f"{path} has no readable section [{section}] with {key}: {error}") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: {key} is not JSON: {error}") from None
+        raise InputError(f"{path}: {key} is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise ValueError(f"{path}: {key} must be a JSON object")
+        raise InputError(f"{path}: {key} must be a JSON object")
     return found

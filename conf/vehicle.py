@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from pydantic import Field, PositiveFloat, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
+from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 
 _FOLDER = Path(__file__).parent / "vehicles"
@@ -122,12 +123,10 @@ def load_vehicle(name: str) -> VehicleSpec:
     """Load ``conf/vehicles/<name>.yaml``.
 
     Raises:
-        ValueError: If there is no such vehicle or its file does not fit; the message names file and field.
+        InputError: If there is no such vehicle or its file does not fit; the message names file and field.
     """
     path = _FOLDER / f"{name}.yaml"
     if name not in vehicle_names():
-        raise ValueError(f"no vehicle '{name}': choose one of {', '.join(vehicle_names())}")
-    try:
+        raise InputError(f"no vehicle '{name}': choose one of {', '.join(vehicle_names())}")
+    with check_input(f"conf/vehicles/{path.name}"):
         return VehicleSpec.model_validate({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))})
-    except ValidationError as error:
-        raise ValueError(f"conf/vehicles/{path.name} does not fit: {error}") from error

@@ -9,6 +9,7 @@ from typing import Literal, Self, get_args
 import yaml
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from conf.errors import check_input
 from conf.frozen import FrozenModel
 
 Component = Literal["engine", "gearbox", "brakes", "tyres", "suspension"]
@@ -110,9 +111,9 @@ class MishapMatrix(FrozenModel):
     def _every_kind_has_a_row(self) -> Self:
         missing = set(MISHAP_KINDS) - self.matrix.keys()
         if missing:
-            raise ValueError(f"conf/wear.yaml: mishaps.matrix has no row for {', '.join(sorted(missing))}")
+            raise ValueError(f"mishaps.matrix has no row for {', '.join(sorted(missing))}")
         if self.rise >= self.least:
-            raise ValueError("conf/wear.yaml: mishaps.rise must be below mishaps.least")
+            raise ValueError("mishaps.rise must be below mishaps.least")
         return self
 
 
@@ -133,7 +134,7 @@ class WearRules(FrozenModel):
     def _every_component_scatters(self) -> Self:
         missing = set(COMPONENTS) - self.scatter.keys()
         if missing:
-            raise ValueError(f"conf/wear.yaml: scatter has no figure for {', '.join(sorted(missing))}")
+            raise ValueError(f"scatter has no figure for {', '.join(sorted(missing))}")
         return self
 
 
@@ -149,4 +150,5 @@ def parse_wear_rules(text: str) -> WearRules:
 @lru_cache
 def load_wear_rules() -> WearRules:
     """Load ``conf/wear.yaml``."""
-    return parse_wear_rules((files("conf") / "wear.yaml").read_text(encoding="utf-8"))
+    with check_input("conf/wear.yaml"):
+        return parse_wear_rules((files("conf") / "wear.yaml").read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conf.errors import SlipstreamError
 from conf.settings import AppConfig
 from infra.kafka import topics
 from infra.local import mlflow_server, ports, service, stack
@@ -78,7 +79,7 @@ def _guarded(group: Callable[[AppConfig], Iterator[Check]], settings: AppConfig)
     """What a group finds; a damaged file or folder that it stumbles over is a finding too."""
     try:
         yield from group(settings)
-    except (OSError, ValueError) as error:
+    except (OSError, SlipstreamError) as error:
         yield Check(group.__name__.strip("_"), "fail", str(error), f"Look at {settings.home}, or use another home.")
 
 

@@ -68,7 +68,7 @@ class KarmaScorer:
     Raises:
         TrackingError: If there is no such model.
         KarmaModelError: If it is of another version of this software.
-        ValueError: If there are no references for the vehicle.
+        InputError: If there are no references for the vehicle.
     """
 
     def __init__(

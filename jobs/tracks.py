@@ -87,7 +87,7 @@ def calibrate_track(lake: Lake, track_id: str, sessions: Sequence[str]) -> Done:
 
     Raises:
         TrackError: If there is no such track, or a session was not driven on it.
-        ValueError: If there are too few laps.
+        InputError: If there are too few laps.
     """
     with job_run(lake, "calibrate_track", INPUTS, processor.LAP_TABLES) as run:
         circuit = _circuit(lake, track_id)

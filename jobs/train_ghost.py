@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.segmentation.lap_segments import NORMALISED, STEPS
 from analysis.segmentation.stretches import stretches
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.errors import TrainingDataError
 from conf.ghost import load_segmentation
 from conf.tables import GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS, GOLD_MODEL_METRICS
 from jobs.model_metrics import write_metrics
@@ -25,7 +26,7 @@ from medallion.gold.microsectors import Segmented
 from medallion.io import Lake
 from medallion.keys import sessions_condition
 from medallion.provenance import code_version, job_run
-from ml.ghost.dataset import GhostDataset, GhostDatasetError, make_dataset
+from ml.ghost.dataset import GhostDataset, make_dataset
 from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import LapProfile
 from ml.tracking import KIND, TrackedRun, Tracker
@@ -92,7 +93,7 @@ def train_ghost(
         on_progress: Called after every evaluation.
 
     Raises:
-        DatasetError: If there are too few laps, or a zone type is missing.
+        TrainingDataError: If there are too few laps, or a zone type is missing.
         TrainingError: If training went astray; nothing is registered then.
     """
     from ml.ghost.evaluation import evaluate
@@ -142,7 +143,7 @@ def _dataset(
 ) -> GhostDataset:
     scalers = {one.scaling.scaler_id for one in segmented}
     if len(scalers) > 1:
-        raise GhostDatasetError("the sessions were normalised by different scalers: segment them anew in one go")
+        raise TrainingDataError("the sessions were normalised by different scalers: segment them anew in one go")
     rows = lake.read(GOLD_MICROSECTOR_TRACES).where(sessions_condition(sessions)).where("is_fast_lap")
     columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
     frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()

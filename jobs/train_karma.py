@@ -80,7 +80,7 @@ def train_karma(
         on_progress: Called before each fit.
 
     Raises:
-        KarmaDataError: If there are not the laps that training needs.
+        TrainingDataError: If there are not the laps that training needs.
     """
     rules = load_karma_rules()
     params = params or FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
@@ -111,7 +111,7 @@ def read_dataset(lake: Lake, rules: KarmaRules) -> KarmaDataset:
     """Laps with labels, split by track and car.
 
     Raises:
-        KarmaDataError: If there are not the laps that training needs.
+        TrainingDataError: If there are not the laps that training needs.
     """
     columns = tuple(dict.fromkeys((*columns_needed(rules), *rules.columns(rules.best_set))))
     tracks = lake.read(SILVER_SESSIONS).select("session_id", "track_id")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
 
+from conf.errors import TrainingDataError
 from conf.tables import GOLD_STYLE_DATASET, GOLD_TELEMETRY_WINDOWS
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
@@ -30,10 +31,6 @@ FEATURE_SETS: Final = {"all": STYLE_FEATURES, "chassis": CHASSIS_FEATURES}
 def model_name(feature_set: str) -> str:
     """Registered model of a feature set."""
     return MODEL if feature_set == "all" else f"{MODEL}-{feature_set}"
-
-
-class DatasetError(ValueError):
-    """The lake does not hold what training needs."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +73,12 @@ class MLDatasetProcessor:
         """Build the data set and write it.
 
         Raises:
-            DatasetError: If there are no labelled windows.
+            TrainingDataError: If there are no labelled windows.
         """
         windows = self.lake.read(GOLD_TELEMETRY_WINDOWS).where("style_label is not null")
         frame = windows.select(*KEY, "is_complete", "style_label", *self.features).toPandas()
         if frame.empty:
-            raise DatasetError(
+            raise TrainingDataError(
                 "gold.telemetry_windows has no labelled windows: simulate some (`slipstream produce simulate`), then "
                 "`slipstream run`"
             )
@@ -135,18 +132,18 @@ class MLTrainingProcessor:
         """Load the splits.
 
         Raises:
-            DatasetError: If a file is missing, or training or test lack a class.
+            TrainingDataError: If a file is missing, or training or test lack a class.
         """
         splits = {}
         for name in (TRAIN, TEST, PROMOTION):
             path = self.folder / f"{name}.parquet"
             if not path.is_file():
-                raise DatasetError(f"{path} is missing: export the splits first (`slipstream train style` does)")
+                raise TrainingDataError(f"{path} is missing: export the splits first (`slipstream train style` does)")
             splits[name] = pd.read_parquet(path)
         for name in (TRAIN, TEST):
             classes = sorted(splits[name]["label"].unique())
             if len(classes) < 2:
-                raise DatasetError(
+                raise TrainingDataError(
                     f"the {name} split holds {classes or 'no windows'}: simulate more cars of each profile, so that "
                     "vehicles of both classes fall into it"
                 )

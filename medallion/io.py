@@ -12,16 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.contract import Contract, load_contract
+from conf.errors import InputError, NewerContractError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.schema import column_ddl, conform, sql_literal, struct_type
 
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
-
-
-class NewerContractError(ValueError):
-    """The lake was written by a newer contract than this version knows."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Lake:
 
         Raises:
             NewerContractError: If the table was written by a newer contract.
-            ValueError: If a column's type differs from the contract's.
+            InputError: If a column's type differs from the contract's.
         """
         if name in self._ensured:
             return
@@ -107,7 +104,7 @@ class Lake:
             f"{n} is {have[n].simpleString()}, not {t.simpleString()}" for n, t in wanted.items() if have.get(n, t) != t
         ]
         if others:
-            raise ValueError(
+            raise InputError(
                 f"{contract.name} at {self.uri(contract.name)} is not the table of its contract: {', '.join(others)}; "
                 "move it away and fill it anew, or point SLIPSTREAM_HOME at another lake"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from conf.errors import SlipstreamError
 from conf.settings import AppConfig
 from infra.local.jars import ensure_jars
 from medallion.io import Lake
@@ -108,7 +109,7 @@ def open_lake(settings: AppConfig, app_name: str) -> Lake:
     return Lake(get_spark(settings, app_name), settings)
 
 
-class JarsMissingError(RuntimeError):
+class JarsMissingError(SlipstreamError):
     """The Spark jars have not been resolved yet."""
 
 

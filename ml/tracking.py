@@ -23,6 +23,8 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
+from conf.errors import SlipstreamError
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -35,7 +37,7 @@ KIND: Final = "slipstream.kind"
 _URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 
 
-class TrackingError(RuntimeError):
+class TrackingError(SlipstreamError):
     """The tracking server does not answer, or a model is not what the registry says."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.track import TrackSpec
 
 MAX_GAP_M = 0.5
@@ -41,7 +42,7 @@ def centre_line(track: TrackSpec, step_m: float = 1.0) -> Line:
     """Lay the segments end to end.
 
     Raises:
-        ValueError: If the end misses the start by more than ``MAX_GAP_M`` or the bends do not sum to a full turn.
+        InputError: If the end misses the start by more than ``MAX_GAP_M`` or the bends do not sum to a full turn.
     """
     n = round(track.length_m / step_m)
     ends = np.cumsum([segment.length_m for segment in track.segments])
@@ -53,7 +54,7 @@ def centre_line(track: TrackSpec, step_m: float = 1.0) -> Line:
     )
     gap, turn = float(np.hypot(*corners[-1])), abs(headings[-1])
     if gap > MAX_GAP_M or abs(turn - 2 * np.pi) > 1e-6:
-        raise ValueError(
+        raise InputError(
             f"track '{track.name}' does not close: it ends {gap:.2f} m from its start after a turn of "
             f"{np.degrees(turn):.2f} degrees; change its straights (gap <= {MAX_GAP_M} m) and angles (360)"
         )

@@ -1,32 +1,21 @@
-"""Errors that a user can act on become one clear line; anything else keeps its traceback, for it is a fault of ours."""
+"""What a user can mend becomes one clear line; a fault of ours keeps its traceback, on the terminal and in the log."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+import traceback
+from pathlib import Path
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
-OWN_PACKAGES = frozenset(
-    {
-        "analysis",
-        "conf",
-        "infra",
-        "jobs",
-        "medallion",
-        "ml",
-        "physics",
-        "producers",
-        "serving",
-        "slipstream",
-        "streaming",
-    }
-)
-_OF_TYPER = frozenset({"typer", "click"})
+_OF_TYPER: Final = frozenset({"typer", "click"})
+_FAULTS: Final = "faults"
+"""Log of the faults of commands that keep no log of their own."""
 
-_EXTRA_OF = {
+_EXTRA_OF: Final = {
     "deltalake": "query",
     "pyarrow": "query",
     "pyspark": "spark",
@@ -48,7 +37,7 @@ _EXTRA_OF = {
 
 
 class FriendlyGroup(TyperGroup):
-    """A command group that ends with exit code 1 and one red line on stderr where the user can help."""
+    """A command group that ends with exit code 1: with one red line where the user can help, else with a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -58,12 +47,12 @@ class FriendlyGroup(TyperGroup):
             _say("interrupted")
             raise typer.Exit(130) from None
         except Exception as error:
-            if type(error).__module__.partition(".")[0] in _OF_TYPER:
-                raise  # an exit, or a wrong option, which typer says itself
+            if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] in _OF_TYPER:
+                raise  # who reads left early, an exit, or a wrong option: typer knows what to do
             message = user_message(error)
             if message is None:
-                logging.getLogger("slipstream").exception("a fault of ours")
-                raise
+                _show_fault(error)
+                raise typer.Exit(1) from error
             logging.getLogger("slipstream").error("%s", message)
             _say(message)
             raise typer.Exit(1) from None
@@ -71,15 +60,14 @@ class FriendlyGroup(TyperGroup):
 
 def user_message(error: BaseException) -> str | None:
     """What to tell the user about an error; ``None`` if it is not theirs to mend."""
+    from conf.errors import SlipstreamError
+
+    if isinstance(error, SlipstreamError):
+        return "\n".join([str(error), *getattr(error, "__notes__", ())])
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
         extra = _EXTRA_OF.get(package)
         return f"{package} is not installed: pip install 'slipstream-lake[{extra}]'" if extra else None
-    if type(error).__name__ == "ValidationError" and type(error).__module__.startswith("pydantic"):
-        return _validation_message(error)
-    kind = type(error).__module__.partition(".")[0]
-    if kind in OWN_PACKAGES or (isinstance(error, ValueError) and _raised_by_us(error)):
-        return "\n".join([str(error), *getattr(error, "__notes__", ())])
     if type(error).__name__ == "KafkaException":
         return f"Kafka: {error.args[0].str() if error.args and hasattr(error.args[0], 'str') else error}"
     if isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
@@ -87,21 +75,26 @@ def user_message(error: BaseException) -> str | None:
     return None
 
 
-def _validation_message(error: Any) -> str:
-    """Each wrong setting or option by name, with what was given; never the input of a secret."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        place = ".".join(str(part) for part in item["loc"])
-        lines.append(f"{place}: {item['msg']}" if place else item["msg"].removeprefix("Value error, "))
-    return f"{error.title}: " + "; ".join(lines)
+def _show_fault(error: Exception) -> None:
+    """Show the traceback, keep it in a log, and end with a line that says whose fault it is and where the log is."""
+    traceback.print_exception(error)
+    log = _log_fault(error)
+    _say("this is a fault of Slipstream's, not of yours" + (f"; the log has it in full: {log}" if log else ""))
 
 
-def _raised_by_us(error: BaseException) -> bool:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    name = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
-    return str(name).partition(".")[0] in OWN_PACKAGES
+def _log_fault(error: Exception) -> Path | None:
+    """Write the traceback to this process's log; returns that file, ``None`` where none can be written."""
+    from conf.errors import SlipstreamError
+    from conf.settings import get_settings
+    from slipstream.logs import LOGGER, log_path, log_to_file
+
+    if log_path() is None:
+        try:
+            log_to_file(get_settings(), _FAULTS)
+        except (OSError, SlipstreamError):  # the terminal has it
+            return None
+    LOGGER.error("a fault of Slipstream's", exc_info=error)
+    return log_path()
 
 
 def _say(message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Final
 
 from conf.settings import AppConfig
@@ -14,7 +15,9 @@ _BYTES, _KEPT = 1 << 20, 3
 
 
 def log_to_file(settings: AppConfig, name: str) -> None:
-    """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use; old ones are kept thrice.
+    """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use.
+
+    At most three old logs are kept.
 
     Args:
         settings: Say where the home is.
@@ -25,9 +28,18 @@ def log_to_file(settings: AppConfig, name: str) -> None:
         settings.logs_dir / f"{name}.log", maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for old in [h for h in LOGGER.handlers if isinstance(h, RotatingFileHandler)]:
+    for old in _file_handlers():
         LOGGER.removeHandler(old)
         old.close()
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.info("started: slipstream %s", " ".join(sys.argv[1:]))
+
+
+def log_path() -> Path | None:
+    """File that this process logs to; ``None`` where its command keeps none."""
+    return next((Path(handler.baseFilename) for handler in _file_handlers()), None)
+
+
+def _file_handlers() -> list[RotatingFileHandler]:
+    return [handler for handler in LOGGER.handlers if isinstance(handler, RotatingFileHandler)]

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
+from conf.errors import InputError
 from conf.lake import checkpoint_uri
 from conf.settings import AppConfig
 
@@ -80,7 +81,5 @@ def generation(spark: SparkSession, checkpoint: str) -> str:
     """Id of a checkpoint: Spark writes it when the checkpoint is made and keeps it for its life."""
     text = spark.read.text(f"{checkpoint}/metadata").first()
     if text is None:
-        raise RuntimeError(
-            f"checkpoint {checkpoint} has no metadata: it is damaged, remove it to start a new generation"
-        )
+        raise InputError(f"checkpoint {checkpoint} has no metadata: it is damaged, remove it to start a new generation")
     return str(json.loads(text[0])["id"])[:8]

@@ -22,6 +22,7 @@ from scipy.optimize import linprog
 
 from analysis.car_limits.motion import Motion
 from conf.arrays import BoolArray, FloatArray
+from conf.errors import InputError
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, Envelope
 
 QUANTILE = 0.98
@@ -34,7 +35,7 @@ _HARD_MPS2 = 3.0
 _LEAST_BEND, _MOST_BEND = 0.3, 0.95  # shares of the lateral limit between which the curves' joining shows
 
 
-class EnvelopeError(ValueError):
+class EnvelopeError(InputError):
     """What a car can do cannot be learnt from the laps given; the message says why."""
 
 

@@ -73,7 +73,7 @@ def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) ->
         throttle: Channel to take for the throttle; the first that the lap has if left out.
 
     Raises:
-        ValueError: If the lap has no speed, throttle or front brake pressure.
+        InputError: If the lap has no speed, throttle or front brake pressure.
     """
     lap = grid_lap(trace, circuit)
     return DriverInputs(

@@ -19,6 +19,7 @@ from analysis.laps.features import DeltaThresholds, delta_rates
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
+from conf.errors import InputError
 
 FEWEST_LAPS: Final = 5
 _FEWEST_CANDIDATES: Final = 20  # below, a 95th percentile is one candidate's magnitude
@@ -53,15 +54,16 @@ def calibrate(
         sessions: Where the laps are from.
 
     Raises:
-        ValueError: If there are too few laps, one covers no distance, or the version is below 1.
+        InputError: If there are too few laps, or one covers no distance.
+        ValueError: If the version is below 1.
     """
     if len(laps) < FEWEST_LAPS:
-        raise ValueError(f"{len(laps)} laps of {track_id}: quantiles need at least {FEWEST_LAPS}; gather more laps")
+        raise InputError(f"{len(laps)} laps of {track_id}: quantiles need at least {FEWEST_LAPS}; gather more laps")
     if version <= UNCALIBRATED:
         raise ValueError(f"version {version}: calibrated thresholds have a version from 1")
     grids = [lap_on_grid(lap) for lap in laps]
     if (still := next((i for i, lap in enumerate(grids) if lap.length_km <= 0.0), None)) is not None:
-        raise ValueError(f"laps[{still}] covers no distance: leave it out, or give its distance_m")
+        raise InputError(f"laps[{still}] covers no distance: leave it out, or give its distance_m")
     seen = [_LapFigures(lap, balance(lap)) for lap in grids]
     speeds = [] if circuit is None else [{n: one for n, (one, _) in exits(lap, circuit).items()} for lap in grids]
     draft = Thresholds(

@@ -9,6 +9,7 @@ from typing import Final
 from analysis.dptad.rules import CATEGORIES, RULE_OF, RULES, Category
 from analysis.dptad.speed import CornerExit
 from analysis.laps.features import DeltaThresholds
+from conf.errors import InputError
 
 UNCALIBRATED: Final = 0
 
@@ -104,13 +105,13 @@ class Thresholds:
         """Thresholds from what :meth:`rows` gave, in any order.
 
         Raises:
-            ValueError: If a name is unknown or missing; the message names it.
+            InputError: If a name is unknown or missing; the message names it.
         """
         left = dict(rows)
 
         def take(name: str) -> float:
             if name not in left:
-                raise ValueError(f"thresholds {track_id} version {version}: '{name}' is missing; calibrate again")
+                raise InputError(f"thresholds {track_id} version {version}: '{name}' is missing; calibrate again")
             return float(left.pop(name))
 
         deltas = {name: take(f"delta.{name}") for name in _DELTAS}
@@ -122,7 +123,7 @@ class Thresholds:
         )
         exits = {n: CornerExit(take(f"exit.{n}.apex_kmh"), take(f"exit.{n}.exit_kmh")) for n in numbers}
         if left:
-            raise ValueError(f"thresholds {track_id} version {version}: unknown {sorted(left)}; calibrate again")
+            raise InputError(f"thresholds {track_id} version {version}: unknown {sorted(left)}; calibrate again")
         return cls(
             track_id,
             version,

@@ -19,6 +19,7 @@ from analysis.laps.trace import ChannelGap, DistanceSource, LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.projection import fixes_of, project
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.units import KMH_PER_MPS
 
 MAX_SPEED_GAP_S = 1.0
@@ -86,7 +87,8 @@ def lap_trace(
         circuit: Gives the scale. Without it distance stays as its source measures it, and positions are not used.
 
     Raises:
-        ValueError: If no source can be used, or the arrays do not fit.
+        InputError: If no source can be used.
+        ValueError: If the arrays do not fit.
     """
     lap = _cut(t_s, channels, lap_time_s, circuit)
     passed_over: list[str] = []
@@ -101,7 +103,7 @@ def lap_trace(
             passed_over.append(f"{source}: {measured}")
             continue
         return _on_scale(lap, source, measured, tuple(passed_over))
-    raise ValueError(f"no distance for the lap ({'; '.join(passed_over)}): skip the lap or give one of these channels")
+    raise InputError(f"no distance for the lap ({'; '.join(passed_over)}): skip the lap or give one of these channels")
 
 
 def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace | str:

@@ -15,6 +15,7 @@ from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import Zone
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.units import KMH_PER_MPS
 from physics.integrate import elapsed_s
 
@@ -73,11 +74,11 @@ def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STE
     """A channel at the points of the grid, gaps bridged, shape (n + 1,).
 
     Raises:
-        ValueError: If the lap does not have the channel.
+        InputError: If the lap does not have the channel.
     """
     values = trace.channels.get(channel)
     if values is None or not np.isfinite(values).any():
-        raise ValueError(f"the lap has no {channel}: choose a lap that does")
+        raise InputError(f"the lap has no {channel}: choose a lap that does")
     n = int(np.ceil(circuit.length_m / step_m))
     read = read_between(trace.t_s, values, time_at(trace, np.linspace(0.0, trace.end_m, n + 1)))
     known = np.isfinite(read)

@@ -13,6 +13,7 @@ from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
+from conf.errors import InputError
 from conf.units import KMH_PER_MPS
 
 STEPS = 5
@@ -26,7 +27,7 @@ MOST_WANDER_S = 0.4  # the same on the way; the laps of three tracks stay below 
 MOST_BLIND_S = 0.5
 
 
-class PiecesError(ValueError):
+class PiecesError(InputError):
     """A lap that nothing can be learned from; the message says why."""
 
 
@@ -64,7 +65,7 @@ def lap_pieces(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector])
         lap = grid_lap(trace, circuit)
         read = {name: on_grid(trace, circuit, name) for name in ("brake_front_bar", "steering_deg")}
         read["throttle_pct"] = on_grid(trace, circuit, throttle_of(trace))
-    except ValueError as error:
+    except InputError as error:
         raise PiecesError(str(error)) from error
     grid = np.linspace(0.0, circuit.length_m, len(lap.speed_mps))
     _require_steady(lap.time_s - time_at(trace, grid / grid[-1] * trace.end_m), grid)
@@ -105,6 +106,6 @@ def _maybe(trace: LapTrace, circuit: Circuit, name: str, at: FloatArray, grid: F
     """A channel that a lap may do without."""
     try:
         values = on_grid(trace, circuit, name)
-    except ValueError:
+    except InputError:
         return np.full(at.shape, np.nan)
     return np.round(np.interp(at, grid, values)) if name == "gear" else np.interp(at, grid, values)

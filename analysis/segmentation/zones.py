@@ -20,6 +20,7 @@ from analysis.laps.resample import read_between
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray, IndexArray
+from conf.errors import InputError
 from conf.ghost import Segmentation
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import even_grid
@@ -31,7 +32,7 @@ TYPES: Final[tuple[ZoneType, ...]] = ("Straight", "Turn", "Braking")
 _SLOPE_M = 20.0  # over which deceleration is taken where no pressure is known
 
 
-class ZoneError(ValueError):
+class ZoneError(InputError):
     """A lap from which no zones can be found; the message says why."""
 
 

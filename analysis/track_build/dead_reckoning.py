@@ -17,6 +17,7 @@ from analysis.track_build.from_positions import BuiltTrack, closed_line
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
 
@@ -46,16 +47,16 @@ def build_by_dead_reckoning(
         The track, its first metre heading along x. ``spread_m`` says how far the lines of single laps lie from it.
 
     Raises:
-        ValueError: If there is no lap, one lacks a channel, or the laps turn different ways.
+        InputError: If there is no lap, one lacks a channel, or the laps turn different ways.
     """
     if not laps:
-        raise ValueError(f"track '{track_id}': no laps to reckon from; choose other laps")
+        raise InputError(f"track '{track_id}': no laps to reckon from; choose other laps")
     length = float(np.median([lap.end_m for lap in laps]))
     n = round(length)
     bends = np.stack([_bend_per_m(lap, n, length / n, speed_lag_s) for lap in laps])
     turns = np.sign(bends.sum(axis=1))
     if np.ptp(turns):
-        raise ValueError(
+        raise InputError(
             f"track '{track_id}': {int((turns > 0).sum())} laps turn left and {int((turns < 0).sum())} right; "
             "give accel_lat_g and steering_deg of one direction and whole laps"
         )
@@ -92,7 +93,7 @@ def _known(lap: LapTrace, name: str, at_s: FloatArray) -> FloatArray:
     values = lap.channels.get(name)
     known = np.isfinite(values) if values is not None else np.zeros(0, dtype=bool)
     if values is None or not known.any():
-        raise ValueError(f"a lap of {lap.lap_time_s:.1f} s has no {name}: dead reckoning needs it; leave the lap out")
+        raise InputError(f"a lap of {lap.lap_time_s:.1f} s has no {name}: dead reckoning needs it; leave the lap out")
     return np.interp(at_s, lap.t_s[known], values[known])
 
 

@@ -15,6 +15,7 @@ from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
 from analysis.tracks.projection import PositionFixes, fixes_of, project
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from physics.centre_line import Line, curvature_per_m, even_grid
 
 _FIRST_SMOOTHING_M = 10.0
@@ -58,12 +59,12 @@ def build_from_positions(
         step_m: Grid step.
 
     Raises:
-        ValueError: If no lap has positions.
+        InputError: If no lap has positions.
     """
     origin = _origin(laps)
     placed = [(lap, fixes) for lap in laps if (fixes := fixes_of(lap.t_s, lap.channels, origin)) is not None]
     if not placed:
-        raise ValueError(f"track '{track_id}': no lap has positions; build it by dead reckoning or choose other laps")
+        raise InputError(f"track '{track_id}': no lap has positions; build it by dead reckoning or choose other laps")
     line = _first_line(placed, step_m)
     spread = np.nan
     for _ in range(_REFINEMENTS):

@@ -18,6 +18,7 @@ from analysis.laps.trace import LapTrace
 from analysis.track_build.sectors import sector_ends, sector_times
 from analysis.tracks.circuit import Circuit, Corner, circuit_of
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.track import is_track, load_track
 from physics.centre_line import Line
 
@@ -32,7 +33,7 @@ _SECTORS: Final = ("sector_1_time", "sector_2_time", "sector_3_time")
 _NEUTRAL: Final = frozenset({"yellow_flag", "slow_field", "incomplete", "lap_time_lt_30s", "lap_number_gt_1000"})
 
 
-class TrackError(ValueError):
+class TrackError(InputError):
     """A track cannot be built or found; the message says why and what to do."""
 
 

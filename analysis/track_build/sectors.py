@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from analysis.laps.distance import distance_at, time_at
 from analysis.laps.trace import LapTrace
 from conf.arrays import FloatArray
+from conf.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
         sectors_s: Official sector times of each lap, NaN where one is missing, shape (laps, sectors).
 
     Raises:
-        ValueError: If the shapes differ, or no lap has a time for a sector.
+        InputError: If no lap has a time for a sector.
+        ValueError: If the shapes differ.
     """
     times = np.asarray(sectors_s, dtype=np.float64)
     if times.ndim != 2 or len(times) != len(laps) or times.shape[1] < 2:
@@ -46,7 +48,7 @@ def sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
     for number, column in enumerate(reached.T, start=1):
         known = np.flatnonzero(np.isfinite(column))
         if not known.size:
-            raise ValueError(f"no lap has a time for sector {number}: choose laps with official sector times")
+            raise InputError(f"no lap has a time for sector {number}: choose laps with official sector times")
         at_m = np.array([float(distance_at(laps[int(k)], column[k])) for k in known])
         middle = float(np.median(at_m))
         ends.append(middle)

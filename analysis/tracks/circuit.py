@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from conf.errors import InputError
 from conf.track import Arc, TrackSpec
 from physics.centre_line import Line, centre_line
 
@@ -77,7 +78,7 @@ def circuit_of(track: TrackSpec, step_m: float = 1.0) -> Circuit:
     ``MIN_CORNER_DEG`` is none.
 
     Raises:
-        ValueError: If the track does not close.
+        InputError: If the track does not close.
     """
     return Circuit(track.name, centre_line(track, step_m), _corners_of(track), track.sector_ends_m)
 
@@ -90,11 +91,11 @@ def with_names(circuit: Circuit, names: Mapping[int, str]) -> Circuit:
         names: Corner number to name.
 
     Raises:
-        ValueError: If there is no corner of such a number.
+        InputError: If there is no corner of such a number.
     """
     numbers = [corner.number for corner in circuit.corners]
     if unknown := sorted(set(names) - set(numbers)):
-        raise ValueError(
+        raise InputError(
             f"track '{circuit.track_id}' has no corner {', '.join(map(str, unknown))}: it has {len(numbers)}, "
             "numbered from the line; rename or drop these names"
         )

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaException, Producer
 
+from conf.errors import SlipstreamError
+
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -20,11 +22,11 @@ FLUSH_SLICE_S = 0.2  # so that an interrupt is seen while waiting for the broker
 KEPT_ERRORS = 10
 
 
-class BrokerUnavailableError(ConnectionError):
+class BrokerUnavailableError(SlipstreamError, ConnectionError):
     """No broker answers."""
 
 
-class UnknownTopicError(LookupError):
+class UnknownTopicError(SlipstreamError, LookupError):
     """The broker has no such topic."""
 
 
@@ -49,7 +51,7 @@ class DeliveryReport:
     errors: tuple[str, ...]
 
 
-class DeliveryError(RuntimeError):
+class DeliveryError(SlipstreamError):
     """Messages could not be delivered.
 
     Attributes:

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 from rich.console import Console
 
+from conf.errors import SlipstreamError
 from conf.settings import AppConfig, get_settings
 
 MAX_MESSAGE_BYTES = 17 * 1024 * 1024
@@ -84,7 +85,7 @@ def _admin(bootstrap: str, kafka_config: Mapping[str, str] | None) -> AdminClien
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": "0", **(kafka_config or {})})
 
 
-class BrokerUnreachableError(RuntimeError):
+class BrokerUnreachableError(SlipstreamError):
     """No broker answers, or the topic is not there."""
 
 

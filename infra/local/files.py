@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from conf.errors import InputError
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
@@ -37,14 +39,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Read a JSON object, ``None`` where there is no file.
 
     Raises:
-        ValueError: If the file holds something else; the message names it and the remedy.
+        InputError: If the file holds something else; the message names it and the remedy.
     """
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); delete it and run the command again") from error
+        raise InputError(f"{path} is not valid JSON ({error}); delete it and run the command again") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} does not hold a JSON object; delete it and run the command again")
+        raise InputError(f"{path} does not hold a JSON object; delete it and run the command again")
     return content

@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conf.errors import InputError, SlipstreamError
 from conf.settings import AppConfig
 from infra.local.files import locked, read_json, write_json
 from infra.local.java import find_java
@@ -29,7 +30,7 @@ LOCK_FILE = IVY_DIR / "jars.lock"
 _STAMP = ".verified.json"
 
 
-class JarError(RuntimeError):
+class JarError(SlipstreamError):
     """Jars could not be resolved or are not what the lock says; the message names the remedy."""
 
 
@@ -45,14 +46,14 @@ def read_lock(path: Path = LOCK_FILE) -> dict[str, dict[str, str]]:
     """Read the lock as ``{set: {file name: sha256}}``.
 
     Raises:
-        ValueError: If a line is not ``<64 hex digits>  <set>/<file>.jar``.
+        InputError: If a line is not ``<64 hex digits>  <set>/<file>.jar``.
     """
     lock: dict[str, dict[str, str]] = {name: {} for name in SETS}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         checksum, _, file = line.partition("  ")
         jar_set, _, name = file.partition("/")
         if len(checksum) != 64 or jar_set not in lock or not name.endswith(".jar"):
-            raise ValueError(f"{path}, line {number}: expected '<sha256>  <set>/<file>.jar', found {line!r}")
+            raise InputError(f"{path}, line {number}: expected '<sha256>  <set>/<file>.jar', found {line!r}")
         lock[jar_set][name] = checksum
     return lock
 

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from conf.errors import InputError, SlipstreamError
+
 MINIMUM_VERSION = 17
 """Spark 4 and Kafka 4 need 17; 17 and 21 are the long-term releases Spark is tested on."""
 
@@ -18,7 +20,7 @@ REMEDY = (
 )
 
 
-class JavaMissingError(RuntimeError):
+class JavaMissingError(SlipstreamError):
     """No usable Java was found; the message names the remedy."""
 
 
@@ -44,11 +46,11 @@ def parse_version(output: str) -> tuple[int, str]:
         output: Such as ``openjdk version "17.0.15" 2025-04-15`` (releases before 9 call themselves ``1.8.0_392``).
 
     Raises:
-        ValueError: If no version is in it.
+        InputError: If no version is in it.
     """
     match = re.search(r'version "((\d+)(?:\.(\d+))?[^"]*)"', output)
     if match is None:
-        raise ValueError(f"no Java version in {output.strip()!r}")
+        raise InputError(f"no Java version in {output.strip()!r}")
     major = int(match[2])
     return (int(match[3]) if major == 1 and match[3] else major), match[1]
 
@@ -69,7 +71,7 @@ def find_java(java_home: str | None = None, path: str | None = None) -> Java:
         # Java prints its version on stderr.
         result = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30, check=True)
         version, full_version = parse_version(result.stderr + result.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+    except (OSError, subprocess.SubprocessError, InputError) as error:
         raise JavaMissingError(f"{executable} is there but does not work ({error}). {REMEDY}") from error
     if version < MINIMUM_VERSION:
         raise JavaMissingError(f"{executable} is Java {full_version}; 17 or 21 is needed. {REMEDY}")

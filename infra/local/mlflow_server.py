@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from importlib.util import find_spec
 
+from conf.errors import InputError, SlipstreamError
 from conf.settings import AppConfig
 from infra.local import ports, process, service
 from infra.local.service import Service
@@ -22,7 +23,7 @@ ENVIRONMENT = {
 }
 
 
-class MlflowMissingError(RuntimeError):
+class MlflowMissingError(SlipstreamError):
     """MLflow is not installed; the message names the remedy."""
 
 
@@ -71,10 +72,10 @@ def is_healthy(address: str, timeout_s: float = 5.0) -> bool:
     """Whether a tracking server at ``http(s)://…`` says that it is well.
 
     Raises:
-        ValueError: If the address is of another kind, such as a database or a folder.
+        InputError: If the address is of another kind, such as a database or a folder.
     """
     if not address.startswith(("http://", "https://")):
-        raise ValueError(f"{address} is not the address of a tracking server: it must begin with http:// or https://")
+        raise InputError(f"{address} is not the address of a tracking server: it must begin with http:// or https://")
     try:
         with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=timeout_s) as response:  # noqa: S310
             return bool(response.status == 200)

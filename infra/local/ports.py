@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection
 
+from conf.errors import SlipstreamError
+
 HOST = "127.0.0.1"
 
 
-class PortTakenError(RuntimeError):
+class PortTakenError(SlipstreamError):
     """A port is in use by another program; the message names the remedy."""
 
 

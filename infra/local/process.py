@@ -11,13 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from conf.errors import SlipstreamError
 from infra.local import ports
 
 _LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp
 _children: dict[int, subprocess.Popen[bytes]] = {}  # kept so that a child that ends is reaped, not left a zombie
 
 
-class ProcessError(RuntimeError):
+class ProcessError(SlipstreamError):
     """A background process did not start; the message holds the end of its log."""
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.local import process
 from infra.local.files import read_json, write_json
@@ -75,7 +76,7 @@ def load(settings: AppConfig, name: str) -> Service | None:
     """The remembered service, whether it still runs or not; ``None`` if none was started or it was stopped.
 
     Raises:
-        ValueError: If the record was written by something else; the message names the file and the remedy.
+        InputError: If the record was written by something else; the message names the file and the remedy.
     """
     path = record_path(settings, name)
     content = read_json(path)
@@ -91,7 +92,7 @@ def load(settings: AppConfig, name: str) -> Service | None:
             since=content["since"],
         )
     except KeyError as error:
-        raise ValueError(f"{path} lacks {error}; stop the service by hand and delete the file") from error
+        raise InputError(f"{path} lacks {error}; stop the service by hand and delete the file") from error
 
 
 def stop(settings: AppConfig, name: str, timeout_s: float = 20.0) -> bool:

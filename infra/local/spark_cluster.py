@@ -10,6 +10,7 @@ from functools import partial
 
 from rich.console import Console
 
+from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.local import ports, process, service
 from infra.local.files import locked
@@ -36,7 +37,7 @@ class ClusterSpec:
         auto_port: Take the next free port where one is taken.
 
     Raises:
-        ValueError: If ``workers`` or ``cores`` is below 1.
+        InputError: If ``workers`` or ``cores`` is below 1.
     """
 
     workers: int = 2
@@ -48,7 +49,7 @@ class ClusterSpec:
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.cores < 1:
-            raise ValueError(f"a cluster needs at least one worker with one core, not {self.workers} with {self.cores}")
+            raise InputError(f"a cluster needs at least one worker with one core, not {self.workers} with {self.cores}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console
         console: Where the result is printed; nowhere by default.
 
     Raises:
-        ValueError: If a cluster of this home is up already.
+        InputError: If a cluster of this home is up already.
         infra.local.java.JavaMissingError: If there is no Java.
         infra.local.jars.JarError: If pyspark is not installed.
         infra.local.ports.PortTakenError: If a port is taken and ``auto_port`` is off.
@@ -95,7 +96,7 @@ def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console
     with locked(settings.home / "run" / ".lock"):
         running = service.load(settings, MASTER)
         if running is not None and running.is_up:
-            raise ValueError(f"a Spark cluster of this home is up already at {running.address}; stop it first")
+            raise InputError(f"a Spark cluster of this home is up already at {running.address}; stop it first")
         _stop_all(settings)
         try:
             cluster = _start_all(settings, spec or ClusterSpec())

@@ -10,6 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.local import broker, mlflow_server, ports, service
 from infra.local.files import locked
@@ -84,7 +85,7 @@ def up(
         console: Where progress is printed; nowhere by default.
 
     Raises:
-        ValueError: If a service is unknown.
+        InputError: If a service is unknown.
         infra.local.ports.PortTakenError: If a port is taken and ``auto_port`` is off.
         infra.local.java.JavaMissingError: If there is no Java for Kafka.
         infra.local.jars.JarError: If the jars are absent and cannot be had.
@@ -94,7 +95,7 @@ def up(
     services = local_services(settings) if services is None else services
     unknown = sorted(set(services) - set(SERVICES))
     if unknown:
-        raise ValueError(f"unknown service {', '.join(unknown)}; known are {', '.join(SERVICES)}")
+        raise InputError(f"unknown service {', '.join(unknown)}; known are {', '.join(SERVICES)}")
     console = console or Console(quiet=True)
     with locked(settings.home / "run" / ".lock"):  # two at once would format the same storage
         wanted = [name for name in SERVICES if name in services and not _is_up(settings, name, console)]

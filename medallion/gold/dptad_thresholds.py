@@ -15,6 +15,7 @@ from analysis.dptad.calibrate import FEWEST_LAPS
 from analysis.dptad.reference import reference_times_s
 from analysis.track_build.rows import spread
 from analysis.tracks.circuit import Circuit
+from conf.errors import InputError
 from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
 from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
@@ -85,7 +86,7 @@ def make_calibration(lake: Lake, circuit: Circuit, sessions: Sequence[str], vers
     """Calibrate on the laps of sessions that were driven on a circuit; nothing is written.
 
     Raises:
-        ValueError: If there are too few usable laps.
+        InputError: If there are too few usable laps.
     """
     laps = laps_to_calibrate_on(lake, sessions)
     samples = lap_samples(lake, laps).toPandas()
@@ -103,7 +104,7 @@ def calibrate_first(lake: Lake, circuit: Circuit, sessions: Sequence[str], run_i
             continue
         try:
             made = make_calibration(lake, circuit, [session], 1)
-        except ValueError:  # laps enough, but too few of them with speed throughout and times of their own
+        except InputError:  # laps enough, but too few of them with speed throughout and times of their own
             continue
         write_calibration(lake, made, run_id)
         return made

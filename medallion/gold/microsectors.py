@@ -18,6 +18,7 @@ from analysis.laps.trace import LapTrace
 from analysis.segmentation.segmentation import SegmentedTrack, segment
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
+from conf.errors import InputError
 from conf.ghost import Segmentation, load_segmentation
 from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
 from conf.units import KMH_PER_MPS
@@ -30,7 +31,7 @@ PURPOSE: Final = "ghost"
 _MOST_LAPS = 40  # to fit the limit to: the quickest
 
 
-class SegmentationError(ValueError):
+class SegmentationError(InputError):
     """A track that cannot be cut; the message says why and what to do."""
 
 

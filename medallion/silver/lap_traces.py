@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from analysis.laps.distance import lap_trace
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.errors import InputError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
 from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
@@ -77,7 +78,7 @@ def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
     channels = {name: timed[name].to_numpy(np.float64, na_value=np.nan) for name in CHANNELS}
     try:
         trace = lap_trace(t_s, channels, (end_us - start_us) / 1e6, circuit)
-    except ValueError as error:
+    except InputError as error:
         return str(error)
     unseen = trace.unseen_s / trace.lap_time_s
     if unseen > MOST_UNSEEN:

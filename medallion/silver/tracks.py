@@ -121,7 +121,7 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
     Raises:
         TrackError: If the name is that of a track of our own, there is no such session, it names its track itself,
             no lap fits, or positions and driven distance contradict each other.
-        ValueError: If a name is for a corner that is not there, or a lap lacks a channel.
+        InputError: If a name is for a corner that is not there, or a lap lacks a channel.
     """
     refuse_own(plan.track_id)
     laps = _lap_rows(lake, plan.sessions)

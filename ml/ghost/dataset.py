@@ -14,16 +14,13 @@ import numpy as np
 from analysis.segmentation.segmentation import SegmentedTrack
 from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
+from conf.errors import TrainingDataError
 from ml.ghost.scaler import Scaler
 from ml.ghost.windows import GhostWindows, LapProfile, held_out, missing_kinds, windows
 
 FEWEST_LAPS: Final = 8
 _HELD_OUT_SHARE: Final = 0.25
 TRAIN, HELD_OUT = "train", "held_out"
-
-
-class GhostDatasetError(ValueError):
-    """Laps that no ghost can be learned from; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +76,10 @@ def make_dataset(
         seed: Of the split and the moves.
 
     Raises:
-        DatasetError: If there are too few laps, or a zone type is missing.
+        TrainingDataError: If there are too few laps, or a zone type is missing.
     """
     if len(profiles) < FEWEST_LAPS:
-        raise GhostDatasetError(
+        raise TrainingDataError(
             f"{len(profiles)} fast laps to learn from, at least {FEWEST_LAPS} are needed: give more sessions; "
             "the column status of gold.lap_registry says why a lap is not among them"
         )
@@ -92,7 +89,7 @@ def make_dataset(
         some = [profile for profile, is_in in zip(profiles, chosen, strict=True) if is_in]
         parts.append(windows(some, tracks, scaler, moved=True, seed=seed + number))
     if absent := sorted({kind for part in parts for kind in missing_kinds(part)}):
-        raise GhostDatasetError(
+        raise TrainingDataError(
             f"no stretch of {', '.join(sorted(tracks))} is mostly {' or '.join(absent)}: each zone type needs a model "
             "of its own; lower stitched_zone_m in conf/ghost.yaml, or train on further tracks with it"
         )

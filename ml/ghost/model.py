@@ -18,6 +18,7 @@ from analysis.segmentation.segmentation import SegmentedTrack
 from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import Float32Array, FloatArray
+from conf.errors import InputError
 from conf.units import KMH_PER_MPS
 from ml.ghost.networks import Generator, NetworkShape
 from ml.ghost.scaler import CHANNELS, Scaler, scaler_from_bytes
@@ -32,7 +33,7 @@ _FIRST_SPREAD: Final = 0.6
 _CLOSING: Final = 0.7
 
 
-class ModelFormatError(ValueError):
+class ModelFormatError(InputError):
     """Weights that this version cannot drive with; the message says what differs."""
 
 

@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from analysis.segmentation.lap_segments import NEEDED
 from conf.arrays import FloatArray
+from conf.errors import InputError
 
 CHANNELS = NEEDED
 SPEED, STEERING = 0, 3
 
 
-class ScalerError(ValueError):
+class ScalerError(InputError):
     """A scaler that cannot be fitted or read; the message says why."""
 
 

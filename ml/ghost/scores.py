@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from conf.arrays import Float32Array, IntArray
+from conf.errors import InputError
 
 WIDTHS = (2, 24)  # TimeGAN's own (half the channels), and one that looks harder
 _STEPS, _BATCH, _RATE = 1000, 128, 3e-3
@@ -48,11 +49,11 @@ def halves(values: Float32Array, laps: IntArray, seed: int = 0) -> WindowHalves:
     """Split windows by lap.
 
     Raises:
-        ValueError: If they are of one lap only.
+        InputError: If they are of one lap only.
     """
     known = np.unique(laps)
     if len(known) < 2:
-        raise ValueError(f"{len(known)} lap cannot be split in two: hold out more laps")
+        raise InputError(f"{len(known)} lap cannot be split in two: hold out more laps")
     chosen = np.random.default_rng(seed).permutation(known)[: len(known) // 2]
     first = np.isin(laps, chosen)
     return WindowHalves(values[first], values[~first])

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from conf.errors import SlipstreamError
 from ml.ghost.distance import distribution_distance
 from ml.ghost.networks import Critic, Encoder, Generator, NetworkShape
 from ml.ghost.windows import GhostWindows
@@ -37,7 +38,7 @@ _AT_ONCE: Final = 4096
 _BEYOND: Final = 0.1  # of the loss where a pedal is at its end and the network beyond it
 
 
-class TrainingError(RuntimeError):
+class TrainingError(SlipstreamError):
     """Training went astray or cannot go on; the message says where and what to do."""
 
 

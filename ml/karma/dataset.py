@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from conf.arrays import FloatArray
+from conf.errors import TrainingDataError
 from conf.wear import COMPONENTS
 
 KEY: Final = ["session_id", "vehicle_id", "lap_number"]
@@ -24,10 +25,6 @@ TEST: Final = "test"
 PROMOTION: Final = "promotion"
 _SHARES: Final = {PROMOTION: 0.2, TEST: 0.25}
 _FEWEST_TRACKS: Final = 3
-
-
-class KarmaDataError(ValueError):
-    """There are not the laps that training needs."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def build_dataset(
         least_coverage: Share of a lap that telemetry must cover.
 
     Raises:
-        KarmaDataError: If there are no labelled laps, too few tracks, or a car on both sides of the split.
+        TrainingDataError: If there are no labelled laps, too few tracks, or a car on both sides of the split.
     """
     wide = truth[truth["is_complete"]].pivot_table(index=KEY, columns="component", values="damage_per_km")
     joined = laps.merge(wide.reset_index(), on=KEY, how="left", suffixes=("", "_label")).sort_values(KEY)
@@ -92,7 +89,7 @@ def build_dataset(
         keep &= ~wrong
     kept = joined[keep].drop(columns=list(COMPONENTS), errors="ignore").reset_index(drop=True)
     if kept.empty:
-        raise KarmaDataError(
+        raise TrainingDataError(
             "no lap has features and a label of wear: simulate some (`slipstream karma simulate`), then "
             "`slipstream run`"
         )
@@ -112,7 +109,7 @@ def _require_tracks(laps: pd.DataFrame, driven: set[str]) -> None:
         if len(have) < least:
             more = [name for name in (f"drawn-{i}" for i in range(1, 1000)) if split_of(name) == split]
             more = [name for name in more if name not in driven][: least - len(have)]
-            raise KarmaDataError(
+            raise TrainingDataError(
                 f"{least} tracks are needed to {'learn from' if split == TRAIN else 'judge on'} ({split}), and there "
                 f"are {', '.join(have) or 'none'}: simulate on {', '.join(more)} (`slipstream produce simulate "
                 f"--track {more[0]} --setups varied --hazards --truth`), then `slipstream run`"
@@ -127,7 +124,7 @@ def _require_no_shared_car(laps: pd.DataFrame, truth: pd.DataFrame) -> None:
     shared = splits.groupby(["vehicle_id", "part_factor"])["split"].nunique()
     if (shared > 1).any():
         vehicle = shared[shared > 1].index[0][0]
-        raise KarmaDataError(
+        raise TrainingDataError(
             f"{vehicle} with the same parts drove on tracks to learn from and on tracks to judge on: give each "
             "simulated session a --seed of its own"
         )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from conf.errors import InputError
 from conf.wear import COMPONENTS
 from ml.karma.fitting import ErrorSpread, FittedKarma, LogLine
 from ml.karma.inputs import InputScaling
@@ -21,7 +22,7 @@ _FORMAT: Final = 1
 _VECTORS: Final = {"scaling": ("offset", "mean", "std", "low", "high"), "spread": ("floor", "gain", "reach")}
 
 
-class KarmaModelError(ValueError):
+class KarmaModelError(InputError):
     """The files are not a model that this version can read."""
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from conf.errors import InputError
 from ml.style.features import LABELS, STYLE_FEATURES, style_label
 from ml.style.split import DEFAULT_SPLIT, SplitConfig, assert_no_leak, group_of, split_of
 
@@ -99,13 +100,13 @@ def _labels(windows: pd.DataFrame) -> pd.Series[str]:
         labels = windows["style_label"]
         unknown = set(labels.dropna()) - set(LABELS)
         if unknown:
-            raise ValueError(f"style_label holds {sorted(unknown)}: use {' or '.join(LABELS)}")
+            raise InputError(f"style_label holds {sorted(unknown)}: use {' or '.join(LABELS)}")
         return labels
     if "driver_profile" in windows.columns:
         return windows["driver_profile"].map(
             {name: style_label(name) for name in windows["driver_profile"].dropna().unique()}
         )
-    raise ValueError("windows has neither style_label nor driver_profile: train on labelled (simulated) sessions")
+    raise InputError("windows has neither style_label nor driver_profile: train on labelled (simulated) sessions")
 
 
 def _split(frame: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:

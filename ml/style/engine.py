@@ -15,6 +15,7 @@ import numpy as np
 from analysis.signals.held import MAX_AGE_S, US_PER_S
 from analysis.signals.windows import CHANNELS, WINDOW_S, window_features
 from conf.arrays import Float32Array
+from conf.errors import InputError
 from ml.style.features import AGGRESSIVE, NORMAL, feature_vector, unavailable
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -79,7 +80,7 @@ class AIInferenceEngine:
         skipped: Windows never asked for in time.
 
     Raises:
-        ValueError: If a length is not whole seconds or the threshold not a probability.
+        InputError: If a length is not whole seconds or the threshold not a probability.
     """
 
     RESTART_S: Final = 60.0
@@ -95,9 +96,9 @@ class AIInferenceEngine:
     ) -> None:
         for name, value in (("window_s", window_s), ("step_s", step_s)):
             if value < 1 or value != int(value):
-                raise ValueError(f"{name} is {value}: give a whole number of seconds, at least 1")
+                raise InputError(f"{name} is {value}: give a whole number of seconds, at least 1")
         if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold is {threshold}: give a probability from 0 to 1")
+            raise InputError(f"threshold is {threshold}: give a probability from 0 to 1")
         self._model = model
         self._window_s, self._step_s, self._max_age_s = int(window_s), int(step_s), max_age_s
         self._threshold = threshold
@@ -117,7 +118,7 @@ class AIInferenceEngine:
                 aware datetime, or ISO 8601 text with its offset).
 
         Raises:
-            ValueError: If there is no time, or a value is not a number.
+            InputError: If there is no time, or a value is not a number.
         """
         t_us = _time_us(sample)
         if self._newest_us is not None and t_us < self._newest_us - self.RESTART_S * US_PER_S:
@@ -213,14 +214,14 @@ def _time_us(sample: Mapping[str, Any]) -> int:
         return int(t_us)
     if (t_s := sample.get("t_s")) is not None:
         if not math.isfinite(t_s):
-            raise ValueError(f"t_s is {t_s}: a sample needs a finite time; drop it first")
+            raise InputError(f"t_s is {t_s}: a sample needs a finite time; drop it first")
         return round(float(t_s) * US_PER_S)
     event_ts = sample.get("event_ts")
     if isinstance(event_ts, str):
         event_ts = datetime.fromisoformat(event_ts)
     if isinstance(event_ts, datetime) and event_ts.tzinfo is not None:
         return (event_ts - _EPOCH) // _MICROSECOND
-    raise ValueError(f"event_ts is {event_ts!r}: give t_s, t_us, or event_ts as a datetime with its time zone")
+    raise InputError(f"event_ts is {event_ts!r}: give t_s, t_us, or event_ts as a datetime with its time zone")
 
 
 def _number(sample: Mapping[str, Any], name: str) -> float:
@@ -230,4 +231,4 @@ def _number(sample: Mapping[str, Any], name: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}: give a number, or None where there is no value") from None
+        raise InputError(f"{name} is {value!r}: give a number, or None where there is no value") from None

@@ -12,6 +12,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from conf.errors import InputError
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 from ml.style.model import FittedStyle
 
@@ -226,7 +227,7 @@ def _prepare(
     p = np.asarray(probability, dtype=np.float64)
     names, codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     if truth.size == 0:
-        raise ValueError("there are no windows to score: this split holds no vehicle; simulate more sessions")
+        raise InputError("there are no windows to score: this split holds no vehicle; simulate more sessions")
     if not truth.shape == p.shape == codes.shape:
         raise ValueError(
             f"y has shape {truth.shape}, probability {p.shape}, groups {codes.shape}: give one each per window"

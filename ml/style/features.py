@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from conf.arrays import Float32Array
+from conf.errors import InputError
 
 NORMAL: Final = "NORMAL"
 AGGRESSIVE: Final = "AGGRESSIVE"
@@ -72,12 +73,12 @@ def style_label(driver_profile: str) -> str:
     """Class of a driver profile: aggressive is ``AGGRESSIVE``; eco, safe and normal are ``NORMAL`` (VX1).
 
     Raises:
-        ValueError: If the profile is unknown.
+        InputError: If the profile is unknown.
     """
     try:
         return _PROFILES[driver_profile]
     except KeyError:
-        raise ValueError(f"driver_profile '{driver_profile}' has no class: use one of {', '.join(_PROFILES)}") from None
+        raise InputError(f"driver_profile '{driver_profile}' has no class: use one of {', '.join(_PROFILES)}") from None
 
 
 def feature_vector(features: Mapping[str, float], names: Sequence[str]) -> Float32Array:

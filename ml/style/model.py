@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestClassifier
 
 from conf.arrays import Float32Array, FloatArray
+from conf.errors import InputError
 from ml.style.export import INPUT, OUTPUT, forest_to_onnx
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 
@@ -64,11 +65,11 @@ def train(x: pd.DataFrame, y: Sequence[str] | pd.Series[str], params: ForestPara
         params: Settings.
 
     Raises:
-        ValueError: If a class is missing or unknown, or a feature is not finite.
+        InputError: If a class is missing or unknown, or a feature is not finite.
     """
     labels = np.asarray(y, dtype=str)
     if set(labels) != set(LABELS):
-        raise ValueError(
+        raise InputError(
             f"y holds {sorted(set(labels))}: training needs both {NORMAL} and {AGGRESSIVE} and nothing else"
         )
     values = x.to_numpy(dtype=np.float32)
@@ -97,7 +98,7 @@ class OnnxStyleModel:
         features: Names of the inputs, in order.
 
     Raises:
-        ValueError: If the model does not name its features and class.
+        InputError: If the model does not name its features and class.
     """
 
     def __init__(self, source: bytes | str | Path) -> None:
@@ -108,7 +109,7 @@ class OnnxStyleModel:
         self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         meta = self._session.get_modelmeta().custom_metadata_map
         if "features" not in meta or meta.get("class") != AGGRESSIVE:
-            raise ValueError(
+            raise InputError(
                 "the ONNX model does not name its features and class: export it with FittedStyle.to_onnx()"
             )
         self.features: tuple[str, ...] = tuple(json.loads(meta["features"]))

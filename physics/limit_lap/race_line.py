@@ -10,6 +10,7 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from physics.centre_line import Line, even_grid
 
 FEWEST_POINTS = 10
@@ -22,7 +23,7 @@ def read_race_line(path: Path) -> tuple[FloatArray, FloatArray]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a row is no pair of finite numbers or there are too few; names file and row.
+        InputError: If a row is no pair of finite numbers or there are too few; names file and row.
     """
     points: list[tuple[float, float]] = []
     for number, row in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -32,18 +33,18 @@ def read_race_line(path: Path) -> tuple[FloatArray, FloatArray]:
         try:
             x, y = (float(cell) for cell in text.split(",")[:2])
         except ValueError:
-            raise ValueError(f"{path}, row {number}: '{row}' is not x,y in metres") from None
+            raise InputError(f"{path}, row {number}: '{row}' is not x,y in metres") from None
         if not (math.isfinite(x) and math.isfinite(y)):
-            raise ValueError(f"{path}, row {number}: '{row}' is not finite")
+            raise InputError(f"{path}, row {number}: '{row}' is not finite")
         points.append((x, y))
     if points and points[0] == points[-1]:
         points.pop()
     if len(points) < FEWEST_POINTS:
-        raise ValueError(f"{path} has {len(points)} points, a race line needs at least {FEWEST_POINTS}")
+        raise InputError(f"{path} has {len(points)} points, a race line needs at least {FEWEST_POINTS}")
     x_m, y_m = np.array(points).T
     same = np.flatnonzero((np.diff(x_m) == 0) & (np.diff(y_m) == 0))
     if same.size:
-        raise ValueError(f"{path}: point {same[0] + 2} repeats the point before it; leave one out")
+        raise InputError(f"{path}: point {same[0] + 2} repeats the point before it; leave one out")
     return x_m, y_m
 
 

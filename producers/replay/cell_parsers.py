@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from conf.errors import InputError
+
 INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:\.([0-9]{1,9}))?")
@@ -21,7 +23,7 @@ NO_GAP = "-"
 INT_LIMIT = 2**31
 
 
-class CellError(ValueError):
+class CellError(InputError):
     """A cell that cannot be parsed; says what it should have been."""
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 import polars as pl
 
 from conf.channel import load_channels
+from conf.errors import InputError
 
 Container = Literal["csv", "csv.gz", "parquet"]
 SheetName = Literal["lap_start", "lap_end", "lap_time", "sector_times", "results", "results_by_class", "weather"]
@@ -45,7 +46,7 @@ LAP_COLUMNS = frozenset(LONG_COLUMNS) - {"telemetry_name", "telemetry_value"} | 
 LAP_NAMES: dict[str, SheetName] = {"start": "lap_start", "end": "lap_end", "time": "lap_time"}
 
 
-class ReplayFileError(ValueError):
+class ReplayFileError(InputError):
     """A file that cannot be replayed; the message names the file, what is wrong with it and the remedy."""
 
 

@@ -6,16 +6,17 @@ import numpy as np
 import polars as pl
 
 from conf.arrays import FloatArray
+from conf.errors import InputError
 
 
 def check_speed(speed: float | None) -> None:
     """Check a speed; None is as fast as possible.
 
     Raises:
-        ValueError: If it is not a positive number.
+        InputError: If it is not a positive number.
     """
     if speed is not None and not (np.isfinite(speed) and speed > 0):
-        raise ValueError(f"speed {speed:g}: must be a positive number; leave it out to send as fast as possible")
+        raise InputError(f"speed {speed:g}: must be a positive number; leave it out to send as fast as possible")
 
 
 def due_times_s(frame: pl.DataFrame, speed: float) -> FloatArray:
@@ -32,7 +33,7 @@ def due_times_s(frame: pl.DataFrame, speed: float) -> FloatArray:
         Non-decreasing, of shape (rows,), beginning at 0.
 
     Raises:
-        ValueError: If the speed is not a positive number.
+        InputError: If the speed is not a positive number.
     """
     check_speed(speed)
     step_us = pl.col("meta_time_us").forward_fill().diff()

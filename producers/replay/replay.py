@@ -89,7 +89,7 @@ def replay(
         ReplayFileError: If a file is missing, damaged, of unknown form, or none can be replayed.
         SessionError: If a session is missing where the data need it, or contradicts them.
         BrokerUnavailableError, UnknownTopicError, DeliveryError: See :class:`infra.kafka.producer.KafkaStreamer`.
-        ValueError: If the speed is not positive, or a state file is damaged.
+        InputError: If the speed is not positive, or a state file is damaged.
     """
     check_speed(speed)
     check_session(session)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from conf.errors import InputError
+
 Stated = tuple[str, str]
 """An event and a session of it, as ``meta_event`` and ``meta_session`` name them."""
 
@@ -15,7 +17,7 @@ SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 RACE = re.compile(r"(?<![a-z0-9])(?:race|r)[\s_-]*0*([0-9]{1,2})(?![a-z0-9])", re.IGNORECASE)
 
 
-class SessionError(ValueError):
+class SessionError(InputError):
     """A session id that is missing, malformed, or contradicts the data."""
 
 

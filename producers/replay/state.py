@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from conf.errors import InputError
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -53,14 +55,14 @@ class ReplayState:
         """The last state saved, or None.
 
         Raises:
-            ValueError: If the state file is not one.
+            InputError: If the state file is not one.
         """
         try:
             return Progress(**json.loads(self.path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{self.path}: not a replay state ({error}); delete it to start from the beginning"
             ) from error
 

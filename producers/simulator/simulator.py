@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from conf.arrays import IntArray
+from conf.errors import InputError
 from conf.track import TrackSpec, load_track
 from conf.vehicle import VehicleSpec, load_vehicle
 from conf.wear import load_wear_rules
@@ -90,7 +91,7 @@ class VehicleSimulator:
         settings: The session to simulate.
 
     Raises:
-        ValueError: If the track or the vehicle is unknown.
+        InputError: If the track or the vehicle is unknown.
     """
 
     def __init__(self, settings: SimulatorConfig) -> None:
@@ -123,13 +124,13 @@ class VehicleSimulator:
         """All samples that one car sends, once each, with its sensors' and clock's faults.
 
         Raises:
-            ValueError: If no such car is in the grid.
+            InputError: If no such car is in the grid.
         """
         for car in self.cars:
             if car.vehicle_id == vehicle_id:
                 return self._table(car)
         known = ", ".join(car.vehicle_id for car in self.cars)
-        raise ValueError(f"no vehicle '{vehicle_id}' in this grid: choose one of {known}")
+        raise InputError(f"no vehicle '{vehicle_id}' in this grid: choose one of {known}")
 
     def to_polars(self) -> pl.DataFrame:
         """The samples of all cars, with ``vehicle_id``, ``driver_id`` and ``driver_profile`` before the channels."""
@@ -183,7 +184,7 @@ class VehicleSimulator:
         """The simulation, computed when it is first asked for.
 
         Raises:
-            ValueError: If a mistake or a mishap lies beyond the lap, or a mishap could not come about.
+            InputError: If a mistake or a mishap lies beyond the lap, or a mishap could not come about.
         """
         config, vehicle = self.settings, self._vehicle
         every = int(np.ceil(_LEAST_STEP_HZ / config.rate_hz))
@@ -208,7 +209,7 @@ class VehicleSimulator:
         else:
             trace = drive.run_to(np.array([line.length_m * laps for line in road.lines]))
         if mishaps is not None and (missed := mishaps.missed(trace.distance_m[-1])):
-            raise ValueError(missed[0])
+            raise InputError(missed[0])
         heat = heat_up(vehicle, trace, self._weather, setups, self._fuel_kg)
         return Run(trace, heat, setups, road.lines, every, incidents, self._courses(trace, road, incidents))
 

@@ -13,6 +13,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from conf.errors import InputError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
@@ -81,12 +83,12 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a figure; the suffix says in which form (png, svg, pdf).
 
     Raises:
-        ValueError: If the suffix is none of those that matplotlib writes.
+        InputError: If the suffix is none of those that matplotlib writes.
     """
     known = figure.canvas.get_supported_filetypes()
     form = path.suffix.removeprefix(".").lower()
     if form not in known:
-        raise ValueError(f"{path}: '{path.suffix}' is no form of picture: end the name in .png, .svg or .pdf")
+        raise InputError(f"{path}: '{path.suffix}' is no form of picture: end the name in .png, .svg or .pdf")
     path.parent.mkdir(parents=True, exist_ok=True)
     with styled():
         figure.savefig(path)

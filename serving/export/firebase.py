@@ -25,6 +25,8 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
+from conf.errors import InputError
+
 SCOPES: Final = (
     "https://www.googleapis.com/auth/userinfo.email",
     "https://www.googleapis.com/auth/firebase.database",
@@ -48,7 +50,7 @@ _REMEDIES = {
 }
 
 
-class PushError(ValueError):
+class PushError(InputError):
     """A database cannot be written to; the message says why and what to do."""
 
 

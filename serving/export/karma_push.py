@@ -76,7 +76,7 @@ def read_pushed(state: Path) -> dict[str, str]:
     """Digest of each leaf that was pushed, by path; none where nothing was.
 
     Raises:
-        ValueError: If the file is damaged; the message names it and the remedy.
+        InputError: If the file is damaged; the message names it and the remedy.
     """
     return dict((read_json(state) or {}).get("leaves", {}))
 
@@ -111,7 +111,7 @@ def push_tree(
 
     Raises:
         PushError: If the key file is no key, or the database does not answer or refuses.
-        ValueError: If the state file is damaged.
+        InputError: If the state file is damaged.
     """
     with (
         open_session(database, key_file, backoff_s=backoff_s) as session,

@@ -8,6 +8,8 @@ import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.schema import PrimitiveType
 
+from conf.errors import InputError
+
 # Unquoted names fold to lower case, as all of ours are, whatever the user's habit.
 _CONFIG = {"datafusion.sql_parser.enable_ident_normalization": "true"}
 
@@ -69,5 +71,5 @@ def _data_column(table: DeltaTable) -> str:
     fields = [field for field in table.schema().fields if field.name not in partitions]
     plain: list[str] = [f.name for f in fields if isinstance(f.type, PrimitiveType) and f.type.type != "binary"]
     if not plain:
-        raise ValueError("LIMIT and OFFSET need a column that is no list, map, struct or binary beside the partitions")
+        raise InputError("LIMIT and OFFSET need a column that is no list, map, struct or binary beside the partitions")
     return plain[0]

@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from conf.errors import InputError
+
 OutputFormat = Literal["table", "csv", "json"]
 
 _WIDEST_CELL = 40
@@ -32,7 +34,7 @@ def write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
         Rows written.
 
     Raises:
-        ValueError: If two columns share a name, of which an object could keep only one.
+        InputError: If two columns share a name, of which an object could keep only one.
     """
     refuse_repeated_names(reader.schema)
     rows = 0
@@ -97,10 +99,10 @@ def to_json(value: Any) -> bytes:
 
 
 def refuse_repeated_names(schema: pa.Schema) -> None:
-    """Raise :class:`ValueError` if two columns share a name."""
+    """Raise :class:`InputError` if two columns share a name."""
     repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if repeated:
-        raise ValueError(f"several columns are named {', '.join(repeated)}: give each a name of its own with AS")
+        raise InputError(f"several columns are named {', '.join(repeated)}: give each a name of its own with AS")
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:

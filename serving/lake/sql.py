@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from conf.contract import table_names
+from conf.errors import InputError
 from conf.settings import AppConfig
 from serving.lake.datafusion import run
 from serving.lake.store import LAYERS, existing_tables, is_table, open_table
@@ -30,7 +31,7 @@ _TOKEN = re.compile(
 )
 
 
-class QueryError(ValueError):
+class QueryError(InputError):
     """A query was refused or failed; the message has the engine's words and what may help."""
 
 

@@ -14,6 +14,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from conf.contract import load_contract, table_names
+from conf.errors import InputError, NewerContractError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from conf.tables import (
@@ -58,16 +59,12 @@ _JOB_OF_TABLE = {
 }
 
 
-class LakeError(ValueError):
+class LakeError(InputError):
     """A table cannot be read; the message says why and what to do."""
 
 
 class MissingTableError(LakeError):
     """The table does not exist (yet)."""
-
-
-class NewerContractError(LakeError):
-    """The table was written under a newer contract than this code knows."""
 
 
 @dataclass(frozen=True)

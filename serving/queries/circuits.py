@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.track_build.rows import LapRow, TrackError, circuit_from, own_circuit
 from analysis.tracks.circuit import Circuit
+from conf.errors import InputError
 from conf.settings import AppConfig
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TRACKS
 from conf.track import is_track, load_track, track_names
@@ -23,7 +24,7 @@ class KnownTrack:
     row: Mapping[str, Any] | None
 
 
-class CircuitError(ValueError):
+class CircuitError(InputError):
     """The circuit of a session is not known; the message says what to do."""
 
 

@@ -17,6 +17,7 @@ from analysis.segmentation.stretches import zones_of
 from analysis.segmentation.zones import Microsector, cut, find_zones
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.ghost import Segmentation, load_segmentation
 from conf.settings import AppConfig
 from conf.tables import (
@@ -238,7 +239,7 @@ def _best(settings: AppConfig, lap: LapRow, circuit: Circuit) -> Target:
         try:
             loaded = load_lap(settings, row, circuit)
             inputs_of(loaded.trace, circuit)
-        except ValueError:
+        except InputError:
             passed_over.append(row.uid)
             continue
         notes = (f"quicker, but without the telemetry for it: {', '.join(passed_over[:3])}",) if passed_over else ()
@@ -280,5 +281,5 @@ def _has(trace: LapTrace, name: str) -> bool:
 def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> DriverInputs:
     try:
         return inputs_of(trace, circuit, throttle)
-    except ValueError as error:
+    except InputError as error:
         raise LapError(f"{uid}: {error}") from error

@@ -8,6 +8,7 @@ from math import isfinite, log2
 from typing import Final
 
 from conf import wear
+from conf.errors import InputError
 from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
 from serving.lake.rows import Row, table_rows
@@ -24,7 +25,7 @@ _LEAST_SCORE: Final = 0.1  # below it a score says nothing more, and its logarit
 Drive = tuple[str, str]
 
 
-class KarmaError(ValueError):
+class KarmaError(InputError):
     """Scores that were asked for are not there, or cannot be shown; the message says what is, or what to do."""
 
 

@@ -14,6 +14,7 @@ from analysis.drivers.formatting import listed
 from analysis.laps.distance import lap_trace
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.errors import InputError
 from conf.settings import AppConfig
 from conf.tables import SILVER_TELEMETRY
 from serving.lake.rows import Value, columns_of
@@ -71,7 +72,7 @@ def load_lap(
     known = {name: _numbers(found, name) for name in channels}
     try:
         trace = lap_trace(t_s, known, (lap.end_us - lap.start_us) / 1e6, circuit)
-    except ValueError as error:
+    except InputError as error:
         raise LapError(f"{lap.uid}: {error}") from error
     sources = [source for source in found["throttle_source"].to_pylist() if source is not None]
     return LoadedLap(lap, trace, sources[0] if sources else None)

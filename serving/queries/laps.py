@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.laps.distance import MAX_SILENCE_S
+from conf.errors import InputError
 from conf.settings import AppConfig
 from conf.tables import SILVER_LAPS
 from serving.lake.rows import Row, columns_of, table_rows
@@ -17,7 +18,7 @@ PACE = "pace"
 _SHOWN = 20
 
 
-class LapError(ValueError):
+class LapError(InputError):
     """A lap that was asked for is not there; the message names those that are."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from conf.race_car import load_race_car
 from conf.track_parameters import FILE, TrackParameters, track_parameters
 from conf.units import KMH_PER_MPS
@@ -80,7 +81,7 @@ def ask(
         margin_mps: How far below the limit speed bends are taken.
 
     Raises:
-        ValueError: If a file does not fit, or there is no such car or track; names the file and the remedy.
+        InputError: If a file does not fit, or there is no such car or track; names the file and the remedy.
     """
     name = track or raceline.stem
     known, notes = _parameters(raceline, parameters, name, must_know=track is not None)
@@ -89,7 +90,7 @@ def ask(
     lap = limit_lap(envelope, line, margin_mps=margin_mps, drs_zones_m=known.drs_zones_m if known else ())
     ends = known.sector_ends_m if known else thirds(line)
     if ends[-1] >= line.length_m:
-        raise ValueError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
+        raise InputError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
     return AskedLap(
         name, Path(vehicle).stem, line, lap, (*ends, line.length_m), lap.sector_times_s(ends), tuple(notes)
     )  # fmt: skip
@@ -104,14 +105,14 @@ def _parameters(
     raceline: Path, given: Path | None, name: str, *, must_know: bool
 ) -> tuple[TrackParameters | None, list[str]]:
     if given and not given.is_file():
-        raise ValueError(f"no file {given} with track parameters")
+        raise InputError(f"no file {given} with track parameters")
     places = [given] if given else [folder / FILE for folder in (raceline.parent, raceline.parent.parent)]
     path = next((p for p in places if p.is_file()), None)
     known = track_parameters(path, name) if path else None
     if known:
         return known, [f"Sector ends, DRS zones and friction of {name} from {path}."]
     if given or must_know:
-        raise ValueError(f"{path or FILE} knows no track '{name}': name one with --track, or leave both out")
+        raise InputError(f"{path or FILE} knows no track '{name}': name one with --track, or leave both out")
     return None, [f"No {FILE} beside the line knows {name}: sectors are thirds of the lap, DRS stays closed."]
 
 
@@ -121,5 +122,5 @@ def _envelope(vehicle: str, grip_factor: float) -> Envelope:
     path = Path(vehicle)
     if not path.is_file():
         names = ", ".join(vehicle_names())
-        raise ValueError(f"no vehicle '{vehicle}': give a parameter file that exists, or one of {names}")
+        raise InputError(f"no vehicle '{vehicle}': give a parameter file that exists, or one of {names}")
     return race_car_envelope(load_race_car(path), grip_factor)

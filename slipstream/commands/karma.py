@@ -86,6 +86,7 @@ def simulate(
 
     `slipstream karma simulate && slipstream run && slipstream karma train`
     """
+    from conf.errors import check_input
     from conf.track import load_track, track_names
     from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
     from producers.simulator.config import SimulatorConfig
@@ -99,10 +100,11 @@ def simulate(
         return
     for i, name in enumerate(names):
         mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
-        config = SimulatorConfig(
-            session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i, rate_hz=25.0,
-            setups="varied", mishaps=mishaps, profiles=RACING,
-        )  # fmt: skip
+        with check_input():
+            config = SimulatorConfig(
+                session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i,
+                rate_hz=25.0, setups="varied", mishaps=mishaps, profiles=RACING,
+            )  # fmt: skip
         send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
 
 

@@ -215,17 +215,20 @@ def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
     The same options sent again thus repeat their session, and never contradict another.
 
     Raises:
-        ValueError: If an option is out of its range.
+        InputError: If an option is out of its range.
     """
+    from conf.errors import check_input
     from producers.simulator.config import SimulatorConfig
 
-    config = SimulatorConfig(**options)
+    with check_input():
+        config = SimulatorConfig(**options)
     if session is None:
         # A session that does not use a later option keeps the name it always had.
         unused = {name for name in _LATER if getattr(config, name) == SimulatorConfig.model_fields[name].default}
         digest = sha256(config.model_dump_json(exclude=unused).encode()).hexdigest()[:8]
         session = f"sim-{config.track}-{digest}"
-    return SimulatorConfig(**options, session_id=session)
+    with check_input():
+        return SimulatorConfig(**options, session_id=session)
 
 
 def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:

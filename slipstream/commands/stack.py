@@ -136,17 +136,17 @@ def doctor(output: Format = "table") -> None:
 
 def _balance(settings: AppConfig) -> tuple[Balance | None, Check | None]:
     """The lake's balance, or the finding that says why there is none."""
+    from conf.errors import SlipstreamError
     from infra.doctor import Check
 
     try:
         from serving.lake.balance import lake_balance
-        from serving.lake.store import LakeError
     except ModuleNotFoundError as error:
         remedy = "pip install 'slipstream-lake[query]'"
         return None, Check("balance", "warn", f"not computed, {error.name} is not installed", remedy)
     try:
         return lake_balance(settings), None
-    except LakeError as error:
+    except SlipstreamError as error:
         return None, Check("balance", "fail", str(error))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from analysis.segmentation.stretches import TrackStretch
 from conf.arrays import FloatArray, IndexArray
+from conf.errors import InputError
 from conf.ghost import Chaining
 from conf.units import KMH_PER_MPS
 from ml.ghost.search.candidate_filter import CandidateFilter, FilterResult, PreviousStretch
@@ -28,7 +29,7 @@ Progress = Callable[[TrackStretch, int, int], None]  # stretch, candidates that 
 _START_QUANTILES = (0.1, 0.9)
 
 
-class ChainError(ValueError):
+class ChainError(InputError):
     """No lap can be chained; the message says where, why and what to do."""
 
 

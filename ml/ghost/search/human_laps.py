@@ -13,6 +13,7 @@ from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
 from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
+from conf.errors import InputError
 
 CHANNELS: Final = ("speed_mps", "throttle_pct", "brake_front_bar", "steering_deg")
 STEPS: Final = 32
@@ -65,7 +66,7 @@ def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     """Put laps on the circuit's grid; a lap without one of the channels is left out, and the notes say so.
 
     Raises:
-        ValueError: If no lap has all channels.
+        InputError: If no lap has all channels.
     """
     found: list[FloatArray] = []
     used: list[int] = []
@@ -75,12 +76,12 @@ def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
         try:
             lap = grid_lap(trace, circuit)
             rest = [on_grid(trace, circuit, name) for name in (throttle_of(trace), *CHANNELS[2:])]
-        except ValueError as error:
+        except InputError as error:
             notes.append(f"lap {k} of {trace.lap_time_s:.3f} s is left out: {error}")
             continue
         step_m = lap.step_m
         found.append(np.stack([lap.speed_mps, *rest], axis=1))
         used.append(k)
     if not found:
-        raise ValueError(f"no lap has speed, throttle, brake pressure and steering: {'; '.join(notes) or 'none given'}")
+        raise InputError(f"no lap has speed, throttle, brake pressure and steering: {'; '.join(notes) or 'none given'}")
     return HumanLaps(step_m, np.array(found), np.array([traces[k].lap_time_s for k in used]), tuple(used), tuple(notes))

@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from ml.style.obd.bootstrap import block_weights, interval, make_blocks, weighted_metrics
 from ml.style.obd.features import drive_features
 from ml.style.obd.model import BASELINE, BETTER, Recipe, fit_forest, fit_obd, score_trip, stack_windows
@@ -60,16 +61,16 @@ def evaluate(
         seed: seed of the draws and of the random split.
 
     Raises:
-        ValueError: fewer than two trips, names that are not distinct, or a trip with one style only.
+        InputError: fewer than two trips, names that are not distinct, or a trip with one style only.
     """
     every = [baseline, *([recipes] if isinstance(recipes, Recipe) else recipes)]
     if len(trips) < 2 or len({trip.name for trip in trips}) != len(trips):
-        raise ValueError("leave-one-trip-out needs two or more trips with distinct names")
+        raise InputError("leave-one-trip-out needs two or more trips with distinct names")
     if len({recipe.name for recipe in every}) != len(every):
         raise ValueError("two recipes have the same name; name each differently, the baseline too")
     for trip in trips:
         if trip.labels.all() or not trip.labels.any():
-            raise ValueError(
+            raise InputError(
                 f"trip {trip.name} holds one style only: it can be trained on, not evaluated; leave it out"
             )
     orders = {trip.name: restore_order(trip) for trip in trips}

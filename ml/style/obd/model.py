@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
 from conf.arrays import BoolArray, FloatArray, IndexArray
+from conf.errors import InputError
 from ml.style.obd.features import FeatureSet, RowOrder, TripWindows, make_windows
 from ml.style.obd.reader import ObdTrip
 
@@ -83,10 +84,10 @@ def fit_obd(trips: Sequence[ObdTrip], recipe: Recipe = BETTER) -> FittedObd:
         recipe: what to fit.
 
     Raises:
-        ValueError: no trip, a trip without labels, or one style only.
+        InputError: no trip, a trip without labels, or one style only.
     """
     if not trips:
-        raise ValueError("no trip to fit; give at least one labelled trip")
+        raise InputError("no trip to fit; give at least one labelled trip")
     chosen = recipe.window_rows[0] if len(recipe.window_rows) == 1 else choose_windows(trips, recipe)
     X, y, _ = stack_windows(trips, recipe, chosen)
     return FittedObd(recipe, chosen, tuple(X.columns), fit_forest(recipe, X, y))
@@ -114,7 +115,7 @@ def choose_windows(trips: Sequence[ObdTrip], recipe: Recipe) -> tuple[int, ...]:
     A single trip is split by its drives instead. Folds without both styles are left out. Ties go to the first.
 
     Raises:
-        ValueError: the trips cannot be split into two parts that both hold both styles.
+        InputError: the trips cannot be split into two parts that both hold both styles.
     """
     small = replace(
         recipe, n_trees=min(recipe.n_trees, SELECTION_TREES), step_rows=max(recipe.step_rows, SELECTION_STEP_ROWS)
@@ -143,10 +144,10 @@ def fit_forest(recipe: Recipe, X: pd.DataFrame, y: BoolArray) -> RandomForestCla
     """The recipe's forest (V16) on features (n, n_features) and labels (n,).
 
     Raises:
-        ValueError: the labels hold one style only.
+        InputError: the labels hold one style only.
     """
     if y.all() or not y.any():
-        raise ValueError("the training rows hold one style only; add a trip that has both")
+        raise InputError("the training rows hold one style only; add a trip that has both")
     forest = RandomForestClassifier(
         recipe.n_trees, max_depth=recipe.max_depth, class_weight="balanced", random_state=recipe.seed, n_jobs=-1
     )
@@ -162,5 +163,5 @@ def _inner_quality(trips: Sequence[ObdTrip], recipe: Recipe, window_rows: tuple[
             probability = fit_forest(recipe, X[~test], y[~test]).predict_proba(X[test].to_numpy(np.float32))[:, 1]
             quality.append(average_precision_score(y[test], probability))
     if not quality:
-        raise ValueError("window lengths cannot be chosen: no split of the trips has both styles on both sides")
+        raise InputError("window lengths cannot be chosen: no split of the trips has both styles on both sides")
     return float(np.mean(quality))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from conf.arrays import BoolArray, FloatArray
+from conf.errors import InputError
 
 SIGNALS = {
     "AltitudeVariation": "altitude_change_m",
@@ -38,7 +39,7 @@ STYLES = {"EvenPaceStyle": False, "AggressiveStyle": True}
 NULL_TOKENS = frozenset({"", "nan", "na", "null", "none"})
 
 
-class TripFormatError(ValueError):
+class TripFormatError(InputError):
     """A trip file cannot be read; the message names the file, the row and column, and the remedy."""
 
 
@@ -63,10 +64,10 @@ class ObdTrip:
         """Labels of the trip.
 
         Raises:
-            ValueError: the trip has none.
+            InputError: the trip has none.
         """
         if self.aggressive is None:
-            raise ValueError(f"trip {self.name} has no {LABEL} column: it can be scored, not trained on or evaluated")
+            raise InputError(f"trip {self.name} has no {LABEL} column: it can be scored, not trained on or evaluated")
         return self.aggressive
 
 

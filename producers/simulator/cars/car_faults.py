@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from conf.arrays import FloatArray, IntArray
+from conf.errors import InputError
 from producers.simulator.config import PlantedMishap
 
 KERB_M = 9.0
@@ -72,7 +73,7 @@ class Mishaps:
         dt_s: Time step.
 
     Raises:
-        ValueError: If a mishap lies beyond the lap.
+        InputError: If a mishap lies beyond the lap.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ def kerb_shake_mps2(kerb_m: FloatArray, ride_n_per_m: float, mass_kg: float) -> 
 
 def _acts(planted: PlantedMishap, line_m: FloatArray, centre_m: float, laps: int) -> list[_Act]:
     if planted.at_m >= centre_m:
-        raise ValueError(f"mishap at {planted.at_m:g} m: a lap of this track is {centre_m:,.0f} m")
+        raise InputError(f"mishap at {planted.at_m:g} m: a lap of this track is {centre_m:,.0f} m")
     length = float(line_m[planted.car - 1])
     at = planted.at_m / centre_m * length
     return [

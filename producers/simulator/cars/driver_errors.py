@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from conf.arrays import FloatArray
+from conf.errors import InputError
 from producers.simulator.cars.speed_plan import Road, slope_of
 from producers.simulator.config import PlantedMistake
 
@@ -28,13 +29,13 @@ def with_mistakes(road: Road, mistakes: Sequence[PlantedMistake], length_m: floa
         length_m: Length of a lap, on the scale of the mistakes' places.
 
     Raises:
-        ValueError: If a mistake lies beyond the lap.
+        InputError: If a mistake lies beyond the lap.
     """
     target, lifted = road.target_mps.copy(), np.zeros(road.target_mps.shape, np.bool_)
     per_m = road.points / length_m
     for mistake in mistakes:
         if mistake.at_m >= length_m:
-            raise ValueError(f"mistake at {mistake.at_m:g} m: a lap of this track is {length_m:,.0f} m")
+            raise InputError(f"mistake at {mistake.at_m:g} m: a lap of this track is {length_m:,.0f} m")
         car, by = mistake.car - 1, round(mistake.by_m * per_m)
         for lap in range(target.shape[1] // road.points):
             if mistake.lap not in (None, lap + 1):

@@ -59,7 +59,7 @@ def race_events(simulator: VehicleSimulator) -> Iterator[Event]:
         simulator: A session of a number of laps.
 
     Raises:
-        ValueError: If the session has a set duration instead, or the track does not have three sectors.
+        InputError: If the session has a set duration instead, or the track does not have three sectors.
     """
     return _events(simulator, _notices(simulator), "race")
 

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from conf.arrays import BoolArray, FloatArray, IntArray
+from conf.errors import InputError
 from conf.track import TrackSpec
 from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M
 from producers.simulator.cars.trajectory import Course
@@ -90,10 +91,10 @@ def official_timing(simulator: VehicleSimulator) -> list[Timed]:
         simulator: A session of a number of laps.
 
     Raises:
-        ValueError: If the session has a set duration instead, or the track does not have three sectors.
+        InputError: If the session has a set duration instead, or the track does not have three sectors.
     """
     if simulator.settings.n_laps is None:
-        raise ValueError("a race needs n_laps: a session of a set duration has no finish")
+        raise InputError("a race needs n_laps: a session of a set duration has no finish")
     trap = trap_share(max((simulator.course(car) for car in simulator.cars), key=lambda course: course.laps))
     return [_time(simulator, car, trap) for car in simulator.cars]
 
@@ -102,10 +103,10 @@ def point_shares(track: TrackSpec) -> FloatArray:
     """Where the timing points lie, as shares of a lap, shape (6,).
 
     Raises:
-        ValueError: If the track does not have three sectors.
+        InputError: If the track does not have three sectors.
     """
     if len(track.sector_ends_m) != SECTORS - 1:
-        raise ValueError(
+        raise InputError(
             f"conf/tracks/{track.name}.yaml: sector_ends_m has {len(track.sector_ends_m)} ends, "
             f"the official timing needs {SECTORS - 1} for its {SECTORS} sectors"
         )

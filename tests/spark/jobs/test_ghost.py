@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from pyspark.sql import functions as F
 
 from analysis.segmentation.lap_segments import STEPS
+from conf.errors import TrainingDataError
 from conf.settings import AppConfig
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS
 from jobs.segment_tracks import SegmentedSessions, segment_all, segment_sessions
@@ -21,7 +22,6 @@ from medallion.gold import microsectors
 from medallion.gold.microsectors import SegmentationError
 from medallion.io import Lake
 from medallion.silver import telemetry_100hz, tracks
-from ml.ghost.dataset import GhostDatasetError
 from ml.ghost.networks import NetworkShape
 from ml.ghost.training import TrainingError, TrainingParams
 from ml.tracking import Tracker, TrackingError
@@ -201,7 +201,7 @@ def test_too_few_laps_are_refused(
         return found.where(F.col("lap_number") == 3) if name == GOLD_MICROSECTOR_TRACES else found
 
     monkeypatch.setattr(Lake, "read", few)
-    with pytest.raises(GhostDatasetError, match=r"at least 8 are needed.*gold\.lap_registry"):
+    with pytest.raises(TrainingDataError, match=r"at least 8 are needed.*gold\.lap_registry"):
         train_ghost(raced, tracker, [segmented], [SESSION], QUICK)
 
 

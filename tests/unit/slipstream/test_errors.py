@@ -29,12 +29,19 @@ def test_notes_are_told_too():
     assert user_message(error) == "first\nsecond"
 
 
-def test_a_value_error_counts_only_if_our_code_raised_it():
+def test_a_value_error_is_a_fault_unless_it_is_ours_to_raise():
     from conf.lake import table_uri
 
     assert "layer.table" in str(user_message(caught(lambda: table_uri("nonsense"))))
-    assert user_message(caught(lambda: int("x"))) is None
     assert user_message(caught(lambda: load_contract("nothing"))) is not None
+    assert user_message(caught(lambda: int("x"))) is None
+    assert user_message(caught(lambda: dict(zip("ab", "c", strict=True)))) is None
+
+
+def test_a_model_of_ours_that_is_filled_wrongly_is_a_fault():
+    from conf.laps import Reason
+
+    assert user_message(caught(lambda: Reason(colour="red"))) is None
 
 
 @pytest.mark.parametrize(
@@ -62,10 +69,12 @@ def test_a_kafka_error_is_told_in_words():
     assert str(user_message(KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)))).startswith("Kafka: ")
 
 
-def test_secrets_are_not_told(monkeypatch):
-    from conf.settings import AppConfig
+def test_secrets_are_not_told(monkeypatch, tmp_path):
+    from conf.settings import get_settings
 
     monkeypatch.setenv("KAFKA_PORT", "secret-in-the-wrong-place")
-    message = user_message(caught(lambda: AppConfig(_env_file=None)))
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    message = user_message(caught(get_settings))
     assert "kafka_port" in str(message)
     assert "secret" not in str(message)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.segmentation.zones import TYPES
-from ml.ghost.dataset import GhostDatasetError, load_kind, make_dataset
+from conf.errors import TrainingDataError
+from ml.ghost.dataset import load_kind, make_dataset
 from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, scaler_from_bytes, scaler_of
 from ml.ghost.search.human_laps import STEPS
 from ml.ghost.windows import CONDITIONS, LIMIT, conditions, held_out, windows
@@ -103,12 +104,12 @@ def test_a_data_set_splits_by_lap_and_comes_back_from_its_files(made, tmp_path: 
 
 
 def test_too_few_laps_are_refused_with_the_place_to_look(made) -> None:
-    with pytest.raises(GhostDatasetError, match=r"7 fast laps .* at least 8 .*gold\.lap_registry"):
+    with pytest.raises(TrainingDataError, match=r"7 fast laps .* at least 8 .*gold\.lap_registry"):
         make_dataset(made.profiles[:7], made.tracks, made.scaler)
 
 
 def test_a_missing_zone_type_is_named(made) -> None:
     track, stretches = made.tracks["made"]
     without = {"made": (track, tuple(s for s in stretches if s.kind != "Turn"))}
-    with pytest.raises(GhostDatasetError, match="mostly Turn"):
+    with pytest.raises(TrainingDataError, match="mostly Turn"):
         make_dataset(made.profiles, without, made.scaler)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conf.errors import TrainingDataError
 from conf.wear import COMPONENTS
-from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataError, build_dataset, split_of
+from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, build_dataset, split_of
 from tests.unit.ml.karma.made_laps import INPUTS, RULES, made_laps, tracks_of
 
 TRACKS = [*tracks_of(TRAIN, 3), *tracks_of(TEST, 2), *tracks_of(PROMOTION, 1)]
@@ -101,7 +102,8 @@ def test_laps_that_lack_what_is_not_asked_for_are_kept(few):
 def test_no_laps_at_all_is_an_error_with_the_remedy(few, empty):
     laps, truth = few
     laps, truth = (laps.head(0) if empty == "laps" else laps), (truth.head(0) if empty == "truth" else truth)
-    with pytest.raises(KarmaDataError, match=r"no lap has features and a label of wear: simulate some \(`slipstream"):
+    message = r"no lap has features and a label of wear: simulate some \(`slipstream"
+    with pytest.raises(TrainingDataError, match=message):
         built(laps, truth.assign(is_complete=empty != "complete"))
 
 
@@ -112,7 +114,7 @@ def test_an_error_of_too_few_tracks_names_some_that_mend_it(start):
         try:
             built(*made_laps(tracks, cars=1, laps=2))
             break
-        except KarmaDataError as error:
+        except TrainingDataError as error:
             told.append(str(error))
             more = re.findall(r"drawn-\d+", str(error).partition("simulate on")[2].partition("(")[0])
             assert more
@@ -126,7 +128,7 @@ def test_a_car_with_the_same_parts_on_both_sides_is_an_error(few):
     laps, truth = few
     truth["part_factor"] = truth["vehicle_id"].map({"car-1": 1.1, "car-2": 0.9})
     with pytest.raises(
-        KarmaDataError, match=r"car-1 with the same parts drove on .* give each simulated session a --se"
+        TrainingDataError, match=r"car-1 with the same parts drove on .* give each simulated session a --se"
     ):
         built(laps, truth)
 
