@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from pyspark.sql import functions as F
 
 from analysis.tracks.circuit import Circuit
 from conf.ghost import load_segmentation
+from jobs.arguments import add_sessions
+from jobs.job import BatchJob, RunContext
 from medallion.gold import lap_registry, microsector_traces, microsectors
 from medallion.gold.microsector_traces import Cut, Scaling, update_traces
 from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest, newest_version
 from medallion.io import Lake
 from medallion.keys import LapKey, of_sessions
-from medallion.provenance import job_run
 from medallion.silver import telemetry_100hz
 from medallion.silver.laps import LAPS
 from medallion.silver.tracks import circuits_by_track, track_ids
@@ -27,12 +29,10 @@ from ml.tracking import KIND, Tracker
 EXPERIMENT: Final = "ghost-gan"
 SCALER: Final = "scaler.joblib"
 _KIND: Final = "scaler"
-_INPUTS: Final = (LAPS, telemetry_100hz.TABLE, microsectors.TABLE)
-_OUTPUTS: Final = (microsectors.TABLE, microsector_traces.TABLE, lap_registry.TABLE)
 
 
 @dataclass(frozen=True)
-class SegmentedSessions:
+class SegmentationResult:
     """Outcome of the job.
 
     Attributes:
@@ -51,6 +51,15 @@ class SegmentedSessions:
     cuts: tuple[Cut, ...]
     fast: int
     eligible: int
+
+    @property
+    def sentence(self) -> str:
+        """What the track was cut into, and how many laps there are to learn from."""
+        cut = "new" if self.is_new else "as before"
+        return (
+            f"{self.made.track_id}, segmentation {self.made.version} ({cut}): {len(self.made.track.pieces)} "
+            f"micro-sectors, {self.eligible} laps to learn from, {self.fast} of them fast"
+        )
 
     @property
     def problems(self) -> list[tuple[str, int]]:
@@ -82,8 +91,8 @@ def track_of_sessions(lake: Lake, sessions: Sequence[str]) -> Circuit:
 
 
 def segment_sessions(
-    lake: Lake, tracker: Tracker, sessions: Sequence[str], *, again: bool = False
-) -> SegmentedSessions:
+    lake: Lake, tracker: Tracker, sessions: Sequence[str], *, rebuild: bool = False
+) -> SegmentationResult:
     """Cut laps of sessions on one track into micro-sectors.
 
     The track is cut once, by the sessions it is first asked for with, and the scaler is fitted once for the lake.
@@ -92,14 +101,14 @@ def segment_sessions(
         lake: Where the tables are.
         tracker: Where the scaler is kept.
         sessions: Sessions.
-        again: Cut the track anew, as its next version.
+        rebuild: Cut the track anew, as its next version.
 
     Raises:
         SegmentationError: If the track is not known, or no lap is fit for a ghost.
     """
-    with job_run(lake, "ghost_segment", _INPUTS, _OUTPUTS) as run:
+    with JOB.record_run(lake) as run:
         circuit = track_of_sessions(lake, sessions)
-        before = None if again else latest(lake, circuit.track_id)
+        before = None if rebuild else latest(lake, circuit.track_id)
         made = before or microsectors.make(lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1)
         if before is None:
             microsectors.write(lake, made, run.run_id)
@@ -110,19 +119,19 @@ def segment_sessions(
         eligible = lap_registry.register_humans(lake, sessions, circuit, cuts, run.run_id)
         run.rows_in, run.rows_out = len(laps), eligible
     done = {cut.lap for cut in cuts if cut.problem is None}
-    return SegmentedSessions(circuit, made, before is None, scaling, tuple(cuts), len(done & fast), eligible)
+    return SegmentationResult(circuit, made, before is None, scaling, tuple(cuts), len(done & fast), eligible)
 
 
 def segment_all(
-    lake: Lake, tracker: Tracker, sessions: Sequence[str] | None, *, again: bool = False
-) -> tuple[list[SegmentedSessions], list[str]]:
+    lake: Lake, tracker: Tracker, sessions: Sequence[str] | None, *, rebuild: bool = False
+) -> tuple[list[SegmentationResult], list[str]]:
     """Cut sessions of one or several tracks, track by track.
 
     Args:
         lake: Where the tables are.
         tracker: Where the scaler is kept.
         sessions: Sessions; all that have a lap fit for a ghost and say their track if left out.
-        again: Cut the tracks anew.
+        rebuild: Cut the tracks anew.
 
     Returns:
         What was done, one a track, and the sessions.
@@ -141,7 +150,7 @@ def segment_all(
     by_track: dict[str, list[str]] = {}
     for session in asked:
         by_track.setdefault(tracks.get(session, ""), []).append(session)
-    return [segment_sessions(lake, tracker, some, again=again) for _, some in sorted(by_track.items())], asked
+    return [segment_sessions(lake, tracker, some, rebuild=rebuild) for _, some in sorted(by_track.items())], asked
 
 
 def _sessions_with_laps(lake: Lake) -> list[str]:
@@ -184,3 +193,36 @@ def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set
         run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
         run.file(dumped(fitted), SCALER)
     return run.run_id
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_sessions(parser, "cut the laps of this session; repeat it (default: all whose track is known)")
+    parser.add_argument("--rebuild", action="store_true", help="cut the tracks anew, as their next version")
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    done, _ = segment_all(lake, tracker, given.sessions, rebuild=given.rebuild)
+    return "\n".join(one.sentence for one in done)
+
+
+JOB: Final = BatchJob(
+    name="ghost_segment",
+    module="jobs.segment_tracks",
+    command="track segment",
+    summary="Cut tracks into micro-sectors, and laps with them: what ghosts are trained on.",
+    inputs=(LAPS, telemetry_100hz.TABLE, microsectors.TABLE),
+    outputs=(microsectors.TABLE, microsector_traces.TABLE, lap_registry.TABLE),
+    other_outputs=(f"MLflow experiment {EXPERIMENT}",),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.segment_tracks``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -8,12 +8,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from infra.local.stack import endpoints
-from jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, model_in_use
-from jobs.train_karma import FEATURES
+from jobs.score_karma import DEFAULT_VEHICLE, LATEST, SCORES, KarmaScorer, add_reference_car, model_in_use
+from jobs.train_karma import FEATURES, MODEL
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.tracking import Tracker
-from streaming.job import Job, run_job
+from streaming.job import Start, StreamingJob
 from streaming.query import Trigger, start_query
 
 NAME = "karma"
@@ -53,17 +53,29 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
     return start_query(lake.spark, lake.settings, NAME, changed, score, trigger)
 
 
-def job(vehicle: str = DEFAULT_VEHICLE) -> Job:
-    """The job for cars of a kind."""
-    outputs = (SCORES, LATEST)
-    return Job(
-        NAME, __doc__ or "", (FEATURES,), outputs, lambda lake, ends, trigger: [start(lake, ends.run, trigger, vehicle)]
-    )
+def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:
+    """The start for scores that are held to the references of a car."""
+    return lambda lake, run, trigger: [start(lake, run, trigger, reference_car)]
+
+
+JOB = StreamingJob(
+    name=NAME,
+    module="streaming.karma",
+    command="stream karma",
+    summary="Score the wear of laps as their features come.",
+    inputs=(FEATURES,),
+    outputs=(SCORES, LATEST),
+    other_inputs=(f"MLflow model {MODEL}",),
+    start=start_for(),
+    describe=lambda run: f"{run.rows_in:,} changed laps, {run.rows_out:,} scores of their cars",
+    arguments=add_reference_car,
+    start_with=lambda given: start_for(given.reference_car),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point for ``spark-submit`` and ``python -m streaming.karma``."""
-    return run_job(job(), argv)
+    return JOB.main(argv)
 
 
 if __name__ == "__main__":
