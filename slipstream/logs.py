@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from functools import wraps
 from logging.handlers import RotatingFileHandler
-from typing import Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from conf.settings import AppConfig
+if TYPE_CHECKING:
+    from conf.settings import AppConfig
 
 LOGGER: Final = logging.getLogger("slipstream")
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 _BYTES, _KEPT = 1 << 20, 3
 
 
 def log_to_file(settings: AppConfig, name: str) -> None:
-    """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use; old ones are kept thrice.
+    """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use.
+
+    At most three old logs are kept.
 
     Args:
         settings: Say where the home is.
@@ -31,3 +38,19 @@ def log_to_file(settings: AppConfig, name: str) -> None:
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.info("started: slipstream %s", " ".join(sys.argv[1:]))
+
+
+def keep_log(name: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
+    """Make a command write ``$SLIPSTREAM_HOME/logs/<name>.log``."""
+
+    def decorate(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
+        @wraps(command)
+        def logged(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+            from conf.settings import get_settings
+
+            log_to_file(get_settings(), name)
+            return command(*args, **kwargs)
+
+        return logged
+
+    return decorate

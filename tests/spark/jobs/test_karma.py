@@ -12,7 +12,7 @@ from conf.karma import load_karma_rules
 from conf.settings import AppConfig
 from conf.wear import COMPONENTS
 from jobs.score_karma import LATEST, SCORES, KarmaScorer, cars_of, score_karma
-from jobs.train_karma import FEATURES, LABELS, MODEL, SESSIONS, TrainedKarma, load_karma, train_karma
+from jobs.train_karma import FEATURES, LABELS, MODEL, SESSIONS, KarmaTrainingResult, load_karma, train_karma
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.karma.fitting import FitParams
@@ -47,12 +47,12 @@ def tracker(driven: Lake) -> Tracker:
 
 
 @pytest.fixture(scope="module")
-def trained(driven: Lake, tracker: Tracker) -> TrainedKarma:
+def trained(driven: Lake, tracker: Tracker) -> KarmaTrainingResult:
     return train_karma(driven, tracker, ("random_forest", "mlp", "lstm"), QUICK)
 
 
 @pytest.fixture(scope="module")
-def scored(driven: Lake, tracker: Tracker, trained: TrainedKarma, new_lake) -> Lake:
+def scored(driven: Lake, tracker: Tracker, trained: KarmaTrainingResult, new_lake) -> Lake:
     """The lake with its scores; whoever writes takes a copy."""
     assert trained.promoted
     lake = new_lake("scored", driven)
