@@ -1,10 +1,15 @@
-"""Options that the producers share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+from slipstream.commands._aliases import rename_flags
+
+DEFAULT_REFERENCE_CAR: Final = "gr86-cup"
+WithReferenceCar = rename_flags({"--model-of-car": "--reference-car"})
 
 
 def _above_zero(speed: float | None) -> float | None:
