@@ -54,8 +54,9 @@ type: $(WHOLE) ## Check types with mypy, strictly
 arch: $(WHOLE) ## Check that imports go one way
 	$(BIN)/lint-imports
 
-tables: $(STAMP) ## Write docs/tables.md anew from the contracts
+tables: $(STAMP) ## Write docs/tables.md and CONTRIBUTING.md's packages anew from the contracts
 	$(BIN)/python docs/generate_tables.py
+	$(BIN)/python docs/generate_packages.py
 
 bench: setup ## Run the benchmarks; results go to benchmarks/results
 	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --group peers
