@@ -15,6 +15,12 @@ export SLIPSTREAM_JARS ?= $(or $(SLIPSTREAM_HOME),$(CURDIR)/.slipstream)/jars
 TEST_PROCESSES ?= 2
 PARALLEL := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
+# One race from its messages to the summaries of its drivers.
+ONE_PASS := tests/spark/medallion/gold/test_drivers.py::test_summaries_are_what_the_pure_functions_give
+
+# The longest first; three at once keep two cores busy to the end.
+CHECKS := .check-unit .check-spark .check-style .check-layers .check-types
+
 # uv works in our environment with its own interpreter and downloads no other.
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON := $(BIN)/python
@@ -22,7 +28,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: .java .jars help setup demo test test-unit test-spark test-integration lint type arch tables bench clean
+.PHONY: .java .jars .check-unit .check-spark .check-style .check-layers .check-types help setup demo check test test-unit test-spark test-integration lint type arch tables bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +37,34 @@ setup: .jars $(WHOLE) ## Build .venv from uv.lock and fetch the Spark and Kafka 
 
 demo: .jars ## Simulate a race, run the whole pipeline, train a model, draw what came out
 	@$(BIN)/slipstream demo
+
+check: setup ## Check what a change can break in five minutes: style, layers, types, quick unit tests, a pass on Spark
+	@started=$$(date +%s); \
+	  $(MAKE) --no-print-directory --keep-going -j3 $(CHECKS) && \
+	  echo "All checks passed in $$(($$(date +%s) - started)) s"
+
+# $(call step,name,command): runs it, says in one line how it ended, and shows what it printed if it failed.
+define step
+@started=$$(date +%s); log=$$(mktemp); echo "$(1) …"; \
+  ($(2)) >"$$log" 2>&1; status=$$?; outcome=passed; \
+  if [ $$status -ne 0 ]; then outcome=FAILED; cat "$$log"; fi; rm -f "$$log"; \
+  echo "$(1): $$outcome in $$(($$(date +%s) - started)) s"; exit $$status
+endef
+
+.check-style:
+	$(call step,style,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+
+.check-layers:
+	$(call step,layers,$(BIN)/lint-imports)
+
+.check-types:
+	$(call step,types,$(BIN)/mypy)
+
+.check-spark:
+	$(call step,a race through Spark,$(BIN)/python -m pytest $(ONE_PASS))
+
+.check-unit:
+	@$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow" tests/unit
 
 test: setup ## Run all tests: unit, Spark and integration, in two processes
 	$(BIN)/python -m pytest $(PARALLEL) tests
@@ -54,9 +88,10 @@ type: $(WHOLE) ## Check types with mypy, strictly
 arch: $(WHOLE) ## Check that imports go one way
 	$(BIN)/lint-imports
 
-tables: $(WHOLE) ## Write the tables of docs anew from contracts and jobs
+tables: $(WHOLE) ## Write the tables of docs and CONTRIBUTING.md's packages anew from contracts and jobs
 	$(BIN)/python docs/generate_tables.py
 	$(BIN)/python docs/generate_jobs.py
+	$(BIN)/python docs/generate_packages.py
 
 bench: setup ## Run the benchmarks; results go to benchmarks/results
 	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --group peers

@@ -1,1 +1,1 @@
-"""The local stack: Java, jars, a Kafka broker, an MLflow server and a Spark cluster on one machine, without Docker."""
+"""Kafka's clients and topics, and the local stack: Java, jars, broker, MLflow server, Spark cluster."""

@@ -1,1 +1,1 @@
-"""Models without Spark or MLflow, and the jobs that train and apply them."""
+"""Model code, one folder a model, without Spark; MLflow only in ``ml.tracking``."""

@@ -1,1 +1,1 @@
-"""Vehicle dynamics, tracks and heat: numpy in, numpy out, no files but those that ``conf`` loads."""
+"""Vehicle dynamics, heat, wear and limit laps: NumPy in, NumPy out."""

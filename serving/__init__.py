@@ -1,1 +1,1 @@
-"""The read side of the lake: tables, SQL and the balance, without a JVM."""
+"""The read side without a JVM: lake, queries, charts, reports and what is pushed to other systems."""

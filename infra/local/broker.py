@@ -10,7 +10,7 @@ from pathlib import Path
 from conf.settings import AppConfig
 from infra.kafka import topics
 from infra.local import ports, process, service
-from infra.local.jars import kafka_classpath
+from infra.local.jars import ensure_jars
 from infra.local.java import find_java
 from infra.local.process import ProcessError
 from infra.local.service import Service
@@ -76,7 +76,7 @@ def launch(settings: AppConfig, port: int, controller_port: int, heap: str = "51
     config = folder / "server.properties"
     properties = server_properties(folder / "data", port, controller_port)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-    java = [str(find_java().executable), "-cp", kafka_classpath(settings)]
+    java = [str(find_java().executable), "-cp", ":".join(map(str, ensure_jars(settings).kafka))]
     _format_once(java, folder / "data", config)
     log4j = Path(__file__).parent / "log4j2.properties"
     command = [*java, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka", str(config)]
@@ -92,7 +92,8 @@ def wait_ready(settings: AppConfig, broker: Service) -> None:
     Raises:
         ProcessError: If it does not come up; the message ends with its log.
     """
-    expected = _cluster_id(settings.home / "kafka" / "data")
+    lines = (settings.home / "kafka" / "data" / "meta.properties").read_text().splitlines()
+    expected = dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
     process.wait_ready(
         "Kafka",
         broker.process,
@@ -110,11 +111,6 @@ def _format_once(java: list[str], data: Path, config: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise ProcessError(f"Kafka's storage in {data} could not be formatted:\n{result.stdout}{result.stderr}")
-
-
-def _cluster_id(data: Path) -> str:
-    lines = (data / "meta.properties").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
 
 
 def _new_cluster_id() -> str:

@@ -1,30 +1,13 @@
-"""Small file helpers: a lock between processes and writes that are whole or not there."""
+"""JSON files that are written whole or not at all."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from conf.errors import InputError
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[int]:
-    """Hold an exclusive lock on ``path`` (created if absent); the kernel frees it if the process is killed.
-
-    Yields:
-        The lock's file descriptor. A child that inherits it keeps the lock until it ends, should this process be
-        killed first.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle.fileno()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from filelock import lock_descriptor
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conf.errors import InputError, SlipstreamError
 from conf.settings import AppConfig
-from infra.local.files import locked, read_json, write_json
+from infra.local.files import read_json, write_json
 from infra.local.java import find_java
 
 SETS = ("spark", "kafka")
@@ -86,21 +87,13 @@ def ensure_jars(settings: AppConfig, console: Console | None = None) -> JarSets:
     """
     lock, target = read_lock(), settings.jars_dir
     if any(not _is_installed(target / name, lock[name]) for name in SETS):
-        with locked(target / ".lock") as held:
+        target.mkdir(parents=True, exist_ok=True)
+        with (target / ".lock").open("w") as lock_file:
+            lock_descriptor(lock_file.fileno())
             missing = [name for name in SETS if not _is_installed(target / name, lock[name])]
             if missing:
-                _install(missing, lock, target, console, held)
+                _install(missing, lock, target, console, lock_file.fileno())
     return JarSets(*(sorted(target / name / file for file in lock[name]) for name in SETS))
-
-
-def spark_jars(settings: AppConfig, console: Console | None = None) -> list[Path]:
-    """Jars to load into a Spark session: Delta, the Kafka source and what these two need beyond pyspark's own."""
-    return ensure_jars(settings, console).spark
-
-
-def kafka_classpath(settings: AppConfig, console: Console | None = None) -> str:
-    """Class path of the broker and its tools."""
-    return ":".join(str(path) for path in ensure_jars(settings, console).kafka)
 
 
 def verify_jars(jars_dir: Path) -> list[str]:
@@ -195,17 +188,14 @@ def resolve(sets: list[str], folder: Path, report: Callable[[str], None], *keep_
             lines.append(line.strip())
             report(line.strip())
     if process.returncode != 0:
+        # One line of the most telling kind, since one cause fails every jar after it.
+        kinds = ("xception", "FAILED", "not found")
+        reason = next((line for kind in kinds for line in lines if kind in line), " ".join(lines[-3:]))
         raise JarError(
-            f"Jars could not be resolved: {_reason(lines)}. "
+            f"Jars could not be resolved: {reason}. "
             "Is Maven Central reachable from here? On a machine without network, copy the jars folder from one that "
             "has it and point SLIPSTREAM_JARS at it."
         )
-
-
-def _reason(lines: list[str]) -> str:
-    """Why Ivy failed, in its words: one line of the most telling kind, since one cause fails every jar after it."""
-    kinds = ("xception", "FAILED", "not found")
-    return next((line for kind in kinds for line in lines if kind in line), " ".join(lines[-3:]))
 
 
 @contextmanager

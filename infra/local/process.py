@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from conf.errors import SlipstreamError
-from infra.local import ports
+import psutil
 
-_LISTEN = "0A"  # the state of a listening socket in /proc/net/tcp
-_children: dict[int, subprocess.Popen[bytes]] = {}  # kept so that a child that ends is reaped, not left a zombie
+from conf.errors import SlipstreamError
+
+ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+"""States of a process that has ended and of which only the exit code is left."""
 
 
 class ProcessError(SlipstreamError):
@@ -28,7 +28,7 @@ class Process:
 
     Attributes:
         pid: Process id; also the id of its process group and session, since it leads its own.
-        started: When the kernel says it started. With it, a recycled pid is not mistaken for this process.
+        started: When it started, as `start_time` says it. With it, a recycled pid is not mistaken for this process.
     """
 
     pid: int
@@ -55,20 +55,22 @@ def spawn(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] |
             cwd=cwd,
             env={**os.environ, **(env or {})},
         )
-    _children[child.pid] = child
     return Process(child.pid, start_time(child.pid) or "gone")
 
 
 def start_time(pid: int) -> str | None:
     """When a process started, in a form only fit for comparison; ``None`` if there is none or it has ended."""
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
+    try:
+        process = psutil.Process(pid)
+        if process.status() in ENDED:
+            return None
+        created_s = process.create_time()
+    except psutil.NoSuchProcess:
         return None
-    if Path("/proc/self/stat").exists():
-        fields = _stat(pid)
-        return None if fields is None or fields[0] in "ZX" else fields[19]
-    result = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+    if not psutil.LINUX:
+        return str(created_s)
+    # Linux counts clock ticks from boot, and psutil adds the time of boot, which moves when the clock is set.
+    return str(round((created_s - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")))
 
 
 def is_alive(process: Process) -> bool:
@@ -76,28 +78,27 @@ def is_alive(process: Process) -> bool:
     return start_time(process.pid) == process.started
 
 
-def members(process: Process) -> list[int]:
-    """The process ids of its session: itself and what it started. Only itself where there is no /proc."""
-    if not Path("/proc/self/stat").exists():
-        return [process.pid] if is_alive(process) else []
+def members(process: Process) -> list[psutil.Process]:
+    """The running processes of its session: itself and what it started, also where it has ended before them."""
     if start_time(process.pid) not in (None, process.started):
         return []  # another process has the id now
-    running = ((pid, _stat(pid)) for pid in _all_pids())
-    return [pid for pid, stat in running if stat and stat[3] == str(process.pid) and stat[0] not in "ZX"]
+    running = []
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.NoSuchProcess):  # it may end while it is looked at
+            if os.getsid(pid) == process.pid and (member := psutil.Process(pid)).status() not in ENDED:
+                running.append(member)
+    return running
 
 
 def stop(process: Process, timeout_s: float = 20.0) -> None:
     """End a process and what it started: SIGTERM, then SIGKILL for what is left after ``timeout_s``."""
-    for signal_number, patience_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)):
-        if not members(process):
-            break
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal_number)
+    for end, patience_s in ((psutil.Process.terminate, timeout_s), (psutil.Process.kill, 5.0)):
+        running = members(process)
+        for member in running:
+            with suppress(psutil.NoSuchProcess):
+                end(member)
         wait_until(lambda: not members(process), patience_s)
-    child = _children.pop(process.pid, None)
-    if child is not None:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=5.0)
+        psutil.wait_procs(running, timeout=0)  # reaps those that this program started itself
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, interval_s: float = 0.1) -> bool:
@@ -127,38 +128,14 @@ def wait_ready(name: str, process: Process, ready: Callable[[], bool], log: Path
 def holds_port(process: Process, port: int) -> bool:
     """Whether a port is listened on by this process or one it started.
 
-    An answer on the port alone proves nothing: an older server may hold it. On Linux the listening socket is looked
-    up among the open files of the process; elsewhere there is no such table to read without further tools, so a plain
-    connection has to do.
+    An answer on the port alone proves nothing: an older server may hold it.
     """
-    inodes = _listening_inodes(port)
-    if inodes is None:
-        return is_alive(process) and ports.answers(port)
-    return any(link in inodes for pid in members(process) for link in _sockets(pid))
+    return any(port in _listening_ports(member) for member in members(process))
 
 
-def _listening_inodes(port: int) -> set[str] | None:
-    tables = [path for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.exists()]
-    if not tables:
-        return None
-    rows = [line.split() for table in tables for line in table.read_text().splitlines()[1:]]
-    return {f"socket:[{row[9]}]" for row in rows if row[3] == _LISTEN and int(row[1].rpartition(":")[2], 16) == port}
-
-
-def _sockets(pid: int) -> Iterator[str]:
-    with suppress(OSError):  # the process may end while it is looked at
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                yield str(descriptor.readlink())
-
-
-def _all_pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/<pid>/stat after the command's name: state first, session fourth, start time twentieth."""
+def _listening_ports(process: psutil.Process) -> set[int]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
+        sockets = process.net_connections(kind="tcp")
+    except psutil.Error:  # it may end while it is looked at
+        return set()
+    return {each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN}

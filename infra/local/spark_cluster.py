@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
+from filelock import FileLock
 from rich.console import Console
 
 from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.local import ports, process, service
-from infra.local.files import locked
 from infra.local.jars import pyspark_jars_dir
 from infra.local.java import find_java
 from infra.local.service import Service
@@ -93,7 +93,7 @@ def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console
         infra.local.process.ProcessError: If a part does not come up; the parts started are stopped.
     """
     find_java()
-    with locked(settings.home / "run" / ".lock"):
+    with FileLock(settings.home / "run" / ".lock"):
         running = service.load(settings, MASTER)
         if running is not None and running.is_up:
             raise InputError(f"a Spark cluster of this home is up already at {running.address}; stop it first")
@@ -110,7 +110,7 @@ def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console
 
 def stop(settings: AppConfig, console: Console | None = None) -> None:
     """Stop the workers and the master; whatever runs on them ends too."""
-    with locked(settings.home / "run" / ".lock"):
+    with FileLock(settings.home / "run" / ".lock"):
         for name in _stop_all(settings):
             (console or Console(quiet=True)).print(f"{name}: stopped")
 
@@ -132,14 +132,14 @@ def _start_all(settings: AppConfig, spec: ClusterSpec) -> Cluster:
     options = ["--port", str(port), "--webui-port", str(web_port)]
     command = ["org.apache.spark.deploy.master.Master", *options]
     master = _launch(settings, MASTER, master_url, {"master": port, "web": web_port}, command)
-    process.wait_ready(MASTER, master.process, lambda: master.is_up, master.log, READY_TIMEOUT_S)
+    _wait_up(master)
     workers, taken = [], web_port
     for number in range(1, spec.workers + 1):
         taken = ports.choose("Spark's worker", "another web port", taken + 1, auto_port=True)
         workers.append(_launch_worker(settings, spec, number, taken, master_url))
     for worker in workers:
-        process.wait_ready(worker.name, worker.process, partial(_is_up, worker), worker.log, READY_TIMEOUT_S)
-    process.wait_ready(MASTER, master.process, lambda: _alive(web_url) == spec.workers, master.log, READY_TIMEOUT_S)
+        _wait_up(worker)
+    _wait_up(master, lambda: [each.state for each in worker_states(web_url)].count("ALIVE") == spec.workers)
     return Cluster(master_url, web_url, worker_states(web_url))
 
 
@@ -150,12 +150,9 @@ def _launch_worker(settings: AppConfig, spec: ClusterSpec, number: int, web_port
     return _launch(settings, f"{WORKER}{number}", f"http://{ports.HOST}:{web_port}", {"web": web_port}, command)
 
 
-def _is_up(part: Service) -> bool:
-    return part.is_up
-
-
-def _alive(web_url: str) -> int:
-    return sum(worker.state == "ALIVE" for worker in worker_states(web_url))
+def _wait_up(part: Service, ready: Callable[[], bool] = lambda: True) -> None:
+    """Wait until a part holds its ports and ``ready`` says so, too."""
+    process.wait_ready(part.name, part.process, lambda: part.is_up and ready(), part.log, READY_TIMEOUT_S)
 
 
 def _launch(settings: AppConfig, name: str, address: str, held: dict[str, int], command: list[str]) -> Service:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from rich.console import Console
 from rich.table import Table
 
 from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.local import broker, mlflow_server, ports, service
-from infra.local.files import locked
 from infra.local.jars import ensure_jars
 from infra.local.process import ProcessError
 from infra.local.service import Service
@@ -97,7 +97,7 @@ def up(
     if unknown:
         raise InputError(f"unknown service {', '.join(unknown)}; known are {', '.join(SERVICES)}")
     console = console or Console(quiet=True)
-    with locked(settings.home / "run" / ".lock"):  # two at once would format the same storage
+    with FileLock(settings.home / "run" / ".lock"):  # two at once would format the same storage
         wanted = [name for name in SERVICES if name in services and not _is_up(settings, name, console)]
         if broker.NAME in wanted:
             ensure_jars(settings, console)
@@ -112,7 +112,7 @@ def down(
 ) -> None:
     """Stop the services and whatever they started; their data stay."""
     console = console or Console(quiet=True)
-    with locked(settings.home / "run" / ".lock"):
+    with FileLock(settings.home / "run" / ".lock"):
         for name in services:
             stopped = service.stop(settings, name, timeout_s)
             console.print(f"{name}: {'stopped' if stopped else 'was not running'}")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+from filelock import FileLock
 
-from infra.local.files import locked, read_json, write_json
+from infra.local.files import read_json, write_json
 from serving.export.firebase import Database, open_session, patch
 from serving.export.karma_tree import Leaf, Tree, count_leaves
 
@@ -115,7 +116,7 @@ def push_tree(
     """
     with (
         open_session(database, key_file, backoff_s=backoff_s) as session,
-        locked(state.with_suffix(".lock")),
+        FileLock(state.with_suffix(".lock")),
     ):
         pushed = read_pushed(state)
         changes = find_changes(tree, pushed, everything=everything)

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from conf.settings import AppConfig
 from infra.local import stack
-from infra.local.jars import JarError, ensure_jars, spark_jars
+from infra.local.jars import JarError, ensure_jars
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +37,7 @@ def test_the_spark_set_is_all_that_kafka_to_delta_needs(running: AppConfig, tmp_
     for value in ("a", "b", "c"):
         producer.produce("environment.raw", value)
     assert producer.flush(30) == 0
-    jars = ",".join(map(str, spark_jars(running)))
+    jars = ",".join(map(str, ensure_jars(running).spark))
     result = subprocess.run(
         [sys.executable, "-c", JOB, jars, bootstrap, str(tmp_path)],
         env={**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},

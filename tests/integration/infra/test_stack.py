@@ -88,8 +88,8 @@ def test_topics_have_their_partitions_and_are_not_made_by_accident(running: AppC
 
 def test_everything_listens_on_loopback_only(running: AppConfig) -> None:
     services = [service.load(running, name) for name in stack.SERVICES]
-    pids = [pid for each in services if each is not None for pid in process.members(each.process)]
-    sockets = [connection for pid in pids for connection in psutil.Process(pid).net_connections()]
+    members = [member for each in services if each is not None for member in process.members(each.process)]
+    sockets = [connection for member in members for connection in member.net_connections()]
     listening = {each.laddr.ip.removeprefix("::ffff:") for each in sockets if each.status == psutil.CONN_LISTEN}
     assert listening == {ports.HOST}
 

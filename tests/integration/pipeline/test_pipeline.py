@@ -12,7 +12,7 @@ import pytest
 
 from infra.kafka.topics import BrokerUnreachableError, topic_partitions
 from infra.local import spark_cluster
-from infra.local.jars import spark_jars
+from infra.local.jars import ensure_jars
 from serving.lake.balance import lake_balance
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -102,7 +102,7 @@ def submit(home, master: str, script: Path, *args: str, packages: Path | None = 
         "spark.databricks.delta.snapshotPartitions": "3",
     }
     command = [f"{location}/bin/spark-submit", "--master", master, "--deploy-mode", "client"]
-    command += ["--jars", ",".join(str(jar) for jar in spark_jars(home.settings))]
+    command += ["--jars", ",".join(str(jar) for jar in ensure_jars(home.settings).spark)]
     command += ["--py-files", str(packages)] if packages else []
     command += [*(x for k, v in conf.items() for x in ("--conf", f"{k}={v}")), str(script), *args]
     env = {k: v for k, v in home.env.items() if k != "SPARK_MASTER"} | {"SPARK_HOME": location}

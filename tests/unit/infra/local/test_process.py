@@ -63,10 +63,28 @@ def test_a_recycled_pid_is_not_mistaken_for_the_process(spawn: Spawn) -> None:
     assert process.is_alive(started)
 
 
-def test_start_time_agrees_with_the_system(spawn: Spawn) -> None:
+@pytest.mark.skipif(not psutil.LINUX, reason="reads /proc")
+def test_a_start_time_is_the_kernels_own_count_as_earlier_versions_recorded_it(spawn: Spawn) -> None:
     started = spawn("import time; time.sleep(60)")
-    ticks = (psutil.Process(started.pid).create_time() - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")
-    assert abs(int(started.started) - ticks) < 200
+    fields = Path(f"/proc/{started.pid}/stat").read_text().rpartition(")")[2].split()
+    assert started.started == fields[19]
+
+
+def test_a_start_time_does_not_move_when_the_clock_is_set(spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = spawn("import time; time.sleep(60)")
+    boot_s = psutil.boot_time() + 3600
+    monkeypatch.setattr("psutil._psplatform.boot_time", lambda: boot_s)  # of which psutil makes both times
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_s)
+    assert process.is_alive(started)
+
+
+@pytest.mark.parametrize("marker", ["Sun Nov 29 13:36:37 2026", "gone", ""])
+def test_a_record_in_another_form_is_stale_and_its_pid_is_left_alone(spawn: Spawn, marker: str) -> None:
+    started = spawn("import time; time.sleep(60)")
+    recorded = Process(started.pid, marker)
+    assert not process.is_alive(recorded)
+    process.stop(recorded)
+    assert process.is_alive(started)
 
 
 def test_a_port_is_known_to_be_held_by_its_process_only(spawn: Spawn) -> None:
