@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="For people or for programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -27,6 +30,14 @@ def print_json(content: object) -> None:
     import orjson
 
     typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+def print_answer(answer: BaseModel | Sequence[BaseModel]) -> None:
+    """Print the model that a query answered with, or a list of such; NaN and infinities are null."""
+    if isinstance(answer, Sequence):
+        typer.echo("[" + ",\n".join(one.model_dump_json(indent=2) for one in answer) + "]")
+    else:
+        typer.echo(answer.model_dump_json(indent=2))
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conf.tables import GOLD_INSIGHTS
-from slipstream.console import Format, print_json, summary
+from slipstream.console import Format, print_answer, summary
 
 if TYPE_CHECKING:
     from serving.queries.coaching import CoachedLap
     from serving.queries.laps import LapName
-    from serving.queries.limit_lap import AskedLap
+    from serving.queries.limit_lap import LimitLapResult
 
 app = typer.Typer()
 ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit, and coaching.")
@@ -95,10 +95,10 @@ def limit_lap(
 
         save(limit_lap_figure(found), plot)
     if output == "json":
-        print_json(found.figures())
+        print_answer(found.answer)
         return
     _print(found)
-    summary(found.headline() + (f"; drawn in {plot}" if plot else ""))
+    summary(found.headline + (f"; drawn in {plot}" if plot else ""))
 
 
 @ghost.command()
@@ -124,14 +124,13 @@ def compare(
     `slipstream ghost compare --lap sim-1/55/3 --target ghost` ·
     `slipstream ghost compare --lap sim-1/55/3 --target sim-1/57/best --format json`
     """
-    from serving.queries.coaching_facts import coaching_facts
     from serving.queries.laps import LapName
     from slipstream.terminal.coaching import coaching_table
 
     name = LapName.parse(lap)
     found = _coach_and_save(name, target) if save else _coach(name, target)
     if output == "json":
-        print_json(coaching_facts(found))
+        print_answer(found.answer)
     else:
         from rich.console import Console
 
@@ -150,9 +149,10 @@ def compare(
 
 def _coach(lap: LapName, target: str) -> CoachedLap:
     from conf.settings import get_settings
+    from serving.lake.reader import LakeReader
     from serving.queries.coaching import coach
 
-    return coach(get_settings(), lap, target)
+    return coach(LakeReader(get_settings()).snapshot(), lap, target)
 
 
 def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
@@ -165,15 +165,15 @@ def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
     from medallion.gold.insights import write_insights
     from medallion.provenance import job_run
     from medallion.session import open_lake
+    from serving.lake.reader import LakeReader
     from serving.queries.coaching import INPUTS, coach
-    from serving.queries.coaching_facts import pair_of, rows_of
 
     with Console(stderr=True).status("starting Spark …"):
         lake = open_lake(get_settings(), "slipstream-ghost-compare")
     with job_run(lake, "ghost_compare", INPUTS, (GOLD_INSIGHTS,)) as run:
-        found = coach(lake.settings, lap, target)
+        found = coach(LakeReader(lake.settings).snapshot(), lap, target)
         run.rows_in = len(found.lap.trace.t_s) + len(found.target.trace.t_s)
-        run.rows_out = write_insights(lake, pair_of(found), rows_of(found, datetime.now(UTC)), run.run_id)
+        run.rows_out = write_insights(lake, found.pair, found.insight_rows(datetime.now(UTC)), run.run_id)
     typer.echo(f"saved: {run.rows_out:,} rows in {GOLD_INSIGHTS} (run {run.run_id})", err=True)
     return found
 
@@ -184,24 +184,29 @@ def _refuse(one: str, others: dict[str, object]) -> None:
             raise typer.BadParameter(f"does not go with {one}", param_hint=name)
 
 
-def _seen(session: str, vehicle: str | None, quantile: float | None) -> AskedLap:
+def _seen(session: str, vehicle: str | None, quantile: float | None) -> LimitLapResult:
     from analysis.car_limits.fitted_envelope import QUANTILE
     from conf.settings import get_settings
-    from serving.queries.observed_limit import seen_limit
+    from serving.lake.reader import LakeReader
+    from serving.queries.observed_limit import compute_observed_limit
 
-    return seen_limit(get_settings(), session, vehicle, QUANTILE if quantile is None else quantile)
+    return compute_observed_limit(
+        LakeReader(get_settings()).snapshot(), session, vehicle, QUANTILE if quantile is None else quantile
+    )
 
 
 def _asked(
     raceline: Path, vehicle: str, parameters: Path | None, track: str | None, margin_mps: float | None
-) -> AskedLap:
+) -> LimitLapResult:
     from physics.limit_lap.lap import REFERENCE_MARGIN_MPS
-    from serving.queries.limit_lap import ask
+    from serving.queries.limit_lap import compute_limit_lap
 
-    return ask(raceline, vehicle, parameters, track, REFERENCE_MARGIN_MPS if margin_mps is None else margin_mps)
+    return compute_limit_lap(
+        raceline, vehicle, parameters, track, REFERENCE_MARGIN_MPS if margin_mps is None else margin_mps
+    )
 
 
-def _print(found: AskedLap) -> None:
+def _print(found: LimitLapResult) -> None:
     from rich.console import Console
     from rich.table import Table
 

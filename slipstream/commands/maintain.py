@@ -60,9 +60,11 @@ def _names(settings: AppConfig, only: Sequence[str]) -> list[str]:
 
 
 def _files(settings: AppConfig, names: Sequence[str], target_mb: int) -> dict[str, TableFiles]:
+    from serving.lake.reader import LakeReader
     from serving.lake.table_files import table_files
 
-    return {name: table_files(name, settings, target_mb) for name in names}
+    lake = LakeReader(settings)
+    return {name: table_files(lake, name, target_mb) for name in names}
 
 
 def _maintain(
