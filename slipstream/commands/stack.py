@@ -136,6 +136,7 @@ def doctor(output: Format = "table") -> None:
 
 def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Check | None]:
     """The lake's balance, or the finding that says why there is none."""
+    from conf.errors import SlipstreamError
     from infra.doctor import Check
 
     try:
