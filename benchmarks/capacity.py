@@ -27,7 +27,7 @@ from benchmarks.machine import describe
 from benchmarks.season import Copies, Session, rows_that_gold_changes, send
 from benchmarks.stages import logged_to, read_log, read_mb
 from conf.settings import AppConfig, get_settings
-from conf.tables import GOLD_DPTAD_SCORES, GOLD_FLEET_SUMMARY, GOLD_SIWTL
+from conf.tables import GOLD_DPTAD_SCORES, GOLD_FLEET_SUMMARY, GOLD_SIWTL, SILVER_LAPS
 from infra.local import broker, stack
 from medallion.io import Lake
 from medallion.session import get_spark
@@ -161,7 +161,7 @@ class Capacity:
         """What the lake holds, and how long queries over it take."""
         driver = self.first.driver
         lake = LakeReader(self.settings)
-        vehicles = lake.frame("silver.laps", columns=("vehicle_id",))["vehicle_id"]
+        vehicles = lake.frame(SILVER_LAPS, columns=("vehicle_id",))["vehicle_id"]
         samples = lake.query("select count(*) n from silver.telemetry").to_pylist()[0]["n"]
         times = {name: self._query_ms(sql.format(driver=driver)) for name, sql in QUERIES.items()}
         return Point(samples, len(vehicles), vehicles.n_unique(), int((vehicles == driver).sum()), more, times)

@@ -46,7 +46,7 @@ _OFFSETS = """
 _TELEMETRY_UNITS = "select coalesce(sum(n_readings), 0) as n from {table}"
 _EVENTS = "select count(*) as n from {table}"
 # Table, the time at which a row was written, and the column of the account that must equal the number of rows.
-_LISTED = (("silver.conflicts", "noted_ts", "conflicts"), ("silver.quarantine", "quarantined_ts", "quarantined"))
+_LISTED = ((SILVER_CONFLICTS, "noted_ts", "conflicts"), (SILVER_QUARANTINE, "quarantined_ts", "quarantined"))
 
 
 def lake_balance(lake: LakeReader) -> LakeBalance:

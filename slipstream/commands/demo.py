@@ -155,13 +155,14 @@ def _model(lake: Lake) -> tuple[Trained, Scored]:
 
 def _driver_report(settings: AppConfig) -> list[str]:
     """Write the report of the driver who came second, with most to learn from the winner; returns its summary."""
+    from conf.tables import SILVER_RESULTS
     from serving.lake.reader import LakeReader
     from serving.queries.driver_session import read_driver_session
     from serving.reports.driver_page import write_report
     from serving.reports.driver_text import console_lines
 
     lake = LakeReader(settings).snapshot()
-    own = [row for row in lake.rows("silver.results", order_by=("position",)) if row["vehicle_id"] is not None]
+    own = [row for row in lake.rows(SILVER_RESULTS, order_by=("position",)) if row["vehicle_id"] is not None]
     own = [row for row in own if row["session_id"].startswith(f"demo-{TRACKS[0]}-")]
     second = min(own, key=lambda row: row["position"] != 2)
     found = read_driver_session(lake, second["session_id"], second["vehicle_id"])
