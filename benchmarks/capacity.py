@@ -27,12 +27,12 @@ from benchmarks.machine import describe
 from benchmarks.season import Copies, Session, rows_that_gold_changes, send
 from benchmarks.stages import logged_to, read_log, read_mb
 from conf.settings import AppConfig, get_settings
-from conf.tables import GOLD_DPTAD_SCORES, GOLD_FLEET_SUMMARY, GOLD_SIWTL
+from conf.tables import GOLD_DPTAD_SCORES, GOLD_FLEET_SUMMARY, GOLD_SIWTL, SILVER_LAPS
 from infra.local import broker, stack
 from medallion.io import Lake
 from medallion.session import get_spark
 from serving.charts.style import GAINED, INK, LAP, SKY, new_figure, quiet_grid, save, styled
-from serving.lake.sql import query
+from serving.lake.reader import LakeReader
 from streaming import bronze, gold, silver
 from streaming.job import drain
 
@@ -160,20 +160,17 @@ class Capacity:
     def point(self, more: tuple[Lap, ...]) -> Point:
         """What the lake holds, and how long queries over it take."""
         driver = self.first.driver
-        counts = query(
-            f"select count(*) n, count(distinct vehicle_id) d, sum(case when vehicle_id = '{driver}' then 1 end) own "
-            "from silver.laps",
-            self.settings,
-        ).to_pylist()[0]
-        samples = query("select count(*) n from silver.telemetry", self.settings).to_pylist()[0]["n"]
+        lake = LakeReader(self.settings)
+        vehicles = lake.frame(SILVER_LAPS, columns=("vehicle_id",))["vehicle_id"]
+        samples = lake.query("select count(*) n from silver.telemetry").to_pylist()[0]["n"]
         times = {name: self._query_ms(sql.format(driver=driver)) for name, sql in QUERIES.items()}
-        return Point(samples, counts["n"], counts["d"], counts["own"], more, times)
+        return Point(samples, len(vehicles), vehicles.n_unique(), int((vehicles == driver).sum()), more, times)
 
     def _query_ms(self, sql: str, runs: int = 5) -> float:
         times = []
         for _ in range(runs):
             began = time.perf_counter()
-            if not query(sql, self.settings).num_rows:
+            if not LakeReader(self.settings).query(sql).num_rows:
                 raise RuntimeError(f"no rows, so the time says nothing: {sql}")
             times.append(1e3 * (time.perf_counter() - began))
         return median(times)

@@ -10,8 +10,8 @@ from typing import Final
 from jobs.job import BatchJob, RunContext
 from medallion.gold.lap_comparison import TABLES, write_comparison
 from medallion.io import Lake
+from serving.lake.reader import LakeReader
 from serving.queries.comparison import INPUTS, ComparedLaps, compare_named
-from serving.queries.lap_facts import pair_of, piece_rows_of, point_rows_of
 from serving.queries.laps import LapName
 
 
@@ -41,10 +41,10 @@ class ComparisonResult:
 def compare_laps(lake: Lake, lap: LapName, reference: LapName) -> ComparisonResult:
     """Compare within a job run, which notes the tables' versions before they are read."""
     with JOB.record_run(lake) as run:
-        found = compare_named(lake.settings, lap, reference)
-        points, pieces = point_rows_of(found), piece_rows_of(found)
+        found = compare_named(LakeReader(lake.settings).snapshot(), lap, reference)
+        points, pieces = found.point_rows(), found.piece_rows()
         run.rows_in = len(found.lap.trace.t_s) + len(found.reference.trace.t_s)
-        run.rows_out = write_comparison(lake, pair_of(found), points, pieces, run.run_id)
+        run.rows_out = write_comparison(lake, found.pair, points, pieces, run.run_id)
     return ComparisonResult(found, len(points), len(pieces), run.run_id)
 
 

@@ -16,6 +16,7 @@ from jobs.arguments import whole_number
 from jobs.job import BatchJob, RunContext
 from medallion.io import Lake
 from medallion.provenance import job_run
+from serving.lake.reader import LakeReader
 from serving.lake.store import existing_tables, missing_table
 from serving.lake.table_files import TableFiles, table_files
 
@@ -68,7 +69,8 @@ def read_table_files(settings: AppConfig, only: Collection[str], target_mb: int)
     for name in only:
         if name not in there:
             raise missing_table(name, settings)
-    return {name: table_files(name, settings, target_mb) for name in there if not only or name in only}
+    lake = LakeReader(settings)
+    return {name: table_files(lake, name, target_mb) for name in there if not only or name in only}
 
 
 def find_mergeable(files: Mapping[str, TableFiles]) -> set[str]:

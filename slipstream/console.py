@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from jobs.job import Job
     from medallion.io import Lake
     from ml.tracking import Tracker
@@ -53,6 +55,14 @@ def open_lake_and_tracker(job: Job) -> tuple[Lake, Tracker]:
     from conf.settings import get_settings
 
     return job.context(get_settings()).open_lake_and_tracker()
+
+
+def print_answer(answer: BaseModel | Sequence[BaseModel]) -> None:
+    """Print the model that a query answered with, or a list of such; NaN and infinities are null."""
+    if isinstance(answer, Sequence):
+        typer.echo("[" + ",\n".join(one.model_dump_json(indent=2) for one in answer) + "]")
+    else:
+        typer.echo(answer.model_dump_json(indent=2))
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from analysis.tracks.circuit import Circuit
 from serving.charts.circuit import place
 from serving.charts.style import FAINT, LAP, LOST, MUTED, REFERENCE, new_figure, quiet_grid, styled
 from serving.charts.time_delta import draw_delta, draw_loss_map, label_corners
-from serving.queries.coaching import CoachedLap
-from serving.queries.coaching_facts import values_of
+from serving.queries.coaching import CoachedLap, format_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +96,7 @@ def draw_insights(axes: Axes, found: CoachedLap) -> None:
     most = max(one.time_loss_s for one in some)
     across = axes.get_yaxis_transform()
     for row, one in enumerate(some):
-        human, target = values_of(one)
+        human, target = format_values(one)
         words = f"{place_name(one.place, found.circuit)}: {one.text}"
         _badge(axes, 0.02, row, one, transform=across)
         axes.text(0.065, row, words, transform=across, va="center", fontsize=9.0, fontweight="bold")

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.drivers.formatting import tenths
 from conf.arrays import FloatArray
 from serving.charts.style import FAINT, INK, LAP, LOST, MUTED, SKY, lost_to_gained, new_figure, quiet_grid, styled
-from serving.queries.karma import COMPONENTS, OVERALL, Factor, KarmaLap, KarmaReport, Score, relative_damage
+from serving.queries.karma import COMPONENTS, OVERALL, KarmaFactor, KarmaLap, KarmaReport, KarmaScore, relative_damage
 from serving.queries.karma_terms import factor_words, remaining_words, share
 
 if TYPE_CHECKING:
@@ -350,12 +350,12 @@ def _lap_words(found: KarmaReport, lap: KarmaLap) -> str:
     return f"lap {lap.number} (karma {lap.karma:.0f}{what})"
 
 
-def _factors(lap: KarmaLap, component: str) -> Sequence[Factor]:
+def _factors(lap: KarmaLap, component: str) -> Sequence[KarmaFactor]:
     score = lap.scores.get(component)
     return () if score is None or score.karma is None else score.factors
 
 
-def _column(laps: Sequence[tuple[KarmaLap, Score]], name: str) -> FloatArray:
+def _column(laps: Sequence[tuple[KarmaLap, KarmaScore]], name: str) -> FloatArray:
     return np.array([getattr(score, name) for _, score in laps], dtype=np.float64)
 
 

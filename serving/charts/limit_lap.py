@@ -9,30 +9,30 @@ from matplotlib.collections import LineCollection
 
 from conf.units import KMH_PER_MPS
 from serving.charts.style import FAINT, INK, LAP, MUTED, REFERENCE, new_figure, quiet_grid, styled
-from serving.queries.limit_lap import AskedLap
+from serving.queries.limit_lap import LimitLapResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def limit_lap_figure(found: AskedLap) -> Figure:
+def limit_lap_figure(found: LimitLapResult) -> Figure:
     """Speed over distance with the sectors, and the line coloured by speed."""
     with styled():
         figure = new_figure(12.0, 4.8)
         trace, chart = figure.subplots(1, 2, width_ratios=[1.9, 1.0])
         _draw_trace(trace, found)
         _draw_map(chart, found)
-        figure.suptitle(f"{found.vehicle} on {found.track}: {found.headline()}", x=0.01, ha="left", fontweight="bold")
+        figure.suptitle(f"{found.vehicle} on {found.track}: {found.headline}", x=0.01, ha="left", fontweight="bold")
     return figure
 
 
-def _draw_trace(axes: Axes, found: AskedLap) -> None:
+def _draw_trace(axes: Axes, found: LimitLapResult) -> None:
     speed = found.lap.speed_mps * KMH_PER_MPS
-    if found.seen:
-        axes.plot(found.seen[0], found.seen[1] * KMH_PER_MPS, color=REFERENCE, lw=1.0, label="best lap driven")
+    if found.driven:
+        axes.plot(found.driven[0], found.driven[1] * KMH_PER_MPS, color=REFERENCE, lw=1.0, label="best lap driven")
     axes.plot(found.lap.distance_m, speed, color=LAP, lw=1.4, label="limit lap")
-    if found.seen:
+    if found.driven:
         axes.legend(loc="lower right")
     axes.set_ylim(0, speed.max() * 1.14)
     start = 0.0
@@ -44,7 +44,7 @@ def _draw_trace(axes: Axes, found: AskedLap) -> None:
     quiet_grid(axes)
 
 
-def _draw_map(axes: Axes, found: AskedLap) -> None:
+def _draw_map(axes: Axes, found: LimitLapResult) -> None:
     points = np.column_stack([found.line.x_m, found.line.y_m])
     points = np.vstack([points, points[:1]])
     axes.plot(*points.T, color=FAINT, lw=9, solid_capstyle="round")

@@ -23,7 +23,7 @@ Changes = dict[str, Leaf | None]
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """What a push did.
 
     Attributes:
@@ -92,7 +92,7 @@ def push_tree(
     batch: int = BATCH,
     backoff_s: float = 0.5,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Pushed:
+) -> PushResult:
     """Make ``/karma`` of a database equal to a tree, for the vehicles of the tree.
 
     Of each batch the paths are noted as in doubt, then it is written, then the digests of its leaves are noted. A push
@@ -131,11 +131,11 @@ def push_tree(
     return outcome(tree, changes, n_requests, n_retries)
 
 
-def outcome(tree: Tree, changes: Changes, n_requests: int, n_retries: int = 0) -> Pushed:
+def outcome(tree: Tree, changes: Changes, n_requests: int, n_retries: int = 0) -> PushResult:
     """What a push of these changes does."""
     removed = sum(leaf is None for leaf in changes.values())
     sent = len(changes) - removed
-    return Pushed(sent, removed, count_leaves(tree) - sent, n_requests, n_retries)
+    return PushResult(sent, removed, count_leaves(tree) - sent, n_requests, n_retries)
 
 
 def _batches(changes: Changes, size: int) -> Iterator[Changes]:

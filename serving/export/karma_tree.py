@@ -20,14 +20,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conf.contract import load_contract
-from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_SCORES
 from infra.local.files import write_json
-from serving.lake.rows import Row, Value, columns_of, table_rows
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row, Value
 from serving.queries.karma import KarmaError
 
 KEY: Final = ("session_id", "vehicle_id", "lap_number", "component")
@@ -99,11 +99,11 @@ def count_leaves(tree: Tree) -> int:
     return sum(len(components) for laps in tree.values() for components in laps.values())
 
 
-def read_karma(settings: AppConfig, session: str | None = None, vehicle: str | None = None) -> list[Row]:
+def read_karma(lake: LakeReader, session: str | None = None, vehicle: str | None = None) -> list[Row]:
     """Scores to make a tree of.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         session: Session; all if left out.
         vehicle: Vehicle id; all if left out.
 
@@ -112,9 +112,9 @@ def read_karma(settings: AppConfig, session: str | None = None, vehicle: str | N
         KarmaError: If there are none; the message names those there are.
     """
     columns = tuple(dict.fromkeys((*KEY, *FIELDS)))
-    rows = table_rows(GOLD_KARMA_SCORES, settings, _where(session, vehicle), columns=columns, order_by=KEY)
+    rows = lake.rows(GOLD_KARMA_SCORES, _where(session, vehicle), columns=columns, order_by=KEY)
     if not rows:
-        raise KarmaError(_why_none(settings, session, vehicle))
+        raise KarmaError(_why_none(lake, session, vehicle))
     return rows
 
 
@@ -123,11 +123,11 @@ def write_tree(tree: Tree, path: Path) -> None:
     write_json(path, tree)
 
 
-def write_scores(settings: AppConfig, path: Path, session: str | None = None, vehicle: str | None = None) -> int:
+def write_scores(lake: LakeReader, path: Path, session: str | None = None, vehicle: str | None = None) -> int:
     """Write the rows of ``gold.karma_scores`` as one Parquet file, which is whole or not there.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         path: File to write.
         session: Session; all if left out.
         vehicle: Vehicle id; all if left out.
@@ -139,23 +139,19 @@ def write_scores(settings: AppConfig, path: Path, session: str | None = None, ve
         LakeError: If the table cannot be read.
         KarmaError: If there are no such rows; the message names those there are.
     """
-    scores = columns_of(GOLD_KARMA_SCORES, settings, _where(session, vehicle), order_by=KEY)
-    if not scores.num_rows:
-        raise KarmaError(_why_none(settings, session, vehicle))
+    scores = lake.frame(GOLD_KARMA_SCORES, _where(session, vehicle), order_by=KEY)
+    if scores.is_empty():
+        raise KarmaError(_why_none(lake, session, vehicle))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(_with_instants(scores), temporary, compression="zstd")
+    pq.write_table(_as_written(lake, scores), temporary, compression="zstd")
     temporary.replace(path)
-    return int(scores.num_rows)
+    return scores.height
 
 
-def _with_instants(scores: pa.Table) -> pa.Table:
-    """The table with instants in place of microseconds since the epoch."""
-    for column in load_contract(GOLD_KARMA_SCORES).columns:
-        if column.physical_type == "TIMESTAMP":
-            instants = scores.column(column.name).cast(pa.timestamp("us", "UTC"))
-            scores = scores.set_column(scores.column_names.index(column.name), column.name, instants)
-    return scores
+def _as_written(lake: LakeReader, scores: pl.DataFrame) -> pa.Table:
+    """The rows with the types of their table, instants among them."""
+    return scores.to_arrow().cast(pa.schema(lake.table(GOLD_KARMA_SCORES).schema()))
 
 
 def _where(session: str | None, vehicle: str | None) -> dict[str, Value]:
@@ -163,8 +159,8 @@ def _where(session: str | None, vehicle: str | None) -> dict[str, Value]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _why_none(settings: AppConfig, session: str | None, vehicle: str | None) -> str:
-    known = table_rows(GOLD_KARMA_SCORES, settings, columns=("distinct session_id", "vehicle_id"))
+def _why_none(lake: LakeReader, session: str | None, vehicle: str | None) -> str:
+    known = lake.rows(GOLD_KARMA_SCORES, columns=("session_id", "vehicle_id"), distinct=True)
     sessions = sorted({row["session_id"] for row in known})
     if not known:
         return f"{GOLD_KARMA_SCORES} is empty: `slipstream score karma` scores laps"

@@ -15,11 +15,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from conf.families import FAMILIES, PROMOTED, TELEMETRY, Family
-from conf.settings import AppConfig
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
-from serving.lake.reconciliation import Account, Balance, Check, State, total_of
-from serving.lake.sql import query
-from serving.lake.store import existing_tables, open_table, table_stats
+from serving.lake.reader import LakeReader
+from serving.lake.reconciliation import BalanceCheck, LakeBalance, QueryAccount, State, total_of
+from serving.lake.store import table_stats
 
 TABLES = (
     OPS_RECONCILIATION,
@@ -46,23 +45,11 @@ _OFFSETS = """
 """
 _TELEMETRY_UNITS = "select coalesce(sum(n_readings), 0) as n from {table}"
 _EVENTS = "select count(*) as n from {table}"
-_LAST_ACCOUNT = "select coalesce(max(written_ts), to_timestamp(0)) as ts from ops.reconciliation"
-# Table, its rows, those newer than the last account, and the column of the account that must equal the others.
-_LISTED = (
-    (
-        SILVER_CONFLICTS,
-        "select count(*) as n, count(*) filter (where noted_ts > '{last}') as late from silver.conflicts",
-        "conflicts",
-    ),
-    (
-        SILVER_QUARANTINE,
-        "select count(*) as n, count(*) filter (where quarantined_ts > '{last}') as late from silver.quarantine",
-        "quarantined",
-    ),
-)
+# Table, the time at which a row was written, and the column of the account that must equal the number of rows.
+_LISTED = ((SILVER_CONFLICTS, "noted_ts", "conflicts"), (SILVER_QUARANTINE, "quarantined_ts", "quarantined"))
 
 
-def lake_balance(settings: AppConfig) -> Balance:
+def lake_balance(lake: LakeReader) -> LakeBalance:
     """Balance a lake, from its tables alone.
 
     Tables that change while they are read are read again, a few times at most.
@@ -71,36 +58,33 @@ def lake_balance(settings: AppConfig) -> Balance:
         LakeError: If a table exists and cannot be read.
     """
     for _ in range(_ATTEMPTS):
-        before = _versions(settings)
-        balance = _read(settings, before.keys())
-        if not balance.broken or _versions(settings) == before:
+        with lake.snapshot() as now:
+            existing = [name for name in TABLES if now.exists(name)]
+            before = {name: now.version(name) for name in existing}  # all of them now, as close together as can be
+            balance = _read(now, existing)
+        if not balance.broken or before == {name: lake.version(name) for name in TABLES if lake.exists(name)}:
             break
     return balance
 
 
-def _versions(settings: AppConfig) -> dict[str, int]:
-    existing = set(existing_tables(settings))
-    return {name: open_table(name, settings).version() for name in TABLES if name in existing}
-
-
-def _read(settings: AppConfig, existing: Collection[str]) -> Balance:
-    accounts = _accounts(settings, existing) if OPS_RECONCILIATION in existing else ()
+def _read(lake: LakeReader, existing: Collection[str]) -> LakeBalance:
+    accounts = _accounts(lake, existing) if OPS_RECONCILIATION in existing else ()
     total = total_of(accounts)
     stored = [family for family in FAMILIES if family.bronze in existing]
     promoted = [family.bronze for family in stored if family in PROMOTED]
-    bronze_rows = sum(table_stats(open_table(name, settings)).rows for name in promoted) if promoted else None
-    checks: list[Check] = []
+    bronze_rows = sum(table_stats(lake.table(name)).rows for name in promoted) if promoted else None
+    checks: list[BalanceCheck] = []
     for family in stored:
-        checks += _offset_checks(settings, family)
+        checks += _offset_checks(lake, family)
     if bronze_rows is not None:
         checks.append(_messages_check(bronze_rows, total))
     checks += [_account_check(account) for account in accounts]
     for family in PROMOTED:
         own = total_of(account for account in accounts if family_of(account.query) == family)
         if own.written or any(name in existing for name in family.tables):
-            checks.append(_written_check(settings, existing, family, own))
-    checks += _listed_checks(settings, existing, total)
-    return Balance(bronze_rows, accounts, total, tuple(checks))
+            checks.append(_written_check(lake, existing, family, own))
+    checks += _listed_checks(lake, existing, total)
+    return LakeBalance(bronze_rows=bronze_rows, total=total, queries=accounts, checks=tuple(checks))
 
 
 def family_of(query: str) -> Family:
@@ -109,83 +93,88 @@ def family_of(query: str) -> Family:
     return next((family for family in PROMOTED if family.silver_query == name), TELEMETRY)
 
 
-def _accounts(settings: AppConfig, existing: Collection[str]) -> tuple[Account, ...]:
+def _accounts(lake: LakeReader, existing: Collection[str]) -> tuple[QueryAccount, ...]:
     """One account per query, the one that wrote last at the end."""
-    pending = _pending(settings, existing)
-    rows = query(_ACCOUNTS, settings).to_pylist()
+    pending = _pending(lake, existing)
+    rows = lake.query(_ACCOUNTS).to_pylist()
     return tuple(
-        Account(**row, pending_batches=len(mine), pending_written=sum(mine))
+        QueryAccount(**row, pending_batches=len(mine), pending_written=sum(mine))
         for row in rows
         for mine in [pending.get(row["query"], [])]
     )
 
 
-def _pending(settings: AppConfig, existing: Collection[str]) -> dict[str, list[int]]:
+def _pending(lake: LakeReader, existing: Collection[str]) -> dict[str, list[int]]:
     """``written`` of each batch whose rows are not all in silver yet, by query."""
     done: dict[str, int] = {}
     pending: dict[str, list[int]] = {}
-    for row in query(_BATCHES, settings).to_pylist():
+    for row in lake.query(_BATCHES).to_pylist():
         name = row["query"]
         if name not in done:
             last = family_of(name).last_table
-            version = open_table(last, settings).transaction_version(f"{name}:rows") if last in existing else None
+            version = lake.table(last).transaction_version(f"{name}:rows") if last in existing else None
             done[name] = -1 if version is None else version
         if row["batch_id"] > done[name]:
             pending.setdefault(name, []).append(row["written"] or 0)
     return pending
 
 
-def _offset_checks(settings: AppConfig, family: Family) -> Iterator[Check]:
+def _offset_checks(lake: LakeReader, family: Family) -> Iterator[BalanceCheck]:
     """Per topic and partition: as many distinct offsets as rows, and as many as lie between the first and the last."""
-    for row in query(_OFFSETS.format(bronze=family.bronze), settings).to_pylist():
+    for row in lake.query(_OFFSETS.format(bronze=family.bronze)).to_pylist():
         part = f"{row['topic']}-{row['kafka_partition']}"
         yield _equal(f"{part}: no offset missing", row["span"], row["offsets"])
         yield _equal(f"{part}: no offset twice", row["offsets"], row["n"])
 
 
-def _messages_check(bronze_rows: int, total: Account) -> Check:
+def _messages_check(bronze_rows: int, total: QueryAccount) -> BalanceCheck:
     missing = bronze_rows - total.messages
     state: State = "ok" if not missing else "waiting" if missing > 0 else "failed"
     hint = f"{missing:,} bronze messages wait for `slipstream stream silver`" if state == "waiting" else ""
-    return Check("every bronze message read once", state, bronze_rows, total.messages, hint)
+    return _check("every bronze message read once", state, bronze_rows, total.messages, hint)
 
 
-def _account_check(account: Account) -> Check:
+def _account_check(account: QueryAccount) -> BalanceCheck:
     good = account.difference == 0 and account.open_batches == 0
     hint = "" if good else f"{account.open_batches} of {account.batches} batches do not add up"
     accounted = account.units - account.difference
     name = f"{account.query}: every unit accounted for"
-    return Check(name, "ok" if good else "failed", account.units, accounted, hint)
+    return _check(name, "ok" if good else "failed", account.units, accounted, hint)
 
 
-def _written_check(settings: AppConfig, existing: Collection[str], family: Family, total: Account) -> Check:
+def _written_check(lake: LakeReader, existing: Collection[str], family: Family, total: QueryAccount) -> BalanceCheck:
     """Units in the family's tables: readings and samples of a telemetry row, else one a row."""
     sql = _TELEMETRY_UNITS if family == TELEMETRY else _EVENTS
     tables = [name for name in family.tables if name in existing]
-    actual = sum(query(sql.format(table=name), settings)["n"][0].as_py() for name in tables)
+    actual = sum(lake.query(sql.format(table=name))["n"][0].as_py() for name in tables)
     check = _equal(f"{' + '.join(family.tables)}: units written", total.written, actual)
     if check.state == "failed" and total.written - total.pending_written <= actual < total.written:
-        return Check(check.name, "waiting", check.expected, actual, _UNDER_WAY)
+        return _check(check.name, "waiting", check.expected, actual, _UNDER_WAY)
     return check
 
 
-def _listed_checks(settings: AppConfig, existing: Collection[str], total: Account) -> Iterator[Check]:
+def _listed_checks(lake: LakeReader, existing: Collection[str], total: QueryAccount) -> Iterator[BalanceCheck]:
     """The tables that list units, against the account's sums. A table that does not exist lists none."""
-    last = "1970-01-01T00:00:00Z"
+    last_us = 0
     if OPS_RECONCILIATION in existing:
-        last = query(_LAST_ACCOUNT, settings)["ts"].cast("string")[0].as_py()
-    for table, sql, column in _LISTED:
+        last_us = max(lake.frame(OPS_RECONCILIATION, columns=("written_ts",))["written_ts"], default=0)
+    for table, written, column in _LISTED:
         expected = getattr(total, column)
         if table not in existing and not expected:
             continue
-        row = {"n": 0, "late": 0}
+        n = late = 0
         if table in existing:
-            (row,) = query(sql.format(last=last), settings).to_pylist()
-        check = _equal(f"{table}: {column}", expected, row["n"])
-        if check.state == "failed" and row["n"] - row["late"] == expected:
-            check = Check(check.name, "waiting", expected, row["n"], _UNDER_WAY)
+            written_us = lake.frame(table, columns=(written,))[written]
+            n, late = len(written_us), int((written_us > last_us).sum())
+        check = _equal(f"{table}: {column}", expected, n)
+        if check.state == "failed" and n - late == expected:
+            check = _check(check.name, "waiting", expected, n, _UNDER_WAY)
         yield check
 
 
-def _equal(name: str, expected: int, actual: int) -> Check:
-    return Check(name, "ok" if expected == actual else "failed", expected, actual)
+def _equal(name: str, expected: int, actual: int) -> BalanceCheck:
+    return _check(name, "ok" if expected == actual else "failed", expected, actual)
+
+
+def _check(name: str, state: State, expected: int, actual: int, hint: str = "") -> BalanceCheck:
+    return BalanceCheck(name=name, state=state, expected=expected, actual=actual, hint=hint)

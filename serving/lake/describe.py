@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +10,14 @@ from deltalake import DeltaTable
 from deltalake.schema import ArrayType, Field, MapType, PrimitiveType, StructType
 
 from conf.contract import Column, Contract, load_contract, table_names
-from conf.settings import AppConfig
-from serving.lake.store import contract_version, existing_tables, made_by, missing_table, open_table, table_stats
+from conf.frozen import FrozenModel
+from serving.lake.reader import LakeReader
+from serving.lake.store import command_that_fills, contract_version, missing_table, table_stats
 
 _DDL = {"long": "BIGINT", "integer": "INT", "short": "SMALLINT", "byte": "TINYINT"}
 
 
-@dataclass(frozen=True)
-class TableInfo:
+class TableInfo(FrozenModel):
     """One table.
 
     Attributes:
@@ -54,8 +53,7 @@ class TableInfo:
     last_operation: str | None = None
 
 
-@dataclass(frozen=True)
-class RuleInfo:
+class RuleInfo(FrozenModel):
     """A row rule: its name, what follows when it fails (``quarantine`` or ``warn``), and its words."""
 
     name: str
@@ -63,8 +61,7 @@ class RuleInfo:
     description: str
 
 
-@dataclass(frozen=True)
-class ColumnInfo:
+class ColumnInfo(FrozenModel):
     """One column; ``in_table`` is false for a column that the contract gained since the table was written."""
 
     name: str
@@ -76,26 +73,32 @@ class ColumnInfo:
     in_table: bool
 
 
-def list_tables(settings: AppConfig) -> tuple[TableInfo, ...]:
+class TableDescription(FrozenModel):
+    """A table and its columns, in its own order."""
+
+    table: TableInfo
+    columns: tuple[ColumnInfo, ...]
+
+
+def list_tables(lake: LakeReader) -> tuple[TableInfo, ...]:
     """All tables, contracted or existing, sorted by name.
 
     Raises:
         LakeError: If an existing one cannot be read.
     """
-    existing = set(existing_tables(settings))
+    existing = set(lake.existing_tables())
     return tuple(
-        table_info(name, settings) if name in existing else _planned(name)
-        for name in sorted({*table_names(), *existing})
+        table_info(lake, name) if name in existing else _planned(name) for name in sorted({*table_names(), *existing})
     )
 
 
-def table_info(name: str, settings: AppConfig) -> TableInfo:
+def table_info(lake: LakeReader, name: str) -> TableInfo:
     """Facts of one existing table.
 
     Raises:
         LakeError: If it does not exist or cannot be read.
     """
-    table = open_table(name, settings)
+    table = lake.table(name)
     stats = table_stats(table)
     contract = _contract(name)
     last: dict[str, Any] = next(iter(table.history(1)), {})
@@ -103,7 +106,7 @@ def table_info(name: str, settings: AppConfig) -> TableInfo:
         name=name,
         description=contract.description if contract else table.metadata().description or "",
         exists=True,
-        made_by=made_by(name) if contract else None,
+        made_by=command_that_fills(name) if contract else None,
         key=contract.key if contract else (),
         partition_columns=tuple(table.metadata().partition_columns),
         known_contract_version=contract.version if contract else None,
@@ -117,17 +120,18 @@ def table_info(name: str, settings: AppConfig) -> TableInfo:
     )
 
 
-def describe(name: str, settings: AppConfig) -> tuple[TableInfo, tuple[ColumnInfo, ...]]:
+def describe_table(lake: LakeReader, name: str) -> TableDescription:
     """A table and its columns; for a contracted table that no job has made yet, from the contract alone.
 
     Raises:
         LakeError: If there is no such table, or it cannot be read.
     """
-    if name in existing_tables(settings):
-        return table_info(name, settings), columns(name, open_table(name, settings))
+    if name in lake.existing_tables():
+        return TableDescription(table=table_info(lake, name), columns=columns(name, lake.table(name)))
     if name in table_names():
-        return _planned(name), tuple(_contracted(column, in_table=False) for column in load_contract(name).columns)
-    raise missing_table(name, settings)
+        contracted = (_contracted(column, in_table=False) for column in load_contract(name).columns)
+        return TableDescription(table=_planned(name), columns=tuple(contracted))
+    raise missing_table(name, lake.settings)
 
 
 def columns(name: str, table: DeltaTable) -> tuple[ColumnInfo, ...]:
@@ -152,7 +156,7 @@ def _planned(name: str) -> TableInfo:
         name=name,
         description=contract.description,
         exists=False,
-        made_by=made_by(name),
+        made_by=command_that_fills(name),
         key=contract.key,
         partition_columns=contract.partition_columns,
         known_contract_version=contract.version,
@@ -160,7 +164,9 @@ def _planned(name: str) -> TableInfo:
 
 
 def _contracted(column: Column, *, in_table: bool) -> ColumnInfo:
-    rules = tuple(RuleInfo(rule.name, rule.severity, rule.description) for rule in column.quality)
+    rules = tuple(
+        RuleInfo(name=rule.name, severity=rule.severity, description=rule.description) for rule in column.quality
+    )
     return ColumnInfo(
         name=column.name,
         type=column.physical_type,
@@ -175,7 +181,15 @@ def _contracted(column: Column, *, in_table: bool) -> ColumnInfo:
 def _extra(field: Field) -> ColumnInfo:
     """A column that the contract does not have, from the table's own schema."""
     comment = str(field.metadata.get("comment", ""))
-    return ColumnInfo(field.name, _ddl(field.type), None, comment, not field.nullable, (), in_table=True)
+    return ColumnInfo(
+        name=field.name,
+        type=_ddl(field.type),
+        unit=None,
+        comment=comment,
+        required=not field.nullable,
+        rules=(),
+        in_table=True,
+    )
 
 
 def _ddl(kind: Any) -> str:

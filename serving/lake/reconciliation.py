@@ -1,16 +1,18 @@
-"""The words of the lake's balance: accounts, checks, and what they say together."""
+"""What the lake's balance says: accounts, checks, and their sum."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import computed_field
+
+from conf.frozen import FrozenModel
 
 State = Literal["ok", "waiting", "failed"]
 
 
-@dataclass(frozen=True)
-class Account:
+class QueryAccount(FrozenModel):
     """Sums of ``ops.reconciliation``: for one streaming query (one checkpoint generation), or all.
 
     Attributes:
@@ -39,14 +41,14 @@ class Account:
     pending_batches: int = 0
     pending_written: int = 0
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def difference(self) -> int:
         """Units minus all that became of them."""
         return self.units - self.written - self.repeats - self.conflicts - self.quarantined
 
 
-@dataclass(frozen=True)
-class Check:
+class BalanceCheck(FrozenModel):
     """One comparison; ``waiting`` means that a job has yet to catch up, and ``hint`` says which."""
 
     name: str
@@ -55,43 +57,48 @@ class Check:
     actual: int
     hint: str = ""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def difference(self) -> int:
         """``actual - expected``."""
         return self.actual - self.expected
 
 
-@dataclass(frozen=True)
-class Balance:
+class LakeBalance(FrozenModel):
     """The balance of a lake.
 
     Attributes:
         bronze_rows: Rows of ``bronze.telemetry_events``; ``None`` if there is no such table.
-        accounts: One per streaming query, the one that wrote last at the end.
+        queries: One account per streaming query, the one that wrote last at the end.
         total: Their sum.
         checks: Every comparison made.
     """
 
     bronze_rows: int | None
-    accounts: tuple[Account, ...]
-    total: Account
-    checks: tuple[Check, ...]
+    total: QueryAccount
+    queries: tuple[QueryAccount, ...]
+    checks: tuple[BalanceCheck, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def empty(self) -> bool:
         """True if nothing has been ingested yet."""
-        return not self.bronze_rows and not self.accounts
+        return not self.bronze_rows and not self.queries
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def closes(self) -> bool:
         """True if every check is ok, and nothing waits."""
         return all(check.state == "ok" for check in self.checks)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def broken(self) -> bool:
         """True if a check failed: units are lost or counted twice."""
         return any(check.state == "failed" for check in self.checks)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def summary(self) -> str:
         """One line."""
         if self.empty and not self.broken:
@@ -108,26 +115,9 @@ class Balance:
             f" + {t.conflicts:,} conflicts + {t.quarantined:,} quarantined"
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return {
-            "empty": self.empty,
-            "closes": self.closes,
-            "broken": self.broken,
-            "summary": self.summary(),
-            "bronze_rows": self.bronze_rows,
-            "total": _as_dict(self.total),
-            "queries": [_as_dict(account) for account in self.accounts],
-            "checks": [_as_dict(check) for check in self.checks],
-        }
 
-
-def total_of(accounts: Iterable[Account]) -> Account:
+def total_of(accounts: Iterable[QueryAccount]) -> QueryAccount:
     """The sum of accounts."""
     parts = list(accounts)
-    counts = [f.name for f in fields(Account) if f.name != "query"]
-    return Account("all", **{name: sum(getattr(account, name) for account in parts) for name in counts})
-
-
-def _as_dict(item: Account | Check) -> dict[str, Any]:
-    return {f.name: getattr(item, f.name) for f in fields(item)} | {"difference": item.difference}
+    counts = [name for name in QueryAccount.model_fields if name != "query"]
+    return QueryAccount(query="all", **{name: sum(getattr(account, name) for account in parts) for name in counts})

@@ -1,73 +1,46 @@
-"""Rows of one table by plain conditions: the place where values become SQL."""
+"""Rows of one table by plain conditions: a condition's value stays a value and never becomes part of a query's text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-
-from conf.settings import AppConfig
-from serving.lake.sql import query
-from serving.lake.store import is_table
+import polars as pl
+from deltalake import DeltaTable
 
 Value = str | int
 Row = dict[str, Any]
+Where = Mapping[str, Value]
 
 
-def table_rows(
-    table: str,
-    settings: AppConfig,
-    where: Mapping[str, Value] | None = None,
+def read_frame(
+    table: DeltaTable,
+    where: Where | None = None,
     *,
-    columns: Sequence[str] = ("*",),
+    columns: Sequence[str] | None = None,
     order_by: Sequence[str] = (),
-    missing_ok: bool = False,
-) -> list[Row]:
-    """Rows as dictionaries, instants as microseconds since the epoch (UTC), maps as dictionaries.
+    distinct: bool = False,
+) -> pl.DataFrame:
+    """Rows of a table as columns; instants as microseconds since the epoch (UTC).
+
+    Files that cannot hold such rows, by their partition and statistics, are not opened.
 
     Args:
-        table: ``layer.table``.
-        settings: Whose lake to read.
-        where: Column to the value it must have.
-        columns: Columns to read.
-        order_by: Columns to sort by.
-        missing_ok: A table that does not exist yet has no rows.
+        table: The table.
+        where: Column to the value that it must have.
+        columns: Columns to read; all if left out.
+        order_by: Columns to sort by, upwards; rows without a value come last.
+        distinct: Each row once.
 
     Raises:
-        LakeError: If there is no such table, or it cannot be read.
+        PolarsError: If there is no such column, or a file cannot be read.
     """
-    if missing_ok and not is_table(table, settings):
-        return []
-    found = columns_of(table, settings, where, columns=columns, order_by=order_by)
-    names = found.column_names
-    values = [found.column(name).to_pylist(maps_as_pydicts="strict") for name in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-
-
-def columns_of(
-    table: str,
-    settings: AppConfig,
-    where: Mapping[str, Value] | None = None,
-    *,
-    columns: Sequence[str] = ("*",),
-    order_by: Sequence[str] = (),
-) -> pa.Table:
-    """The same as a table of columns."""
-    conditions = " and ".join(f"{name} = {_literal(value)}" for name, value in (where or {}).items())
-    sql = f"select {', '.join(columns)} from {table}"  # noqa: S608 - our own names; values go through _literal
-    if conditions:
-        sql += f" where {conditions}"
+    scan = pl.scan_delta(table)
+    if where:
+        scan = scan.filter(*(pl.col(name) == pl.lit(value) for name, value in where.items()))
     if order_by:
-        sql += f" order by {', '.join(order_by)}"
-    found = query(sql, settings)
-    return pa.table({name: _plain(found.column(name)) for name in found.column_names})
-
-
-def _literal(value: Value) -> str:
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(int(value))
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Microseconds in place of instants, whose conversion would load pandas: a second of waiting."""
-    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        scan = scan.sort(*order_by, nulls_last=True, maintain_order=True)
+    if columns is not None:
+        scan = scan.select(*columns)
+    scan = scan.with_columns(pl.selectors.datetime().dt.timestamp("us"))
+    return (scan.unique(maintain_order=True) if distinct else scan).collect()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Protocol
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -16,9 +17,8 @@ from deltalake.exceptions import DeltaError
 
 from conf.contract import table_names
 from conf.errors import InputError
-from conf.settings import AppConfig
 from serving.lake.datafusion import run
-from serving.lake.store import LAYERS, existing_tables, is_table, open_table
+from serving.lake.store import LAYERS
 
 _QUERY_WORDS = {"select", "with", "values"}
 _EXPLAIN_WORDS = {"explain", "analyze", "verbose"}
@@ -31,16 +31,32 @@ _TOKEN = re.compile(
 )
 
 
+class TableSource(Protocol):
+    """Where the tables of a query are from."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a table."""
+        ...
+
+    def existing_tables(self) -> tuple[str, ...]:
+        """Names of those that there are."""
+        ...
+
+    def table(self, name: str) -> DeltaTable:
+        """The table."""
+        ...
+
+
 class QueryError(InputError):
     """A query was refused or failed; the message has the engine's words and what may help."""
 
 
-def execute(sql: str, settings: AppConfig) -> pa.RecordBatchReader:
+def execute(sql: str, source: TableSource) -> pa.RecordBatchReader:
     """Run a query and stream its answer.
 
     Args:
         sql: One ``SELECT``, ``WITH``, ``VALUES`` or ``EXPLAIN`` of these.
-        settings: Whose lake to read.
+        source: Opens the tables that it names.
 
     Returns:
         A reader whose types are plain: strings and bytes rather than their views, time to the microsecond. While it
@@ -52,18 +68,13 @@ def execute(sql: str, settings: AppConfig) -> pa.RecordBatchReader:
     """
     tokens = _tokens(sql)
     _refuse_all_but_queries(tokens)
-    tables = {name: open_table(name, settings) for name in _mentioned(tokens, settings)}
+    tables = {name: source.table(name) for name in _mentioned(tokens, source)}
     try:
         reader = run(sql, tables, limited=tokens[0] != "explain" and not _LIMIT_WORDS.isdisjoint(tokens))
     except (DeltaError, pa.ArrowException) as error:
-        raise _explained(error, tables, settings) from error
+        raise _explained(error, tables, source) from error
     schema = pa.schema([field.with_type(_plain(field.type)) for field in reader.schema])
-    return pa.RecordBatchReader.from_batches(schema, _read(reader, schema, tables, settings))
-
-
-def query(sql: str, settings: AppConfig) -> pa.Table:
-    """Run a query and read its whole answer; see :func:`execute`."""
-    return execute(sql, settings).read_all()
+    return pa.RecordBatchReader.from_batches(schema, _read(reader, schema, tables, source))
 
 
 def first_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
@@ -78,9 +89,9 @@ def first_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader
     return pa.RecordBatchReader.from_batches(reader.schema, cut())
 
 
-def mentioned_tables(sql: str, settings: AppConfig) -> tuple[str, ...]:
+def mentioned_tables(sql: str, source: TableSource) -> tuple[str, ...]:
     """Names of the tables that a query mentions: contracted ones, and others that exist in the lake."""
-    return _mentioned(_tokens(sql), settings)
+    return _mentioned(_tokens(sql), source)
 
 
 def _tokens(sql: str) -> list[str]:
@@ -108,21 +119,21 @@ def _refuse_all_but_queries(tokens: list[str]) -> None:
         )
 
 
-def _mentioned(tokens: list[str], settings: AppConfig) -> tuple[str, ...]:
+def _mentioned(tokens: list[str], source: TableSource) -> tuple[str, ...]:
     triples = zip(tokens, tokens[1:], tokens[2:], strict=False)
     names = dict.fromkeys(f"{layer}.{table}" for layer, dot, table in triples if dot == "." and layer in LAYERS)
     contracted = set(table_names())
-    return tuple(n for n in names if n in contracted or (n.count(".") == 1 and "/" not in n and is_table(n, settings)))
+    return tuple(n for n in names if n in contracted or (n.count(".") == 1 and "/" not in n and source.exists(n)))
 
 
 def _read(
-    reader: pa.RecordBatchReader, schema: pa.Schema, tables: dict[str, DeltaTable], settings: AppConfig
+    reader: pa.RecordBatchReader, schema: pa.Schema, tables: dict[str, DeltaTable], source: TableSource
 ) -> Iterator[pa.RecordBatch]:
     try:
         for batch in reader:
             yield batch.cast(schema, safe=False)  # only now() has nanoseconds to lose
     except pa.ArrowException as error:
-        raise _explained(error, tables, settings) from error
+        raise _explained(error, tables, source) from error
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -138,7 +149,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)
 
 
-def _explained(error: Exception, tables: dict[str, DeltaTable], settings: AppConfig) -> QueryError:
+def _explained(error: Exception, tables: dict[str, DeltaTable], source: TableSource) -> QueryError:
     """The engine's message, with the names that may have been meant."""
     message = str(error).partition("\nValid fields are")[0]
     hints = []
@@ -146,7 +157,7 @@ def _explained(error: Exception, tables: dict[str, DeltaTable], settings: AppCon
         columns = sorted({field.name for table in tables.values() for field in table.schema().fields})
         hints = get_close_matches(column[1].lower(), columns, n=5, cutoff=0.5)
     elif missing := re.search(r"table 'datafusion\.(?:public\.)?([^']+)' not found", message):
-        known = sorted({*table_names(), *existing_tables(settings)})
+        known = sorted({*table_names(), *source.existing_tables()})
         short = {name.partition(".")[2]: name for name in known}
         close = get_close_matches(missing[1], [*known, *short], n=5, cutoff=0.5)
         hints = list(dict.fromkeys(short.get(name, name) for name in close))

@@ -1,4 +1,4 @@
-"""Open the lake's Delta tables without a JVM: the only code that reads them without Spark.
+"""Find and open the lake's Delta tables without a JVM; :mod:`serving.lake.reader` holds what is opened here.
 
 A table is opened by its name. What can go wrong is said in the user's words: the table does not exist yet (and which
 job makes it), or it was written under a newer contract than this code knows.
@@ -82,7 +82,7 @@ class TableStats:
     files: int
 
 
-def made_by(name: str) -> str:
+def command_that_fills(name: str) -> str:
     """The command that makes a table, e.g. ``slipstream stream silver``."""
     return _JOB_OF_TABLE.get(name) or _JOB_OF_LAYER.get(name.partition(".")[0], "slipstream stream gold")
 
@@ -136,7 +136,7 @@ def open_table(name: str, settings: AppConfig) -> DeltaTable:
         raise missing_table(name, settings) from None
     except DeltaError as error:
         raise LakeError(f"table {name} at {uri} cannot be opened: {error}") from error
-    _check_contract(name, contract_version(table))
+    check_contract(name, table)
     return table
 
 
@@ -144,7 +144,7 @@ def missing_table(name: str, settings: AppConfig) -> MissingTableError:
     """The error that says what to do about a table that is not there."""
     if name in table_names():
         return MissingTableError(
-            f"table {name} does not exist yet in {settings.lake_root}: run `{made_by(name)}` first"
+            f"table {name} does not exist yet in {settings.lake_root}: run `{command_that_fills(name)}` first"
         )
     return MissingTableError(f"there is no table {name} in {settings.lake_root}: see `slipstream tables`")
 
@@ -155,7 +155,14 @@ def contract_version(table: DeltaTable) -> str | None:
     return version
 
 
-def _check_contract(name: str, written: str | None) -> None:
+def check_contract(name: str, table: DeltaTable) -> None:
+    """Refuse a table of a newer contract.
+
+    Raises:
+        NewerContractError: If a newer release of Slipstream wrote it.
+        LakeError: If it does not say under which contract it was written in a way that can be read.
+    """
+    written = contract_version(table)
     if written is None or name not in table_names():
         return
     known = load_contract(name).version

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
 
 from analysis.coaching.insights import CoachingInsight, DriverInputs, inputs_of, insights
+from analysis.coaching.rows import insight_rows
 from analysis.comparison.aligned_laps import THROTTLE
+from analysis.comparison.rows import ComparedPair, Row
 from analysis.drivers.formatting import clock
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.stretches import zones_of
@@ -18,8 +21,8 @@ from analysis.segmentation.zones import Microsector, cut, find_zones
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.errors import InputError
+from conf.frozen import FrozenModel
 from conf.ghost import Segmentation, load_segmentation
-from conf.settings import AppConfig
 from conf.tables import (
     GOLD_GHOST_LAPS,
     GOLD_GHOST_SUMMARY,
@@ -29,7 +32,7 @@ from conf.tables import (
     SILVER_TELEMETRY,
     SILVER_TRACKS,
 )
-from serving.lake.rows import table_rows
+from serving.lake.reader import LakeReader
 from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
 from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, load_ghost, newest_ghost
@@ -44,6 +47,59 @@ INPUTS: Final = (
     GOLD_GHOST_SUMMARY,
 )  # fmt: skip
 _CLOCKS_APART_S: Final = 0.05
+_EVERY_M: Final = 5.0
+
+
+class InsightAnswer(FrozenModel):
+    """What to do better in one place, by the names of ``gold.insights``."""
+
+    microsector_id: int
+    sector_id: int
+    zone_type: str
+    corner: str | None
+    start_m: float
+    end_m: float
+    verdict_code: str
+    verdict_text: str
+    severity: str
+    rank: int
+    time_loss_s: float
+    metric: str
+    human_value: float
+    target_value: float
+    unit: str
+    throttle_applied_pct: float
+    throttle_target_pct: float
+    brake_applied_pct: float
+    brake_target_pct: float
+
+
+class CoachingTrace(FrozenModel):
+    """Both laps' inputs and the time lost so far, each a value every five metres from the line."""
+
+    distance_m: tuple[float, ...]
+    delta_s: tuple[float, ...]
+    speed_kmh: tuple[float, ...]
+    speed_target_kmh: tuple[float, ...]
+    throttle_pct: tuple[float, ...]
+    throttle_target_pct: tuple[float, ...]
+    brake_bar: tuple[float, ...]
+    brake_target_bar: tuple[float, ...]
+
+
+class CoachingAnswer(FrozenModel):
+    """A coached lap as programs read it; ``delta_s`` is the lap time less the target's, by the timing."""
+
+    lap: str
+    target: str
+    target_kind: TargetKind
+    track_id: str
+    lap_time_s: float
+    target_time_s: float
+    delta_s: float
+    notes: tuple[str, ...]
+    insights: tuple[InsightAnswer, ...]
+    trace: CoachingTrace
 
 
 @dataclass(frozen=True)
@@ -141,12 +197,73 @@ class CoachedLap:
                 found.append(f"{uid} has no speed for {trace.unseen_s:.1f} s: where in a gap time goes is not known")
         return tuple(found)
 
+    @property
+    def pair(self) -> ComparedPair:
+        """Lap and target as the gold tables name them."""
+        lap, target = self.lap.row, self.target
+        return ComparedPair(
+            lap_uid=lap.uid,
+            reference_uid=target.uid,
+            session_id=lap.session_id,
+            vehicle_id=lap.vehicle_id,
+            lap_number=lap.lap_number,
+            reference_kind=target.kind,
+            track_id=self.circuit.track_id,
+            is_synthetic=lap.is_synthetic or target.is_synthetic,
+        )
 
-def coach(settings: AppConfig, lap: LapName, target: str = BEST) -> CoachedLap:
+    @property
+    def answer(self) -> CoachingAnswer:
+        """The insights, with both laps' inputs and the time lost over distance."""
+        names = InsightAnswer.model_fields
+        return CoachingAnswer(
+            lap=self.lap.row.uid,
+            target=self.target.uid,
+            target_kind=self.target.kind,
+            track_id=self.circuit.track_id,
+            lap_time_s=self.lap.time_s,
+            target_time_s=self.target.time_s,
+            delta_s=self.lap_delta_s,
+            notes=self.notes,
+            insights=tuple(InsightAnswer(**{name: row[name] for name in names}) for row in self.insight_rows()),
+            trace=self._trace(),
+        )
+
+    def insight_rows(self, created_ts: datetime | None = None) -> list[Row]:
+        """Rows of ``gold.insights``."""
+        track = (self.circuit, self.pieces)
+        return insight_rows(self.pair, self.insights, self.aimed, track, self.rules.coaching, created_ts)
+
+    def _trace(self) -> CoachingTrace:
+        every = max(1, round(_EVERY_M / self.driven.step_m))
+
+        def values(column: FloatArray) -> tuple[float, ...]:
+            return tuple(np.round(column[::every], 4).tolist())
+
+        return CoachingTrace(
+            distance_m=values(self.distance_m),
+            delta_s=values(self.delta_s),
+            speed_kmh=values(self.driven.speed_kmh),
+            speed_target_kmh=values(self.aimed.speed_kmh),
+            throttle_pct=values(self.driven.throttle_pct),
+            throttle_target_pct=values(self.aimed.throttle_pct),
+            brake_bar=values(self.driven.brake_bar),
+            brake_target_bar=values(self.aimed.brake_bar),
+        )
+
+
+def format_values(insight: CoachingInsight) -> tuple[str, str]:
+    """What was measured of the lap and of the target, with its unit."""
+    digits = 1 if insight.unit == "km/h" else 0
+    human, target = (f"{value:,.{digits}f} {insight.unit}" for value in (insight.human_value, insight.target_value))
+    return human, target
+
+
+def coach(lake: LakeReader, lap: LapName, target: str = BEST) -> CoachedLap:
     """Hold a lap against a target.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         lap: The lap.
         target: ``best`` for the best lap of its session fit for pace, ``ghost`` for the newest ghost of its session
             that a car could drive, or a lap or ghost by its name.
@@ -155,22 +272,22 @@ def coach(settings: AppConfig, lap: LapName, target: str = BEST) -> CoachedLap:
         LakeError: If a table cannot be read.
         LapError: If there is no such lap, or it cannot be held against the target; the message says what to do.
     """
-    row = find_lap(settings, lap)
-    track_id = track_of(settings, row.session_id)
-    circuit = find_circuit(settings, row.session_id, track_id)
+    row = find_lap(lake, lap)
+    track_id = track_of(lake, row.session_id)
+    circuit = find_circuit(lake, row.session_id, track_id)
     if isinstance(circuit, str):
         raise LapError(circuit)
-    loaded = load_lap(settings, row, circuit)
-    return _judge(settings, loaded, _target(settings, row, target, circuit), circuit)
+    loaded = load_lap(lake, row, circuit)
+    return _judge(lake, loaded, _target(lake, row, target, circuit), circuit)
 
 
-def _judge(settings: AppConfig, lap: LoadedLap, target: Target, circuit: Circuit) -> CoachedLap:
+def _judge(lake: LakeReader, lap: LoadedLap, target: Target, circuit: Circuit) -> CoachedLap:
     rules = load_segmentation()
     channel, note = _throttle(lap, target)
     driven, aimed = (
         _inputs(uid, trace, circuit, channel) for uid, trace in ((lap.row.uid, lap.trace), (target.uid, target.trace))
     )
-    pieces, cut_by = segmentation(settings, target, circuit, rules)
+    pieces, cut_by = segmentation(lake, target, circuit, rules)
     return CoachedLap(
         lap=lap,
         target=replace(target, notes=(*target.notes, *note)),
@@ -185,16 +302,14 @@ def _judge(settings: AppConfig, lap: LoadedLap, target: Target, circuit: Circuit
 
 
 def segmentation(
-    settings: AppConfig, target: Target, circuit: Circuit, rules: Segmentation
+    lake: LakeReader, target: Target, circuit: Circuit, rules: Segmentation
 ) -> tuple[tuple[Microsector, ...], str]:
     """The newest micro-sectors of the track, or those of the target where it has none; and where they are from.
 
     Raises:
         ZoneError: If the target shows no zones.
     """
-    rows = table_rows(
-        GOLD_MICROSECTORS, settings, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True
-    )
+    rows = lake.rows(GOLD_MICROSECTORS, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True)
     if not rows:
         pieces = cut(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
         return pieces, f"zones were found on {target.uid}: {GOLD_MICROSECTORS} has none of {circuit.track_id}"
@@ -207,29 +322,29 @@ def segmentation(
     return found, f"zones are those of segmentation {version} of {circuit.track_id}"
 
 
-def _target(settings: AppConfig, lap: LapRow, target: str, circuit: Circuit) -> Target:
+def _target(lake: LakeReader, lap: LapRow, target: str, circuit: Circuit) -> Target:
     if target == GHOST:
-        return _ghost(settings, newest_ghost(settings, lap.session_id), circuit)
+        return _ghost(lake, newest_ghost(lake, lap.session_id), circuit)
     if target == BEST:
-        return _best(settings, lap, circuit)
+        return _best(lake, lap, circuit)
     name = LapName.parse(target)
     if name.vehicle == GHOST:
-        return _ghost(settings, find_ghost(settings, name), circuit)
-    row = find_lap(settings, name)
+        return _ghost(lake, find_ghost(lake, name), circuit)
+    row = find_lap(lake, name)
     if row.uid == lap.uid:
         raise LapError(f"{lap.uid} was to be held against itself: name another lap with --target")
-    _same_track(lap, row.uid, track_of(settings, row.session_id), circuit)
-    best = next(iter(by_time(read_laps(settings, row.session_id))), None)
+    _same_track(lap, row.uid, track_of(lake, row.session_id), circuit)
+    best = next(iter(by_time(read_laps(lake, row.session_id))), None)
     kind: TargetKind = "best_lap" if best is not None and best.uid == row.uid else "other_lap"
-    loaded = load_lap(settings, row, circuit)
+    loaded = load_lap(lake, row, circuit)
     notes = () if "pace" in row.fit_for else (f"{row.uid} is not fit for pace ({', '.join(row.invalid_reasons)})",)
     return Target(row.uid, kind, loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
 
 
-def _best(settings: AppConfig, lap: LapRow, circuit: Circuit) -> Target:
+def _best(lake: LakeReader, lap: LapRow, circuit: Circuit) -> Target:
     """The best lap of the session that has what it takes to be compared with."""
     passed_over: list[str] = []
-    for row in by_time(read_laps(settings, lap.session_id)):
+    for row in by_time(read_laps(lake, lap.session_id)):
         if row.uid == lap.uid:
             quicker = f" of those with telemetry ({len(passed_over)} quicker have none)" if passed_over else ""
             raise LapError(
@@ -237,7 +352,7 @@ def _best(settings: AppConfig, lap: LapRow, circuit: Circuit) -> Target:
                 "'ghost' or SESSION/VEHICLE/LAP"
             )
         try:
-            loaded = load_lap(settings, row, circuit)
+            loaded = load_lap(lake, row, circuit)
             inputs_of(loaded.trace, circuit)
         except InputError:
             passed_over.append(row.uid)
@@ -249,11 +364,11 @@ def _best(settings: AppConfig, lap: LapRow, circuit: Circuit) -> Target:
     )
 
 
-def _ghost(settings: AppConfig, ghost: GhostRow, circuit: Circuit) -> Target:
+def _ghost(lake: LakeReader, ghost: GhostRow, circuit: Circuit) -> Target:
     if ghost.track_id not in (None, circuit.track_id):
         raise LapError(f"{ghost.uid} is a ghost of {ghost.track_id}, not of {circuit.track_id}: name another target")
     warning = feasibility_note(ghost)
-    trace = load_ghost(settings, ghost, circuit)
+    trace = load_ghost(lake, ghost, circuit)
     return Target(ghost.uid, "ghost", trace, None, is_synthetic=True, notes=() if warning is None else (warning,))
 
 

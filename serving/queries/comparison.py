@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from analysis.comparison.aligned_laps import LapComparison, align, compare_laps
-from analysis.comparison.corner_report import CornerReport, corner_report
+from analysis.comparison.aligned_laps import AlignedBy, LapComparison, align, compare_laps
+from analysis.comparison.corner_report import CornerReport, ReportPiece, corner_report
+from analysis.comparison.rows import ComparedPair, Row, piece_columns, piece_rows, trace_rows
 from analysis.drivers.formatting import clock
 from analysis.laps.distance import time_at
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
-from conf.settings import AppConfig
+from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
+from serving.lake.reader import LakeReader
 from serving.queries.circuits import CircuitError, load_circuit, track_of
 from serving.queries.lap_traces import LoadedLap, load_lap
 from serving.queries.laps import LapError, LapName, LapRow, best_lap, find_lap, read_laps
@@ -23,6 +25,53 @@ ReferenceKind = Literal["best_lap", "other_lap"]
 
 INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS)
 _LENGTHS_APART: Final = 0.05
+
+
+class CornerLoss(FrozenModel):
+    """One corner or straight of a comparison, by the names of ``gold.corner_reports``."""
+
+    piece: int
+    label: str
+    corner: int | None
+    start_m: float
+    end_m: float
+    time_lost_s: float
+    entry_speed_kmh: float | None
+    min_speed_kmh: float | None
+    exit_speed_kmh: float | None
+    brake_m: float | None
+    throttle_m: float | None
+    entry_speed_ref_kmh: float | None
+    min_speed_ref_kmh: float | None
+    exit_speed_ref_kmh: float | None
+    brake_ref_m: float | None
+    throttle_ref_m: float | None
+    brake_earlier_m: float | None
+    throttle_later_m: float | None
+    speed_gap_s: float
+    finding: str
+
+
+class LapComparisonAnswer(FrozenModel):
+    """A comparison as programs read it.
+
+    Attributes:
+        delta_s: Lap time less the reference's.
+        sector_deltas_s: Official sector times less the reference's.
+        pieces: Corners and straights in driving order; none without a circuit.
+    """
+
+    lap: str
+    reference: str
+    reference_kind: ReferenceKind
+    track_id: str | None
+    lap_time_s: float
+    reference_time_s: float
+    delta_s: float
+    sector_deltas_s: tuple[float | None, ...]
+    aligned_by: AlignedBy
+    notes: tuple[str, ...]
+    pieces: tuple[CornerLoss, ...]
 
 
 @dataclass(frozen=True)
@@ -86,13 +135,69 @@ class ComparedLaps:
             found.append(f"no corner report: {self.no_circuit}")
         return tuple(found)
 
+    @property
+    def pair(self) -> ComparedPair:
+        """The two laps as the gold tables name them."""
+        lap, reference = self.lap.row, self.reference.row
+        return ComparedPair(
+            lap_uid=lap.uid,
+            reference_uid=reference.uid,
+            session_id=lap.session_id,
+            vehicle_id=lap.vehicle_id,
+            lap_number=lap.lap_number,
+            reference_kind=self.reference_kind,
+            track_id=self.track_id,
+            is_synthetic=lap.is_synthetic or reference.is_synthetic,
+        )
 
-def compare_named(settings: AppConfig, lap: LapName, reference: LapName) -> ComparedLaps:
+    @property
+    def answer(self) -> LapComparisonAnswer:
+        """The comparison without what is drawn."""
+        pieces = enumerate(() if self.report is None else self.report.pieces, start=1)
+        return LapComparisonAnswer(
+            lap=self.lap.row.uid,
+            reference=self.reference.row.uid,
+            reference_kind=self.reference_kind,
+            track_id=self.track_id,
+            lap_time_s=self.lap.time_s,
+            reference_time_s=self.reference.time_s,
+            delta_s=self.delta_s,
+            sector_deltas_s=self.sector_deltas_s,
+            aligned_by=self.comparison.aligned_by,
+            notes=self.notes,
+            pieces=tuple(CornerLoss(piece=number, **piece_columns(piece)) for number, piece in pieces),
+        )
+
+    def point_rows(self) -> list[Row]:
+        """Rows of ``gold.lap_comparison``."""
+        return trace_rows(self.pair, self.comparison, self.reference_s, self.circuit)
+
+    def piece_rows(self) -> list[Row]:
+        """Rows of ``gold.corner_reports``; none without a circuit."""
+        if self.report is None:
+            return []
+        return piece_rows(self.pair, self.report.pieces, self.report.lap_delta_s, self.report.aligned_by)
+
+
+def what_differs(piece: ReportPiece) -> str:
+    """The finding without the label and the loss, which stand beside it; gaps in the speed are kept."""
+    words = piece.finding.removeprefix(f"{piece.label}: ")
+    gaps = words[words.index(" (no speed") :] if " (no speed" in words else ""
+    return words.removesuffix(gaps).rpartition(": ")[0] + gaps
+
+
+def sectors_sentence(found: ComparedLaps) -> str | None:
+    """Official sector times less the reference's, ``None`` where no sector has both."""
+    parts = [f"S{k} {d:+.3f} s" for k, d in enumerate(found.sector_deltas_s, start=1) if d is not None]
+    return f"official sectors: {', '.join(parts)}" if parts else None
+
+
+def compare_named(lake: LakeReader, lap: LapName, reference: LapName) -> ComparedLaps:
     """Compare two laps by their names; see :func:`compare_rows`."""
-    return compare_rows(settings, find_lap(settings, lap), find_lap(settings, reference))
+    return compare_rows(lake, find_lap(lake, lap), find_lap(lake, reference))
 
 
-def compare_rows(settings: AppConfig, lap: LapRow, reference: LapRow) -> ComparedLaps:
+def compare_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> ComparedLaps:
     """Compare any two laps of one track.
 
     Raises:
@@ -101,18 +206,18 @@ def compare_rows(settings: AppConfig, lap: LapRow, reference: LapRow) -> Compare
     """
     if lap.uid == reference.uid:
         raise LapError(f"{lap.uid} was to be compared with itself: name another lap as reference")
-    track_id, *others = dict.fromkeys(track_of(settings, row.session_id) for row in (lap, reference))
+    track_id, *others = dict.fromkeys(track_of(lake, row.session_id) for row in (lap, reference))
     if others and None not in (track_id, *others):
         raise LapError(
             f"{lap.uid} was driven on {track_id} and {reference.uid} on {others[0]}: compare laps of one track"
         )
     track_id = track_id or next(iter(others), None)
-    circuit = find_circuit(settings, lap.session_id, track_id)
+    circuit = find_circuit(lake, lap.session_id, track_id)
     one = None if isinstance(circuit, str) else circuit
-    ours, theirs = (load_lap(settings, row, one) for row in (lap, reference))
+    ours, theirs = (load_lap(lake, row, one) for row in (lap, reference))
     if others or track_id is None:
         _check_lengths(ours, theirs)
-    kind = _kind(read_laps(settings, reference.session_id), reference)
+    kind = _kind(read_laps(lake, reference.session_id), reference)
     return compare_loaded((ours, theirs), circuit, track_id=track_id, reference_kind=kind)
 
 
@@ -149,7 +254,7 @@ def compare_loaded(
     )
 
 
-def find_circuit(settings: AppConfig, session_id: str, track_id: str | None) -> Circuit | str:
+def find_circuit(lake: LakeReader, session_id: str, track_id: str | None) -> Circuit | str:
     """The circuit that a session was driven on, or why it is not known."""
     if track_id is None:
         return (
@@ -157,7 +262,7 @@ def find_circuit(settings: AppConfig, session_id: str, track_id: str | None) -> 
             "`slipstream track assign` names one that is built"
         )
     try:
-        return load_circuit(settings, track_id)
+        return load_circuit(lake, track_id)
     except CircuitError as error:
         return str(error)
 

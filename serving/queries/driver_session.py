@@ -8,7 +8,6 @@ from typing import Final
 
 from analysis.drivers.formatting import clock
 from analysis.tracks.circuit import Circuit
-from conf.settings import AppConfig
 from conf.tables import (
     GOLD_DPTAD_EVENTS,
     GOLD_DPTAD_SCORES,
@@ -23,12 +22,13 @@ from conf.tables import (
     SILVER_TELEMETRY,
     SILVER_TRACKS,
 )
-from serving.lake.rows import Row, Value, table_rows
-from serving.lake.store import is_table, made_by, open_table
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row, Value
+from serving.lake.store import command_that_fills
 from serving.queries.circuits import title_of, track_of
 from serving.queries.comparison import ComparedLaps, compare_loaded, find_circuit
 from serving.queries.lap_traces import load_first
-from serving.queries.laps import LapRow, best_lap, by_time, of_vehicle, read_laps
+from serving.queries.laps import LapRow, best_lap, by_time, laps_of_vehicle, read_laps
 
 TABLES: Final = (
     SILVER_LAPS,
@@ -47,7 +47,7 @@ TABLES: Final = (
 
 
 @dataclass(frozen=True)
-class Found:
+class TableRows:
     """Rows of one table, or why there are none.
 
     Attributes:
@@ -98,22 +98,22 @@ class DriverReport:
         track: Name of the track; ``None`` where nothing says.
         circuit: The circuit, or why it is not known.
         loss: Where time is lost.
-        versions: Delta version of every table that was read.
+        versions: Delta version of every table that the report shows.
     """
 
     session_id: str
     vehicle_id: str
     laps: tuple[LapRow, ...]
     field: tuple[LapRow, ...]
-    session: Found
-    result: Found
-    driver: Found
-    summary: Found
-    target: Found
-    stints: Found
-    scores: Found
-    events: Found
-    fleet: Found
+    session: TableRows
+    result: TableRows
+    driver: TableRows
+    summary: TableRows
+    target: TableRows
+    stints: TableRows
+    scores: TableRows
+    events: TableRows
+    fleet: TableRows
     track: str | None
     circuit: Circuit | str
     loss: Loss
@@ -135,11 +135,11 @@ class DriverReport:
         return best_lap(self.field)
 
 
-def gather(settings: AppConfig, session_id: str, vehicle: str) -> DriverReport:
+def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> DriverReport:
     """Read everything about one driver's session.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         session_id: Session.
         vehicle: Vehicle id, or the number it raced under.
 
@@ -147,17 +147,17 @@ def gather(settings: AppConfig, session_id: str, vehicle: str) -> DriverReport:
         LakeError: If ``silver.laps`` is not there, or a table cannot be read.
         LapError: If there is no such session or vehicle.
     """
-    versions = {name: open_table(name, settings).version() for name in TABLES if is_table(name, settings)}
-    field = read_laps(settings, session_id)
-    laps = of_vehicle(field, vehicle)
+    now = lake.snapshot()
+    field = read_laps(now, session_id)
+    laps = laps_of_vehicle(field, vehicle)
     here = {"session_id": session_id}
     ours = here | {"vehicle_id": laps[0].vehicle_id}
 
-    def read(table: str, where: dict[str, str], *order_by: str) -> Found:
-        return read_rows(settings, table, where, order_by)
+    def read(table: str, where: dict[str, str], *order_by: str) -> TableRows:
+        return read_table(now, table, where, order_by)
 
-    track_id = track_of(settings, session_id)
-    circuit = find_circuit(settings, session_id, track_id)
+    track_id = track_of(now, session_id)
+    circuit = find_circuit(now, session_id, track_id)
     return DriverReport(
         session_id=session_id,
         vehicle_id=laps[0].vehicle_id,
@@ -172,44 +172,46 @@ def gather(settings: AppConfig, session_id: str, vehicle: str) -> DriverReport:
         scores=read(GOLD_DPTAD_SCORES, ours, "lap_number"),
         events=read(GOLD_DPTAD_EVENTS, ours, "event_ts", "event_type"),
         fleet=read(GOLD_FLEET_SUMMARY, here),
-        track=None if track_id is None else title_of(settings, track_id),
+        track=None if track_id is None else title_of(now, track_id),
         circuit=circuit,
-        loss=find_loss(settings, laps, field, circuit),
-        versions=versions,
+        loss=compare_with_best(now, laps, field, circuit),
+        versions=now.versions,
     )
 
 
-def read_rows(settings: AppConfig, table: str, where: dict[str, str], order_by: Sequence[str] = ()) -> Found:
+def read_table(lake: LakeReader, table: str, where: dict[str, str], order_by: Sequence[str] = ()) -> TableRows:
     """Rows of a table that may not be there."""
-    fill = f"`{made_by(table)}` fills it"
-    if not is_table(table, settings):
-        return Found((), f"{table} does not exist yet: {fill}.")
+    fill = f"`{command_that_fills(table)}` fills it"
+    if not lake.exists(table):
+        return TableRows((), f"{table} does not exist yet: {fill}.")
     values: dict[str, Value] = dict(where)
-    rows = table_rows(table, settings, values, order_by=order_by)
-    return Found(tuple(rows), None if rows else f"{table} has no row of {'/'.join(where.values())}: {fill}.")
+    rows = lake.rows(table, values, order_by=order_by)
+    return TableRows(tuple(rows), None if rows else f"{table} has no row of {'/'.join(where.values())}: {fill}.")
 
 
-def find_loss(settings: AppConfig, laps: Sequence[LapRow], field: Sequence[LapRow], circuit: Circuit | str) -> Loss:
+def compare_with_best(
+    lake: LakeReader, laps: Sequence[LapRow], field: Sequence[LapRow], circuit: Circuit | str
+) -> Loss:
     """The driver's best lap against the session's best; where that is the driver's own, a median lap against it.
 
     Laps without telemetry cannot be compared and are passed over, which the words say.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         laps: The driver's laps.
         field: Laps of all cars of the session.
         circuit: The circuit, or why it is not known.
     """
     known = None if isinstance(circuit, str) else circuit
-    reference = load_first(settings, by_time(field), known)
-    own = load_first(settings, by_time(laps), known)
+    reference = load_first(lake, by_time(field), known)
+    own = load_first(lake, by_time(laps), known)
     if reference is None or own is None:
         who = "no car" if reference is None else laps[0].car
         return Loss(None, f"{who} has a lap fit for pace with telemetry, so there is nothing to compare.")
     is_own = own.row.uid == reference.row.uid
     if is_own:
         covered = [lap for lap in by_time(laps) if lap.is_covered]
-        own = load_first(settings, covered[len(covered) // 2 :], known)
+        own = load_first(lake, covered[len(covered) // 2 :], known)
         if own is None or own.row.uid == reference.row.uid:
             return Loss(None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare.")
     found = compare_loaded((own, reference), circuit)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
-from conf.settings import AppConfig
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY
-from serving.lake.rows import Row, columns_of, table_rows
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row
+from serving.queries.lap_traces import doubles
 from serving.queries.laps import LapError, LapName
 
 GHOST: Final = "ghost"
@@ -40,19 +39,19 @@ class GhostRow:
     notes: tuple[str, ...]
 
 
-def ghosts_of(settings: AppConfig, session_id: str) -> tuple[GhostRow, ...]:
+def ghosts_of(lake: LakeReader, session_id: str) -> tuple[GhostRow, ...]:
     """Ghosts of a session, the newest first; none where there is no such table yet."""
-    rows = table_rows(GOLD_GHOST_SUMMARY, settings, {"session_id": session_id}, missing_ok=True)
+    rows = lake.rows(GOLD_GHOST_SUMMARY, {"session_id": session_id}, missing_ok=True)
     return tuple(_ghost_of(row) for row in sorted(rows, key=_age, reverse=True))
 
 
-def newest_ghost(settings: AppConfig, session_id: str) -> GhostRow:
+def newest_ghost(lake: LakeReader, session_id: str) -> GhostRow:
     """The newest ghost of a session that a car could drive.
 
     Raises:
         LapError: If there is none; the message says why the newest could not be driven.
     """
-    found = ghosts_of(settings, session_id)
+    found = ghosts_of(lake, session_id)
     feasible = [ghost for ghost in found if ghost.is_feasible]
     if feasible:
         return feasible[0]
@@ -64,15 +63,15 @@ def newest_ghost(settings: AppConfig, session_id: str) -> GhostRow:
     )
 
 
-def find_ghost(settings: AppConfig, name: LapName) -> GhostRow:
+def find_ghost(lake: LakeReader, name: LapName) -> GhostRow:
     """A ghost by its name; ``session/ghost/best`` is the newest that a car could drive.
 
     Raises:
         LapError: If there is none of that name; the message names those there are.
     """
     if name.lap_number is None:
-        return newest_ghost(settings, name.session_id)
-    found = ghosts_of(settings, name.session_id)
+        return newest_ghost(lake, name.session_id)
+    found = ghosts_of(lake, name.session_id)
     uid = f"{name.session_id}/{GHOST}/{name.lap_number}"
     for ghost in found:
         if ghost.uid == uid:
@@ -80,17 +79,17 @@ def find_ghost(settings: AppConfig, name: LapName) -> GhostRow:
     raise LapError(f"no ghost {uid}: {_those(found)}")
 
 
-def load_ghost(settings: AppConfig, ghost: GhostRow, circuit: Circuit) -> LapTrace:
+def load_ghost(lake: LakeReader, ghost: GhostRow, circuit: Circuit) -> LapTrace:
     """A ghost's samples on the circuit's scale.
 
     Raises:
         LapError: If it has none.
     """
     columns = ("t_s", "lap_distance_m", *_CHANNELS)
-    found = columns_of(GOLD_GHOST_LAPS, settings, {"lap_uid": ghost.uid}, columns=columns, order_by=("sample_idx",))
-    if found.num_rows < 2:
+    found = lake.frame(GOLD_GHOST_LAPS, {"lap_uid": ghost.uid}, columns=columns, order_by=("sample_idx",))
+    if found.height < 2:
         raise LapError(f"{ghost.uid} has no samples in {GOLD_GHOST_LAPS}: make it anew")
-    values = {name: np.array(found[name].to_pylist(), dtype=np.float64) for name in columns}
+    values = {name: doubles(found[name]) for name in columns}
     return LapTrace(
         t_s=values["t_s"],
         distance_m=values["lap_distance_m"],

@@ -9,10 +9,9 @@ from typing import Final
 
 from conf import wear
 from conf.errors import InputError
-from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
-from serving.lake.rows import Row, table_rows
-from serving.lake.store import open_table
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row
 from serving.queries.circuits import title_of, track_of
 
 COMPONENTS: Final[tuple[str, ...]] = wear.COMPONENTS
@@ -30,7 +29,7 @@ class KarmaError(InputError):
 
 
 @dataclass(frozen=True)
-class Factor:
+class KarmaFactor:
     """What makes a lap other than the middle one of the training laps.
 
     Attributes:
@@ -43,7 +42,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Model:
+class ScoringModel:
     """What gave a score; ``None`` where the row does not say."""
 
     algorithm: str | None
@@ -52,7 +51,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Score:
+class KarmaScore:
     """What one lap did to one component; figures are ``None`` where they are unknown.
 
     Attributes:
@@ -90,14 +89,14 @@ class Score:
     remaining_laps: float | None
     remaining_low: float | None
     remaining_high: float | None
-    factors: tuple[Factor, ...]
+    factors: tuple[KarmaFactor, ...]
     factors_text: str | None
     missing_inputs: tuple[str, ...]
     channel_set: str | None
     applicability: float | None
     outside_inputs: tuple[str, ...]
     reason: str | None
-    model: Model
+    model: ScoringModel
 
     @property
     def wear(self) -> float | None:
@@ -121,7 +120,7 @@ class KarmaLap:
     time_ms: int | None
     distance_km: float | None
     end_us: int | None
-    scores: Mapping[str, Score]
+    scores: Mapping[str, KarmaScore]
 
     @property
     def karma(self) -> float | None:
@@ -137,7 +136,7 @@ class KarmaLap:
         return next((reason for reason in own if reason), "no overall score")
 
     @property
-    def hardest(self) -> Score | None:
+    def hardest(self) -> KarmaScore | None:
         """The component with the lowest score."""
         scored = [s for name in COMPONENTS if (s := self.scores.get(name)) is not None and s.karma is not None]
         return min(scored, key=lambda s: s.karma or 0.0, default=None)
@@ -154,7 +153,7 @@ class KarmaReport:
         track: Name of the track.
         laps: Laps by number, those without a score among them.
         is_synthetic: Whether the data are simulated.
-        version: Delta version of ``gold.karma_scores``.
+        versions: Delta version of every table that the report shows.
     """
 
     session_id: str
@@ -163,7 +162,7 @@ class KarmaReport:
     track: str | None
     laps: tuple[KarmaLap, ...]
     is_synthetic: bool
-    version: int
+    versions: dict[str, int]
 
     @property
     def car(self) -> str:
@@ -175,7 +174,7 @@ class KarmaReport:
         """Laps with an overall score."""
         return tuple(lap for lap in self.laps if lap.karma is not None)
 
-    def of(self, component: str) -> tuple[tuple[KarmaLap, Score], ...]:
+    def of(self, component: str) -> tuple[tuple[KarmaLap, KarmaScore], ...]:
         """Laps with a score of a component, by number."""
         own = ((lap, lap.scores.get(component)) for lap in self.laps)
         return tuple((lap, score) for lap, score in own if score is not None and score.karma is not None)
@@ -186,16 +185,16 @@ class KarmaReport:
         return tuple(name for name in COMPONENTS if self.of(name))
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[ScoringModel, ...]:
         """What gave the scores, as a rule one."""
         return tuple(dict.fromkeys(s.model for lap in self.laps for s in lap.scores.values() if s.karma is not None))
 
 
-def gather_karma(settings: AppConfig, vehicle: str, session: str | None = None) -> KarmaReport:
+def read_karma_session(lake: LakeReader, vehicle: str, session: str | None = None) -> KarmaReport:
     """Read the scores of one car's session.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         vehicle: Vehicle id, or the number it raced under.
         session: Session; may be left out where the vehicle has scores in only one.
 
@@ -203,25 +202,25 @@ def gather_karma(settings: AppConfig, vehicle: str, session: str | None = None) 
         LakeError: If ``gold.karma_scores`` is not there or cannot be read.
         KarmaError: If there are no scores of such a session or vehicle, or it has some in several sessions.
     """
-    version = open_table(GOLD_KARMA_SCORES, settings).version()
-    numbers = _numbers(settings)
-    session_id, vehicle_id = find_drive(_drives(settings), numbers, vehicle, session)
-    rows = table_rows(
-        GOLD_KARMA_SCORES, settings, {"session_id": session_id, "vehicle_id": vehicle_id}, order_by=("lap_number",)
-    )
-    track_id = track_of(settings, session_id)
+    now = lake.snapshot()
+    numbers = _numbers(now)
+    session_id, vehicle_id = resolve_vehicle_session(_drives(now), numbers, vehicle, session)
+    rows = now.rows(GOLD_KARMA_SCORES, {"session_id": session_id, "vehicle_id": vehicle_id}, order_by=("lap_number",))
+    track_id = track_of(now, session_id)
     return KarmaReport(
         session_id=session_id,
         vehicle_id=vehicle_id,
         vehicle_number=numbers.get((session_id, vehicle_id)),
-        track=None if track_id is None else title_of(settings, track_id),
-        laps=laps_of(rows),
+        track=None if track_id is None else title_of(now, track_id),
+        laps=group_laps(rows),
         is_synthetic=any(row["is_synthetic"] for row in rows),
-        version=version,
+        versions=now.versions,
     )
 
 
-def find_drive(drives: Collection[Drive], numbers: Mapping[Drive, int], vehicle: str, session: str | None) -> Drive:
+def resolve_vehicle_session(
+    drives: Collection[Drive], numbers: Mapping[Drive, int], vehicle: str, session: str | None
+) -> Drive:
     """The session and vehicle that are meant.
 
     Args:
@@ -255,7 +254,7 @@ def find_drive(drives: Collection[Drive], numbers: Mapping[Drive, int], vehicle:
     return found[0]
 
 
-def laps_of(rows: Iterable[Row]) -> tuple[KarmaLap, ...]:
+def group_laps(rows: Iterable[Row]) -> tuple[KarmaLap, ...]:
     """Laps by number, from rows of ``gold.karma_scores``."""
     by_lap: dict[int, list[Row]] = {}
     for row in rows:
@@ -272,7 +271,7 @@ def laps_of(rows: Iterable[Row]) -> tuple[KarmaLap, ...]:
     )
 
 
-def two_laps(found: KarmaReport, numbers: Sequence[int] | None = None) -> tuple[KarmaLap, KarmaLap] | None:
+def choose_comparison(found: KarmaReport, numbers: Sequence[int] | None = None) -> tuple[KarmaLap, KarmaLap] | None:
     """Two laps to compare: those named, else the gentlest and the hardest; ``None`` where there are not two.
 
     Raises:
@@ -300,18 +299,18 @@ def _scored_lap(found: KarmaReport, number: int) -> KarmaLap:
     return own[number]
 
 
-def _score_of(row: Row) -> Score:
-    return Score(
+def _score_of(row: Row) -> KarmaScore:
+    return KarmaScore(
         component=row["component"], karma=row["karma_score"], low=row["karma_low"], high=row["karma_high"],
         damage_per_km=row["damage_per_km"], lap_damage=row["lap_damage"],
         cumulative_damage=row["cumulative_damage"], laps_counted=row["laps_counted"], trend=row["trend"],
         remaining_laps=_finite(row["remaining_laps"]), remaining_low=_finite(row["remaining_laps_low"]),
         remaining_high=_finite(row["remaining_laps_high"]),
-        factors=tuple(Factor(f["feature"], f["contribution"]) for f in row["top_factors"] or ()),
+        factors=tuple(KarmaFactor(f["feature"], f["contribution"]) for f in row["top_factors"] or ()),
         factors_text=row["factors_text"], missing_inputs=tuple(row["missing_inputs"] or ()),
         channel_set=row["channel_set"], applicability=row["applicability"],
         outside_inputs=tuple(row["outside_inputs"] or ()), reason=row["not_scored_reason"],
-        model=Model(row["algorithm"], row["model_version"], row["mlflow_run_id"]),
+        model=ScoringModel(row["algorithm"], row["model_version"], row["mlflow_run_id"]),
     )  # fmt: skip
 
 
@@ -320,15 +319,15 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _drives(settings: AppConfig) -> list[Drive]:
-    rows = table_rows(GOLD_KARMA_SCORES, settings, columns=("distinct session_id", "vehicle_id"))
+def _drives(lake: LakeReader) -> list[Drive]:
+    rows = lake.rows(GOLD_KARMA_SCORES, columns=("session_id", "vehicle_id"), distinct=True)
     return sorted((row["session_id"], row["vehicle_id"]) for row in rows)
 
 
-def _numbers(settings: AppConfig) -> dict[Drive, int]:
+def _numbers(lake: LakeReader) -> dict[Drive, int]:
     """Numbers that vehicles raced under; none where there are no laps of silver, or without a number."""
-    columns = ("distinct session_id", "vehicle_id", "vehicle_number")
-    rows = table_rows(SILVER_LAPS, settings, columns=columns, missing_ok=True)
+    columns = ("session_id", "vehicle_id", "vehicle_number")
+    rows = lake.rows(SILVER_LAPS, columns=columns, distinct=True, missing_ok=True)
     known = [row for row in rows if row["vehicle_number"] is not None]
     return {(row["session_id"], row["vehicle_id"]): row["vehicle_number"] for row in known}
 

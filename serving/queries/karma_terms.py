@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from conf.karma import load_karma_rules
-from serving.queries.karma import Score
+from serving.queries.karma import KarmaScore
 
 # What a car has to send for the inputs of ``conf/karma.yaml``.
 _SIGNALS: Final = {
@@ -41,7 +41,7 @@ def share(value: float) -> str:
     return f"{percent:.{max(0, 1 - exponent)}f} %"
 
 
-def remaining_words(score: Score) -> str:
+def remaining_words(score: KarmaScore) -> str:
     """Laps that remain with their interval, e.g. ``61 (48 to 83)``."""
     if score.remaining_laps is None:
         return ""

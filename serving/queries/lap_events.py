@@ -10,9 +10,9 @@ import numpy as np
 
 from analysis.track_build.rows import TrackError
 from conf.arrays import FloatArray
-from conf.settings import AppConfig
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, SILVER_TELEMETRY_100HZ
-from serving.lake.rows import Row, Value, table_rows
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row, Value
 
 _BRAKING_BAR: Final = 5.0
 
@@ -32,11 +32,11 @@ class LapEvents:
     braking_m: FloatArray
 
 
-def lap_events(settings: AppConfig, lap: tuple[str, str, int]) -> LapEvents:
+def lap_events(lake: LakeReader, lap: tuple[str, str, int]) -> LapEvents:
     """Events of a lap, and where it brakes if it is in ``silver.telemetry_100hz``.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         lap: Session, vehicle and lap number.
 
     Raises:
@@ -45,17 +45,17 @@ def lap_events(settings: AppConfig, lap: tuple[str, str, int]) -> LapEvents:
     """
     where: dict[str, Value] = dict(zip(("session_id", "vehicle_id", "lap_number"), lap, strict=True))
     name = "/".join(map(str, lap))
-    judged = table_rows(GOLD_DPTAD_SCORES, settings, where)
+    judged = lake.rows(GOLD_DPTAD_SCORES, where)
     if not judged or judged[0]["event_count"] is None:
         why = "; ".join(judged[0]["insights"]) if judged else f"{GOLD_DPTAD_SCORES} has no such lap"
         raise TrackError(f"no events of {name}: {why}")
-    events = table_rows(GOLD_DPTAD_EVENTS, settings, where, order_by=("event_ts", "event_type"))
+    events = lake.rows(GOLD_DPTAD_EVENTS, where, order_by=("event_ts", "event_type"))
     label = f"{lap[0]}\n{lap[1]}, lap {lap[2]}\nthresholds {judged[0]['thresholds_version']}"
-    return LapEvents(label, events, _braking_m(settings, where))
+    return LapEvents(label, events, _braking_m(lake, where))
 
 
-def _braking_m(settings: AppConfig, where: dict[str, Value]) -> FloatArray:
+def _braking_m(lake: LakeReader, where: dict[str, Value]) -> FloatArray:
     names = ("lap_distance_m", "brake_front_bar")
-    rows = table_rows(SILVER_TELEMETRY_100HZ, settings, where, columns=names, order_by=("sample_idx",), missing_ok=True)
+    rows = lake.rows(SILVER_TELEMETRY_100HZ, where, columns=names, order_by=("sample_idx",), missing_ok=True)
     along, bar = (np.array([row[n] for row in rows], dtype=np.float64) for n in names)
     return along[np.nan_to_num(bar) >= _BRAKING_BAR]

@@ -8,16 +8,16 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from analysis.drivers.formatting import listed
 from analysis.laps.distance import lap_trace
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
+from conf.arrays import FloatArray
 from conf.errors import InputError
-from conf.settings import AppConfig
 from conf.tables import SILVER_TELEMETRY
-from serving.lake.rows import Value, columns_of
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Value
 from serving.queries.laps import LapError, LapRow, read_laps
 
 CHANNELS: Final = (
@@ -47,12 +47,12 @@ class LoadedLap:
 
 
 def load_lap(
-    settings: AppConfig, lap: LapRow, circuit: Circuit | None = None, channels: Sequence[str] = CHANNELS
+    lake: LakeReader, lap: LapRow, circuit: Circuit | None = None, channels: Sequence[str] = CHANNELS
 ) -> LoadedLap:
     """Read a lap's samples and say how far round each was taken.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         lap: The lap; its interval decides which samples are in it.
         circuit: Gives the scale of distance; without it distance stays as its source measures it.
         channels: Channels to read.
@@ -63,27 +63,27 @@ def load_lap(
     """
     if lap.start_us is None or lap.end_us is None or lap.end_us <= lap.start_us:
         raise LapError(f"{lap.uid}: nothing says when it began and ended in the time of the telemetry: choose another")
-    found = _samples(settings, lap, channels)
-    if not (found.num_rows and lap.is_covered):
-        raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(settings, lap)}")
-    if "arrival" in found["clock_source"].to_pylist():
+    found = _samples(lake, lap, channels)
+    if not (found.height and lap.is_covered):
+        raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(lake, lap)}")
+    if "arrival" in found["clock_source"]:
         raise LapError(f"{lap.uid}: the car's clock stood still, so its samples have no times of their own")
-    t_s = (_numbers(found, "event_ts") - lap.start_us) / 1e6
-    known = {name: _numbers(found, name) for name in channels}
+    t_s = (doubles(found["event_ts"]) - lap.start_us) / 1e6
+    known = {name: doubles(found[name]) for name in channels}
     try:
         trace = lap_trace(t_s, known, (lap.end_us - lap.start_us) / 1e6, circuit)
     except InputError as error:
         raise LapError(f"{lap.uid}: {error}") from error
-    sources = [source for source in found["throttle_source"].to_pylist() if source is not None]
-    return LoadedLap(lap, trace, sources[0] if sources else None)
+    sources = found["throttle_source"].drop_nulls()
+    return LoadedLap(lap, trace, None if sources.is_empty() else sources[0])
 
 
-def load_first(settings: AppConfig, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
+def load_first(lake: LakeReader, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
     """The first of some laps that has speed for most of its time, ``None`` where there is none."""
     for lap in laps:
         if lap.is_covered:
             try:
-                found = load_lap(settings, lap, circuit)
+                found = load_lap(lake, lap, circuit)
             except LapError:
                 continue
             if found.trace.unseen_s <= MOST_UNSEEN * found.time_s:
@@ -97,11 +97,11 @@ def _lack(lap: LapRow) -> str:
     return f"no telemetry for {lap.telemetry_gap_s:.1f} s of it"
 
 
-def _instead(settings: AppConfig, lap: LapRow) -> str:
+def _instead(lake: LakeReader, lap: LapRow) -> str:
     """What to do about a lap without samples."""
     if lap.is_covered:
         return "its samples are not numbered yet, `slipstream stream silver` completes that"
-    laps = read_laps(settings, lap.session_id)
+    laps = read_laps(lake, lap.session_id)
     own = [str(one.lap_number) for one in laps if one.vehicle_id == lap.vehicle_id and one.is_covered]
     if own:
         return f"of {lap.car} {listed(own)} {'has' if len(own) == 1 else 'have'} it"
@@ -109,13 +109,12 @@ def _instead(settings: AppConfig, lap: LapRow) -> str:
     return f"in {lap.session_id} {cars} have it" if cars else f"no car of {lap.session_id} has it"
 
 
-def _samples(settings: AppConfig, lap: LapRow, channels: Sequence[str]) -> pa.Table:
+def _samples(lake: LakeReader, lap: LapRow, channels: Sequence[str]) -> pl.DataFrame:
     where: dict[str, Value] = {"session_id": lap.session_id, "vehicle_id": lap.vehicle_id, "lap_number": lap.lap_number}
     columns = ("event_ts", "clock_source", "throttle_source", *channels)
-    return columns_of(SILVER_TELEMETRY, settings, where, columns=columns, order_by=("event_ts", "ecu_seq"))
+    return lake.frame(SILVER_TELEMETRY, where, columns=columns, order_by=("event_ts", "ecu_seq"))
 
 
-def _numbers(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """A column as doubles, NaN for null, shape (n,); by polars, because pyarrow would load pandas for it."""
-    column = pl.DataFrame({name: pl.from_arrow(table[name])})[name]
+def doubles(column: pl.Series) -> FloatArray:
+    """A column as doubles, NaN for null, shape (n,)."""
     return np.asarray(column.cast(pl.Float64).fill_null(np.nan).to_numpy(), dtype=np.float64)

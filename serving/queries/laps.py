@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from analysis.drivers.formatting import clock, counted
 from analysis.laps.distance import MAX_SILENCE_S
 from conf.errors import InputError
-from conf.settings import AppConfig
+from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS
-from serving.lake.rows import Row, columns_of, table_rows
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row
 
 BEST = "best"
 PACE = "pace"
@@ -113,7 +115,46 @@ class LapRow:
         return self.vehicle_id if self.vehicle_number is None else f"{self.vehicle_id} ({self.vehicle_number})"
 
 
-def read_laps(settings: AppConfig, session_id: str | None = None) -> tuple[LapRow, ...]:
+class ListedLap(FrozenModel):
+    """A lap as programs read it, by the names of ``silver.laps``; the sector times are in seconds."""
+
+    lap_uid: str
+    session_id: str
+    vehicle_id: str
+    vehicle_number: int | None
+    lap_number: int
+    lap_time_s: float | None
+    sector_1_time: float | None
+    sector_2_time: float | None
+    sector_3_time: float | None
+    lap_time_source: str | None
+    is_valid: bool
+    invalid_reasons: tuple[str, ...]
+    fit_for: tuple[str, ...]
+    flag_at_finish: str | None
+    pit_in: bool
+    top_speed_kmh: float | None
+    sample_count: int
+    conflicts: tuple[str, ...]
+    is_synthetic: bool
+
+    @classmethod
+    def of(cls, lap: LapRow) -> Self:
+        """The lap of a row."""
+        sectors = {f"sector_{k}_time": time_s for k, time_s in enumerate(lap.sectors_s, start=1)}
+        own = {name: getattr(lap, name) for name in cls.model_fields if name not in sectors and name != "lap_uid"}
+        return cls(lap_uid=lap.uid, **sectors, **own)
+
+
+def summarize_laps(laps: Sequence[LapRow]) -> str:
+    """How many laps of how many vehicles, and the best."""
+    cars, fit = len({lap.vehicle_id for lap in laps}), sum(PACE in lap.fit_for for lap in laps)
+    best = best_lap(laps)
+    found = f"; the best is {clock(best.lap_time_s or 0.0)} by {best.car} on lap {best.lap_number}" if best else ""
+    return f"{counted(len(laps), 'lap')} of {counted(cars, 'vehicle')}, {fit:,} fit for pace{found}"
+
+
+def read_laps(lake: LakeReader, session_id: str | None = None) -> tuple[LapRow, ...]:
     """Laps of a session, or of all, by session, vehicle and number.
 
     Raises:
@@ -121,19 +162,18 @@ def read_laps(settings: AppConfig, session_id: str | None = None) -> tuple[LapRo
         LapError: If the session has none; the message names those that have.
     """
     where = {} if session_id is None else {"session_id": session_id}
-    rows = table_rows(SILVER_LAPS, settings, where, order_by=("session_id", "vehicle_id", "lap_number"))
+    rows = lake.rows(SILVER_LAPS, where, order_by=("session_id", "vehicle_id", "lap_number"))
     if session_id is not None and not rows:
-        raise LapError(f"no laps of session '{session_id}': {_those('sessions', sessions_with_laps(settings))}")
+        raise LapError(f"no laps of session '{session_id}': {_those('sessions', sessions_with_laps(lake))}")
     return tuple(_lap_of(row) for row in rows)
 
 
-def sessions_with_laps(settings: AppConfig) -> tuple[str, ...]:
+def sessions_with_laps(lake: LakeReader) -> tuple[str, ...]:
     """Sessions that have laps, sorted."""
-    found = columns_of(SILVER_LAPS, settings, columns=("distinct session_id",))
-    return tuple(sorted(found["session_id"].to_pylist()))
+    return tuple(sorted(lake.frame(SILVER_LAPS, columns=("session_id",), distinct=True)["session_id"].to_list()))
 
 
-def only_session(settings: AppConfig, session_id: str | None) -> str:
+def only_session(lake: LakeReader, session_id: str | None) -> str:
     """The session that was named, or the only one there is.
 
     Raises:
@@ -141,13 +181,13 @@ def only_session(settings: AppConfig, session_id: str | None) -> str:
     """
     if session_id is not None:
         return session_id
-    found = sessions_with_laps(settings)
+    found = sessions_with_laps(lake)
     if len(found) != 1:
         raise LapError(f"name a session with --session: {_those('sessions', found)}")
     return found[0]
 
 
-def of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
+def laps_of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
     """Laps of one vehicle of a session, by its id or the number it raced under.
 
     Raises:
@@ -163,14 +203,14 @@ def of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
     return tuple(own)
 
 
-def find_lap(settings: AppConfig, name: LapName) -> LapRow:
+def find_lap(lake: LakeReader, name: LapName) -> LapRow:
     """The lap of a name.
 
     Raises:
         LakeError: If ``silver.laps`` cannot be read.
         LapError: If there is no such lap; the message names those there are.
     """
-    laps = of_vehicle(read_laps(settings, name.session_id), name.vehicle)
+    laps = laps_of_vehicle(read_laps(lake, name.session_id), name.vehicle)
     if name.lap_number is None:
         if (best := best_lap(laps)) is None:
             raise LapError(f"{laps[0].car} has no lap fit for pace in {name.session_id}: {_why(laps)}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from conf.arrays import FloatArray
 from conf.errors import InputError
+from conf.frozen import FrozenModel
 from conf.race_car import load_race_car
 from conf.track_parameters import FILE, TrackParameters, track_parameters
 from conf.units import KMH_PER_MPS
@@ -22,15 +21,28 @@ from physics.limit_lap.race_line import read_race_line, spline_line
 from physics.vehicle import Vehicle
 
 
+class LimitLapAnswer(FrozenModel):
+    """A limit lap as programs read it; sector ends are distances from the line, the last at the line."""
+
+    track: str
+    vehicle: str
+    lap_time_s: float
+    sector_times_s: tuple[float, ...]
+    sector_ends_m: tuple[float, ...]
+    top_speed_kmh: float
+    lowest_speed_kmh: float
+    length_m: float
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True)
-class AskedLap:
+class LimitLapResult:
     """A limit lap and what it was computed from.
 
     Attributes:
         sector_ends_m: Ends of all sectors, the last at the line.
         notes: What the user should know of the inputs.
-        seen: Distance in metres and speed in m/s of a driven lap to draw beside it.
-        more: Further figures for programs.
+        driven: Distance in metres and speed in m/s of a driven lap to draw beside it.
     """
 
     track: str
@@ -40,26 +52,26 @@ class AskedLap:
     sector_ends_m: tuple[float, ...]
     sector_times_s: tuple[float, ...]
     notes: tuple[str, ...]
-    seen: tuple[FloatArray, FloatArray] | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    driven: tuple[FloatArray, FloatArray] | None = None
 
-    def figures(self) -> dict[str, Any]:
-        """What a program wants to read."""
-        return {
-            "track": self.track,
-            "vehicle": self.vehicle,
-            "lap_time_s": round(self.lap.lap_time_s, 4),
-            "sector_times_s": [round(t, 4) for t in self.sector_times_s],
-            "sector_ends_m": [round(end, 1) for end in self.sector_ends_m],
-            "top_speed_kmh": round(float(self.lap.speed_mps.max()) * KMH_PER_MPS, 2),
-            "lowest_speed_kmh": round(float(self.lap.speed_mps.min()) * KMH_PER_MPS, 2),
-            "length_m": round(self.line.length_m, 1),
-            **self.more,
-            "notes": list(self.notes),
-        }
+    @property
+    def answer(self) -> LimitLapAnswer:
+        """The lap's figures, rounded to what they are good for."""
+        return LimitLapAnswer(
+            track=self.track,
+            vehicle=self.vehicle,
+            lap_time_s=round(self.lap.lap_time_s, 4),
+            sector_times_s=tuple(round(t, 4) for t in self.sector_times_s),
+            sector_ends_m=tuple(round(end, 1) for end in self.sector_ends_m),
+            top_speed_kmh=round(float(self.lap.speed_mps.max()) * KMH_PER_MPS, 2),
+            lowest_speed_kmh=round(float(self.lap.speed_mps.min()) * KMH_PER_MPS, 2),
+            length_m=round(self.line.length_m, 1),
+            notes=self.notes,
+        )
 
+    @property
     def headline(self) -> str:
-        """One line."""
+        """Lap time, length, highest and lowest speed."""
         minutes, seconds = divmod(self.lap.lap_time_s, 60.0)
         top, low = (float(f(self.lap.speed_mps)) * KMH_PER_MPS for f in (max, min))
         return (
@@ -68,9 +80,9 @@ class AskedLap:
         )
 
 
-def ask(
+def compute_limit_lap(
     raceline: Path, vehicle: str, parameters: Path | None = None, track: str | None = None, margin_mps: float = 0.0
-) -> AskedLap:
+) -> LimitLapResult:
     """Compute the limit lap of a car on a line.
 
     Args:
@@ -91,9 +103,9 @@ def ask(
     ends = known.sector_ends_m if known else thirds(line)
     if ends[-1] >= line.length_m:
         raise InputError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
-    return AskedLap(
+    return LimitLapResult(
         name, Path(vehicle).stem, line, lap, (*ends, line.length_m), lap.sector_times_s(ends), tuple(notes)
-    )  # fmt: skip
+    )
 
 
 def thirds(line: Line) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import QUANTILE
@@ -9,24 +11,73 @@ from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.drivers.formatting import clock
 from analysis.laps.trace import MOST_UNSEEN, LapTrace
 from analysis.tracks.circuit import Circuit
-from conf.settings import AppConfig
 from conf.units import KMH_PER_MPS
+from serving.lake.reader import LakeReader
 from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
 from serving.queries.lap_traces import load_lap
-from serving.queries.laps import LapError, LapRow, by_time, of_vehicle, read_laps
-from serving.queries.limit_lap import AskedLap, thirds
+from serving.queries.laps import LapError, LapRow, by_time, laps_of_vehicle, read_laps
+from serving.queries.limit_lap import LimitLapAnswer, LimitLapResult, thirds
 
 GHOST = "ghost"
 
 
-def seen_limit(
-    settings: AppConfig, session_id: str, vehicle: str | None = None, quantile: float = QUANTILE
-) -> AskedLap:
+class ObservedLimitAnswer(LimitLapAnswer):
+    """The limit lap of cars as they were driven, as programs read it.
+
+    Attributes:
+        best_lap: The best lap driven.
+        gap_s: Its time less the limit lap's.
+        laps: Laps that the envelope was fitted to.
+        quantile: Share of the hardest instants inside the envelope.
+    """
+
+    best_lap: str
+    best_lap_time_s: float | None
+    gap_s: float
+    laps: int
+    vehicles: tuple[str, ...]
+    quantile: float
+
+
+@dataclass(frozen=True)
+class ObservedLimitResult(LimitLapResult):
+    """A limit lap and the driven laps that it was learned from.
+
+    Attributes:
+        used: The laps, the quickest first.
+        quantile: Share of the hardest instants inside the envelope.
+    """
+
+    used: tuple[LapRow, ...] = ()
+    quantile: float = QUANTILE
+
+    @property
+    def gap_s(self) -> float:
+        """The best driven lap's time less the limit lap's."""
+        return (self.used[0].lap_time_s or 0.0) - self.lap.lap_time_s
+
+    @property
+    def answer(self) -> ObservedLimitAnswer:
+        """The lap's figures, and those of the laps driven."""
+        return ObservedLimitAnswer(
+            **super().answer.model_dump(),
+            best_lap=self.used[0].uid,
+            best_lap_time_s=self.used[0].lap_time_s,
+            gap_s=round(self.gap_s, 4),
+            laps=len(self.used),
+            vehicles=tuple(sorted({row.vehicle_id for row in self.used})),
+            quantile=self.quantile,
+        )
+
+
+def compute_observed_limit(
+    lake: LakeReader, session_id: str, vehicle: str | None = None, quantile: float = QUANTILE
+) -> ObservedLimitResult:
     """Fit an envelope to the laps of a session that are fit for a ghost, and drive it round the track's line.
 
     Args:
-        settings: Whose lake to read.
+        lake: The lake.
         session_id: Session; its track must be known.
         vehicle: Vehicle id or number; all cars of the session if left out, as if they were of one kind.
         quantile: Share of the instants at the edge that shall lie inside the envelope.
@@ -35,11 +86,11 @@ def seen_limit(
         LapError: If the track is not known or no lap is fit.
         EnvelopeError: If the laps do not show enough, or the limit lap came out slower than one of them.
     """
-    circuit = find_circuit(settings, session_id, track_of(settings, session_id))
+    circuit = find_circuit(lake, session_id, track_of(lake, session_id))
     if isinstance(circuit, str):
         raise LapError(circuit)
-    laps = read_laps(settings, session_id)
-    laps = of_vehicle(laps, vehicle) if vehicle else laps
+    laps = read_laps(lake, session_id)
+    laps = laps_of_vehicle(laps, vehicle) if vehicle else laps
     chosen = by_time(lap for lap in laps if GHOST in lap.fit_for)
     if not chosen:
         raise LapError(
@@ -47,7 +98,7 @@ def seen_limit(
         )
     used, traces, left_out = [], [], []
     for row in chosen:
-        found = _trace(settings, row, circuit)
+        found = _trace(lake, row, circuit)
         if isinstance(found, str):
             left_out.append(found)
         else:
@@ -66,7 +117,7 @@ def _asked(
     used: list[LapRow],
     left_out: list[str],
     seen: LapTrace,
-) -> AskedLap:
+) -> ObservedLimitResult:
     line, fitted, lap = limit.line, limit.fitted, limit.lap
     cars, best = sorted({row.vehicle_id for row in used}), used[0]
     gap_s = (best.lap_time_s or 0.0) - lap.lap_time_s
@@ -80,29 +131,23 @@ def _asked(
         notes.append(f"Left out, {len(left_out)} laps: {'; '.join(left_out[:3])}")
     known = np.isfinite(seen.channels["speed_kmh"])
     scale = line.length_m / seen.end_m
-    return AskedLap(
-        circuit.track_id,
-        cars[0] if len(cars) == 1 else f"{len(cars)} cars of {session_id}",
-        line,
-        lap,
-        (*ends, line.length_m),
-        lap.sector_times_s(ends),
-        tuple(notes),
-        (seen.distance_m[known] * scale, seen.channels["speed_kmh"][known] / KMH_PER_MPS),
-        {
-            "best_lap": best.uid,
-            "best_lap_time_s": best.lap_time_s,
-            "gap_s": round(gap_s, 4),
-            "laps": len(used),
-            "vehicles": cars,
-            "quantile": fitted.quantile,
-        },
+    return ObservedLimitResult(
+        track=circuit.track_id,
+        vehicle=cars[0] if len(cars) == 1 else f"{len(cars)} cars of {session_id}",
+        line=line,
+        lap=lap,
+        sector_ends_m=(*ends, line.length_m),
+        sector_times_s=lap.sector_times_s(ends),
+        notes=tuple(notes),
+        driven=(seen.distance_m[known] * scale, seen.channels["speed_kmh"][known] / KMH_PER_MPS),
+        used=tuple(used),
+        quantile=fitted.quantile,
     )
 
 
-def _trace(settings: AppConfig, lap: LapRow, circuit: Circuit) -> LapTrace | str:
+def _trace(lake: LakeReader, lap: LapRow, circuit: Circuit) -> LapTrace | str:
     try:
-        loaded = load_lap(settings, lap, circuit)
+        loaded = load_lap(lake, lap, circuit)
     except LapError as error:
         return str(error)
     if loaded.trace.unseen_s > MOST_UNSEEN * loaded.time_s:

@@ -9,12 +9,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from analysis.drivers.formatting import clock
+from conf.frozen import FrozenModel
 from conf.laps import load_lap_rules
-from conf.settings import AppConfig
 from conf.tables import SILVER_RESULTS
-from serving.lake.rows import Row, table_rows
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Row
 from serving.queries.laps import PACE, LapRow, best_lap, read_laps
 
 _Key = tuple[str, int | str]
@@ -58,7 +60,52 @@ class EntryCheck:
         return not self.exceptions if self.has_sheet else None
 
 
-def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[EntryCheck, ...]:
+class CheckedEntry(FrozenModel):
+    """A check as programs read it; see :class:`EntryCheck`."""
+
+    session_id: str
+    vehicle_number: int | None
+    vehicle_id: str | None
+    position: int | None
+    laps: int
+    official_laps: int | None
+    best_lap_s: float | None
+    best_lap_number: int | None
+    official_best_lap_s: float | None
+    official_best_lap_number: int | None
+    agrees: bool | None
+    exceptions: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entry: EntryCheck) -> Self:
+        """The answer of a check."""
+        return cls(
+            session_id=entry.session_id,
+            vehicle_number=entry.vehicle_number,
+            vehicle_id=entry.vehicle_id,
+            position=entry.position,
+            laps=entry.laps,
+            official_laps=entry.official_laps,
+            best_lap_s=entry.best.lap_time_s if entry.best else None,
+            best_lap_number=entry.best.lap_number if entry.best else None,
+            official_best_lap_s=None if entry.official_best_ms is None else entry.official_best_ms / 1000.0,
+            official_best_lap_number=entry.official_best_lap,
+            agrees=entry.agrees,
+            exceptions=entry.exceptions,
+            remarks=entry.remarks,
+        )
+
+
+def summarize_checks(entries: Sequence[EntryCheck]) -> str:
+    """How many entries agree with the results, and how many have none to agree with."""
+    compared = [one for one in entries if one.agrees is not None]
+    without = f"; {len(entries) - len(compared):,} more have no result sheet" if len(compared) < len(entries) else ""
+    agree = sum(bool(one.agrees) for one in compared)
+    return f"{agree:,} of {len(compared):,} entries agree with the results{without}"
+
+
+def check_results(lake: LakeReader, session_id: str | None = None) -> tuple[EntryCheck, ...]:
     """Check every entry of a session, or of all sessions; by session and place.
 
     Raises:
@@ -66,10 +113,10 @@ def check_results(settings: AppConfig, session_id: str | None = None) -> tuple[E
         LapError: If the session has no laps.
     """
     where = {} if session_id is None else {"session_id": session_id}
-    sheets = table_rows(SILVER_RESULTS, settings, where, missing_ok=True)
+    sheets = lake.rows(SILVER_RESULTS, where, missing_ok=True)
     compared = {row["session_id"] for row in sheets}
     cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
-    for lap in read_laps(settings, session_id):
+    for lap in read_laps(lake, session_id):
         cars[lap.session_id, _entry(lap) if lap.session_id in compared else lap.vehicle_id].append(lap)
     found = [check_entry(row, cars.pop((row["session_id"], row["vehicle_number"]), [])) for row in sheets]
     found += [check_entry(None, laps, has_sheet=laps[0].session_id in compared) for laps in cars.values()]

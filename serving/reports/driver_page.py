@@ -15,6 +15,7 @@ from serving.queries.driver_session import DriverReport
 from serving.reports import driver_driving as driving
 from serving.reports import driver_pace as pace
 from serving.reports import driver_text as view
+from serving.reports.sources import list_versions
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -50,15 +51,14 @@ def render(found: DriverReport, made_at: datetime) -> str:
 
 def context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
     """What the template shows."""
-    sources = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     incidents = driving.incidents(found.events.rows)
     return {
         "title": view.title(found),
         "session": found.session_id,
         "synthetic": any(lap.is_synthetic for lap in found.laps),
         "facts": view.facts(found),
-        "tiles": view.tiles(found),
-        "glance": view.glance(found),
+        "tiles": view.key_figures(found),
+        "glance": view.summary(found),
         "absent": [part.missing for part in (found.summary, found.result) if part.missing],
         "stints": {"rows": pace.stints(found), "missing": found.stints.missing},
         "records": pace.records(found),
@@ -76,7 +76,7 @@ def context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
         "laps": pace.lap_rows(found),
         "plots": _figures(found),
         "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
-        "sources": sources,
+        "sources": list_versions(found.versions),
     }
 
 

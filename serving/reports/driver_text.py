@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from analysis.comparison.corner_report import CornerReport, ReportPiece, ReportRule
 from analysis.drivers.formatting import clock, counted, listed, tenths
+from serving.queries.comparison import what_differs
 from serving.queries.driver_session import DriverReport
-from serving.queries.lap_facts import what_differs
 from serving.queries.laps import PACE
 from serving.reports.driver_driving import incidents, judged, mean_scores
 from serving.reports.driver_pace import digits
+from serving.reports.sources import list_versions
 
 Row = Mapping[str, Any]
 
@@ -22,7 +23,7 @@ _DEAREST: Final = 5
 
 
 @dataclass(frozen=True)
-class Tile:
+class KeyFigure:
     """One figure at the top: what, how much, and what to know of it."""
 
     name: str
@@ -48,12 +49,12 @@ def facts(found: DriverReport) -> list[str]:
     return [part for part in parts if part]
 
 
-def tiles(found: DriverReport) -> list[Tile]:
+def key_figures(found: DriverReport) -> list[KeyFigure]:
     """The figures at the top; those that are unknown are left out."""
     return [tile for tile in (_result(found), _best(found), *_of_summary(found.summary.first)) if tile is not None]
 
 
-def _result(found: DriverReport) -> Tile | None:
+def _result(found: DriverReport) -> KeyFigure | None:
     row = found.result.first
     if not row:
         return None
@@ -65,39 +66,39 @@ def _result(found: DriverReport) -> Tile | None:
     if row["is_official"] is False:
         lines.append("provisional")
     value = str(row["status"] or "not classified") if place is None else f"P{place}"
-    return Tile("Result", value, tuple(lines))
+    return KeyFigure("Result", value, tuple(lines))
 
 
-def _best(found: DriverReport) -> Tile | None:
+def _best(found: DriverReport) -> KeyFigure | None:
     best, session = found.best, found.session_best
     if best is None or session is None or best.lap_time_s is None or session.lap_time_s is None:
         return None
     off = best.lap_time_s - session.lap_time_s
     beside = f"{off:.3f} s off the session's best" if best.uid != session.uid else "the best of the session"
-    return Tile("Best lap", clock(best.lap_time_s), (f"lap {best.lap_number}", beside))
+    return KeyFigure("Best lap", clock(best.lap_time_s), (f"lap {best.lap_number}", beside))
 
 
-def _of_summary(row: Row) -> Iterator[Tile]:
+def _of_summary(row: Row) -> Iterator[KeyFigure]:
     if not row:
         return
     if row["avg_lap_ms"] is not None:
         lines = [f"{counted(row['valid_laps'], 'lap')} fit for pace"]
         if row["avg_lap_ms_low"] is not None:
             lines.append(f"95 %: {tenths(row['avg_lap_ms_low'] / 1000)} to {tenths(row['avg_lap_ms_high'] / 1000)}")
-        yield Tile("Mean lap", clock(row["avg_lap_ms"] / 1000), tuple(lines))
+        yield KeyFigure("Mean lap", clock(row["avg_lap_ms"] / 1000), tuple(lines))
     if row["siwtl_lap_s"] is not None:
         gain = row["potential_gain_s"]
         word = "" if gain is None else f"{abs(gain):.3f} s {'under' if gain > 0 else 'above'} the best lap"
-        yield Tile("Target lap", clock(row["siwtl_lap_s"]), (word,) if word else ())
+        yield KeyFigure("Target lap", clock(row["siwtl_lap_s"]), (word,) if word else ())
     if row["consistency_score"] is not None:
         low, high = row["consistency_score_low"], row["consistency_score_high"]
         lines = ["of 100"] + ([] if low is None else [f"95 %: {low:.1f} to {high:.1f}"])
-        yield Tile("Consistency", f"{row['consistency_score']:.1f}", tuple(lines))
+        yield KeyFigure("Consistency", f"{row['consistency_score']:.1f}", tuple(lines))
     if row["top_speed_kmh"] is not None:
-        yield Tile("Top speed", f"{row['top_speed_kmh']:.0f} km/h", ())
+        yield KeyFigure("Top speed", f"{row['top_speed_kmh']:.0f} km/h", ())
 
 
-def glance(found: DriverReport) -> list[str]:
+def summary(found: DriverReport) -> list[str]:
     """The report in a few sentences: where there is most to find."""
     lines = [*_glance_pace(found.summary.first), *_glance_target(found.target.first)]
     compared = found.loss.compared
@@ -186,8 +187,9 @@ def _dearest(report: CornerReport, most: int) -> list[ReportPiece]:
 def console_lines(found: DriverReport) -> list[str]:
     """The report in a few lines for the terminal."""
     lines = [f"{title(found)}: {', '.join(facts(found))}"]
-    lines += [f"  {tile.name}: {tile.value}{_bracketed(tile.lines)}" for tile in tiles(found)]
-    return [*lines, *(f"  {line}" for line in glance(found)), *(f"  {line}" for line in missing(found))]
+    lines += [f"  {tile.name}: {tile.value}{_bracketed(tile.lines)}" for tile in key_figures(found)]
+    lines += [f"  {line}" for line in (*summary(found), *missing(found))]
+    return [*lines, f"  Tables and their versions: {list_versions(found.versions)}"]
 
 
 def _bracketed(lines: Sequence[str]) -> str:

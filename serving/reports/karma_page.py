@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from conf.tables import GOLD_KARMA_SCORES
 from serving.charts.karma import damage_figure, heat_figure, pair_figure, scores_figure
 from serving.charts.style import svg
 from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport
 from serving.reports import karma_text as view
+from serving.reports.sources import list_versions
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -54,17 +54,17 @@ def context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> dict[st
         "session": found.session_id,
         "synthetic": found.is_synthetic,
         "facts": view.facts(found),
-        "tiles": view.tiles(found),
-        "glance": view.glance(found),
+        "tiles": view.key_figures(found),
+        "glance": view.summary(found),
         "columns": [name.capitalize() for name in (OVERALL, *COMPONENTS)],
         "components": view.component_rows(found),
         "compared": view.pair_words(pair),
         "laps": view.lap_rows(found),
-        "trust": view.trust(found),
+        "trust": view.limitations(found),
         "models": view.model_rows(found),
         "plots": _figures(found, pair) if found.components else {},
         "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
-        "source": f"{GOLD_KARMA_SCORES} {found.version}",
+        "sources": list_versions(found.versions),
     }
 
 

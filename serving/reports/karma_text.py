@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.drivers.formatting import clock, counted, listed, ranges
-from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport, Score
+from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport, KarmaScore
 from serving.queries.karma_terms import factor_words, remaining_words, share, signals_missing
-from serving.reports.driver_text import Tile
+from serving.reports.driver_text import KeyFigure
+from serving.reports.sources import list_versions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,51 +29,53 @@ def facts(found: KarmaReport) -> list[str]:
     return [part for part in (found.session_id, found.track, day, laps) if part]
 
 
-def tiles(found: KarmaReport) -> list[Tile]:
+def key_figures(found: KarmaReport) -> list[KeyFigure]:
     """The figures at the top; those that are unknown are left out."""
     return [tile for tile in (_last(found), _look_first(found), _hardest(found), _soonest(found)) if tile is not None]
 
 
-def _last(found: KarmaReport) -> Tile | None:
+def _last(found: KarmaReport) -> KeyFigure | None:
     if not found.scored:
         return None
     lap = found.scored[-1]
-    return Tile(f"Overall, lap {lap.number}", f"{lap.karma:.0f}", ("100 is gentle", *_between(lap.scores[OVERALL])))
+    return KeyFigure(
+        f"Overall, lap {lap.number}", f"{lap.karma:.0f}", ("100 is gentle", *_between(lap.scores[OVERALL]))
+    )
 
 
-def _look_first(found: KarmaReport) -> Tile | None:
+def _look_first(found: KarmaReport) -> KeyFigure | None:
     if (first := look_first(found)) is None:
         return None
     lap, score = first
     if is_worn_soon(found, score):
-        return Tile("Look first at", score.component.capitalize(), (f"{remaining_words(score)} laps remain",))
-    return Tile(
+        return KeyFigure("Look first at", score.component.capitalize(), (f"{remaining_words(score)} laps remain",))
+    return KeyFigure(
         "Look first at",
         score.component.capitalize(),
         (f"karma {score.karma:.0f} on lap {lap.number}", "the lowest of all"),
     )
 
 
-def _hardest(found: KarmaReport) -> Tile | None:
+def _hardest(found: KarmaReport) -> KeyFigure | None:
     if len(found.scored) < 2:
         return None
     lap = min(found.scored, key=lambda one: one.karma or 0.0)
     hardest = lap.hardest
     lines = () if hardest is None else (f"overall {lap.karma:.0f}", f"{hardest.component} {hardest.karma:.0f}")
-    return Tile("Hardest lap", f"Lap {lap.number}", lines)
+    return KeyFigure("Hardest lap", f"Lap {lap.number}", lines)
 
 
-def _soonest(found: KarmaReport) -> Tile | None:
+def _soonest(found: KarmaReport) -> KeyFigure | None:
     score = _worn_first(found)
     if score is None:
         return None
     lines = [f"{score.component}, if new at the start"]
     if score.remaining_low is not None and score.remaining_high is not None:
         lines.append(f"90 %: {score.remaining_low:,.0f} to {score.remaining_high:,.0f}")
-    return Tile("Fewest laps left", f"{score.remaining_laps:,.0f}", tuple(lines))
+    return KeyFigure("Fewest laps left", f"{score.remaining_laps:,.0f}", tuple(lines))
 
 
-def look_first(found: KarmaReport) -> tuple[KarmaLap, Score] | None:
+def look_first(found: KarmaReport) -> tuple[KarmaLap, KarmaScore] | None:
     """The component to look at first: one that may be worn within another such session, else the lowest score."""
     soon = _worn_first(found)
     if soon is not None and is_worn_soon(found, soon):
@@ -81,13 +84,13 @@ def look_first(found: KarmaReport) -> tuple[KarmaLap, Score] | None:
     return min(every, key=lambda pair: pair[1].karma or 0.0, default=None)
 
 
-def is_worn_soon(found: KarmaReport, score: Score) -> bool:
+def is_worn_soon(found: KarmaReport, score: KarmaScore) -> bool:
     """Whether a part may be worn within as many laps as this session had."""
     laps = score.remaining_laps if score.remaining_low is None else score.remaining_low
     return laps is not None and laps <= len(found.laps)
 
 
-def glance(found: KarmaReport) -> list[str]:
+def summary(found: KarmaReport) -> list[str]:
     """The report in a few sentences."""
     if not found.scored and not found.components:
         why = sorted({lap.reason for lap in found.laps if lap.reason})
@@ -181,7 +184,7 @@ def lap_rows(found: KarmaReport) -> list[dict[str, Any]]:
     ]
 
 
-def _cell(score: Score | None) -> dict[str, str]:
+def _cell(score: KarmaScore | None) -> dict[str, str]:
     if score is None or score.karma is None:
         return {"value": "", "interval": ""}
     known = score.low is not None and score.high is not None
@@ -197,7 +200,7 @@ def _stood_out(lap: KarmaLap) -> str:
     )
 
 
-def trust(found: KarmaReport) -> list[str]:
+def limitations(found: KarmaReport) -> list[str]:
     """How far to trust the scores: what the index is, what the car does not send, what the model never saw."""
     return [INDEX, *_say_missing(found), *_say_outside(found)]
 
@@ -283,7 +286,8 @@ def pair_words(pair: tuple[KarmaLap, KarmaLap] | None) -> str:
 
 def console_lines(found: KarmaReport) -> list[str]:
     """What stands around the table in the terminal."""
-    return [*(f"  {line}" for line in glance(found)), *(f"  {line}" for line in trust(found))]
+    said = [*summary(found), *limitations(found), f"Tables and their versions: {list_versions(found.versions)}"]
+    return [f"  {line}" for line in said]
 
 
 def karma_table(found: KarmaReport) -> Table:
@@ -308,30 +312,7 @@ def karma_table(found: KarmaReport) -> Table:
     return table
 
 
-def karma_facts(found: KarmaReport, pair: tuple[KarmaLap, KarmaLap] | None) -> dict[str, Any]:
-    """The report for programs."""
-    first = look_first(found)
-    return {
-        "session_id": found.session_id,
-        "vehicle_id": found.vehicle_id,
-        "vehicle_number": found.vehicle_number,
-        "track": found.track,
-        "is_synthetic": found.is_synthetic,
-        "look_first": None if first is None else {"component": first[1].component, "lap_number": first[0].number},
-        "compared_laps": None if pair is None else [lap.number for lap in pair],
-        "glance": glance(found),
-        "trust": trust(found),
-        "laps": [
-            {
-                "lap_number": lap.number, "lap_time_ms": lap.time_ms, "not_scored_reason": lap.reason,
-                "scores": list(lap.scores.values()),
-            }
-            for lap in found.laps
-        ],
-    }  # fmt: skip
-
-
-def _coloured(score: Score | None) -> Any:
+def _coloured(score: KarmaScore | None) -> Any:
     from rich.text import Text
 
     if score is None or score.karma is None:
@@ -339,20 +320,20 @@ def _coloured(score: Score | None) -> Any:
     return Text(f"{score.karma:.0f}", style="red" if score.karma < 25.0 else "yellow" if score.karma < 50.0 else "")
 
 
-def _worn_first(found: KarmaReport) -> Score | None:
+def _worn_first(found: KarmaReport) -> KarmaScore | None:
     last = [found.of(name)[-1][1] for name in found.components]
     known = [score for score in last if score.remaining_laps is not None]
     return min(known, key=lambda s: s.remaining_laps or 0.0, default=None)
 
 
-def _karma(score: Score) -> str:
+def _karma(score: KarmaScore) -> str:
     """A score with its interval, e.g. ``48 (41 to 55)``."""
     if score.low is None or score.high is None:
         return f"{score.karma:.0f}"
     return f"{score.karma:.0f} ({score.low:.0f} to {score.high:.0f})"
 
 
-def _between(score: Score) -> tuple[str, ...]:
+def _between(score: KarmaScore) -> tuple[str, ...]:
     known = score.low is not None and score.high is not None
     return (f"90 %: {score.low:.0f} to {score.high:.0f}",) if known else ()
 
@@ -370,5 +351,5 @@ def _neither(names: Sequence[str]) -> str:
     return " and no ".join(names)
 
 
-def _scores(found: KarmaReport) -> Iterator[Score]:
+def _scores(found: KarmaReport) -> Iterator[KarmaScore]:
     return (score for lap in found.laps for score in lap.scores.values())

@@ -155,17 +155,17 @@ def _model(lake: Lake) -> tuple[StyleTrainingResult, StyleScoringResult]:
 
 def _driver_report(settings: AppConfig) -> list[str]:
     """Write the report of the driver who came second, with most to learn from the winner; returns its summary."""
-    from serving.lake.sql import query
-    from serving.queries.driver_session import gather
+    from conf.tables import SILVER_RESULTS
+    from serving.lake.reader import LakeReader
+    from serving.queries.driver_session import read_driver_session
     from serving.reports.driver_page import write_report
     from serving.reports.driver_text import console_lines
 
-    second = query(
-        f"select session_id, vehicle_id from silver.results where session_id like 'demo-{TRACKS[0]}-%' "
-        "and vehicle_id is not null order by position = 2 desc, position limit 1",
-        settings,
-    ).to_pylist()[0]
-    found = gather(settings, second["session_id"], second["vehicle_id"])
+    lake = LakeReader(settings).snapshot()
+    own = [row for row in lake.rows(SILVER_RESULTS, order_by=("position",)) if row["vehicle_id"] is not None]
+    own = [row for row in own if row["session_id"].startswith(f"demo-{TRACKS[0]}-")]
+    second = min(own, key=lambda row: row["position"] != 2)
+    found = read_driver_session(lake, second["session_id"], second["vehicle_id"])
     write_report(found, settings.reports_dir / "drivers")
     return console_lines(found)
 
@@ -175,13 +175,14 @@ def _show(
 ) -> None:
     from infra.local.stack import endpoints
     from serving.lake.balance import lake_balance
+    from serving.lake.reader import LakeReader
     from slipstream.terminal.demo import draw_session, summary_table
 
     picture = draw_session(settings, f"demo-{TRACKS[0]}-", settings.reports_dir / "demo.png")
     console.print()
     console.print(summary_table(settings, trained, scored))
-    balance = lake_balance(settings)
-    console.print(balance.summary())
+    balance = lake_balance(LakeReader(settings))
+    console.print(balance.summary)
     docs = next((settings.reports_dir / "quality").rglob("data_docs/**/index.html"), None)
     console.print()
     console.print("\n".join(_driver_report(settings)), soft_wrap=True, highlight=False)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipstream.commands._aliases import add_alias
-from slipstream.console import DryRun, Format, open_job_lake, print_json, summary
+from slipstream.console import DryRun, Format, open_job_lake, print_answer, summary
 
 if TYPE_CHECKING:
     from serving.queries.coaching import CoachedLap
     from serving.queries.laps import LapName
-    from serving.queries.limit_lap import AskedLap
+    from serving.queries.limit_lap import LimitLapResult
 
 app = typer.Typer()
 ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit, and laps that nobody drove.")
@@ -95,10 +95,10 @@ def limit_lap(
 
         save(limit_lap_figure(found), plot)
     if output == "json":
-        print_json(found.figures())
+        print_answer(found.answer)
         return
     _print(found)
-    summary(found.headline() + (f"; drawn in {plot}" if plot else ""))
+    summary(found.headline + (f"; drawn in {plot}" if plot else ""))
 
 
 @app.command(rich_help_panel="Jobs")
@@ -125,7 +125,6 @@ def coach(
     `slipstream coach --lap sim-1/55/3 --target ghost` ·
     `slipstream coach --lap sim-1/55/3 --target sim-1/57/best --format json`
     """
-    from serving.queries.coaching_facts import coaching_facts
     from serving.queries.laps import LapName
     from slipstream.terminal.coaching import coaching_table
 
@@ -137,7 +136,7 @@ def coach(
         return
     found = _coach_and_save(name, target) if save else _coach(name, target)
     if output == "json":
-        print_json(coaching_facts(found))
+        print_answer(found.answer)
     else:
         from rich.console import Console
 
@@ -159,9 +158,10 @@ add_alias(ghost, "ghost compare", coach, "coach")
 
 def _coach(lap: LapName, target: str) -> CoachedLap:
     from conf.settings import get_settings
+    from serving.lake.reader import LakeReader
     from serving.queries.coaching import coach as coach_lap
 
-    return coach_lap(get_settings(), lap, target)
+    return coach_lap(LakeReader(get_settings()).snapshot(), lap, target)
 
 
 def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
@@ -178,24 +178,29 @@ def _refuse(one: str, others: dict[str, object]) -> None:
             raise typer.BadParameter(f"does not go with {one}", param_hint=name)
 
 
-def _seen(session: str, vehicle: str | None, quantile: float | None) -> AskedLap:
+def _seen(session: str, vehicle: str | None, quantile: float | None) -> LimitLapResult:
     from analysis.car_limits.fitted_envelope import QUANTILE
     from conf.settings import get_settings
-    from serving.queries.observed_limit import seen_limit
+    from serving.lake.reader import LakeReader
+    from serving.queries.observed_limit import compute_observed_limit
 
-    return seen_limit(get_settings(), session, vehicle, QUANTILE if quantile is None else quantile)
+    return compute_observed_limit(
+        LakeReader(get_settings()).snapshot(), session, vehicle, QUANTILE if quantile is None else quantile
+    )
 
 
 def _asked(
     raceline: Path, vehicle: str, parameters: Path | None, track: str | None, margin_mps: float | None
-) -> AskedLap:
+) -> LimitLapResult:
     from physics.limit_lap.lap import REFERENCE_MARGIN_MPS
-    from serving.queries.limit_lap import ask
+    from serving.queries.limit_lap import compute_limit_lap
 
-    return ask(raceline, vehicle, parameters, track, REFERENCE_MARGIN_MPS if margin_mps is None else margin_mps)
+    return compute_limit_lap(
+        raceline, vehicle, parameters, track, REFERENCE_MARGIN_MPS if margin_mps is None else margin_mps
+    )
 
 
-def _print(found: AskedLap) -> None:
+def _print(found: LimitLapResult) -> None:
     from rich.console import Console
     from rich.table import Table
 

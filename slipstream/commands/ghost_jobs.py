@@ -146,8 +146,9 @@ def _draw(done: GhostSynthesisResult, plot: Path) -> None:
     from conf.settings import get_settings
     from serving.charts.coaching import coaching_figure
     from serving.charts.style import save
+    from serving.lake.reader import LakeReader
     from serving.queries.coaching import coach
     from serving.queries.laps import LapName
 
-    found = coach(get_settings(), LapName.parse(done.best_uid), done.uid)
+    found = coach(LakeReader(get_settings()), LapName.parse(done.best_uid), done.uid)
     typer.echo(f"plot: {save(coaching_figure(found), plot)}", err=True)

@@ -46,13 +46,14 @@ def export(
     """
     from conf.settings import get_settings
     from serving.export.karma_tree import count_leaves, karma_tree, read_karma, write_scores, write_tree
+    from serving.lake.reader import LakeReader
 
     settings = get_settings()
     path = out or settings.home / "exports" / "karma.json"
     if path.suffix == ".parquet":
-        summary(f"exported {write_scores(settings, path, session, vehicle):,} rows to {path}")
+        summary(f"exported {write_scores(LakeReader(settings), path, session, vehicle):,} rows to {path}")
     elif path.suffix == ".json":
-        tree = karma_tree(read_karma(settings, session, vehicle))
+        tree = karma_tree(read_karma(LakeReader(settings), session, vehicle))
         write_tree(tree, path)
         summary(f"exported {count_leaves(tree):,} leaves of {len(tree)} vehicles to {path}")
     else:
@@ -95,11 +96,12 @@ def push(
     from serving.export.firebase import Database
     from serving.export.karma_push import push_tree, state_file
     from serving.export.karma_tree import karma_tree, read_karma
+    from serving.lake.reader import LakeReader
 
     settings = get_settings()
     database = Database.parse(url or settings.firebase_db_url)
     key_file = service_account or settings.firebase_credentials
-    tree = karma_tree(read_karma(settings, session, vehicle))
+    tree = karma_tree(read_karma(LakeReader(settings), session, vehicle))
     state = state_file(settings.home, database)
     if dry_run:
         _foretell(database, tree, state, everything=rebuild)

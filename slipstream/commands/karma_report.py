@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipstream.console import Format, print_json, summary
+from slipstream.console import Format, print_answer, summary
 from slipstream.logs import keep_log
 
 
@@ -43,15 +43,17 @@ def report(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.queries.karma import gather_karma, two_laps
+    from serving.lake.reader import LakeReader
+    from serving.queries.karma import choose_comparison, read_karma_session
     from serving.reports import karma_text as view
+    from serving.reports.karma_answer import answer_karma
     from slipstream.terminal.tables import print_wide
 
     settings, asked = get_settings(), _two_numbers(laps)
-    found = gather_karma(settings, vehicle, session)
-    pair = two_laps(found, asked)
+    found = read_karma_session(LakeReader(settings), vehicle, session)
+    pair = choose_comparison(found, asked)
     if output == "json":
-        print_json(view.karma_facts(found, pair))
+        print_answer(answer_karma(found, pair))
     else:
         typer.echo(f"Karma of {found.car}: {', '.join(view.facts(found))}")
         print_wide(Console(), view.karma_table(found))

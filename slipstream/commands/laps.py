@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, print_json, summary
+from slipstream.console import DryRun, open_job_lake, print_answer, summary
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from serving.queries.comparison import ComparedLaps
     from serving.queries.laps import LapName
 
@@ -34,18 +36,18 @@ def list_laps(
     `slipstream laps list --session barber-R1 --vehicle 13` · `slipstream laps list --session sim-1 --format csv`
     """
     from conf.settings import get_settings
-    from serving.queries.lap_facts import lap_rows, laps_sentence
-    from serving.queries.laps import of_vehicle, only_session, read_laps
+    from serving.lake.reader import LakeReader
+    from serving.queries.laps import ListedLap, laps_of_vehicle, only_session, read_laps, summarize_laps
     from slipstream.terminal.laps import laps_table
 
-    settings = get_settings()
-    found = read_laps(settings, only_session(settings, session))
-    found = of_vehicle(found, vehicle) if vehicle else found
+    lake = LakeReader(get_settings()).snapshot()
+    found = read_laps(lake, only_session(lake, session))
+    found = laps_of_vehicle(found, vehicle) if vehicle else found
     if output == "table":
         _print(laps_table(found))
     else:
-        _write(lap_rows(found), output)
-    summary(laps_sentence(found), err=output != "table")
+        _write([ListedLap.of(lap) for lap in found], output)
+    summary(summarize_laps(found), err=output != "table")
 
 
 @laps.command()
@@ -60,16 +62,16 @@ def check(
     `slipstream laps check --session barber-R1`
     """
     from conf.settings import get_settings
-    from serving.queries.lap_facts import check_rows, check_summary
-    from serving.queries.result_check import check_results
+    from serving.lake.reader import LakeReader
+    from serving.queries.result_check import CheckedEntry, check_results, summarize_checks
     from slipstream.terminal.laps import check_table
 
-    found = check_results(get_settings(), session)
+    found = check_results(LakeReader(get_settings()).snapshot(), session)
     if output == "table":
         _print(check_table(found))
     else:
-        _write(check_rows(found), output)
-    summary(check_summary(found), err=output != "table")
+        _write([CheckedEntry.of(entry) for entry in found], output)
+    summary(summarize_checks(found), err=output != "table")
 
 
 @laps.command()
@@ -92,6 +94,7 @@ def compare(
     `slipstream laps compare sim-1/sim-44/3 sim-1/sim-44/best --format json`
     """
     from conf.settings import get_settings
+    from serving.lake.reader import LakeReader
     from serving.queries.comparison import compare_named
     from serving.queries.laps import LapName
 
@@ -101,7 +104,7 @@ def compare(
 
         summary(JOB.dry_run_sentence)
         return
-    found = _compare_and_save(*names) if save else compare_named(get_settings(), *names)
+    found = _compare_and_save(*names) if save else compare_named(LakeReader(get_settings()).snapshot(), *names)
     _show(found, output)
     if plot:
         from serving.charts.laps import comparison_figure
@@ -112,14 +115,14 @@ def compare(
 
 
 def _show(found: ComparedLaps, output: str) -> None:
-    from serving.queries.lap_facts import comparison_facts, piece_rows_of, sectors_sentence
+    from serving.queries.comparison import sectors_sentence
     from slipstream.terminal.laps import report_table
 
     if output == "json":
-        print_json(comparison_facts(found))
+        print_answer(found.answer)
         return
     if output == "csv":
-        _write(piece_rows_of(found), output)
+        _write_csv(found.piece_rows())
         return
     if (table := report_table(found)) is not None:
         _print(table)
@@ -144,10 +147,16 @@ def _print(table: Any) -> None:
     print_wide(Console(), table)
 
 
-def _write(rows: Iterable[dict[str, Any]], output: str) -> None:
+def _write(answers: Sequence[BaseModel], output: str) -> None:
+    if output == "json":
+        print_answer(answers)
+    else:
+        _write_csv([answer.model_dump() for answer in answers])
+
+
+def _write_csv(rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
 
-    from serving.lake.formats import write_csv, write_json
+    from serving.lake.formats import write_csv
 
-    write = write_csv if output == "csv" else write_json
-    write(pa.Table.from_pylist(list(rows)).to_reader(), typer.get_binary_stream("stdout"))
+    write_csv(pa.Table.from_pylist(rows).to_reader(), typer.get_binary_stream("stdout"))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
 
-from slipstream.console import Format, print_json, summary
+from slipstream.console import Format, print_answer, summary
 
 app = typer.Typer()
 
@@ -27,12 +26,13 @@ def tables(output: Format = "table") -> None:
 
     from conf.settings import get_settings
     from serving.lake.describe import list_tables
+    from serving.lake.reader import LakeReader
     from slipstream.terminal.tables import print_wide, tables_table
 
     settings = get_settings()
-    infos = list_tables(settings)
+    infos = list_tables(LakeReader(settings))
     if output == "json":
-        print_json([asdict(info) for info in infos])
+        print_answer(infos)
         return
     print_wide(Console(), tables_table(infos))
     present = sum(info.exists for info in infos)
@@ -50,15 +50,16 @@ def describe(
     from rich.console import Console
 
     from conf.settings import get_settings
-    from serving.lake.describe import describe as describe_table
+    from serving.lake.describe import describe_table
+    from serving.lake.reader import LakeReader
     from slipstream.terminal.tables import describe_group, print_wide
 
-    info, columns = describe_table(table, get_settings())
+    described = describe_table(LakeReader(get_settings()), table)
     if output == "json":
-        print_json({"table": asdict(info), "columns": [asdict(column) for column in columns]})
+        print_answer(described)
         return
-    print_wide(Console(), describe_group(info, columns))
-    summary(f"{len(columns)} columns")
+    print_wide(Console(), describe_group(described))
+    summary(f"{len(described.columns)} columns")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -79,11 +80,12 @@ def sql(
 
     from conf.settings import get_settings
     from serving.lake.formats import print_table, write_csv, write_json
-    from serving.lake.sql import execute, first_rows
+    from serving.lake.reader import LakeReader
+    from serving.lake.sql import first_rows
 
     started = time.perf_counter()
     statement = sys.stdin.read() if query == "-" else query
-    reader = execute(statement, get_settings())
+    reader = LakeReader(get_settings()).sql(statement)
     if output == "table":
         print_table(reader, Console(), TABLE_ROWS if limit is None else limit)
         return

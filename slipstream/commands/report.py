@@ -31,13 +31,15 @@ def driver(
     `slipstream report driver --session barber-R1 --vehicle 13`
     """
     from conf.settings import get_settings
-    from serving.queries.driver_session import gather
+    from serving.lake.reader import LakeReader
+    from serving.queries.driver_session import read_driver_session
     from serving.queries.laps import only_session
     from serving.reports.driver_page import write_report
     from serving.reports.driver_text import console_lines
 
     settings = get_settings()
-    found = gather(settings, only_session(settings, session), vehicle)
+    lake = LakeReader(settings).snapshot()
+    found = read_driver_session(lake, only_session(lake, session), vehicle)
     path = write_report(found, out or settings.reports_dir / "drivers")
     for line in console_lines(found):
         typer.echo(line)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from conf.settings import AppConfig
     from infra.doctor import Check
-    from serving.lake.reconciliation import Balance
+    from serving.lake.reconciliation import LakeBalance
 
 app = typer.Typer()
 
@@ -124,7 +124,7 @@ def doctor(output: Format = "table") -> None:
         bad.append("balance")
     if output == "json":
         found = [asdict(check) for check in checks]
-        print_json({"ok": not bad, "checks": found, "balance": balance.as_dict() if balance else None})
+        print_json({"ok": not bad, "checks": found, "balance": balance.model_dump() if balance else None})
     else:
         console = Console()
         infra_doctor.print_checks(checks, console)
@@ -134,23 +134,24 @@ def doctor(output: Format = "table") -> None:
         raise typer.Exit(1)
 
 
-def _balance(settings: AppConfig) -> tuple[Balance | None, Check | None]:
+def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Check | None]:
     """The lake's balance, or the finding that says why there is none."""
     from conf.errors import SlipstreamError
     from infra.doctor import Check
 
     try:
         from serving.lake.balance import lake_balance
+        from serving.lake.reader import LakeReader
     except ModuleNotFoundError as error:
         remedy = "pip install 'slipstream-lake[query]'"
         return None, Check("balance", "warn", f"not computed, {error.name} is not installed", remedy)
     try:
-        return lake_balance(settings), None
+        return lake_balance(LakeReader(settings)), None
     except SlipstreamError as error:
         return None, Check("balance", "fail", str(error))
 
 
-def _print_balance(balance: Balance | None, console: Console) -> None:
+def _print_balance(balance: LakeBalance | None, console: Console) -> None:
     if balance is None:
         return
     from slipstream.terminal.tables import balance_group, print_wide

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slipstream.console import DryRun, Format, open_job_lake, print_json, summary
+from slipstream.console import DryRun, Format, open_job_lake, print_answer, summary
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from serving.queries.circuits import KnownTrack
+    from serving.queries.circuits import KnownTrack, ListedTrack
 
 app = typer.Typer()
 track = typer.Typer(
@@ -54,10 +54,11 @@ def build(
     from analysis.track_build.rows import choose_laps
     from conf.settings import get_settings
     from jobs.build_track import JOB, build_track, describe_build, plan_track
+    from serving.lake.reader import LakeReader
     from serving.queries.circuits import lap_rows
 
     plan = plan_track(name, sessions, title, corner_names or [])
-    chosen = choose_laps(lap_rows(get_settings(), sessions))
+    chosen = choose_laps(lap_rows(LakeReader(get_settings()), sessions))
     if dry_run:
         cars = len({(lap["session_id"], lap["vehicle_id"]) for lap in chosen})
         summary(f"would build {name} from {len(chosen)} laps of {cars} cars; nothing written")
@@ -77,10 +78,12 @@ def assign(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     """
     from conf.settings import get_settings
     from jobs.assign_track import JOB, assign_sessions, describe_assignment
+    from serving.lake.reader import LakeReader
     from serving.queries.circuits import known_track, lap_rows
 
-    known_track(get_settings(), name)
-    laps = lap_rows(get_settings(), sessions)
+    reader = LakeReader(get_settings()).snapshot()
+    known_track(reader, name)
+    laps = lap_rows(reader, sessions)
     if dry_run:
         summary(f"would note {', '.join(sessions)} as driven on {name}, {len(laps):,} laps; nothing written")
         summary(JOB.dry_run_sentence)
@@ -99,10 +102,12 @@ def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     """
     from conf.settings import get_settings
     from jobs.calibrate_track import JOB, calibrate_track, describe_calibration
+    from serving.lake.reader import LakeReader
     from serving.queries.circuits import known_track, lap_rows
 
-    known_track(get_settings(), name)
-    fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(get_settings(), sessions))
+    reader = LakeReader(get_settings()).snapshot()
+    known_track(reader, name)
+    fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(reader, sessions))
     if dry_run:
         summary(f"would calibrate {name} on {fit:,} laps of {', '.join(sessions)}; nothing written")
         summary(JOB.dry_run_sentence)
@@ -122,16 +127,17 @@ def list_tracks(output: Format = "table") -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
+    from serving.lake.reader import LakeReader
     from serving.queries.circuits import known_tracks, sessions_by_track
     from slipstream.terminal.tables import print_wide
 
-    settings = get_settings()
-    tracks, sessions = known_tracks(settings), sessions_by_track(settings)
-    facts = [_facts(one) | {"driven": sessions.get(one.circuit.track_id, [])} for one in tracks]
+    reader = LakeReader(get_settings()).snapshot()
+    tracks, sessions = known_tracks(reader), sessions_by_track(reader)
+    answers = [one.listed(sessions.get(one.circuit.track_id, ())) for one in tracks]
     if output == "json":
-        print_json(facts)
+        print_answer(answers)
         return
-    print_wide(Console(), _tracks_table(facts))
+    print_wide(Console(), _tracks_table(answers))
     summary(f"{len(tracks)} tracks, {sum(one.row is not None for one in tracks)} of them built in this lake")
 
 
@@ -154,87 +160,45 @@ def show(
     from rich.console import Console
 
     from conf.settings import get_settings
+    from serving.lake.reader import LakeReader
     from serving.queries.circuits import known_track
     from serving.queries.lap_events import lap_events
     from slipstream.terminal.tables import print_wide
 
-    settings, lap = get_settings(), _lap(events)
-    found = known_track(settings, name)
-    on_map = None if lap is None else lap_events(settings, lap)
+    reader, lap = LakeReader(get_settings()).snapshot(), _lap(events)
+    found = known_track(reader, name)
+    on_map = None if lap is None else lap_events(reader, lap)
     if output == "json":
-        print_json(_facts(found) | {"corners": _corners(found), "events": list(on_map.events) if on_map else None})
+        print_answer(found.detail(on_map.events if on_map else None))
     else:
         print_wide(Console(), _corners_table(found))
         if on_map:
             print_wide(Console(), _events_table(on_map.events))
-        summary(_sentence(found))
+        summary(found.origin)
     if plot:
         from serving.charts.style import save
         from serving.charts.track_map import track_figure
 
-        save(track_figure(found.circuit, _title(found), _sentence(found), on_map), plot)
+        save(track_figure(found.circuit, found.headline, found.origin, on_map), plot)
         typer.echo(f"plot: {plot}", err=output == "json")
 
 
-def _facts(one: KnownTrack) -> dict[str, Any]:
-    circuit, row = one.circuit, one.row or {}
-    names = (
-        "version", "n_laps", "spread_m", "misclosure_m", "sector_residual_p95_s", "n_sector_laps", "pit_loss_s",
-        "n_laps_default", "sessions",
-    )  # fmt: skip
-    return {
-        "track_id": circuit.track_id,
-        "name": one.title,
-        "length_m": circuit.length_m,
-        "n_corners": len(circuit.corners),
-        "sector_ends_m": list(circuit.sector_ends_m),
-        "source": circuit.source if one.row else "file",
-        "origin_deg": circuit.origin_deg,
-        **{name: row.get(name) for name in names},
-    }
-
-
-def _corners(one: KnownTrack) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
-    return [asdict(corner) for corner in one.circuit.corners]
-
-
-def _title(one: KnownTrack) -> str:
-    return f"{one.title}, {one.circuit.length_m:,.0f} m, {len(one.circuit.corners)} corners"
-
-
-def _sentence(one: KnownTrack) -> str:
-    """What the circuit is known from, and how well."""
-    if one.row is None:
-        from conf.drawn_track import drawn_number
-
-        name = one.circuit.track_id
-        drawn = drawn_number(name) is not None
-        return f"{name}: drawn by its number" if drawn else f"{name}: from its file, conf/tracks/{name}.yaml"
-    row = one.row
-    how = (
-        "positions"
-        if row["source"] == "gps"
-        else "speed and lateral acceleration (dead reckoning: a map, not a survey)"
-    )
-    parts = [f"{row['track_id']} version {row['version']}: from {how} of {row['n_laps']} laps"]
-    parts.append(f"lines of single laps {row['spread_m']:.1f} m beside it in the median")
-    if row["sector_residual_p95_s"] is not None:
-        parts.append(f"sector times within {row['sector_residual_p95_s']:.3f} s (p95 of {row['n_sector_laps']} laps)")
-    return "; ".join(parts)
-
-
-def _tracks_table(facts: Sequence[dict[str, Any]]) -> Table:
+def _tracks_table(tracks: Sequence[ListedTrack]) -> Table:
     from rich.table import Table
 
     table = Table("track", "name", "length, m", "corners", "from", "laps", "sector p95, s", "pit loss, s", "sessions")
-    for one in facts:
+    for one in tracks:
         table.add_row(
-            one["track_id"], one["name"], f"{one['length_m']:,.0f}", str(one["n_corners"]), one["source"],
-            _number(one["n_laps"], 0), _number(one["sector_residual_p95_s"], 3), _number(one["pit_loss_s"], 1),
-            ", ".join(one["driven"]),
-        )  # fmt: skip
+            one.track_id,
+            one.name,
+            f"{one.length_m:,.0f}",
+            str(one.n_corners),
+            one.source,
+            _number(one.n_laps, 0),
+            _number(one.sector_residual_p95_s, 3),
+            _number(one.pit_loss_s, 1),
+            ", ".join(one.driven),
+        )
     return table
 
 
@@ -245,7 +209,7 @@ def _corners_table(one: KnownTrack) -> Table:
     table = Table(
         "corner", "entry, m", "apex, m", "exit, m", "direction", "radius, m", caption=f"sectors end at {ends}"
     )
-    table.title, table.title_justify = _title(one), "left"
+    table.title, table.title_justify = one.headline, "left"
     for corner in one.circuit.corners:
         places = (f"{at:,.0f}" for at in (corner.entry_m, corner.apex_m, corner.exit_m))
         table.add_row(corner.label, *places, corner.direction, f"{corner.radius_m:,.0f}")

@@ -1,12 +1,11 @@
-"""Coaching as a table for people and as facts for programs."""
+"""Coaching as a table for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from analysis.coaching.place_names import place_name
-from serving.queries.coaching import CoachedLap
-from serving.queries.coaching_facts import values_of
+from serving.queries.coaching import CoachedLap, format_values
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +26,7 @@ def coaching_table(found: CoachedLap) -> Table:
     ):  # fmt: skip
         table.add_column(name, justify="right" if right else "left", no_wrap=right)
     for one in found.insights:
-        human, target = values_of(one)
+        human, target = format_values(one)
         style = _STYLES[found.rules.coaching.severity(one.time_loss_s)]
         table.add_row(
             str(one.rank), place_name(one.place, found.circuit), one.text, Text(f"{one.time_loss_s:.3f}", style=style),

@@ -9,7 +9,8 @@ import numpy as np
 from rich.table import Table
 
 from conf.settings import AppConfig
-from serving.lake.sql import query
+from conf.tables import GOLD_STYLE_PREDICTIONS, SILVER_TELEMETRY
+from serving.lake.reader import LakeReader
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,17 +22,9 @@ PROFILES = {"aggressive": "#d62728", "normal": "#1f77b4", "safe": "#2ca02c", "ec
 Columns = dict[str, list[Any]]
 
 
-def _rows(settings: AppConfig, sql: str) -> Columns:
-    return dict(query(sql, settings).to_pydict())
-
-
-def _one(settings: AppConfig, sql: str) -> Any:
-    (column,) = _rows(settings, sql).values()
-    return column[0]
-
-
 def summary_table(settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult) -> Table:
     """What is in the lake, and how well the model did."""
+    lake = LakeReader(settings)
     table = Table("what", "figure", title="Slipstream", title_justify="left")
     for what, sql in (
         ("messages in bronze", "select count(*) from bronze.telemetry_events"),
@@ -41,7 +34,7 @@ def summary_table(settings: AppConfig, trained: StyleTrainingResult, scored: Sty
         ("laps with features", "select count(*) from gold.lap_features"),
         ("ten-second windows", "select count(*) from gold.telemetry_windows"),
     ):
-        table.add_row(what, f"{_one(settings, sql):,}")
+        table.add_row(what, f"{lake.query(sql)[0][0].as_py():,}")
     evaluation = trained.evaluation
     balanced = evaluation.balanced_accuracy
     interval = f" [{balanced.low:.2f}, {balanced.high:.2f}]" if np.isfinite(balanced.low) else ""
@@ -58,18 +51,19 @@ def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    chosen = _drivers(settings, session_prefix)
+    lake = LakeReader(settings).snapshot()
+    chosen = _drivers(lake, session_prefix)
     figure = Figure(figsize=(13, 8), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(3, 3)
     track, speed = figure.add_subplot(grid[:2, 0]), figure.add_subplot(grid[0, 1:])
     throttle, style = figure.add_subplot(grid[1, 1:]), figure.add_subplot(grid[2, :])
     for profile, (session, vehicle, lap) in chosen.items():
-        _draw_lap(settings, (session, vehicle, lap), (speed, throttle), PROFILES[profile], profile)
-        _draw_style(settings, session, vehicle, style, PROFILES[profile])
+        _draw_lap(lake, (session, vehicle, lap), (speed, throttle), PROFILES[profile], profile)
+        _draw_style(lake, session, vehicle, style, PROFILES[profile])
     if chosen:
         session, vehicle, lap = chosen.get("aggressive", next(iter(chosen.values())))
-        _draw_track(settings, session, vehicle, lap, track)
+        _draw_track(lake, session, vehicle, lap, track)
     speed.set(ylabel="speed, km/h", title="One lap by a driver of each profile")
     speed.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     low, high = speed.get_ylim()
@@ -88,46 +82,42 @@ def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
     return path
 
 
-def _drivers(settings: AppConfig, prefix: str) -> dict[str, tuple[str, str, int]]:
+def _drivers(lake: LakeReader, prefix: str) -> dict[str, tuple[str, str, int]]:
     """For each profile a driver the model was not trained on, and a lap of theirs: (session, vehicle, lap).
 
     The first lap starts from the grid, so a later one is taken; where all drivers of a profile were trained on, one of
     those is shown, and the title says so.
     """
-    laps = _rows(
-        settings,
+    laps = lake.query(
         "select l.session_id, l.vehicle_id, max(l.lap_number) as lap, l.driver_profile as profile, "
         "max(case when d.split = 'train' then 1 else 0 end) as trained_on from gold.lap_features l "
         "join (select distinct session_id, vehicle_id, split from gold.style_dataset) d "
         "on l.session_id = d.session_id and l.vehicle_id = d.vehicle_id "
-        f"where l.session_id like '{prefix}%' and l.coverage > 0.9 and l.driver_profile is not null "
-        "group by l.session_id, l.vehicle_id, l.driver_profile order by trained_on, l.vehicle_id",
-    )
+        "where l.coverage > 0.9 and l.driver_profile is not null "
+        "group by l.session_id, l.vehicle_id, l.driver_profile order by trained_on, l.vehicle_id"
+    ).to_pylist()
     found: dict[str, tuple[str, str, int]] = {}
-    columns = (laps["profile"], laps["session_id"], laps["vehicle_id"], laps["lap"])
-    for profile, session, vehicle, lap in zip(*columns, strict=True):
-        found.setdefault(profile, (session, vehicle, lap))
+    for row in laps:
+        if row["session_id"].startswith(prefix):
+            found.setdefault(row["profile"], (row["session_id"], row["vehicle_id"], row["lap"]))
     return {p: found[p] for p in PROFILES if p in found}
 
 
-def _draw_lap(settings: AppConfig, lap: tuple[str, str, int], axes: tuple[Axes, Axes], color: str, label: str) -> None:
-    rows = _lap_rows(settings, *lap)
+def _draw_lap(lake: LakeReader, lap: tuple[str, str, int], axes: tuple[Axes, Axes], color: str, label: str) -> None:
+    rows = _lap_columns(lake, *lap)
     for one, channel in zip(axes, ("speed_kmh", "throttle_pct"), strict=True):
         one.plot(rows["lap_distance_m"], rows[channel], color=color, lw=1.3, label=label)
 
 
-def _draw_style(settings: AppConfig, session: str, vehicle: str, axes: Axes, color: str) -> None:
-    rows = _rows(
-        settings,
-        "select window_end_ts, probability_aggressive from gold.style_predictions "
-        f"where session_id = '{session}' and vehicle_id = '{vehicle}' order by window_end_ts",
-    )
-    times = rows["window_end_ts"]
-    axes.plot([(t - times[0]).total_seconds() for t in times], rows["probability_aggressive"], color=color, lw=1.3)
+def _draw_style(lake: LakeReader, session: str, vehicle: str, axes: Axes, color: str) -> None:
+    columns = ("window_end_ts", "probability_aggressive")
+    where: dict[str, str | int] = {"session_id": session, "vehicle_id": vehicle}
+    ends_us, share = lake.frame(GOLD_STYLE_PREDICTIONS, where, columns=columns, order_by=("window_end_ts",))
+    axes.plot((ends_us - ends_us[0]) / 1e6, share, color=color, lw=1.3)
 
 
-def _draw_track(settings: AppConfig, session: str, vehicle: str, lap: int, axes: Axes) -> None:
-    rows = _lap_rows(settings, session, vehicle, lap)
+def _draw_track(lake: LakeReader, session: str, vehicle: str, lap: int, axes: Axes) -> None:
+    rows = _lap_columns(lake, session, vehicle, lap)
     x, y, v = (np.array(rows[c], dtype=float) for c in ("x_m", "y_m", "speed_kmh"))
     points = axes.scatter(x, y, c=v, s=6, cmap="viridis")
     axes.figure.colorbar(points, ax=axes, label="speed, km/h", shrink=0.8, location="bottom")
@@ -136,10 +126,9 @@ def _draw_track(settings: AppConfig, session: str, vehicle: str, lap: int, axes:
     axes.set_title(f"{session}\n{vehicle}, lap {lap}, aggressive")
 
 
-def _lap_rows(settings: AppConfig, session: str, vehicle: str, lap: int) -> Columns:
-    return _rows(
-        settings,
-        "select lap_distance_m, speed_kmh, throttle_pct, x_m, y_m from silver.telemetry "
-        f"where session_id = '{session}' and vehicle_id = '{vehicle}' and lap_number = {lap} "
-        "and lap_distance_m is not null order by event_ts",
-    )
+def _lap_columns(lake: LakeReader, session: str, vehicle: str, lap: int) -> Columns:
+    """Samples of a lap that have a place on it."""
+    where: dict[str, str | int] = {"session_id": session, "vehicle_id": vehicle, "lap_number": lap}
+    columns = ("lap_distance_m", "speed_kmh", "throttle_pct", "x_m", "y_m")
+    found = lake.frame(SILVER_TELEMETRY, where, columns=columns, order_by=("event_ts",))
+    return found.drop_nulls("lap_distance_m").to_dict(as_series=False)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from analysis.drivers.formatting import clock
-from serving.queries.comparison import ComparedLaps
-from serving.queries.lap_facts import what_differs
+from serving.queries.comparison import ComparedLaps, what_differs
 from serving.queries.laps import LapRow, best_lap
 from serving.queries.result_check import EntryCheck
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from serving.lake.describe import ColumnInfo, TableInfo
-from serving.lake.reconciliation import Account, Balance
+from serving.lake.describe import TableDescription, TableInfo
+from serving.lake.reconciliation import LakeBalance, QueryAccount
 
 _COLOURS = {"ok": "green", "waiting": "yellow", "failed": "red"}
 
@@ -34,13 +34,14 @@ def tables_table(infos: Sequence[TableInfo]) -> Table:
     return table
 
 
-def describe_group(info: TableInfo, columns: Iterable[ColumnInfo]) -> Group:
+def describe_group(described: TableDescription) -> Group:
     """One table: facts above, columns below."""
+    info = described.table
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(info):
         facts.add_row(Text(name, style="dim"), value)
     table = _plain("column", "type", "unit", "", "description", "rules")
-    for column in columns:
+    for column in described.columns:
         marks = "key" if column.name in info.key else "required" if column.required else ""
         if info.exists and not column.in_table:
             marks = f"{marks} (not in the table yet)".strip()
@@ -49,15 +50,15 @@ def describe_group(info: TableInfo, columns: Iterable[ColumnInfo]) -> Group:
     return Group(Text(f"{info.name}: {info.description}", style="bold"), facts, table)
 
 
-def balance_group(balance: Balance) -> Group:
+def balance_group(balance: LakeBalance) -> Group:
     """The account of each query and the whole, then every check."""
     colour = "red" if balance.broken else "green" if balance.closes else "yellow"
-    summary = Text(balance.summary(), style=colour)
+    summary = Text(balance.summary, style=colour)
     if balance.empty:
         return Group(summary)
     parts = ("messages", "units", "written", "repeats", "conflicts", "quarantined", "difference")
     account = _plain("query", **dict.fromkeys(parts, "right"))
-    lines: list[Account] = [*balance.accounts, *([balance.total] if len(balance.accounts) > 1 else [])]
+    lines: list[QueryAccount] = [*balance.queries, *([balance.total] if len(balance.queries) > 1 else [])]
     for line in lines:
         account.add_row(line.query, *(f"{getattr(line, part):,}" for part in parts))
     checks = _plain("check", state="left", expected="right", actual="right", difference="right")

@@ -16,6 +16,7 @@ import pytest
 from conf.settings import AppConfig
 from infra.local import broker, ports, service, stack
 from serving.lake.balance import lake_balance
+from serving.lake.reader import LakeReader
 
 pytestmark = [
     pytest.mark.integration,
@@ -78,11 +79,11 @@ def laps(home) -> dict[str, tuple[int, int]]:
 def assert_second_replay_adds_nothing(home, *replay: str) -> None:
     """Bronze doubles, silver and gold stay to the last cell."""
     first = {name: home.table(name) for name in ("silver.telemetry", "gold.telemetry_windows", "gold.lap_features")}
-    messages = lake_balance(home.settings).bronze_rows
+    messages = lake_balance(LakeReader(home.settings)).bronze_rows
     home.run("slipstream.cli", "produce", "replay", *replay)
     home.run("slipstream.cli", "run")
-    balance = lake_balance(home.settings)
-    assert balance.closes, balance.summary()
+    balance = lake_balance(LakeReader(home.settings))
+    assert balance.closes, balance.summary
     assert balance.bronze_rows == 2 * messages
     assert all(home.table(name).equals(before) for name, before in first.items())
 
@@ -106,8 +107,8 @@ def test_indianapolis_killed_drivers_and_a_killed_broker(kafka, new_home, differ
 
     assert differences(whole, killed) == {}
     for home in (whole, killed):
-        balance = lake_balance(home.settings)
-        assert balance.closes, balance.summary()
+        balance = lake_balance(LakeReader(home.settings))
+        assert balance.closes, balance.summary
         assert (balance.bronze_rows, balance.total.units) == (READINGS, READINGS)
     assert sorted(laps(killed).values()) == [(1, 14), (1, 29)]
 
@@ -121,8 +122,8 @@ def test_barber_seventeen_cars_and_a_clock_that_stood_still(kafka, new_home, dat
     assert "--session" in home.log()
     home.run("slipstream.cli", "produce", "replay", laps, "--session", "BARBER-2025-R1")
     home.run("slipstream.cli", "run")
-    balance = lake_balance(home.settings)
-    assert balance.closes, balance.summary()
+    balance = lake_balance(LakeReader(home.settings))
+    assert balance.closes, balance.summary
     silver = home.table("silver.telemetry")
     assert silver["vehicle_id"].n_unique() == 17
     stuck = silver.filter(pl.col("vehicle_id") == "GR86-013-80")

@@ -14,6 +14,7 @@ from infra.kafka.topics import BrokerUnreachableError, topic_partitions
 from infra.local import spark_cluster
 from infra.local.jars import ensure_jars
 from serving.lake.balance import lake_balance
+from serving.lake.reader import LakeReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -21,8 +22,8 @@ REPO = Path(__file__).resolve().parents[3]
 
 
 def test_run_brings_everything_to_gold(sent, undisturbed) -> None:
-    balance = lake_balance(undisturbed.settings)
-    assert balance.closes, balance.summary()
+    balance = lake_balance(LakeReader(undisturbed.settings))
+    assert balance.closes, balance.summary
     assert balance.bronze_rows == sent.messages
     silver = undisturbed.table("silver.telemetry")
     assert silver.height == sent.rows
@@ -35,12 +36,12 @@ def test_run_brings_everything_to_gold(sent, undisturbed) -> None:
 def test_a_second_run_changes_nothing(undisturbed, differences, new_home, sent, tmp_path) -> None:
     before = new_home(sent.bootstrap)
     shutil.copytree(undisturbed.settings.home / "lake", before.settings.home / "lake")
-    account = lake_balance(undisturbed.settings).total
+    account = lake_balance(LakeReader(undisturbed.settings)).total
     said = undisturbed.run("slipstream.cli", "run")
     assert "0 messages stored" in said
     assert "0 units, 0 written" in said
     assert differences(before, undisturbed) == {}
-    assert lake_balance(undisturbed.settings).total == account
+    assert lake_balance(LakeReader(undisturbed.settings)).total == account
 
 
 def test_killed_four_times_it_ends_with_the_same_tables(sent, undisturbed, new_home, differences) -> None:
@@ -54,9 +55,9 @@ def test_killed_four_times_it_ends_with_the_same_tables(sent, undisturbed, new_h
     home.kill_when(home.commit("gold.telemetry_windows", 1), *gold)
     home.run(*gold)
     assert differences(undisturbed, home) == {}
-    balance = lake_balance(home.settings)
-    assert balance.closes, balance.summary()
-    assert balance.total.units == lake_balance(undisturbed.settings).total.units
+    balance = lake_balance(LakeReader(home.settings))
+    assert balance.closes, balance.summary
+    assert balance.total.units == lake_balance(LakeReader(undisturbed.settings)).total.units
 
 
 def test_without_a_broker_it_says_so(new_home) -> None:
@@ -120,7 +121,7 @@ def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differen
         said = submit(home, running.master_url, REPO / "streaming" / f"{layer}.py", "--once", packages=packages)
         assert f"{layer}: " in said
     assert differences(undisturbed, home) == {}
-    assert lake_balance(home.settings).closes
+    assert lake_balance(LakeReader(home.settings)).closes
 
 
 def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:

@@ -31,6 +31,7 @@ from conf.settings import AppConfig
 from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import race_events
+from serving.lake.reader import LakeReader
 from serving.queries.lap_traces import load_lap
 from serving.queries.laps import PACE, LapRow, best_lap, read_laps
 from tests.unit.arrow_rows import arrow_rows
@@ -49,6 +50,12 @@ def race_home() -> AppConfig:
     write_silver(settings, race())
     write_gold(settings, race())
     return settings
+
+
+@cache
+def race_lake() -> LakeReader:
+    """A reader of that lake."""
+    return LakeReader(race_home())
 
 
 def copy_race(home: Path) -> AppConfig:
@@ -124,7 +131,7 @@ def write_gold(settings: AppConfig, simulator: VehicleSimulator) -> None:
     session = simulator.settings.session_id
     results = {e.vehicle_number: e for e in _events(simulator, "result") if e.is_official}
     by_car: defaultdict[str, list[LapRow]] = defaultdict(list)
-    for lap in read_laps(settings, session):
+    for lap in read_laps(LakeReader(settings), session):
         by_car[lap.vehicle_id].append(lap)
     drivers = []
     for car in simulator.cars:
@@ -207,9 +214,9 @@ def _write_dptad(settings: AppConfig, simulator: VehicleSimulator, laps: Sequenc
         best = best_lap(own)
         if best is None:
             continue
-        reference = load_lap(settings, best, circuit).trace
+        reference = load_lap(LakeReader(settings), best, circuit).trace
         for lap in own:
-            found = analyse_lap(load_lap(settings, lap, circuit).trace, circuit, references=[reference])
+            found = analyse_lap(load_lap(LakeReader(settings), lap, circuit).trace, circuit, references=[reference])
             key = {"session_id": lap.session_id, "vehicle_id": vehicle, "lap_number": lap.lap_number}
             scores.append(key | found.columns() | {"is_synthetic": True})
             for event in found.events:

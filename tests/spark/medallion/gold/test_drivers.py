@@ -23,6 +23,7 @@ from medallion.io import Lake
 from medallion.provenance import JobRun
 from producers.simulator.config import RaceConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
+from serving.lake.reader import LakeReader
 from serving.lake.table_files import table_files
 from streaming import gold
 from streaming.query import Trigger
@@ -231,12 +232,12 @@ def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, new_lake, rows)
         scattered = lake.read(table).repartition(5).write.format("delta").mode("overwrite")
         scattered.option("dataChange", "false").save(lake.uri(table))
     before = {table: rows(lake, table) for table in MAINTAINED}
-    files = {table: table_files(table, lake.settings, 128) for table in MAINTAINED}
+    files = {table: table_files(LakeReader(lake.settings), table, 128) for table in MAINTAINED}
     assert files["silver.telemetry"].mergeable > 0
     mergeable = [table for table in MAINTAINED if files[table].mergeable]
     maintain_tables(lake, MAINTAINED, merge=mergeable, target_mb=128, retain_hours=168.0)
     for table in MAINTAINED:
-        assert table_files(table, lake.settings, 128).mergeable == 0
+        assert table_files(LakeReader(lake.settings), table, 128).mergeable == 0
         assert_frame_equal(rows(lake, table), before[table])
     assert run_gold(lake, "second").rows_in == 0
 

@@ -17,6 +17,7 @@ from conf.track import load_track
 from medallion.gold.lap_comparison import write_comparison
 from medallion.io import Lake
 from medallion.provenance import job_run
+from serving.lake.reader import LakeReader
 from serving.queries.result_check import check_results
 from tests.unit.analysis.made_laps import drive, pace_of
 
@@ -80,7 +81,7 @@ def test_the_run_is_recorded(lake: Lake, rows) -> None:
 
 
 def test_published_laps_against_the_published_results(vir: Lake) -> None:
-    found = check_results(vir.settings)
+    found = check_results(LakeReader(vir.settings))
     differ = {(one.session_id[-2:], one.vehicle_number): one.exceptions for one in found if not one.agrees}
     alone = ("the officials count no lap of this car; its laps come from the feed alone",)
     assert {key: why for key, why in differ.items() if key[0] == "R2"} == {("R2", 21): alone, ("R2", 31): alone}

@@ -12,17 +12,16 @@ import pytest
 from serving.charts.coaching import coaching_figure, shown
 from serving.charts.style import svg
 from serving.charts.time_delta import local_loss
-from serving.queries.coaching import CoachedLap, coach
-from serving.queries.coaching_facts import coaching_facts, pair_of, rows_of, values_of
+from serving.queries.coaching import CoachedLap, coach, format_values
 from serving.queries.laps import LapName, by_time, read_laps
 from slipstream.terminal.coaching import coaching_table
-from tests.unit.serving.race_lake import SESSION, race_home
+from tests.unit.serving.race_lake import SESSION, race_lake
 
 
 @pytest.fixture(scope="module")
 def found() -> CoachedLap:
-    slowest = by_time(read_laps(race_home(), SESSION))[-1]
-    return coach(race_home(), LapName.parse(slowest.uid))
+    slowest = by_time(read_laps(race_lake(), SESSION))[-1]
+    return coach(race_lake(), LapName.parse(slowest.uid))
 
 
 def test_local_loss_adds_up_to_the_delta(found: CoachedLap) -> None:
@@ -48,12 +47,12 @@ def test_a_lap_with_nothing_to_say_is_drawn_too(found: CoachedLap, tmp_path: Pat
 
 def test_table_and_facts(found: CoachedLap) -> None:
     assert coaching_table(found).row_count == len(found.insights) + 1
-    facts = coaching_facts(found)
+    facts = found.answer.model_dump()
     assert [i["rank"] for i in facts["insights"]] == list(range(1, len(found.insights) + 1))
     assert facts["insights"][0]["corner"]
     assert "lap_uid" not in facts["insights"][0]
     lengths = {len(values) for values in facts["trace"].values()}
     assert len(lengths) == 1
-    human, target = values_of(found.insights[0])
+    human, target = format_values(found.insights[0])
     assert human.split()[1] == target.split()[1] == found.insights[0].unit
-    assert {row["lap_uid"] for row in rows_of(found)} == {pair_of(found).lap_uid}
+    assert {row["lap_uid"] for row in found.insight_rows()} == {found.pair.lap_uid}

@@ -18,18 +18,18 @@ from serving.charts.style import new_figure, save, svg
 from serving.charts.time_delta import local_loss
 from serving.queries.comparison import compare_loaded, compare_rows
 from serving.queries.laps import by_time, read_laps
-from tests.unit.serving.race_lake import SESSION, race_home
+from tests.unit.serving.race_lake import SESSION, race_lake
 
 
 @pytest.fixture(scope="module")
 def laps():
-    return read_laps(race_home(), SESSION)
+    return read_laps(race_lake(), SESSION)
 
 
 @pytest.fixture(scope="module")
 def found(laps):
     quick, *_, slow = by_time(laps)
-    return compare_rows(race_home(), slow, quick)
+    return compare_rows(race_lake(), slow, quick)
 
 
 def test_local_loss_adds_up_to_the_delta(found):

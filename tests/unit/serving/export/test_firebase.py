@@ -14,7 +14,7 @@ import requests
 
 import serving.export.firebase as firebase
 from serving.export.firebase import ATTEMPTS, Database, PushError
-from serving.export.karma_push import Pushed, find_changes, push_tree, read_pushed, state_file
+from serving.export.karma_push import PushResult, find_changes, push_tree, read_pushed, state_file
 from serving.export.karma_tree import Tree, karma_tree
 from tests.unit.serving.export.firebase_server import DROP, EMAIL, TOKEN, FirebaseServer, pem, private_key
 from tests.unit.serving.export.firebase_server import serving as serving_firebase
@@ -41,7 +41,7 @@ class Pusher:
         self.database = Database.parse(server.url)
         self.state = state_file(home, self.database)
 
-    def __call__(self, tree: Tree, key_file: Path | None = None, **options: Any) -> Pushed:
+    def __call__(self, tree: Tree, key_file: Path | None = None, **options: Any) -> PushResult:
         return push_tree(tree, self.database, self.state, key_file, **{"batch": 10, "backoff_s": 0.01} | options)
 
 
@@ -52,7 +52,7 @@ def push(server: FirebaseServer, tmp_path: Path) -> Pusher:
 
 def test_what_arrives_is_the_tree(server: FirebaseServer, push: Pusher, tree: Tree) -> None:
     told: list[tuple[int, int]] = []
-    assert push(tree, on_progress=lambda *of: told.append(of)) == Pushed(sent=LEAVES, requests=3)
+    assert push(tree, on_progress=lambda *of: told.append(of)) == PushResult(sent=LEAVES, requests=3)
     assert server.tree() == tree
     assert [len(body) for body in server.bodies] == [10, 10, 4]
     assert told == [(10, LEAVES), (20, LEAVES), (LEAVES, LEAVES)]
@@ -79,9 +79,9 @@ def test_a_client_reads_it_by_path(server: FirebaseServer, push: Pusher) -> None
 
 def test_a_second_push_sends_nothing(server: FirebaseServer, push: Pusher, tree: Tree) -> None:
     push(tree)
-    assert push(tree) == Pushed(unchanged=LEAVES)
+    assert push(tree) == PushResult(unchanged=LEAVES)
     assert len(server.bodies) == 3
-    assert push(tree, everything=True) == Pushed(sent=LEAVES, requests=3)
+    assert push(tree, everything=True) == PushResult(sent=LEAVES, requests=3)
     assert server.tree() == tree
 
 
@@ -90,7 +90,7 @@ def test_only_a_leaf_that_changed_is_sent(server: FirebaseServer, push: Pusher, 
     server.bodies.clear()
     changed = copy.deepcopy(tree)
     changed["A-1"]["3"]["engine"] = {"karma_score": 12.0}
-    assert push(changed) == Pushed(sent=1, unchanged=LEAVES - 1, requests=1)
+    assert push(changed) == PushResult(sent=1, unchanged=LEAVES - 1, requests=1)
     assert server.bodies == [{"A-1/3/engine": {"karma_score": 12.0}}]
     assert server.tree() == changed
 
@@ -98,9 +98,9 @@ def test_only_a_leaf_that_changed_is_sent(server: FirebaseServer, push: Pusher, 
 def test_laps_of_an_earlier_session_are_removed(server: FirebaseServer, push: Pusher, tree: Tree) -> None:
     push(tree)
     second = karma_tree(race("r2", ("A-1",), laps=2))
-    assert push(second) == Pushed(sent=6, removed=6, requests=2)
+    assert push(second) == PushResult(sent=6, removed=6, requests=2)
     assert server.tree() == second | {"B-2": tree["B-2"]}
-    assert push(second) == Pushed(unchanged=6)
+    assert push(second) == PushResult(unchanged=6)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_laps_of_an_earlier_session_are_removed(server: FirebaseServer, push: Pu
 )
 def test_faults_on_the_way_change_nothing(server: FirebaseServer, push: Pusher, tree: Tree, fault: Any) -> None:
     server.faults.extend([fault, fault, None, fault])
-    assert push(tree) == Pushed(sent=LEAVES, requests=3, retries=3)
+    assert push(tree) == PushResult(sent=LEAVES, requests=3, retries=3)
     assert server.tree() == tree
     assert len(server.bodies) == 6
     assert len(server.applied) == (6 if fault == DROP else 3)
@@ -129,7 +129,7 @@ def test_a_server_that_stays_down_is_given_up(server: FirebaseServer, push: Push
     with pytest.raises(PushError, match=r"/karma\.json refuses the push \(503\).*push again later"):
         push(tree)
     assert len(server.bodies) == 1 + ATTEMPTS
-    assert push(tree) == Pushed(sent=14, unchanged=10, requests=2)
+    assert push(tree) == PushResult(sent=14, unchanged=10, requests=2)
     assert server.tree() == tree
 
 
@@ -190,7 +190,7 @@ def test_after_a_kill_only_the_rest_is_sent(
         _kill(patched, "after the note")
         with pytest.raises(KeyboardInterrupt):
             push(tree)
-    assert push(tree) == Pushed(sent=14, unchanged=10, requests=2)
+    assert push(tree) == PushResult(sent=14, unchanged=10, requests=2)
     assert server.tree() == tree
 
 

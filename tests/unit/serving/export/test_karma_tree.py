@@ -25,6 +25,7 @@ from serving.export.karma_tree import (
     write_scores,
     write_tree,
 )
+from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
 from tests.unit.serving.conftest import WriteTable
 from tests.unit.serving.export.karma_rows import COMPONENTS, START_US, race, score
@@ -97,24 +98,24 @@ def test_scores_of_the_lake(home: AppConfig, write_table: WriteTable) -> None:
     rows = race()
     write_table("gold.karma_scores", rows)
     write_table("gold.karma_scores", race("r0", ("C's",), laps=1))
-    assert karma_tree(read_karma(home)) == karma_tree([*rows, *race("r0", ("C's",), laps=1)])
-    assert karma_tree(read_karma(home, "r1")) == karma_tree(rows)
-    assert list(karma_tree(read_karma(home, vehicle="C's"))) == ["C's"]
+    assert karma_tree(read_karma(LakeReader(home))) == karma_tree([*rows, *race("r0", ("C's",), laps=1)])
+    assert karma_tree(read_karma(LakeReader(home), "r1")) == karma_tree(rows)
+    assert list(karma_tree(read_karma(LakeReader(home), vehicle="C's"))) == ["C's"]
 
 
 def test_what_is_missing_is_said_with_the_remedy(home: AppConfig, write_table: WriteTable) -> None:
     with pytest.raises(MissingTableError, match="slipstream score karma"):
-        read_karma(home)
+        read_karma(LakeReader(home))
     write_table("gold.karma_scores", [])
     with pytest.raises(KarmaError, match="is empty: `slipstream score karma`"):
-        read_karma(home)
+        read_karma(LakeReader(home))
     write_table("gold.karma_scores", [*race(), *race("r2", ("C-3",))])
     with pytest.raises(KarmaError, match="no scores of session 'r9': sessions are r1, r2; `slipstream score karma`"):
-        read_karma(home, "r9")
+        read_karma(LakeReader(home), "r9")
     with pytest.raises(KarmaError, match="vehicle 'C-3' in session 'r1': vehicles are A-1, B-2; "):
-        read_karma(home, "r1", "C-3")
+        read_karma(LakeReader(home), "r1", "C-3")
     with pytest.raises(KarmaError, match="vehicle 'X': vehicles are A-1, B-2, C-3; "):
-        write_scores(home, home.home / "x.parquet", vehicle="X")
+        write_scores(LakeReader(home), home.home / "x.parquet", vehicle="X")
 
 
 def test_the_tree_as_a_file(tmp_path: Path) -> None:
@@ -129,8 +130,8 @@ def test_the_tree_as_a_file(tmp_path: Path) -> None:
 def test_rows_as_parquet(home: AppConfig, write_table: WriteTable, tmp_path: Path) -> None:
     write_table("gold.karma_scores", [*race(), *race("r2", laps=1)])
     file = tmp_path / "new" / "karma.parquet"
-    assert write_scores(home, file) == 2 * 4 * 3 + 2 * 3
-    assert write_scores(home, file, "r1", "B-2") == 4 * 3
+    assert write_scores(LakeReader(home), file) == 2 * 4 * 3 + 2 * 3
+    assert write_scores(LakeReader(home), file, "r1", "B-2") == 4 * 3
     found = pq.read_table(file)
     assert found.column_names == list(load_contract("gold.karma_scores").column_names)
     first = found.slice(0, 1).to_pylist()[0]

@@ -13,7 +13,8 @@ from rich.console import Console
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from serving.lake.balance import lake_balance
-from serving.lake.reconciliation import Balance
+from serving.lake.reader import LakeReader
+from serving.lake.reconciliation import LakeBalance
 from slipstream.terminal.tables import balance_group, print_wide
 
 
@@ -41,7 +42,7 @@ def batch(query: str, batch_id: int, messages: int, *parts: int, units: int | No
 
 
 @pytest.fixture
-def lake(home, write_table, write_telemetry) -> AppConfig:
+def lake(home, write_table, write_telemetry) -> LakeReader:
     """Eight messages, 17 units: 10 written (the telemetry of ``write_telemetry``), 4 repeats, 1 conflict, 2 refused."""
     write_table("bronze.telemetry_events", bronze([5, 6, 7, 8, 9]) + bronze([0, 1, 2], partition=1))
     write_telemetry()
@@ -49,7 +50,7 @@ def lake(home, write_table, write_telemetry) -> AppConfig:
     write_table("silver.quarantine", [{"bronze_offset": 8, "unit_index": i} for i in (0, 1)])
     write_table("ops.reconciliation", [batch("q", 0, 5, 6, 0, 1, 1), batch("q", 1, 3, 4, 4, 0, 1)])
     complete("q", 1, home)
-    return home
+    return LakeReader(home)
 
 
 def complete(query: str, batch_id: int, settings: AppConfig) -> None:
@@ -59,7 +60,7 @@ def complete(query: str, batch_id: int, settings: AppConfig) -> None:
     table.create_write_transaction([], "append", table.schema(), ["session_id"], commit_properties=properties)
 
 
-def failed(balance: Balance) -> dict[str, int]:
+def failed(balance: LakeBalance) -> dict[str, int]:
     return {check.name: check.difference for check in balance.checks if check.state == "failed"}
 
 
@@ -68,29 +69,27 @@ def test_it_closes_when_every_unit_is_accounted_for(lake):
     assert balance.closes
     assert not balance.broken
     assert (balance.bronze_rows, balance.total.units, balance.total.difference) == (8, 17, 0)
-    assert balance.summary() == ("the balance closes: 17 units = 10 written + 4 repeats + 1 conflicts + 2 quarantined")
-    assert orjson.loads(orjson.dumps(balance.as_dict()))["queries"][0]["units"] == 17
+    assert balance.summary == ("the balance closes: 17 units = 10 written + 4 repeats + 1 conflicts + 2 quarantined")
+    assert orjson.loads(balance.model_dump_json())["queries"][0]["units"] == 17
 
 
 def test_nothing_ingested_is_said(home):
-    balance = lake_balance(home)
+    balance = lake_balance(LakeReader(home))
     assert balance.empty
     assert balance.closes
-    assert "nothing ingested yet" in balance.summary()
+    assert "nothing ingested yet" in balance.summary
 
 
 def test_bronze_before_silver_waits(home, write_table):
     write_table("bronze.telemetry_events", bronze([0, 1]))
-    balance = lake_balance(home)
+    balance = lake_balance(LakeReader(home))
     assert not balance.closes
     assert not balance.broken
-    assert "2 bronze messages wait for `slipstream stream silver`" in balance.summary()
+    assert "2 bronze messages wait for `slipstream stream silver`" in balance.summary
 
 
 def test_rows_lost_from_silver_are_found(lake):
-    from serving.lake.store import open_table
-
-    open_table("silver.telemetry", lake).delete("session_id = 's2'")
+    lake.table("silver.telemetry").delete("session_id = 's2'")
     assert failed(lake_balance(lake)) == {"silver.telemetry: units written": -4}
 
 
@@ -112,16 +111,16 @@ def test_errors_of_two_batches_do_not_cancel(lake, write_table):
     write_table("ops.reconciliation", [batch("r", 2, 0, 0, 0, 0, 0, units=1), batch("r", 3, 0, 0, 0, 0, 0, units=-1)])
     balance = lake_balance(lake)
     assert failed(balance) == {"r: every unit accounted for": 0}
-    assert "r: every unit accounted for" in balance.summary()
+    assert "r: every unit accounted for" in balance.summary
 
 
 def test_generations_share_the_messages(lake, write_table):
     write_table("bronze.telemetry_events", bronze([10, 11]))
-    assert "2 bronze messages wait" in lake_balance(lake).summary()
+    assert "2 bronze messages wait" in lake_balance(lake).summary
     write_table("ops.reconciliation", [batch("q#2", 5, 2, 0, 2, 0, 0)])
     balance = lake_balance(lake)
     assert balance.closes
-    assert [account.query for account in balance.accounts] == ["q", "q#2"]
+    assert [account.query for account in balance.queries] == ["q", "q#2"]
     assert balance.total.messages == 10
 
 
@@ -138,13 +137,13 @@ def test_a_batch_whose_rows_are_still_to_come_waits(lake, write_table):
     assert balance.total.pending_written == 7
     assert not balance.broken
     assert not balance.closes
-    assert "under way or was cut off" in balance.summary()
+    assert "under way or was cut off" in balance.summary
 
 
 def test_rows_missing_from_a_completed_batch_are_lost(lake, write_table):
     write_table("bronze.telemetry_events", bronze([10]))
     write_table("ops.reconciliation", [batch("q", 2, 1, 7, 0, 0, 0)])
-    complete("q", 2, lake)
+    complete("q", 2, lake.settings)
     assert failed(lake_balance(lake)) == {"silver.telemetry: units written": -7}
 
 
@@ -165,7 +164,7 @@ def test_rows_newer_than_the_last_account_wait_for_theirs(lake, write_table, tab
 def test_the_first_batch_may_be_under_way_before_any_account(home, write_table):
     write_table("bronze.telemetry_events", bronze([0]))
     write_table("silver.quarantine", [{"bronze_offset": 0, "unit_index": 0, "quarantined_ts": datetime.now(UTC)}])
-    assert not lake_balance(home).broken
+    assert not lake_balance(LakeReader(home)).broken
 
 
 def test_tables_that_change_while_they_are_read_are_read_again(lake, write_table, monkeypatch):
@@ -174,8 +173,8 @@ def test_tables_that_change_while_they_are_read_are_read_again(lake, write_table
 
     counted = module._accounts
 
-    def batch_completes_after(settings, existing):
-        accounts = counted(settings, existing)
+    def batch_completes_after(now, existing):
+        accounts = counted(now, existing)
         monkeypatch.setattr(module, "_accounts", counted)
         write_table("silver.quarantine", [{"bronze_offset": 10, "unit_index": 0}])
         write_table("bronze.telemetry_events", bronze([10]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
 
 import orjson
 import polars as pl
@@ -13,7 +12,8 @@ from rich.console import Console
 
 from conf.contract import load_contract, table_names
 from conf.lake import table_uri
-from serving.lake.describe import describe, list_tables
+from serving.lake.describe import describe_table, list_tables
+from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
 from slipstream.terminal.tables import describe_group, human_size, print_wide, tables_table
 
@@ -26,7 +26,7 @@ def printed(renderable: object) -> str:
 
 def test_facts_of_a_table(home, write_telemetry):
     write_telemetry()
-    info, _ = describe("silver.telemetry", home)
+    info = describe_table(LakeReader(home), "silver.telemetry").table
     table = DeltaTable(table_uri("silver.telemetry", home))
     assert (info.rows, info.files, info.version) == (4, len(table.file_uris()), table.version())
     assert info.key == ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
@@ -35,12 +35,12 @@ def test_facts_of_a_table(home, write_telemetry):
     assert info.last_write is not None
     assert info.last_write.timestamp() * 1000 == pytest.approx(table.history(1)[0]["timestamp"])
     assert info.last_operation == table.history(1)[0]["operation"]
-    assert orjson.loads(orjson.dumps(asdict(info)))["size_bytes"] == info.size_bytes
+    assert orjson.loads(info.model_dump_json())["size_bytes"] == info.size_bytes
 
 
 def test_columns_have_units_comments_and_rules(home, write_telemetry):
     write_telemetry()
-    _, columns = describe("silver.telemetry", home)
+    columns = describe_table(LakeReader(home), "silver.telemetry").columns
     by_name = {column.name: column for column in columns}
     assert tuple(by_name) == load_contract("silver.telemetry").column_names
     speed = by_name["speed_kmh"]
@@ -51,30 +51,32 @@ def test_columns_have_units_comments_and_rules(home, write_telemetry):
 
 
 def test_a_table_not_made_yet_is_described_by_its_contract(home):
-    info, columns = describe("gold.lap_features", home)
+    described = describe_table(LakeReader(home), "gold.lap_features")
+    info, columns = described.table, described.columns
     assert not info.exists
     assert info.rows is None
     assert info.made_by == "slipstream stream gold"
     assert [c.in_table for c in columns] == [False] * len(load_contract("gold.lap_features").columns)
-    assert "not yet: run `slipstream stream gold`" in printed(describe_group(info, columns))
+    assert "not yet: run `slipstream stream gold`" in printed(describe_group(described))
 
 
 def test_an_unknown_table_is_an_error(home):
     with pytest.raises(MissingTableError, match="slipstream tables"):
-        describe("gold.nothing", home)
+        describe_table(LakeReader(home), "gold.nothing")
 
 
 def test_columns_beyond_and_behind_the_contract(home):
     data = pl.DataFrame({"run_id": ["r"], "mine": [[1]], "deep": [{"x": 1.0}]})
     write_deltalake(table_uri("ops.dq_results", home), data)
-    info, columns = describe("ops.dq_results", home)
+    described = describe_table(LakeReader(home), "ops.dq_results")
+    info, columns = described.table, described.columns
     by_name = {column.name: column for column in columns}
     assert by_name["mine"].type == "ARRAY<BIGINT>"
     assert by_name["deep"].type == "STRUCT<x: DOUBLE>"
     assert by_name["run_id"].in_table
     assert not by_name["suite"].in_table
     assert info.contract_version is None
-    text = printed(describe_group(info, columns))
+    text = printed(describe_group(described))
     assert "none stated (this version knows 1.0.0)" in text
     assert "not in the table yet" in text
 
@@ -82,7 +84,7 @@ def test_columns_beyond_and_behind_the_contract(home):
 def test_the_list_has_all_contracted_and_all_existing_tables(home, write_telemetry):
     write_telemetry()
     write_deltalake(table_uri("gold.mine", home), pl.DataFrame({"x": [1]}))
-    infos = list_tables(home)
+    infos = list_tables(LakeReader(home))
     assert [info.name for info in infos] == sorted([*table_names(), "gold.mine"])
     assert [info.name for info in infos if info.exists] == ["gold.mine", "silver.telemetry"]
     text = printed(tables_table(infos))

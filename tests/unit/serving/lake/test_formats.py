@@ -121,12 +121,12 @@ import io, sys
 from conf.settings import AppConfig
 from rich.console import Console
 from serving.lake.formats import print_table, write_csv, write_json
-from serving.lake.sql import execute
-settings = AppConfig(slipstream_home="nowhere", _env_file=None)
+from serving.lake.reader import LakeReader
+lake = LakeReader(AppConfig(slipstream_home="nowhere", _env_file=None))
 sql = "select now() as t, [1, 2] as l, 'x' as s, date '2020-01-01' as d"
-write_json(execute(sql, settings), io.BytesIO())
-write_csv(execute(sql, settings), io.BytesIO())
-print_table(execute(sql, settings), Console(file=io.StringIO()), 5)
+write_json(lake.sql(sql), io.BytesIO())
+write_csv(lake.sql(sql), io.BytesIO())
+print_table(lake.sql(sql), Console(file=io.StringIO()), 5)
 print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

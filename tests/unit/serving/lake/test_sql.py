@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from serving.lake.sql import QueryError, execute, mentioned_tables, query
+from serving.lake.reader import LakeReader
+from serving.lake.sql import QueryError, mentioned_tables
 from serving.lake.store import MissingTableError
 
 
 @pytest.fixture
-def lake(home, write_telemetry) -> AppConfig:
+def lake(home, write_telemetry) -> LakeReader:
     write_telemetry()
-    return home
+    return LakeReader(home)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +35,11 @@ def lake(home, write_telemetry) -> AppConfig:
     ],
 )
 def test_tables_are_read_by_layer_and_name(lake, sql):
-    assert query(sql, lake).to_pylist() == [{"n": 4}]
+    assert lake.query(sql).to_pylist() == [{"n": 4}]
 
 
 def test_values_arrive_as_written(lake):
-    rows = query("select vehicle_id, speed_kmh, dq_warnings from silver.telemetry order by ecu_ts, vehicle_id", lake)
+    rows = lake.query("select vehicle_id, speed_kmh, dq_warnings from silver.telemetry order by ecu_ts, vehicle_id")
     assert rows.schema.types[0] == "string"
     assert [r["speed_kmh"] for r in rows.to_pylist()[1:3]].count(None) == 1
     assert rows.to_pylist()[0] == {"vehicle_id": "a", "speed_kmh": 100.0, "dq_warnings": ["rpm_gr86"]}
@@ -48,19 +49,19 @@ def test_a_join_of_two_tables(lake, write_table):
     write_table("silver.sessions", [{"session_id": "s1", "track_id": "oval"}])
     sql = "select track_id, count(*) as n from silver.telemetry join silver.sessions using (session_id) group by 1"
     assert mentioned_tables(sql, lake) == ("silver.telemetry", "silver.sessions")
-    assert query(sql.replace("select track_id", "select sessions.track_id"), lake).to_pylist() == [
+    assert lake.query(sql.replace("select track_id", "select sessions.track_id")).to_pylist() == [
         {"track_id": "oval", "n": 3}
     ]
 
 
 def test_an_uncontracted_table_of_the_lake(home):
     write_deltalake(table_uri("gold.mine", home), pl.DataFrame({"x": [1, 2]}))
-    assert query("select sum(x) as s from gold.mine", home).to_pylist() == [{"s": 3}]
+    assert LakeReader(home).query("select sum(x) as s from gold.mine").to_pylist() == [{"s": 3}]
 
 
 def test_only_mentioned_tables_are_opened(lake, write_table):
     write_table("ops.dq_results", [{"run_id": "r"}], "9.0.0")  # would be refused if it were opened
-    assert query("select 'ops.dq_results' as s from silver.telemetry limit 1", lake).num_rows == 1
+    assert lake.query("select 'ops.dq_results' as s from silver.telemetry limit 1").num_rows == 1
 
 
 @pytest.mark.parametrize("where", ["", " where session_id = 's1'", " where ecu_seq = 0"])
@@ -70,20 +71,20 @@ def test_only_mentioned_tables_are_opened(lake, write_table):
 )
 def test_limits_hold_for_every_kind_of_scan(lake, where, columns, tail, at_most, skipped):
     """The engine loses a limit over partition columns and constants unless it is made to read a data file."""
-    rows = query(f"select {columns} from silver.telemetry{where}", lake).num_rows
-    limited = query(f"select {columns} from silver.telemetry{where}{tail}", lake).num_rows
+    rows = lake.query(f"select {columns} from silver.telemetry{where}").num_rows
+    limited = lake.query(f"select {columns} from silver.telemetry{where}{tail}").num_rows
     assert limited == min(at_most, max(0, rows - skipped))
 
 
 def test_limits_hold_in_subqueries(lake):
     one = "(select session_id from silver.telemetry limit 1)"
-    assert query(f"{one} union all {one}", lake).num_rows == 2
-    assert query(f"select count(*) as n from {one} a cross join {one} b", lake).to_pylist() == [{"n": 1}]
+    assert lake.query(f"{one} union all {one}").num_rows == 2
+    assert lake.query(f"select count(*) as n from {one} a cross join {one} b").to_pylist() == [{"n": 1}]
 
 
 def test_a_table_not_made_yet_names_its_job(home):
     with pytest.raises(MissingTableError, match="slipstream stream gold"):
-        query("select * from gold.lap_features", home)
+        LakeReader(home).query("select * from gold.lap_features")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_a_table_not_made_yet_names_its_job(home):
 def test_anything_but_a_query_is_refused(lake, sql, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(QueryError, match="is not a query"):
-        query(sql, lake)
+        lake.query(sql)
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -118,14 +119,14 @@ def test_anything_but_a_query_is_refused(lake, sql, tmp_path, monkeypatch):
 )
 def test_no_query_hides_a_write(lake, sql):
     with pytest.raises(QueryError):
-        query(sql, lake)
-    assert query("select count(*) as n from silver.telemetry", lake)["n"].to_pylist() == [4]
+        lake.query(sql)
+    assert lake.query("select count(*) as n from silver.telemetry")["n"].to_pylist() == [4]
 
 
 def test_files_of_the_machine_cannot_be_read(lake):
     for source in ("'/etc/hosts'", "read_csv('/etc/hosts')", '"/etc/hosts"'):
         with pytest.raises(QueryError):
-            query(f"select * from {source}", lake)
+            lake.query(f"select * from {source}")
 
 
 @pytest.mark.parametrize(
@@ -142,21 +143,21 @@ def test_files_of_the_machine_cannot_be_read(lake):
 )
 def test_errors_carry_what_may_help(lake, sql, hint):
     with pytest.raises(QueryError, match=hint):
-        query(sql, lake)
+        lake.query(sql)
 
 
 def test_an_error_while_reading_is_a_query_error_too(lake):
-    reader = execute("select 1 / (ecu_seq * 1) as x from silver.telemetry", lake)
+    reader = lake.sql("select 1 / (ecu_seq * 1) as x from silver.telemetry")
     with pytest.raises(QueryError, match="Divide by zero"):
         reader.read_all()
 
 
 def test_nanoseconds_are_cut_to_microseconds(home):
-    assert query("select now() as t", home).schema.field("t").type.unit == "us"
+    assert LakeReader(home).query("select now() as t").schema.field("t").type.unit == "us"
 
 
 @hypothesis_settings(deadline=None)  # the first call reads the contracts
 @given(st.text(max_size=60))
 def test_no_text_makes_the_tokeniser_fail_or_slips_through(text):
-    settings = AppConfig(slipstream_home="nowhere", _env_file=None)
-    assert mentioned_tables(f"select '{text.replace(chr(39), '')} silver.telemetry'", settings) == ()
+    lake = LakeReader(AppConfig(slipstream_home="nowhere", _env_file=None))
+    assert mentioned_tables(f"select '{text.replace(chr(39), '')} silver.telemetry'", lake) == ()

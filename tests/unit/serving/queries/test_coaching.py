@@ -12,23 +12,24 @@ from analysis.segmentation.zones import Microsector, Zone, cut
 from analysis.tracks.circuit import circuit_of
 from conf.settings import AppConfig
 from conf.track import load_track
+from serving.lake.reader import LakeReader
 from serving.queries.coaching import coach
 from serving.queries.ghosts import find_ghost, ghosts_of, newest_ghost
 from serving.queries.lap_traces import load_lap
 from serving.queries.laps import LapError, LapName, best_lap, by_time, read_laps
-from tests.unit.serving.race_lake import SESSION, copy_race, race_home, write_rows
+from tests.unit.serving.race_lake import SESSION, copy_race, race_lake, write_rows
 
 TRACK = "three-oaks"
 CIRCUIT = circuit_of(load_track(TRACK))
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> AppConfig:
-    return copy_race(tmp_path)
+def lake(tmp_path: Path) -> LakeReader:
+    return LakeReader(copy_race(tmp_path))
 
 
 def slow_lap() -> LapName:
-    slowest = by_time(read_laps(race_home(), SESSION))[-1]
+    slowest = by_time(read_laps(race_lake(), SESSION))[-1]
     return LapName.parse(slowest.uid)
 
 
@@ -57,8 +58,8 @@ def add_ghost(lake: AppConfig, number: int, *, feasible: bool, created: int, not
 
 
 def test_the_best_lap_of_the_session_is_the_target() -> None:
-    found = coach(race_home(), slow_lap())
-    best = best_lap(read_laps(race_home(), SESSION))
+    found = coach(race_lake(), slow_lap())
+    best = best_lap(read_laps(race_lake(), SESSION))
     assert best is not None
     assert (found.target.uid, found.target.kind) == (best.uid, "best_lap")
     assert found.delta_s[0] == 0.0
@@ -71,12 +72,12 @@ def test_the_best_lap_of_the_session_is_the_target() -> None:
 
 
 def test_any_lap_is_a_target_by_its_name() -> None:
-    best = by_time(read_laps(race_home(), SESSION))[0]
-    other = next(lap for lap in by_time(read_laps(race_home(), SESSION)) if lap.vehicle_id != best.vehicle_id)
-    found = coach(race_home(), LapName.parse(best.uid), f"{SESSION}/{other.vehicle_number}/{other.lap_number}")
+    best = by_time(read_laps(race_lake(), SESSION))[0]
+    other = next(lap for lap in by_time(read_laps(race_lake(), SESSION)) if lap.vehicle_id != best.vehicle_id)
+    found = coach(race_lake(), LapName.parse(best.uid), f"{SESSION}/{other.vehicle_number}/{other.lap_number}")
     assert (found.target.uid, found.target.kind) == (other.uid, "other_lap")
     assert "faster than" in found.headline
-    again = coach(race_home(), LapName.parse(other.uid), best.uid)
+    again = coach(race_lake(), LapName.parse(other.uid), best.uid)
     assert again.target.kind == "best_lap"
 
 
@@ -91,14 +92,14 @@ def test_any_lap_is_a_target_by_its_name() -> None:
 )
 def test_targets_that_are_not_there(target: str, says: str) -> None:
     with pytest.raises(LapError, match=says):
-        coach(race_home(), slow_lap(), target)
+        coach(race_lake(), slow_lap(), target)
 
 
 def test_a_lap_is_not_held_against_itself() -> None:
-    best = by_time(read_laps(race_home(), SESSION))[0]
+    best = by_time(read_laps(race_lake(), SESSION))[0]
     for target in (best.uid, "best"):
         with pytest.raises(LapError, match="--target"):
-            coach(race_home(), LapName.parse(best.uid), target)
+            coach(race_lake(), LapName.parse(best.uid), target)
 
 
 def test_the_newest_ghost_that_a_car_could_drive(lake: AppConfig) -> None:
@@ -144,7 +145,7 @@ def test_zones_are_those_of_the_newest_segmentation(lake: AppConfig) -> None:
             for p in pieces(edge_m)
         ]  # fmt: skip
 
-    write_rows(lake, "gold.microsectors", rows(2, 800.0) + rows(1, 300.0))
+    write_rows(lake.settings, "gold.microsectors", rows(2, 800.0) + rows(1, 300.0))
     found = coach(lake, slow_lap())
     assert found.pieces == pieces(800.0)
     assert any("segmentation 2 of three-oaks" in note for note in found.notes)
@@ -153,13 +154,13 @@ def test_zones_are_those_of_the_newest_segmentation(lake: AppConfig) -> None:
 
 def test_another_track_and_no_track_are_refused(lake: AppConfig) -> None:
     row = {"session_id": "elsewhere", "track_id": "alder-ridge", "source": "x"}
-    write_rows(lake, "silver.sessions", [row])
+    write_rows(lake.settings, "silver.sessions", [row])
     best = by_time(read_laps(lake, SESSION))[0]
     lap = {"session_id": "elsewhere", "vehicle_id": "a", "lap_number": 1, "fit_for": ["pace"], "lap_time_ms": 80_000}
-    write_rows(lake, "silver.laps", [lap | {"is_valid": True}])
+    write_rows(lake.settings, "silver.laps", [lap | {"is_valid": True}])
     with pytest.raises(LapError, match="on alder-ridge"):
         coach(lake, LapName.parse(best.uid), "elsewhere/a/1")
-    write_rows(lake, "silver.laps", [lap | {"session_id": "nowhere"}])
+    write_rows(lake.settings, "silver.laps", [lap | {"session_id": "nowhere"}])
     with pytest.raises(LapError, match="track assign"):
         coach(lake, LapName("nowhere", "a", 1))
 
@@ -167,7 +168,7 @@ def test_another_track_and_no_track_are_refused(lake: AppConfig) -> None:
 def test_quicker_laps_without_telemetry_are_passed_over(lake: AppConfig) -> None:
     best = by_time(read_laps(lake, SESSION))[0]
     quick = {"session_id": SESSION, "vehicle_id": "timed-only", "lap_number": 3, "fit_for": ["pace"]}
-    write_rows(lake, "silver.laps", [quick | {"lap_time_ms": 70_000, "is_valid": True}])
+    write_rows(lake.settings, "silver.laps", [quick | {"lap_time_ms": 70_000, "is_valid": True}])
     found = coach(lake, slow_lap())
     assert found.target.uid == best.uid
     assert any("timed-only/3" in note for note in found.notes)

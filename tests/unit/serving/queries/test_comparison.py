@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from analysis.laps.distance import time_at
+from serving.lake.reader import LakeReader
 from serving.queries.comparison import compare_loaded, compare_named, compare_rows, find_circuit
 from serving.queries.lap_traces import load_lap
 from serving.queries.laps import LapError, LapName, best_lap, by_time, read_laps
-from tests.unit.serving.race_lake import SESSION, copy_race, race, race_home, write_rows
+from tests.unit.serving.race_lake import SESSION, copy_race, race, race_lake, write_rows
 
 
 @pytest.fixture(scope="module")
 def lake():
-    return race_home()
+    return race_lake()
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +120,18 @@ def test_gaps_of_the_speed_are_said(found):
 
 def test_laps_of_different_tracks_are_refused(tmp_path):
     home = copy_race(tmp_path)
-    lap = by_time(read_laps(home, SESSION))[0]
+    lap = by_time(read_laps(LakeReader(home), SESSION))[0]
     write_rows(home, "silver.sessions", [{"session_id": "elsewhere", "track_id": "harbour-mile"}])
     stranger = replace(lap, session_id="elsewhere")
     with pytest.raises(
         LapError, match=r"was driven on three-oaks and elsewhere/.* on harbour-mile: compare laps of one"
     ):
-        compare_rows(home, lap, stranger)
+        compare_rows(LakeReader(home), lap, stranger)
 
 
 def test_where_a_session_does_not_name_its_track_the_lengths_tell(tmp_path):
     home = copy_race(tmp_path)
-    lap = by_time(read_laps(home, SESSION))[0]
+    lap = by_time(read_laps(LakeReader(home), SESSION))[0]
     t0 = 1_757_181_600_000_000
     short = {
         "session_id": "unnamed", "vehicle_id": "a", "lap_number": 1, "lap_time_ms": 50_000, "fit_for": ["pace"],
@@ -145,6 +146,6 @@ def test_where_a_session_does_not_name_its_track_the_lengths_tell(tmp_path):
         for k in range(250)
     ]  # fmt: skip
     write_rows(home, "silver.telemetry", rows)
-    (other,) = read_laps(home, "unnamed")
+    (other,) = read_laps(LakeReader(home), "unnamed")
     with pytest.raises(LapError, match=r"m long and .* m: these are different tracks"):
-        compare_rows(home, lap, other)
+        compare_rows(LakeReader(home), lap, other)

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 
 from analysis.tracks.circuit import Circuit
+from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
-from serving.queries.driver_session import TABLES, Found, find_loss, gather, read_rows
-from serving.queries.laps import LapError, best_lap, by_time, of_vehicle, read_laps
-from tests.unit.serving.race_lake import SESSION, race, race_home, write_rows
+from serving.queries.driver_session import TABLES, TableRows, compare_with_best, read_driver_session, read_table
+from serving.queries.laps import LapError, best_lap, by_time, laps_of_vehicle, read_laps
+from tests.unit.serving.race_lake import SESSION, race, race_lake, write_rows
 
 
 @pytest.fixture(scope="module")
 def lake():
-    return race_home()
+    return race_lake()
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,9 @@ def cars(lake):
 
 
 def test_everything_there_is_of_one_driver(lake, cars):
-    found = gather(lake, SESSION, cars[1])
+    found = read_driver_session(lake, SESSION, cars[1])
     car = next(c for c in race().cars if c.vehicle_id == cars[1])
-    assert found.laps == gather(lake, SESSION, str(car.entered_number)).laps
+    assert found.laps == read_driver_session(lake, SESSION, str(car.entered_number)).laps
     for part in (found.session, found.result, found.summary, found.target, found.fleet):
         assert (len(part.rows), part.missing) == (1, None)
     assert found.result.first["vehicle_number"] == car.entered_number
@@ -43,7 +44,7 @@ def test_everything_there_is_of_one_driver(lake, cars):
 
 
 def test_the_best_lap_is_held_against_the_best_of_the_session(lake, cars):
-    loss = gather(lake, SESSION, cars[1]).loss
+    loss = read_driver_session(lake, SESSION, cars[1]).loss
     assert loss.compared.lap.row.vehicle_id == cars[1]
     assert loss.compared.reference.row == by_time(read_laps(lake, SESSION))[0]
     assert loss.words.startswith("The driver's best lap (lap ")
@@ -51,8 +52,8 @@ def test_the_best_lap_is_held_against_the_best_of_the_session(lake, cars):
 
 
 def test_whoever_has_the_best_lap_is_held_against_it_with_a_median_lap(lake, cars):
-    loss = gather(lake, SESSION, cars[0]).loss
-    own = by_time(of_vehicle(read_laps(lake, SESSION), cars[0]))
+    loss = read_driver_session(lake, SESSION, cars[0]).loss
+    own = by_time(laps_of_vehicle(read_laps(lake, SESSION), cars[0]))
     assert loss.compared.reference.row == own[0]
     assert loss.compared.lap.row == own[len(own) // 2]
     assert "the driver's own" in loss.words
@@ -62,30 +63,32 @@ def test_laps_without_telemetry_are_passed_over_and_that_is_said(lake, cars):
     field = read_laps(lake, SESSION)
     best = best_lap(field)
     blind = tuple(replace(lap, sample_count=0) if lap.uid == best.uid else lap for lap in field)
-    loss = find_loss(lake, of_vehicle(blind, cars[1]), blind, gather(lake, SESSION, cars[1]).circuit)
+    loss = compare_with_best(
+        lake, laps_of_vehicle(blind, cars[1]), blind, read_driver_session(lake, SESSION, cars[1]).circuit
+    )
     assert loss.compared.reference.row == by_time(field)[1]
     assert f"by {best.car}, has no telemetry." in loss.words
 
 
 def test_nothing_to_compare(lake, cars):
     field = tuple(replace(lap, sample_count=0) for lap in read_laps(lake, SESSION))
-    loss = find_loss(lake, of_vehicle(field, cars[0]), field, "no circuit")
+    loss = compare_with_best(lake, laps_of_vehicle(field, cars[0]), field, "no circuit")
     assert (loss.compared, loss.words.partition(" has ")[0]) == (None, "no car")
     only = tuple(lap for lap in read_laps(lake, SESSION) if lap == best_lap(read_laps(lake, SESSION)))
-    alone = find_loss(lake, only, only, "no circuit")
+    alone = compare_with_best(lake, only, only, "no circuit")
     assert alone.compared is None
     assert "no second one" in alone.words
 
 
 def test_a_table_that_is_not_there_or_empty_says_what_fills_it(home):
-    assert read_rows(home, "gold.siwtl", {"session_id": "s"}) == Found(
+    assert read_table(LakeReader(home), "gold.siwtl", {"session_id": "s"}) == TableRows(
         (), "gold.siwtl does not exist yet: `slipstream stream gold` fills it."
     )
     write_rows(home, "gold.siwtl", [{"session_id": "t", "vehicle_id": "a"}])
-    nothing = read_rows(home, "gold.siwtl", {"session_id": "s", "vehicle_id": "a"})
+    nothing = read_table(LakeReader(home), "gold.siwtl", {"session_id": "s", "vehicle_id": "a"})
     assert nothing.missing == "gold.siwtl has no row of s/a: `slipstream stream gold` fills it."
     assert nothing.first == {}
-    assert read_rows(home, "gold.siwtl", {"session_id": "t"}).missing is None
+    assert read_table(LakeReader(home), "gold.siwtl", {"session_id": "t"}).missing is None
 
 
 def test_laps_alone_are_enough(home):
@@ -97,7 +100,7 @@ def test_laps_alone_are_enough(home):
         for k in (1, 2, 3)
     ]  # fmt: skip
     write_rows(home, "silver.laps", rows)
-    found = gather(home, "s", "7")
+    found = read_driver_session(LakeReader(home), "s", "7")
     parts = ("session", "result", "driver", "summary", "target", "stints", "scores", "events", "fleet")
     assert all("does not exist yet: `slipstream " in getattr(found, part).missing for part in parts)
     assert (found.track, found.loss.compared) == (None, None)
@@ -107,6 +110,6 @@ def test_laps_alone_are_enough(home):
 
 def test_errors(home, lake):
     with pytest.raises(MissingTableError, match=r"silver\.laps"):
-        gather(home, "s", "a")
+        read_driver_session(LakeReader(home), "s", "a")
     with pytest.raises(LapError, match="no vehicle 'nobody'"):
-        gather(lake, SESSION, "nobody")
+        read_driver_session(lake, SESSION, "nobody")

@@ -7,17 +7,18 @@ from dataclasses import replace
 import pytest
 
 from conf.tables import GOLD_KARMA_SCORES
+from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
 from serving.queries.karma import (
     COMPONENTS,
     OVERALL,
-    Factor,
     KarmaError,
-    Model,
-    find_drive,
-    gather_karma,
+    KarmaFactor,
+    ScoringModel,
+    choose_comparison,
+    read_karma_session,
     relative_damage,
-    two_laps,
+    resolve_vehicle_session,
 )
 from tests.unit.serving.karma_lake import GAP, HEAT, OUT_LAP, karma_rows, write_karma
 from tests.unit.serving.race_lake import write_rows
@@ -26,18 +27,18 @@ from tests.unit.serving.race_lake import write_rows
 @pytest.fixture
 def lake(home):
     write_karma(home)
-    return home
+    return LakeReader(home)
 
 
 def test_laps_and_scores_are_as_the_table_has_them(lake):
-    found = gather_karma(lake, "GR86-002-2", "made-R1")
+    found = read_karma_session(lake, "GR86-002-2", "made-R1")
     assert (found.session_id, found.car, found.track, found.is_synthetic) == (
         "made-R1", "GR86-002-2 (2)", None, True,
     )  # fmt: skip
     assert [lap.number for lap in found.laps] == list(range(1, 9))
     assert [lap.number for lap in found.scored] == [2, 3, 4, 6, 7, 8]
     assert found.components == COMPONENTS
-    assert found.models == (Model("random_forest", "3", "7c1f0d2a9b"),)
+    assert found.models == (ScoringModel("random_forest", "3", "7c1f0d2a9b"),)
     rows = {
         (row["lap_number"], row["component"]): row
         for row in karma_rows("made-R1", kerb_lap=6, unscored={1: "", 5: ""}, outside={6: ("impact_max_g",)})
@@ -54,12 +55,12 @@ def test_laps_and_scores_are_as_the_table_has_them(lake):
         assert lap.time_ms == rows[lap.number, OVERALL]["lap_time_ms"]
     kerb = found.laps[5]
     assert kerb.hardest.component == "suspension"
-    assert kerb.hardest.factors[0] == Factor("knocks", pytest.approx(510, abs=100))
+    assert kerb.hardest.factors[0] == KarmaFactor("knocks", pytest.approx(510, abs=100))
     assert kerb.scores["tyres"].outside_inputs == ("impact_max_g",)
 
 
 def test_a_lap_without_a_score_says_why(lake):
-    found = gather_karma(lake, "GR86-002-2", "made-R1")
+    found = read_karma_session(lake, "GR86-002-2", "made-R1")
     assert [lap.reason for lap in found.laps if lap.karma is None] == [OUT_LAP, GAP]
     assert found.laps[0].hardest is None
     assert found.laps[1].reason is None
@@ -68,24 +69,24 @@ def test_a_lap_without_a_score_says_why(lake):
 
 
 def test_a_number_is_as_good_as_an_id_and_one_session_need_not_be_named(lake):
-    assert gather_karma(lake, "46") == gather_karma(lake, "GR86-010-46", "made-R1")
-    assert gather_karma(lake, "2", "made-R2") == gather_karma(lake, "GR86-002-2", "made-R2")
+    assert read_karma_session(lake, "46") == read_karma_session(lake, "GR86-010-46", "made-R1")
+    assert read_karma_session(lake, "2", "made-R2") == read_karma_session(lake, "GR86-002-2", "made-R2")
 
 
 def test_wear_is_karma_the_other_way_round(lake):
     assert [relative_damage(karma) for karma in (100.0, 50.0, 25.0)] == [0.0, 1.0, 2.0]
     assert relative_damage(0.0) == relative_damage(0.1) < 10.0
-    tyres = gather_karma(lake, "46").laps[3].scores["tyres"]
+    tyres = read_karma_session(lake, "46").laps[3].scores["tyres"]
     assert tyres.wear == pytest.approx(tyres.damage_per_km / 3.2e-3)
 
 
 def test_the_gentlest_and_the_hardest_are_compared_unless_others_are_named(lake):
-    found = gather_karma(lake, "2", "made-R1")
-    gentle, hard = two_laps(found)
+    found = read_karma_session(lake, "2", "made-R1")
+    gentle, hard = choose_comparison(found)
     karma = [lap.karma for lap in found.scored]
     assert (gentle.karma, hard.karma, hard.number) == (max(karma), min(karma), 6)
-    assert [lap.number for lap in two_laps(found, (7, 3))] == [7, 3]
-    assert two_laps(replace(found, laps=found.laps[:2])) is None
+    assert [lap.number for lap in choose_comparison(found, (7, 3))] == [7, 3]
+    assert choose_comparison(replace(found, laps=found.laps[:2])) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_the_gentlest_and_the_hardest_are_compared_unless_others_are_named(lake)
 )
 def test_laps_that_cannot_be_compared(lake, numbers, message):
     with pytest.raises(KarmaError, match=message):
-        two_laps(gather_karma(lake, "2", "made-R1"), numbers)
+        choose_comparison(read_karma_session(lake, "2", "made-R1"), numbers)
 
 
 @pytest.mark.parametrize(
@@ -114,22 +115,22 @@ def test_laps_that_cannot_be_compared(lake, numbers, message):
 )
 def test_what_is_not_there_or_not_one(lake, vehicle, session, message):
     with pytest.raises(KarmaError, match=message):
-        gather_karma(lake, vehicle, session)
+        read_karma_session(lake, vehicle, session)
 
 
 def test_no_table_and_an_empty_one_name_the_command(home):
     with pytest.raises(MissingTableError, match="run `slipstream score karma` first"):
-        gather_karma(home, "2")
+        read_karma_session(LakeReader(home), "2")
     write_rows(home, GOLD_KARMA_SCORES, [])
     with pytest.raises(KarmaError, match="has no rows yet: `slipstream score karma`"):
-        gather_karma(home, "2")
+        read_karma_session(LakeReader(home), "2")
 
 
 def test_without_laps_of_silver_only_ids_are_known(home):
     write_rows(home, GOLD_KARMA_SCORES, karma_rows(n_laps=2))
-    assert gather_karma(home, "GR86-002-2").car == "GR86-002-2"
+    assert read_karma_session(LakeReader(home), "GR86-002-2").car == "GR86-002-2"
     with pytest.raises(KarmaError, match="vehicles with scores are GR86-002-2;"):
-        gather_karma(home, "2")
+        read_karma_session(LakeReader(home), "2")
 
 
 def test_a_number_that_several_vehicles_raced_under():
@@ -138,5 +139,5 @@ def test_a_number_that_several_vehicles_raced_under():
     with pytest.raises(
         KarmaError, match=r"number 5 is not of one vehicle, name an id: vehicles are x \(5\) in a, y \(5\) in b"
     ):
-        find_drive(drives, numbers, "5", None)
-    assert find_drive(drives, numbers, "5", "b") == ("b", "y")
+        resolve_vehicle_session(drives, numbers, "5", None)
+    assert resolve_vehicle_session(drives, numbers, "5", "b") == ("b", "y")

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 from analysis.tracks.circuit import circuit_of
+from serving.lake.reader import LakeReader
 from serving.queries.lap_traces import CHANNELS, load_first, load_lap
 from serving.queries.laps import LapError, best_lap, by_time, read_laps
-from tests.unit.serving.race_lake import SESSION, race, race_home, write_rows
+from tests.unit.serving.race_lake import SESSION, race, race_lake, write_rows
 
 T0 = 1_757_181_600_000_000
 
 
 @pytest.fixture(scope="module")
 def lake():
-    return race_home()
+    return race_lake()
 
 
 def made_lap(settings, *, samples=50, clock="car", speed=True):
@@ -37,7 +38,7 @@ def made_lap(settings, *, samples=50, clock="car", speed=True):
         for k, t in enumerate(at)
     ]  # fmt: skip
     write_rows(settings, "silver.telemetry", list(reversed(rows)))
-    return read_laps(settings, "s")
+    return read_laps(LakeReader(settings), "s")
 
 
 def test_a_lap_of_the_race(lake):
@@ -58,26 +59,26 @@ def test_a_lap_of_the_race(lake):
 
 def test_samples_are_those_of_the_interval_in_order_of_time(home):
     lap, _ = made_lap(home)
-    found = load_lap(home, lap)
+    found = load_lap(LakeReader(home), lap)
     assert found.trace.t_s.tolist() == pytest.approx([0.2 * k for k in range(51)])
     assert found.trace.distance_m[-1] == pytest.approx(100.0)
     assert found.trace.distance_source == "integrated"
     assert np.isnan(found.trace.channels["gear"]).sum() == 25
     assert found.throttle_source == "blade"
-    assert set(load_lap(home, lap, channels=("speed_kmh",)).trace.channels) == {"speed_kmh"}
+    assert set(load_lap(LakeReader(home), lap, channels=("speed_kmh",)).trace.channels) == {"speed_kmh"}
 
 
 def test_a_lap_without_telemetry_names_those_that_have_it(home):
     _, empty = made_lap(home)
     with pytest.raises(LapError, match=r"s/a/4 has no telemetry: of a 3 has it"):
-        load_lap(home, empty)
+        load_lap(LakeReader(home), empty)
     with pytest.raises(LapError, match=r"no telemetry for 12\.0 s of it"):
-        load_lap(home, replace(empty, sample_count=9, telemetry_gap_s=12.0))
+        load_lap(LakeReader(home), replace(empty, sample_count=9, telemetry_gap_s=12.0))
     stranger = replace(empty, vehicle_id="b", sample_count=9)
     with pytest.raises(LapError, match=r"b/4 has no telemetry: its samples are not numbered yet"):
-        load_lap(home, stranger)
+        load_lap(LakeReader(home), stranger)
     with pytest.raises(LapError, match=r"in s a have it"):
-        load_lap(home, replace(stranger, sample_count=0))
+        load_lap(LakeReader(home), replace(stranger, sample_count=0))
 
 
 @pytest.mark.parametrize(
@@ -87,15 +88,15 @@ def test_a_lap_without_telemetry_names_those_that_have_it(home):
 def test_laps_that_nothing_can_be_derived_from(home, made, words):
     lap, _ = made_lap(home, **made)
     with pytest.raises(LapError, match=f"s/a/3.*{words}"):
-        load_lap(home, lap)
-    assert load_first(home, [lap]) is None
+        load_lap(LakeReader(home), lap)
+    assert load_first(LakeReader(home), [lap]) is None
 
 
 def test_a_lap_without_an_interval(home):
     lap, _ = made_lap(home)
     for odd in (replace(lap, start_us=None), replace(lap, end_us=None), replace(lap, end_us=lap.start_us)):
         with pytest.raises(LapError, match="nothing says when it began and ended"):
-            load_lap(home, odd)
+            load_lap(LakeReader(home), odd)
 
 
 def test_the_first_usable_lap(lake, home):
@@ -108,6 +109,6 @@ def test_the_first_usable_lap(lake, home):
 def test_a_lap_mostly_without_speed_is_passed_over(home):
     lap, _ = made_lap(home)
     longer = replace(lap, end_us=lap.end_us + 1_500_000)
-    assert load_lap(home, longer).trace.unseen_s == pytest.approx(1.5)
-    assert load_first(home, [longer]) is None
-    assert load_first(home, [longer, lap]).row == lap
+    assert load_lap(LakeReader(home), longer).trace.unseen_s == pytest.approx(1.5)
+    assert load_first(LakeReader(home), [longer]) is None
+    assert load_first(LakeReader(home), [longer, lap]).row == lap

@@ -6,23 +6,24 @@ from dataclasses import replace
 
 import pytest
 
+from serving.lake.reader import LakeReader
 from serving.queries.laps import (
     LapError,
     LapName,
     best_lap,
     by_time,
     find_lap,
-    of_vehicle,
+    laps_of_vehicle,
     only_session,
     read_laps,
     sessions_with_laps,
 )
-from tests.unit.serving.race_lake import SESSION, race, race_home, write_rows
+from tests.unit.serving.race_lake import SESSION, race, race_lake, write_rows
 
 
 @pytest.fixture(scope="module")
 def lake():
-    return race_home()
+    return race_lake()
 
 
 def test_laps_are_those_of_the_race(lake):
@@ -45,19 +46,19 @@ def test_laps_are_those_of_the_race(lake):
 def test_a_vehicle_by_id_and_by_number(lake):
     laps = read_laps(lake, SESSION)
     car = race().cars[0]
-    own = of_vehicle(laps, car.vehicle_id)
+    own = laps_of_vehicle(laps, car.vehicle_id)
     assert {lap.vehicle_id for lap in own} == {car.vehicle_id}
-    assert of_vehicle(laps, str(car.entered_number)) == own
+    assert laps_of_vehicle(laps, str(car.entered_number)) == own
     with pytest.raises(LapError, match=rf"no vehicle 'x': vehicles are .*{own[0].vehicle_id} \({car.entered_number}\)"):
-        of_vehicle(laps, "x")
+        laps_of_vehicle(laps, "x")
     twice = [replace(lap, vehicle_number=7) for lap in laps]
     with pytest.raises(LapError, match="number 7 is not of one vehicle"):
-        of_vehicle(twice, "7")
+        laps_of_vehicle(twice, "7")
 
 
 def test_best_is_the_quickest_lap_fit_for_pace(lake):
     car = race().cars[0].vehicle_id
-    own = of_vehicle(read_laps(lake, SESSION), car)
+    own = laps_of_vehicle(read_laps(lake, SESSION), car)
     best = find_lap(lake, LapName.parse(f"{SESSION}/{car}/best"))
     assert best == best_lap(own) == by_time(own)[0]
     assert best.lap_time_ms == min(lap.lap_time_ms for lap in own if "pace" in lap.fit_for)
@@ -95,8 +96,8 @@ def test_a_vehicle_without_a_lap_fit_for_pace(home):
     row = {"session_id": "s", "vehicle_id": "a", "vehicle_number": 3, "lap_time_ms": 99_000, "fit_for": ["wear"]}
     write_rows(home, "silver.laps", [row | {"lap_number": 1, "invalid_reasons": ["first_lap"]}])
     with pytest.raises(LapError, match=r"a \(3\) has no lap fit for pace in s: lap 1 first_lap"):
-        find_lap(home, LapName("s", "a", None))
+        find_lap(LakeReader(home), LapName("s", "a", None))
     write_rows(home, "silver.laps", [row | {"session_id": "t", "lap_number": 1}])
     with pytest.raises(LapError, match="name a session with --session: sessions are s, t"):
-        only_session(home, None)
-    assert only_session(home, "t") == "t"
+        only_session(LakeReader(home), None)
+    assert only_session(LakeReader(home), "t") == "t"

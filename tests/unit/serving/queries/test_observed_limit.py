@@ -18,13 +18,13 @@ from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
 from serving.queries.lap_traces import load_lap
 from serving.queries.laps import LapError, by_time, read_laps
-from serving.queries.observed_limit import seen_limit
-from tests.unit.serving.race_lake import SESSION, race_home
+from serving.queries.observed_limit import compute_observed_limit
+from tests.unit.serving.race_lake import SESSION, race_lake
 
 
 def test_it_lies_between_the_best_lap_and_what_the_car_can_do() -> None:
-    found = seen_limit(race_home(), SESSION)
-    figures = found.figures()
+    found = compute_observed_limit(race_lake(), SESSION)
+    figures = found.answer.model_dump()
     can = limit_lap(grip_circle_envelope(Vehicle(load_vehicle("gr86-cup"))), found.line).lap_time_s
     assert can < found.lap.lap_time_s < figures["best_lap_time_s"]
     assert figures["gap_s"] == pytest.approx(figures["best_lap_time_s"] - found.lap.lap_time_s, abs=1e-3)
@@ -34,27 +34,27 @@ def test_it_lies_between_the_best_lap_and_what_the_car_can_do() -> None:
 
 
 def test_one_car_alone() -> None:
-    cars = {seen_limit(race_home(), SESSION, vehicle).vehicle for vehicle in ("sim-54", "54")}
+    cars = {compute_observed_limit(race_lake(), SESSION, vehicle).vehicle for vehicle in ("sim-54", "54")}
     assert cars == {"sim-54"}
 
 
 def test_an_envelope_below_the_humans_is_refused() -> None:
     with pytest.raises(EnvelopeError, match=r"slower than sim-oaks-R1/sim-54/\d+ .*--quantile above 0.6"):
-        seen_limit(race_home(), SESSION, quantile=0.6)
+        compute_observed_limit(race_lake(), SESSION, quantile=0.6)
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(LapError, match="nothing says on which track nowhere"):
-        seen_limit(race_home(), "nowhere")
+        compute_observed_limit(race_lake(), "nowhere")
     with pytest.raises((LakeError, LapError)):
-        seen_limit(AppConfig(slipstream_home=tmp_path, _env_file=None), SESSION)
+        compute_observed_limit(AppConfig(slipstream_home=tmp_path, _env_file=None), SESSION)
 
 
 def test_a_limit_slower_than_what_was_shown_takes_a_wider_envelope() -> None:
-    circuit = find_circuit(race_home(), SESSION, track_of(race_home(), SESSION))
+    circuit = find_circuit(race_lake(), SESSION, track_of(race_lake(), SESSION))
     assert not isinstance(circuit, str)
-    rows = [lap for lap in by_time(read_laps(race_home(), SESSION)) if "ghost" in lap.fit_for]
-    traces = [load_lap(race_home(), row, circuit).trace for row in rows]
+    rows = [lap for lap in by_time(read_laps(race_lake(), SESSION)) if "ghost" in lap.fit_for]
+    traces = [load_lap(race_lake(), row, circuit).trace for row in rows]
     usual = observed_limit_lap(traces, circuit)
     assert observed_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s).fitted.quantile == QUANTILE
     wider = observed_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s - 0.01)

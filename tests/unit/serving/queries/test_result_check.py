@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from serving.lake.reader import LakeReader
 from serving.queries.laps import LapRow, read_laps
 from serving.queries.result_check import check_entry, check_results
-from tests.unit.serving.race_lake import SESSION, race, race_home, write_rows
+from tests.unit.serving.race_lake import SESSION, race, race_lake, write_rows
 
 FIT = ("pace", "sectors")
 
@@ -33,11 +34,11 @@ def check(driven=LAPS, /, **sheet):
 
 
 def test_the_simulated_race_agrees_with_its_own_results():
-    found = check_results(race_home(), SESSION)
+    found = check_results(race_lake(), SESSION)
     assert [one.position for one in found] == list(range(1, len(race().cars) + 1))
     assert all(one.agrees for one in found), [one.exceptions for one in found]
     assert {one.vehicle_id for one in found} == {car.vehicle_id for car in race().cars}
-    assert check_results(race_home()) == found
+    assert check_results(race_lake()) == found
 
 
 def test_an_entry_that_agrees():
@@ -115,6 +116,6 @@ def test_a_car_on_no_sheet():
 def test_cars_without_a_number_are_told_apart_by_their_id(home):
     row = {"session_id": "s", "lap_number": 1, "lap_time_ms": 90_000, "fit_for": ["pace"], "invalid_reasons": []}
     write_rows(home, "silver.laps", [row | {"vehicle_id": name} for name in ("a", "b")])
-    assert len(read_laps(home, "s")) == 2
-    found = check_results(home)
+    assert len(read_laps(LakeReader(home), "s")) == 2
+    found = check_results(LakeReader(home))
     assert [(one.vehicle_id, one.agrees) for one in found] == [("a", None), ("b", None)]

@@ -7,18 +7,18 @@ from dataclasses import replace
 import pytest
 
 from analysis.dptad.rules import CATEGORIES
-from serving.queries.driver_session import Found, gather
+from serving.queries.driver_session import TableRows, read_driver_session
 from serving.queries.laps import by_time, read_laps
 from serving.reports import driver_driving as driving
 from serving.reports import driver_pace as pace
 from serving.reports import driver_text as view
-from tests.unit.serving.race_lake import SESSION, race_home
+from tests.unit.serving.race_lake import SESSION, race_lake
 
 
 @pytest.fixture(scope="module")
 def found():
-    second = list(dict.fromkeys(lap.vehicle_id for lap in by_time(read_laps(race_home(), SESSION))))[1]
-    return gather(race_home(), SESSION, second)
+    second = list(dict.fromkeys(lap.vehicle_id for lap in by_time(read_laps(race_lake(), SESSION))))[1]
+    return read_driver_session(race_lake(), SESSION, second)
 
 
 def event(corner, rule, lap, magnitude, **more):
@@ -62,7 +62,7 @@ def test_a_small_limit_keeps_its_decimals():
 
 def test_laps_that_were_not_judged_are_left_out_and_explained(found):
     rows = (score(1, 10.0), refused(2, "no telemetry"), score(3, 30.0), refused(4, "no telemetry"))
-    one = replace(found, scores=Found(rows))
+    one = replace(found, scores=TableRows(rows))
     assert [row["lap_number"] for row in driving.judged(one)] == [1, 3]
     said = driving.scores(one)
     assert said["words"] == (
@@ -70,30 +70,30 @@ def test_laps_that_were_not_judged_are_left_out_and_explained(found):
     )
     assert said["reasons"] == "Not judged on laps 2 and 4, because no telemetry."
     part = [score(k, 10.0, reasons={"poor_corner_exit": "no circuit"}) for k in (1, 2)]
-    assert driving.scores(replace(found, scores=Found(tuple(part))))["reasons"] == (
+    assert driving.scores(replace(found, scores=TableRows(tuple(part))))["reasons"] == (
         "Not judged: poor corner exit, because no circuit."
     )
 
 
 def test_where_no_lap_could_be_judged(found):
-    none = replace(found, scores=Found((refused(2, "no telemetry"),)))
+    none = replace(found, scores=TableRows((refused(2, "no telemetry"),)))
     assert driving.scores(none) == {"missing": "No lap could be judged. Not judged, because no telemetry."}
     assert driving.insights(none) == []
-    empty = replace(found, scores=Found((), "gold.dptad_scores has no row"))
+    empty = replace(found, scores=TableRows((), "gold.dptad_scores has no row"))
     assert driving.scores(empty) == {"missing": "gold.dptad_scores has no row"}
 
 
 def test_laps_without_incident_are_told_from_a_table_that_is_not_there(found):
-    calm = replace(found, scores=Found((score(1, 5.0),)), events=Found((), "no table"))
+    calm = replace(found, scores=TableRows((score(1, 5.0),)), events=TableRows((), "no table"))
     assert driving.no_incidents(calm) == "No incident was found on these laps."
-    odd = replace(found, scores=Found((score(1, 5.0, event_count=2),)), events=Found((), "no table"))
+    odd = replace(found, scores=TableRows((score(1, 5.0, event_count=2),)), events=TableRows((), "no table"))
     assert driving.no_incidents(odd) == "no table"
 
 
 def test_insights_are_of_the_best_and_the_most_anomalous_lap(found):
     best = found.best.lap_number
     rows = (score(best, 5.0, insights=["a"]), score(90, 50.0, insights=["b", "c"]), score(91, 20.0, insights=["d"]))
-    said = driving.insights(replace(found, scores=Found(rows)))
+    said = driving.insights(replace(found, scores=TableRows(rows)))
     assert said == [
         {"name": f"Lap {best}, the best lap", "texts": ["a"]},
         {"name": "Lap 90, the most anomalous lap", "texts": ["b", "c"]},
@@ -114,18 +114,18 @@ def test_insights_are_of_the_best_and_the_most_anomalous_lap(found):
     ],
 )
 def test_the_result(found, result, value, lines):
-    tile = view.tiles(replace(found, result=Found((result,))))[0]
+    tile = view.key_figures(replace(found, result=TableRows((result,))))[0]
     assert (tile.name, tile.value, tile.lines) == ("Result", value, lines)
 
 
 def test_tiles_that_are_unknown_are_left_out(found):
-    assert [tile.name for tile in view.tiles(found)] == [
+    assert [tile.name for tile in view.key_figures(found)] == [
         "Result", "Best lap", "Mean lap", "Target lap", "Consistency", "Top speed",
     ]  # fmt: skip
-    bare = replace(found, result=Found((), "-"), summary=Found((), "-"))
-    assert [tile.name for tile in view.tiles(bare)] == ["Best lap"]
+    bare = replace(found, result=TableRows((), "-"), summary=TableRows((), "-"))
+    assert [tile.name for tile in view.key_figures(bare)] == ["Best lap"]
     nothing = replace(bare, laps=tuple(replace(lap, fit_for=()) for lap in found.laps))
-    assert view.tiles(nothing) == []
+    assert view.key_figures(nothing) == []
 
 
 def test_losses_and_bars_share_one_scale(found):
@@ -144,6 +144,6 @@ def test_target_words(found):
     assert said["rows"][row["focus_sector"] - 1]["focus"]
     assert sum(float(s["best"]) for s in said["rows"]) == pytest.approx(row["sum_best_sectors_s"], abs=2e-3)
     gone = row | {"siwtl_lap": None}
-    assert pace.target(replace(found, target=Found((gone,))))["words"].startswith("A sector has no time at all")
+    assert pace.target(replace(found, target=TableRows((gone,))))["words"].startswith("A sector has no time at all")
     few = row | {"insufficient_laps": True}
-    assert "fewer than two laps" in pace.target(replace(found, target=Found((few,))))["words"]
+    assert "fewer than two laps" in pace.target(replace(found, target=TableRows((few,))))["words"]

@@ -16,7 +16,7 @@ from analysis.coaching.insights import VERDICTS
 from conf.settings import get_settings
 from serving.queries.laps import by_time, read_laps
 from slipstream.cli import app
-from tests.unit.serving.race_lake import SESSION, race_home
+from tests.unit.serving.race_lake import SESSION, race_home, race_lake
 
 REPO = Path(__file__).resolve().parents[4]
 
@@ -167,7 +167,7 @@ def coached(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("SLIPSTREAM_HOME", str(race_home().home))
     monkeypatch.setenv("COLUMNS", "200")
     get_settings.cache_clear()
-    yield by_time(read_laps(race_home(), SESSION))[-1].uid
+    yield by_time(read_laps(race_lake(), SESSION))[-1].uid
     get_settings.cache_clear()
 
 
@@ -178,7 +178,7 @@ def compare(*arguments: object):
 def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
     done = compare("--lap", coached, "--plot", tmp_path / "coach.png")
     assert done.exit_code == 0, done.output
-    best = by_time(read_laps(race_home(), SESSION))[0]
+    best = by_time(read_laps(race_lake(), SESSION))[0]
     assert f"slower than {best.uid}" in done.stdout.splitlines()[-1]
     assert "things to do better, worth" in done.stdout
     assert any(text in done.stdout for text in VERDICTS.values())
@@ -187,7 +187,7 @@ def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
 
 
 def test_coaching_for_programs(coached: str) -> None:
-    other = by_time(read_laps(race_home(), SESSION))[1].uid
+    other = by_time(read_laps(race_lake(), SESSION))[1].uid
     done = compare("--lap", coached, "--target", other, "--format", "json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

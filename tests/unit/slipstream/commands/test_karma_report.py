@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from conf.settings import AppConfig, get_settings
 from serving.charts.karma import damage_figure, differences, heat_figure, karma_figure, pair_figure, scores_figure
 from serving.charts.style import svg
-from serving.queries.karma import COMPONENTS, KarmaReport, gather_karma, two_laps
+from serving.lake.reader import LakeReader
+from serving.queries.karma import COMPONENTS, KarmaReport, choose_comparison, read_karma_session
 from serving.queries.karma_terms import factor_words, remaining_words, share, signals_missing
 from serving.reports import karma_text as view
 from slipstream.commands.karma_report import report
@@ -36,7 +37,7 @@ def lake(tmp_path_factory) -> AppConfig:
 
 @pytest.fixture(scope="module")
 def found(lake) -> KarmaReport:
-    return gather_karma(lake, "2", "made-R1")
+    return read_karma_session(LakeReader(lake), "2", "made-R1")
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_help_teaches_with_an_example(karma):
 
 
 def test_figures_hold_what_they_should(found):
-    pair = two_laps(found)
+    pair = choose_comparison(found)
     figures = [scores_figure(found), heat_figure(found, pair), pair_figure(found, pair), damage_figure(found)]
     drawn = [svg(figure) for figure in figures]
     for text in drawn:
@@ -191,7 +192,7 @@ def test_figures_hold_what_they_should(found):
 
 
 def test_the_largest_difference_comes_first(found):
-    gentle, hard = two_laps(found)
+    gentle, hard = choose_comparison(found)
     name, feature, ours, theirs = differences(gentle, hard)[0]
     assert (name, feature) == ("suspension", "knocks")
     assert ours == gentle.scores["suspension"].factors[0].percent
@@ -199,7 +200,7 @@ def test_the_largest_difference_comes_first(found):
 
 
 def test_a_factor_that_is_not_among_a_laps_largest_counts_as_no_change(found):
-    gentle, hard = two_laps(found)
+    gentle, hard = choose_comparison(found)
     calm = replace(gentle, scores={n: replace(s, factors=()) for n, s in gentle.scores.items()})
     (_, feature, ours, theirs), *_ = differences(calm, hard)
     assert (feature, ours, theirs > 100) == ("knocks", None, True)
@@ -214,11 +215,11 @@ def test_odd_reports_can_be_drawn_and_said(found):
     lap = found.laps[1]
     bare = replace(lap, time_ms=None, scores={name: replace(s, **bounds) for name, s in lap.scores.items()})
     for odd in (one, half, long, replace(found, laps=(bare, replace(bare, number=2)))):
-        assert "Karma of" in svg(karma_figure(odd, two_laps(odd)))
-        assert view.glance(odd)[0].endswith(".")
-        assert view.tiles(odd)[0].name.startswith("Overall")
-    assert "Gearbox has no score on any lap: no model." in view.glance(half)
-    assert not any(name == "gearbox" for name, *_ in differences(*two_laps(half)))
+        assert "Karma of" in svg(karma_figure(odd, choose_comparison(odd)))
+        assert view.summary(odd)[0].endswith(".")
+        assert view.key_figures(odd)[0].name.startswith("Overall")
+    assert "Gearbox has no score on any lap: no model." in view.summary(half)
+    assert not any(name == "gearbox" for name, *_ in differences(*choose_comparison(half)))
     assert half.components == ("brakes", "tyres", "suspension")
     assert [row["name"] for row in view.component_rows(half)] == ["Brakes", "Tyres", "Suspension"]
 
@@ -229,9 +230,9 @@ def test_a_session_without_any_score(found):
     from serving.reports.karma_page import render
 
     none = replace(found, laps=tuple(lap for lap in found.laps if lap.karma is None))
-    assert view.glance(none) == [f"No lap has a score: {OUT_LAP}; {GAP}."]
-    assert (view.tiles(none), view.look_first(none)) == ([], None)
-    page = Page(render(none, two_laps(none), datetime(2026, 1, 1, tzinfo=UTC)))
+    assert view.summary(none) == [f"No lap has a score: {OUT_LAP}; {GAP}."]
+    assert (view.key_figures(none), view.look_first(none)) == ([], None)
+    page = Page(render(none, choose_comparison(none), datetime(2026, 1, 1, tzinfo=UTC)))
     assert page.headings == PARTS[3:]
 
 
@@ -241,23 +242,23 @@ def test_what_is_nearly_worn_comes_first(found):
     laps[-1] = replace(laps[-1], scores={**laps[-1].scores, "tyres": tyres})
     worn = replace(found, laps=tuple(laps))
     assert view.look_first(worn)[1].component == "tyres"
-    assert view.glance(worn)[0].startswith("Tyres first: at the rate of the last laps, 9 (6 to 14) laps remain")
+    assert view.summary(worn)[0].startswith("Tyres first: at the rate of the last laps, 9 (6 to 14) laps remain")
     assert view.look_first(found)[1].component == "suspension"
 
 
 def test_trust(lake, found):
-    assert view.trust(found)[0] == view.INDEX
+    assert view.limitations(found)[0] == view.INDEX
     assert any(
-        line.startswith("On lap 6 some inputs lie outside") and ": knocks." in line for line in view.trust(found)
+        line.startswith("On lap 6 some inputs lie outside") and ": knocks." in line for line in view.limitations(found)
     )
-    full = view.trust(gather_karma(lake, "2", "made-R2"))
+    full = view.limitations(read_karma_session(LakeReader(lake), "2", "made-R2"))
     assert full[1:] == [
         "The car sends everything that the best model looks at.",
         "On every scored lap all inputs lie within the range of the laps that the model was trained on.",
     ]
     laps = list(found.laps)
     laps[1] = replace(laps[1], scores={n: replace(s, missing_inputs=()) for n, s in laps[1].scores.items()})
-    part = view.trust(replace(found, laps=tuple(laps)))
+    part = view.limitations(replace(found, laps=tuple(laps)))
     assert part[1].startswith("On laps 3-4 and 6-8 the car sent no temperatures;")
 
 

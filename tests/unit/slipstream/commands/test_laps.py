@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from serving.queries.laps import best_lap, by_time, read_laps
-from tests.unit.serving.race_lake import SESSION, race, race_home
+from tests.unit.serving.race_lake import SESSION, race, race_home, race_lake
 
 REPO = Path(__file__).resolve().parents[4]
 
@@ -26,7 +26,7 @@ def lake(lake_home):
 
 @pytest.fixture(scope="module")
 def laps():
-    return read_laps(race_home(), SESSION)
+    return read_laps(race_lake(), SESSION)
 
 
 @pytest.fixture(scope="module")
