@@ -157,7 +157,7 @@ def _listed_checks(lake: LakeReader, existing: Collection[str], total: QueryAcco
     """The tables that list units, against the account's sums. A table that does not exist lists none."""
     last_us = 0
     if OPS_RECONCILIATION in existing:
-        last_us = max(lake.frame(OPS_RECONCILIATION, columns=("written_ts",))["written_ts"], default=0)
+        last_us = max(lake.frame(OPS_RECONCILIATION, columns=("written_ts",))["written_ts"].drop_nulls(), default=0)
     for table, written, column in _LISTED:
         expected = getattr(total, column)
         if table not in existing and not expected:
