@@ -195,7 +195,9 @@ def _distributed(
             distributor.run(train_share, str(data), str(folder), asdict(params))
         except RuntimeError as error:
             said = [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"*/{ERROR}"))]
-            raise TrainingError("; ".join(said) or f"training ended: {error}") from error
+            if not said:
+                raise
+            raise TrainingError("; ".join(said)) from error
     return {kind: read_trained(folder / kind) for kind in TYPES}
 
 
