@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from conf.topics import TELEMETRY_RAW
 from slipstream.commands import pipeline, replay
 from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
@@ -105,7 +106,7 @@ def simulate(
                 session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i,
                 rate_hz=25.0, setups="varied", mishaps=mishaps, profiles=RACING,
             )  # fmt: skip
-        send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
+        send(VehicleSimulator(config), TELEMETRY_RAW.name, None, race=True, truth=True)
 
 
 @karma.command()
