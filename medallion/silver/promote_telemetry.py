@@ -34,7 +34,7 @@ class _Form:
     """
 
     rows: DataFrame
-    account: t.Account
+    account: t.UnitOutcomes
     conflicts: DataFrame | None = None
     existing: DataFrame | None = None
 
@@ -135,7 +135,7 @@ class _Batch:
                     if name == READING
                     else self._samples(good, cars, forms[READING].rows if forms else None)
                 )
-        account = sum((f.account for f in forms.values()), t.Account(0, 0, 0))
+        account = sum((f.account for f in forms.values()), t.UnitOutcomes(0, 0, 0))
         messages = sum(o.n for o in offsets)
         balance = BatchBalance(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
         if not balance.closes:
@@ -150,13 +150,13 @@ class _Batch:
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
         existing = self._existing(wide, cars)
         if n_units == n_cells and existing is None:
-            return _Form(wide, t.Account(n_cells, 0, 0))
+            return _Form(wide, t.UnitOutcomes(n_cells, 0, 0))
         contested = t.classify_readings(readings, _winners(wide, existing))
         status = self.cache(contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"))
         counts = _by_status(status)
         n_contested = sum(counts.values())
         written = n_units - n_contested + counts.get("written", 0)
-        account = t.Account(written, counts.get("repeat", 0), counts.get("conflict", 0))
+        account = t.UnitOutcomes(written, counts.get("repeat", 0), counts.get("conflict", 0))
         placed = t.with_lineage(wide, _broadcast(t.written_lineage(status), n_contested))
         return _Form(placed, account, status.where("status = 'conflict'"), existing)
 
@@ -170,7 +170,7 @@ class _Batch:
         doubtful = self.cache(again if first is None else again.unionByName(first.select(_hash())))
         n_doubtful = doubtful.count()
         if not n_doubtful:
-            return _Form(t.sample_rows(samples), t.Account(total, 0, 0))
+            return _Form(t.sample_rows(samples), t.UnitOutcomes(total, 0, 0))
         contested = samples.withColumn("h", _hash()).join(_broadcast(doubtful, n_doubtful), "h", "left_semi")
         status = self.cache(_classify_samples(contested, first))
         counts = _by_status(status)
@@ -178,7 +178,7 @@ class _Batch:
         refused = _broadcast(status.where("status <> 'written'").select(*_PLACE), repeats + conflicts)
         rows = t.sample_rows(samples.join(refused, list(_PLACE), "left_anti"))
         written = total - sum(counts.values()) + counts.get("written", 0)
-        return _Form(rows, t.Account(written, repeats, conflicts), status.where("status = 'conflict'"))
+        return _Form(rows, t.UnitOutcomes(written, repeats, conflicts), status.where("status = 'conflict'"))
 
     def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""

@@ -1,4 +1,4 @@
-"""The account of a batch: what was read, and what became of every unit of it."""
+"""A batch's row of ``ops.reconciliation``: what was read, and what became of every unit of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from conf.reconciliation import unaccounted_units
 from medallion.io import Lake
 
 
 @dataclass(frozen=True)
 class BatchBalance:
-    """The account of one batch: ``units = written + repeats + conflicts + quarantined``."""
+    """Counts of one batch; see :mod:`conf.reconciliation`."""
 
     messages: int
     units: int
@@ -24,8 +25,8 @@ class BatchBalance:
 
     @property
     def closes(self) -> bool:
-        """Whether the balance closes."""
-        return self.units == self.written + self.repeats + self.conflicts + self.quarantined
+        """Whether every unit is accounted for."""
+        return unaccounted_units(self) == 0
 
 
 class BalanceError(RuntimeError):

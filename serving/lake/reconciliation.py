@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from conf.reconciliation import unaccounted_units
+
 State = Literal["ok", "waiting", "failed"]
 
 
@@ -42,7 +44,7 @@ class Account:
     @property
     def difference(self) -> int:
         """Units minus all that became of them."""
-        return self.units - self.written - self.repeats - self.conflicts - self.quarantined
+        return unaccounted_units(self)
 
 
 @dataclass(frozen=True)
