@@ -11,8 +11,8 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf.contract import Contract, load_contract
-from conf.errors import InputError, NewerContractError
+from conf.contract import VERSION_PROPERTY, Contract, check_contract_version, load_contract
+from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.schema import column_ddl, conform, sql_literal, struct_type
@@ -91,12 +91,8 @@ class Lake:
     def _check(self, contract: Contract) -> None:
         table = DeltaTable.forPath(self.spark, self.uri(contract.name))
         properties = table.detail().select("properties").first()[0] or {}
-        written = properties.get("slipstream.contract.version", contract.version)
-        if _semver(written) > _semver(contract.version):
-            raise NewerContractError(
-                f"{contract.name} at {self.uri(contract.name)} was written by contract {written}, this version knows "
-                f"{contract.version}: upgrade slipstream-lake, or point SLIPSTREAM_HOME at another lake"
-            )
+        written = properties.get(VERSION_PROPERTY, contract.version)
+        check_contract_version(contract, written, self.uri(contract.name))
         have = {f.name: f.dataType for f in table.toDF().schema.fields}
         added = [c for c in contract.columns if c.name not in have]
         wanted = {f.name: f.dataType for f in struct_type(contract).fields}
@@ -254,10 +250,6 @@ class Lake:
 
 def _is_map(contract: Contract, column: str) -> bool:
     return contract.column(column).physical_type.startswith("MAP")
-
-
-def _semver(version: str) -> tuple[int, ...]:
-    return tuple(int(p) for p in version.split(".")[:2])
 
 
 def _create_statement(contract: Contract, uri: str) -> str:

@@ -12,7 +12,14 @@ from deltalake.schema import ArrayType, Field, MapType, PrimitiveType, StructTyp
 
 from conf.contract import Column, Contract, load_contract, table_names
 from conf.settings import AppConfig
-from serving.lake.store import contract_version, existing_tables, made_by, missing_table, open_table, table_stats
+from serving.lake.store import (
+    command_that_fills,
+    contract_version,
+    existing_tables,
+    missing_table,
+    open_table,
+    table_stats,
+)
 
 _DDL = {"long": "BIGINT", "integer": "INT", "short": "SMALLINT", "byte": "TINYINT"}
 
@@ -103,7 +110,7 @@ def table_info(name: str, settings: AppConfig) -> TableInfo:
         name=name,
         description=contract.description if contract else table.metadata().description or "",
         exists=True,
-        made_by=made_by(name) if contract else None,
+        made_by=command_that_fills(name),
         key=contract.key if contract else (),
         partition_columns=tuple(table.metadata().partition_columns),
         known_contract_version=contract.version if contract else None,
@@ -152,7 +159,7 @@ def _planned(name: str) -> TableInfo:
         name=name,
         description=contract.description,
         exists=False,
-        made_by=made_by(name),
+        made_by=command_that_fills(name),
         key=contract.key,
         partition_columns=contract.partition_columns,
         known_contract_version=contract.version,

@@ -24,7 +24,7 @@ from conf.tables import (
     SILVER_TRACKS,
 )
 from serving.lake.rows import Row, Value, table_rows
-from serving.lake.store import is_table, made_by, open_table
+from serving.lake.store import command_that_fills, is_table, open_table
 from serving.queries.circuits import title_of, track_of
 from serving.queries.comparison import ComparedLaps, compare_loaded, find_circuit
 from serving.queries.lap_traces import load_first
@@ -181,7 +181,7 @@ def gather(settings: AppConfig, session_id: str, vehicle: str) -> DriverReport:
 
 def read_rows(settings: AppConfig, table: str, where: dict[str, str], order_by: Sequence[str] = ()) -> Found:
     """Rows of a table that may not be there."""
-    fill = f"`{made_by(table)}` fills it"
+    fill = f"`{command_that_fills(table)}` fills it"
     if not is_table(table, settings):
         return Found((), f"{table} does not exist yet: {fill}.")
     values: dict[str, Value] = dict(where)
