@@ -155,7 +155,7 @@ def _kafka(settings: AppConfig) -> Iterator[Check]:
     bootstrap, configured = stack.endpoints(settings).bootstrap, settings.kafka_bootstrap_servers is not None
     # On loopback a closed port is known at once; the client would try for seconds.
     is_closed = not configured and not ports.answers(int(bootstrap.rpartition(":")[2]))
-    found = None if is_closed else topics.metadata(bootstrap, settings.kafka_config)
+    found = None if is_closed else topics.cluster_metadata(bootstrap, settings.kafka_config)
     if found is None:
         yield _unreachable("Kafka", bootstrap, configured, "KAFKA_BOOTSTRAP_SERVERS")
         return

@@ -15,7 +15,7 @@ from conf.contract import VERSION_PROPERTY, Contract, check_contract_version, lo
 from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from medallion.schema import column_ddl, conform, sql_literal, struct_type
+from medallion.schema import column_ddl, conform_to_contract, sql_literal, struct_type
 
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
@@ -114,7 +114,7 @@ class Lake:
     def append(self, df: DataFrame, name: str, txn: Txn | None = None) -> None:
         """Append rows. With ``txn``, a repetition of the same write is skipped by Delta."""
         self.ensure(name)
-        writer = conform(df, load_contract(name)).write.format("delta").mode("append")
+        writer = conform_to_contract(df, load_contract(name)).write.format("delta").mode("append")
         if txn:
             writer = writer.option("txnAppId", txn.app).option("txnVersion", txn.version)
         writer.save(self.uri(name))
@@ -122,9 +122,9 @@ class Lake:
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""
         self.ensure(name)
-        conform(df, load_contract(name)).write.format("delta").mode("overwrite").option("replaceWhere", where).save(
-            self.uri(name)
-        )
+        conform_to_contract(df, load_contract(name)).write.format("delta").mode("overwrite").option(
+            "replaceWhere", where
+        ).save(self.uri(name))
 
     def upsert(
         self,
@@ -151,7 +151,7 @@ class Lake:
         on = [f"t.`{k}` = s.`{k}`" for k in contract.key] + ([f"({prune})"] if prune else [])
         content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
         changed = " OR ".join(f"NOT (t.`{c}` <=> s.`{c}`)" for c in content if not _is_map(contract, c)) or "true"
-        rows = conform(df, contract).persist()
+        rows = conform_to_contract(df, contract).persist()
         try:
             source, is_gone = self._with_gone(rows, name, delete_where)
             merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))

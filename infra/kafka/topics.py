@@ -18,7 +18,7 @@ def partition_counts(settings: AppConfig) -> dict[str, int]:
     return {topic.name: topic.partition_count(settings) for topic in TOPICS}
 
 
-def metadata(
+def cluster_metadata(
     bootstrap: str, kafka_config: Mapping[str, str] | None = None, timeout_s: float = 5.0
 ) -> ClusterMetadata | None:
     """Ask a cluster for its brokers and topics; ``None`` if it does not answer in time."""
@@ -31,7 +31,7 @@ def metadata(
 
 def cluster_id(bootstrap: str, kafka_config: Mapping[str, str] | None = None) -> str | None:
     """Id of the cluster that answers there; ``None`` if none does."""
-    found = metadata(bootstrap, kafka_config, timeout_s=2.0)
+    found = cluster_metadata(bootstrap, kafka_config, timeout_s=2.0)
     return None if found is None else found.cluster_id
 
 

@@ -15,7 +15,7 @@ from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLIC
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, Units
-from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation_row
+from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
@@ -52,7 +52,7 @@ class SilverProcessor:
         self.run_id = run_id
         self._recovery = CheckpointRecovery(lake, TELEMETRY)
 
-    def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
+    def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation | None:
         """Validate, normalise and promote one batch (V10).
 
         Delivery order, each step written at most once under (query, batch): quarantine, conflicts, reconciliation,
@@ -69,14 +69,14 @@ class SilverProcessor:
             The balance, or ``None`` where the batch had been completed before.
 
         Raises:
-            BalanceError: If a unit is not accounted for.
+            ReconciliationError: If a unit is not accounted for.
         """
         if self._recovery.is_done(query, batch_id):
             return None
         self._recovery.recover(query, self._promote)
         return self._promote(bronze, batch_id, query)
 
-    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
+    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         batch = _Batch(self, self._recovery.not_yet_accounted(bronze, query), batch_id, query)
         try:
             return batch.promote()
@@ -108,7 +108,7 @@ class _Batch:
         for df in self._cached:
             df._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
-    def promote(self) -> BatchBalance:
+    def promote(self) -> BatchReconciliation:
         offsets = batch_offsets(self.bronze)
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
         self.cars: list[Row] = []
@@ -137,9 +137,9 @@ class _Batch:
                 )
         account = sum((f.account for f in forms.values()), t.UnitOutcomes(0, 0, 0))
         messages = sum(o.n for o in offsets)
-        balance = BatchBalance(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
+        balance = BatchReconciliation(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
         if not balance.closes:
-            raise BalanceError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
+            raise ReconciliationError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
         self._write(balance, offsets, quarantined, forms)
         return balance
 
@@ -192,7 +192,7 @@ class _Batch:
     # ---- writing
 
     def _write(
-        self, balance: BatchBalance, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
+        self, balance: BatchReconciliation, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
     ) -> None:
         now = F.current_timestamp()
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}

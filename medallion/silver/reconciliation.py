@@ -13,7 +13,7 @@ from medallion.io import Lake
 
 
 @dataclass(frozen=True)
-class BatchBalance:
+class BatchReconciliation:
     """Counts of one batch; see :mod:`conf.reconciliation`."""
 
     messages: int
@@ -29,7 +29,7 @@ class BatchBalance:
         return unaccounted_units(self) == 0
 
 
-class BalanceError(RuntimeError):
+class ReconciliationError(RuntimeError):
     """A batch whose units do not add up; it is not committed."""
 
 
@@ -41,7 +41,7 @@ def batch_offsets(bronze: DataFrame) -> list[Row]:
 
 
 def reconciliation_row(
-    lake: Lake, balance: BatchBalance, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
+    lake: Lake, balance: BatchReconciliation, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
 ) -> DataFrame:
     """The row of ``ops.reconciliation`` of a batch.
 

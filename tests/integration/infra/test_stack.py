@@ -79,7 +79,7 @@ def test_a_message_of_16_mib_goes_through(running: AppConfig) -> None:
 
 def test_topics_have_their_partitions_and_are_not_made_by_accident(running: AppConfig) -> None:
     bootstrap = stack.endpoints(running).bootstrap
-    found = topics.metadata(bootstrap)
+    found = topics.cluster_metadata(bootstrap)
     assert found is not None
     wanted = topics.partition_counts(running)
     assert {name: len(found.topics[name].partitions) for name in wanted} == wanted
