@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks.stages import logged_to
 from conf.settings import AppConfig, get_settings
-from infra.kafka.topics import TOPIC_CONFIG
+from conf.topics import TELEMETRY_RAW
 from infra.local import broker, stack
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Bench:
             AdminClient({"bootstrap.servers": bootstrap, "log_level": "0"}),
             f"bench-{next(self._numbers):04d}",
         )
-        config = TOPIC_CONFIG | {"file.delete.delay.ms": "0"}
+        config = TELEMETRY_RAW.config | {"file.delete.delay.ms": "0"}
         admin.create_topics([NewTopic(name, num_partitions=partitions, config=config)])[name].result(30)
         try:
             yield name

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.runner import must_be
 from conf.channel import load_channels
+from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.frames import Frame
@@ -67,7 +68,7 @@ def _spoiled(frame: Frame) -> Frame:
     return replace(frame, columns=frame.columns | {"rpm": rpm})
 
 
-def send(frames: Sequence[Frame], bootstrap: str, topic: str = "telemetry.raw") -> None:
+def send(frames: Sequence[Frame], bootstrap: str, topic: str = TELEMETRY_RAW.name) -> None:
     """Send frames as the simulator's command does."""
     with KafkaStreamer(bootstrap, topic, source=SOURCE) as streamer:
         for number, frame in enumerate(frames):

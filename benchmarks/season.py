@@ -31,6 +31,7 @@ from conf.families import FAMILIES
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_ENTRIES, SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY
+from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from medallion.gold.refresh import processor
 from medallion.io import Lake
@@ -114,12 +115,12 @@ def send(what: Iterable[Frame | Event], bootstrap: str) -> None:
     with ExitStack() as stack:
         topics = {
             topic: stack.enter_context(KafkaStreamer(bootstrap, topic, source=SOURCE))
-            for topic in ("telemetry.raw", *race_topics())
+            for topic in (TELEMETRY_RAW.name, *race_topics())
         }
         for message in what:
             if isinstance(message, Frame):
                 number = f"{message.key().decode()}:{message.arrival_us}"
-                topics["telemetry.raw"].send(message.key(), message.payload(), _FRAME, number)
+                topics[TELEMETRY_RAW.name].send(message.key(), message.payload(), _FRAME, number)
             else:
                 topics[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import ConfigDict, Field
 
-from conf.errors import InputError
+from conf.errors import InputError, NewerContractError
 from conf.frozen import FrozenModel
 
 Severity = Literal["quarantine", "warn"]
+VERSION_PROPERTY: Final = "slipstream.contract.version"
+"""Table property that says under which version of its contract a table was written."""
 
 
 class ContractError(InputError):
@@ -127,10 +129,15 @@ class Contract(_ContractPart):
         return tuple(c.name for c in self.columns)
 
     @property
+    def filled_by(self) -> str | None:
+        """The command that fills a table, e.g. ``slipstream stream silver``; ``None`` for an event."""
+        return self.properties.get("filledBy")
+
+    @property
     def table_properties(self) -> dict[str, str]:
         """Delta table properties, with the contract's name and version among them."""
         delta = {k: v for k, v in self.properties.items() if k.startswith("delta.")}
-        return delta | {"slipstream.contract": self.name, "slipstream.contract.version": self.version}
+        return delta | {"slipstream.contract": self.name, VERSION_PROPERTY: self.version}
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -205,6 +212,34 @@ def contract_names() -> tuple[str, ...]:
 def table_names() -> tuple[str, ...]:
     """Names of all tables."""
     return tuple(n for n in contract_names() if not n.startswith("event."))
+
+
+def check_contract_version(contract: Contract, written: str | None, uri: str) -> None:
+    """Refuse a table that was written under a newer contract: of another major or a later minor version.
+
+    Args:
+        contract: The table's contract as this version knows it.
+        written: Version that the table says it was written under; ``None`` where it does not say.
+        uri: Where the table is, for the message.
+
+    Raises:
+        NewerContractError: If the table's contract is newer.
+        ContractError: If what the table says is not a version.
+    """
+    if written is None:
+        return
+    match = re.match(r"(\d+)\.(\d+)", written)
+    if not match:
+        raise ContractError(
+            f"table {contract.name} at {uri}: property {VERSION_PROPERTY} is '{written}', not a version such as 1.0.0"
+        )
+    known = tuple(int(part) for part in contract.version.split(".")[:2])
+    if (int(match[1]), int(match[2])) > known:
+        raise NewerContractError(
+            f"table {contract.name} at {uri} was written by contract {written}, this version knows {contract.version}: "
+            "upgrade slipstream-lake to the release that wrote it (pip install --upgrade slipstream-lake), or point "
+            "SLIPSTREAM_HOME at another lake"
+        )
 
 
 _JSON_TYPES = {"STRING": "string", "DOUBLE": "number", "INT": "integer", "BIGINT": "integer", "BOOLEAN": "boolean"}

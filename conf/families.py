@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from conf.frozen import FrozenModel
 from conf.tables import (
+    BRONZE_ENVIRONMENT_EVENTS,
+    BRONZE_RACE_EVENTS,
     BRONZE_TELEMETRY_EVENTS,
+    BRONZE_TIMING_EVENTS,
     BRONZE_TRUTH_EVENTS,
     SILVER_ENVIRONMENT,
     SILVER_FIELD_STATE,
@@ -13,6 +16,7 @@ from conf.tables import (
     SILVER_TELEMETRY,
     SILVER_TIMING_EVENTS,
 )
+from conf.topics import ENVIRONMENT_RAW, RACE_RAW, TELEMETRY_RAW, TIMING_RAW, TRUTH_RAW, Topic
 
 
 class Family(FrozenModel):
@@ -43,29 +47,32 @@ class Family(FrozenModel):
         return self.tables[-1]
 
 
-def _family(name: str, events: tuple[str, ...], tables: tuple[str, ...]) -> Family:
+def _family(name: str, topic: Topic, bronze: str, tables: tuple[str, ...]) -> Family:
     return Family(
-        name=name, topic=f"{name}.raw", bronze=f"bronze.{name}_events", bronze_query=f"bronze_{name}",
-        silver_query=f"silver_{name}", events=events, tables=tables,
-    )  # fmt: skip
+        name=name,
+        topic=topic.name,
+        bronze=bronze,
+        bronze_query=f"bronze_{name}",
+        silver_query=f"silver_{name}" if tables else "",
+        events=topic.events,
+        tables=tables,
+    )
 
 
 TELEMETRY = Family(
-    name="telemetry", topic="telemetry.raw", bronze=BRONZE_TELEMETRY_EVENTS, bronze_query="bronze",
-    silver_query="silver", events=("frame.v1", "reading.v1"), tables=(SILVER_TELEMETRY,),
-)  # fmt: skip
-TIMING = _family(
-    "timing",
-    ("lap_start.v1", "lap_end.v1", "lap_time.v1", "sector_times.v1"),
-    (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES),
+    name="telemetry",
+    topic=TELEMETRY_RAW.name,
+    bronze=BRONZE_TELEMETRY_EVENTS,
+    bronze_query="bronze",
+    silver_query="silver",
+    events=TELEMETRY_RAW.events,
+    tables=(SILVER_TELEMETRY,),
 )
-RACE = _family("race", ("result.v1", "field.v1"), (SILVER_RESULT_LINES, SILVER_FIELD_STATE))
-ENVIRONMENT = _family("environment", ("weather.v1",), (SILVER_ENVIRONMENT,))
+TIMING = _family("timing", TIMING_RAW, BRONZE_TIMING_EVENTS, (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES))
+RACE = _family("race", RACE_RAW, BRONZE_RACE_EVENTS, (SILVER_RESULT_LINES, SILVER_FIELD_STATE))
+ENVIRONMENT = _family("environment", ENVIRONMENT_RAW, BRONZE_ENVIRONMENT_EVENTS, (SILVER_ENVIRONMENT,))
 
-TRUTH = Family(
-    name="truth", topic="truth.raw", bronze=BRONZE_TRUTH_EVENTS, bronze_query="bronze_truth", silver_query="",
-    events=("truth.v1",), tables=(),
-)  # fmt: skip
+TRUTH = _family("truth", TRUTH_RAW, BRONZE_TRUTH_EVENTS, ())
 """Labels of simulated wear: kept in bronze for training and tests, promoted nowhere, so no feature can see them."""
 
 PROMOTED = (TELEMETRY, TIMING, RACE, ENVIRONMENT)

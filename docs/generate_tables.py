@@ -55,6 +55,7 @@ def _table(contract: Contract) -> str:
         facts.append("append-only")
     if contract.properties.get("delta.enableChangeDataFeed") == "true":
         facts.append("change data feed")
+    facts.append(f"filled by `{contract.filled_by}`")
     rows = "\n".join(_row(column) for column in contract.columns)
     head = "| column | type | unit | meaning | rules |\n|---|---|---|---|---|"
     return f"### {contract.name}\n\n{_plain(contract.description)}. {'; '.join(facts).capitalize()}.\n\n{head}\n{rows}"

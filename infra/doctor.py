@@ -17,6 +17,7 @@ from rich.table import Table
 
 from conf.errors import SlipstreamError
 from conf.settings import AppConfig
+from conf.topics import TELEMETRY_RAW
 from infra.kafka import topics
 from infra.local import mlflow_server, ports, service, stack
 from infra.local.jars import SETS, read_lock, verify_jars
@@ -154,7 +155,7 @@ def _kafka(settings: AppConfig) -> Iterator[Check]:
     bootstrap, configured = stack.endpoints(settings).bootstrap, settings.kafka_bootstrap_servers is not None
     # On loopback a closed port is known at once; the client would try for seconds.
     is_closed = not configured and not ports.answers(int(bootstrap.rpartition(":")[2]))
-    found = None if is_closed else topics.metadata(bootstrap, settings.kafka_config)
+    found = None if is_closed else topics.cluster_metadata(bootstrap, settings.kafka_config)
     if found is None:
         yield _unreachable("Kafka", bootstrap, configured, "KAFKA_BOOTSTRAP_SERVERS")
         return
@@ -167,9 +168,9 @@ def _kafka(settings: AppConfig) -> Iterator[Check]:
         yield Check("Kafka", "fail", f"{bootstrap} lacks the topics {', '.join(missing)}", remedy)
         return
     yield Check("Kafka", "ok", f"{bootstrap}, {len(wanted)} topics")
-    actual = len(found.topics[topics.RAW].partitions)
-    if actual != wanted[topics.RAW]:
-        detail = f"{topics.RAW} has {actual} partitions, KAFKA_PARTITIONS says {wanted[topics.RAW]}"
+    actual = len(found.topics[TELEMETRY_RAW.name].partitions)
+    if actual != wanted[TELEMETRY_RAW.name]:
+        detail = f"{TELEMETRY_RAW.name} has {actual} partitions, KAFKA_PARTITIONS says {wanted[TELEMETRY_RAW.name]}"
         yield Check(
             "partitions", "warn", detail, "A topic keeps those it was created with; set KAFKA_PARTITIONS to it."
         )

@@ -11,11 +11,11 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf.contract import Contract, load_contract
-from conf.errors import InputError, NewerContractError
+from conf.contract import VERSION_PROPERTY, Contract, check_contract_version, load_contract
+from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from medallion.schema import column_ddl, conform, sql_literal, struct_type
+from medallion.schema import column_ddl, conform_to_contract, sql_literal, struct_type
 
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
@@ -91,12 +91,8 @@ class Lake:
     def _check(self, contract: Contract) -> None:
         table = DeltaTable.forPath(self.spark, self.uri(contract.name))
         properties = table.detail().select("properties").first()[0] or {}
-        written = properties.get("slipstream.contract.version", contract.version)
-        if _semver(written) > _semver(contract.version):
-            raise NewerContractError(
-                f"{contract.name} at {self.uri(contract.name)} was written by contract {written}, this version knows "
-                f"{contract.version}: upgrade slipstream-lake, or point SLIPSTREAM_HOME at another lake"
-            )
+        written = properties.get(VERSION_PROPERTY, contract.version)
+        check_contract_version(contract, written, self.uri(contract.name))
         have = {f.name: f.dataType for f in table.toDF().schema.fields}
         added = [c for c in contract.columns if c.name not in have]
         wanted = {f.name: f.dataType for f in struct_type(contract).fields}
@@ -118,7 +114,7 @@ class Lake:
     def append(self, df: DataFrame, name: str, txn: Txn | None = None) -> None:
         """Append rows. With ``txn``, a repetition of the same write is skipped by Delta."""
         self.ensure(name)
-        writer = conform(df, load_contract(name)).write.format("delta").mode("append")
+        writer = conform_to_contract(df, load_contract(name)).write.format("delta").mode("append")
         if txn:
             writer = writer.option("txnAppId", txn.app).option("txnVersion", txn.version)
         writer.save(self.uri(name))
@@ -126,9 +122,9 @@ class Lake:
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""
         self.ensure(name)
-        conform(df, load_contract(name)).write.format("delta").mode("overwrite").option("replaceWhere", where).save(
-            self.uri(name)
-        )
+        conform_to_contract(df, load_contract(name)).write.format("delta").mode("overwrite").option(
+            "replaceWhere", where
+        ).save(self.uri(name))
 
     def upsert(
         self,
@@ -155,7 +151,7 @@ class Lake:
         on = [f"t.`{k}` = s.`{k}`" for k in contract.key] + ([f"({prune})"] if prune else [])
         content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
         changed = " OR ".join(f"NOT (t.`{c}` <=> s.`{c}`)" for c in content if not _is_map(contract, c)) or "true"
-        rows = conform(df, contract).persist()
+        rows = conform_to_contract(df, contract).persist()
         try:
             source, is_gone = self._with_gone(rows, name, delete_where)
             merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
@@ -254,10 +250,6 @@ class Lake:
 
 def _is_map(contract: Contract, column: str) -> bool:
     return contract.column(column).physical_type.startswith("MAP")
-
-
-def _semver(version: str) -> tuple[int, ...]:
-    return tuple(int(p) for p in version.split(".")[:2])
 
 
 def _create_statement(contract: Contract, uri: str) -> str:

@@ -31,7 +31,7 @@ def struct_type(contract: Contract) -> StructType:
     return cast("StructType", schema)
 
 
-def conform(df: DataFrame, contract: Contract) -> DataFrame:
+def conform_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     """Select the contract's columns in order, cast to their types; a column that is absent becomes null.
 
     Raises:

@@ -31,7 +31,7 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMET
     if it had been made. A new checkpoint goes on behind the highest offset that bronze holds.
 
     Raises:
-        streaming.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
+        infra.kafka.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
     """
     # Spark would try for minutes.
     partitions = topic_partitions(bootstrap, family.topic, lake.settings.kafka_config)

@@ -13,7 +13,7 @@ from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
-from medallion.silver.reconciliation import BatchBalance
+from medallion.silver.reconciliation import BatchReconciliation
 from streaming import session_tables
 from streaming.job import StreamingJob
 from streaming.query import Trigger, start_query
@@ -59,7 +59,7 @@ def start_all(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]
     return [start(lake, run, trigger), *(start_events(lake, run, trigger, family) for family in EVENT_FAMILIES)]
 
 
-def _count(run: JobRun, balance: BatchBalance | None) -> None:
+def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
     if balance:
         run.rows_in += balance.units
         run.rows_out += balance.written

@@ -13,10 +13,10 @@ from typing import Any, Self
 from confluent_kafka import KafkaException, Producer
 
 from conf.errors import SlipstreamError
+from conf.topics import MAX_VALUE_BYTES, TELEMETRY_RAW
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 POLL_EVERY = 500  # messages between two looks at delivery reports; also how often ce_time is taken anew in a batch
 FLUSH_SLICE_S = 0.2  # so that an interrupt is seen while waiting for the broker
 KEPT_ERRORS = 10
@@ -97,7 +97,7 @@ class KafkaStreamer:
     def __init__(
         self,
         bootstrap: str,
-        topic: str = "telemetry.raw",
+        topic: str = TELEMETRY_RAW.name,
         *,
         source: str,
         client_options: Mapping[str, str] | None = None,
@@ -112,7 +112,7 @@ class KafkaStreamer:
             "linger.ms": linger_ms,
             "compression.type": "lz4",
             "partitioner": "murmur2_random",  # the JVM clients' choice, so a key lands in one partition from either
-            "message.max.bytes": MAX_MESSAGE_BYTES,
+            "message.max.bytes": MAX_VALUE_BYTES,
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 256 * 1024,
             "message.timeout.ms": int(delivery_timeout_s * 1000),

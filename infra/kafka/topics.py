@@ -10,27 +10,15 @@ from rich.console import Console
 
 from conf.errors import SlipstreamError
 from conf.settings import AppConfig, get_settings
-
-MAX_MESSAGE_BYTES = 17 * 1024 * 1024
-"""16 MiB of value, and room for the key, the headers and the batch around them."""
-
-RAW = "telemetry.raw"
-SINGLE_PARTITION = ("timing.raw", "race.raw", "environment.raw", "truth.raw", "telemetry.dlq")
-"""Few messages, and their order across vehicles is worth keeping."""
-
-TOPIC_CONFIG = {
-    "max.message.bytes": str(MAX_MESSAGE_BYTES),
-    # A replay carries timestamps of long ago, which by the producer's time would be past retention on arrival.
-    "message.timestamp.type": "LogAppendTime",
-}
+from conf.topics import TOPICS
 
 
 def partition_counts(settings: AppConfig) -> dict[str, int]:
     """Every topic in use and how many partitions it gets when it is created."""
-    return {RAW: settings.kafka_partitions, **dict.fromkeys(SINGLE_PARTITION, 1)}
+    return {topic.name: topic.partition_count(settings) for topic in TOPICS}
 
 
-def metadata(
+def cluster_metadata(
     bootstrap: str, kafka_config: Mapping[str, str] | None = None, timeout_s: float = 5.0
 ) -> ClusterMetadata | None:
     """Ask a cluster for its brokers and topics; ``None`` if it does not answer in time."""
@@ -43,7 +31,7 @@ def metadata(
 
 def cluster_id(bootstrap: str, kafka_config: Mapping[str, str] | None = None) -> str | None:
     """Id of the cluster that answers there; ``None`` if none does."""
-    found = metadata(bootstrap, kafka_config, timeout_s=2.0)
+    found = cluster_metadata(bootstrap, kafka_config, timeout_s=2.0)
     return None if found is None else found.cluster_id
 
 
@@ -64,9 +52,9 @@ def ensure_topics(settings: AppConfig, bootstrap: str, timeout_s: float = 30.0) 
     admin = _admin(bootstrap, settings.kafka_config)
     existing = admin.list_topics(timeout=timeout_s).topics
     wanted = [
-        NewTopic(name, num_partitions=count, config=TOPIC_CONFIG)
-        for name, count in partition_counts(settings).items()
-        if name not in existing
+        NewTopic(topic.name, num_partitions=topic.partition_count(settings), config=topic.config)
+        for topic in TOPICS
+        if topic.name not in existing
     ]
     futures = admin.create_topics(wanted, operation_timeout=timeout_s) if wanted else {}
     created = []

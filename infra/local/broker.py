@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from conf.settings import AppConfig
+from conf.topics import MAX_MESSAGE_BYTES
 from infra.kafka import topics
 from infra.local import ports, process, service
 from infra.local.jars import ensure_jars
@@ -30,7 +31,7 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
         port: For clients.
         controller_port: For the KRaft controller in the same process.
     """
-    largest = str(topics.MAX_MESSAGE_BYTES)
+    largest = str(MAX_MESSAGE_BYTES)
     return {
         "process.roles": "broker,controller",
         "node.id": "1",

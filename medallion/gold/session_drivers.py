@@ -69,7 +69,7 @@ def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDri
             for vehicle, known in laps_by_vehicle(session, own).items()
         )
         of_session = {vehicle: mean for (name, vehicle), mean in scores.items() if name == session}
-        found[session] = SessionDrivers(session, tuple(drivers), of_session, conditions(weather[session], own))
+        found[session] = SessionDrivers(session, tuple(drivers), of_session, session_conditions(weather[session], own))
     return found
 
 
@@ -94,7 +94,7 @@ def mean_scores(rows: Iterable[Any]) -> dict[Vehicle, dict[str, float]]:
     return {v: {name: float(np.mean(values)) for name, values in scores.items()} for v, scores in found.items()}
 
 
-def conditions(weather: Weather, laps: Sequence[Any]) -> SessionConditions:
+def session_conditions(weather: Weather, laps: Sequence[Any]) -> SessionConditions:
     """Weather from the first start to the last end of a session's laps; unknown where no lap has a time of day."""
     starts = [lap["start_us"] for lap in laps if lap["start_us"] is not None]
     ends = [lap["end_us"] for lap in laps if lap["end_us"] is not None]

@@ -65,7 +65,7 @@ def _without_spark_connect() -> None:
         sys.modules.setdefault("pyspark.sql.connect", None)  # type: ignore[arg-type]
 
 
-def validate(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]], folder: Path) -> ValidationReport:
+def validate_units(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]], folder: Path) -> ValidationReport:
     """Run the rules over a DataFrame and update the Data Docs.
 
     Args:

@@ -13,7 +13,7 @@ from conf.contract import Rule, load_contract
 from conf.families import TELEMETRY
 from conf.tables import OPS_DQ_RESULTS, OPS_RECONCILIATION, SILVER_TELEMETRY
 from medallion.io import Lake
-from medallion.quality.expectations import ValidationReport, validate
+from medallion.quality.expectations import ValidationReport, validate_units
 from medallion.silver.decode import Units
 
 SUITE = "silver_guard"
@@ -59,7 +59,7 @@ def validate_new_units(lake: Lake, run_id: str) -> ValidationReport | None:
     units = guarded_units(lake.read(TELEMETRY.bronze).where(inside)).drop("reasons")
     held = units.persist()
     try:
-        report = validate(held, SUITE, guard_rules(), docs_folder(lake))
+        report = validate_units(held, SUITE, guard_rules(), docs_folder(lake))
     finally:
         held.unpersist()
     _record(lake, report, run_id)

@@ -22,7 +22,7 @@ from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake, Txn
 from medallion.quality.rules import broken_rules
 from medallion.silver.decode import ORIGIN, UNDECODABLE, parse_messages, payload_excerpt, unknown_messages
-from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation_row
+from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
@@ -57,7 +57,7 @@ class EventProcessor:
         self.run_id = run_id
         self._recovery = CheckpointRecovery(lake, family)
 
-    def process(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
+    def process(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation | None:
         """Validate and promote one batch.
 
         Delivery order, each step written at most once under (query, batch): quarantine, conflicts, reconciliation, the
@@ -73,14 +73,14 @@ class EventProcessor:
             The balance, or ``None`` where the batch had been completed before.
 
         Raises:
-            BalanceError: If a unit is not accounted for.
+            ReconciliationError: If a unit is not accounted for.
         """
         if self._recovery.is_done(query, batch_id):
             return None
         self._recovery.recover(query, self._promote)
         return self._promote(bronze, batch_id, query)
 
-    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
+    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         messages = self._recovery.not_yet_accounted(bronze, query).persist(StorageLevel.MEMORY_AND_DISK)
         held = [messages]
         try:
@@ -89,7 +89,7 @@ class EventProcessor:
             counts = _counts([refused, *classified.values()])
             balance = _balance(sum(o.n for o in offsets), counts)
             if not balance.closes:
-                raise BalanceError(f"batch {batch_id} of {query} does not add up: {balance}")
+                raise ReconciliationError(f"batch {batch_id} of {query} does not add up: {balance}")
             self._write(_Writer(self.lake, query, batch_id, self.run_id), balance, offsets, refused, classified)
             return balance
         finally:
@@ -126,7 +126,7 @@ class EventProcessor:
     def _write(
         self,
         writer: _Writer,
-        balance: BatchBalance,
+        balance: BatchReconciliation,
         offsets: list[Row],
         refused: DataFrame,
         classified: dict[str, DataFrame],
@@ -282,6 +282,6 @@ def _counts(parts: Sequence[DataFrame]) -> Counter[str]:
     return Counter({row["_became"]: row["count"] for row in became.groupBy("_became").count().collect()})
 
 
-def _balance(messages: int, counts: Counter[str]) -> BatchBalance:
+def _balance(messages: int, counts: Counter[str]) -> BatchReconciliation:
     became = (counts[status] for status in ("written", "repeat", "conflict", "quarantined"))
-    return BatchBalance(messages, messages, *became)
+    return BatchReconciliation(messages, messages, *became)

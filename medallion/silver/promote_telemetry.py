@@ -15,7 +15,7 @@ from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLIC
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, Units
-from medallion.silver.reconciliation import BalanceError, BatchBalance, batch_offsets, reconciliation_row
+from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
@@ -34,7 +34,7 @@ class _Form:
     """
 
     rows: DataFrame
-    account: t.Account
+    account: t.UnitOutcomes
     conflicts: DataFrame | None = None
     existing: DataFrame | None = None
 
@@ -52,7 +52,7 @@ class SilverProcessor:
         self.run_id = run_id
         self._recovery = CheckpointRecovery(lake, TELEMETRY)
 
-    def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance | None:
+    def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation | None:
         """Validate, normalise and promote one batch (V10).
 
         Delivery order, each step written at most once under (query, batch): quarantine, conflicts, reconciliation,
@@ -69,14 +69,14 @@ class SilverProcessor:
             The balance, or ``None`` where the batch had been completed before.
 
         Raises:
-            BalanceError: If a unit is not accounted for.
+            ReconciliationError: If a unit is not accounted for.
         """
         if self._recovery.is_done(query, batch_id):
             return None
         self._recovery.recover(query, self._promote)
         return self._promote(bronze, batch_id, query)
 
-    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchBalance:
+    def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         batch = _Batch(self, self._recovery.not_yet_accounted(bronze, query), batch_id, query)
         try:
             return batch.promote()
@@ -108,7 +108,7 @@ class _Batch:
         for df in self._cached:
             df._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
-    def promote(self) -> BatchBalance:
+    def promote(self) -> BatchReconciliation:
         offsets = batch_offsets(self.bronze)
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
         self.cars: list[Row] = []
@@ -135,11 +135,11 @@ class _Batch:
                     if name == READING
                     else self._samples(good, cars, forms[READING].rows if forms else None)
                 )
-        account = sum((f.account for f in forms.values()), t.Account(0, 0, 0))
+        account = sum((f.account for f in forms.values()), t.UnitOutcomes(0, 0, 0))
         messages = sum(o.n for o in offsets)
-        balance = BatchBalance(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
+        balance = BatchReconciliation(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
         if not balance.closes:
-            raise BalanceError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
+            raise ReconciliationError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
         self._write(balance, offsets, quarantined, forms)
         return balance
 
@@ -150,13 +150,13 @@ class _Batch:
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
         existing = self._existing(wide, cars)
         if n_units == n_cells and existing is None:
-            return _Form(wide, t.Account(n_cells, 0, 0))
+            return _Form(wide, t.UnitOutcomes(n_cells, 0, 0))
         contested = t.classify_readings(readings, _winners(wide, existing))
         status = self.cache(contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"))
         counts = _by_status(status)
         n_contested = sum(counts.values())
         written = n_units - n_contested + counts.get("written", 0)
-        account = t.Account(written, counts.get("repeat", 0), counts.get("conflict", 0))
+        account = t.UnitOutcomes(written, counts.get("repeat", 0), counts.get("conflict", 0))
         placed = t.with_lineage(wide, _broadcast(t.written_lineage(status), n_contested))
         return _Form(placed, account, status.where("status = 'conflict'"), existing)
 
@@ -170,7 +170,7 @@ class _Batch:
         doubtful = self.cache(again if first is None else again.unionByName(first.select(_hash())))
         n_doubtful = doubtful.count()
         if not n_doubtful:
-            return _Form(t.sample_rows(samples), t.Account(total, 0, 0))
+            return _Form(t.sample_rows(samples), t.UnitOutcomes(total, 0, 0))
         contested = samples.withColumn("h", _hash()).join(_broadcast(doubtful, n_doubtful), "h", "left_semi")
         status = self.cache(_classify_samples(contested, first))
         counts = _by_status(status)
@@ -178,7 +178,7 @@ class _Batch:
         refused = _broadcast(status.where("status <> 'written'").select(*_PLACE), repeats + conflicts)
         rows = t.sample_rows(samples.join(refused, list(_PLACE), "left_anti"))
         written = total - sum(counts.values()) + counts.get("written", 0)
-        return _Form(rows, t.Account(written, repeats, conflicts), status.where("status = 'conflict'"))
+        return _Form(rows, t.UnitOutcomes(written, repeats, conflicts), status.where("status = 'conflict'"))
 
     def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
@@ -192,7 +192,7 @@ class _Batch:
     # ---- writing
 
     def _write(
-        self, balance: BatchBalance, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
+        self, balance: BatchReconciliation, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
     ) -> None:
         now = F.current_timestamp()
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}

@@ -1,4 +1,4 @@
-"""The account of a batch: what was read, and what became of every unit of it."""
+"""A batch's row of ``ops.reconciliation``: what was read, and what became of every unit of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from conf.reconciliation import unaccounted_units
 from medallion.io import Lake
 
 
 @dataclass(frozen=True)
-class BatchBalance:
-    """The account of one batch: ``units = written + repeats + conflicts + quarantined``."""
+class BatchReconciliation:
+    """Counts of one batch; see :mod:`conf.reconciliation`."""
 
     messages: int
     units: int
@@ -24,11 +25,11 @@ class BatchBalance:
 
     @property
     def closes(self) -> bool:
-        """Whether the balance closes."""
-        return self.units == self.written + self.repeats + self.conflicts + self.quarantined
+        """Whether every unit is accounted for."""
+        return unaccounted_units(self) == 0
 
 
-class BalanceError(RuntimeError):
+class ReconciliationError(RuntimeError):
     """A batch whose units do not add up; it is not committed."""
 
 
@@ -40,7 +41,7 @@ def batch_offsets(bronze: DataFrame) -> list[Row]:
 
 
 def reconciliation_row(
-    lake: Lake, balance: BatchBalance, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
+    lake: Lake, balance: BatchReconciliation, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
 ) -> DataFrame:
     """The row of ``ops.reconciliation`` of a batch.
 

@@ -28,15 +28,17 @@ _ATTRIBUTES = (
 
 
 @dataclass(frozen=True)
-class Account:
+class UnitOutcomes:
     """What became of the units that passed the gate in one batch."""
 
     written: int
     repeats: int
     conflicts: int
 
-    def __add__(self, other: Account) -> Account:
-        return Account(self.written + other.written, self.repeats + other.repeats, self.conflicts + other.conflicts)
+    def __add__(self, other: UnitOutcomes) -> UnitOutcomes:
+        return UnitOutcomes(
+            self.written + other.written, self.repeats + other.repeats, self.conflicts + other.conflicts
+        )
 
 
 def channel_columns() -> tuple[str, ...]:

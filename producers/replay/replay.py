@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import polars as pl
 
+from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from producers.replay.delivery import Delivery, Load, OnProgress
 from producers.replay.encode import EVENT_TYPE, Record, encode
@@ -39,7 +40,7 @@ class ReplayTarget:
     """
 
     bootstrap: str
-    topic: str = "telemetry.raw"
+    topic: str = TELEMETRY_RAW.name
     client_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     delivery_timeout_s: float = 120.0
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from conf.families import FAMILIES, PROMOTED, TELEMETRY, Family
+from conf.reconciliation import OUTCOMES
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from serving.lake.reader import LakeReader
 from serving.lake.reconciliation import BalanceCheck, LakeBalance, QueryAccount, State, total_of
@@ -30,13 +31,13 @@ TABLES = (
 _ATTEMPTS = 3
 _UNDER_WAY = "a silver batch is under way or was cut off, `slipstream stream silver` completes it"
 
-_ACCOUNTS = """
+_ACCOUNTS = f"""
     select query, count(*) as batches, coalesce(sum(messages), 0) as messages, coalesce(sum(units), 0) as units,
            coalesce(sum(written), 0) as written, coalesce(sum(repeats), 0) as repeats,
            coalesce(sum(conflicts), 0) as conflicts, coalesce(sum(quarantined), 0) as quarantined,
-           count(*) filter (where units is distinct from written + repeats + conflicts + quarantined) as open_batches
+           count(*) filter (where units is distinct from {" + ".join(OUTCOMES)}) as open_batches
     from ops.reconciliation group by query order by max(written_ts), query
-"""
+"""  # noqa: S608 - columns of our own
 _BATCHES = "select query, batch_id, written from ops.reconciliation"
 _OFFSETS = """
     select topic, kafka_partition, count(*) as n, count(distinct kafka_offset) as offsets,

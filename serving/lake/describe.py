@@ -106,7 +106,7 @@ def table_info(lake: LakeReader, name: str) -> TableInfo:
         name=name,
         description=contract.description if contract else table.metadata().description or "",
         exists=True,
-        made_by=command_that_fills(name) if contract else None,
+        made_by=command_that_fills(name),
         key=contract.key if contract else (),
         partition_columns=tuple(table.metadata().partition_columns),
         known_contract_version=contract.version if contract else None,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import computed_field
 
 from conf.frozen import FrozenModel
+from conf.reconciliation import unaccounted_units
 
 State = Literal["ok", "waiting", "failed"]
 
@@ -45,7 +46,7 @@ class QueryAccount(FrozenModel):
     @property
     def difference(self) -> int:
         """Units minus all that became of them."""
-        return self.units - self.written - self.repeats - self.conflicts - self.quarantined
+        return unaccounted_units(self)
 
 
 class BalanceCheck(FrozenModel):

@@ -6,57 +6,18 @@ job makes it), or it was written under a newer contract than this code knows.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from conf.contract import load_contract, table_names
-from conf.errors import InputError, NewerContractError
+from conf.contract import VERSION_PROPERTY, check_contract_version, load_contract, table_names
+from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from conf.tables import (
-    GOLD_CORNER_REPORTS,
-    GOLD_GHOST_LAPS,
-    GOLD_GHOST_SUMMARY,
-    GOLD_INSIGHTS,
-    GOLD_KARMA_LATEST,
-    GOLD_KARMA_SCORES,
-    GOLD_LAP_COMPARISON,
-    GOLD_LAP_REGISTRY,
-    GOLD_MICROSECTOR_TRACES,
-    GOLD_MICROSECTORS,
-    GOLD_MODEL_METRICS,
-    GOLD_STYLE_DATASET,
-    GOLD_STYLE_PREDICTIONS,
-    OPS_DQ_RESULTS,
-    OPS_JOB_RUNS,
-    OPS_RECONCILIATION,
-    SILVER_TRACKS,
-)
 
 LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in table_names()))
-
-CONTRACT_VERSION = "slipstream.contract.version"
-
-_JOB_OF_LAYER = {"bronze": "slipstream stream bronze", "silver": "slipstream stream silver"}
-_JOB_OF_TABLE = {
-    GOLD_STYLE_DATASET: "slipstream train style",
-    GOLD_MODEL_METRICS: "slipstream train style",
-    GOLD_STYLE_PREDICTIONS: "slipstream score style",
-    **dict.fromkeys((GOLD_KARMA_SCORES, GOLD_KARMA_LATEST), "slipstream score karma"),
-    GOLD_LAP_COMPARISON: "slipstream laps compare … --save",
-    GOLD_CORNER_REPORTS: "slipstream laps compare … --save",
-    GOLD_INSIGHTS: "slipstream coach … --save",
-    **dict.fromkeys((GOLD_MICROSECTORS, GOLD_MICROSECTOR_TRACES, GOLD_LAP_REGISTRY), "slipstream track segment"),
-    **dict.fromkeys((GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY), "slipstream ghost synthesize …"),
-    SILVER_TRACKS: "slipstream track build",
-    OPS_RECONCILIATION: "slipstream stream silver",
-    OPS_DQ_RESULTS: "slipstream stream silver",
-    OPS_JOB_RUNS: "slipstream run",
-}
 
 
 class LakeError(InputError):
@@ -82,9 +43,9 @@ class TableStats:
     files: int
 
 
-def command_that_fills(name: str) -> str:
-    """The command that makes a table, e.g. ``slipstream stream silver``."""
-    return _JOB_OF_TABLE.get(name) or _JOB_OF_LAYER.get(name.partition(".")[0], "slipstream stream gold")
+def command_that_fills(name: str) -> str | None:
+    """The command that fills a table, e.g. ``slipstream stream silver``; ``None`` for a table without a contract."""
+    return load_contract(name).filled_by if name in table_names() else None
 
 
 def storage_options(settings: AppConfig) -> dict[str, str] | None:
@@ -151,33 +112,19 @@ def missing_table(name: str, settings: AppConfig) -> MissingTableError:
 
 def contract_version(table: DeltaTable) -> str | None:
     """Version of the contract that a table was written under, ``None`` if it does not say."""
-    version: str | None = table.metadata().configuration.get(CONTRACT_VERSION)
+    version: str | None = table.metadata().configuration.get(VERSION_PROPERTY)
     return version
 
 
 def check_contract(name: str, table: DeltaTable) -> None:
-    """Refuse a table of a newer contract.
+    """Refuse a table of a newer contract; one without a contract is taken as it is.
 
     Raises:
         NewerContractError: If a newer release of Slipstream wrote it.
-        LakeError: If it does not say under which contract it was written in a way that can be read.
+        ContractError: If it does not say in a way that can be read under which contract it was written.
     """
-    written = contract_version(table)
-    if written is None or name not in table_names():
-        return
-    known = load_contract(name).version
-    if _major_minor(name, written) > _major_minor(name, known):
-        raise NewerContractError(
-            f"table {name} was written under contract {written}, and this Slipstream knows {known}: "
-            "upgrade it to the release that wrote the table (pip install --upgrade slipstream-lake)"
-        )
-
-
-def _major_minor(name: str, version: str) -> tuple[int, int]:
-    match = re.match(r"(\d+)\.(\d+)", version)
-    if not match:
-        raise LakeError(f"table {name}: property {CONTRACT_VERSION} is '{version}', not a version such as 1.0.0")
-    return int(match[1]), int(match[2])
+    if name in table_names():
+        check_contract_version(load_contract(name), contract_version(table), table.table_uri)
 
 
 def table_stats(table: DeltaTable) -> TableStats:

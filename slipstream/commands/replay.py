@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conf.topics import TELEMETRY_RAW
 from slipstream.commands._options import Speed
 from slipstream.console import DryRun, summary
 
@@ -36,7 +37,7 @@ def replay(
     session: Annotated[str | None, typer.Option(help="Session id, for files that do not say theirs.")] = None,
     speed: Speed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an unfinished replay stopped.")] = False,
-    topic: TelemetryTopic = "telemetry.raw",
+    topic: TelemetryTopic = TELEMETRY_RAW.name,
     dry_run: DryRun = False,
 ) -> None:
     """Replay published files: telemetry, lap events, sector times, results, weather.

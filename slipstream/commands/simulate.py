@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from conf.topics import TELEMETRY_RAW
 from slipstream.commands._options import Speed, Topic
 from slipstream.console import DryRun, progress, summary
 
@@ -99,7 +100,7 @@ def simulate(
         ),
     ] = False,
     speed: Speed = None,
-    topic: Topic = "telemetry.raw",
+    topic: Topic = TELEMETRY_RAW.name,
     dry_run: DryRun = False,
 ) -> None:
     """Simulate a grid of cars and send their frames, and what the timing of their race says.

@@ -27,6 +27,7 @@ def produce_wear_laps(
     `slipstream produce wear-laps && slipstream run && slipstream train karma`
     """
     from conf.errors import check_input
+    from conf.topics import TELEMETRY_RAW
     from conf.track import load_track, track_names
     from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
     from producers.simulator.config import SimulatorConfig
@@ -51,4 +52,4 @@ def produce_wear_laps(
                 mishaps=mishaps,
                 profiles=RACING,
             )
-        send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
+        send(VehicleSimulator(config), TELEMETRY_RAW.name, None, race=True, truth=True)

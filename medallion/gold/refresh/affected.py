@@ -53,7 +53,7 @@ class AffectedKeys:
     vehicles: Sequence[Vehicle]
     sessions: Sequence[str]
 
-    def portions(self, most_laps: int) -> Iterator[AffectedKeys]:
+    def split_by_session(self, most_laps: int) -> Iterator[AffectedKeys]:
         """The same in parts by session: of no more laps than ``most_laps``, or of one session."""
         laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
         named = {*laps, *self.sessions, *(session for session, _ in self.vehicles)}

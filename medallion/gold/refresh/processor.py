@@ -84,7 +84,7 @@ class GoldProcessor:
 
     def refresh(self, affected: AffectedKeys) -> None:
         """Recompute what is affected; laps come first, because the summaries read what the analyses found."""
-        for portion in affected.portions(MOST_LAPS):
+        for portion in affected.split_by_session(MOST_LAPS):
             self._refresh(portion)
 
     def _refresh(self, affected: AffectedKeys) -> None:

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from rich.console import Console
 
 from conf.settings import AppConfig
+from conf.topics import MAX_MESSAGE_BYTES
 from infra import doctor
 from infra.kafka import topics
 from infra.local import ports, process, service, stack
@@ -29,7 +30,7 @@ def produce(bootstrap: str, values: list[bytes], topic: str = "telemetry.raw") -
         if error is not None:
             failures.append(error)
 
-    options = {"bootstrap.servers": bootstrap, "message.max.bytes": topics.MAX_MESSAGE_BYTES, "acks": "all"}
+    options = {"bootstrap.servers": bootstrap, "message.max.bytes": MAX_MESSAGE_BYTES, "acks": "all"}
     producer = Producer({**options, "topic.metadata.propagation.max.ms": 1000})
     for value in values:
         producer.produce(topic, value, key=b"s|v", on_delivery=delivered)
@@ -78,7 +79,7 @@ def test_a_message_of_16_mib_goes_through(running: AppConfig) -> None:
 
 def test_topics_have_their_partitions_and_are_not_made_by_accident(running: AppConfig) -> None:
     bootstrap = stack.endpoints(running).bootstrap
-    found = topics.metadata(bootstrap)
+    found = topics.cluster_metadata(bootstrap)
     assert found is not None
     wanted = topics.partition_counts(running)
     assert {name: len(found.topics[name].partitions) for name in wanted} == wanted

@@ -7,8 +7,9 @@ from delta.tables import DeltaTable
 from pyspark.sql.types import StructType
 
 from conf.contract import load_contract, table_names
+from conf.errors import NewerContractError
 from medallion import io
-from medallion.io import Lake, NewerContractError, Txn
+from medallion.io import Lake, Txn
 
 
 @pytest.mark.parametrize("name", table_names())

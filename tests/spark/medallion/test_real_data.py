@@ -10,7 +10,7 @@ import pytest
 from conf.channel import load_channels
 from medallion.io import Lake
 from medallion.silver.event_time import update_event_times
-from medallion.silver.promote_telemetry import BatchBalance, SilverProcessor
+from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
 from producers.replay.encode import encode
 from producers.replay.reader import read
 from tests.spark.messages import READING, Message, stored
@@ -18,7 +18,7 @@ from tests.spark.messages import READING, Message, stored
 CELL = ["session_id", "vehicle_id", "timestamp_us", "ecu_seq", "telemetry_name"]
 
 
-def promote(lake: Lake, frame: pl.DataFrame, to_bronze) -> BatchBalance:
+def promote(lake: Lake, frame: pl.DataFrame, to_bronze) -> BatchReconciliation:
     messages = [Message(k.decode(), READING, v) for k, v, _ in encode(frame, "test")]
     balance = SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(stored(messages)), 0, "silver:a")
     update_event_times(lake, "run")

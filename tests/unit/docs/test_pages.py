@@ -14,7 +14,7 @@ import pytest
 
 from conf.contract import contract_names, load_contract
 from conf.settings import AppConfig
-from infra.kafka.topics import partition_counts
+from conf.topics import TOPICS
 from producers.replay.encode import encode
 from producers.replay.reader import read
 from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
@@ -24,7 +24,7 @@ from producers.simulator.timing.events import truth_events
 REPO = Path(__file__).resolve().parents[3]
 PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")])
 README = (REPO / "README.md").read_text(encoding="utf-8")
-TOPICS = (REPO / "docs" / "topics.md").read_text(encoding="utf-8")
+PAGE_OF_TOPICS = (REPO / "docs" / "topics.md").read_text(encoding="utf-8")
 
 
 def anchors(page: Path) -> set[str]:
@@ -43,7 +43,7 @@ def generator(name: str) -> ModuleType:
 
 
 def example(name: str) -> dict[str, object]:
-    (text,) = re.findall(rf"<!-- example: {name} -->\n```json\n(.*?)```", TOPICS, re.DOTALL)
+    (text,) = re.findall(rf"<!-- example: {name} -->\n```json\n(.*?)```", PAGE_OF_TOPICS, re.DOTALL)
     return dict(json.loads(text))
 
 
@@ -134,21 +134,24 @@ def test_examples_keep_their_contract(form):
     contract, message = load_contract(f"event.{form}.v1"), example(form)
     assert message.keys() <= set(contract.column_names)
     assert {c.name for c in contract.columns if c.required} <= message.keys()
-    assert contract.properties["ce_type"] in TOPICS
+    assert contract.properties["ce_type"] in PAGE_OF_TOPICS
 
 
-def test_topics_and_contracts_are_named():
-    for topic in partition_counts(AppConfig(_env_file=None)):
-        assert f"`{topic}`" in TOPICS
+def test_topics_page_shows_every_topic_with_its_messages_and_partitions():
+    for topic in TOPICS:
+        (line,) = re.findall(rf"^\| `{re.escape(topic.name)}` \|.*$", PAGE_OF_TOPICS, re.MULTILINE)
+        *_, messages, partitions = (cell.strip() for cell in line.strip("|").rsplit("|", 2))
+        assert re.findall(r"`(\w+)/(\d+)`", messages) == [tuple(event.split(".v")) for event in topic.events]
+        assert partitions == ("`KAFKA_PARTITIONS` (4)" if topic.partitions is None else str(topic.partitions))
     for name in contract_names():
         if name.startswith("event."):
-            assert name in TOPICS
+            assert name in PAGE_OF_TOPICS
 
 
 def test_gate_reasons_are_explained():
     source = (REPO / "medallion" / "silver" / "decode.py").read_text(encoding="utf-8")
     page = (REPO / "docs" / "quality.md").read_text(encoding="utf-8")
-    reasons = re.findall(r'reason\("(\w+)"', source)
+    reasons = re.findall(r'reason_entry\("(\w+)"', source)
     assert len(reasons) > 5
     for reason in reasons:
         assert f"`{reason}`" in page

@@ -10,7 +10,7 @@ import pytest
 from conf.families import ENVIRONMENT, EVENT_FAMILIES, RACE, TIMING
 from medallion.io import Lake
 from medallion.silver.promote_events import EventProcessor, ce_type, table_of
-from medallion.silver.reconciliation import BatchBalance
+from medallion.silver.reconciliation import BatchReconciliation
 from tests.spark.messages import Stored
 
 AT = 1_757_184_041_775_000
@@ -57,7 +57,7 @@ def test_repeats_conflicts_and_refusals_are_counted_and_listed(lake: Lake, to_br
         Stored("timing.raw", 0, 10, ce_type("lap_time.v1"), "replay", None),
     ]
     balance = EventProcessor(lake, TIMING, "run").process(to_bronze(messages), 0, "silver_timing:a")
-    assert balance == BatchBalance(messages=11, units=11, written=3, repeats=1, conflicts=2, quarantined=5)
+    assert balance == BatchReconciliation(messages=11, units=11, written=3, repeats=1, conflicts=2, quarantined=5)
     timing = rows(lake, "silver.timing_events")
     assert timing.select("kind", "lap", "bronze_offset").rows() == [("lap_end", 3, 0), ("lap_end", 32768, 3)]
     assert rows(lake, "silver.sector_times")["lap_time_ms"].to_list() == [98_326]
@@ -82,9 +82,9 @@ def test_a_second_sending_adds_nothing(lake: Lake, to_bronze, rows) -> None:
         return [*weather, event(start + 2, "weather", "environment.raw", time_us=AT, air_temp_c=21.0)]
 
     processor = EventProcessor(lake, ENVIRONMENT, "run")
-    assert processor.process(to_bronze(batch(0)), 0, "silver_environment:a") == BatchBalance(3, 3, 2, 0, 1, 0)
+    assert processor.process(to_bronze(batch(0)), 0, "silver_environment:a") == BatchReconciliation(3, 3, 2, 0, 1, 0)
     before = rows(lake, "silver.environment")
-    assert processor.process(to_bronze(batch(3)), 1, "silver_environment:a") == BatchBalance(3, 3, 0, 2, 1, 0)
+    assert processor.process(to_bronze(batch(3)), 1, "silver_environment:a") == BatchReconciliation(3, 3, 0, 2, 1, 0)
     assert rows(lake, "silver.environment").equals(before)
     assert processor.process(to_bronze(batch(3)), 1, "silver_environment:a") is None  # done before
 
@@ -97,7 +97,7 @@ def test_sheets_of_one_race_stand_beside_each_other(lake: Lake, to_bronze, rows)
         event(2, "result", "race.raw", sheet="best_of", is_official=True, **line),
     ]
     balance = EventProcessor(lake, RACE, "run").process(to_bronze(messages), 0, "silver_race:a")
-    assert balance == BatchBalance(3, 3, 2, 0, 0, 1)
+    assert balance == BatchReconciliation(3, 3, 2, 0, 0, 1)
     assert rows(lake, "silver.result_lines")["sheet"].to_list() == ["results", "results_by_class"]
 
 

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from conf.families import TELEMETRY
 from medallion.io import Lake
 from medallion.silver.event_time import update_event_times
-from medallion.silver.promote_telemetry import BatchBalance, SilverProcessor
+from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
 from producers.simulator.config import FaultConfig, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import DAY_US, T0, Message, Stored, frame, reading, simulated, stored
@@ -56,7 +56,9 @@ def frames(seed: int) -> list[Message]:
     return [whole, *sent[:9], fuller, *sent[9:], whole]
 
 
-def promote(lake: Lake, batches: Iterable[list[Stored]], to_bronze, query: str = "silver:a") -> list[BatchBalance]:
+def promote(
+    lake: Lake, batches: Iterable[list[Stored]], to_bronze, query: str = "silver:a"
+) -> list[BatchReconciliation]:
     """Silver of the batches, clocks restated."""
     silver = SilverProcessor(lake, "run")
     done = [silver.process_raw_to_silver(to_bronze(b), i, query) for i, b in enumerate(batches)]
@@ -65,7 +67,7 @@ def promote(lake: Lake, batches: Iterable[list[Stored]], to_bronze, query: str =
     return [d for d in done if d is not None]
 
 
-def total(balances: Iterable[BatchBalance]) -> dict[str, int]:
+def total(balances: Iterable[BatchReconciliation]) -> dict[str, int]:
     """Sum of accounts."""
     found = [vars(b) for b in balances]
     return {name: sum(b[name] for b in found) for name in found[0]}

@@ -74,12 +74,12 @@ def test_portions_hold_every_session_once_and_no_more_than_they_may(sizes: dict[
 def test_what_is_touched_falls_into_portions_by_session() -> None:
     laps = [LapKey(session, "v", number) for session in "abc" for number in (1, 2)]
     whole = AffectedKeys(laps, laps, [("a", "v"), ("b", "v"), ("c", "v")], ["a", "b", "c", "d"])
-    parts = list(whole.portions(4))
+    parts = list(whole.split_by_session(4))
     assert [part.sessions for part in parts] == [["a", "b"], ["c", "d"]]
     assert [lap for part in parts for lap in part.features] == laps
     assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
-    assert list(AffectedKeys([], [], [], []).portions(4)) == []
-    assert list(AffectedKeys((), laps, (), ()).portions(99)) == [AffectedKeys([], laps, [], [])]
+    assert list(AffectedKeys([], [], [], []).split_by_session(4)) == []
+    assert list(AffectedKeys((), laps, (), ()).split_by_session(99)) == [AffectedKeys([], laps, [], [])]
 
 
 def test_conditions_name_the_columns_of_the_target() -> None:

@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pydantic import SecretStr
 
-from conf.contract import load_contract, table_names
+from conf.contract import ContractError, load_contract, table_names
 from conf.errors import NewerContractError
 from conf.lake import table_uri
 from conf.settings import AppConfig
@@ -54,7 +54,7 @@ def test_a_newer_contract_is_refused_with_both_versions_and_the_remedy(home, wri
 
 def test_a_property_that_is_no_version_is_named(home, write_table):
     write_table("ops.dq_results", [{"run_id": "r"}], "newest")
-    with pytest.raises(store.LakeError, match=r"ops.dq_results.*'newest'"):
+    with pytest.raises(ContractError, match=r"ops.dq_results.*'newest'"):
         store.open_table("ops.dq_results", home)
 
 
