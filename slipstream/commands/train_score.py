@@ -102,7 +102,7 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
     gain = next(g for g in done.report.gains if g.trip == "pooled")
-    summary(f"pooled gain in AUC over the baseline: {gain.auc}")
+    summary(f"pooled gain in AUC over the baseline: {gain.auc.text()}")
 
 
 @train.command("ghost")
