@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 
 from analysis.drivers.formatting import listed
-from analysis.laps.distance import lap_trace
-from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
+from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
-from conf.errors import InputError
+from conf.arrays import FloatArray
+from conf.reasons import RefusalError
 from conf.settings import AppConfig
 from conf.tables import SILVER_TELEMETRY
 from serving.lake.rows import Value, columns_of
@@ -59,35 +60,37 @@ def load_lap(
 
     Raises:
         LakeError: If ``silver.telemetry`` cannot be read.
-        LapError: If the lap has no samples, no interval, or samples without times of their own.
+        LapError: If the lap has no samples or no interval, or is refused by
+            :func:`~analysis.laps.build_trace.build_lap_trace`.
     """
     if lap.start_us is None or lap.end_us is None or lap.end_us <= lap.start_us:
         raise LapError(f"{lap.uid}: nothing says when it began and ended in the time of the telemetry: choose another")
     found = _samples(settings, lap, channels)
     if not (found.num_rows and lap.is_covered):
         raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(settings, lap)}")
-    if "arrival" in found["clock_source"].to_pylist():
-        raise LapError(f"{lap.uid}: the car's clock stood still, so its samples have no times of their own")
-    t_s = (_numbers(found, "event_ts") - lap.start_us) / 1e6
-    known = {name: _numbers(found, name) for name in channels}
+    samples = TimedSamples(
+        _values(found, "event_ts").to_numpy(),
+        np.array([source != STOPPED_CLOCK for source in found["clock_source"].to_pylist()], np.bool_),
+        {name: _numbers(found, name) for name in channels},
+        lap.start_us,
+        lap.end_us,
+    )
     try:
-        trace = lap_trace(t_s, known, (lap.end_us - lap.start_us) / 1e6, circuit)
-    except InputError as error:
-        raise LapError(f"{lap.uid}: {error}") from error
+        trace = build_lap_trace(samples, circuit)
+    except RefusalError as error:
+        raise LapError(f"{lap.uid}: {error.refusal.text}") from error
     sources = [source for source in found["throttle_source"].to_pylist() if source is not None]
     return LoadedLap(lap, trace, sources[0] if sources else None)
 
 
 def load_first(settings: AppConfig, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
-    """The first of some laps that has speed for most of its time, ``None`` where there is none."""
+    """The first of some laps that can be loaded, ``None`` where there is none."""
     for lap in laps:
         if lap.is_covered:
             try:
-                found = load_lap(settings, lap, circuit)
+                return load_lap(settings, lap, circuit)
             except LapError:
                 continue
-            if found.trace.unseen_s <= MOST_UNSEEN * found.time_s:
-                return found
     return None
 
 
@@ -115,7 +118,10 @@ def _samples(settings: AppConfig, lap: LapRow, channels: Sequence[str]) -> pa.Ta
     return columns_of(SILVER_TELEMETRY, settings, where, columns=columns, order_by=("event_ts", "ecu_seq"))
 
 
-def _numbers(table: pa.Table, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _numbers(table: pa.Table, name: str) -> FloatArray:
     """A column as doubles, NaN for null, shape (n,); by polars, because pyarrow would load pandas for it."""
-    column = pl.DataFrame({name: pl.from_arrow(table[name])})[name]
-    return np.asarray(column.cast(pl.Float64).fill_null(np.nan).to_numpy(), dtype=np.float64)
+    return np.asarray(_values(table, name).cast(pl.Float64).fill_null(np.nan).to_numpy(), dtype=np.float64)
+
+
+def _values(table: pa.Table, name: str) -> pl.Series:
+    return pl.DataFrame({name: pl.from_arrow(table[name])})[name]

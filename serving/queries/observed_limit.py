@@ -7,7 +7,7 @@ import numpy as np
 from analysis.car_limits.fitted_envelope import QUANTILE
 from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.drivers.formatting import clock
-from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.settings import AppConfig
 from conf.units import KMH_PER_MPS
@@ -47,12 +47,12 @@ def seen_limit(
         )
     used, traces, left_out = [], [], []
     for row in chosen:
-        found = _trace(settings, row, circuit)
-        if isinstance(found, str):
-            left_out.append(found)
+        try:
+            traces.append(load_lap(settings, row, circuit).trace)
+        except LapError as error:
+            left_out.append(str(error))
         else:
             used.append(row)
-            traces.append(found)
     if not used:
         raise LapError(f"no lap of {session_id} can be used: {'; '.join(left_out[:3])}")
     seen = observed_limit_lap(traces, circuit, quantile, [row.uid for row in used])
@@ -98,13 +98,3 @@ def _asked(
             "quantile": fitted.quantile,
         },
     )
-
-
-def _trace(settings: AppConfig, lap: LapRow, circuit: Circuit) -> LapTrace | str:
-    try:
-        loaded = load_lap(settings, lap, circuit)
-    except LapError as error:
-        return str(error)
-    if loaded.trace.unseen_s > MOST_UNSEEN * loaded.time_s:
-        return f"{lap.uid} has no speed for {loaded.trace.unseen_s:.1f} s"
-    return loaded.trace
