@@ -225,7 +225,7 @@ def _promote(
         first = isinstance(error, TrackingError)
         return True, "the first model" if first else "the one in use is of another version of this software"
     comparison = beats(model, incumbent, *data.part(PROMOTION))
-    run.metrics({"promotion.difference": comparison.difference, "promotion.low": comparison.low})
+    run.metrics({"promotion.difference": comparison.difference.value, "promotion.low": comparison.difference.low})
     if comparison.is_better:
         tracker.promote(MODEL, version)
     return comparison.is_better, f"against version {theirs}, {comparison.reason}"

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from analysis.drivers.summary import DriverSummary
-from analysis.pace.lap_bootstrap import Estimate, LapMoments, ResampledLaps, difference, resample, seed_of
 from analysis.pace.lap_pace import best_of, consistency_score
+from analysis.statistics.bootstrap import Estimate, seed_of
+from analysis.statistics.lap_moments import LapMoments, ResampledLaps, difference, resample
 from conf.arrays import FloatArray
 
 _PACE, _SPEED, _EVENNESS = 3, 4, 5  # columns of the sample, after the sectors

@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.drivers.comparison import AVERAGE, FIGURES, ComparedFigure, DriverFigures
 from analysis.drivers.formatting import between, clock, counted, listed
-from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate
+from analysis.statistics.bootstrap import Estimate
+from analysis.statistics.lap_moments import MIN_LAPS
 
 Deltas = Mapping[str, Estimate]
 

@@ -9,9 +9,10 @@ import numpy as np
 from analysis.drivers.formatting import between, clock, counted, listed, ranges
 from analysis.drivers.summary import DriverSummary, by_best_lap, by_evenness
 from analysis.pace.driver_laps import DriverLaps
-from analysis.pace.lap_bootstrap import Estimate, difference, resample, seed_of
 from analysis.pace.lap_pace import PaceRecord, consistency_score
 from analysis.pace.stints import lap_kinds
+from analysis.statistics.bootstrap import Estimate, seed_of
+from analysis.statistics.lap_moments import difference, resample
 
 _CAUTIONS = {"fcy": "full course yellow", "sc": "safety car", "red": "red flag"}
 Drivers = Sequence[DriverSummary]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.pace.lap_bootstrap import Estimate
+from analysis.statistics.bootstrap import Estimate
 
 
 def clock(time_s: float) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.drivers.comparison import AVERAGE, DriverFigures, compare
 from analysis.drivers.comparison_text import analysis_text, strengths, weaknesses
 from analysis.pace.driver_laps import Row, null
-from analysis.pace.lap_bootstrap import Estimate
+from analysis.statistics.bootstrap import Estimate
 
 DPTAD: Final = ("brake", "throttle", "steering", "speed")
 

@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from analysis.pace.driver_laps import DriverLaps, Row, milliseconds, null
-from analysis.pace.lap_bootstrap import Estimate, estimate, resample, seed_of
 from analysis.pace.lap_pace import LapStatistics, PaceRecord, lap_statistics, pace_records
 from analysis.pace.siwtl import Siwtl, siwtl
 from analysis.pace.stints import StintSegment, segments
+from analysis.statistics.bootstrap import Estimate, seed_of
+from analysis.statistics.lap_moments import estimate, resample
 
 
 @dataclass(frozen=True, slots=True)

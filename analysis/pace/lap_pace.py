@@ -9,7 +9,8 @@ import numpy as np
 from scipy.stats import theilslopes
 
 from analysis.pace.driver_laps import DriverLaps
-from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate, LapMoments
+from analysis.statistics.bootstrap import Estimate
+from analysis.statistics.lap_moments import MIN_LAPS, LapMoments
 from conf.arrays import FloatArray
 
 RECORD_LAPS: Final = (3, 5, 10)

@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 
 from analysis.pace.driver_laps import DriverLaps, Row, null
-from analysis.pace.lap_bootstrap import Estimate, LapMoments, ResampledLaps, estimate, resample, seed_of
 from analysis.pace.lap_pace import BestTime, best_of, consistency_score
+from analysis.statistics.bootstrap import Estimate, seed_of
+from analysis.statistics.lap_moments import LapMoments, ResampledLaps, estimate, resample
 from conf.arrays import FloatArray
 
 _SECTORS: Final = (0, 1, 2)

@@ -9,8 +9,9 @@ from typing import Final, Literal
 import numpy as np
 
 from analysis.pace.driver_laps import DriverLaps, Row, null
-from analysis.pace.lap_bootstrap import Estimate, estimate, resample, seed_of
 from analysis.pace.lap_pace import BestTime, best_of, trend_s_per_lap
+from analysis.statistics.bootstrap import Estimate, seed_of
+from analysis.statistics.lap_moments import estimate, resample
 from conf.arrays import BoolArray, IntArray
 
 Kind = Literal["racing", "fcy", "sc", "red"]

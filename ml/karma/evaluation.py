@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from analysis.statistics.bootstrap import Estimate, draw_indices, percentile_interval
 from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
@@ -116,16 +117,12 @@ class KarmaComparison:
 
     Attributes:
         difference: Of mean R2, candidate less incumbent.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
         cars: Cars in the frozen laps.
         is_better: Whether the interval lies above zero.
         reason: In words.
     """
 
-    difference: float
-    low: float
-    high: float
+    difference: Estimate
     cars: int
     is_better: bool
     reason: str
@@ -151,7 +148,7 @@ def beats(
     n = int(cars.max()) + 1 if len(cars) else 0
     if n < _FEWEST_CARS or not shared:
         why = f"{n} cars to compare on, and {_FEWEST_CARS} are needed" if shared else "it has other sets of inputs"
-        return KarmaComparison(np.nan, np.nan, np.nan, n, False, f"not compared: {why}")
+        return KarmaComparison(Estimate(np.nan), n, False, f"not compared: {why}")
     true = np.log(damage)
     errors = [
         np.stack([(true - model.sets[name].predict(laps, model.sequence_laps)[0]) ** 2 for name in shared]).mean(axis=0)
@@ -160,12 +157,11 @@ def beats(
     gain = (errors[1] - errors[0]) / true.var(axis=0)
     of_car = np.array([gain[cars == car].sum(axis=0) for car in range(n)]).mean(axis=1)
     laps_of = np.bincount(cars, minlength=n)
-    drawn = np.random.default_rng(seed).integers(0, n, (_DRAWS, n))
+    drawn = draw_indices(n, _DRAWS, np.random.default_rng(seed))
     differences = of_car[drawn].sum(axis=1) / laps_of[drawn].sum(axis=1)
-    value, (low, high) = float(of_car.sum() / laps_of.sum()), np.quantile(differences, [0.025, 0.975]).tolist()
-    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
-    reason = f"{verdict}: mean R2 {value:+.4f} [{low:+.4f}, {high:+.4f}] on {n} cars"
-    return KarmaComparison(value, low, high, n, low > 0, reason)
+    found = percentile_interval(float(of_car.sum() / laps_of.sum()), differences)
+    verdict = {1: "better", 0: "not told apart", -1: "worse"}[found.sign]
+    return KarmaComparison(found, n, found.sign > 0, f"{verdict}: mean R2 {found.text('+.4f')} on {n} cars")
 
 
 def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:

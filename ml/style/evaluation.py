@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from analysis.statistics.bootstrap import Estimate, draw_counts, percentile_interval
 from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from conf.errors import InputError
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
@@ -28,15 +29,6 @@ class ClassScore:
     recall: float
     f1: float
     support: int
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure and its 95 % interval by resampling vehicles; the bounds are NaN with too few vehicles."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -59,8 +51,8 @@ class StyleEvaluation:
 
     n: int
     n_vehicles: int
-    accuracy: Interval
-    balanced_accuracy: Interval
+    accuracy: Estimate
+    balanced_accuracy: Estimate
     roc_auc: float
     pr_auc: float
     brier: float
@@ -71,8 +63,8 @@ class StyleEvaluation:
     def metrics(self) -> dict[str, float]:
         """Flat names and values, as a tracker logs them."""
         flat = {"n_windows": float(self.n), "n_vehicles": float(self.n_vehicles)}
-        for name, interval in (("accuracy", self.accuracy), ("balanced_accuracy", self.balanced_accuracy)):
-            flat |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        for name, one in (("accuracy", self.accuracy), ("balanced_accuracy", self.balanced_accuracy)):
+            flat |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
         flat |= {"roc_auc": self.roc_auc, "pr_auc": self.pr_auc, "brier": self.brier}
         flat["majority_accuracy"] = self.majority_accuracy
         for label, score in self.classes.items():
@@ -92,7 +84,7 @@ class StyleComparison:
         reason: The verdict in words.
     """
 
-    difference: Interval
+    difference: Estimate
     n_vehicles: int
     is_better: bool
     reason: str
@@ -174,7 +166,7 @@ def beats(
     )
     interval = _interval(value, drawn)
     verdict = "better" if interval.low > 0 else "worse" if interval.high < 0 else "not told apart"
-    reason = f"{verdict}: balanced accuracy {value:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+    reason = f"{verdict}: balanced accuracy {interval.text('+.4f')}"
     return StyleComparison(interval, len(vehicles), interval.low > 0, reason)
 
 
@@ -254,7 +246,7 @@ def _resample(is_aggressive: BoolArray, seed: int) -> FloatArray | None:
     for members in (np.flatnonzero(is_aggressive), np.flatnonzero(~is_aggressive)):
         if members.size < MIN_VEHICLES:
             return None
-        counts[:, members] = rng.multinomial(members.size, np.full(members.size, 1 / members.size), size=N_BOOTSTRAP)
+        counts[:, members] = draw_counts(members.size, N_BOOTSTRAP, rng)
     return counts
 
 
@@ -268,11 +260,10 @@ def _balanced(confusion: FloatArray) -> FloatArray:
     return np.asarray(np.divide(hits, totals, out=np.full(totals.shape, np.nan), where=totals > 0).mean(axis=-1))
 
 
-def _interval(value: ArrayLike, drawn: FloatArray | None) -> Interval:
+def _interval(value: ArrayLike, drawn: FloatArray | None) -> Estimate:
     if drawn is None:
-        return Interval(float(np.asarray(value)), np.nan, np.nan)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(np.asarray(value)), float(low), float(high))
+        return Estimate(float(np.asarray(value)))
+    return percentile_interval(float(np.asarray(value)), drawn)
 
 
 def _class_score(confusion: FloatArray, index: int) -> ClassScore:

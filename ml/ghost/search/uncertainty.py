@@ -22,6 +22,7 @@ from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap
 from analysis.segmentation.zones import Zone
+from analysis.statistics.bootstrap import draw_indices, standard_error
 from conf.arrays import FloatArray
 from physics.limit_lap.lap import limit_lap
 
@@ -64,7 +65,7 @@ def limit_error(
     motions = [motion_of(trace, seen.line) for trace in traces]
     times: list[float] = []
     for _ in range(n_resamples):
-        drawn = rng.integers(0, len(motions), len(motions))
+        drawn = draw_indices(len(motions), 1, rng)[0]
         try:
             fitted = fit_envelope(joined([motions[k] for k in drawn]), seen.fitted.quantile)
         except EnvelopeError:
@@ -85,11 +86,11 @@ def stitched_error(
         n_resamples: Draws.
     """
     times = np.array([[lap.between_s(zone.start_m, zone.end_m) for zone in zones] for lap in laps])
-    drawn = rng.integers(0, len(laps), (n_resamples, len(laps)))
+    drawn = draw_indices(len(laps), n_resamples, rng)
     return _spread(times[drawn].min(axis=1).sum(axis=1), float(times.min(axis=0).sum()))
 
 
 def _spread(times_s: FloatArray, time_s: float) -> TimeSpread:
     if len(times_s) < _FEWEST:
         return TimeSpread(float("nan"), float("nan"), len(times_s))
-    return TimeSpread(float(np.std(times_s, ddof=1)), float(np.mean(times_s) - time_s), len(times_s))
+    return TimeSpread(standard_error(times_s), float(np.mean(times_s) - time_s), len(times_s))

@@ -11,7 +11,6 @@ What the data hold, found by looking and checked on every run (`TripFacts`):
 Road surface and traffic are an observer's notes, not something a car sends, and are never features.
 """
 
-from ml.style.obd.bootstrap import Interval
 from ml.style.obd.evaluate import evaluate, random_split, trip_facts
 from ml.style.obd.figures import along_trip_figure, label_rule_figure, random_vs_held_out_figure, roc_pr_figure
 from ml.style.obd.model import (
@@ -40,7 +39,6 @@ __all__ = [
     "FittedObd",
     "Gain",
     "HeldOut",
-    "Interval",
     "ObdReport",
     "ObdTrip",
     "RandomSplit",

@@ -16,9 +16,10 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
+from analysis.statistics.bootstrap import percentile_interval
 from conf.arrays import FloatArray
 from conf.errors import InputError
-from ml.style.obd.bootstrap import block_weights, interval, make_blocks, weighted_metrics
+from ml.style.obd.block_draws import block_weights, make_blocks, weighted_metrics
 from ml.style.obd.features import drive_features
 from ml.style.obd.model import BASELINE, BETTER, Recipe, fit_forest, fit_obd, score_trip, stack_windows
 from ml.style.obd.order import TripOrder, agreement, restore_order, stored_order
@@ -134,8 +135,8 @@ def _hold_out(trips: Sequence[ObdTrip], held_out: ObdTrip, recipe: Recipe, weigh
     result = HeldOut(
         recipe=recipe.name,
         trip=held_out.name,
-        auc=interval(auc[0], auc[1:]),
-        pr_auc=interval(pr_auc[0], pr_auc[1:]),
+        auc=percentile_interval(auc[0], auc[1:]),
+        pr_auc=percentile_interval(pr_auc[0], pr_auc[1:]),
         prevalence=float(held_out.labels.mean()),
         n_rows=len(held_out.labels),
         window_rows=pipeline.window_rows,
@@ -149,7 +150,9 @@ def _gains(draws: dict[tuple[str, str], _Draws], recipe: str, baseline: str, tri
     pr_auc = np.stack([draws[recipe, trip.name].pr_auc - draws[baseline, trip.name].pr_auc for trip in trips])
     lines = [(trip.name, auc[i], pr_auc[i]) for i, trip in enumerate(trips)]
     lines.append((POOLED, auc.mean(axis=0), pr_auc.mean(axis=0)))
-    return [Gain(recipe, name, interval(a[0], a[1:]), interval(p[0], p[1:])) for name, a, p in lines]
+    return [
+        Gain(recipe, name, percentile_interval(a[0], a[1:]), percentile_interval(p[0], p[1:])) for name, a, p in lines
+    ]
 
 
 def _settled(recipe: Recipe, draws: dict[tuple[str, str], _Draws]) -> Recipe:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ml.style.obd.bootstrap import Interval
+from analysis.statistics.bootstrap import Estimate
 
 POOLED = "pooled"
 
@@ -20,8 +20,8 @@ class HeldOut:
 
     recipe: str
     trip: str
-    auc: Interval
-    pr_auc: Interval
+    auc: Estimate
+    pr_auc: Estimate
     prevalence: float
     n_rows: int
     window_rows: tuple[int, ...]
@@ -33,8 +33,8 @@ class Gain:
 
     recipe: str
     trip: str
-    auc: Interval
-    pr_auc: Interval
+    auc: Estimate
+    pr_auc: Estimate
 
 
 @dataclass(frozen=True)

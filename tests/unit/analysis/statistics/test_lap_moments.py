@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.pace.lap_bootstrap import MIN_LAPS, Estimate, difference, estimate, resample, seed_of
+from analysis.statistics.bootstrap import Estimate, seed_of
+from analysis.statistics.lap_moments import MIN_LAPS, difference, estimate, resample
 
 values = st.lists(st.integers(-10_000, 10_000).map(lambda x: x / 1000), min_size=0, max_size=40)
 

@@ -14,39 +14,19 @@ fixed, because the bootstrap of a minimum is inconsistent.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
 
-from analysis.pace.driver_laps import Row, null
+from analysis.statistics.bootstrap import Estimate, bca_interval
 from conf.arrays import BoolArray, FloatArray, IntArray
 
 MIN_LAPS: Final = 5  # fewer give no interval: of four laps, one draw in 64 holds the same lap four times
 _RESAMPLES: Final = (400, 2_000)
 _DRAWS: Final = 4_000_000  # drawn laps in all: more laps need fewer resamples, and ten thousand stay fast
 _CHUNK: Final = 200_000
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval; NaN bounds where there are too few laps for one."""
-
-    value: float
-    low: float = np.nan
-    high: float = np.nan
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval lies on one side of zero, else 0: no difference beyond noise."""
-        return int(self.low > 0) - int(self.high < 0)
-
-    def columns(self, name: str) -> Row:
-        """Three columns of a table: ``name``, ``name_low`` and ``name_high``."""
-        return {name: null(self.value), f"{name}_low": null(self.low), f"{name}_high": null(self.high)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +69,6 @@ class ResampledLaps:
     without: LapMoments
 
 
-def seed_of(name: str) -> int:
-    """Seed from a name such as ``session|vehicle``: the same laps give the same interval anywhere."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
-
-
 def resample(values: FloatArray, seed: int) -> ResampledLaps:
     """Draw laps with replacement.
 
@@ -131,7 +106,7 @@ def estimate(statistic: Statistic, sample: ResampledLaps, columns: tuple[int, ..
     n = _fewest(sample, columns)
     if n < MIN_LAPS:
         return Estimate(value)
-    return _bca(value, statistic(sample.draws), _influence(statistic, sample), _normal(n, n - 1))
+    return bca_interval(value, statistic(sample.draws), _influence(statistic, sample), n, n - 1)
 
 
 def difference(statistic: Statistic, one: ResampledLaps, two: ResampledLaps, columns: tuple[int, ...]) -> Estimate:
@@ -143,7 +118,7 @@ def difference(statistic: Statistic, one: ResampledLaps, two: ResampledLaps, col
     a, b = statistic(one.draws), statistic(two.draws)
     both = min(len(a), len(b))
     pull = np.concatenate([_influence(statistic, one), -_influence(statistic, two)])
-    return _bca(value, a[:both] - b[:both], pull, _normal(n_one + n_two, n_one + n_two - 2))
+    return bca_interval(value, a[:both] - b[:both], pull, n_one + n_two, n_one + n_two - 2)
 
 
 def _fewest(sample: ResampledLaps, columns: tuple[int, ...]) -> int:
@@ -181,21 +156,3 @@ def _influence(statistic: Statistic, sample: ResampledLaps) -> FloatArray:
     """How much each lap pulls at the statistic, over the number of laps (jackknife), shape (laps,)."""
     without = statistic(sample.without)
     return np.asarray((without.mean() - without) * (len(without) - 1) / len(without))
-
-
-def _normal(n: int, freedom: int) -> float:
-    """Normal quantile of the interval, widened for few laps."""
-    return float(stdtrit(freedom, 0.975)) * float(np.sqrt(n / freedom))
-
-
-def _bca(value: float, draws: FloatArray, influence: FloatArray, z: float) -> Estimate:
-    draws = np.asarray(draws[np.isfinite(draws)])
-    if not np.isfinite(value) or draws.size == 0:
-        return Estimate(value)
-    below = np.count_nonzero(draws < value) + 0.5 * np.count_nonzero(draws == value)
-    bias = float(ndtri((below + 0.5) / (draws.size + 1)))
-    size = float(np.sum(influence**2)) ** 1.5
-    skew = float(np.sum(influence**3)) / (6.0 * size) if size > 0 else 0.0
-    shares = [ndtr(bias + (bias + z) / (1.0 - skew * (bias + z))) for z in (-z, z)]
-    low, high = np.quantile(draws, shares)
-    return Estimate(value, float(low), float(high))

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ml.style.obd.bootstrap import block_weights, interval, make_blocks, weighted_metrics
+from analysis.statistics.bootstrap import percentile_interval
+from ml.style.obd.block_draws import block_weights, make_blocks, weighted_metrics
 
 
 @settings(max_examples=40, deadline=None)
@@ -58,6 +59,6 @@ def test_blocks_widen_the_interval_of_a_clustered_score():
     widths = []
     for blocks in (block, np.arange(len(block))):
         auc, _ = weighted_metrics(y, score, block_weights(blocks, 200, np.random.default_rng(1)))
-        found = interval(float(auc.mean()), auc)
+        found = percentile_interval(float(auc.mean()), auc)
         widths.append(found.high - found.low)
     assert widths[0] > 3 * widths[1]

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from analysis.statistics.bootstrap import draw_counts
 from conf.arrays import BoolArray, FloatArray, IndexArray
 
 CHUNK = 64
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with the 2.5 and 97.5 % quantiles of its bootstrap distribution."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-def interval(value: float, draws: FloatArray) -> Interval:
-    """Percentile interval around a figure; draws that are not defined (one style only) are left out."""
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return Interval(float(value), float(low), float(high))
 
 
 def make_blocks(drive: IndexArray, position: IndexArray, block_rows: int) -> IndexArray:
@@ -50,7 +31,7 @@ def make_blocks(drive: IndexArray, position: IndexArray, block_rows: int) -> Ind
 def block_weights(block: IndexArray, n_resamples: int, rng: np.random.Generator) -> FloatArray:
     """How often each window is drawn (n_resamples, n) when whole blocks are drawn with replacement."""
     count = int(block.max()) + 1
-    return rng.multinomial(count, np.full(count, 1.0 / count), size=n_resamples).astype(float)[:, block]
+    return draw_counts(count, n_resamples, rng).astype(float)[:, block]
 
 
 def weighted_metrics(y: BoolArray, score: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:

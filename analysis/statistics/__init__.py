@@ -1,0 +1,1 @@
+"""Uncertainty of figures: draws and intervals of the bootstrap."""
