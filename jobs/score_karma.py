@@ -19,6 +19,7 @@ from pyspark.sql.types import StructType
 
 from conf.contract import load_contract
 from conf.karma import load_karma_rules
+from conf.reasons import short_text
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.job import BatchJob, RunContext
 from jobs.train_karma import MODEL, load_karma
@@ -166,18 +167,9 @@ def summarised(scorer: KarmaScorer, rows: DataFrame) -> KarmaScoringResult:
     reasons: dict[str, int] = {}
     for row in kinds:
         if row["not_scored_reason"] is not None:
-            kind = _kind_of(row["not_scored_reason"])
+            kind = short_text(row["not_scored_reason"])
             reasons[kind] = reasons.get(kind, 0) + row["count"]
     return KarmaScoringResult(MODEL, scorer.version, len(cars_of(rows)), sum(sets.values()), reasons, sets)
-
-
-def _kind_of(reason: str) -> str:
-    """A reason without its figures, so that laps can be counted by it."""
-    for mark, kind in (("telemetry covers", "too little telemetry"), (" km were driven", "not a whole lap"),
-                       ("has not ended", "not ended yet"), ("no value of", "an input missing")):  # fmt: skip
-        if mark in reason:
-            return kind
-    return reason
 
 
 def _inside(cars: Collection[Car] | None) -> Callable[[str], str]:

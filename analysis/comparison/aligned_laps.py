@@ -19,6 +19,7 @@ from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
+from conf.reasons import RefusalError
 
 AlignedBy = Literal["position", "distance"]
 
@@ -104,9 +105,10 @@ def align(lap: LapTrace, reference: LapTrace, circuit: Circuit | None = None) ->
     """Bring two laps to one scale of distance, by position where both have positions on the circuit."""
     line = circuit or _own_line(lap, reference)
     if line is not None:
-        ours, theirs = by_position(lap, line), by_position(reference, line)
-        if not isinstance(ours, str) and not isinstance(theirs, str):
-            return AlignedLaps(ours, theirs, line.length_m, "position")
+        try:
+            return AlignedLaps(by_position(lap, line), by_position(reference, line), line.length_m, "position")
+        except RefusalError:
+            pass  # one of them has no positions on the circuit: both are taken by distance
     return AlignedLaps(lap, reference, circuit.length_m if circuit else reference.end_m, "distance")
 
 

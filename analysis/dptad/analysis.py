@@ -22,6 +22,7 @@ from analysis.laps.features import LapFeatures, lap_features
 from analysis.laps.trace import LapTrace
 from analysis.signals.held import US_PER_S
 from analysis.tracks.circuit import Circuit
+from conf.reasons import Refusal
 
 # Columns of gold.lap_features that the literal formulas give (B13-B16).
 LITERAL: Final = (
@@ -58,7 +59,7 @@ class LapAnalysis:
     events: tuple[DptadEvent, ...]
     insights: tuple[DptadInsight, ...]
     literal: LapFeatures
-    reasons: Mapping[str, str]
+    reasons: Mapping[str, Refusal]
     exit_efficiency: float | None
     thresholds_label: str
     is_calibrated: bool
@@ -85,7 +86,7 @@ class LapAnalysis:
             **{f"{c}_event_count": of[c].events for c in CATEGORIES},
             "event_count": len(self.events),
             "insights": [one.text for one in self.insights],
-            "reasons": dict(self.reasons),
+            "reasons": {name: refusal.text for name, refusal in self.reasons.items()},
             "thresholds_version": self.thresholds_label,
             "is_calibrated": self.is_calibrated,
         }
@@ -133,9 +134,9 @@ def analyse_lap(
     )
 
 
-def _reasons(scores: Mapping[Category, CategoryScore], silent: Mapping[str, str]) -> dict[str, str]:
+def _reasons(scores: Mapping[Category, CategoryScore], silent: Mapping[str, Refusal]) -> dict[str, Refusal]:
     """By category; by event type where none of its rules could judge."""
-    out: dict[str, str] = {c: one.reason for c, one in scores.items() if one.reason is not None}
+    out: dict[str, Refusal] = {c: one.reason for c, one in scores.items() if one.reason is not None}
     for rule in RULES:
         if rule.name in silent:
             out[rule.event_type] = silent[rule.name]

@@ -12,31 +12,32 @@ from analysis.dptad.handling import HandlingBalance
 from analysis.dptad.rules import RULES
 from analysis.dptad.thresholds import Thresholds
 from analysis.tracks.circuit import Circuit
+from conf.reasons import ReasonCode, Refusal
 
 LEAST_COVERAGE: Final = 0.5
 
 
-def lacking(lap: DptadLap, columns: Iterable[str]) -> str | None:
-    """The first channel that covers less than half of the lap, in words; ``None`` where all cover more."""
+def lacking(lap: DptadLap, columns: Iterable[str]) -> Refusal | None:
+    """The first channel that covers less than half of the lap; ``None`` where all cover more."""
     for column in columns:
         coverage = float(np.mean(np.isfinite(getattr(lap, column))))
         if coverage == 0.0:
-            return f"{CHANNEL_OF[column]} is missing"
+            return Refusal.of(ReasonCode.CHANNEL_MISSING, channel=CHANNEL_OF[column])
         if coverage < LEAST_COVERAGE:
-            return f"{CHANNEL_OF[column]} covers {coverage:.0%} of the lap, less than half"
+            return Refusal.of(ReasonCode.CHANNEL_SPARSE, channel=CHANNEL_OF[column], coverage=coverage)
     return None
 
 
 def unjudged(
     lap: DptadLap, handling: HandlingBalance, circuit: Circuit | None, thresholds: Thresholds
-) -> dict[str, str]:
+) -> dict[str, Refusal]:
     """Rules that cannot judge this lap, with the reason."""
     out = {rule.name: lack for rule in RULES if (lack := lacking(lap, rule.needs)) is not None}
     if not np.isfinite(handling.excess_deg).any():
         for name in ("oversteer", "understeer"):
-            out.setdefault(name, "the lap does not turn for long enough to tell how the car handles")
+            out.setdefault(name, Refusal.of(ReasonCode.TURNS_TOO_LITTLE))
     if circuit is None:
-        out.setdefault("corner_exit", "no circuit is given")
+        out.setdefault("corner_exit", Refusal.of(ReasonCode.NO_CIRCUIT))
     elif not thresholds.exits:
-        out.setdefault("corner_exit", "the thresholds have no reference exits; calibrate with the circuit")
+        out.setdefault("corner_exit", Refusal.of(ReasonCode.NO_REFERENCE_EXITS))
     return out

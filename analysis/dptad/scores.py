@@ -14,6 +14,7 @@ from analysis.dptad.events import DptadEvent
 from analysis.dptad.rules import CATEGORIES, Category
 from analysis.dptad.smoothness import smoothness
 from analysis.dptad.thresholds import Thresholds
+from conf.reasons import ReasonCode, Refusal
 
 # Columns of the lap that each roughness is computed from.
 NEEDS: Final[Mapping[Category, tuple[str, ...]]] = {
@@ -22,11 +23,11 @@ NEEDS: Final[Mapping[Category, tuple[str, ...]]] = {
     "steering": ("steering_deg",),
     "speed": ("speed_kmh", "long_g", "lat_g", "brake_bar"),
 }
-_NOTHING_TO_SEE: Final[Mapping[Category, str]] = {
-    "brake": "the lap has no braking",
-    "throttle": "the throttle has no rate of change",
-    "steering": "the steering has no rate of change",
-    "speed": "the lap has no turns off the brake",
+_NOTHING_TO_SEE: Final[Mapping[Category, ReasonCode]] = {
+    "brake": ReasonCode.NO_BRAKING,
+    "throttle": ReasonCode.THROTTLE_CONSTANT,
+    "steering": ReasonCode.STEERING_CONSTANT,
+    "speed": ReasonCode.NO_TURNS,
 }
 
 
@@ -46,7 +47,7 @@ class CategoryScore:
     smoothness: float | None
     roughness: float | None
     events: int | None
-    reason: str | None = None
+    reason: Refusal | None = None
 
 
 def score_lap(
@@ -70,9 +71,9 @@ def _score(
         return CategoryScore(None, None, None, None, lack)
     count = sum(event.category == category for event in events)
     if np.isnan(rough):
-        return CategoryScore(None, None, None, count, _NOTHING_TO_SEE[category])
+        return CategoryScore(None, None, None, count, Refusal.of(_NOTHING_TO_SEE[category]))
     if lap.length_km <= 0.0:
-        return CategoryScore(None, None, rough, count, "the lap covers no distance")
+        return CategoryScore(None, None, rough, count, Refusal.of(ReasonCode.NO_LENGTH))
     smooth = smoothness(rough, thresholds.scales[category])
     share = min(1.0, count / lap.length_km / thresholds.events_per_km[category])
     return CategoryScore(100.0 * (0.5 * (1.0 - smooth) + 0.5 * share), smooth, rough, count)

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from analysis.laps.trace import ChannelGap, DistanceSource, LapTrace
+from analysis.laps.trace import ChannelGap, DistanceSource, LapTrace, PassedSource
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.projection import fixes_of, project
 from conf.arrays import FloatArray
-from conf.errors import InputError
+from conf.reasons import ReasonCode, RefusalError
 from conf.units import KMH_PER_MPS
 
 MAX_SPEED_GAP_S = 1.0
@@ -87,30 +87,34 @@ def lap_trace(
         circuit: Gives the scale. Without it distance stays as its source measures it, and positions are not used.
 
     Raises:
-        InputError: If no source can be used.
+        RefusalError: If no source can be used.
         ValueError: If the arrays do not fit.
     """
     lap = _cut(t_s, channels, lap_time_s, circuit)
-    passed_over: list[str] = []
-    sources: dict[DistanceSource, Callable[[_LapSamples], FloatArray | str]] = {
+    passed_over: list[PassedSource] = []
+    sources: dict[DistanceSource, Callable[[_LapSamples], FloatArray]] = {
         "sensor": _by_sensor,
         "gps": _by_position,
         "integrated": _by_speed,
     }
     for source, measure in sources.items():
-        measured = measure(lap)
-        if isinstance(measured, str):
-            passed_over.append(f"{source}: {measured}")
-            continue
-        return _on_scale(lap, source, measured, tuple(passed_over))
-    raise InputError(f"no distance for the lap ({'; '.join(passed_over)}): skip the lap or give one of these channels")
+        try:
+            measured = measure(lap)
+        except RefusalError as error:
+            passed_over.append(PassedSource(source, error.refusal))
+        else:
+            return _on_scale(lap, source, measured, tuple(passed_over))
+    raise RefusalError(ReasonCode.NO_DISTANCE, passed_over="; ".join(passed.text for passed in passed_over))
 
 
-def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace | str:
-    """The lap with its distance taken from its positions on a circuit's line, or why that cannot be done."""
+def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace:
+    """The lap with its distance taken from its positions on a circuit's line.
+
+    Raises:
+        RefusalError: If it has no positions there.
+    """
     lap = _LapSamples(trace.t_s, trace.channels, trace.lap_time_s, circuit)
-    measured = _by_position(lap)
-    return measured if isinstance(measured, str) else _on_scale(lap, "gps", measured, ())
+    return _on_scale(lap, "gps", _by_position(lap), ())
 
 
 def speed_gaps(t_s: FloatArray, speed_kmh: FloatArray, lap_time_s: float) -> tuple[ChannelGap, ...]:
@@ -157,7 +161,7 @@ def _cut(t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, c
 
 
 def _on_scale(
-    lap: _LapSamples, source: DistanceSource, measured_m: FloatArray, passed_over: tuple[str, ...]
+    lap: _LapSamples, source: DistanceSource, measured_m: FloatArray, passed_over: tuple[PassedSource, ...]
 ) -> LapTrace:
     driven = float(measured_m[-1] - measured_m[0])
     length = driven if lap.circuit is None else lap.circuit.length_m
@@ -175,27 +179,24 @@ def _on_scale(
     )
 
 
-def _by_sensor(lap: _LapSamples) -> FloatArray | str:
-    """Distance at the lap's instants by its sensor, or why not."""
+def _by_sensor(lap: _LapSamples) -> FloatArray:
+    """Distance at the lap's instants by its sensor."""
     reading = lap.channels.get("lap_distance_m", lap.t_s[:0])
     known = np.flatnonzero(np.isfinite(reading))
-    if silent := _silence(lap, lap.t_s[known]):
-        return silent
+    _refuse_silence(lap, lap.t_s[known])
     at_s, along, expected = lap.t_s[known], reading[known], lap.driven_m[1 + known]
     unwrapped = _unwrap(along, expected, at_s / lap.lap_time_s)
-    if isinstance(unwrapped, str):
-        return unwrapped
     jump = np.abs(np.diff(unwrapped - expected))
     if lap.speed[0].size and jump.max() > _MAX_JUMP_M:
-        return f"jumps by {jump.max():.0f} m at {at_s[int(jump.argmax())]:.1f} s"
+        raise RefusalError(ReasonCode.SENSOR_JUMPS, jump_m=jump.max(), at_s=at_s[int(jump.argmax())])
     measured = _follow(lap, at_s, unwrapped, _SENSOR_SMOOTHING_S)
     driven, length = measured[-1] - measured[0], lap.circuit.length_m if lap.circuit else measured[-1] - measured[0]
     if not driven > 0.0 or abs(driven / length - 1.0) > _LENGTH_TOLERANCE:
-        return f"measures {driven:.0f} m for a lap of {length:.0f} m"
+        raise RefusalError(ReasonCode.SENSOR_LENGTH_WRONG, driven_m=driven, length_m=length)
     return measured
 
 
-def _unwrap(along_m: FloatArray, expected_m: FloatArray, share: FloatArray) -> FloatArray | str:
+def _unwrap(along_m: FloatArray, expected_m: FloatArray, share: FloatArray) -> FloatArray:
     """Readings without the resets that the sensor makes a little after the lap's start or before its end."""
     unwrapped = along_m.copy()
     for reset in np.flatnonzero(np.diff(along_m) < -0.5 * np.ptp(along_m)):
@@ -205,43 +206,45 @@ def _unwrap(along_m: FloatArray, expected_m: FloatArray, share: FloatArray) -> F
         elif share[reset] > 0.9:
             unwrapped[reset + 1 :] += fall
         else:
-            return f"resets in the middle of the lap, at {100 * share[reset]:.0f} % of its time"
+            raise RefusalError(ReasonCode.SENSOR_RESETS, percent=100 * share[reset])
     return unwrapped
 
 
-def _by_position(lap: _LapSamples) -> FloatArray | str:
-    """Distance at the lap's instants by its positions on the circuit's line, or why not."""
+def _by_position(lap: _LapSamples) -> FloatArray:
+    """Distance at the lap's instants by its positions on the circuit's line."""
     if lap.circuit is None:
-        return "no circuit to project positions on"
+        raise RefusalError(ReasonCode.NO_CIRCUIT_TO_PROJECT_ON)
     fixes = fixes_of(lap.t_s, lap.channels, lap.circuit.origin_deg)
     if fixes is None:
-        return "no positions on the circuit's plane"
-    if silent := _silence(lap, fixes.t_s):
-        return silent
+        raise RefusalError(ReasonCode.NO_POSITIONS)
+    _refuse_silence(lap, fixes.t_s)
     length = lap.circuit.length_m
     driven = np.interp(fixes.t_s, lap.instants_s, lap.driven_m)
     seen = project(lap.circuit.line, fixes.x_m, fixes.y_m, driven * (length / lap.driven_m[-1]))
     if (beside := float(np.median(np.abs(seen.offset_m)))) > _MAX_BESIDE_M:
-        return f"half of the positions are over {beside:.0f} m beside the circuit's line"
+        raise RefusalError(ReasonCode.POSITIONS_BESIDE_LINE, beside_m=beside)
     along = driven + median_filter(seen.s_m - driven, _OUTLIER_FIXES, mode="nearest")
     measured = _follow(lap, fixes.t_s, along, _GPS_SMOOTHING_S)
     miss = max(abs(measured[0]), abs(measured[-1] - length))
-    return f"the lap starts or ends {miss:.0f} m from the line" if miss > _MAX_START_M else measured
+    if miss > _MAX_START_M:
+        raise RefusalError(ReasonCode.POSITIONS_MISS_LINE, miss_m=miss)
+    return measured
 
 
-def _by_speed(lap: _LapSamples) -> FloatArray | str:
-    """Distance at the lap's instants by its speed, or why not."""
+def _by_speed(lap: _LapSamples) -> FloatArray:
+    """Distance at the lap's instants by its speed."""
     if lap.speed[0].size < 2 or lap.driven_m[-1] <= 0.0:
-        return "no speed"
+        raise RefusalError(ReasonCode.NO_SPEED)
     return lap.driven_m
 
 
-def _silence(lap: _LapSamples, at_s: FloatArray) -> str | None:
-    """Why readings at these times are too few, if they are."""
+def _refuse_silence(lap: _LapSamples, at_s: FloatArray) -> None:
+    """Refuse a source whose readings, at these times, are too few."""
     if at_s.size < 2:
-        return "no readings"
+        raise RefusalError(ReasonCode.NO_READINGS)
     longest = float(np.diff(np.concatenate([[0.0], at_s, [lap.lap_time_s]])).max())
-    return f"no reading for {longest:.1f} s" if longest > MAX_SILENCE_S else None
+    if longest > MAX_SILENCE_S:
+        raise RefusalError(ReasonCode.SOURCE_SILENT, longest_s=longest)
 
 
 def _follow(lap: _LapSamples, at_s: FloatArray, along_m: FloatArray, smoothing_s: float) -> FloatArray:

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from conf.arrays import FloatArray
+from conf.reasons import Refusal
 
 DistanceSource = Literal["sensor", "gps", "integrated"]
-
-
-MOST_UNSEEN = 0.1
-"""Share of a lap that may be without speed: more, and its rates and distances are not to be trusted."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +18,19 @@ class ChannelGap:
 
     start_s: float
     end_s: float
+
+
+@dataclass(frozen=True)
+class PassedSource:
+    """A source of distance that was not used, and why."""
+
+    source: DistanceSource
+    refusal: Refusal
+
+    @property
+    def text(self) -> str:
+        """E.g. ``sensor: no readings``."""
+        return f"{self.source}: {self.refusal.text}"
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class LapTrace:
         distance_source: What ``distance_m`` was taken from; ``None`` where its maker did not say.
         driven_m: Length of the lap as its source measured it, before it was brought to the circuit's scale.
         speed_gaps: Stretches without speed. Distance inside one follows from its two ends.
-        passed_over: Why a better source of distance was not used, one sentence each.
+        passed_over: Better sources of distance that were not used.
     """
 
     t_s: FloatArray
@@ -47,7 +57,7 @@ class LapTrace:
     distance_source: DistanceSource | None = None
     driven_m: float | None = None
     speed_gaps: tuple[ChannelGap, ...] = ()
-    passed_over: tuple[str, ...] = ()
+    passed_over: tuple[PassedSource, ...] = ()
 
     @property
     def end_m(self) -> float:

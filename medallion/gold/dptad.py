@@ -23,6 +23,7 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
+from conf.reasons import RefusalError
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
@@ -115,17 +116,13 @@ def score_lap(frame: pd.DataFrame, context: ScoringContext) -> dict[str, Any]:
         "lap_number": int(first["lap_number"]),
         "is_synthetic": is_synthetic(frame),
     }
-    trace = _trace(frame, context.circuit)
-    if isinstance(trace, str):
-        return row | _refused(trace)
+    if len(against := first["against"]):
+        return row | _refused("; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against))
+    try:
+        trace = trace_of(frame, context.circuit)
+    except RefusalError as error:
+        return row | _refused(error.refusal.text)
     return row | _scored(row, trace, int(first["start_us"]), context)
-
-
-def _trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
-    """The lap's trace, or why it cannot be scored."""
-    if len(against := frame["against"].iloc[0]):
-        return "; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against)
-    return trace_of(frame, circuit)
 
 
 def _against() -> SparkColumn:

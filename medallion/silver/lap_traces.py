@@ -10,10 +10,10 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from analysis.laps.distance import lap_trace
-from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
+from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
-from conf.errors import InputError
+from conf.reasons import RefusalError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
 from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
@@ -61,29 +61,25 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
 
 
-def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace | str:
-    """The trace of one lap, or why rates and distances of this lap cannot be trusted.
-
-    A sample from while the car's clock stood still has no time of its own and is left out.
+def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace:
+    """Build the trace of one lap from its rows.
 
     Args:
         frame: The lap's samples of :func:`lap_samples`, in order of time.
         circuit: Gives the scale of distance; ``None`` leaves it as its source measures it.
+
+    Raises:
+        RefusalError: If rates and distances of this lap cannot be trusted, see
+            :func:`~analysis.laps.build_trace.build_lap_trace`.
     """
-    start_us, end_us = int(frame["start_us"].iloc[0]), int(frame["end_us"].iloc[0])
-    timed = frame[frame["clock_source"] != "arrival"]
-    if len(timed) < (1.0 - MOST_UNSEEN) * len(frame):
-        return f"the car's clock stood still for {1 - len(timed) / len(frame):.0%} of the lap's samples"
-    t_s = (timed["t_us"].to_numpy(np.int64) - start_us) / 1e6
-    channels = {name: timed[name].to_numpy(np.float64, na_value=np.nan) for name in CHANNELS}
-    try:
-        trace = lap_trace(t_s, channels, (end_us - start_us) / 1e6, circuit)
-    except InputError as error:
-        return str(error)
-    unseen = trace.unseen_s / trace.lap_time_s
-    if unseen > MOST_UNSEEN:
-        return f"speed is missing for {unseen:.0%} of the lap, more than {MOST_UNSEEN:.0%}"
-    return trace
+    samples = TimedSamples(
+        frame["t_us"].to_numpy(np.int64),
+        (frame["clock_source"] != STOPPED_CLOCK).to_numpy(np.bool_),
+        {name: frame[name].to_numpy(np.float64, na_value=np.nan) for name in CHANNELS},
+        int(frame["start_us"].iloc[0]),
+        int(frame["end_us"].iloc[0]),
+    )
+    return build_lap_trace(samples, circuit)
 
 
 def traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
@@ -97,9 +93,10 @@ def traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple
     for _, rows in samples.groupby(LAP, sort=True):
         first = rows.iloc[0]
         lap = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
-        trace = trace_of(in_order(rows), circuits.get(lap.session_id))
-        if not isinstance(trace, str):
-            found.append((lap, trace))
+        try:
+            found.append((lap, trace_of(in_order(rows), circuits.get(lap.session_id))))
+        except RefusalError:
+            continue
     return found
 
 

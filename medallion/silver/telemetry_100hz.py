@@ -19,6 +19,7 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.projection import plane_metres
 from conf.contract import load_contract
+from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY_100HZ
 from medallion.io import Lake
 from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
@@ -88,8 +89,9 @@ def even_lap(frame: pd.DataFrame, circuit: Circuit | None) -> pd.DataFrame | Non
         frame: The lap's samples in order of time.
         circuit: Where it was driven.
     """
-    trace = trace_of(frame, circuit)
-    if isinstance(trace, str):
+    try:
+        trace = trace_of(frame, circuit)
+    except RefusalError:
         return None
     even = resample(trace)
     first = frame.iloc[0]

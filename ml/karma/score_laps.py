@@ -11,6 +11,7 @@ import pandas as pd
 
 from conf.arrays import FloatArray
 from conf.karma import KarmaRules
+from conf.reasons import ReasonCode, Refusal
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import KEY
 from ml.karma.factors import as_percent, contributions, groups_of, in_words
@@ -67,7 +68,7 @@ def score_laps(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules, vehicle
     """
     reference = rules.reference(vehicle)
     laps = laps.sort_values(KEY).reset_index(drop=True)
-    reasons = why_not(laps, model, rules)
+    reasons = find_refusals(laps, model, rules)
     found = _answers(laps, reasons, model, rules)
     rows: list[Row] = []
     for _, own in laps.groupby(["session_id", "vehicle_id"], sort=True):
@@ -75,33 +76,32 @@ def score_laps(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules, vehicle
     return rows
 
 
-def why_not(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[int, str]:
+def find_refusals(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> dict[int, Refusal]:
     """Laps that cannot be scored, by their place in the frame, and why."""
     last = laps.groupby(["session_id", "vehicle_id"])["lap_number"].transform("max")
     usual_km = laps.groupby(["session_id", "vehicle_id"])["distance_km"].transform("median").astype(float)
     some = np.zeros(len(laps), np.bool_)
     for fitted in model.sets.values():
         some |= complete(laps, fitted.scaling.columns)
-    reasons: dict[int, str] = {}
+    reasons: dict[int, Refusal] = {}
     for i, lap in enumerate(laps.to_dict(orient="records")):
         coverage, km = _number(lap["coverage"]), _number(lap["distance_km"])
         if not coverage >= rules.least_coverage:
-            reasons[i] = (
-                f"telemetry covers {0.0 if np.isnan(coverage) else coverage:.0%} of the lap, and "
-                f"{rules.least_coverage:.0%} are needed"
-            )
+            known = 0.0 if np.isnan(coverage) else coverage
+            reasons[i] = Refusal.of(ReasonCode.TELEMETRY_TOO_LITTLE, coverage=known, least=rules.least_coverage)
         elif lap["lap_number"] == last.iloc[i] and pd.isna(lap["lap_time_ms"]):
-            reasons[i] = "the lap has not ended: it has no lap time, and no lap follows"
+            reasons[i] = Refusal.of(ReasonCode.LAP_NOT_ENDED)
         elif not km > 0 or not km >= rules.least_share_of_lap * usual_km.iloc[i]:
-            reasons[i] = f"{km:.2f} km were driven, and this car's laps are {usual_km.iloc[i]:.2f} km long"
+            reasons[i] = Refusal.of(ReasonCode.LAP_NOT_WHOLE, distance_km=km, usual_km=usual_km.iloc[i])
         elif not some[i]:
             least = min(model.sets.values(), key=lambda fitted: len(fitted.scaling.columns))
-            reasons[i] = f"no value of {', '.join(_missing(laps, i, least.scaling.columns))}"
+            missing = _missing(laps, i, least.scaling.columns)
+            reasons[i] = Refusal.of(ReasonCode.INPUT_MISSING, inputs=", ".join(missing))
     return reasons
 
 
 def _answers(
-    laps: pd.DataFrame, reasons: Mapping[int, str], model: KarmaModel, rules: KarmaRules
+    laps: pd.DataFrame, reasons: Mapping[int, Refusal], model: KarmaModel, rules: KarmaRules
 ) -> dict[int, _LapAnswer]:
     """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
     left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
@@ -133,7 +133,7 @@ def _ask(name: str, fitted: FittedKarma, inputs: FloatArray, before: FloatArray,
 
 def _of_car(
     laps: pd.DataFrame,
-    reasons: Mapping[int, str],
+    reasons: Mapping[int, Refusal],
     found: Mapping[int, _LapAnswer],
     rules: KarmaRules,
     reference: Mapping[Component, float],
@@ -146,7 +146,7 @@ def _of_car(
         place = int(i)  # type: ignore[call-overload]
         if place in reasons:
             for component in (*COMPONENTS, OVERALL):
-                yield about | {"component": component, "not_scored_reason": reasons[place]}
+                yield about | {"component": component, "not_scored_reason": reasons[place].text}
             continue
         own = found[place]
         missing = _missing(laps.loc[[i]], 0, rules.columns(rules.best_set))

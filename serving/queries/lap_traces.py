@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from analysis.drivers.formatting import listed
-from analysis.laps.distance import lap_trace
-from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
+from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
-from conf.errors import InputError
+from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Value
@@ -59,35 +59,37 @@ def load_lap(
 
     Raises:
         LakeError: If ``silver.telemetry`` cannot be read.
-        LapError: If the lap has no samples, no interval, or samples without times of their own.
+        LapError: If the lap has no samples or no interval, or is refused by
+            :func:`~analysis.laps.build_trace.build_lap_trace`.
     """
     if lap.start_us is None or lap.end_us is None or lap.end_us <= lap.start_us:
         raise LapError(f"{lap.uid}: nothing says when it began and ended in the time of the telemetry: choose another")
     found = _samples(lake, lap, channels)
     if not (found.height and lap.is_covered):
         raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(lake, lap)}")
-    if "arrival" in found["clock_source"]:
-        raise LapError(f"{lap.uid}: the car's clock stood still, so its samples have no times of their own")
-    t_s = (doubles(found["event_ts"]) - lap.start_us) / 1e6
-    known = {name: doubles(found[name]) for name in channels}
+    samples = TimedSamples(
+        found["event_ts"].cast(pl.Int64).to_numpy(),
+        found["clock_source"].ne_missing(STOPPED_CLOCK).to_numpy(),
+        {name: doubles(found[name]) for name in channels},
+        lap.start_us,
+        lap.end_us,
+    )
     try:
-        trace = lap_trace(t_s, known, (lap.end_us - lap.start_us) / 1e6, circuit)
-    except InputError as error:
-        raise LapError(f"{lap.uid}: {error}") from error
+        trace = build_lap_trace(samples, circuit)
+    except RefusalError as error:
+        raise LapError(f"{lap.uid}: {error.refusal.text}") from error
     sources = found["throttle_source"].drop_nulls()
     return LoadedLap(lap, trace, None if sources.is_empty() else sources[0])
 
 
 def load_first(lake: LakeReader, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
-    """The first of some laps that has speed for most of its time, ``None`` where there is none."""
+    """The first of some laps that can be loaded, ``None`` where there is none."""
     for lap in laps:
         if lap.is_covered:
             try:
-                found = load_lap(lake, lap, circuit)
+                return load_lap(lake, lap, circuit)
             except LapError:
                 continue
-            if found.trace.unseen_s <= MOST_UNSEEN * found.time_s:
-                return found
     return None
 
 

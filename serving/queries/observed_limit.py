@@ -9,7 +9,7 @@ import numpy as np
 from analysis.car_limits.fitted_envelope import QUANTILE
 from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.drivers.formatting import clock
-from analysis.laps.trace import MOST_UNSEEN, LapTrace
+from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.units import KMH_PER_MPS
 from serving.lake.reader import LakeReader
@@ -98,12 +98,12 @@ def compute_observed_limit(
         )
     used, traces, left_out = [], [], []
     for row in chosen:
-        found = _trace(lake, row, circuit)
-        if isinstance(found, str):
-            left_out.append(found)
+        try:
+            traces.append(load_lap(lake, row, circuit).trace)
+        except LapError as error:
+            left_out.append(str(error))
         else:
             used.append(row)
-            traces.append(found)
     if not used:
         raise LapError(f"no lap of {session_id} can be used: {'; '.join(left_out[:3])}")
     seen = observed_limit_lap(traces, circuit, quantile, [row.uid for row in used])
@@ -143,13 +143,3 @@ def _asked(
         used=tuple(used),
         quantile=fitted.quantile,
     )
-
-
-def _trace(lake: LakeReader, lap: LapRow, circuit: Circuit) -> LapTrace | str:
-    try:
-        loaded = load_lap(lake, lap, circuit)
-    except LapError as error:
-        return str(error)
-    if loaded.trace.unseen_s > MOST_UNSEEN * loaded.time_s:
-        return f"{lap.uid} has no speed for {loaded.trace.unseen_s:.1f} s"
-    return loaded.trace

@@ -9,6 +9,7 @@ import numpy as np
 from analysis.segmentation.stretches import TrackStretch
 from conf.arrays import BoolArray, FloatArray
 from conf.ghost import Chaining
+from conf.reasons import ReasonCode
 from ml.ghost.search.human_laps import STEPS, HumanLaps
 from ml.ghost.search.limits import MIN_MPS, CarLimits
 
@@ -25,7 +26,7 @@ class FilterResult:
 
     passed: BoolArray
     excess_mps2: FloatArray
-    reasons: dict[str, int]
+    reasons: dict[ReasonCode, int]
 
 
 class CandidateFilter:
@@ -53,15 +54,15 @@ class CandidateFilter:
         flat = np.where(whole[:, None, None], flat, MIN_MPS)
         excess = self._excess(stretch, flat[:, :, 0], before, n)
         tests = {
-            "are not whole": whole,
-            "leave the envelope": excess <= self.most_excess_mps2,
-            "take more than the engine gives": self._engine_n(stretch, flat[:, :, 0]) <= self._rules.engine_n,
-            "use throttle and brake together": self.both_pedals_m(stretch, flat)
+            ReasonCode.CANDIDATE_NOT_WHOLE: whole,
+            ReasonCode.CANDIDATE_LEAVES_ENVELOPE: excess <= self.most_excess_mps2,
+            ReasonCode.CANDIDATE_BEATS_ENGINE: self._engine_n(stretch, flat[:, :, 0]) <= self._rules.engine_n,
+            ReasonCode.CANDIDATE_BOTH_PEDALS: self.both_pedals_m(stretch, flat)
             <= max(self._human_m(stretch), self._rules.both_pedals_m),
         }
         passed, reasons = np.ones(m * n, dtype=bool), {}
-        for name, test in tests.items():
-            reasons[name] = int((passed & ~test).sum())
+        for code, test in tests.items():
+            reasons[code] = int((passed & ~test).sum())
             passed &= test
         return FilterResult(passed.reshape(m, n), np.where(whole, excess, np.inf).reshape(m, n), reasons)
 

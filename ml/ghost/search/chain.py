@@ -18,6 +18,7 @@ from analysis.segmentation.stretches import TrackStretch
 from conf.arrays import FloatArray, IndexArray
 from conf.errors import InputError
 from conf.ghost import Chaining
+from conf.reasons import Refusal
 from conf.units import KMH_PER_MPS
 from ml.ghost.search.candidate_filter import CandidateFilter, FilterResult, PreviousStretch
 from ml.ghost.search.human_laps import CHANNELS, STEPS, HumanLaps
@@ -256,7 +257,7 @@ def _path(layers: Sequence[_States], last: int) -> list[int]:
 
 def _why(stretch: TrackStretch, entry_mps: FloatArray, passed: FilterResult, most_mps2: float) -> str:
     """Why none of a stretch's candidates passed, and what to do."""
-    failed = ", ".join(f"{count} {reason}" for reason, count in passed.reasons.items() if count)
+    failed = ", ".join(f"{count} {Refusal.of(code).text}" for code, count in passed.reasons.items() if count)
     entries = f"{entry_mps.min() * KMH_PER_MPS:.0f} to {entry_mps.max() * KMH_PER_MPS:.0f} km/h"
     closest = float(passed.excess_mps2.min())
     nearest = (

@@ -68,7 +68,7 @@ def test_a_missing_channel_is_none_with_a_reason_and_never_zero(
         one = analysis.scores[category]
         if category in lost:
             assert (one.score, one.smoothness, one.events) == (None, None, None)
-            assert analysis.reasons[category] == f"{channel} is missing"
+            assert analysis.reasons[category].text == f"{channel} is missing"
         else:
             assert one.score is not None
     known = [one.score for one in analysis.scores.values() if one.score is not None]
@@ -78,7 +78,8 @@ def test_a_missing_channel_is_none_with_a_reason_and_never_zero(
 def test_kinds_of_event_that_cannot_be_judged_are_named(simulated: list[LapTrace]) -> None:
     lap = simulated[0]
     without = {n: v for n, v in lap.channels.items() if n not in ("rpm", "accel_lat_g")}
-    reasons = analyse_lap(LapTrace(lap.t_s, lap.distance_m, without, lap.lap_time_s)).reasons
+    analysis = analyse_lap(LapTrace(lap.t_s, lap.distance_m, without, lap.lap_time_s))
+    reasons = {name: refusal.text for name, refusal in analysis.reasons.items()}
     assert reasons["traction_control"] == "rpm is missing"
     assert reasons["oversteer"] == reasons["throttle_drop"] == "accel_lat_g is missing"
     assert reasons["poor_corner_exit"] == "no circuit is given"
@@ -90,7 +91,7 @@ def test_a_channel_over_less_than_half_of_the_lap_is_not_judged(simulated: list[
     channels = {**lap.channels, "brake_front_bar": part}
     one = analyse_lap(LapTrace(lap.t_s, lap.distance_m, channels, lap.lap_time_s)).scores["brake"]
     assert one.score is None
-    assert one.reason == "brake_front_bar covers 30% of the lap, less than half"
+    assert one.reason.text == "brake_front_bar covers 30% of the lap, less than half"
 
 
 def test_a_lap_at_constant_speed_has_no_events() -> None:
@@ -109,8 +110,8 @@ def test_a_lap_at_constant_speed_has_no_events() -> None:
     analysis = analyse_lap(LapTrace(t, t * 33.3, channels, 90.0))
     assert analysis.events == ()
     assert analysis.scores["throttle"].score == analysis.scores["steering"].score == 0.0
-    assert analysis.reasons["brake"] == "the lap has no braking"
-    assert analysis.reasons["speed"] == "the lap has no turns off the brake"
+    assert analysis.reasons["brake"].text == "the lap has no braking"
+    assert analysis.reasons["speed"].text == "the lap has no turns off the brake"
 
 
 def test_the_same_bends_driven_cleanly_have_none_either(hand_made: Make) -> None:

@@ -97,4 +97,4 @@ def test_a_lap_without_distance_is_refused(simulated: list[LapTrace]) -> None:
     still = LapTrace(lap.t_s, np.zeros(lap.t_s.size), lap.channels, lap.lap_time_s)
     with pytest.raises(ValueError, match=r"laps\[2\] covers no distance"):
         calibrate([*simulated[:2], still, *simulated[3:]], "t", 1)
-    assert analyse_lap(still).reasons["brake"] == "the lap covers no distance"
+    assert analyse_lap(still).reasons["brake"].text == "the lap covers no distance"

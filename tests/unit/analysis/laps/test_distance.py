@@ -98,7 +98,7 @@ def test_a_sensor_that_cannot_be_is_passed_over_with_a_reason(spoil, reason) -> 
     spoilt = {**lap.channels, "lap_distance_m": spoil(lap.t_s, lap.channels["lap_distance_m"])}
     trace = lap_trace(lap.t_s, spoilt, lap.lap_time_s, CIRCUIT)
     assert trace.distance_source == "gps"
-    assert re.search(reason, trace.passed_over[0])
+    assert re.search(reason, trace.passed_over[0].text)
     assert np.abs(trace.distance_m - lap.true_m).max() < 1.0
 
 
@@ -115,7 +115,7 @@ def test_positions_elsewhere_are_passed_over_with_a_reason(move, reason) -> None
     channels = {**lap.without("lap_distance_m"), "x_m": x, "y_m": y}
     trace = lap_trace(lap.t_s, channels, lap.lap_time_s, CIRCUIT)
     assert trace.distance_source == "integrated"
-    assert reason in trace.passed_over[1]
+    assert reason in trace.passed_over[1].text
 
 
 def test_an_interval_without_speed_is_reported() -> None:
