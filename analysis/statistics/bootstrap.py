@@ -41,8 +41,11 @@ class Estimate:
         figures = {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
         return {column: None if np.isnan(figure) else float(figure) for column, figure in figures.items()}
 
-    def text(self, spec: str = ".3f") -> str:
-        """E.g. ``0.912 [0.874, 0.941]``."""
+    def __str__(self) -> str:
+        return self.text(".3f")
+
+    def text(self, spec: str) -> str:
+        """E.g. ``0.912 [0.874, 0.941]`` for ``.3f``."""
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 

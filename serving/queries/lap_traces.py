@@ -68,8 +68,8 @@ def load_lap(
     if not (found.height and lap.is_covered):
         raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(lake, lap)}")
     samples = TimedSamples(
-        found["event_ts"].to_numpy(),
-        np.asarray(found["clock_source"].ne_missing(STOPPED_CLOCK).to_numpy(), np.bool_),
+        found["event_ts"].cast(pl.Int64).to_numpy(),
+        found["clock_source"].ne_missing(STOPPED_CLOCK).to_numpy(),
         {name: doubles(found[name]) for name in channels},
         lap.start_us,
         lap.end_us,

@@ -26,7 +26,7 @@ def test_an_estimate_says_on_which_side_of_zero_it_lies() -> None:
 
 def test_an_estimate_as_columns_and_as_text() -> None:
     assert Estimate(1.5).columns("mean_s") == {"mean_s": 1.5, "mean_s_low": None, "mean_s_high": None}
-    assert Estimate(0.25, 0.125, 0.5).text() == "0.250 [0.125, 0.500]"
+    assert str(Estimate(0.25, 0.125, 0.5)) == "0.250 [0.125, 0.500]"
     assert Estimate(0.25, -0.125, 0.5).text("+.2f") == "+0.25 [-0.12, +0.50]"
 
 

@@ -108,7 +108,7 @@ def test_the_first_usable_lap(lake, home):
 
 def test_a_lap_without_speed_for_over_a_tenth_of_its_time_is_refused(home):
     lap, _ = made_lap(home)
-    assert load_lap(home, replace(lap, end_us=lap.end_us + 1_050_000)).trace.unseen_s == pytest.approx(1.05)
+    assert load_lap(LakeReader(home), replace(lap, end_us=lap.end_us + 1_050_000)).trace.unseen_s == pytest.approx(1.05)
     longer = replace(lap, end_us=lap.end_us + 1_500_000)
     with pytest.raises(LapError, match="s/a/3: speed is missing for 13% of the lap, more than 10%"):
         load_lap(LakeReader(home), longer)

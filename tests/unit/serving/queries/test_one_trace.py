@@ -13,6 +13,7 @@ from conf.reasons import RefusalError
 from conf.settings import AppConfig
 from conf.track import load_track
 from medallion.silver import lap_traces as batch
+from serving.lake.reader import LakeReader
 from serving.queries.lap_traces import load_lap
 from serving.queries.laps import LapError, read_laps
 from tests.unit.serving.race_lake import write_rows
@@ -77,14 +78,14 @@ def in_lake(home: AppConfig, rows: list[dict[str, Any]]) -> Any:
         ],
     )
     write_rows(home, "silver.telemetry", list(reversed(rows)))
-    return read_laps(home, "s")[0]
+    return read_laps(LakeReader(home), "s")[0]
 
 
 @pytest.mark.parametrize("stopped_share", [0.0, 0.05, 0.099])
 def test_both_readers_give_the_same_trace(home: AppConfig, stopped_share: float) -> None:
     rows = lap_rows(stopped_share)
     ours = batch.trace_of(batch.in_order(as_frame(rows)), CIRCUIT)
-    theirs = load_lap(home, in_lake(home, rows), CIRCUIT).trace
+    theirs = load_lap(LakeReader(home), in_lake(home, rows), CIRCUIT).trace
     assert len(ours.t_s) == sum(row["clock_source"] == "car" for row in rows)
     assert np.array_equal(ours.t_s, theirs.t_s)
     assert np.array_equal(ours.distance_m, theirs.distance_m)
@@ -102,5 +103,5 @@ def test_both_readers_refuse_a_lap_whose_clock_stood_still_for_over_a_tenth_of_i
     with pytest.raises(RefusalError, match="clock stood still") as ours:
         batch.trace_of(batch.in_order(as_frame(rows)), CIRCUIT)
     with pytest.raises(LapError) as theirs:
-        load_lap(home, in_lake(home, rows), CIRCUIT)
+        load_lap(LakeReader(home), in_lake(home, rows), CIRCUIT)
     assert str(theirs.value) == f"s/a/3: {ours.value}"
