@@ -141,7 +141,7 @@ class ListedLap(FrozenModel):
     @classmethod
     def of(cls, lap: LapRow) -> Self:
         """The lap of a row."""
-        sectors = {f"sector_{k}_time": time_s for k, time_s in enumerate(lap.sectors_s, start=1)}
+        sectors: dict[str, Any] = {f"sector_{k}_time": time_s for k, time_s in enumerate(lap.sectors_s, start=1)}
         own = {name: getattr(lap, name) for name in cls.model_fields if name not in sectors and name != "lap_uid"}
         return cls(lap_uid=lap.uid, **sectors, **own)
 

@@ -113,7 +113,7 @@ def _draw_style(lake: LakeReader, session: str, vehicle: str, axes: Axes, color:
     columns = ("window_end_ts", "probability_aggressive")
     where: dict[str, str | int] = {"session_id": session, "vehicle_id": vehicle}
     ends_us, share = lake.frame(GOLD_STYLE_PREDICTIONS, where, columns=columns, order_by=("window_end_ts",))
-    axes.plot((ends_us - ends_us[0]) / 1e6, share, color=color, lw=1.3)
+    axes.plot(((ends_us - ends_us[0]) / 1e6).to_list(), share.to_list(), color=color, lw=1.3)
 
 
 def _draw_track(lake: LakeReader, session: str, vehicle: str, lap: int, axes: Axes) -> None:
