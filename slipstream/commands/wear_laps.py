@@ -42,14 +42,7 @@ def produce_wear_laps(
         mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
         with check_input():
             config = SimulatorConfig(
-                session_id=f"karma-{name}-{seed + i}",
-                track=name,
-                n_cars=cars,
-                n_laps=laps,
-                seed=seed + i,
-                rate_hz=25.0,
-                setups="varied",
-                mishaps=mishaps,
-                profiles=RACING,
-            )
+                session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i,
+                rate_hz=25.0, setups="varied", mishaps=mishaps, profiles=RACING,
+            )  # fmt: skip
         send(VehicleSimulator(config), TELEMETRY_RAW.name, None, race=True, truth=True)

@@ -13,13 +13,7 @@ from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_SESSIONS
 from conf.wear import COMPONENTS
 from jobs.score_karma import KarmaScorer, cars_of, score_karma
-from jobs.train_karma import (
-    LABELS,
-    MODEL,
-    KarmaTrainingResult,
-    load_karma,
-    train_karma,
-)
+from jobs.train_karma import LABELS, MODEL, KarmaTrainingResult, load_karma, train_karma
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.karma.fitting import FitParams
