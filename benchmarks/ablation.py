@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from jobs.ghost_inputs import Ground, SourceKind, ground_of, source_of
+from jobs.ghost_inputs import GhostInputs, SourceKind, load_ghost_inputs, open_source
 from ml.ghost.search.chain import ChainError
 from ml.ghost.search.search import SearchResult, search
 from ml.tracking import Tracker
@@ -75,18 +75,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=4)
     given, console = parser.parse_args(argv), Console(stderr=True)
     lake, tracker = open_tracked("ablation")
-    ground = ground_of(lake, tracker, given.session)
+    inputs = load_ghost_inputs(lake, tracker, given.session)
     found = []
     for variant in variants(given.model, given.blind):
-        found.append(_searched(tracker, ground, variant, given.seeds, given.rounds))
+        found.append(_searched(tracker, inputs, variant, given.seeds, given.rounds))
         console.print(found[-1])
-    Console().print(to_table(found, ground))
+    Console().print(to_table(found, inputs))
     content: dict[str, Any] = {
-        "session": given.session, "track": ground.circuit.track_id, "limit_s": ground.seen.lap.lap_time_s,
-        "stitched_s": ground.stitched_s, "best_human_s": ground.traces[0].lap_time_s, "seeds": given.seeds,
+        "session": given.session, "track": inputs.circuit.track_id, "limit_s": inputs.seen.lap.lap_time_s,
+        "stitched_s": inputs.stitched_s, "best_human_s": inputs.traces[0].lap_time_s, "seeds": given.seeds,
         "rounds": given.rounds, "variants": [asdict(one) for one in found], "machine": describe(),
     }  # fmt: skip
-    path = RESULTS / f"ablation-{ground.circuit.track_id}.json"
+    path = RESULTS / f"ablation-{inputs.circuit.track_id}.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 0
 
@@ -102,12 +102,12 @@ def variants(model: str | None, blind: str | None) -> list[Variant]:
     return [*found, Variant("told nothing of the stretch", version=blind)] if blind else found
 
 
-def to_table(found: Sequence[Figures], ground: Ground) -> Table:
+def to_table(found: Sequence[Figures], inputs: GhostInputs) -> Table:
     """A line a variant."""
-    best_s = ground.traces[0].lap_time_s
+    best_s = inputs.traces[0].lap_time_s
     table = Table(
-        title=f"{ground.circuit.track_id}: limit {ground.seen.lap.lap_time_s:.3f} s, best human {best_s:.3f} s, "
-        f"best zones stitched {ground.stitched_s:.3f} s"
+        title=f"{inputs.circuit.track_id}: limit {inputs.seen.lap.lap_time_s:.3f} s, best human {best_s:.3f} s, "
+        f"best zones stitched {inputs.stitched_s:.3f} s"
     )
     table.add_column("search")
     for column in ("lap, s", "to the best human, s", "drivable", "largest jump, km/h", "outside, m/s²"):
@@ -120,13 +120,13 @@ def to_table(found: Sequence[Figures], ground: Ground) -> Table:
     return table
 
 
-def _searched(tracker: Tracker, ground: Ground, variant: Variant, seeds: int, rounds: int) -> Figures:
+def _searched(tracker: Tracker, inputs: GhostInputs, variant: Variant, seeds: int, rounds: int) -> Figures:
     done: list[SearchResult] = []
     for seed in range(seeds):
-        source, _ = source_of(tracker, ground, variant.kind, variant.version)
+        source, _ = open_source(tracker, inputs, variant.kind, variant.version)
         try:
             found = search(
-                source, ground.parts, ground.laps, ground.limits, ground.rules, seed=100 * seed, rounds=rounds,
+                source, inputs.parts, inputs.laps, inputs.limits, inputs.rules, seed=100 * seed, rounds=rounds,
                 is_chained=variant.is_chained, is_smoothed=variant.is_smoothed,
             )  # fmt: skip
         except ChainError as error:

@@ -1,1 +1,1 @@
-"""Jobs that train and apply models: Spark in, MLflow and gold out."""
+"""Batch jobs, one module each: all run from ``slipstream``, ``python -m`` and ``spark-submit``."""

@@ -28,7 +28,7 @@ SourceKind = Literal["gan", "bootstrap"]
 
 
 @dataclass(frozen=True)
-class Ground:
+class GhostInputs:
     """What a session's laps say of car and track.
 
     Attributes:
@@ -56,7 +56,7 @@ class Ground:
         return stretches(self.made.track.pieces, self.rules.stitched_zone_m)
 
 
-def ground_of(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None = None) -> Ground:
+def load_ghost_inputs(lake: Lake, tracker: Tracker, session_id: str, track_id: str | None = None) -> GhostInputs:
     """Read a session's fast laps and fit what they show.
 
     Raises:
@@ -83,11 +83,11 @@ def ground_of(lake: Lake, tracker: Tracker, session_id: str, track_id: str | Non
     seen = observed_limit_lap(found_traces, circuit, names=[key.uid for key in keys], not_above_s=stitched)
     human = human_laps(found_traces, circuit)
     limits = learn_limits(human, found_traces, circuit, seen, rules.feasibility)
-    return Ground(circuit, made, keys, found_traces, grid, zones, stitched, human, seen, limits, rules)
+    return GhostInputs(circuit, made, keys, found_traces, grid, zones, stitched, human, seen, limits, rules)
 
 
-def source_of(
-    tracker: Tracker, ground: Ground, kind: SourceKind, version: str | None
+def open_source(
+    tracker: Tracker, inputs: GhostInputs, kind: SourceKind, version: str | None
 ) -> tuple[StretchSource, str | None]:
     """Where stretches come from, and what the model is called.
 
@@ -96,11 +96,11 @@ def source_of(
         ModelFormatError: If it is of another version of this software.
     """
     if kind == "bootstrap":
-        return HumanSource(ground.laps), None
+        return HumanSource(inputs.laps), None
     from ml.ghost.model import GanSource
 
     model, _ = load_model(tracker, version)
-    return GanSource(model, ground.made.track), model.name
+    return GanSource(model, inputs.made.track), model.name
 
 
 def _is_sound(trace: LapTrace, circuit: Circuit, made: Segmented) -> bool:

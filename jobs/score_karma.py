@@ -6,7 +6,8 @@ features and the model alone, so it does not matter how often, in which order, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +20,10 @@ from pyspark.sql.types import StructType
 from conf.contract import load_contract
 from conf.karma import load_karma_rules
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
+from jobs.job import BatchJob, RunContext
 from jobs.train_karma import MODEL, load_karma
 from medallion.io import Lake, sync_rows
 from medallion.keys import vehicle_condition
-from medallion.provenance import job_run
 from medallion.schema import sql_literal, struct_type
 from ml.karma.learners import Files
 from ml.karma.model import KarmaModel, read_model
@@ -36,7 +37,7 @@ Car = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Scored:
+class KarmaScoringResult:
     """Outcome of a scoring run.
 
     Attributes:
@@ -54,6 +55,11 @@ class Scored:
     laps: int
     reasons: dict[str, int]
     sets: dict[str, int]
+
+    @property
+    def sentence(self) -> str:
+        """How many laps of how many cars were scored."""
+        return f"{self.model} version {self.version}: {self.laps:,} laps of {self.cars:,} cars scored"
 
 
 class KarmaScorer:
@@ -138,10 +144,10 @@ def score_karma(
     vehicle: str = DEFAULT_VEHICLE,
     session: str | None = None,
     version: str | None = None,
-) -> Scored:
+) -> KarmaScoringResult:
     """Score every lap of the lake, or of a session, with the model in use."""
     scorer = KarmaScorer(lake, tracker, vehicle, version)
-    with job_run(lake, "score_karma", (GOLD_LAP_FEATURES,), (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)) as run:
+    with JOB.record_run(lake) as run:
         cars = None if session is None else cars_of(lake.read(GOLD_LAP_FEATURES).where(F.col("session_id") == session))
         done = summarised(scorer, scorer.score(cars, run.run_id))
         run.rows_in = run.rows_out = done.laps + sum(done.reasons.values())
@@ -153,7 +159,7 @@ def cars_of(rows: DataFrame) -> list[Car]:
     return sorted((row[0], row[1]) for row in rows.select(*_CAR).distinct().collect())
 
 
-def summarised(scorer: KarmaScorer, rows: DataFrame) -> Scored:
+def summarised(scorer: KarmaScorer, rows: DataFrame) -> KarmaScoringResult:
     """What a scoring run wrote, counted."""
     kinds = rows.where(F.col("component") == OVERALL).groupBy("channel_set", "not_scored_reason").count().collect()
     sets = {row["channel_set"]: row["count"] for row in kinds if row["not_scored_reason"] is None}
@@ -162,7 +168,7 @@ def summarised(scorer: KarmaScorer, rows: DataFrame) -> Scored:
         if row["not_scored_reason"] is not None:
             kind = _kind_of(row["not_scored_reason"])
             reasons[kind] = reasons.get(kind, 0) + row["count"]
-    return Scored(MODEL, scorer.version, len(cars_of(rows)), sum(sets.values()), reasons, sets)
+    return KarmaScoringResult(MODEL, scorer.version, len(cars_of(rows)), sum(sets.values()), reasons, sets)
 
 
 def _kind_of(reason: str) -> str:
@@ -214,3 +220,46 @@ def model_in_use(tracker: Tracker) -> RegisteredFiles:
         TrackingError: If there is none.
     """
     return tracker.files(MODEL, trained_by="karma")
+
+
+def add_reference_car(parser: ArgumentParser) -> None:
+    """Add ``--reference-car``: whose references scores are held to."""
+    parser.add_argument(
+        "--reference-car",
+        metavar="CAR",
+        default=DEFAULT_VEHICLE,
+        help="whose references scores are held to (conf/karma.yaml)",
+    )
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--session", help="score the laps of this session only (default: all)")
+    parser.add_argument("--version", help="version of the model (default: the one in use)")
+    add_reference_car(parser)
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    return score_karma(lake, tracker, given.reference_car, given.session, given.version).sentence
+
+
+JOB: Final = BatchJob(
+    name="score_karma",
+    module="jobs.score_karma",
+    command="score karma",
+    summary="Score the wear of every lap with the model in use.",
+    inputs=(GOLD_LAP_FEATURES,),
+    outputs=(GOLD_KARMA_SCORES, GOLD_KARMA_LATEST),
+    other_inputs=(f"MLflow model {MODEL}",),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.score_karma``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.tables import GOLD_STYLE_PREDICTIONS, GOLD_TELEMETRY_WINDOWS
+from jobs.job import BatchJob, RunContext
+from jobs.train_style import MODEL, add_features, model_name
 from medallion.io import Lake
-from medallion.provenance import job_run
 from ml.style.features import AGGRESSIVE, NORMAL
 from ml.style.model import OnnxStyleModel
 from ml.tracking import RegisteredModel, Tracker
@@ -23,7 +25,7 @@ _SCHEMA: Final = "session_id string, vehicle_id string, window_end_ts timestamp,
 
 
 @dataclass(frozen=True)
-class Scored:
+class StyleScoringResult:
     """Outcome of a scoring run.
 
     Attributes:
@@ -36,6 +38,14 @@ class Scored:
     scored: int
     incomplete: int
     unavailable: int
+
+    @property
+    def sentence(self) -> str:
+        """How many windows were scored, and how many were left out and why."""
+        return (
+            f"{self.model.name} version {self.model.version}: {self.scored:,} windows scored; left out: "
+            f"{self.incomplete:,} less than 90 % covered, {self.unavailable:,} without a feature the model needs"
+        )
 
 
 def probabilities(windows: DataFrame, onnx: bytes) -> DataFrame:
@@ -56,15 +66,15 @@ def probabilities(windows: DataFrame, onnx: bytes) -> DataFrame:
     return windows.select(*_KEY, "n_samples", *features).mapInPandas(score, _SCHEMA)
 
 
-def score_style(lake: Lake, tracker: Tracker, model_name: str, threshold: float) -> Scored:
+def score_style(lake: Lake, tracker: Tracker, model: str, threshold: float) -> StyleScoringResult:
     """Score every complete window with the model in use; an answer that has not changed is not written again."""
-    model = tracker.load(model_name)
-    features = OnnxStyleModel(model.onnx).features
-    with job_run(lake, "score_style", (GOLD_TELEMETRY_WINDOWS,), (GOLD_STYLE_PREDICTIONS,)) as run:
+    registered = tracker.load(model)
+    features = OnnxStyleModel(registered.onnx).features
+    with JOB.record_run(lake) as run:
         windows = lake.read(GOLD_TELEMETRY_WINDOWS)
         whole = windows.where("is_complete")
         known = whole.na.drop(subset=list(features))
-        rows = _predictions(probabilities(known, model.onnx), model, threshold, run.run_id).persist()
+        rows = _predictions(probabilities(known, registered.onnx), registered, threshold, run.run_id).persist()
         try:
             scored = rows.count()
             lake.upsert(rows, GOLD_STYLE_PREDICTIONS, delete_where="true")
@@ -72,7 +82,7 @@ def score_style(lake: Lake, tracker: Tracker, model_name: str, threshold: float)
             rows.unpersist()
         total, complete = windows.count(), whole.count()
         run.rows_in, run.rows_out = total, scored
-    return Scored(model, scored, total - complete, complete - scored)
+    return StyleScoringResult(registered, scored, total - complete, complete - scored)
 
 
 def _predictions(rows: DataFrame, model: RegisteredModel, threshold: float, run_id: str) -> DataFrame:
@@ -92,3 +102,30 @@ def _predictions(rows: DataFrame, model: RegisteredModel, threshold: float, run_
         F.current_timestamp().alias("predicted_ts"),
         F.lit(run_id).alias("run_id"),
     )
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    return score_style(lake, tracker, model_name(given.features), lake.settings.style_threshold).sentence
+
+
+JOB: Final = BatchJob(
+    name="score_style",
+    module="jobs.score_style",
+    command="score style",
+    summary="Score every complete window with the driving-style model in use.",
+    inputs=(GOLD_TELEMETRY_WINDOWS,),
+    outputs=(GOLD_STYLE_PREDICTIONS,),
+    other_inputs=(f"MLflow model {MODEL}",),
+    arguments=add_features,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.score_style``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

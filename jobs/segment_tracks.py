@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from conf.tables import (
     SILVER_LAPS,
     SILVER_TELEMETRY_100HZ,
 )
+from jobs.arguments import add_sessions
+from jobs.job import BatchJob, RunContext
 from medallion.gold import lap_registry, microsectors
 from medallion.gold.microsector_traces import ChannelScaling, LapSegmentation, update_traces
 from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest_segmentation, newest_version
 from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
-from medallion.provenance import job_run
 from medallion.silver.tracks import circuits_by_track, track_ids
 from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_of, scaler_to_bytes
 from ml.tracking import KIND, Tracker
@@ -32,12 +34,10 @@ from ml.tracking import KIND, Tracker
 EXPERIMENT: Final = "ghost-gan"
 SCALER: Final = "scaler.joblib"
 _KIND: Final = "scaler"
-_INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY_100HZ, GOLD_MICROSECTORS)
-_OUTPUTS: Final = (GOLD_MICROSECTORS, GOLD_MICROSECTOR_TRACES, GOLD_LAP_REGISTRY)
 
 
 @dataclass(frozen=True)
-class SegmentedSessions:
+class SegmentationResult:
     """Outcome of the job.
 
     Attributes:
@@ -56,6 +56,15 @@ class SegmentedSessions:
     cuts: tuple[LapSegmentation, ...]
     fast: int
     eligible: int
+
+    @property
+    def sentence(self) -> str:
+        """What the track was cut into, and how many laps there are to learn from."""
+        cut = "new" if self.is_new else "as before"
+        return (
+            f"{self.made.track_id}, segmentation {self.made.version} ({cut}): {len(self.made.track.pieces)} "
+            f"micro-sectors, {self.eligible} laps to learn from, {self.fast} of them fast"
+        )
 
     @property
     def problems(self) -> list[tuple[str, int]]:
@@ -87,8 +96,8 @@ def track_of_sessions(lake: Lake, sessions: Sequence[str]) -> Circuit:
 
 
 def segment_sessions(
-    lake: Lake, tracker: Tracker, sessions: Sequence[str], *, again: bool = False
-) -> SegmentedSessions:
+    lake: Lake, tracker: Tracker, sessions: Sequence[str], *, rebuild: bool = False
+) -> SegmentationResult:
     """Cut laps of sessions on one track into micro-sectors.
 
     The track is cut once, by the sessions it is first asked for with, and the scaler is fitted once for the lake.
@@ -97,14 +106,14 @@ def segment_sessions(
         lake: Where the tables are.
         tracker: Where the scaler is kept.
         sessions: Sessions.
-        again: Cut the track anew, as its next version.
+        rebuild: Cut the track anew, as its next version.
 
     Raises:
         SegmentationError: If the track is not known, or no lap is fit for a ghost.
     """
-    with job_run(lake, "ghost_segment", _INPUTS, _OUTPUTS) as run:
+    with JOB.record_run(lake) as run:
         circuit = track_of_sessions(lake, sessions)
-        before = None if again else latest_segmentation(lake, circuit.track_id)
+        before = None if rebuild else latest_segmentation(lake, circuit.track_id)
         made = before or microsectors.make_segmentation(
             lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1
         )
@@ -117,19 +126,19 @@ def segment_sessions(
         eligible = lap_registry.register_humans(lake, sessions, circuit, cuts, run.run_id)
         run.rows_in, run.rows_out = len(laps), eligible
     done = {cut.lap for cut in cuts if cut.problem is None}
-    return SegmentedSessions(circuit, made, before is None, scaling, tuple(cuts), len(done & fast), eligible)
+    return SegmentationResult(circuit, made, before is None, scaling, tuple(cuts), len(done & fast), eligible)
 
 
 def segment_all(
-    lake: Lake, tracker: Tracker, sessions: Sequence[str] | None, *, again: bool = False
-) -> tuple[list[SegmentedSessions], list[str]]:
+    lake: Lake, tracker: Tracker, sessions: Sequence[str] | None, *, rebuild: bool = False
+) -> tuple[list[SegmentationResult], list[str]]:
     """Cut sessions of one or several tracks, track by track.
 
     Args:
         lake: Where the tables are.
         tracker: Where the scaler is kept.
         sessions: Sessions; all that have a lap fit for a ghost and say their track if left out.
-        again: Cut the tracks anew.
+        rebuild: Cut the tracks anew.
 
     Returns:
         What was done, one a track, and the sessions.
@@ -148,7 +157,7 @@ def segment_all(
     by_track: dict[str, list[str]] = {}
     for session in asked:
         by_track.setdefault(tracks.get(session, ""), []).append(session)
-    return [segment_sessions(lake, tracker, some, again=again) for _, some in sorted(by_track.items())], asked
+    return [segment_sessions(lake, tracker, some, rebuild=rebuild) for _, some in sorted(by_track.items())], asked
 
 
 def _sessions_with_laps(lake: Lake) -> list[str]:
@@ -193,3 +202,36 @@ def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set
         run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
         run.file(scaler_to_bytes(fitted), SCALER)
     return run.run_id
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_sessions(parser, "cut the laps of this session; repeat it (default: all whose track is known)")
+    parser.add_argument("--rebuild", action="store_true", help="cut the tracks anew, as their next version")
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    done, _ = segment_all(lake, tracker, given.sessions, rebuild=given.rebuild)
+    return "\n".join(one.sentence for one in done)
+
+
+JOB: Final = BatchJob(
+    name="ghost_segment",
+    module="jobs.segment_tracks",
+    command="track segment",
+    summary="Cut tracks into micro-sectors, and laps with them: what ghosts are trained on.",
+    inputs=(SILVER_LAPS, SILVER_TELEMETRY_100HZ, GOLD_MICROSECTORS),
+    outputs=(GOLD_MICROSECTORS, GOLD_MICROSECTOR_TRACES, GOLD_LAP_REGISTRY),
+    other_outputs=(f"MLflow experiment {EXPERIMENT}",),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.segment_tracks``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import pandas as pd
 
 from analysis.tracks.circuit import Circuit
 from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
-from jobs.ghost_inputs import Ground, SourceKind, ground_of, source_of
+from jobs.arguments import add_seed, whole_number
+from jobs.ghost_inputs import GhostInputs, SourceKind, load_ghost_inputs, open_source
+from jobs.job import BatchJob, RunContext
 from jobs.segment_tracks import EXPERIMENT
+from jobs.train_ghost import MODEL
 from medallion.gold import ghosts
 from medallion.io import Lake
-from medallion.provenance import code_version, job_run
+from medallion.provenance import code_version
 from ml.ghost.search.feasibility import Verdict, summary
 from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.search import OnProgress, SearchResult, search
@@ -26,7 +31,7 @@ _SIGMAS: Final = 2.0
 
 
 @dataclass(frozen=True)
-class Timed:
+class LapTimeEstimate:
     """A lap time with its standard error."""
 
     time_s: float
@@ -34,7 +39,7 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Synthesized:
+class GhostSynthesisResult:
     """Outcome of a synthesis.
 
     Attributes:
@@ -51,10 +56,10 @@ class Synthesized:
 
     uid: str
     circuit: Circuit
-    limit: Timed
-    ghost: Timed
-    stitched: Timed
-    best: Timed
+    limit: LapTimeEstimate
+    ghost: LapTimeEstimate
+    stitched: LapTimeEstimate
+    best: LapTimeEstimate
     best_uid: str
     verdict: Verdict
     parquet: Path
@@ -62,17 +67,32 @@ class Synthesized:
     rounds: tuple[tuple[float, bool], ...]
 
     @property
-    def gain_s(self) -> Timed:
+    def gain_s(self) -> LapTimeEstimate:
         """How much faster than the best human, and the standard error of that."""
-        return Timed(self.best.time_s - self.ghost.time_s, float(np.hypot(self.best.error_s, self.ghost.error_s)))
+        return LapTimeEstimate(
+            self.best.time_s - self.ghost.time_s, float(np.hypot(self.best.error_s, self.ghost.error_s))
+        )
 
     @property
     def is_faster(self) -> bool:
         """Whether the gain is more than twice its error."""
         return self.gain_s.time_s > _SIGMAS * self.gain_s.error_s
 
+    @property
+    def sentence(self) -> str:
+        """How the ghost compares with the best human, and whether that can be trusted."""
+        gain = self.gain_s
+        how = f"{abs(gain.time_s):.3f} s {'faster' if gain.time_s > 0 else 'slower'} than the best human"
+        if not self.verdict.feasible:
+            said = ", but no car could drive it"
+        elif not self.is_faster:
+            said = f", which is within twice the error of {gain.error_s:.3f} s"
+        else:
+            said = f" (error {gain.error_s:.3f} s), and a car could drive it"
+        return f"{self.uid}: {self.ghost.time_s:.3f} s, {how}{said}"
 
-def synthesize(
+
+def synthesize_ghost(
     lake: Lake,
     tracker: Tracker,
     session_id: str,
@@ -83,7 +103,7 @@ def synthesize(
     seed: int = 0,
     rounds: int = 4,
     on_progress: OnProgress | None = None,
-) -> Synthesized:
+) -> GhostSynthesisResult:
     """Chain a ghost lap for a session's track and cars, judge it, and publish it or say why not.
 
     Args:
@@ -103,53 +123,52 @@ def synthesize(
         TrackingError: If there is no model.
         ModelFormatError: If it is of another version of this software.
     """
-    inputs = (SILVER_LAPS, GOLD_MICROSECTORS)
-    with job_run(lake, "ghost_synthesize", inputs, ghosts.TABLES) as job:
-        ground = ground_of(lake, tracker, session_id, track_id)
-        source, model = source_of(tracker, ground, kind, model_version)
+    with JOB.record_run(lake) as job:
+        inputs = load_ghost_inputs(lake, tracker, session_id, track_id)
+        source, model = open_source(tracker, inputs, kind, model_version)
         with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
             run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "rounds": rounds})
             best = search(
-                source, ground.parts, ground.laps, ground.limits, ground.rules, seed=seed, rounds=rounds,
+                source, inputs.parts, inputs.laps, inputs.limits, inputs.rules, seed=seed, rounds=rounds,
                 on_progress=on_progress,
             )  # fmt: skip
-            found = _summary(ground, best.ghost, best.verdict, kind)
+            found = _summary(inputs, best.ghost, best.verdict, kind)
             uid = f"{session_id}/{ghosts.GHOST}/{ghosts.next_number(lake, session_id)}"
             row = found | {"lap_uid": uid, "session_id": session_id} | {"seed": seed, "mlflow_run_id": run.run_id}
             run.metrics({k: float(v) for k, v in row.items() if isinstance(v, float | bool)})
-            samples = best.ghost.samples(ground.circuit, ground.made.track.pieces)
+            samples = best.ghost.samples(inputs.circuit, inputs.made.track.pieces)
             parquet = _export(lake, row["lap_uid"], samples)
             registered = {
-                "model_uri": model, "distance_m": ground.circuit.length_m, "parquet_path": str(parquet),
+                "model_uri": model, "distance_m": inputs.circuit.length_m, "parquet_path": str(parquet),
             }  # fmt: skip
             ghosts.write_ghost(lake, samples, row, registered, job.run_id)
             page = tracker.page(run)
-        job.rows_in, job.rows_out = len(ground.laps), len(samples["sample_idx"])
-    return _outcome(row, ground, best, parquet, page)
+        job.rows_in, job.rows_out = len(inputs.laps), len(samples["sample_idx"])
+    return _outcome(row, inputs, best, parquet, page)
 
 
 def _tags() -> dict[str, str]:
     return {KIND: "ghost-lap", "code_version": code_version()}
 
 
-def _summary(ground: Ground, ghost: GhostLap, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
+def _summary(inputs: GhostInputs, ghost: GhostLap, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
     """Columns of ``gold.ghost_summary`` that follow from the ghost and what stands beside it."""
     rng = np.random.default_rng(0)
-    limit = limit_error(ground.traces, ground.seen, rng)
-    stitched = stitched_error(ground.grid, ground.zones, rng)
-    error_s = integration_error_s(ground.grid)
-    return summary(ghost, verdict, ground.rules) | {
-        "track_id": ground.circuit.track_id,
-        "segmentation_version": ground.made.version,
+    limit = limit_error(inputs.traces, inputs.seen, rng)
+    stitched = stitched_error(inputs.grid, inputs.zones, rng)
+    error_s = integration_error_s(inputs.grid)
+    return summary(ghost, verdict, inputs.rules) | {
+        "track_id": inputs.circuit.track_id,
+        "segmentation_version": inputs.made.version,
         "source": kind,
         "ghost_error_s": error_s,
         "limit_error_s": limit.error_s,
-        "stitched_lap_time_s": ground.stitched_s,
+        "stitched_lap_time_s": inputs.stitched_s,
         "stitched_error_s": float(np.hypot(stitched.error_s, error_s)),
-        "best_human_lap_time_s": ground.traces[0].lap_time_s,
+        "best_human_lap_time_s": inputs.traces[0].lap_time_s,
         "best_human_error_s": error_s,
-        "best_human_lap_uid": ground.keys[0].uid,
-        "n_microsectors": len(ground.made.track.pieces),
+        "best_human_lap_uid": inputs.keys[0].uid,
+        "n_microsectors": len(inputs.made.track.pieces),
     }
 
 
@@ -162,11 +181,61 @@ def _export(lake: Lake, uid: str, samples: dict[str, Any]) -> Path:
     return path
 
 
-def _outcome(row: dict[str, Any], ground: Ground, best: SearchResult, parquet: Path, page: str) -> Synthesized:
-    def timed(name: str) -> Timed:
-        return Timed(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
+def _outcome(
+    row: dict[str, Any], inputs: GhostInputs, best: SearchResult, parquet: Path, page: str
+) -> GhostSynthesisResult:
+    def timed(name: str) -> LapTimeEstimate:
+        return LapTimeEstimate(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
 
-    return Synthesized(
-        row["lap_uid"], ground.circuit, timed("limit"), timed("ghost"), timed("stitched"), timed("best_human"),
+    return GhostSynthesisResult(
+        row["lap_uid"], inputs.circuit, timed("limit"), timed("ghost"), timed("stitched"), timed("best_human"),
         row["best_human_lap_uid"], best.verdict, parquet, page, best.rounds,
     )  # fmt: skip
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--session", required=True, help="its laps say what the cars can do")
+    parser.add_argument("--track", help="track, to be sure of it (default: the session's own)")
+    parser.add_argument(
+        "--source", choices=get_args(SourceKind), default="gan", help="draw from the model, or resample human laps"
+    )
+    parser.add_argument("--model-version", help=f"version of {MODEL} in the registry (default: the one in use)")
+    add_seed(parser, "seed of the search")
+    parser.add_argument("--rounds", type=whole_number(1), default=4, help="rounds of the search")
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    return synthesize_ghost(
+        lake,
+        tracker,
+        given.session,
+        track_id=given.track,
+        kind=given.source,
+        model_version=given.model_version,
+        seed=given.seed,
+        rounds=given.rounds,
+    ).sentence
+
+
+JOB: Final = BatchJob(
+    name="ghost_synthesize",
+    module="jobs.synthesize_ghost",
+    command="ghost synthesize",
+    summary="Make a ghost lap: faster than the best human, and one that a car could drive.",
+    inputs=(SILVER_LAPS, GOLD_MICROSECTORS),
+    outputs=ghosts.TABLES,
+    other_inputs=(f"MLflow model {MODEL}",),
+    other_outputs=(f"MLflow experiment {EXPERIMENT}", "a Parquet file"),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.synthesize_ghost``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

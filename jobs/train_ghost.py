@@ -6,10 +6,11 @@ import hashlib
 import json
 import shutil
 import threading
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,14 @@ from analysis.segmentation.zones import TYPES, ZoneType
 from conf.errors import TrainingDataError
 from conf.ghost import load_segmentation
 from conf.tables import GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS, GOLD_MODEL_METRICS
+from jobs.arguments import add_seed, add_sessions, whole_number
+from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
-from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentedSessions
+from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentationResult, segment_all
 from medallion.gold.microsectors import Segmented
 from medallion.io import Lake
 from medallion.keys import sessions_condition
-from medallion.provenance import code_version, job_run
+from medallion.provenance import code_version
 from ml.ghost.dataset import GhostDataset, make_dataset
 from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import LapProfile
@@ -45,7 +48,7 @@ OnProgress = Callable[[ZoneType, int, float], None]  # zone type, step, distance
 
 
 @dataclass(frozen=True)
-class TrainedGhost:
+class GhostTrainingResult:
     """Outcome of a training.
 
     Attributes:
@@ -66,18 +69,27 @@ class TrainedGhost:
     verdict: str
     plots: tuple[Path, ...]
 
+    @property
+    def sentence(self) -> str:
+        """What was trained on how many laps, and whether it is in use now."""
+        state = "now production" if self.promoted else "not promoted"
+        return (
+            f"{MODEL} version {self.version} from {self.laps:,} laps, scored on {self.scores.windows:,} windows of "
+            f"{self.scores.laps} laps kept aside; {state} ({self.verdict})"
+        )
+
 
 def train_ghost(
     lake: Lake,
     tracker: Tracker,
-    segmented: Sequence[SegmentedSessions],
+    segmented: Sequence[SegmentationResult],
     sessions: Sequence[str],
     params: TrainingParams,
     *,
     processes: int = 1,
-    is_fresh: bool = False,
+    rebuild: bool = False,
     on_progress: OnProgress | None = None,
-) -> TrainedGhost:
+) -> GhostTrainingResult:
     """Train a ghost model on the fast laps of sessions and register it.
 
     A training that was killed goes on where it was, as long as laps and settings are the same.
@@ -89,7 +101,7 @@ def train_ghost(
         sessions: Sessions.
         params: Settings of the training.
         processes: Zone types trained at the same time.
-        is_fresh: Drop what a killed training left.
+        rebuild: Drop what a killed training left.
         on_progress: Called after every evaluation.
 
     Raises:
@@ -99,12 +111,12 @@ def train_ghost(
     from ml.ghost.evaluation import evaluate
 
     settings = lake.settings
-    with job_run(lake, "train_ghost", (GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS), (GOLD_MODEL_METRICS,)) as job:
+    with JOB.record_run(lake) as job:
         data = _dataset(lake, tracker, segmented, sessions, params.seed)
         exported = settings.home / "exports" / "ghost" / data.version
         data.save(exported)
         folder = settings.home / "training" / "ghost" / f"{data.version}-{_digest(params)}"
-        if is_fresh:
+        if rebuild:
             shutil.rmtree(folder, ignore_errors=True)
         tags = {KIND: "ghost", "dataset_version": data.version, "code_version": code_version()}
         with tracker.run(EXPERIMENT, f"ghost-{data.version[:8]}", tags) as run:
@@ -120,7 +132,7 @@ def train_ghost(
             promoted, verdict = _promote(tracker, model, data, version)
             write_metrics(lake, "ghost", MODEL, run.run_id, scores.metrics(), job.run_id)
         job.rows_in, job.rows_out = len(data.laps), len(data.train) + len(data.held_out)
-    return TrainedGhost(
+    return GhostTrainingResult(
         run.run_id, tracker.page(run), version, zones, scores, len(data.laps), promoted, verdict, plots
     )  # fmt: skip
 
@@ -139,7 +151,7 @@ def load_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel
 
 
 def _dataset(
-    lake: Lake, tracker: Tracker, segmented: Sequence[SegmentedSessions], sessions: Sequence[str], seed: int
+    lake: Lake, tracker: Tracker, segmented: Sequence[SegmentationResult], sessions: Sequence[str], seed: int
 ) -> GhostDataset:
     scalers = {one.scaling.scaler_id for one in segmented}
     if len(scalers) > 1:
@@ -151,10 +163,10 @@ def _dataset(
     made: dict[str, Segmented] = {one.made.track_id: one.made for one in segmented}
     tracks = {key: (one.track, stretches(one.track.pieces, least)) for key, one in made.items()}
     scaler = scaler_from_bytes(tracker.read(scalers.pop(), SCALER))
-    return make_dataset(profiles(frame), tracks, scaler, seed)
+    return make_dataset(rows_to_profiles(frame), tracks, scaler, seed)
 
 
-def profiles(frame: pd.DataFrame) -> list[LapProfile]:
+def rows_to_profiles(frame: pd.DataFrame) -> list[LapProfile]:
     """Laps out of rows of ``gold.microsector_traces`` in the order of its key; where pieces meet, one point is kept."""
     following = frame.groupby("lap_uid", sort=False)["microsector_id"].shift(-1)
     kept = frame[(frame["step"] < STEPS - 1) | (following != frame["microsector_id"] + 1)]
@@ -236,7 +248,7 @@ def _log_inputs(
     run: TrackedRun,
     lake: Lake,
     data: GhostDataset,
-    segmented: Sequence[SegmentedSessions],
+    segmented: Sequence[SegmentationResult],
     sessions: Sequence[str],
     params: TrainingParams,
 ) -> None:
@@ -297,3 +309,60 @@ def _promote(tracker: Tracker, model: GhostModel, data: GhostDataset, version: s
 
 def _digest(params: TrainingParams) -> str:
     return hashlib.sha256(json.dumps(asdict(params), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def training_params(
+    steps: int | None = None, seed: int = 0, learning_rate: float | None = None, *, unconditional: bool = False
+) -> TrainingParams:
+    """Settings of a training; the library's own where nothing is given."""
+    from ml.ghost.networks import Shape
+    from ml.ghost.training import TrainingParams
+
+    given: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
+    given["shape"] = Shape(is_conditional=False) if unconditional else None
+    return TrainingParams(**{name: value for name, value in given.items() if value is not None})
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_sessions(parser, "learn from the laps of this session; repeat it (default: all whose track is known)")
+    parser.add_argument("--steps", type=whole_number(10), help="most steps a zone type (default: 3000)")
+    add_seed(parser, "seed of weights, batches and the laps kept aside")
+    parser.add_argument("--learning-rate", type=float, help="highest rate (default: 0.004)")
+    parser.add_argument(
+        "--processes", type=whole_number(1, 3), default=2, help="zone types trained at the same time (default: 2)"
+    )
+    parser.add_argument("--unconditional", action="store_true", help="tell the networks nothing of the stretch")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="start anew instead of going on with a training that was killed"
+    )
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    params = training_params(given.steps, given.seed, given.learning_rate, unconditional=given.unconditional)
+    segmented, sessions = segment_all(lake, tracker, given.sessions)
+    return train_ghost(
+        lake, tracker, segmented, sessions, params, processes=given.processes, rebuild=given.rebuild
+    ).sentence
+
+
+JOB: Final = BatchJob(
+    name="train_ghost",
+    module="jobs.train_ghost",
+    command="train ghost",
+    summary="Train the ghost model, a network for each zone type, on the fast laps of sessions.",
+    inputs=(GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS),
+    outputs=(GOLD_MODEL_METRICS,),
+    other_outputs=(f"MLflow model {MODEL}", "what ghost_segment writes, where laps are not cut yet"),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.train_ghost``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

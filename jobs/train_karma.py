@@ -5,6 +5,7 @@ The only reader of ``bronze.truth_events``: what it reads there is the label.
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,14 +18,16 @@ from conf.contract import load_contract
 from conf.families import TRUTH
 from conf.karma import KarmaRules, load_karma_rules
 from conf.tables import GOLD_LAP_FEATURES, GOLD_MODEL_METRICS, SILVER_SESSIONS
+from jobs.arguments import add_seed
+from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
-from medallion.provenance import code_version, job_run
+from medallion.provenance import code_version
 from medallion.schema import struct_type
 from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_dataset
 from ml.karma.evaluation import KarmaEvaluation, beats, best_of, components_table, evaluate, importances
 from ml.karma.fitting import FitParams, FittedKarma, fit
-from ml.karma.learners import Algorithm
+from ml.karma.learners import ALGORITHMS, Algorithm
 from ml.karma.model import KarmaModel, KarmaModelError, read_model
 from ml.karma.plots import calibration_figure, importance_figure, predicted_figure
 from ml.karma.score_laps import columns_needed
@@ -38,7 +41,7 @@ OnProgress = Callable[[str, int, int], None]  # what is being trained, done, of 
 
 
 @dataclass(frozen=True)
-class TrainedKarma:
+class KarmaTrainingResult:
     """Outcome of a training.
 
     Attributes:
@@ -62,6 +65,13 @@ class TrainedKarma:
     verdict: str
     plots: tuple[Path, ...]
 
+    @property
+    def sentence(self) -> str:
+        """What was trained on how many laps, and whether it is in use now."""
+        state = "now production" if self.promoted else "not promoted"
+        laps = ", ".join(f"{n:,} laps to {what}" for what, n in self.laps.items())
+        return f"{MODEL} version {self.version} ({self.algorithm}) from {laps}; {state} ({self.verdict})"
+
 
 def train_karma(
     lake: Lake,
@@ -69,7 +79,7 @@ def train_karma(
     algorithms: Sequence[Algorithm],
     params: FitParams | None = None,
     on_progress: OnProgress | None = None,
-) -> TrainedKarma:
+) -> KarmaTrainingResult:
     """Train each algorithm on each set of inputs, register the best, and use it if it beats the one in use.
 
     Args:
@@ -84,7 +94,7 @@ def train_karma(
     """
     rules = load_karma_rules()
     params = params or FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
-    with job_run(lake, "train_karma", (GOLD_LAP_FEATURES, LABELS, SILVER_SESSIONS), (GOLD_MODEL_METRICS,)) as job:
+    with JOB.record_run(lake) as job:
         data = read_dataset(lake, rules)
         tags = {KIND: "karma", "dataset_version": data.version, "code_version": code_version()}
         with tracker.run(EXPERIMENT, f"karma-{data.version[:8]}", tags) as run:
@@ -101,7 +111,7 @@ def train_karma(
         laps = {split: len(data.part(split)[0]) for split in (TRAIN, TEST, PROMOTION)}
         job.rows_in, job.rows_out = len(data.laps), laps[TRAIN]
     r2 = {name: float(sum(f.r2.mean() for f in m.sets.values()) / len(m.sets)) for name, m in models.items()}
-    return TrainedKarma(
+    return KarmaTrainingResult(
         run.run_id, tracker.page(run), version, model.algorithm, evaluations, r2, laps, data.dropped, promoted, verdict,
         plots,
     )  # fmt: skip
@@ -219,3 +229,48 @@ def _promote(
     if comparison.is_better:
         tracker.promote(MODEL, version)
     return comparison.is_better, f"against version {theirs}, {comparison.reason}"
+
+
+def choose_algorithms(name: str) -> tuple[Algorithm, ...]:
+    """The algorithm of that name; every one for ``all``."""
+    return tuple(algorithm for algorithm in ALGORITHMS if name in ("all", algorithm))
+
+
+def fit_params(seed: int) -> FitParams:
+    """Settings of a training: the library's, with the interval and sequence of ``conf/karma.yaml``."""
+    rules = load_karma_rules()
+    return FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps, seed=seed)
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--algorithm", choices=("all", *ALGORITHMS), default="all", help="what learns; all tries each, the best is kept"
+    )
+    add_seed(parser)
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    return train_karma(lake, tracker, choose_algorithms(given.algorithm), fit_params(given.seed)).sentence
+
+
+JOB: Final = BatchJob(
+    name="train_karma",
+    module="jobs.train_karma",
+    command="train karma",
+    summary="Train the model of wear on simulated laps whose wear is known, and register the best.",
+    inputs=(GOLD_LAP_FEATURES, LABELS, SILVER_SESSIONS),
+    outputs=(GOLD_MODEL_METRICS,),
+    other_outputs=(f"MLflow model {MODEL}",),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.train_karma``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

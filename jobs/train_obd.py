@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from conf.errors import InputError
+from jobs.job import BatchJob, RunContext
 from ml.style.obd import (
     BETTER,
     ObdReport,
@@ -25,17 +28,23 @@ EXPERIMENT: Final = "driving-style-obd"
 
 
 @dataclass(frozen=True)
-class ObdRun:
+class ObdTrainingResult:
     """Outcome: the report, its page and its plots."""
 
     report: ObdReport
     page: str
     plots: tuple[Path, ...]
 
+    @property
+    def sentence(self) -> str:
+        """What the better recipe gains over the baseline, over all trips."""
+        gain = next(g for g in self.report.gains if g.trip == "pooled")
+        return f"pooled gain in AUC over the baseline: {gain.auc}"
+
 
 def train_obd(
     paths: Sequence[Path], tracker: Tracker, plots: Path, recipes: Recipe | Sequence[Recipe] = BETTER
-) -> ObdRun:
+) -> ObdTrainingResult:
     """Evaluate recipes with each trip held out in turn, and log figures, intervals and the model fitted on all trips.
 
     Args:
@@ -53,7 +62,7 @@ def train_obd(
         drawn = _figures(run, report, plots)
         fitted = fit_obd(trips)
         run.params({"recipe": BETTER.name, "window_rows": "+".join(map(str, fitted.window_rows))})
-        return ObdRun(report, tracker.page(run), drawn)
+        return ObdTrainingResult(report, tracker.page(run), drawn)
 
 
 def _metrics(report: ObdReport) -> dict[str, float]:
@@ -81,3 +90,36 @@ def _figures(run: TrackedRun, report: ObdReport, folder: Path) -> tuple[Path, ..
     }
     paths = [run.figure(figure, name, folder) for name, figure in figures.items()]
     return tuple(p for p in paths if p)
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--trip", dest="trips", action="append", type=Path, required=True, metavar="FILE", help="a trip file; repeat it"
+    )
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    if len(given.trips) < 2:
+        raise InputError("--trip: give at least two trips, so that each can be held out")
+    return train_obd(given.trips, context.tracker, context.settings.reports_dir / "style-obd").sentence
+
+
+JOB: Final = BatchJob(
+    name="train_obd",
+    module="jobs.train_obd",
+    command="train style",
+    summary="Evaluate the driving-style recipes on labelled OBD trips, each held out in turn.",
+    other_inputs=("files of OBD trips",),
+    other_outputs=(f"MLflow experiment {EXPERIMENT}",),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.train_obd``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,10 +13,12 @@ import pandas as pd
 from pyspark.sql import functions as F
 
 from conf.errors import TrainingDataError
-from conf.tables import GOLD_STYLE_DATASET, GOLD_TELEMETRY_WINDOWS
+from conf.tables import GOLD_MODEL_METRICS, GOLD_STYLE_DATASET, GOLD_TELEMETRY_WINDOWS
+from jobs.arguments import add_seed
+from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
-from medallion.provenance import JobRun, code_version, job_run
+from medallion.provenance import JobRun, code_version
 from ml.style.dataset import KEY, StyleDataset, build_dataset
 from ml.style.evaluation import StyleComparison, StyleEvaluation, beats, evaluate, importances, majority_class
 from ml.style.features import CHASSIS_FEATURES, STYLE_FEATURES
@@ -34,7 +38,7 @@ def model_name(feature_set: str) -> str:
 
 
 @dataclass(frozen=True)
-class Trained:
+class StyleTrainingResult:
     """Outcome of a training run.
 
     Attributes:
@@ -53,6 +57,16 @@ class Trained:
     verdict: str
     plots: tuple[Path, ...]
     n_train: int
+
+    @property
+    def sentence(self) -> str:
+        """What was trained, how good it is, and whether it is in use now."""
+        accuracy = self.evaluation.balanced_accuracy.value
+        state = "now production" if self.promoted else "not promoted"
+        return (
+            f"{self.model} version {self.version}: balanced accuracy {accuracy:.3f} on vehicles it never saw; "
+            f"{state} ({self.verdict})"
+        )
 
 
 class MLDatasetProcessor:
@@ -149,7 +163,9 @@ class MLTrainingProcessor:
                 )
         return splits
 
-    def process(self, inputs: dict[str, int], params: ForestParams, plots: Path, threshold: float = 0.5) -> Trained:
+    def process(
+        self, inputs: dict[str, int], params: ForestParams, plots: Path, threshold: float = 0.5
+    ) -> StyleTrainingResult:
         """Train, evaluate, log, register, and promote if better.
 
         Args:
@@ -176,7 +192,7 @@ class MLTrainingProcessor:
             comparison, promoted, verdict = self._promote(
                 run, fitted, splits[PROMOTION], version, evaluation, threshold
             )
-            return Trained(
+            return StyleTrainingResult(
                 run.run_id, self.tracker.page(run), self.model_name, version, evaluation, comparison, promoted, verdict,
                 figures, len(splits[TRAIN]),
             )  # fmt: skip
@@ -235,12 +251,14 @@ class MLTrainingProcessor:
         return comparison, comparison.is_better, f"against version {incumbent.version}: {comparison.reason}"
 
 
-def train_style(lake: Lake, tracker: Tracker, feature_set: str = "all", params: ForestParams | None = None) -> Trained:
+def train_style(
+    lake: Lake, tracker: Tracker, feature_set: str = "all", params: ForestParams | None = None
+) -> StyleTrainingResult:
     """Data set, splits, training, registry: the whole job (V32)."""
     features = FEATURE_SETS[feature_set]
     name = model_name(feature_set)
     settings = lake.settings
-    with job_run(lake, "train_style", (GOLD_TELEMETRY_WINDOWS,), (GOLD_STYLE_DATASET,)) as run:
+    with JOB.record_run(lake) as run:
         inputs = {GOLD_TELEMETRY_WINDOWS: lake.version(GOLD_TELEMETRY_WINDOWS) or 0}
         dataset = MLDatasetProcessor(lake, run.run_id, features).process()
         inputs[GOLD_STYLE_DATASET] = lake.version(GOLD_STYLE_DATASET) or 0
@@ -254,6 +272,48 @@ def train_style(lake: Lake, tracker: Tracker, feature_set: str = "all", params: 
     return trained
 
 
-def _record(lake: Lake, trained: Trained, run: JobRun) -> None:
+def _record(lake: Lake, trained: StyleTrainingResult, run: JobRun) -> None:
     values = {f"test.{k}": v for k, v in trained.evaluation.metrics().items()}
     write_metrics(lake, "style", trained.model, trained.run_id, values, run.run_id)
+
+
+def add_features(parser: ArgumentParser) -> None:
+    """Add ``--features``: which columns the model reads."""
+    parser.add_argument(
+        "--features",
+        choices=tuple(FEATURE_SETS),
+        default="all",
+        help="chassis leaves out load and temperatures, for sources that do not send them",
+    )
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_features(parser)
+    add_seed(parser, "seed of the forest")
+
+
+def _run(context: RunContext, given: Namespace) -> str:
+    lake, tracker = context.open_lake_and_tracker()
+    return train_style(lake, tracker, given.features, ForestParams(seed=given.seed)).sentence
+
+
+JOB: Final = BatchJob(
+    name="train_style",
+    module="jobs.train_style",
+    command="train style",
+    summary="Train the driving-style model on labelled windows and register it.",
+    inputs=(GOLD_TELEMETRY_WINDOWS,),
+    outputs=(GOLD_STYLE_DATASET, GOLD_MODEL_METRICS),
+    other_outputs=(f"MLflow model {MODEL}",),
+    arguments=_add_arguments,
+    body=_run,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job from ``spark-submit`` or ``python -m jobs.train_style``."""
+    return JOB.main(argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -11,9 +11,10 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import FAMILIES, TELEMETRY, Family
 from infra.kafka.topics import topic_partitions
+from infra.local.stack import endpoints
 from medallion.bronze.messages import to_bronze
 from medallion.io import Lake, Txn
-from streaming.job import Job, run_job
+from streaming.job import StreamingJob
 from streaming.kafka import read_topics
 from streaming.query import Trigger, start_query
 
@@ -69,12 +70,21 @@ def _next_offsets(lake: Lake, family: Family, partitions: Sequence[int]) -> Mapp
     return starting
 
 
-JOB = Job(NAME, __doc__ or "", (), OUTPUTS, lambda lake, ends, trigger: start_all(lake, ends.bootstrap, trigger))
+JOB = StreamingJob(
+    name=NAME,
+    module="streaming.bronze",
+    command="stream bronze",
+    summary="Kafka to bronze: every message as it came, exactly once.",
+    outputs=OUTPUTS,
+    other_inputs=(f"Kafka topics {', '.join(family.topic for family in FAMILIES)}",),
+    start=lambda lake, _run, trigger: start_all(lake, endpoints(lake.settings).bootstrap, trigger),
+    describe=lambda run: f"{run.rows_in:,} messages stored",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point for ``spark-submit`` and ``python -m streaming.bronze``."""
-    return run_job(JOB, argv)
+    return JOB.main(argv)
 
 
 if __name__ == "__main__":

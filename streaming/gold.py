@@ -13,7 +13,7 @@ from medallion.gold.refresh import processor
 from medallion.gold.refresh.affected import SOURCES, change_keys, find_affected
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from streaming.job import Job, run_job
+from streaming.job import StreamingJob
 from streaming.query import Trigger, start_query
 
 NAME = "gold"
@@ -54,12 +54,21 @@ def _changes(lake: Lake, name: str) -> DataFrame:
     return lake.spark.readStream.format("delta").option(option, "true").load(lake.uri(name))
 
 
-JOB = Job(NAME, __doc__ or "", SOURCES, OUTPUTS, lambda lake, ends, trigger: start(lake, ends.run, trigger))
+JOB = StreamingJob(
+    name=NAME,
+    module="streaming.gold",
+    command="stream gold",
+    summary="Silver to gold: windows, buckets and laps, drivers and sessions; only what changed.",
+    inputs=SOURCES,
+    outputs=OUTPUTS,
+    start=start,
+    describe=lambda run: f"{run.rows_in:,} changed rows, {run.rows_out:,} vehicles brought up to date",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point for ``spark-submit`` and ``python -m streaming.gold``."""
-    return run_job(JOB, argv)
+    return JOB.main(argv)
 
 
 if __name__ == "__main__":

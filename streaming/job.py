@@ -1,51 +1,66 @@
-"""What all streaming jobs share: arguments, session, provenance, and the one line that says what was done."""
+"""What a streaming job adds to a job: how its queries start, and a step for when they have drained."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from pyspark.sql.streaming.query import StreamingQuery
 
-from conf.settings import get_settings
-from infra.local.stack import endpoints
+from jobs.arguments import add_nothing
+from jobs.job import Job, RunContext
 from medallion.io import Lake
-from medallion.provenance import JobRun, job_run
-from medallion.session import open_lake
+from medallion.provenance import JobRun
 from streaming.query import Trigger, between_batches
 
-
-@dataclass(frozen=True)
-class Ends:
-    """What a job's queries connect: the broker, and the run they report to."""
-
-    bootstrap: str
-    run: JobRun
-
-
-Start = Callable[[Lake, Ends, Trigger], list[StreamingQuery]]
+EVERY_S = 2.0
+Start = Callable[[Lake, JobRun, Trigger], list[StreamingQuery]]
 Finish = Callable[[Lake, JobRun], None]
 
 
-@dataclass(frozen=True)
-class Job:
-    """A streaming job: a frozen declaration around the function that starts its queries."""
+@dataclass(frozen=True, kw_only=True)
+class StreamingJob(Job):
+    """A job of queries that go on where they stopped, until they are interrupted or have caught up.
 
-    name: str
-    summary: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    Attributes:
+        start: Starts its queries.
+        describe: The sentence that says what a run did, without the job's name.
+        finish: What is done once the queries have drained, and now and then while they run.
+        arguments: Adds arguments of its own to a parser.
+        start_with: The start for given arguments, where it has some of its own.
+    """
+
     start: Start
+    describe: Callable[[JobRun], str]
     finish: Finish | None = None
+    arguments: Callable[[ArgumentParser], None] = add_nothing
+    start_with: Callable[[Namespace], Start] | None = None
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the job's own arguments to a parser."""
+        parser.add_argument(
+            "--once", action="store_true", help="process what is there and stop (default: keep running)"
+        )
+        parser.add_argument("--every", type=float, default=EVERY_S, metavar="SECONDS", help="pause between batches")
+        self.arguments(parser)
+
+    def run(self, context: RunContext, given: Namespace) -> str:
+        """Run with given arguments; returns the sentence that says what was done."""
+        job = self if self.start_with is None else replace(self, start=self.start_with(given))
+        run = drain(context.lake, job) if given.once else keep_running(context.lake, job, given.every)
+        return job.sentence(run)
+
+    def sentence(self, run: JobRun) -> str:
+        """What a run did."""
+        return f"{self.name}: {self.describe(run)} (run {run.run_id})"
 
 
-def drain(lake: Lake, job: Job) -> JobRun:
+def drain(lake: Lake, job: StreamingJob) -> JobRun:
     """Run a job over what is there now, then stop."""
     read = 0
-    with job_run(lake, job.name, job.inputs, job.outputs) as run:
-        for query in job.start(lake, Ends(endpoints(lake.settings).bootstrap, run), Trigger(once=True)):
+    with job.record_run(lake) as run:
+        for query in job.start(lake, run, Trigger(once=True)):
             query.awaitTermination()
             read += sum(p.numInputRows for p in query.recentProgress)
         if not run.rows_in:  # a job that does not count for itself passes on what it reads
@@ -54,15 +69,15 @@ def drain(lake: Lake, job: Job) -> JobRun:
     return run
 
 
-def keep_running(lake: Lake, job: Job, every_s: float, finish_every_s: float = 60.0) -> JobRun:
-    """Run a job until it is interrupted; its closing step runs now and then, and once more at the end."""
-    with job_run(lake, job.name, job.inputs, job.outputs) as run:
-        queries = job.start(lake, Ends(endpoints(lake.settings).bootstrap, run), Trigger(once=False, every_s=every_s))
+def keep_running(lake: Lake, job: StreamingJob, every_s: float, finish_every_s: float = 60.0) -> JobRun:
+    """Run a job until it is interrupted; its last step runs now and then, and once more at the end."""
+    with job.record_run(lake) as run:
+        queries = job.start(lake, run, Trigger(once=False, every_s=every_s))
         try:
             while any(query.isActive for query in queries):
                 lake.spark.streams.awaitAnyTermination(int(finish_every_s))
                 _finish(lake, job, run)
-                lake.spark.streams.resetTerminated()  # the closing step has queries of its own, which end
+                lake.spark.streams.resetTerminated()  # the last step has queries of its own, which end
                 for query in queries:
                     if not query.isActive:
                         query.awaitTermination()  # raises what ended it
@@ -75,35 +90,7 @@ def keep_running(lake: Lake, job: Job, every_s: float, finish_every_s: float = 6
     return run
 
 
-def _finish(lake: Lake, job: Job, run: JobRun) -> None:
+def _finish(lake: Lake, job: StreamingJob, run: JobRun) -> None:
     if job.finish:
         with between_batches(job.name):
             job.finish(lake, run)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-
-
-def arguments(job: Job) -> argparse.ArgumentParser:
-    """Command-line arguments of a job's module."""
-    parser = argparse.ArgumentParser(prog=f"python -m streaming.{job.name}", description=job.summary)
-    parser.add_argument("--once", action="store_true", help="process what is there and stop (default: keep running)")
-    parser.add_argument("--every", type=float, default=2.0, metavar="SECONDS", help="pause between batches")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    return parser
-
-
-def run_job(job: Job, argv: Sequence[str] | None = None) -> int:
-    """Run a job from its arguments; returns the exit code."""
-    given = arguments(job).parse_args(argv)
-    settings = get_settings()
-    if given.dry_run:
-        _say(f"{job.name}: would read {', '.join(job.inputs) or 'Kafka'} and write {', '.join(job.outputs)}")
-        return 0
-    lake = open_lake(settings, f"slipstream-{job.name}")
-    run = drain(lake, job) if given.once else keep_running(lake, job, given.every)
-    _say(
-        f"{job.name}: {run.rows_in:,} in, {run.rows_out:,} out, {run.rows_quarantined:,} quarantined (run {run.run_id})"
-    )
-    return 0

@@ -9,11 +9,12 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import endpoints
-from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, model_in_use
+from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, model_in_use
+from jobs.train_karma import MODEL
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.tracking import Tracker
-from streaming.job import Job, run_job
+from streaming.job import Start, StreamingJob
 from streaming.query import Trigger, start_query
 
 NAME = "karma"
@@ -53,21 +54,29 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
     return start_query(lake.spark, lake.settings, NAME, changed, score, trigger)
 
 
-def job(vehicle: str = DEFAULT_VEHICLE) -> Job:
-    """The job for cars of a kind."""
-    outputs = (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)
-    return Job(
-        NAME,
-        __doc__ or "",
-        (GOLD_LAP_FEATURES,),
-        outputs,
-        lambda lake, ends, trigger: [start(lake, ends.run, trigger, vehicle)],
-    )
+def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:
+    """The start for scores that are held to the references of a car."""
+    return lambda lake, run, trigger: [start(lake, run, trigger, reference_car)]
+
+
+JOB = StreamingJob(
+    name=NAME,
+    module="streaming.karma",
+    command="stream karma",
+    summary="Score the wear of laps as their features come.",
+    inputs=(GOLD_LAP_FEATURES,),
+    outputs=(GOLD_KARMA_SCORES, GOLD_KARMA_LATEST),
+    other_inputs=(f"MLflow model {MODEL}",),
+    start=start_for(),
+    describe=lambda run: f"{run.rows_in:,} changed laps, {run.rows_out:,} scores of their cars",
+    arguments=add_reference_car,
+    start_with=lambda given: start_for(given.reference_car),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point for ``spark-submit`` and ``python -m streaming.karma``."""
-    return run_job(job(), argv)
+    return JOB.main(argv)
 
 
 if __name__ == "__main__":

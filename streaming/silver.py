@@ -15,7 +15,7 @@ from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.reconciliation import BatchBalance
 from streaming import session_tables
-from streaming.job import Job, run_job
+from streaming.job import StreamingJob
 from streaming.query import Trigger, start_query
 
 NAME = "silver"
@@ -74,19 +74,22 @@ def finish(lake: Lake, run: JobRun) -> None:
     validate_new_units(lake, run.run_id)
 
 
-JOB = Job(
-    NAME,
-    __doc__ or "",
-    tuple(family.bronze for family in PROMOTED),
-    OUTPUTS,
-    lambda lake, ends, trigger: start_all(lake, ends.run, trigger),
-    finish,
+JOB = StreamingJob(
+    name=NAME,
+    module="streaming.silver",
+    command="stream silver",
+    summary="Bronze to silver: checked, pivoted, in canonical units, and every unit accounted for.",
+    inputs=tuple(family.bronze for family in PROMOTED),
+    outputs=OUTPUTS,
+    start=start_all,
+    describe=lambda run: f"{run.rows_in:,} units, {run.rows_out:,} written, {run.rows_quarantined:,} quarantined",
+    finish=finish,
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point for ``spark-submit`` and ``python -m streaming.silver``."""
-    return run_job(JOB, argv)
+    return JOB.main(argv)
 
 
 if __name__ == "__main__":
