@@ -54,8 +54,9 @@ type: $(WHOLE) ## Check types with mypy, strictly
 arch: $(WHOLE) ## Check that imports go one way
 	$(BIN)/lint-imports
 
-tables: $(STAMP) ## Write docs/tables.md anew from the contracts
+tables: $(WHOLE) ## Write the tables of docs anew from contracts and jobs
 	$(BIN)/python docs/generate_tables.py
+	$(BIN)/python docs/generate_jobs.py
 
 bench: setup ## Run the benchmarks; results go to benchmarks/results
 	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --group peers

@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
+from conf.settings import get_settings
 from jobs.ghost_inputs import GhostInputs, SourceKind, load_ghost_inputs, open_source
+from jobs.job import RunContext
 from ml.ghost.search.chain import ChainError
 from ml.ghost.search.search import SearchResult, search
 from ml.tracking import Tracker
-from slipstream.tracked import open_tracked
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=4)
     given, console = parser.parse_args(argv), Console(stderr=True)
-    lake, tracker = open_tracked("ablation")
+    lake, tracker = RunContext(get_settings(), "slipstream-ablation").open_lake_and_tracker()
     inputs = load_ghost_inputs(lake, tracker, given.session)
     found = []
     for variant in variants(given.model, given.blind):

@@ -27,7 +27,7 @@ class AppConfig(BaseSettings):
         kafka_config: Extra Kafka client options as JSON, e.g. ``{"security.protocol": "SASL_SSL", …}``.
         mlflow_tracking_uri: Tracking server; unset means the local one on ``mlflow_port``.
         azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
-        data_root: Folder that `slipstream karma ingest` takes files from where none are named.
+        data_root: Folder that `slipstream produce replay` takes files from where none are named.
         slipstream_data: Folder with real data files, for the tests that need them.
         firebase_db_url: Realtime Database that `slipstream karma push` writes to, ``https://…firebaseio.com``.
         firebase_credentials: Key file of the service account that it writes as; a path, never the key itself.

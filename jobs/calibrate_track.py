@@ -30,7 +30,7 @@ def calibrate_track(lake: Lake, track_id: str, sessions: Sequence[str]) -> Track
 
     Raises:
         TrackError: If there is no such track, or a session was not driven on it.
-        ValueError: If there are too few laps.
+        InputError: If there are too few laps.
     """
     with JOB.record_run(lake) as run:
         circuit = find_circuit(lake, track_id)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from conf.tables import GOLD_INSIGHTS
 from jobs.job import BatchJob, RunContext
-from medallion.gold.insights import TABLE, write_insights
+from medallion.gold.insights import write_insights
 from medallion.io import Lake
 from serving.queries.coaching import INPUTS, CoachedLap, coach
 from serving.queries.coaching_facts import pair_of, rows_of
@@ -33,7 +34,7 @@ class CoachingResult:
     @property
     def sentence(self) -> str:
         """What was saved."""
-        return f"saved: {self.rows:,} rows in {TABLE} (run {self.run_id})"
+        return f"saved: {self.rows:,} rows in {GOLD_INSIGHTS} (run {self.run_id})"
 
 
 def coach_lap(lake: Lake, lap: LapName, target: str) -> CoachingResult:
@@ -69,7 +70,7 @@ JOB: Final = BatchJob(
     command="coach",
     summary="Coach a lap against a target and keep what was found.",
     inputs=INPUTS,
-    outputs=(TABLE,),
+    outputs=(GOLD_INSIGHTS,),
     arguments=_add_arguments,
     body=_run,
 )

@@ -315,11 +315,11 @@ def training_params(
     steps: int | None = None, seed: int = 0, learning_rate: float | None = None, *, unconditional: bool = False
 ) -> TrainingParams:
     """Settings of a training; the library's own where nothing is given."""
-    from ml.ghost.networks import Shape
+    from ml.ghost.networks import NetworkShape
     from ml.ghost.training import TrainingParams
 
     given: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
-    given["shape"] = Shape(is_conditional=False) if unconditional else None
+    given["shape"] = NetworkShape(is_conditional=False) if unconditional else None
     return TrainingParams(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from jobs.job import Job
+    from medallion.io import Lake
+    from ml.tracking import Tracker
 
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="For people or for programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -27,6 +32,27 @@ def print_json(content: object) -> None:
     import orjson
 
     typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+def open_job_lake(job: Job) -> Lake:
+    """The lake of a job, on a Spark session that is started for it."""
+    from rich.console import Console
+
+    from conf.settings import get_settings
+
+    with Console(stderr=True).status("starting Spark …"):
+        return job.context(get_settings()).lake
+
+
+def open_lake_and_tracker(job: Job) -> tuple[Lake, Tracker]:
+    """The lake and the tracker of a job; a server that does not answer is reported before Spark starts.
+
+    Raises:
+        TrackingError: If the tracking server does not answer.
+    """
+    from conf.settings import get_settings
+
+    return job.context(get_settings()).open_lake_and_tracker()
 
 
 @contextmanager

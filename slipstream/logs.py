@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from functools import wraps
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from conf.settings import AppConfig
+if TYPE_CHECKING:
+    from conf.settings import AppConfig
 
 LOGGER: Final = logging.getLogger("slipstream")
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 _BYTES, _KEPT = 1 << 20, 3
 
 
@@ -43,3 +48,19 @@ def log_path() -> Path | None:
 
 def _file_handlers() -> list[RotatingFileHandler]:
     return [handler for handler in LOGGER.handlers if isinstance(handler, RotatingFileHandler)]
+
+
+def keep_log(name: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
+    """Make a command write ``$SLIPSTREAM_HOME/logs/<name>.log``."""
+
+    def decorate(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
+        @wraps(command)
+        def logged(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+            from conf.settings import get_settings
+
+            log_to_file(get_settings(), name)
+            return command(*args, **kwargs)
+
+        return logged
+
+    return decorate

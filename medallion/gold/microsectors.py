@@ -76,7 +76,7 @@ def latest_segmentation(lake: Lake, track_id: str) -> Segmented | None:
     if (first.thresholds or {}) != _thresholds(load_segmentation()):
         raise SegmentationError(
             f"segmentation {newest} of {track_id} was cut by other thresholds than conf/ghost.yaml has now: cut the "
-            "track anew with `slipstream ghost segment --again`"
+            "track anew with `slipstream track segment --rebuild`"
         )
     return Segmented(track_id, newest, _track_of(found), first.reference_lap_uid, tuple(first.sessions))
 

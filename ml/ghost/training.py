@@ -321,7 +321,7 @@ class _Trainer:
         found = torch.load(path, map_location=self.device, weights_only=True)
         if found["params"] != json.dumps(asdict(self.params)):
             raise TrainingError(
-                f"{path} is of a training with other settings: give the same ones to go on with it, or --fresh"
+                f"{path} is of a training with other settings: give the same ones to go on with it, or --rebuild"
             )
         for name in ("generator", "encoder", "critic", "learner", "judge", "schedule"):
             getattr(self, name).load_state_dict(found[name])

@@ -90,7 +90,7 @@ def build_dataset(
     kept = joined[keep].drop(columns=list(COMPONENTS), errors="ignore").reset_index(drop=True)
     if kept.empty:
         raise TrainingDataError(
-            "no lap has features and a label of wear: simulate some (`slipstream karma simulate`), then "
+            "no lap has features and a label of wear: simulate some (`slipstream produce wear-laps`), then "
             "`slipstream run`"
         )
     kept["split"] = [split_of(track) for track in kept["track_id"]]

@@ -167,13 +167,13 @@ def _why_none(settings: AppConfig, session: str | None, vehicle: str | None) -> 
     known = table_rows(GOLD_KARMA_SCORES, settings, columns=("distinct session_id", "vehicle_id"))
     sessions = sorted({row["session_id"] for row in known})
     if not known:
-        return f"{GOLD_KARMA_SCORES} is empty: `slipstream karma infer` scores laps"
+        return f"{GOLD_KARMA_SCORES} is empty: `slipstream score karma` scores laps"
     if session is not None and session not in sessions:
-        return f"no scores of session '{session}': {_those('sessions', sessions)}; `slipstream karma infer` scores more"
+        return f"no scores of session '{session}': {_those('sessions', sessions)}; `slipstream score karma` scores more"
     vehicles = sorted({row["vehicle_id"] for row in known if session in {None, row["session_id"]}})
     where = "" if session is None else f" in session '{session}'"
     return (
-        f"no scores of vehicle '{vehicle}'{where}: {_those('vehicles', vehicles)}; `slipstream karma infer` scores more"
+        f"no scores of vehicle '{vehicle}'{where}: {_those('vehicles', vehicles)}; `slipstream score karma` scores more"
     )
 
 

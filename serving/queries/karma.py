@@ -17,7 +17,7 @@ from serving.queries.circuits import title_of, track_of
 
 COMPONENTS: Final[tuple[str, ...]] = wear.COMPONENTS
 OVERALL: Final = "overall"
-FILL: Final = "`slipstream karma infer` scores the laps of gold.lap_features"
+FILL: Final = "`slipstream score karma` scores the laps of gold.lap_features"
 
 _SHOWN: Final = 20
 _LEAST_SCORE: Final = 0.1  # below it a score says nothing more, and its logarithm grows without end

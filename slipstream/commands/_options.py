@@ -1,10 +1,12 @@
-"""Options that the producers share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+DEFAULT_REFERENCE_CAR: Final = "gr86-cup"
 
 
 def _above_zero(speed: float | None) -> float | None:

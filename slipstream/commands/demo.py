@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from conf.settings import AppConfig
-    from jobs.score_style import Scored
-    from jobs.train_style import Trained
+    from jobs.score_style import StyleScoringResult
+    from jobs.train_style import StyleTrainingResult
     from medallion.io import Lake
     from producers.simulator.config import SimulatorConfig
 
@@ -142,7 +142,7 @@ def _drain(lake: Lake) -> None:
     drain(lake, gold.JOB)
 
 
-def _model(lake: Lake) -> tuple[Trained, Scored]:
+def _model(lake: Lake) -> tuple[StyleTrainingResult, StyleScoringResult]:
     from infra.local.stack import endpoints
     from jobs.score_style import score_style
     from jobs.train_style import MODEL, train_style
@@ -170,7 +170,9 @@ def _driver_report(settings: AppConfig) -> list[str]:
     return console_lines(found)
 
 
-def _show(console: Console, settings: AppConfig, trained: Trained, scored: Scored, wall_s: float) -> None:
+def _show(
+    console: Console, settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult, wall_s: float
+) -> None:
     from infra.local.stack import endpoints
     from serving.lake.balance import lake_balance
     from slipstream.terminal.demo import draw_session, summary_table

@@ -1,4 +1,4 @@
-"""``ghost``: what a car could do on a track, beside what was driven."""
+"""``ghost limit-lap`` and ``coach``: what a car could do on a track, and where a lap falls short of it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conf.tables import GOLD_INSIGHTS
-from slipstream.console import Format, print_json, summary
+from slipstream.commands._aliases import add_alias
+from slipstream.console import DryRun, Format, open_job_lake, print_json, summary
 
 if TYPE_CHECKING:
     from serving.queries.coaching import CoachedLap
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from serving.queries.limit_lap import AskedLap
 
 app = typer.Typer()
-ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit, and coaching.")
+ghost = typer.Typer(no_args_is_help=True, help="Ghost laps: the lap at a car's limit, and laps that nobody drove.")
 app.add_typer(ghost, name="ghost", rich_help_panel="Jobs")
 
 
@@ -101,8 +101,8 @@ def limit_lap(
     summary(found.headline() + (f"; drawn in {plot}" if plot else ""))
 
 
-@ghost.command()
-def compare(
+@app.command(rich_help_panel="Jobs")
+def coach(
     lap: Annotated[str, typer.Option(metavar="SESSION/VEHICLE/LAP", show_default=False, help="The lap to coach.")],
     target: Annotated[
         str,
@@ -114,21 +114,27 @@ def compare(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")] = None,
     output: Format = "table",
     save: Annotated[bool, typer.Option("--save", help="Write it to gold.insights (starts Spark).")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Coach a lap: where it loses time to a target, what was done wrong there, and what it cost with all that followed.
 
     VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's best lap that is fit for pace.
 
-    `slipstream ghost compare --lap barber-R1/46/best --plot coach.png`
+    `slipstream coach --lap barber-R1/46/best --plot coach.png`
 
-    `slipstream ghost compare --lap sim-1/55/3 --target ghost` ·
-    `slipstream ghost compare --lap sim-1/55/3 --target sim-1/57/best --format json`
+    `slipstream coach --lap sim-1/55/3 --target ghost` ·
+    `slipstream coach --lap sim-1/55/3 --target sim-1/57/best --format json`
     """
     from serving.queries.coaching_facts import coaching_facts
     from serving.queries.laps import LapName
     from slipstream.terminal.coaching import coaching_table
 
     name = LapName.parse(lap)
+    if dry_run:
+        from jobs.coach_lap import JOB
+
+        summary(JOB.dry_run_sentence)
+        return
     found = _coach_and_save(name, target) if save else _coach(name, target)
     if output == "json":
         print_json(coaching_facts(found))
@@ -148,34 +154,22 @@ def compare(
     summary(found.headline, err=output == "json")
 
 
+add_alias(ghost, "ghost compare", coach, "coach")
+
+
 def _coach(lap: LapName, target: str) -> CoachedLap:
     from conf.settings import get_settings
-    from serving.queries.coaching import coach
+    from serving.queries.coaching import coach as coach_lap
 
-    return coach(get_settings(), lap, target)
+    return coach_lap(get_settings(), lap, target)
 
 
 def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
-    """Coach within a job run, which notes the tables' versions before they are read."""
-    from datetime import UTC, datetime
+    from jobs.coach_lap import JOB, coach_lap
 
-    from rich.console import Console
-
-    from conf.settings import get_settings
-    from medallion.gold.insights import write_insights
-    from medallion.provenance import job_run
-    from medallion.session import open_lake
-    from serving.queries.coaching import INPUTS, coach
-    from serving.queries.coaching_facts import pair_of, rows_of
-
-    with Console(stderr=True).status("starting Spark …"):
-        lake = open_lake(get_settings(), "slipstream-ghost-compare")
-    with job_run(lake, "ghost_compare", INPUTS, (GOLD_INSIGHTS,)) as run:
-        found = coach(lake.settings, lap, target)
-        run.rows_in = len(found.lap.trace.t_s) + len(found.target.trace.t_s)
-        run.rows_out = write_insights(lake, pair_of(found), rows_of(found, datetime.now(UTC)), run.run_id)
-    typer.echo(f"saved: {run.rows_out:,} rows in {GOLD_INSIGHTS} (run {run.run_id})", err=True)
-    return found
+    done = coach_lap(open_job_lake(JOB), lap, target)
+    typer.echo(done.sentence, err=True)
+    return done.coached
 
 
 def _refuse(one: str, others: dict[str, object]) -> None:

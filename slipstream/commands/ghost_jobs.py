@@ -1,4 +1,4 @@
-"""``ghost segment`` and ``ghost synthesize``: the ghost's Spark jobs, under the same name as its other commands."""
+"""``track segment`` and ``ghost synthesize``: from laps to a ghost, on Spark."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from slipstream.commands._aliases import add_alias, rename_flags
 from slipstream.commands.ghost import app, ghost
-from slipstream.console import DryRun, Format, print_json, progress, summary
-from slipstream.tracked import open_tracked
+from slipstream.commands.track import track as track_group
+from slipstream.console import DryRun, Format, open_lake_and_tracker, print_json, progress, summary
 
 if TYPE_CHECKING:
-    from jobs.synthesize_ghost import Synthesized
+    from jobs.synthesize_ghost import GhostSynthesisResult
 
 __all__ = ["app"]
 
+WithRebuild = rename_flags({"--again": "--rebuild"})
 
-@ghost.command("segment")
+
+@track_group.command("segment", cls=WithRebuild)
 def segment(
     session: Annotated[
         list[str] | None,
         typer.Option(show_default="all whose track is known", help="Cut the laps of this session; repeat it."),
     ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Cut the tracks anew, as their next version; models and ghosts follow it.")
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Cut the tracks anew, as their next version; models and ghosts follow it.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -33,24 +36,22 @@ def segment(
     A track is cut once, on the fastest of the laps it is first cut with, and stays so for every lap after. Fills
     gold.microsectors, gold.microsector_traces and gold.lap_registry; MLflow keeps the scaler.
 
-    `slipstream ghost segment --session barber-R1`
+    `slipstream track segment --session barber-R1`
     """
-    if dry_run:
-        summary("would write gold.microsectors, gold.microsector_traces and gold.lap_registry")
-        return
-    from jobs.segment_tracks import segment_all
+    from jobs.segment_tracks import JOB, segment_all
 
-    lake, tracker = open_tracked("ghost-segment")
-    done, _ = segment_all(lake, tracker, session, again=again)
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+        return
+    lake, tracker = open_lake_and_tracker(JOB)
+    done, _ = segment_all(lake, tracker, session, rebuild=rebuild)
     for one in done:
         for problem, laps in one.problems:
             typer.echo(f"left out, {laps} laps: {problem}")
-        cut = "new" if one.is_new else "as before"
-        pieces = len(one.made.track.pieces)
-        summary(
-            f"{one.made.track_id}, segmentation {one.made.version} ({cut}): {pieces} micro-sectors, "
-            f"{one.eligible} laps to learn from, {one.fast} of them fast"
-        )
+        summary(one.sentence)
+
+
+add_alias(ghost, "ghost segment", segment, "track segment", WithRebuild)
 
 
 @ghost.command("synthesize")
@@ -83,14 +84,14 @@ def synthesize(
     `slipstream ghost synthesize --session sim-1` ·
     `slipstream ghost synthesize --session barber-R1 --track barber --plot ghost.png`
     """
-    if dry_run:
-        summary(f"would chain {rounds} laps for {session} and write the best to gold.ghost_laps and gold.ghost_summary")
-        return
-    from jobs.synthesize_ghost import synthesize as synthesize_job
+    from jobs.synthesize_ghost import JOB, synthesize_ghost
 
-    lake, tracker = open_tracked("ghost-synthesize")
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+        return
+    lake, tracker = open_lake_and_tracker(JOB)
     with progress("stretches") as update:
-        done = synthesize_job(
+        done = synthesize_ghost(
             lake, tracker, session, track_id=track, kind=source, model_version=model_version, seed=seed, rounds=rounds,
             on_progress=lambda k, total: update("chaining", k, total),
         )  # fmt: skip
@@ -100,10 +101,10 @@ def synthesize(
         _say(done)
     if plot:
         _draw(done, plot)
-    _sum_up(done, err=output == "json")
+    summary(done.sentence, err=output == "json")
 
 
-def _say(done: Synthesized) -> None:
+def _say(done: GhostSynthesisResult) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -123,7 +124,7 @@ def _say(done: Synthesized) -> None:
     typer.echo(f"run: {done.page}")
 
 
-def _facts(done: Synthesized) -> dict[str, object]:
+def _facts(done: GhostSynthesisResult) -> dict[str, object]:
     """What a program wants to read."""
     from dataclasses import asdict
 
@@ -141,7 +142,7 @@ def _facts(done: Synthesized) -> dict[str, object]:
     }
 
 
-def _draw(done: Synthesized, plot: Path) -> None:
+def _draw(done: GhostSynthesisResult, plot: Path) -> None:
     from conf.settings import get_settings
     from serving.charts.coaching import coaching_figure
     from serving.charts.style import save
@@ -150,15 +151,3 @@ def _draw(done: Synthesized, plot: Path) -> None:
 
     found = coach(get_settings(), LapName.parse(done.best_uid), done.uid)
     typer.echo(f"plot: {save(coaching_figure(found), plot)}", err=True)
-
-
-def _sum_up(done: Synthesized, *, err: bool) -> None:
-    gain = done.gain_s
-    how = f"{abs(gain.time_s):.3f} s {'faster' if gain.time_s > 0 else 'slower'} than the best human"
-    if not done.verdict.feasible:
-        said = ", but no car could drive it"
-    elif not done.is_faster:
-        said = f", which is within twice the error of {gain.error_s:.3f} s"
-    else:
-        said = f" (error {gain.error_s:.3f} s), and a car could drive it"
-    summary(f"{done.uid}: {done.ghost.time_s:.3f} s, {how}{said}", err=err)

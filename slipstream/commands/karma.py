@@ -1,4 +1,4 @@
-"""``karma``: wear of a car's components, from files to scores; also ``train karma`` and ``score karma``."""
+"""``train karma``, ``score karma``, and the group ``karma``: wear of a car's components, from laps to scores."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from slipstream.commands import pipeline, replay
+from slipstream.commands._aliases import add_alias, rename_flags
+from slipstream.commands._options import DEFAULT_REFERENCE_CAR
 from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
-from slipstream.console import DryRun, progress, summary
-from slipstream.tracked import open_tracked
+from slipstream.commands.wear_laps import produce_wear_laps
+from slipstream.console import DryRun, open_lake_and_tracker, progress, summary
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
-    from jobs.score_karma import Scored
-    from jobs.train_karma import TrainedKarma
+    from jobs.score_karma import KarmaScoringResult
+    from jobs.train_karma import KarmaTrainingResult
 
 app = typer.Typer()
 karma = typer.Typer(
     no_args_is_help=True,
-    help="Mechanical karma: how hard each lap was on engine, gearbox, brakes, tyres and suspension.",
-    epilog="From files to scores: `slipstream karma ingest downloads/`, `slipstream karma infer`, "
-    "`slipstream karma report --vehicle GR86-002-2`. A model comes first: `slipstream karma train --help`.",
+    help="Mechanical karma: scores of how hard each lap was on a car, as a file or in a Firebase database.",
+    epilog="From files to scores: `slipstream produce replay downloads/`, `slipstream run`, `slipstream score karma`, "
+    "`slipstream report karma --vehicle GR86-002-2`. A model comes first: `slipstream train karma --help`.",
 )
 app.add_typer(karma, name="karma", rich_help_panel="Models")
 
-Vehicle = Annotated[
-    str, typer.Option("--model-of-car", metavar="CAR", help="Whose references scores are held to (conf/karma.yaml).")
+ReferenceCar = Annotated[
+    str, typer.Option(metavar="CAR", help="Whose references scores are held to (conf/karma.yaml).")
 ]
+WithReferenceCar = rename_flags({"--model-of-car": "--reference-car"})
 Session = Annotated[str | None, typer.Option(show_default="all", help="Score the laps of this session only.")]
 Version = Annotated[str | None, typer.Option(show_default="the one in use", help="Version of the model.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
@@ -38,16 +42,7 @@ Learn = Annotated[
 ]
 
 
-@karma.callback()
-def _group(context: typer.Context) -> None:
-    """Keep a log of each command: $SLIPSTREAM_HOME/logs/karma-<command>.log."""
-    from conf.settings import get_settings
-    from slipstream.logs import log_to_file
-
-    log_to_file(get_settings(), f"karma-{context.invoked_subcommand}")
-
-
-@karma.command()
+@keep_log("karma-ingest")
 def ingest(
     paths: Annotated[
         list[Path] | None, typer.Argument(show_default="DATA_ROOT", help="Published files, or folders to search.")
@@ -60,86 +55,37 @@ def ingest(
     The same as `slipstream produce replay FILES` and `slipstream run`. Telemetry, lap starts and ends, results and
     weather are told apart by what is in them; what is optional may be missing.
 
-    `slipstream karma ingest ../data` · `DATA_ROOT=../data slipstream karma ingest`
+    `slipstream produce replay ../data && slipstream run`
     """
-    from conf.settings import get_settings
-
-    root = get_settings().data_root
-    if not paths and root is None:
-        raise typer.BadParameter("name files or folders, or set DATA_ROOT in the environment or in .env")
-    replay.replay(paths=paths or [root], session=session, dry_run=dry_run)  # type: ignore[list-item]
+    replay.replay(paths=paths, session=session, dry_run=dry_run)
     pipeline.run(dry_run=dry_run)
 
 
-@karma.command()
-def simulate(
-    tracks: Annotated[int, typer.Option(min=1, help="Tracks: the simulator's own, then drawn ones.")] = 16,
-    cars: Annotated[int, typer.Option(min=1, help="Cars on each; each track has cars of its own.")] = 6,
-    laps: Annotated[int, typer.Option(min=1, help="Laps of each.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of the first track; the others follow.")] = 100,
-    dry_run: DryRun = False,
-) -> None:
-    """Send what the model of wear learns from: sessions on many tracks, with the truth about each lap.
-
-    Drivers, set-ups and parts differ, and laps have kerbs, over-revs, missed downshifts and brakes that drag, as
-    `slipstream produce simulate --setups varied --hazards --truth` sends them. The same options send the same again.
-
-    `slipstream karma simulate && slipstream run && slipstream karma train`
-    """
-    from conf.errors import check_input
-    from conf.track import load_track, track_names
-    from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
-    from producers.simulator.config import SimulatorConfig
-    from producers.simulator.simulator import VehicleSimulator
-    from slipstream.commands.simulate import send
-
-    own = sorted(track_names())
-    names = (own + [f"drawn-{i}" for i in range(1, tracks + 1)])[:tracks]
-    if dry_run:
-        summary(f"would send {len(names)} sessions of {cars} cars and {laps} laps: {', '.join(names)}")
-        return
-    for i, name in enumerate(names):
-        mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
-        with check_input():
-            config = SimulatorConfig(
-                session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i,
-                rate_hz=25.0, setups="varied", mishaps=mishaps, profiles=RACING,
-            )  # fmt: skip
-        send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
-
-
-@karma.command()
-def train(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = False) -> None:
+@keep_log("train-karma")
+def train_karma(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = False) -> None:
     """Train the model of wear on simulated laps, whose cars say what each lap did to them.
 
     Laps are split by track and by car. A forest, networks and a recurrent network learn what a line through logarithms
     leaves over; each set of inputs that cars send has a model of its own. The best is registered as mechanical-karma,
     and takes the alias `production` if it explains more of frozen laps than the model in use.
 
-    `slipstream karma simulate`, then `slipstream run`, give it laps on sixteen tracks; five are the least.
+    `slipstream produce wear-laps`, then `slipstream run`, give it laps on sixteen tracks; five are the least.
 
-    `slipstream karma train` · `slipstream karma train --algorithm random_forest`
+    `slipstream train karma` · `slipstream train karma --algorithm random_forest`
     """
-    if dry_run:
-        summary("would read gold.lap_features and bronze.truth_events, and register mechanical-karma in MLflow")
-        return
-    from conf.karma import load_karma_rules
-    from jobs.train_karma import train_karma
-    from ml.karma.fitting import FitParams
-    from ml.karma.learners import ALGORITHMS
+    from jobs import train_karma as job
 
-    rules = load_karma_rules()
-    params = FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps, seed=seed)
-    lake, tracker = open_tracked("train-karma")
+    if dry_run:
+        summary(job.JOB.dry_run_sentence)
+        return
+    algorithms, params = job.choose_algorithms(algorithm), job.fit_params(seed)
+    lake, tracker = open_lake_and_tracker(job.JOB)
     with progress("fits") as update:
-        done = train_karma(
-            lake, tracker, ALGORITHMS if algorithm == "all" else (algorithm,), params,
-            lambda _what, n, of: update("models of wear", n, of),
-        )  # fmt: skip
+        done = job.train_karma(lake, tracker, algorithms, params, lambda _what, n, of: update("models of wear", n, of))
     say_trained(done)
 
 
-def say_trained(done: TrainedKarma) -> None:
+def say_trained(done: KarmaTrainingResult) -> None:
     """Print what a training found."""
     from rich.console import Console
     from rich.table import Table
@@ -163,73 +109,49 @@ def say_trained(done: TrainedKarma) -> None:
     for plot in done.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
-    state = "now production" if done.promoted else "not promoted"
-    laps = ", ".join(f"{n:,} laps to {what}" for what, n in done.laps.items())
-    summary(f"mechanical-karma version {done.version} ({done.algorithm}) from {laps}; {state} ({done.verdict})")
+    summary(done.sentence)
 
 
-@karma.command()
-def infer(
-    session: Session = None, version: Version = None, vehicle: Vehicle = "gr86-cup", dry_run: DryRun = False
+@keep_log("score-karma")
+def score_karma(
+    session: Session = None,
+    version: Version = None,
+    reference_car: ReferenceCar = DEFAULT_REFERENCE_CAR,
+    dry_run: DryRun = False,
 ) -> None:
     """Score every lap with the model in use, into `gold.karma_scores` and, each car's last, `gold.karma_latest`.
 
     Each lap is scored by the inputs that its car sent; fewer make the interval wider. A lap that cannot be scored has a
     row that says why. Running it again changes nothing.
 
-    `slipstream karma infer` · `slipstream karma infer --session barber-R1`
+    `slipstream score karma` · `slipstream score karma --session barber-R1`
     """
-    if dry_run:
-        summary("would read gold.lap_features and write gold.karma_scores and gold.karma_latest")
-        return
     from rich.console import Console
 
-    from jobs.score_karma import score_karma
+    from jobs import score_karma as job
 
-    lake, tracker = open_tracked("score-karma")
+    if dry_run:
+        summary(job.JOB.dry_run_sentence)
+        return
+    lake, tracker = open_lake_and_tracker(job.JOB)
     with Console(stderr=True).status("scoring …"):
-        done = score_karma(lake, tracker, vehicle, session, version)
+        done = job.score_karma(lake, tracker, reference_car, session, version)
     _say_scored(done)
 
 
-def _say_scored(done: Scored) -> None:
+def _say_scored(done: KarmaScoringResult) -> None:
     for name, laps in done.sets.items():
         typer.echo(f"scored by the inputs `{name}`: {laps:,} laps")
     for reason, laps in sorted(done.reasons.items()):
         typer.echo(f"not scored, {laps:,} laps: {reason}")
-    summary(f"{done.model} version {done.version}: {done.laps:,} laps of {done.cars:,} cars scored")
-
-
-@karma.command("stream")
-def stream(
-    once: Annotated[bool, typer.Option("--once", help="Score what is there and stop.")] = False,
-    every: Annotated[float, typer.Option(help="Seconds between batches.")] = 2.0,
-    vehicle: Vehicle = "gr86-cup",
-    dry_run: DryRun = False,
-) -> None:
-    """Score laps as they end: a lap's scores come with the first batch after its features.
-
-    Runs beside `slipstream stream bronze`, `silver` and `gold`, until Ctrl-C; it resumes where it stopped, however it
-    stopped. A model that takes the alias `production` meanwhile scores from the next batch on; what older laps have,
-    `slipstream karma infer` brings up to date.
-
-    `slipstream karma stream`
-    """
-    from streaming.karma import job
-
-    own = job(vehicle)
-    if dry_run:
-        summary(f"karma: would read {', '.join(own.inputs)} and write {', '.join(own.outputs)}")
-        return
-    from conf.settings import get_settings
-    from medallion.session import open_lake
-    from streaming.job import drain, keep_running
-
-    lake = open_lake(get_settings(), "slipstream-karma")
-    run = drain(lake, own) if once else keep_running(lake, own, every)
-    summary(f"karma: {run.rows_in:,} changed laps, {run.rows_out:,} scores of their cars (run {run.run_id})")
+    summary(done.sentence)
 
 
 karma.command()(export)
-karma.command()(push)
-karma.command()(report)
+karma.command(cls=rename_flags({"--all": "--rebuild"}))(push)
+add_alias(karma, "karma ingest", ingest, "produce replay` and `slipstream run")
+add_alias(karma, "karma simulate", produce_wear_laps, "produce wear-laps")
+add_alias(karma, "karma train", train_karma, "train karma")
+add_alias(karma, "karma infer", score_karma, "score karma", WithReferenceCar)
+add_alias(karma, "karma stream", pipeline.stream_karma, "stream karma", WithReferenceCar)
+add_alias(karma, "karma report", report, "report karma")

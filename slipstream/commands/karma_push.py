@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipstream.console import DryRun, progress, summary
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from serving.export.firebase import Database
@@ -20,6 +21,7 @@ Session = Annotated[
 Vehicle = Annotated[str | None, typer.Option(show_default=False, help="Vehicle id; all if left out.")]
 
 
+@keep_log("karma-export")
 def export(
     session: Session = None,
     vehicle: Vehicle = None,
@@ -57,6 +59,7 @@ def export(
         raise typer.BadParameter("must end in .json (the tree) or .parquet (the rows)", param_hint="--out")
 
 
+@keep_log("karma-push")
 def push(
     session: Session = None,
     vehicle: Vehicle = None,
@@ -73,8 +76,8 @@ def push(
             "machine needs none.",
         ),
     ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Send what did not change since the last push too.")
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Send what did not change since the last push too.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -82,7 +85,7 @@ def push(
 
     Only what changed since the last push is sent, and what is there of an earlier session of a vehicle is removed. A
     push that was cut off is gone on with by the next one; to push twice changes nothing. What was pushed is remembered
-    in `$SLIPSTREAM_HOME/push`; if others write to `/karma` too, or it was emptied, send everything with `--all`.
+    in `$SLIPSTREAM_HOME/push`; if others write to `/karma` too, or it was emptied, send everything with `--rebuild`.
 
     `slipstream karma push --url https://PROJECT-default-rtdb.firebaseio.com --service-account key.json`
 
@@ -99,11 +102,11 @@ def push(
     tree = karma_tree(read_karma(settings, session, vehicle))
     state = state_file(settings.home, database)
     if dry_run:
-        _foretell(database, tree, state, everything=everything)
+        _foretell(database, tree, state, everything=rebuild)
         return
     with progress("leaves") as update:
         done = push_tree(
-            tree, database, state, key_file, everything=everything, on_progress=lambda *of: update(database.host, *of)
+            tree, database, state, key_file, everything=rebuild, on_progress=lambda *of: update(database.host, *of)
         )
     removed = f", removed {done.removed:,}," if done.removed else ""
     summary(

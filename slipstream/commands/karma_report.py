@@ -1,4 +1,4 @@
-"""``karma report``: which component of a car was worked hard, on which laps and why."""
+"""``report karma``: which component of a car was worked hard, on which laps and why."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from slipstream.console import Format, print_json, summary
+from slipstream.logs import keep_log
 
 
+@keep_log("report-karma")
 def report(
     vehicle: Annotated[str, typer.Option(help="Vehicle id, or the number it raced under.")],
     session: Annotated[
@@ -32,11 +34,11 @@ def report(
     Karma is 0 (hard) to 100 (gentle) for each lap and component. The page is one HTML file that needs nothing beside
     it: scores with intervals, two laps side by side, damage so far, laps that remain, and how far to trust it all.
 
-    `slipstream karma report --vehicle GR86-002-2`
+    `slipstream report karma --vehicle GR86-002-2`
 
-    `slipstream karma report --vehicle 13 --session barber-R1 --laps 4,9`
+    `slipstream report karma --vehicle 13 --session barber-R1 --laps 4,9`
 
-    `slipstream karma report --vehicle GR86-002-2 --plot karma.png`
+    `slipstream report karma --vehicle GR86-002-2 --plot karma.png`
     """
     from rich.console import Console
 

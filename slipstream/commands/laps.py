@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slipstream.console import print_json, summary
+from slipstream.console import DryRun, open_job_lake, print_json, summary
 
 if TYPE_CHECKING:
     from serving.queries.comparison import ComparedLaps
+    from serving.queries.laps import LapName
 
 app = typer.Typer()
 laps = typer.Typer(no_args_is_help=True, help="Laps: list, check against the results, compare two.")
@@ -80,6 +81,7 @@ def compare(
     save: Annotated[
         bool, typer.Option("--save", help="Write it to gold.lap_comparison and gold.corner_reports (starts Spark).")
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Compare a lap with a reference: time lost in each corner and on each straight, and why.
 
@@ -94,6 +96,11 @@ def compare(
     from serving.queries.laps import LapName
 
     names = (LapName.parse(lap), LapName.parse(reference))
+    if dry_run:
+        from jobs.compare_laps import JOB
+
+        summary(JOB.dry_run_sentence)
+        return
     found = _compare_and_save(*names) if save else compare_named(get_settings(), *names)
     _show(found, output)
     if plot:
@@ -121,28 +128,12 @@ def _show(found: ComparedLaps, output: str) -> None:
             typer.echo(line)
 
 
-def _compare_and_save(lap: Any, reference: Any) -> ComparedLaps:
-    """Compare within a job run, which notes the tables' versions before they are read."""
-    from rich.console import Console
+def _compare_and_save(lap: LapName, reference: LapName) -> ComparedLaps:
+    from jobs.compare_laps import JOB, compare_laps
 
-    from conf.settings import get_settings
-    from medallion.gold.lap_comparison import TABLES, write_comparison
-    from medallion.provenance import job_run
-    from medallion.session import open_lake
-    from serving.queries.comparison import INPUTS, compare_named
-    from serving.queries.lap_facts import pair_of, piece_rows_of, point_rows_of
-
-    with Console(stderr=True).status("starting Spark …"):
-        lake = open_lake(get_settings(), "slipstream-laps-compare")
-    with job_run(lake, "laps_compare", INPUTS, TABLES) as run:
-        found = compare_named(lake.settings, lap, reference)
-        points, pieces = point_rows_of(found), piece_rows_of(found)
-        run.rows_in = len(found.lap.trace.t_s) + len(found.reference.trace.t_s)
-        run.rows_out = write_comparison(lake, pair_of(found), points, pieces, run.run_id)
-    typer.echo(
-        f"saved: {len(points):,} rows in {TABLES[0]}, {len(pieces):,} in {TABLES[1]} (run {run.run_id})", err=True
-    )
-    return found
+    done = compare_laps(open_job_lake(JOB), lap, reference)
+    typer.echo(done.sentence, err=True)
+    return done.compared
 
 
 def _print(table: Any) -> None:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, summary
+from slipstream.console import DryRun, open_job_lake, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from rich.table import Table
 
-    from conf.settings import AppConfig
     from serving.lake.table_files import TableFiles
 
 app = typer.Typer()
@@ -39,50 +38,31 @@ def maintain(
     Example: `slipstream maintain --dry-run`, `slipstream maintain silver.telemetry`
     """
     from conf.settings import get_settings
+    from jobs.maintenance import JOB, read_table_files
 
     settings = get_settings()
-    names = _names(settings, tables or ())
-    before = _files(settings, names, target_mb)
-    if not dry_run:
-        _maintain(settings, names, before, target_mb, retain_hours)
-    after = before if dry_run else _files(settings, names, target_mb)
+    before = read_table_files(settings, tables or (), target_mb)
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+    else:
+        _maintain(before, target_mb, retain_hours)
+    after = before if dry_run else read_table_files(settings, tables or (), target_mb)
     _print(before, after, dry_run=dry_run)
 
 
-def _names(settings: AppConfig, only: Sequence[str]) -> list[str]:
-    from serving.lake.store import existing_tables, missing_table
-
-    there = existing_tables(settings)
-    for name in only:
-        if name not in there:
-            raise missing_table(name, settings)
-    return [name for name in there if not only or name in only]
-
-
-def _files(settings: AppConfig, names: Sequence[str], target_mb: int) -> dict[str, TableFiles]:
-    from serving.lake.table_files import table_files
-
-    return {name: table_files(name, settings, target_mb) for name in names}
-
-
-def _maintain(
-    settings: AppConfig, names: Sequence[str], before: Mapping[str, TableFiles], target_mb: int, retain_hours: float
-) -> None:
+def _maintain(before: Mapping[str, TableFiles], target_mb: int, retain_hours: float) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from jobs.maintenance import maintain
-    from medallion.session import open_lake
+    from jobs.maintenance import JOB, find_mergeable, maintain_tables
 
-    console = Console(stderr=True)
-    with console.status("starting Spark …"):
-        lake = open_lake(settings, "slipstream-maintain")
-    with Progress(console=console, transient=True) as bars:
-        task = bars.add_task("tables", total=len(names))
-        maintain(
+    lake = open_job_lake(JOB)
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("tables", total=len(before))
+        maintain_tables(
             lake,
-            names,
-            merge={name for name, files in before.items() if files.mergeable},
+            list(before),
+            merge=find_mergeable(before),
             target_mb=target_mb,
             retain_hours=retain_hours,
             on_done=lambda name: bars.update(task, advance=1, description=name),
@@ -92,6 +72,8 @@ def _maintain(
 def _print(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *, dry_run: bool) -> None:
     from rich.console import Console
 
+    from jobs.maintenance import describe_maintenance
+
     touched = {name: files for name, files in before.items() if files.mergeable}
     if touched:
         Console().print(_table(touched, after, dry_run=dry_run))
@@ -99,8 +81,7 @@ def _print(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *,
     if dry_run:
         summary(f"would merge {mergeable:,} of {files:,} files in {len(touched)} of {len(before)} tables")
     else:
-        left = sum(f.files for f in after.values())
-        summary(f"{files:,} files became {left:,}; {len(touched)} of {len(before)} tables had files to merge")
+        summary(describe_maintenance(before, after))
 
 
 def _table(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *, dry_run: bool) -> Table:

@@ -2,62 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from argparse import Namespace
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from slipstream.commands._aliases import add_alias, rename_flags
+from slipstream.commands._options import DEFAULT_REFERENCE_CAR
 from slipstream.console import DryRun, summary
+from slipstream.logs import log_to_file
 
 if TYPE_CHECKING:
-    from medallion.provenance import JobRun
-    from streaming.job import Job
+    from streaming.job import StreamingJob
 
 app = typer.Typer()
-Layer = Literal["bronze", "silver", "gold"]
+Layer = Literal["bronze", "silver", "gold", "karma"]
+LAYERS: Final[tuple[Layer, ...]] = ("bronze", "silver", "gold")
 
 
-def _job(layer: str) -> Job:
+def _job(layer: Layer) -> StreamingJob:
     if layer == "bronze":
         from streaming.bronze import JOB
     elif layer == "silver":
         from streaming.silver import JOB
-    else:
+    elif layer == "gold":
         from streaming.gold import JOB
+    else:
+        from streaming.karma import JOB
     return JOB
 
 
-def _say(layer: str, run: JobRun) -> None:
-    counts = {
-        "bronze": f"{run.rows_in:,} messages stored",
-        "silver": f"{run.rows_in:,} units, {run.rows_out:,} written, {run.rows_quarantined:,} quarantined",
-        "gold": f"{run.rows_in:,} changed rows, {run.rows_out:,} vehicles brought up to date",
-    }
-    summary(f"{layer}: {counts[layer]} (run {run.run_id})")
-
-
-@app.command(rich_help_panel="Jobs")
+@app.command(rich_help_panel="Jobs", cls=rename_flags({"--model-of-car": "--reference-car"}))
 def stream(
-    layer: Annotated[Layer, typer.Argument(help="Which layer to fill.")],
+    layer: Annotated[Layer, typer.Argument(help="Which layer to fill; karma: the scores of wear.")],
     once: Annotated[bool, typer.Option("--once", help="Process what is there and stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between batches.")] = 2.0,
+    reference_car: Annotated[
+        str | None,
+        typer.Option(metavar="CAR", show_default="gr86-cup", help="With karma: whose references scores are held to."),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Run one streaming job: Kafka to bronze, bronze to silver, or silver to gold.
+    """Run one streaming job: Kafka to bronze, bronze to silver, silver to gold, or the scores of wear.
 
-    Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped.
+    Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped. With `karma`, a lap's scores
+    come with the first batch after its features, beside the other three; a model that takes the alias `production`
+    meanwhile scores from the next batch on, and `slipstream score karma` brings older laps up to date.
 
-    Example: `slipstream stream silver --once`
+    `slipstream stream silver --once` · `slipstream stream karma`
     """
+    if reference_car is not None and layer != "karma":
+        raise typer.BadParameter("goes with karma only", param_hint="--reference-car")
+    from conf.settings import get_settings
+
+    if layer == "karma":
+        log_to_file(get_settings(), "stream-karma")
     job = _job(layer)
     if dry_run:
-        summary(f"{layer}: would read {', '.join(job.inputs) or 'Kafka'} and write {', '.join(job.outputs)}")
+        summary(job.dry_run_sentence)
         return
-    from conf.settings import get_settings
-    from medallion.session import open_lake
-    from streaming.job import drain, keep_running
+    given = Namespace(once=once, every=every, reference_car=reference_car or DEFAULT_REFERENCE_CAR)
+    summary(job.run(job.context(get_settings()), given))
 
-    lake = open_lake(get_settings(), f"slipstream-{layer}")
-    _say(layer, drain(lake, job) if once else keep_running(lake, job, every))
+
+def stream_karma(
+    once: Annotated[bool, typer.Option("--once", help="Score what is there and stop.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between batches.")] = 2.0,
+    reference_car: Annotated[str, typer.Option(metavar="CAR")] = DEFAULT_REFERENCE_CAR,
+    dry_run: DryRun = False,
+) -> None:
+    """Score laps as they end: `slipstream stream karma`."""
+    stream("karma", once=once, every=every, reference_car=reference_car, dry_run=dry_run)
+
+
+add_alias(app, "karma-stream", stream_karma, "stream karma", rename_flags({"--model-of-car": "--reference-car"}))
 
 
 @app.command(rich_help_panel="Jobs")
@@ -66,9 +84,8 @@ def run(dry_run: DryRun = False) -> None:
 
     Example: `slipstream produce simulate --cars 4 --laps 3 && slipstream run`
     """
-    layers = ("bronze", "silver", "gold")
     if dry_run:
-        summary("would run " + ", ".join(layers))
+        summary("would run " + ", ".join(LAYERS))
         return
     from rich.console import Console
 
@@ -79,7 +96,8 @@ def run(dry_run: DryRun = False) -> None:
     console = Console(stderr=True)
     with console.status("starting Spark …"):
         lake = open_lake(get_settings(), "slipstream-run")
-    for layer in layers:
+    for layer in LAYERS:
+        job = _job(layer)
         with console.status(f"{layer} …"):
-            done = drain(lake, _job(layer))
-        _say(layer, done)
+            done = drain(lake, job)
+        summary(job.sentence(done))

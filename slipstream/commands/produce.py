@@ -6,10 +6,12 @@ import typer
 
 from slipstream.commands.replay import replay
 from slipstream.commands.simulate import simulate
+from slipstream.commands.wear_laps import produce_wear_laps
 
 produce = typer.Typer(no_args_is_help=True)
 produce.command()(simulate)
 produce.command()(replay)
+produce.command("wear-laps")(produce_wear_laps)
 
 app = typer.Typer()
 app.add_typer(

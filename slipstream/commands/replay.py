@@ -29,7 +29,10 @@ TelemetryTopic = Annotated[
 
 def replay(
     *,
-    paths: Annotated[list[Path], typer.Argument(help="Published files, or folders to search for them.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(show_default="DATA_ROOT", help="Published files, or folders to search for them."),
+    ] = None,
     session: Annotated[str | None, typer.Option(help="Session id, for files that do not say theirs.")] = None,
     speed: Speed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an unfinished replay stopped.")] = False,
@@ -47,10 +50,21 @@ def replay(
 
     `slipstream produce replay downloads/ --resume`
     """
+    files = paths or _default_folder()
     if dry_run:
-        _list_files(paths, session)
+        _list_files(files, session)
     else:
-        _send_files(paths, session, speed, resume, topic)
+        _send_files(files, session, speed, resume, topic)
+
+
+def _default_folder() -> list[Path]:
+    """The folder to search where none is named."""
+    from conf.settings import get_settings
+
+    root = get_settings().data_root
+    if root is None:
+        raise typer.BadParameter("name files or folders, or set DATA_ROOT in the environment or in .env")
+    return [root]
 
 
 def _list_files(paths: list[Path], session: str | None) -> None:

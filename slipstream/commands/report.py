@@ -7,16 +7,12 @@ from typing import Annotated
 
 import typer
 
+from slipstream.commands import karma_report
 from slipstream.console import summary
 
 app = typer.Typer()
 report = typer.Typer(no_args_is_help=True, help="Reports: pages to read and to print.")
 app.add_typer(report, name="report", rich_help_panel="Query")
-
-
-@report.callback()
-def _group() -> None:
-    """Keep ``report driver`` a command of a group, of which it is the only one."""
 
 
 @report.command()
@@ -46,3 +42,6 @@ def driver(
     for line in console_lines(found):
         typer.echo(line)
     summary(f"report: {path}")
+
+
+report.command("karma")(karma_report.report)

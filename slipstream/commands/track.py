@@ -8,32 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slipstream.console import DryRun, Format, print_json, summary
+from slipstream.console import DryRun, Format, open_job_lake, print_json, summary
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from jobs.tracks import Done
-    from medallion.io import Lake
     from serving.queries.circuits import KnownTrack
 
 app = typer.Typer()
-track = typer.Typer(no_args_is_help=True, help="Circuits built from telemetry: build, calibrate, list, draw.")
+track = typer.Typer(
+    no_args_is_help=True, help="Circuits built from telemetry: build, calibrate, list, draw, cut into micro-sectors."
+)
 app.add_typer(track, name="track", rich_help_panel="Jobs")
 
 Sessions = Annotated[list[str], typer.Option("--session", help="A session driven there; repeat it for more.")]
 Name = Annotated[str, typer.Argument(help="As `slipstream track list` has it.", show_default=False)]
-
-
-def _corner_names(given: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """Names of corners from ``5=Museum``."""
-    found = []
-    for text in given:
-        number, equals, name = text.partition("=")
-        if not (equals and number.isdigit() and name.strip()):
-            raise typer.BadParameter(f"'{text}' is not NUMBER=NAME, such as 5=Museum", param_hint="--corner-name")
-        found.append((int(number), name.strip()))
-    return tuple(sorted(found))
 
 
 def _lap(text: str | None) -> tuple[str, str, int] | None:
@@ -62,44 +51,22 @@ def build(
 
     `slipstream track build --session barber-R1 --name barber --corner-name 5=Museum`
     """
-    from analysis.track_build.rows import choose_laps, refuse_own
+    from analysis.track_build.rows import choose_laps
     from conf.settings import get_settings
+    from jobs.build_track import JOB, build_track, describe_build, plan_track
     from serving.queries.circuits import lap_rows
 
-    names = _corner_names(corner_names or [])
-    refuse_own(name)
+    plan = plan_track(name, sessions, title, corner_names or [])
     chosen = choose_laps(lap_rows(get_settings(), sessions))
     if dry_run:
         cars = len({(lap["session_id"], lap["vehicle_id"]) for lap in chosen})
         summary(f"would build {name} from {len(chosen)} laps of {cars} cars; nothing written")
+        summary(JOB.dry_run_sentence)
         return
-    from jobs.tracks import build_track
-    from medallion.silver.tracks import TrackPlan
-
-    plan = TrackPlan(name, tuple(dict.fromkeys(sessions)), title, names)
-    lake, say = _lake(), f"building {name} from {len(chosen)} laps …"
+    lake, say = open_job_lake(JOB), f"building {name} from {len(chosen)} laps …"
     with _status(say):
         done = build_track(lake, plan)
-    _say_built(name, done)
-
-
-def _say_built(name: str, done: Done) -> None:
-    if done.track is None:
-        return
-    row, circuit = done.track.row, done.track.circuit
-    parts = [
-        f"{circuit.length_m:,.0f} m from {row['n_laps']} laps ({row['source']})",
-        f"{len(circuit.corners)} corners",
-    ]
-    if row["sector_residual_p95_s"] is not None:
-        parts.append(f"sector times within {row['sector_residual_p95_s']:.3f} s (p95, {row['n_sector_laps']} laps)")
-    state = "" if done.is_new else ", unchanged"
-    summary(f"{name} version {row['version']}{state}: {', '.join(parts)}; {_followed(done)}")
-
-
-def _followed(done: Done) -> str:
-    thresholds = "no thresholds" if done.thresholds is None else f"thresholds version {done.thresholds}"
-    return f"{done.laps:,} laps brought up to date, {thresholds} (run {done.run_id})"
+    summary(describe_build(name, done))
 
 
 @track.command()
@@ -109,19 +76,19 @@ def assign(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     `slipstream track assign barber --session barber-R2`
     """
     from conf.settings import get_settings
+    from jobs.assign_track import JOB, assign_sessions, describe_assignment
     from serving.queries.circuits import known_track, lap_rows
 
     known_track(get_settings(), name)
     laps = lap_rows(get_settings(), sessions)
     if dry_run:
         summary(f"would note {', '.join(sessions)} as driven on {name}, {len(laps):,} laps; nothing written")
+        summary(JOB.dry_run_sentence)
         return
-    from jobs.tracks import assign_sessions
-
-    lake = _lake()
+    lake = open_job_lake(JOB)
     with _status(f"bringing laps on {name} up to date …"):
         done = assign_sessions(lake, name, sessions)
-    summary(f"{', '.join(sessions)} was driven on {name}; {_followed(done)}")
+    summary(describe_assignment(name, sessions, done))
 
 
 @track.command()
@@ -131,20 +98,19 @@ def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     `slipstream track calibrate barber --session barber-R1`
     """
     from conf.settings import get_settings
+    from jobs.calibrate_track import JOB, calibrate_track, describe_calibration
     from serving.queries.circuits import known_track, lap_rows
 
     known_track(get_settings(), name)
     fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(get_settings(), sessions))
     if dry_run:
         summary(f"would calibrate {name} on {fit:,} laps of {', '.join(sessions)}; nothing written")
+        summary(JOB.dry_run_sentence)
         return
-    from jobs.tracks import calibrate_track
-
-    lake = _lake()
+    lake = open_job_lake(JOB)
     with _status(f"calibrating {name} …"):
         done = calibrate_track(lake, name, sessions)
-    state = "" if done.is_new else " (unchanged)"
-    summary(f"{name}: thresholds version {done.thresholds}{state}, {done.laps:,} laps judged (run {done.run_id})")
+    summary(describe_calibration(name, done))
 
 
 @track.command("list")
@@ -300,14 +266,6 @@ def _events_table(events: Sequence[Any]) -> Table:
 
 def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
-
-
-def _lake() -> Lake:
-    from conf.settings import get_settings
-    from medallion.session import open_lake
-
-    with _status("starting Spark …"):
-        return open_lake(get_settings(), "slipstream-track")
 
 
 def _status(text: str) -> Any:

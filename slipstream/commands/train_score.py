@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from slipstream.commands import karma
-from slipstream.console import DryRun, summary
-from slipstream.tracked import open_tracked
+from slipstream.commands._aliases import rename_flags
+from slipstream.console import DryRun, open_lake_and_tracker, progress, summary
 
 if TYPE_CHECKING:
-    from jobs.train_ghost import TrainedGhost
-    from jobs.train_style import Trained
+    from jobs.train_ghost import GhostTrainingResult
+    from jobs.train_style import StyleTrainingResult
 
 app = typer.Typer()
 train = typer.Typer(no_args_is_help=True, help="Train a model on gold and register it in MLflow.")
@@ -49,17 +49,17 @@ def train_style_command(
     if recipe == "obd":
         _train_obd(trips or [], dry_run)
         return
-    if dry_run:
-        summary("would read gold.telemetry_windows, write gold.style_dataset, and register a model in MLflow")
-        return
-    from jobs.train_style import train_style
+    from jobs.train_style import JOB, train_style
     from ml.style.model import ForestParams
 
-    lake, tracker = open_tracked("train-style")
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+        return
+    lake, tracker = open_lake_and_tracker(JOB)
     say_trained(train_style(lake, tracker, features, ForestParams(seed=seed)))
 
 
-def say_trained(trained: Trained) -> None:
+def say_trained(trained: StyleTrainingResult) -> None:
     """Print what a training run found."""
     for label, one in trained.evaluation.classes.items():
         scores = f"precision {one.precision:.3f}  recall {one.recall:.3f}  F1 {one.f1:.3f}"
@@ -67,32 +67,24 @@ def say_trained(trained: Trained) -> None:
     for plot in trained.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {trained.page}")
-    accuracy = trained.evaluation.balanced_accuracy
-    state = "now production" if trained.promoted else "not promoted"
-    summary(
-        f"{trained.model} version {trained.version}: balanced accuracy {accuracy.value:.3f} on vehicles it never saw; "
-        f"{state} ({trained.verdict})"
-    )
+    summary(trained.sentence)
 
 
 def _train_obd(trips: list[Path], dry_run: bool) -> None:
     if len(trips) < 2:
         raise typer.BadParameter("give at least two trips, so that each can be held out", param_hint="--trip")
-    if dry_run:
-        summary(f"would hold out each of {', '.join(t.stem for t in trips)} in turn, and log to MLflow")
-        return
     from rich.console import Console
     from rich.table import Table
 
     from conf.settings import get_settings
-    from infra.local.stack import endpoints
-    from jobs.train_obd import train_obd
-    from ml.tracking import Tracker
+    from jobs.train_obd import JOB, train_obd
 
-    settings = get_settings()
-    tracker = Tracker(endpoints(settings).tracking_uri)
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+        return
+    context = JOB.context(get_settings())
     with Console(stderr=True).status("holding out each trip in turn (a minute or two) …"):
-        done = train_obd(trips, tracker, settings.reports_dir / "style-obd")
+        done = train_obd(trips, context.tracker, context.settings.reports_dir / "style-obd")
     frame = done.report.table()
     table = Table(*frame.columns)
     for row in frame.itertuples(index=False):
@@ -101,11 +93,10 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
     for plot in done.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
-    gain = next(g for g in done.report.gains if g.trip == "pooled")
-    summary(f"pooled gain in AUC over the baseline: {gain.auc}")
+    summary(done.sentence)
 
 
-@train.command("ghost")
+@train.command("ghost", cls=rename_flags({"--fresh": "--rebuild"}))
 def train_ghost_command(
     session: Annotated[
         list[str] | None,
@@ -118,42 +109,37 @@ def train_ghost_command(
     unconditional: Annotated[
         bool, typer.Option("--unconditional", help="Tell the networks nothing of the stretch: to see what that buys.")
     ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew instead of going on with a killed training.")
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Start anew instead of going on with a killed training.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Train the ghost: an LSTM-GAN a zone type, on the fast laps of sessions.
 
-    Cuts the sessions' tracks into micro-sectors where that has not been done (`slipstream ghost segment`), keeps a
+    Cuts the sessions' tracks into micro-sectors where that has not been done (`slipstream track segment`), keeps a
     quarter of the laps aside, trains on the others and says how well real and generated passages can be told apart.
     The alias `production` moves only if the new model is nearer to the laps kept aside than the one in use.
 
     `slipstream train ghost --session sim-1` · `slipstream train ghost --session barber-R1 --session vir-R1`
     """
-    if dry_run:
-        summary("would cut laps into gold.microsector_traces and register ghost-gan in MLflow")
-        return
     from jobs.segment_tracks import segment_all
-    from jobs.train_ghost import train_ghost
-    from ml.ghost.networks import NetworkShape
-    from ml.ghost.training import TrainingParams
-    from slipstream.console import progress
+    from jobs.train_ghost import JOB, train_ghost, training_params
 
-    asked: dict[str, Any] = {"steps": steps, "seed": seed, "learning_rate": learning_rate}
-    asked["shape"] = NetworkShape(is_conditional=False) if unconditional else None
-    params = TrainingParams(**{name: value for name, value in asked.items() if value is not None})
-    lake, tracker = open_tracked("train-ghost")
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+        return
+    params = training_params(steps, seed, learning_rate, unconditional=unconditional)
+    lake, tracker = open_lake_and_tracker(JOB)
     segmented, sessions = segment_all(lake, tracker, session)
     with progress("steps") as update:
         done = train_ghost(
-            lake, tracker, segmented, sessions, params, processes=processes, is_fresh=fresh,
+            lake, tracker, segmented, sessions, params, processes=processes, rebuild=rebuild,
             on_progress=lambda kind, step, distance: update(f"{kind} (distance {distance:.3f})", step, params.steps),
         )  # fmt: skip
     _say_ghost(done)
 
 
-def _say_ghost(done: TrainedGhost) -> None:
+def _say_ghost(done: GhostTrainingResult) -> None:
     for kind, zone in done.zones.items():
         early = ", ended early" if zone.stopped_early else ""
         typer.echo(f"{kind:<9} {zone.seconds:,.0f} s on {zone.device}, weights of step {zone.best_step:,}{early}")
@@ -170,11 +156,7 @@ def _say_ghost(done: TrainedGhost) -> None:
     for plot in done.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
-    state = "now production" if done.promoted else "not promoted"
-    summary(
-        f"ghost-gan version {done.version} from {done.laps:,} laps, scored on {scores.windows:,} windows of "
-        f"{scores.laps} laps kept aside; {state} ({done.verdict})"
-    )
+    summary(done.sentence)
 
 
 @score.command("style")
@@ -183,19 +165,15 @@ def score_style_command(features: Features = "all", dry_run: DryRun = False) -> 
 
     `slipstream score style`
     """
-    if dry_run:
-        summary("would read gold.telemetry_windows and write gold.style_predictions")
-        return
-    from jobs.score_style import score_style
+    from jobs.score_style import JOB, score_style
     from jobs.train_style import model_name
 
-    lake, tracker = open_tracked("score-style")
-    done = score_style(lake, tracker, model_name(features), lake.settings.style_threshold)
-    summary(
-        f"{done.model.name} version {done.model.version}: {done.scored:,} windows scored; left out: "
-        f"{done.incomplete:,} less than 90 % covered, {done.unavailable:,} without a feature the model needs"
-    )
+    if dry_run:
+        summary(JOB.dry_run_sentence)
+        return
+    lake, tracker = open_lake_and_tracker(JOB)
+    summary(score_style(lake, tracker, model_name(features), lake.settings.style_threshold).sentence)
 
 
-train.command("karma")(karma.train)
-score.command("karma")(karma.infer)
+train.command("karma")(karma.train_karma)
+score.command("karma", cls=karma.WithReferenceCar)(karma.score_karma)

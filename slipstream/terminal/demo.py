@@ -14,8 +14,8 @@ from serving.lake.sql import query
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from jobs.score_style import Scored
-    from jobs.train_style import Trained
+    from jobs.score_style import StyleScoringResult
+    from jobs.train_style import StyleTrainingResult
 
 PROFILES = {"aggressive": "#d62728", "normal": "#1f77b4", "safe": "#2ca02c", "eco": "#9467bd"}
 Columns = dict[str, list[Any]]
@@ -30,7 +30,7 @@ def _one(settings: AppConfig, sql: str) -> Any:
     return column[0]
 
 
-def summary_table(settings: AppConfig, trained: Trained, scored: Scored) -> Table:
+def summary_table(settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult) -> Table:
     """What is in the lake, and how well the model did."""
     table = Table("what", "figure", title="Slipstream", title_justify="left")
     for what, sql in (

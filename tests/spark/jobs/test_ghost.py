@@ -15,8 +15,8 @@ from analysis.segmentation.lap_segments import STEPS
 from conf.errors import TrainingDataError
 from conf.settings import AppConfig
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS
-from jobs.segment_tracks import SegmentedSessions, segment_all, segment_sessions
-from jobs.synthesize_ghost import Synthesized, synthesize
+from jobs.segment_tracks import SegmentationResult, segment_all, segment_sessions
+from jobs.synthesize_ghost import GhostSynthesisResult, synthesize_ghost
 from jobs.train_ghost import MODEL, load_model, train_ghost
 from medallion.gold import microsectors
 from medallion.gold.microsectors import SegmentationError
@@ -55,19 +55,19 @@ def tracker(raced: Lake) -> Tracker:
 
 
 @pytest.fixture(scope="module")
-def segmented(raced: Lake, tracker: Tracker) -> SegmentedSessions:
+def segmented(raced: Lake, tracker: Tracker) -> SegmentationResult:
     (done,), sessions = segment_all(raced, tracker, None)
     assert sessions == [SESSION]
     return done
 
 
 @pytest.fixture(scope="module")
-def ghost(raced: Lake, tracker: Tracker, segmented: SegmentedSessions) -> Synthesized:
-    return synthesize(raced, tracker, SESSION, track_id="three-oaks", kind="bootstrap", rounds=1)
+def ghost(raced: Lake, tracker: Tracker, segmented: SegmentationResult) -> GhostSynthesisResult:
+    return synthesize_ghost(raced, tracker, SESSION, track_id="three-oaks", kind="bootstrap", rounds=1)
 
 
 def test_every_lap_is_cut_alike_and_its_time_is_the_sum_of_its_pieces(
-    raced: Lake, segmented: SegmentedSessions, rows
+    raced: Lake, segmented: SegmentationResult, rows
 ) -> None:
     pieces, traces = rows(raced, GOLD_MICROSECTORS), rows(raced, GOLD_MICROSECTOR_TRACES)
     assert 200 < pieces.height < 500
@@ -86,7 +86,7 @@ def test_every_lap_is_cut_alike_and_its_time_is_the_sum_of_its_pieces(
     assert (both["t_s"] - both["timed_s"]).abs().max() < 0.1
 
 
-def test_the_registry_says_of_every_lap_what_it_is_good_for(raced: Lake, segmented: SegmentedSessions, rows) -> None:
+def test_the_registry_says_of_every_lap_what_it_is_good_for(raced: Lake, segmented: SegmentationResult, rows) -> None:
     found = rows(raced, "gold.lap_registry").filter(pl.col("lap_kind") == "human")
     assert found.height == rows(raced, "silver.laps").filter(pl.col("sample_count") > 0).height
     good = found.filter(pl.col("status") == "eligible")
@@ -97,7 +97,7 @@ def test_the_registry_says_of_every_lap_what_it_is_good_for(raced: Lake, segment
 
 
 def test_the_normalised_columns_are_what_the_scaler_makes_of_the_others(
-    raced: Lake, segmented: SegmentedSessions, rows
+    raced: Lake, segmented: SegmentationResult, rows
 ) -> None:
     found = rows(raced, GOLD_MICROSECTOR_TRACES)
     scaling = segmented.scaling
@@ -107,7 +107,7 @@ def test_the_normalised_columns_are_what_the_scaler_makes_of_the_others(
 
 
 def test_cutting_again_changes_nothing_and_anew_makes_a_version(
-    raced: Lake, tracker: Tracker, segmented: SegmentedSessions, home: AppConfig, rows
+    raced: Lake, tracker: Tracker, segmented: SegmentationResult, home: AppConfig, rows
 ) -> None:
     import shutil
 
@@ -118,7 +118,7 @@ def test_cutting_again_changes_nothing_and_anew_makes_a_version(
     assert not same.is_new
     assert same.scaling == segmented.scaling
     assert rows(lake, GOLD_MICROSECTOR_TRACES).equals(before)
-    anew = segment_sessions(lake, tracker, [SESSION], again=True)
+    anew = segment_sessions(lake, tracker, [SESSION], rebuild=True)
     assert anew.is_new
     assert anew.made.version == 2
     assert microsectors.latest_segmentation(lake, "three-oaks").version == 2
@@ -128,17 +128,17 @@ def test_what_cannot_be_cut_is_said(raced: Lake, tracker: Tracker) -> None:
     with pytest.raises(SegmentationError, match="nothing says on which track nowhere was driven"):
         segment_sessions(raced, tracker, ["nowhere"])
     with pytest.raises(SegmentationError, match=f"{SESSION} was driven on three-oaks, not on monza"):
-        synthesize(raced, tracker, SESSION, track_id="monza", kind="bootstrap")
+        synthesize_ghost(raced, tracker, SESSION, track_id="monza", kind="bootstrap")
 
 
 def test_without_a_model_the_user_is_told_how_to_train_one(
-    raced: Lake, tracker: Tracker, segmented: SegmentedSessions
+    raced: Lake, tracker: Tracker, segmented: SegmentationResult
 ) -> None:
     with pytest.raises(TrackingError, match="no model 'ghost-gan'"):
         load_model(tracker, version="999")
 
 
-def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: Synthesized, rows) -> None:
+def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: GhostSynthesisResult, rows) -> None:
     (summary,) = rows(raced, GOLD_GHOST_SUMMARY).to_dicts()
     samples = rows(raced, GOLD_GHOST_LAPS)
     assert summary["lap_uid"] == ghost.uid == f"{SESSION}/ghost/1"
@@ -158,7 +158,7 @@ def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: S
 
 
 def test_training_runs_through_the_distributor_and_registers_the_whole(
-    raced: Lake, tracker: Tracker, segmented: SegmentedSessions, monkeypatch: pytest.MonkeyPatch
+    raced: Lake, tracker: Tracker, segmented: SegmentationResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ml.ghost.scores._STEPS", 3)
     told: list[tuple[str, int]] = []
@@ -183,7 +183,7 @@ def test_training_runs_through_the_distributor_and_registers_the_whole(
 
 
 def test_a_training_that_goes_astray_registers_nothing(
-    raced: Lake, tracker: Tracker, segmented: SegmentedSessions
+    raced: Lake, tracker: Tracker, segmented: SegmentationResult
 ) -> None:
     before = _versions(tracker.client)
     with pytest.raises(TrainingError, match=r"not a number any more.*--learning-rate"):
@@ -192,7 +192,7 @@ def test_a_training_that_goes_astray_registers_nothing(
 
 
 def test_too_few_laps_are_refused(
-    raced: Lake, tracker: Tracker, segmented: SegmentedSessions, monkeypatch: pytest.MonkeyPatch
+    raced: Lake, tracker: Tracker, segmented: SegmentationResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Lake.read
 

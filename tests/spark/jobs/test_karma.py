@@ -13,7 +13,7 @@ from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_SESSIONS
 from conf.wear import COMPONENTS
 from jobs.score_karma import KarmaScorer, cars_of, score_karma
-from jobs.train_karma import LABELS, MODEL, TrainedKarma, load_karma, train_karma
+from jobs.train_karma import LABELS, MODEL, KarmaTrainingResult, load_karma, train_karma
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.karma.fitting import FitParams
@@ -48,12 +48,12 @@ def tracker(driven: Lake) -> Tracker:
 
 
 @pytest.fixture(scope="module")
-def trained(driven: Lake, tracker: Tracker) -> TrainedKarma:
+def trained(driven: Lake, tracker: Tracker) -> KarmaTrainingResult:
     return train_karma(driven, tracker, ("random_forest", "mlp", "lstm"), QUICK)
 
 
 @pytest.fixture(scope="module")
-def scored(driven: Lake, tracker: Tracker, trained: TrainedKarma, new_lake) -> Lake:
+def scored(driven: Lake, tracker: Tracker, trained: KarmaTrainingResult, new_lake) -> Lake:
     """The lake with its scores; whoever writes takes a copy."""
     assert trained.promoted
     lake = new_lake("scored", driven)

@@ -17,7 +17,8 @@ from analysis.tracks.circuit import circuit_of
 from conf.settings import AppConfig
 from conf.tables import SILVER_SESSIONS, SILVER_TELEMETRY_100HZ
 from conf.track import load_track
-from jobs import tracks as track_jobs
+from jobs.assign_track import assign_sessions
+from jobs.build_track import build_track
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.silver import telemetry_100hz, tracks
@@ -91,7 +92,7 @@ def test_a_track_of_our_own_is_known_without_building_it(races: Lake) -> None:
 
 def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     truth = circuit_of(load_track("three-oaks"))
-    done = track_jobs.build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
+    done = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
     assert done.track is not None
     assert done.is_new
     circuit, row = done.track.circuit, done.track.row
@@ -117,12 +118,12 @@ def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     assert set(even.filter(pl.col("session_id") == NOWHERE)["sector_id"]) == {1, 2, 3}
     # Built again from the same laps, nothing is new and no row is touched.
     before = {name: rows(copied, name) for name in ("silver.tracks", SILVER_SESSIONS, "gold.dptad_scores")}
-    second = track_jobs.build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
+    second = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
     assert second.track is not None
     assert (second.is_new, second.track.row["version"], second.thresholds) == (False, 1, 1)
     assert all(rows(copied, name).equals(table) for name, table in before.items())
     # Another name for a corner is another version, with thresholds that know its corners.
-    third = track_jobs.build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere"))
+    third = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere"))
     assert third.track is not None
     assert (third.is_new, third.track.row["version"], third.track.circuit.corners[1].name) == (True, 2, None)
     runs = rows(copied, "ops.job_runs")
@@ -142,10 +143,10 @@ def test_a_restating_does_not_forget_where_a_session_was(copied: Lake, rows) -> 
 
 def test_sessions_are_assigned_to_known_tracks_only(copied: Lake) -> None:
     with pytest.raises(TrackError, match="no track 'mars'"):
-        track_jobs.assign_sessions(copied, "mars", [NOWHERE])
+        assign_sessions(copied, "mars", [NOWHERE])
     with pytest.raises(TrackError, match="was driven on harbour-mile, as its messages say"):
-        track_jobs.assign_sessions(copied, "three-oaks", [OWN])
-    done = track_jobs.assign_sessions(copied, "three-oaks", [NOWHERE])
+        assign_sessions(copied, "three-oaks", [OWN])
+    done = assign_sessions(copied, "three-oaks", [NOWHERE])
     assert done.laps > 0
     assert tracks.circuits_of(copied, [NOWHERE])[NOWHERE].track_id == "three-oaks"
 
@@ -203,7 +204,7 @@ def test_barber_from_one_lap_of_each_car(lake: Lake, to_bronze, rows, data_dir: 
     session = "I_R06_2025-09-07-R1"
     place = data_dir / "grcup" / "barber"
     replayed(lake, to_bronze, place, "barber_r1_fastest_lap_17cars.parquet", session)
-    done = track_jobs.build_track(lake, TrackPlan("barber", (session,)))
+    done = build_track(lake, TrackPlan("barber", (session,)))
     assert done.track is not None
     row, circuit = done.track.row, done.track.circuit
     assert (row["n_laps"], row["source"]) == (15, "gps")  # one car's clock stood still, one lap was behind a safety car

@@ -33,8 +33,8 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def generator() -> ModuleType:
-    spec = spec_from_file_location("generate_tables", REPO / "docs" / "generate_tables.py")
+def generator(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, REPO / "docs" / f"{name}.py")
     assert spec
     assert spec.loader
     module = module_from_spec(spec)
@@ -96,8 +96,9 @@ def test_settings_table_has_the_defaults():
             assert type(default)(text) == default, name
 
 
-def test_table_page_is_up_to_date():
-    module = generator()
+@pytest.mark.parametrize("name", ["generate_tables", "generate_jobs"])
+def test_generated_tables_are_up_to_date(name):
+    module = generator(name)
     assert module.TARGET.read_text(encoding="utf-8") == module.render(), "run `make tables`"
 
 

@@ -86,6 +86,7 @@ def check_slipstream(arguments: list[str]) -> None:
             arguments = arguments[1:]
             continue
         assert arguments[0] in command.commands, f"{path} has no command '{arguments[0]}'"
+        assert not command.commands[arguments[0]].hidden, f"{path} {arguments[0]} is an earlier spelling"
         command, path, arguments = command.commands[arguments[0]], f"{path} {arguments[0]}", arguments[1:]
     if not hasattr(command, "commands"):
         command.make_context(path, arguments)

@@ -13,7 +13,7 @@ from analysis.dptad import CATEGORIES
 from analysis.track_build.rows import TrackError
 from conf.settings import AppConfig
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
-from jobs import tracks as track_jobs
+from jobs.calibrate_track import calibrate_track
 from medallion.gold import dptad, dptad_thresholds
 from medallion.io import Lake
 from medallion.keys import LapKey
@@ -96,24 +96,24 @@ def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> No
     assert set(first.stretch_s) == {corner.number for corner in tracks.circuits_of(lake, [SESSION])[SESSION].corners}
     frozen = rows(lake, GOLD_DPTAD_THRESHOLDS)
     # The same laps give the same thresholds: no new version.
-    same = track_jobs.calibrate_track(lake, TRACK, [SESSION])
+    same = calibrate_track(lake, TRACK, [SESSION])
     assert (same.is_new, same.thresholds) == (False, 1)
     # Without one car's laps they differ: a new version, the old one stays, and all laps are judged by the new one.
     car = laps[0].vehicle_id
     unfit = lake.read("silver.laps").where(f"vehicle_id = '{car}'").withColumn("fit_for", F.array(F.lit("style")))
     lake.upsert(unfit, "silver.laps")
-    done = track_jobs.calibrate_track(lake, TRACK, [SESSION])
+    done = calibrate_track(lake, TRACK, [SESSION])
     assert (done.is_new, done.thresholds) == (True, 2)
     table = rows(lake, GOLD_DPTAD_THRESHOLDS)
     assert set(table["version"]) == {1, 2}
     assert table.filter(pl.col("version") == 1).equals(frozen)
     assert set(rows(lake, GOLD_DPTAD_SCORES)["thresholds_version"].drop_nulls()) == {f"{TRACK}-2"}
     with pytest.raises(TrackError, match=rf"session {SHORT} was not driven on {TRACK}"):
-        track_jobs.calibrate_track(lake, TRACK, [SHORT])
+        calibrate_track(lake, TRACK, [SHORT])
     with pytest.raises(TrackError, match="no track 'mars'"):
-        track_jobs.calibrate_track(lake, "mars", [SHORT])
+        calibrate_track(lake, "mars", [SHORT])
     with pytest.raises(ValueError, match="quantiles need at least 5"):
-        track_jobs.calibrate_track(lake, "harbour-mile", [SHORT])
+        calibrate_track(lake, "harbour-mile", [SHORT])
 
 
 def test_too_few_laps_leave_a_track_uncalibrated_and_say_so(lake: Lake, rows) -> None:

@@ -17,7 +17,7 @@ from analysis.drivers.summary import ExternalFigures, driver_summary
 from analysis.laps.features import LAP_CHANNELS, lap_features
 from analysis.pace.driver_laps import driver_laps
 from conf.contract import load_contract
-from jobs.maintenance import maintain
+from jobs.maintenance import maintain_tables
 from medallion.gold.refresh.processor import GoldProcessor
 from medallion.io import Lake
 from medallion.provenance import JobRun
@@ -233,7 +233,8 @@ def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, new_lake, rows)
     before = {table: rows(lake, table) for table in MAINTAINED}
     files = {table: table_files(table, lake.settings, 128) for table in MAINTAINED}
     assert files["silver.telemetry"].mergeable > 0
-    maintain(lake, MAINTAINED, merge=[n for n in MAINTAINED if files[n].mergeable], target_mb=128, retain_hours=168.0)
+    mergeable = [table for table in MAINTAINED if files[table].mergeable]
+    maintain_tables(lake, MAINTAINED, merge=mergeable, target_mb=128, retain_hours=168.0)
     for table in MAINTAINED:
         assert table_files(table, lake.settings, 128).mergeable == 0
         assert_frame_equal(rows(lake, table), before[table])

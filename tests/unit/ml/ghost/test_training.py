@@ -109,7 +109,7 @@ def test_a_killed_training_ends_where_it_would_have_ended(data, tmp_path: Path) 
 def test_a_checkpoint_of_other_settings_is_refused(data, tmp_path: Path) -> None:
     kind = "Turn"
     train_zone(kind, data.train.of(kind), data.held_out.of(kind), tmp_path, replace(SMALL, steps=6))
-    with pytest.raises(TrainingError, match=r"other settings.*--fresh"):
+    with pytest.raises(TrainingError, match=r"other settings.*--rebuild"):
         train_zone(kind, data.train.of(kind), data.held_out.of(kind), tmp_path, SMALL)
 
 

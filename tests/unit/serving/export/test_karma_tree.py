@@ -103,13 +103,13 @@ def test_scores_of_the_lake(home: AppConfig, write_table: WriteTable) -> None:
 
 
 def test_what_is_missing_is_said_with_the_remedy(home: AppConfig, write_table: WriteTable) -> None:
-    with pytest.raises(MissingTableError, match="slipstream karma infer"):
+    with pytest.raises(MissingTableError, match="slipstream score karma"):
         read_karma(home)
     write_table("gold.karma_scores", [])
-    with pytest.raises(KarmaError, match="is empty: `slipstream karma infer`"):
+    with pytest.raises(KarmaError, match="is empty: `slipstream score karma`"):
         read_karma(home)
     write_table("gold.karma_scores", [*race(), *race("r2", ("C-3",))])
-    with pytest.raises(KarmaError, match="no scores of session 'r9': sessions are r1, r2; `slipstream karma infer`"):
+    with pytest.raises(KarmaError, match="no scores of session 'r9': sessions are r1, r2; `slipstream score karma`"):
         read_karma(home, "r9")
     with pytest.raises(KarmaError, match="vehicle 'C-3' in session 'r1': vehicles are A-1, B-2; "):
         read_karma(home, "r1", "C-3")

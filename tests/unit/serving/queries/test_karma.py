@@ -108,8 +108,8 @@ def test_laps_that_cannot_be_compared(lake, numbers, message):
     [
         ("2", None, r"GR86-002-2 \(2\) drove in several; name one with --session: sessions are made-R1, made-R2"),
         ("46", "made-R2", r"vehicle '46' is scored in session 'made-R2': vehicles with scores are GR86-002-2 \(2\); "),
-        ("7", None, r"no lap of vehicle '7' is scored: vehicles with scores are .*; `slipstream karma infer` scores"),
-        ("2", "R9", r"no lap of session 'R9' is scored: sessions are made-R1, made-R2; `slipstream karma infer`"),
+        ("7", None, r"no lap of vehicle '7' is scored: vehicles with scores are .*; `slipstream score karma` scores"),
+        ("2", "R9", r"no lap of session 'R9' is scored: sessions are made-R1, made-R2; `slipstream score karma`"),
     ],
 )
 def test_what_is_not_there_or_not_one(lake, vehicle, session, message):
@@ -118,10 +118,10 @@ def test_what_is_not_there_or_not_one(lake, vehicle, session, message):
 
 
 def test_no_table_and_an_empty_one_name_the_command(home):
-    with pytest.raises(MissingTableError, match="run `slipstream karma infer` first"):
+    with pytest.raises(MissingTableError, match="run `slipstream score karma` first"):
         gather_karma(home, "2")
     write_rows(home, GOLD_KARMA_SCORES, [])
-    with pytest.raises(KarmaError, match="has no rows yet: `slipstream karma infer`"):
+    with pytest.raises(KarmaError, match="has no rows yet: `slipstream score karma`"):
         gather_karma(home, "2")
 
 

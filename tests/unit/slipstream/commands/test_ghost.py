@@ -172,7 +172,7 @@ def coached(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def compare(*arguments: object):
-    return CliRunner().invoke(app, ["ghost", "compare", *map(str, arguments)])
+    return CliRunner().invoke(app, ["coach", *map(str, arguments)])
 
 
 def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
@@ -223,9 +223,9 @@ def test_coaching_loads_neither_spark_nor_pandas(coached: str) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("ghost", "segment"), "would write gold.microsectors"),
-        (("ghost", "synthesize", "--session", "s"), "would chain 4 laps for s"),
-        (("train", "ghost"), "would cut laps into gold.microsector_traces and register ghost-gan"),
+        (("track", "segment"), "and write gold.microsectors"),
+        (("ghost", "synthesize", "--session", "s"), "and write gold.ghost_laps, gold.ghost_summary"),
+        (("train", "ghost"), "would read gold.microsector_traces, gold.microsectors and write"),
     ],
 )  # fmt: skip
 def test_the_jobs_say_what_they_would_do(words: tuple[str, ...], says: str) -> None:

@@ -58,7 +58,7 @@ def test_export(karma: Karma, lake_home: Path) -> None:
 def test_export_without_scores(karma: Karma) -> None:
     done = karma("export")
     assert done.exit_code == 1
-    assert "run `slipstream karma infer` first" in done.stderr
+    assert "run `slipstream score karma` first" in done.stderr
 
 
 @pytest.mark.usefixtures("scores")
@@ -71,7 +71,7 @@ def test_push(karma: Karma, server: FirebaseServer, monkeypatch: pytest.MonkeyPa
     done = karma("push", "--url", server.url, "--service-account", server.key_file(tmp_path))
     assert done.stdout == f"pushed 24 leaves in 1 requests (0 unchanged, 0 retries) to {host}\n", done.output
     assert server.tree() == karma_tree(race())
-    told = karma("push", "--url", server.url, "--dry-run", "--all")
+    told = karma("push", "--url", server.url, "--dry-run", "--rebuild")
     assert told.stdout.startswith("would push 24 leaves"), told.output
 
 

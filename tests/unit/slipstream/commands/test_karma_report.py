@@ -1,4 +1,4 @@
-"""``karma report``: a page that needs nothing beside it, its pictures, its words, and the terminal."""
+"""``report karma``: a page that needs nothing beside it, its pictures, its words, and the terminal."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_what_cannot_be_shown(karma, args, code, message):
 
 
 def test_help_teaches_with_an_example(karma):
-    assert "slipstream karma report --vehicle GR86-002-2" in karma("--help").stdout
+    assert "slipstream report karma --vehicle GR86-002-2" in karma("--help").stdout
 
 
 def test_figures_hold_what_they_should(found):
