@@ -6,7 +6,10 @@ from typing import Annotated, Final
 
 import typer
 
+from slipstream.commands._aliases import rename_flags
+
 DEFAULT_REFERENCE_CAR: Final = "gr86-cup"
+WithReferenceCar = rename_flags({"--model-of-car": "--reference-car"})
 
 
 def _above_zero(speed: float | None) -> float | None:

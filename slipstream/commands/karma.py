@@ -9,7 +9,7 @@ import typer
 
 from slipstream.commands import pipeline, replay
 from slipstream.commands._aliases import add_alias, rename_flags
-from slipstream.commands._options import DEFAULT_REFERENCE_CAR
+from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
 from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
 from slipstream.commands.wear_laps import produce_wear_laps
@@ -32,7 +32,6 @@ app.add_typer(karma, name="karma", rich_help_panel="Models")
 ReferenceCar = Annotated[
     str, typer.Option(metavar="CAR", help="Whose references scores are held to (conf/karma.yaml).")
 ]
-WithReferenceCar = rename_flags({"--model-of-car": "--reference-car"})
 Session = Annotated[str | None, typer.Option(show_default="all", help="Score the laps of this session only.")]
 Version = Annotated[str | None, typer.Option(show_default="the one in use", help="Version of the model.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

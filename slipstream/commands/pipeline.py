@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from slipstream.commands._aliases import add_alias, rename_flags
-from slipstream.commands._options import DEFAULT_REFERENCE_CAR
+from slipstream.commands._aliases import add_alias
+from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
 from slipstream.console import DryRun, summary
 from slipstream.logs import log_to_file
 
@@ -32,7 +32,7 @@ def _job(layer: Layer) -> StreamingJob:
     return JOB
 
 
-@app.command(rich_help_panel="Jobs", cls=rename_flags({"--model-of-car": "--reference-car"}))
+@app.command(rich_help_panel="Jobs", cls=WithReferenceCar)
 def stream(
     layer: Annotated[Layer, typer.Argument(help="Which layer to fill; karma: the scores of wear.")],
     once: Annotated[bool, typer.Option("--once", help="Process what is there and stop.")] = False,
@@ -75,7 +75,7 @@ def stream_karma(
     stream("karma", once=once, every=every, reference_car=reference_car, dry_run=dry_run)
 
 
-add_alias(app, "karma-stream", stream_karma, "stream karma", rename_flags({"--model-of-car": "--reference-car"}))
+add_alias(app, "karma-stream", stream_karma, "stream karma", WithReferenceCar)
 
 
 @app.command(rich_help_panel="Jobs")

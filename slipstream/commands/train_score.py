@@ -9,6 +9,7 @@ import typer
 
 from slipstream.commands import karma
 from slipstream.commands._aliases import rename_flags
+from slipstream.commands._options import WithReferenceCar
 from slipstream.console import DryRun, open_lake_and_tracker, progress, summary
 
 if TYPE_CHECKING:
@@ -176,4 +177,4 @@ def score_style_command(features: Features = "all", dry_run: DryRun = False) -> 
 
 
 train.command("karma")(karma.train_karma)
-score.command("karma", cls=karma.WithReferenceCar)(karma.score_karma)
+score.command("karma", cls=WithReferenceCar)(karma.score_karma)

@@ -102,9 +102,8 @@ def test_command_and_module_have_the_same_flags(job: Job) -> None:
     command, own = command_of(job), flags_of(job)
     options = {flag: p for p in command.params for flag in p.opts if flag.startswith("--")}
     assert not own.keys() - options.keys()
-    shared = next(
-        (flags for name, flags in OF_A_COMMAND_OF_SEVERAL_JOBS.items() if job.command.startswith(name)), set()
-    )
+    several = [flags for name, flags in OF_A_COMMAND_OF_SEVERAL_JOBS.items() if job.command.startswith(name)]
+    shared = set().union(*several)
     assert options.keys() - own.keys() <= OF_THE_COMMAND | shared
     for flag in own.keys() - shared:
         if own[flag] not in (None, []) and options[flag].default is not None:
