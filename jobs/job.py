@@ -143,7 +143,7 @@ class Job(ABC):
         try:
             done = self.run(self.context(get_settings()), given)
         except SlipstreamError as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
             return 1
         sys.stdout.write(f"{done}\n")
         return 0
