@@ -39,7 +39,7 @@ class ObdTrainingResult:
     def sentence(self) -> str:
         """What the better recipe gains over the baseline, over all trips."""
         gain = next(g for g in self.report.gains if g.trip == "pooled")
-        return f"pooled gain in AUC over the baseline: {gain.auc.text()}"
+        return f"pooled gain in AUC over the baseline: {gain.auc}"
 
 
 def train_obd(

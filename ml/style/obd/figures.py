@@ -94,5 +94,5 @@ def _draw_curves(roc: Axes, pr: Axes, report: ObdReport, one: HeldOut) -> None:
     scores = report.scores[(report.scores["recipe"] == one.recipe) & (report.scores["trip"] == one.trip)]
     false_rate, true_rate, _ = roc_curve(scores["aggressive"], scores["probability"])
     precision, recall, _ = precision_recall_curve(scores["aggressive"], scores["probability"])
-    roc.plot(false_rate, true_rate, label=f"{one.recipe} {one.auc.text()}")
-    pr.plot(recall, precision, label=f"{one.recipe} {one.pr_auc.text()}")
+    roc.plot(false_rate, true_rate, label=f"{one.recipe} {one.auc}")
+    pr.plot(recall, precision, label=f"{one.recipe} {one.pr_auc}")

@@ -97,14 +97,14 @@ class ObdReport:
     def table(self) -> pd.DataFrame:
         """One line a recipe and trip: AUC, PR-AUC, random-split AUC and the gain over the baseline, as text."""
         random = {one.recipe: one.auc for one in self.random_split}
-        gains = {(one.recipe, one.trip): one.auc.text() for one in self.gains}
+        gains = {(one.recipe, one.trip): str(one.auc) for one in self.gains}
         return pd.DataFrame(
             {
                 "recipe": one.recipe,
                 "trip": one.trip,
                 "windows": "+".join(map(str, one.window_rows)),
-                "auc": one.auc.text(),
-                "pr_auc": one.pr_auc.text(),
+                "auc": str(one.auc),
+                "pr_auc": str(one.pr_auc),
                 "prevalence": round(one.prevalence, 3),
                 "auc_random_split": round(random[one.recipe], 3),
                 "auc_gain": gains.get((one.recipe, one.trip), ""),
