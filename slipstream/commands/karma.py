@@ -87,7 +87,7 @@ def simulate(
     `slipstream karma simulate && slipstream run && slipstream karma train`
     """
     from conf.track import load_track, track_names
-    from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
+    from producers.simulator.cars.random_car_faults import RACING, draw_random_car_faults
     from producers.simulator.config import SimulatorConfig
     from producers.simulator.simulator import VehicleSimulator
     from slipstream.commands.simulate import send
@@ -98,10 +98,10 @@ def simulate(
         summary(f"would send {len(names)} sessions of {cars} cars and {laps} laps: {', '.join(names)}")
         return
     for i, name in enumerate(names):
-        mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
+        mishaps = draw_random_car_faults(load_track(name).length_m, cars, laps, seed + i)
         config = SimulatorConfig(
             session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i, rate_hz=25.0,
-            setups="varied", mishaps=mishaps, profiles=RACING,
+            setups="varied", car_faults=mishaps, profiles=RACING,
         )  # fmt: skip
         send(VehicleSimulator(config), "telemetry.raw", None, race=True, truth=True)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from slipstream.commands.replay import replay
-from slipstream.commands.simulate import simulate
+from slipstream.commands.simulate import canonical_option, simulate
 
 produce = typer.Typer(no_args_is_help=True)
-produce.command()(simulate)
+produce.command(context_settings={"token_normalize_func": canonical_option})(simulate)
 produce.command()(replay)
 
 app = typer.Typer()

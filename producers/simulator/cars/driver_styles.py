@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from conf.arrays import FloatArray
+
 ProfileName = Literal["aggressive", "normal", "safe", "eco"]
 PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
 
@@ -33,19 +33,19 @@ class Style:
         line_m: How softly the line rounds the corners off (smoothing of the centre line).
     """
 
-    corner_share: Array | float
-    brake_share: Array | float
-    drive_share: Array | float
-    full_load: Array | float
-    throttle_on_per_s: Array | float
-    throttle_off_per_s: Array | float
-    brake_g_per_s: Array | float
-    coast_s: Array | float
-    upshift_share: Array | float
-    downshift_share: Array | float
-    shift_s: Array | float
-    gain_per_s: Array | float
-    line_m: Array | float
+    corner_share: FloatArray | float
+    brake_share: FloatArray | float
+    drive_share: FloatArray | float
+    full_load: FloatArray | float
+    throttle_on_per_s: FloatArray | float
+    throttle_off_per_s: FloatArray | float
+    brake_g_per_s: FloatArray | float
+    coast_s: FloatArray | float
+    upshift_share: FloatArray | float
+    downshift_share: FloatArray | float
+    shift_s: FloatArray | float
+    gain_per_s: FloatArray | float
+    line_m: FloatArray | float
 
 
 PROFILES: dict[ProfileName, Style] = {
@@ -85,12 +85,12 @@ def draw_style(profile: ProfileName, laps: int, rng: np.random.Generator) -> Sty
     return Style(**values)
 
 
-def stack(styles: list[Style]) -> Style:
+def stack_styles(styles: list[Style]) -> Style:
     """Styles of several drivers as one of arrays of shape (cars, laps)."""
     return Style(**{f.name: np.stack([getattr(style, f.name) for style in styles]) for f in fields(Style)})
 
 
-def allot(profiles: dict[ProfileName, float], cars: int, rng: np.random.Generator) -> list[ProfileName]:
+def allot_profiles(profiles: dict[ProfileName, float], cars: int, rng: np.random.Generator) -> list[ProfileName]:
     """Profiles of a grid: each its share of the cars by largest remainder, in random order."""
     names = [name for name in PROFILE_NAMES if profiles.get(name, 0.0) > 0]
     shares = np.array([profiles[name] for name in names])

@@ -5,22 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
+from conf.arrays import BoolArray, FloatArray
 from physics.centre_line import Line, driven_line
 from physics.speed_profile import braking_envelope
 from physics.vehicle import Vehicle
 from producers.simulator.cars.driver_styles import Style
-
-Array = npt.NDArray[np.float64]
 
 _CORNER_SPREAD = 0.02  # how much better or worse than usual a driver takes a stretch of road, as a share of its grip
 _STRETCH_M = 60.0
 
 
 @dataclass(frozen=True)
-class Road:
+class SpeedPlan:
     """The run ahead of each car on the grid of its own line.
 
     Attributes:
@@ -35,14 +33,14 @@ class Road:
 
     lines: list[Line]
     points: int
-    step_m: Array
-    curvature_per_m: Array
-    target_mps: Array
-    slope_mps2: Array
-    lifted: npt.NDArray[np.bool_] | None = None
+    step_m: FloatArray
+    curvature_per_m: FloatArray
+    target_mps: FloatArray
+    slope_mps2: FloatArray
+    lifted: BoolArray | None = None
 
 
-def plan(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator) -> Road:
+def plan_speed(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator) -> SpeedPlan:
     """Lay out every lap of every car.
 
     Args:
@@ -62,10 +60,10 @@ def plan(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator)
     corner = np.minimum(np.reshape(style.corner_share, (-1, 1)) * (1.0 + form), 0.975)
     brake = np.reshape(style.brake_share, -1)
     target = braking_envelope(vehicle, every, np.repeat(step, laps), corner, brake).reshape(cars, laps * points)
-    return Road(lines, points, step, curvature, target, slope_of(target, step))
+    return SpeedPlan(lines, points, step, curvature, target, acceleration_along(target, step))
 
 
-def slope_of(target_mps: Array, step_m: Array) -> Array:
+def acceleration_along(target_mps: FloatArray, step_m: FloatArray) -> FloatArray:
     """Acceleration that follows a target speed, shape (cars, n).
 
     Args:
