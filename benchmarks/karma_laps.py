@@ -25,16 +25,18 @@ RATE_HZ = 50.0
 
 
 def session(
-    track: str, seed: int, cars: int, laps: int, mishaps: Sequence[CarFault] | None = None
+    track: str, seed: int, cars: int, laps: int, car_faults: Sequence[CarFault] | None = None
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Laps of one session as each view has them, and what they did to the car: one row a lap.
 
     Args:
         track: Where.
-        seed: Of everything random; also of the hazards, if no mishaps are given.
+        seed: Of everything random; also of the random car faults, if no car faults are given.
     """
     planted = (
-        draw_random_car_faults(load_track(track).length_m, cars, laps, seed) if mishaps is None else tuple(mishaps)
+        draw_random_car_faults(load_track(track).length_m, cars, laps, seed)
+        if car_faults is None
+        else tuple(car_faults)
     )
     options = {"session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": laps,
                "rate_hz": RATE_HZ, "setups": "varied", "mishaps": planted, "profiles": RACING}  # fmt: skip

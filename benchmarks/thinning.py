@@ -47,8 +47,8 @@ class Move:
 
 
 def simulated(cars: int = 8, laps: int = 3, seed: int = 11) -> list[pl.DataFrame]:
-    """Whole laps of grids with mishaps of every kind, at the full rate."""
-    mishaps = (
+    """Whole laps of grids with car_faults of every kind, at the full rate."""
+    car_faults = (
         CarFault(kind="dragging_brake", at_m=0, size=3, car=1, lap=2),
         CarFault(kind="missed_downshift", at_m=600, size=2, car=2, lap=2),
         CarFault(kind="missed_downshift", at_m=600, size=3, car=3, lap=3),
@@ -62,7 +62,7 @@ def simulated(cars: int = 8, laps: int = 3, seed: int = 11) -> list[pl.DataFrame
     for track in TRACKS:
         settings = SimulatorConfig(
             n_cars=cars, n_laps=laps, seed=seed, track=track, rate_hz=FULL_HZ, data_faults=faults, setups="varied",
-            car_faults=mishaps,
+            car_faults=car_faults,
         )  # fmt: skip
         samples = VehicleSimulator(settings).to_polars()
         out += samples.partition_by("vehicle_id", "lap_number", maintain_order=True)

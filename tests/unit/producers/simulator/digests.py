@@ -1,11 +1,11 @@
 """SHA-256 of all that `slipstream produce simulate` sends, in the order in which it is sent.
 
 A message counts with its topic, source, key, value, type, id and due time. ``ce_time``, the time of sending, is the
-only header left out: it is the wall clock's. Floats of the labels of wear are sent unrounded: they count to nine digits.
+only header left out: it is the wall clock's. Floats of the labels of wear are sent unrounded: nine digits count.
 
-The last bit of ``exp``, ``sin`` and powers is the processor's: NumPy has its own for each instruction set. All else that
-is sent is rounded, but a race goes on for long enough, and a gear missed or a kerb is sharp enough, for that bit to come
-up among the digits sent. So digests of such sessions hold on processors that :func:`numerics` does not tell apart.
+The last bit of ``exp``, ``sin`` and powers is the processor's: NumPy has its own for each instruction set. All else
+that is sent is rounded, but a race is long enough, and a gear missed or a kerb is sharp enough, for that bit to show
+among the digits sent. So digests of such sessions hold on processors that :func:`numerics` does not tell apart.
 """
 
 from __future__ import annotations

@@ -12,6 +12,11 @@ import pytest
 
 from tests.unit.producers.simulator.digests import digest_of, numerics
 
+_CAR_FAULTS = (
+    "--car-fault kerb_strike:900:40:1:2 --car-fault dragging_brake:0:2:2 "
+    "--car-fault over_rev:0:1200:3:1 --car-fault missed_downshift:600:2:4:2"
+)
+
 CASES: dict[str, tuple[str, str]] = {
     "laps": (
         "--cars 2 --laps 2 --track harbour-mile",
@@ -90,8 +95,7 @@ CASES: dict[str, tuple[str, str]] = {
         "9429a4df9888b1474a2a3003166eb48874f132eda82585ddb44b6a9426996124",
     ),
     "mishaps": (
-        "--cars 4 --laps 2 --car-fault kerb_strike:900:40:1:2 --car-fault dragging_brake:0:2:2 "
-        "--car-fault over_rev:0:1200:3:1 --car-fault missed_downshift:600:2:4:2 --truth --seed 22",
+        f"--cars 4 --laps 2 {_CAR_FAULTS} --truth --seed 22",
         "25c43a3ad8a0a7a6cb4e41f323f541d8e9367a64ac9c6624a1d4acd8f708d26b",
     ),
     "hazards": (

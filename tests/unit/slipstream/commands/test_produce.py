@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import typer
@@ -214,19 +215,9 @@ def test_an_option_s_old_spelling_still_works_and_is_not_shown(slipstream, old, 
     assert f"{old.split()[0]} " not in shown
 
 
-SCENARIO = """\
-cars: 2
-laps: 1
-track: harbour-mile
-seed: 7
-profiles: {aggressive: 2.0, eco: 1.0}
-setups: varied
-truth: true
-car_faults:
-  - {kind: kerb_strike, at_m: 100, size: 40, car: 2}
-driver_errors:
-  - {kind: lift, at_m: 300, by_m: 60}
-"""
+PAGE = Path(__file__).parents[4] / "docs" / "getting-started.md"
+SCENARIO = PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+"""The page's example."""
 AS_OPTIONS = (
     "--cars 2 --laps 1 --track harbour-mile --seed 7 --profiles aggressive=2,eco=1 --setups varied --truth "
     "--car-fault kerb_strike:100:40:2 --driver-error lift:300:60"

@@ -14,7 +14,7 @@ from producers.simulator.cars.race_incidents import PIT_AFTER_M, PIT_BEFORE_M, P
 from producers.simulator.cars.speed_limits import PIT_MPS, YELLOW_MPS
 from producers.simulator.cars.trajectory import Trajectory, end_at_flag
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
-from producers.simulator.simulator import Car, VehicleSimulator
+from producers.simulator.simulator import GridCar, VehicleSimulator
 from producers.simulator.timing.official_timing import OfficialLap, TimingResult
 from producers.simulator.timing.standings import crossings, places, result
 from tests.unit.producers.simulator.races import EVENTFUL, SEEDS, SHORT, by, eventful, quiet, rows
@@ -207,7 +207,7 @@ def timed(index: int, first_ms: int, lap_times: list[int], finished: bool) -> Ti
         lap_ms = ms + (first_ms if number == 1 else 0)
         elapsed += lap_ms
         laps.append(OfficialLap(number, elapsed * 1000, elapsed, lap_ms, (lap_ms,) * 6, 0.0, False, None, "GF", False))
-    return TimingResult(Car(index, index, "D", "eco", index), None, first_ms, tuple(laps), finished, 0)
+    return TimingResult(GridCar(index, index, "D", "eco", index), None, first_ms, tuple(laps), finished, 0)
 
 
 @given(
