@@ -16,7 +16,7 @@ from conf.track import load_track
 from ml.ghost.dataset import GhostDataset, make_dataset
 from ml.ghost.scaler import Scaler, fit_scaler, scaler_of
 from ml.ghost.windows import LapProfile
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
 _US = 1e6
@@ -51,7 +51,7 @@ def simulated_laps(circuit: Circuit, cars: int, laps: int, track: str, seed: int
     """Whole flying laps by name, as the cars' sensors had them, without the faults of their transmission."""
     config = SimulatorConfig(
         session_id="benchmark", track=track, n_cars=cars, n_laps=laps, seed=seed, rate_hz=30,
-        profiles={"aggressive": 2, "normal": 2, "safe": 1}, faults=FaultConfig.none(),
+        profiles={"aggressive": 2, "normal": 2, "safe": 1}, data_faults=DataFaults.none(),
     )  # fmt: skip
     simulator = VehicleSimulator(config)
     found = {}

@@ -14,7 +14,7 @@ from benchmarks.runner import must_be
 from conf.channel import load_channels
 from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 
@@ -47,7 +47,7 @@ def simulate(n_frames: int, *, faults: bool, cars: int = CARS) -> VehicleSimulat
         n_cars=cars,
         duration_s=max(n_frames / cars, 15.0),
         samples_per_frame=SAMPLES_PER_FRAME,
-        faults=FaultConfig() if faults else FaultConfig.none(),
+        data_faults=DataFaults() if faults else DataFaults.none(),
     )
     return VehicleSimulator(config)
 
@@ -56,7 +56,7 @@ def feed(n_frames: int, *, faults: bool, cars: int = CARS) -> Feed:
     """Frames of a simulated race, one in a thousand with an impossible engine speed in one sample."""
     frames = [
         _spoiled(frame) if number % IMPOSSIBLE_EVERY == 0 else frame
-        for number, frame in enumerate(simulate(n_frames, faults=faults, cars=cars).frames())
+        for number, frame in enumerate(simulate(n_frames, data_faults=faults, cars=cars).frames())
     ]
     impossible = sum(int((np.asarray(f.columns["rpm"]) == IMPOSSIBLE_RPM).sum()) for f in frames)
     return Feed(tuple(frames), sum(len(f.columns["t_us"]) for f in frames), impossible)

@@ -30,7 +30,7 @@ from ml.karma.dataset import TRAIN, KarmaDataset, build_dataset
 from ml.karma.evaluation import KarmaEvaluation, evaluate
 from ml.karma.fitting import FitParams, FittedKarma, fit
 from ml.karma.learners import ALGORITHMS, Algorithm
-from producers.simulator.config import PlantedMishap
+from producers.simulator.config import CarFault
 
 RESULTS = Path(__file__).parent / "results"
 OWN = ("three-oaks", "alder-ridge", "harbour-mile")
@@ -121,10 +121,8 @@ def _mishaps(lines: Sequence[Line], rules: KarmaRules, where: str) -> list[dict[
     found, cars = [], 4
     before, _ = session(where, 77, cars, 3, ())
     forests = [line for line in lines if line.algorithm == "random_forest" and line.inputs != "chassis"]
-    for kind, row in load_wear_rules().mishaps.matrix.items():
-        planted = [
-            PlantedMishap(kind=kind, at_m=WHERE[kind], size=row.size, car=car, lap=2) for car in range(1, cars + 1)
-        ]
+    for kind, row in load_wear_rules().car_faults.matrix.items():
+        planted = [CarFault(kind=kind, at_m=WHERE[kind], size=row.size, car=car, lap=2) for car in range(1, cars + 1)]
         after, _ = session(where, 77, cars, 3, planted)
         for line in forests:
             with_it, without = (_damage(line, laps[line.view], rules) for laps in (after, before))

@@ -14,8 +14,8 @@ import polars as pl
 
 from benchmarks.thinning import features_of, thinned
 from conf.track import load_track
-from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
-from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.cars.random_car_faults import RACING, draw_random_car_faults
+from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.wear_labels import truth_rows
 
@@ -25,19 +25,27 @@ RATE_HZ = 50.0
 
 
 def session(
-    track: str, seed: int, cars: int, laps: int, mishaps: Sequence[PlantedMishap] | None = None
+    track: str, seed: int, cars: int, laps: int, car_faults: Sequence[CarFault] | None = None
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Laps of one session as each view has them, and what they did to the car: one row a lap.
 
     Args:
         track: Where.
-        seed: Of everything random; also of the hazards, if no mishaps are given.
+        seed: Of everything random; also of the random car faults, if no car faults are given.
     """
-    planted = draw_mishaps(load_track(track).length_m, cars, laps, seed) if mishaps is None else tuple(mishaps)
+    planted = (
+        draw_random_car_faults(load_track(track).length_m, cars, laps, seed)
+        if car_faults is None
+        else tuple(car_faults)
+    )
     options = {"session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": laps,
                "rate_hz": RATE_HZ, "setups": "varied", "mishaps": planted, "profiles": RACING}  # fmt: skip
-    quiet = VehicleSimulator(SimulatorConfig(faults=FaultConfig.none().model_copy(update={"noise": 0.0}), **options))
-    noisy = VehicleSimulator(SimulatorConfig(faults=FaultConfig.none().model_copy(update={"noise": 1.0}), **options))
+    quiet = VehicleSimulator(
+        SimulatorConfig(data_faults=DataFaults.none().model_copy(update={"noise": 0.0}), **options)
+    )
+    noisy = VehicleSimulator(
+        SimulatorConfig(data_faults=DataFaults.none().model_copy(update={"noise": 1.0}), **options)
+    )
     rng = np.random.default_rng(seed)
     views = {
         "perfect": [(lap, lap) for lap in _laps(quiet)],

@@ -35,7 +35,7 @@ from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from medallion.gold.refresh import processor
 from medallion.io import Lake
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import Event, due_us, messages, race_topics
@@ -81,7 +81,7 @@ class Session:
             rate_hz=RATE_HZ,
             samples_per_frame=round(RATE_HZ),
             start_time=_START + timedelta(days=self.day),
-            faults=FaultConfig.none(),
+            data_faults=DataFaults.none(),
         )
         return VehicleSimulator(config)
 

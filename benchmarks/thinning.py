@@ -16,7 +16,7 @@ from analysis.laps.features import LAP_CHANNELS, LapFeatures, lap_features
 from analysis.laps.load_events import shock_features
 from analysis.laps.load_integrals import stress_features
 from analysis.signals.held import HeldSignal
-from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
 FULL_HZ, FAST_HZ, SLOW_HZ = 50.0, 23.0, 4.6
@@ -47,22 +47,22 @@ class Move:
 
 
 def simulated(cars: int = 8, laps: int = 3, seed: int = 11) -> list[pl.DataFrame]:
-    """Whole laps of grids with mishaps of every kind, at the full rate."""
-    mishaps = (
-        PlantedMishap(kind="dragging_brake", at_m=0, size=3, car=1, lap=2),
-        PlantedMishap(kind="missed_downshift", at_m=600, size=2, car=2, lap=2),
-        PlantedMishap(kind="missed_downshift", at_m=600, size=3, car=3, lap=3),
-        PlantedMishap(kind="kerb_strike", at_m=500, size=60, car=4, lap=2),
-        PlantedMishap(kind="kerb_strike", at_m=900, size=40, car=4, lap=3),
-        PlantedMishap(kind="kerb_strike", at_m=900, size=80, car=5, lap=3),
-        PlantedMishap(kind="over_rev", at_m=0, size=1_200, car=6),
+    """Whole laps of grids with car_faults of every kind, at the full rate."""
+    car_faults = (
+        CarFault(kind="dragging_brake", at_m=0, size=3, car=1, lap=2),
+        CarFault(kind="missed_downshift", at_m=600, size=2, car=2, lap=2),
+        CarFault(kind="missed_downshift", at_m=600, size=3, car=3, lap=3),
+        CarFault(kind="kerb_strike", at_m=500, size=60, car=4, lap=2),
+        CarFault(kind="kerb_strike", at_m=900, size=40, car=4, lap=3),
+        CarFault(kind="kerb_strike", at_m=900, size=80, car=5, lap=3),
+        CarFault(kind="over_rev", at_m=0, size=1_200, car=6),
     )
-    faults = FaultConfig.none().model_copy(update={"noise": 1.0})
+    faults = DataFaults.none().model_copy(update={"noise": 1.0})
     out = []
     for track in TRACKS:
         settings = SimulatorConfig(
-            n_cars=cars, n_laps=laps, seed=seed, track=track, rate_hz=FULL_HZ, faults=faults, setups="varied",
-            mishaps=mishaps,
+            n_cars=cars, n_laps=laps, seed=seed, track=track, rate_hz=FULL_HZ, data_faults=faults, setups="varied",
+            car_faults=car_faults,
         )  # fmt: skip
         samples = VehicleSimulator(settings).to_polars()
         out += samples.partition_by("vehicle_id", "lap_number", maintain_order=True)

@@ -14,8 +14,8 @@ from conf.frozen import FrozenModel
 
 Component = Literal["engine", "gearbox", "brakes", "tyres", "suspension"]
 COMPONENTS: tuple[Component, ...] = get_args(Component)
-MishapKind = Literal["dragging_brake", "missed_downshift", "kerb_strike", "over_rev"]
-MISHAP_KINDS: tuple[MishapKind, ...] = get_args(MishapKind)
+CarFaultKind = Literal["dragging_brake", "missed_downshift", "kerb_strike", "over_rev"]
+CAR_FAULT_KINDS: tuple[CarFaultKind, ...] = get_args(CarFaultKind)
 
 
 class SNCurve(FrozenModel):
@@ -91,29 +91,29 @@ class SetupSpread(FrozenModel):
     cooling: float = Field(ge=0, lt=0.9)
 
 
-class MishapRow(FrozenModel):
-    """What a mishap of a size wears and strains."""
+class FaultEffect(FrozenModel):
+    """What a car fault of a size wears and strains."""
 
     size: PositiveFloat
     wears: tuple[Component, ...]
     strains: tuple[Component, ...]
 
 
-class MishapMatrix(FrozenModel):
-    """Which mishap may touch which components, and by how much the others may move."""
+class FaultEffects(FrozenModel):
+    """Which car fault may touch which components, and by how much the others may move."""
 
     least: PositiveFloat
     rise: PositiveFloat
     fall: PositiveFloat
-    matrix: dict[MishapKind, MishapRow]
+    matrix: dict[CarFaultKind, FaultEffect]
 
     @model_validator(mode="after")
     def _every_kind_has_a_row(self) -> Self:
-        missing = set(MISHAP_KINDS) - self.matrix.keys()
+        missing = set(CAR_FAULT_KINDS) - self.matrix.keys()
         if missing:
-            raise ValueError(f"mishaps.matrix has no row for {', '.join(sorted(missing))}")
+            raise ValueError(f"car_faults.matrix has no row for {', '.join(sorted(missing))}")
         if self.rise >= self.least:
-            raise ValueError("mishaps.rise must be below mishaps.least")
+            raise ValueError("car_faults.rise must be below car_faults.least")
         return self
 
 
@@ -128,7 +128,7 @@ class WearRules(FrozenModel):
     suspension: SuspensionWear
     scatter: dict[Component, NonNegativeFloat]
     setups: SetupSpread
-    mishaps: MishapMatrix
+    car_faults: FaultEffects
 
     @model_validator(mode="after")
     def _every_component_scatters(self) -> Self:

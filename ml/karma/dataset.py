@@ -112,7 +112,7 @@ def _require_tracks(laps: pd.DataFrame, driven: set[str]) -> None:
             raise TrainingDataError(
                 f"{least} tracks are needed to {'learn from' if split == TRAIN else 'judge on'} ({split}), and there "
                 f"are {', '.join(have) or 'none'}: simulate on {', '.join(more)} (`slipstream produce simulate "
-                f"--track {more[0]} --setups varied --hazards --truth`), then `slipstream run`"
+                f"--track {more[0]} --setups varied --random-car-faults --truth`), then `slipstream run`"
             )
 
 

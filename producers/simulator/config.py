@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from conf.frozen import FrozenModel
-from conf.wear import MishapKind
+from conf.wear import CarFaultKind
 from producers.simulator.cars.driver_styles import PROFILE_NAMES, ProfileName
 
 LOST_LAP = 32768
@@ -17,7 +17,7 @@ FEWEST_RACE_LAPS = 4
 """A race with incidents on the track is at least this long."""
 
 
-class FaultConfig(FrozenModel):
+class DataFaults(FrozenModel):
     """What goes wrong between the car and the logger; zero switches a fault off.
 
     Attributes:
@@ -68,7 +68,7 @@ class FaultConfig(FrozenModel):
         return cls(**dict.fromkeys(cls.model_fields, 0.0))
 
 
-class RaceConfig(FrozenModel):
+class RaceIncidents(FrozenModel):
     """What happens in a race besides driving; nothing does unless it is asked for.
 
     Attributes:
@@ -108,8 +108,8 @@ class RaceConfig(FrozenModel):
         return self.full_course_yellows > 0 or self.pit_stop_share > 0
 
 
-class PlantedMistake(FrozenModel):
-    """A mistake that a driver makes on purpose, to see whether it is found and what it costs.
+class DriverError(FrozenModel):
+    """An error that a driver makes on purpose, to see whether it is found and what it costs.
 
     Attributes:
         kind: ``brake_early``: braking for a corner begins too early, and its slowest speed is held up to its slowest
@@ -127,30 +127,30 @@ class PlantedMistake(FrozenModel):
     lap: int | None = Field(None, ge=1)
 
 
-MISHAP_SIZES: dict[MishapKind, tuple[str, float]] = {
+CAR_FAULT_SIZES: dict[CarFaultKind, tuple[str, float]] = {
     "dragging_brake": ("bar at the front axle", 20.0),
     "missed_downshift": ("gears too low", 3.0),
     "kerb_strike": ("mm of height", 150.0),
     "over_rev": ("1/min over the limiter", 3_000.0),
 }
-"""What the size of a mishap is, and the most it can be."""
+"""What the size of a car fault is, and the most it can be."""
 
 
-class PlantedMishap(FrozenModel):
-    """Something that goes wrong with a car on purpose, to see which components wear.
+class CarFault(FrozenModel):
+    """A fault that a car has on purpose, to see which components wear.
 
     Attributes:
         kind: ``dragging_brake``: the front pads stay pressed to the end of the lap; ``missed_downshift``: the driver
             takes a gear too low, and the old one half a second later; ``kerb_strike``: the left wheels run over a kerb;
             ``over_rev``: the next upshift is missed and the engine flares.
         at_m: Where, in metres from the line along the centre line.
-        size: How much, see :data:`MISHAP_SIZES`.
+        size: How much, see :data:`CAR_FAULT_SIZES`.
         car: Place of the car in the grid, from 1.
         lap: Lap, from 1; every lap if left out.
         by_chance: Whether it was drawn, not asked for: where it cannot come about there is none.
     """
 
-    kind: MishapKind
+    kind: CarFaultKind
     at_m: float = Field(ge=0.0)
     size: float = Field(gt=0.0)
     car: int = Field(1, ge=1)
@@ -159,7 +159,7 @@ class PlantedMishap(FrozenModel):
 
     @model_validator(mode="after")
     def _size_can_be(self) -> Self:
-        unit, most = MISHAP_SIZES[self.kind]
+        unit, most = CAR_FAULT_SIZES[self.kind]
         if self.size > most:
             raise ValueError(f"{self.kind} of {self.size:g} {unit}: at most {most:g}")
         if self.kind == "missed_downshift" and self.size != int(self.size):
@@ -186,9 +186,10 @@ class SimulatorConfig(FrozenModel):
         seed: Fixes everything random.
         start_time: True time of the first sample of the first car, the start of the race; the timing's local time
             of day is in its time zone.
-        race: What happens in the race; needs ``n_laps``.
-        mistakes: Mistakes that drivers make on purpose.
-        mishaps: What goes wrong with cars on purpose.
+        data_faults: What goes wrong between the cars and the logger.
+        race_incidents: What happens in the race besides driving; needs ``n_laps``.
+        driver_errors: Errors that drivers make on purpose.
+        car_faults: Faults that cars have on purpose.
         setups: Whether all cars are set up alike, or each its own way within the bounds of ``conf/wear.yaml``.
     """
 
@@ -205,10 +206,11 @@ class SimulatorConfig(FrozenModel):
     start_time: AwareDatetime = datetime(2025, 9, 6, 18, 0, tzinfo=UTC)
     ambient_temp_c: float = Field(24.0, ge=-30, le=55)
     track_temp_c: float = Field(33.0, ge=-30, le=80)
-    faults: FaultConfig = Field(default_factory=FaultConfig)
-    race: RaceConfig = Field(default_factory=RaceConfig)
-    mistakes: tuple[PlantedMistake, ...] = ()
-    mishaps: tuple[PlantedMishap, ...] = ()
+    # The serialization aliases are the names that the default session id has always been made from.
+    data_faults: DataFaults = Field(default_factory=DataFaults, serialization_alias="faults")
+    race_incidents: RaceIncidents = Field(default_factory=RaceIncidents, serialization_alias="race")
+    driver_errors: tuple[DriverError, ...] = Field((), serialization_alias="mistakes")
+    car_faults: tuple[CarFault, ...] = Field((), serialization_alias="mishaps")
     setups: Literal["alike", "varied"] = "alike"
 
     @model_validator(mode="after")
@@ -221,18 +223,20 @@ class SimulatorConfig(FrozenModel):
 
     @model_validator(mode="after")
     def _race_is_long_enough(self) -> Self:
-        if self.race != RaceConfig() and self.n_laps is None:
-            raise ValueError("race needs n_laps: a session of a set duration has no finish")
-        on_track = self.race.slows_cars or self.race.retirement_share > 0
+        if self.race_incidents != RaceIncidents() and self.n_laps is None:
+            raise ValueError("race_incidents needs n_laps: a session of a set duration has no finish")
+        on_track = self.race_incidents.slows_cars or self.race_incidents.retirement_share > 0
         if on_track and self.n_laps is not None and self.n_laps < FEWEST_RACE_LAPS:
-            raise ValueError(f"race with yellows, stops or retirements needs n_laps of {FEWEST_RACE_LAPS} at least")
+            raise ValueError(
+                f"race_incidents with yellows, stops or retirements need n_laps of {FEWEST_RACE_LAPS} at least"
+            )
         return self
 
     @model_validator(mode="after")
     def _planted_is_someones(self) -> Self:
-        every: list[tuple[str, PlantedMistake | PlantedMishap]] = [("mistakes", each) for each in self.mistakes]
-        every += [("mishaps", each) for each in self.mishaps]
-        for name, planted in every:
+        planned: list[tuple[str, DriverError | CarFault]] = [("driver_errors", each) for each in self.driver_errors]
+        planned += [("car_faults", each) for each in self.car_faults]
+        for name, planted in planned:
             if planted.car > self.n_cars:
                 raise ValueError(f"{name}: car {planted.car} of a grid of {self.n_cars}")
             if planted.lap is not None and self.n_laps is not None and planted.lap > self.n_laps:

@@ -1,6 +1,7 @@
-"""What the way from the sensor to the logger does to the data; each fault has a random stream of its own.
+"""What the way from the sensor to the logger does to the data; each fault has a random generator of its own.
 
-So switching one off removes it and leaves the others exactly as they were.
+So switching one off removes it and leaves the others exactly as they were. All is drawn for a car's whole session
+before its first sample: how many samples it will send must be known by then (see ``docs/adr/0020``).
 """
 
 from __future__ import annotations
@@ -11,15 +12,113 @@ import numpy as np
 
 from conf.arrays import BoolArray, FloatArray, IntArray
 from producers.simulator.cars.sensors import NOT_NEGATIVE, SENSORS
-from producers.simulator.config import LOST_LAP, FaultConfig
+from producers.simulator.config import LOST_LAP, DataFaults
 from producers.simulator.frames import Columns
-from producers.simulator.rng import stream
+from producers.simulator.rng import generator
 
 _BURST = 4.0  # mean length of a burst of lost values or late frames
 _LATENCY_S = 0.05
 
 
-def bursts(share: float, n: int, rng: np.random.Generator) -> BoolArray:
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """When each frame of a car arrives and which are sent again, arrays of shape (frames,)."""
+
+    arrival_us: IntArray
+    again_us: IntArray
+    sent_twice: BoolArray
+
+
+class DataFaultPlan:
+    """What befalls the samples and frames of one car.
+
+    Args:
+        faults: How much of which.
+        seed: The session's.
+        car: Place in the grid, from 0.
+        true_us: True time of each sample, shape (samples,).
+        samples_per_frame: Samples sent together.
+
+    Attributes:
+        t_us: Time of each sample by the car's clock, shape (samples,).
+        delivery: When its frames arrive.
+    """
+
+    def __init__(self, faults: DataFaults, seed: int, car: int, true_us: IntArray, samples_per_frame: int) -> None:
+        n = len(true_us)
+        self._share = faults.lost_lap_counter_share
+        noise, lost, repeat = (generator(seed, car, name) for name in ("noise", "dropout", "repeat"))
+        self._noise = {name: faults.noise * sigma * noise.normal(size=n) for name, (sigma, _) in SENSORS.items()}
+        self._lost = {name: burst_mask(faults.dropout_share, n, lost) for name in SENSORS}
+        self.t_us = car_clock_us(true_us, faults, seed, car)
+        self._lap_rng, self._laps = generator(seed, car, "lap"), list[tuple[float, float]]()
+        draw, self._shift = repeat.random(n), repeat.choice([-1.0, 1.0], n) * repeat.uniform(0.5, 3.0, n)
+        self._conflict = draw < faults.conflict_share
+        self._twice = self._conflict | ((draw >= 0.5) & (draw < 0.5 + faults.repeat_share))
+        last = np.minimum(np.arange(0, n, samples_per_frame) + samples_per_frame, n) - 1
+        self.delivery = draw_delivery(true_us[last], faults, seed, car)
+
+    def read_sensors(self, truth: dict[str, FloatArray], first: int) -> dict[str, FloatArray]:
+        """True values as the sensors give them: noise, resolution, drop-outs. ``gear`` is a counter and has none.
+
+        Args:
+            truth: Values of the samples from ``first`` on.
+            first: Number of the first of them in the session.
+        """
+        rows = slice(first, first + len(truth["gear"]))
+        out = dict(truth)
+        for name, (_, digits) in SENSORS.items():
+            value = truth[name] + self._noise[name][rows]
+            if name in NOT_NEGATIVE:
+                value = np.maximum(value, 0.0)
+            if name.endswith("_pct"):
+                value = np.minimum(value, 100.0)
+            value = np.round(value, digits) + 0.0
+            value[self._lost[name][rows]] = np.nan
+            out[name] = value
+        return out
+
+    def loses_counter(self, lap: int) -> bool:
+        """Whether a lap's number gets lost on the way."""
+        return self._lap(lap)[0] < self._share
+
+    def lose_counter(self, lap: int, numbers: IntArray) -> None:
+        """Lose the number of a lap from a random point to the line, in place.
+
+        Args:
+            lap: The lap, one that :meth:`loses_counter`.
+            numbers: Lap numbers of all its samples.
+        """
+        numbers[int(self._lap(lap)[1] * len(numbers)) :] = LOST_LAP
+
+    def repeat_samples(self, columns: Columns, first: int) -> tuple[Columns, IntArray]:
+        """Insert samples that stand twice, equal or with another speed.
+
+        Args:
+            columns: Samples from ``first`` on.
+            first: Number of the first of them in the session.
+
+        Returns:
+            The longer columns and, for each of their rows, the row it came from.
+        """
+        rows = slice(first, first + len(columns["t_us"]))
+        source = np.repeat(np.arange(len(columns["t_us"])), 1 + self._twice[rows])
+        out: Columns = {name: values[source] for name, values in columns.items()}
+        second = np.flatnonzero(source[1:] == source[:-1]) + 1
+        second = second[self._conflict[rows][source[second]]]
+        speed = out["speed_kmh"]
+        speed[second] = np.round(np.abs(speed[second] + self._shift[rows][source[second]]), 2)
+        return out, source
+
+    def _lap(self, lap: int) -> tuple[float, float]:
+        """Draws of a lap: whether its number is lost, and from where."""
+        while len(self._laps) < lap:
+            lost, part = self._lap_rng.random(2)
+            self._laps.append((float(lost), float(part)))
+        return self._laps[lap - 1]
+
+
+def burst_mask(share: float, n: int, rng: np.random.Generator) -> BoolArray:
     """Mask of ``n`` with about a ``share`` set, in bursts of geometric length."""
     starts = rng.random(n) < -np.log1p(-share) / _BURST
     lengths = rng.geometric(1.0 / _BURST, n)
@@ -30,25 +129,9 @@ def bursts(share: float, n: int, rng: np.random.Generator) -> BoolArray:
     return np.asarray(np.cumsum(edges[:n]) > 0)
 
 
-def read_sensors(truth: dict[str, FloatArray], faults: FaultConfig, seed: int, car: int) -> dict[str, FloatArray]:
-    """True values as the sensors give them: noise, resolution, drop-outs. ``gear`` is a counter and has none."""
-    noise, lost = stream(seed, car, "noise"), stream(seed, car, "dropout")
-    out = dict(truth)
-    for name, (sigma, digits) in SENSORS.items():
-        value = truth[name] + faults.noise * sigma * noise.normal(size=len(truth[name]))
-        if name in NOT_NEGATIVE:
-            value = np.maximum(value, 0.0)
-        if name.endswith("_pct"):
-            value = np.minimum(value, 100.0)
-        value = np.round(value, digits) + 0.0
-        value[bursts(faults.dropout_share, len(value), lost)] = np.nan
-        out[name] = value
-    return out
-
-
-def car_clock_us(true_us: IntArray, faults: FaultConfig, seed: int, car: int) -> IntArray:
+def car_clock_us(true_us: IntArray, faults: DataFaults, seed: int, car: int) -> IntArray:
     """True time as the car's clock shows it: offset, drift and at most one jump."""
-    rng = stream(seed, car, "clock")
+    rng = generator(seed, car, "clock")
     offset, drift, jump = rng.uniform(-1.0, 1.0, 3)
     jumps, when = rng.random(2)
     since = (true_us - true_us[0]).astype(float)
@@ -58,52 +141,12 @@ def car_clock_us(true_us: IntArray, faults: FaultConfig, seed: int, car: int) ->
     return np.asarray(true_us + np.rint(shown).astype(np.int64))
 
 
-def lose_lap_counter(lap: IntArray, faults: FaultConfig, seed: int, car: int) -> IntArray:
-    """Lap counter that in some laps is lost from a random point until the line."""
-    rng = stream(seed, car, "lap")
-    out = lap.copy()
-    for number in np.unique(lap):
-        lost, part = rng.random(2)
-        rows = np.flatnonzero(lap == number)
-        if lost < faults.lost_lap_counter_share:
-            out[rows[int(part * len(rows)) :]] = LOST_LAP
-    return out
-
-
-def repeat_samples(columns: Columns, faults: FaultConfig, seed: int, car: int) -> tuple[Columns, IntArray]:
-    """Insert samples that stand twice, equal or with another speed.
-
-    Returns:
-        The longer columns and, for each of their rows, the row it came from.
-    """
-    rng = stream(seed, car, "repeat")
-    n = len(columns["t_us"])
-    draw, shift = rng.random(n), rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 3.0, n)
-    conflict = draw < faults.conflict_share
-    twice = conflict | ((draw >= 0.5) & (draw < 0.5 + faults.repeat_share))
-    source = np.repeat(np.arange(n), 1 + twice)
-    out: Columns = {name: values[source] for name, values in columns.items()}
-    second = np.flatnonzero(source[1:] == source[:-1]) + 1
-    second = second[conflict[source[second]]]
-    out["speed_kmh"][second] = np.round(np.abs(out["speed_kmh"][second] + shift[source[second]]), 2)
-    return out, source
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """When each frame of a car arrives and which are sent again, arrays of shape (frames,)."""
-
-    arrival_us: IntArray
-    again_us: IntArray
-    sent_twice: BoolArray
-
-
-def deliver(sent_us: IntArray, faults: FaultConfig, seed: int, car: int) -> Delivery:
+def draw_delivery(sent_us: IntArray, faults: DataFaults, seed: int, car: int) -> Delivery:
     """Arrival of the frames sent at ``sent_us``: a short latency, bursts of long delays, duplicates a little later."""
-    late, twice = stream(seed, car, "late"), stream(seed, car, "duplicate")
+    late, twice = generator(seed, car, "late"), generator(seed, car, "duplicate")
     n = len(sent_us)
     jitter, wait = late.exponential(0.03, n), late.uniform(0.05, 1.0, n)
-    delayed = bursts(faults.late_share, n, late)
+    delayed = burst_mask(faults.late_share, n, late)
     latency = _LATENCY_S + (jitter if faults.late_share > 0 else 0.0) + delayed * wait * faults.late_max_s
     arrival = sent_us + np.rint(latency * 1e6).astype(np.int64)
     again = arrival + np.rint(twice.uniform(0.0, 3.0, n) * 1e6).astype(np.int64)

@@ -5,6 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 
-def stream(seed: int, car: int, purpose: str) -> np.random.Generator:
+def generator(seed: int, car: int, purpose: str) -> np.random.Generator:
     """Random generator of one purpose of one car."""
     return np.random.default_rng([seed, car, *purpose.encode()])

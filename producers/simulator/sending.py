@@ -20,7 +20,7 @@ OnProgress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
-class Sent:
+class SendResult:
     """What was sent.
 
     Attributes:
@@ -55,7 +55,7 @@ def send_session(
     speed: float | None = None,
     client_options: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda _done_s, _total_s: None,
-) -> Sent:
+) -> SendResult:
     """Send a session and wait until the broker has it.
 
     Args:
@@ -83,7 +83,7 @@ def send_session(
         report, *reports = (streamer.flush() for streamer in (telemetry, *others))
     sent = {name: each.sent for name, each in zip(besides, reports, strict=True)}
     truths = sent.pop(truth_topic(), 0)
-    return Sent(
+    return SendResult(
         frames=report.sent,
         samples=samples,
         events=sum(sent.values()),

@@ -20,22 +20,22 @@ from physics.wear.gearbox import sync_torque_nm
 from physics.wear.history import LoadHistory
 from physics.wear.suspension import wheel_loads_n
 from producers.simulator.cars.setups import draw_parts
-from producers.simulator.simulator import Car, VehicleSimulator
+from producers.simulator.simulator import GridCar, VehicleSimulator
 
 _LEFT = (0, 2)
 
 
-def truth_rows(simulator: VehicleSimulator, car: Car) -> Iterator[dict[str, Any]]:
+def truth_rows(simulator: VehicleSimulator, car: GridCar) -> Iterator[dict[str, Any]]:
     """Payloads of ``truth`` of one car, lap by lap, one a component; the last lap may be a part of one.
 
     Args:
         simulator: The session.
         car: One of its cars.
     """
-    course, settings, rules = simulator.course(car), simulator.settings, simulator.rules
+    course, settings, rules = simulator.trajectory(car), simulator.settings, simulator.rules
     history = load_history(simulator, car)
     wear = CarWear(rules, simulator.vehicle, simulator.forces.mass_kg)
-    parts, setup = draw_parts(rules, car.index, seed=settings.seed), simulator.run.setups.of(car.index)
+    parts, setup = draw_parts(rules, car.index, seed=settings.seed), simulator.plan.setups.of(car.index)
     total: dict[Component, float] = dict.fromkeys(COMPONENTS, 0.0)
     distance = course.distance_m[: len(history)]
     edges = np.searchsorted(distance, np.arange(1, course.laps + 1) * course.length_m)
@@ -62,7 +62,7 @@ def truth_rows(simulator: VehicleSimulator, car: Car) -> Iterator[dict[str, Any]
                 **setup,
                 "mishaps": [
                     str(each)
-                    for each in settings.mishaps
+                    for each in settings.car_faults
                     if each.car == car.index + 1 and each.lap in (None, lap)
                 ],
                 "wear_version": rules.version,
@@ -70,14 +70,14 @@ def truth_rows(simulator: VehicleSimulator, car: Car) -> Iterator[dict[str, Any]
             }  # fmt: skip
 
 
-def load_history(simulator: VehicleSimulator, car: Car) -> LoadHistory:
+def load_history(simulator: VehicleSimulator, car: GridCar) -> LoadHistory:
     """What one car went through, up to where it stopped sending, at the solver's step.
 
     Args:
         simulator: The session.
         car: One of its cars.
     """
-    run, course, c = simulator.run, simulator.course(car), car.index
+    run, course, c = simulator.run, simulator.trajectory(car), car.index
     spec, forces, rules, trace = simulator.vehicle, simulator.forces, simulator.rules, run.trace
     n = int(np.searchsorted(course.distance_m, course.end_m))
 
@@ -90,7 +90,7 @@ def load_history(simulator: VehicleSimulator, car: Car) -> LoadHistory:
     along = accel * forces.inertia_kg + scrub + forces.drag_kgpm * speed * speed + forces.rolling_n
     input_rpm, open_clutch = of(trace.rpm) - of(trace.flare_rpm), of(trace.clutch_open) > 0
     sync = sync_torque_nm(input_rpm, trace.dt_s, rules.gearbox.sync_inertia_kgm2)
-    setups, suspension = run.setups, rules.suspension
+    setups, suspension = simulator.plan.setups, rules.suspension
     wheels = wheel_loads_n(
         spec,
         forces.mass_kg,

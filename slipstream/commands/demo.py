@@ -79,13 +79,18 @@ def _open(settings: AppConfig) -> Lake:
 def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
     """A race with flags, stops and all else that happens, and a shorter one elsewhere for the model to learn from."""
     from conf.errors import check_input
-    from producers.simulator.config import RaceConfig, SimulatorConfig
+    from producers.simulator.config import RaceIncidents, SimulatorConfig
 
     race, other = (f"demo-{track}-{seed}" for track in TRACKS)
     with check_input():
         return [
             SimulatorConfig(
-                session_id=race, track=TRACKS[0], n_cars=cars, n_laps=laps, seed=seed, race=RaceConfig.with_incidents()
+                session_id=race,
+                track=TRACKS[0],
+                n_cars=cars,
+                n_laps=laps,
+                seed=seed,
+                race_incidents=RaceIncidents.with_incidents(),
             ),
             SimulatorConfig(session_id=other, track=TRACKS[1], n_cars=OTHER_CARS, n_laps=OTHER_LAPS, seed=seed),
         ]

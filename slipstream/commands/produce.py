@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 
 from slipstream.commands.replay import replay
-from slipstream.commands.simulate import simulate
+from slipstream.commands.simulate import canonical_option, simulate
 from slipstream.commands.wear_laps import produce_wear_laps
 
 produce = typer.Typer(no_args_is_help=True)
-produce.command()(simulate)
+produce.command(context_settings={"token_normalize_func": canonical_option})(simulate)
 produce.command()(replay)
 produce.command("wear-laps")(produce_wear_laps)
 

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from conf.topics import TELEMETRY_RAW
+from producers.simulator.defaults import DEFAULT_LAPS, INCIDENT_LAPS
 from slipstream.commands._options import Speed, Topic
 from slipstream.console import DryRun, progress, summary
 
 if TYPE_CHECKING:
-    from producers.simulator.config import PlantedMishap, SimulatorConfig
     from producers.simulator.simulator import VehicleSimulator
 
-REPORT_EVERY = 100
-Setups = Literal["alike", "varied"]
-_LATER = ("mistakes", "mishaps", "setups")
-DEFAULT_LAPS = 3
-INCIDENT_LAPS = 6
+SetupChoice = Literal["alike", "varied"]
+_OLD_SPELLINGS: Final = {
+    "faults": "data-faults",
+    "no-faults": "no-data-faults",
+    "incidents": "race-incidents",
+    "no-incidents": "no-race-incidents",
+    "mistake": "driver-error",
+    "mishap": "car-fault",
+    "hazards": "random-car-faults",
+}
+
+
+def canonical_option(name: str) -> str:
+    """The name of an option, also for one of its old spellings, without the dashes."""
+    return _OLD_SPELLINGS.get(name, name)
 
 
 def simulate(
+    context: typer.Context,
     *,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Take the options from a YAML file; those given here win.", show_default=False
+        ),
+    ] = None,
+    write_scenario: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the options to such a file and send nothing.", show_default=False),
+    ] = None,
     cars: Annotated[int, typer.Option(help="Size of the grid, 1 to 98.")] = 4,
     laps: Annotated[
         int | None, typer.Option(help=f"Laps each car drives; {DEFAULT_LAPS} unless --duration is given.")
@@ -41,8 +62,11 @@ def simulate(
     session: Annotated[
         str | None, typer.Option(help="Session id. Default: made from the other options, the same for the same ones.")
     ] = None,
-    faults: Annotated[
-        bool, typer.Option("--faults/--no-faults", help="Noise, drop-outs, repeats, late frames, clocks that are off.")
+    data_faults: Annotated[
+        bool,
+        typer.Option(
+            "--data-faults/--no-data-faults", help="Noise, drop-outs, repeats, late frames, clocks that are off."
+        ),
     ] = True,
     race: Annotated[
         bool | None,
@@ -52,17 +76,18 @@ def simulate(
             "not with --duration.",
         ),
     ] = None,
-    incidents: Annotated[
+    race_incidents: Annotated[
         bool | None,
         typer.Option(
-            "--incidents/--no-incidents",
+            "--race-incidents/--no-race-incidents",
             help="Yellow flag, pit stops, retirements; the race ends for all once the winner is home. "
             f"Default: from {INCIDENT_LAPS} laps on.",
         ),
     ] = None,
-    mistake: Annotated[
+    driver_error: Annotated[
         list[str] | None,
         typer.Option(
+            "--driver-error",
             metavar="KIND:AT:BY[:CAR[:LAP]]",
             show_default=False,
             help="Let a driver do worse on purpose, metres from the line and how many: brake_early:890:30 brakes 30 m "
@@ -70,27 +95,28 @@ def simulate(
             "if left out; LAP every lap. May be given several times.",
         ),
     ] = None,
-    mishap: Annotated[
+    car_fault: Annotated[
         list[str] | None,
         typer.Option(
+            "--car-fault",
             metavar="KIND:AT:SIZE[:CAR[:LAP]]",
             show_default=False,
             help="Let something go wrong with a car on purpose, AT metres from the line: dragging_brake:0:2 leaves "
             "2 bar on the front brakes to the end of the lap, missed_downshift:600:2 takes two gears too low, "
             "kerb_strike:900:40 runs over a kerb of 40 mm, over_rev:0:1200 misses the next upshift and revs 1200 1/min "
-            "over the limiter. CAR and LAP as for --mistake. May be given several times.",
+            "over the limiter. CAR and LAP as for --driver-error. May be given several times.",
         ),
     ] = None,
-    hazards: Annotated[
+    random_car_faults: Annotated[
         bool,
         typer.Option(
-            "--hazards",
+            "--random-car-faults",
             help="Besides, what goes wrong in a season by chance: kerbs on most laps, now and then an over-rev, a "
             "missed downshift, a dragging brake. Needs --laps.",
         ),
     ] = False,
     setups: Annotated[
-        Setups, typer.Option(help="Whether all cars are set up alike, or each its own way within conf/wear.yaml.")
+        SetupChoice, typer.Option(help="Whether all cars are set up alike, or each its own way within conf/wear.yaml.")
     ] = "alike",
     truth: Annotated[
         bool,
@@ -109,49 +135,65 @@ def simulate(
 
     `slipstream produce simulate --profiles aggressive=3,eco=1 --speed 1`
 
-    `slipstream produce simulate --cars 20 --laps 10 --no-incidents`
+    `slipstream produce simulate --cars 20 --laps 10 --no-race-incidents`
 
-    `slipstream produce simulate --profiles aggressive --mistake brake_early:890:30:1:2 --mistake lift:1700:60:1:2`
+    `slipstream produce simulate --driver-error brake_early:890:30:1:2 --driver-error lift:1700:60:1:2`
 
-    `slipstream produce simulate --setups varied --mishap kerb_strike:900:40:1:2 --truth`
+    `slipstream produce simulate --setups varied --car-fault kerb_strike:900:40:1:2 --truth`
 
-    `slipstream produce simulate --track drawn-3 --cars 10 --laps 6 --setups varied --hazards --truth`
+    `slipstream produce simulate --track drawn-3 --cars 10 --laps 6 --random-car-faults --truth`
 
-    `slipstream produce simulate --cars 1 --duration 60 --no-faults --dry-run`
+    `slipstream produce simulate --cars 1 --duration 60 --no-data-faults --dry-run`
+
+    `slipstream produce simulate --scenario race.yaml --seed 2`
     """
     from conf.settings import get_settings
-    from producers.simulator.config import FaultConfig, RaceConfig
+    from producers.simulator import scenario as scenarios
     from producers.simulator.simulator import VehicleSimulator
 
-    n_laps = DEFAULT_LAPS if laps is None and duration is None else laps
-    if race and n_laps is None:
-        raise typer.BadParameter("a race needs --laps, not --duration", param_hint="--race")
-    if incidents is None:
-        incidents = n_laps is not None and n_laps >= INCIDENT_LAPS
-    options: dict[str, Any] = {
+    given = {
+        "cars": cars,
+        "laps": laps,
+        "duration": duration,
         "track": track,
         "vehicle": vehicle,
-        "n_cars": cars,
-        "n_laps": n_laps,
-        "duration_s": duration,
-        "rate_hz": get_settings().sim_rate_hz if rate is None else rate,
+        "rate": rate,
         "profiles": parse_profiles(profiles),
         "seed": seed,
-        "faults": FaultConfig() if faults else FaultConfig.none(),
-        "race": RaceConfig.with_incidents() if incidents else RaceConfig(),
-        "mistakes": [parse_mistake(text) for text in mistake or ()],
-        "mishaps": [
-            *(parse_mishap(text) for text in mishap or ()),
-            *(_hazards(track, cars, n_laps, seed) if hazards else ()),
-        ],
+        "session": session,
+        "data_faults": data_faults,
+        "race": race,
+        "race_incidents": race_incidents,
+        "driver_error": [parse_driver_error(text) for text in driver_error or ()],
+        "car_fault": [parse_car_fault(text) for text in car_fault or ()],
+        "random_car_faults": random_car_faults,
         "setups": setups,
+        "truth": truth,
     }
-    simulator = VehicleSimulator(configure(options, session))
-    timed = n_laps is not None if race is None else race
+    read = scenarios.Scenario() if scenario is None else scenarios.read_scenario(scenario)
+    asked = read.with_options(_of_command_line(context, given))
+    config = asked.config(get_settings().sim_rate_hz)
+    if write_scenario is not None:
+        scenarios.write_scenario(asked, write_scenario)
+        summary(f"wrote {write_scenario}, nothing sent")
+        return
+    simulator = VehicleSimulator(config)
     if dry_run:
-        _count(simulator, timed, truth)
+        _count(simulator, asked.sends_race, asked.truth)
     else:
-        send(simulator, topic, speed, race=timed, truth=truth)
+        send(simulator, topic, speed, race=asked.sends_race, truth=asked.truth)
+
+
+def _of_command_line(context: typer.Context, options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were given, by the names that a scenario has for them."""
+    plural = {"driver_error": "driver_errors", "car_fault": "car_faults"}
+    names = [name for name in options if _was_given(context, name)]
+    return {plural.get(name, name): options[name] for name in names}
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def parse_profiles(text: str) -> dict[str, float]:
@@ -171,31 +213,22 @@ def parse_profiles(text: str) -> dict[str, float]:
     return weights
 
 
-def parse_mistake(text: str) -> dict[str, Any]:
-    """A mistake made on purpose, e.g. ``brake_early:890:30`` or, of the second car in lap 3, ``lift:1700:60:2:3``.
+def parse_driver_error(text: str) -> dict[str, Any]:
+    """An error made on purpose, e.g. ``brake_early:890:30`` or, of the second car in lap 3, ``lift:1700:60:2:3``.
 
     Raises:
         typer.BadParameter: If it is not of that form.
     """
-    return _planted(text, "by_m", "--mistake", "KIND:AT:BY[:CAR[:LAP]], such as brake_early:890:30:1:2")
+    return _planted(text, "by_m", "--driver-error", "KIND:AT:BY[:CAR[:LAP]], such as brake_early:890:30:1:2")
 
 
-def parse_mishap(text: str) -> dict[str, Any]:
-    """A mishap on purpose, e.g. ``kerb_strike:900:40`` or, of the second car in lap 3, ``over_rev:0:1200:2:3``.
+def parse_car_fault(text: str) -> dict[str, Any]:
+    """A car fault on purpose, e.g. ``kerb_strike:900:40`` or, of the second car in lap 3, ``over_rev:0:1200:2:3``.
 
     Raises:
         typer.BadParameter: If it is not of that form.
     """
-    return _planted(text, "size", "--mishap", "KIND:AT:SIZE[:CAR[:LAP]], such as kerb_strike:900:40:1:2")
-
-
-def _hazards(track: str, cars: int, laps: int | None, seed: int) -> tuple[PlantedMishap, ...]:
-    from conf.track import load_track
-    from producers.simulator.cars.random_car_faults import draw_mishaps
-
-    if laps is None:
-        raise typer.BadParameter("mishaps are drawn for a number of laps: give --laps", param_hint="--hazards")
-    return draw_mishaps(load_track(track).length_m, cars, laps, seed)
+    return _planted(text, "size", "--car-fault", "KIND:AT:SIZE[:CAR[:LAP]], such as kerb_strike:900:40:1:2")
 
 
 def _planted(text: str, how_much: str, option: str, form: str) -> dict[str, Any]:
@@ -208,28 +241,6 @@ def _planted(text: str, how_much: str, option: str, form: str) -> dict[str, Any]
         return {"kind": kind, "at_m": float(at_m), how_much: float(size)} | car_and_lap
     except ValueError:
         raise typer.BadParameter(f"'{text}' is not of the form {form}", param_hint=option) from None
-
-
-def configure(options: dict[str, Any], session: str | None) -> SimulatorConfig:
-    """The simulation's settings, with a session id made from them if none is given.
-
-    The same options sent again thus repeat their session, and never contradict another.
-
-    Raises:
-        InputError: If an option is out of its range.
-    """
-    from conf.errors import check_input
-    from producers.simulator.config import SimulatorConfig
-
-    with check_input():
-        config = SimulatorConfig(**options)
-    if session is None:
-        # A session that does not use a later option keeps the name it always had.
-        unused = {name for name in _LATER if getattr(config, name) == SimulatorConfig.model_fields[name].default}
-        digest = sha256(config.model_dump_json(exclude=unused).encode()).hexdigest()[:8]
-        session = f"sim-{config.track}-{digest}"
-    with check_input():
-        return SimulatorConfig(**options, session_id=session)
 
 
 def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:

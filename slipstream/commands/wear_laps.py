@@ -29,7 +29,7 @@ def produce_wear_laps(
     from conf.errors import check_input
     from conf.topics import TELEMETRY_RAW
     from conf.track import load_track, track_names
-    from producers.simulator.cars.random_car_faults import RACING, draw_mishaps
+    from producers.simulator.cars.random_car_faults import RACING, draw_random_car_faults
     from producers.simulator.config import SimulatorConfig
     from producers.simulator.simulator import VehicleSimulator
 
@@ -39,10 +39,10 @@ def produce_wear_laps(
         summary(f"would send {len(names)} sessions of {cars} cars and {laps} laps: {', '.join(names)}")
         return
     for i, name in enumerate(names):
-        mishaps = draw_mishaps(load_track(name).length_m, cars, laps, seed + i)
+        car_faults = draw_random_car_faults(load_track(name).length_m, cars, laps, seed + i)
         with check_input():
             config = SimulatorConfig(
                 session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i,
-                rate_hz=25.0, setups="varied", mishaps=mishaps, profiles=RACING,
+                rate_hz=25.0, setups="varied", car_faults=car_faults, profiles=RACING,
             )  # fmt: skip
         send(VehicleSimulator(config), TELEMETRY_RAW.name, None, race=True, truth=True)

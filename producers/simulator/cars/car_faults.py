@@ -1,6 +1,6 @@
 """What goes wrong with a car on purpose: a brake that drags, a gear too low, a kerb, an engine that flares.
 
-A mishap acts on the car, so what a sensor would see of it is in the telemetry. It changes nothing that is drawn by
+A car fault acts on the car, so what a sensor would see of it is in the telemetry. It changes nothing that is drawn by
 chance: a run with one and a run without are the same up to it.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from conf.arrays import FloatArray, IntArray
 from conf.errors import InputError
-from producers.simulator.config import PlantedMishap
+from producers.simulator.config import CarFault
 
 KERB_M = 9.0
 _HUMPS = 3
@@ -26,10 +26,10 @@ _SIDE_SHARE, _ALONG_SHARE = 1.0, 0.2
 
 
 @dataclass(eq=False)
-class _Act:
-    """One mishap on one lap, on the scale of the car's own distance."""
+class _PlannedFault:
+    """One fault on one lap, on the scale of the car's own distance."""
 
-    planted: PlantedMishap
+    planted: CarFault
     lap: int
     car: int
     from_m: float
@@ -45,40 +45,40 @@ class _Act:
         return self.from_m + KERB_M if self.planted.kind == "kerb_strike" else self.lap_end_m
 
 
-class _Places:
-    """Where acts may strike, looked up for all of them at once."""
+class _FaultPlaces:
+    """Where faults may strike, looked up for all of them at once."""
 
-    def __init__(self, acts: Sequence[_Act]) -> None:
-        self.acts = acts
-        self._car = np.array([act.car for act in acts], np.intp)
-        self._from_m, self._to_m = (np.array([getattr(act, side) for act in acts]) for side in ("from_m", "to_m"))
+    def __init__(self, faults: Sequence[_PlannedFault]) -> None:
+        self.faults = faults
+        self._car = np.array([fault.car for fault in faults], np.intp)
+        self._from_m, self._to_m = (np.array([getattr(fault, side) for fault in faults]) for side in ("from_m", "to_m"))
 
-    def due(self, distance_m: FloatArray) -> list[_Act]:
-        """Acts whose car is where they strike."""
-        if not self.acts:
+    def due(self, distance_m: FloatArray) -> list[_PlannedFault]:
+        """Faults whose car is where they strike."""
+        if not self.faults:
             return []
         at = distance_m[self._car]
-        return [self.acts[int(i)] for i in np.flatnonzero((at >= self._from_m) & (at < self._to_m))]
+        return [self.faults[int(i)] for i in np.flatnonzero((at >= self._from_m) & (at < self._to_m))]
 
 
-class Mishaps:
-    """All mishaps of a session; remembers which have struck.
+class CarFaultSchedule:
+    """All car faults of a session; remembers which have struck.
 
     Args:
         planted: Whose, where and which.
         line_m: Length of a lap on each car's own line, shape (cars,).
-        centre_m: Length of a lap on the scale of the mishaps' places.
+        centre_m: Length of a lap on the scale of the faults' places.
         laps: Most laps that any car drives.
         front_n_per_bar: Brake force of the front axle per bar.
         dt_s: Time step.
 
     Raises:
-        InputError: If a mishap lies beyond the lap.
+        InputError: If a fault lies beyond the lap.
     """
 
     def __init__(
         self,
-        planted: Sequence[PlantedMishap],
+        planted: Sequence[CarFault],
         line_m: FloatArray,
         *,
         centre_m: float,
@@ -87,10 +87,10 @@ class Mishaps:
         dt_s: float,
     ) -> None:
         cars = len(line_m)
-        acts = [act for each in planted for act in _acts(each, line_m, centre_m, laps)]
+        faults = [fault for each in planted for fault in _plan_faults(each, line_m, centre_m, laps)]
         by_place = ("dragging_brake", "kerb_strike")
-        self._by_place = _Places([act for act in acts if act.planted.kind in by_place])
-        self._by_gear = _Places([act for act in acts if act.planted.kind not in by_place])
+        self._by_place = _FaultPlaces([fault for fault in faults if fault.planted.kind in by_place])
+        self._by_gear = _FaultPlaces([fault for fault in faults if fault.planted.kind not in by_place])
         self._n_per_bar, self._dt_s, self._cars = front_n_per_bar, dt_s, cars
         self._wrong_s, self._old_gear = np.zeros(cars), np.zeros(cars, np.int64)
         self._flare_rpm, self._over = np.zeros(cars), np.zeros(cars, np.bool_)
@@ -98,13 +98,13 @@ class Mishaps:
     def strike(self, distance_m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Force of brakes that drag, N, and height of the kerb under the left wheels, m; shapes (cars,)."""
         stuck_n, kerb_m = np.zeros(self._cars), np.zeros(self._cars)
-        for act in self._by_place.due(distance_m):
-            act.done = True
-            if act.planted.kind == "dragging_brake":
-                stuck_n[act.car] += act.size * self._n_per_bar
+        for fault in self._by_place.due(distance_m):
+            fault.done = True
+            if fault.planted.kind == "dragging_brake":
+                stuck_n[fault.car] += fault.size * self._n_per_bar
             else:
-                past = distance_m[act.car] - act.from_m
-                kerb_m[act.car] += act.size / 1000.0 * np.sin(np.pi * _HUMPS * past / KERB_M) ** 2
+                past = distance_m[fault.car] - fault.from_m
+                kerb_m[fault.car] += fault.size / 1000.0 * np.sin(np.pi * _HUMPS * past / KERB_M) ** 2
         return stuck_n, kerb_m
 
     def gear_taken(self, distance_m: FloatArray, gear: IntArray, wanted: IntArray) -> IntArray:
@@ -118,18 +118,18 @@ class Mishaps:
         back = (self._wrong_s > 0) & (self._wrong_s <= self._dt_s)
         taken = np.where(self._wrong_s > 0, np.where(back, self._old_gear, gear), wanted)
         self._wrong_s = np.maximum(self._wrong_s - self._dt_s, 0.0)
-        for act in self._by_gear.due(distance_m):
-            car, kind = act.car, act.planted.kind
-            if act.done:
+        for fault in self._by_gear.due(distance_m):
+            car, kind = fault.car, fault.planted.kind
+            if fault.done:
                 continue
             if kind == "missed_downshift" and gear[car] > 0:
                 self._old_gear[car], self._wrong_s[car] = gear[car], _WRONG_GEAR_S
-                taken[car] = max(gear[car] - int(act.size), 0)
+                taken[car] = max(gear[car] - int(fault.size), 0)
             elif kind == "over_rev" and taken[car] > gear[car]:
-                self._flare_rpm[car] = act.size
+                self._flare_rpm[car] = fault.size
             else:
                 continue
-            self._over[car] = act.done = True
+            self._over[car] = fault.done = True
         return taken
 
     def shift_s(self, usual_s: FloatArray | float) -> FloatArray:
@@ -152,12 +152,12 @@ class Mishaps:
         return np.where(self._over, rpm + flare, np.minimum(rpm, limiter_rpm)), np.where(self._over, flare, 0.0)
 
     def missed(self, distance_m: FloatArray) -> list[str]:
-        """Mishaps that were asked for and could not strike although the car drove the lap, in words."""
+        """Faults that were asked for and could not strike although the car drove the lap, in words."""
         return [
-            f"{act.planted.kind} at {act.planted.at_m:g} m did not come about in lap {act.lap} of car {act.car + 1}: "
-            f"{_NEEDS[act.planted.kind]}"
-            for act in [*self._by_place.acts, *self._by_gear.acts]
-            if not act.done and not act.planted.by_chance and act.lap_end_m <= distance_m[act.car]
+            f"{fault.planted.kind} at {fault.planted.at_m:g} m did not come about in lap {fault.lap} "
+            f"of car {fault.car + 1}: {_NEEDS[fault.planted.kind]}"
+            for fault in [*self._by_place.faults, *self._by_gear.faults]
+            if not fault.done and not fault.planted.by_chance and fault.lap_end_m <= distance_m[fault.car]
         ]
 
 
@@ -175,13 +175,13 @@ def kerb_shake_mps2(kerb_m: FloatArray, ride_n_per_m: float, mass_kg: float) -> 
     return -_ALONG_SHARE * push, -_SIDE_SHARE * push
 
 
-def _acts(planted: PlantedMishap, line_m: FloatArray, centre_m: float, laps: int) -> list[_Act]:
+def _plan_faults(planted: CarFault, line_m: FloatArray, centre_m: float, laps: int) -> list[_PlannedFault]:
     if planted.at_m >= centre_m:
-        raise InputError(f"mishap at {planted.at_m:g} m: a lap of this track is {centre_m:,.0f} m")
+        raise InputError(f"car fault at {planted.at_m:g} m: a lap of this track is {centre_m:,.0f} m")
     length = float(line_m[planted.car - 1])
     at = planted.at_m / centre_m * length
     return [
-        _Act(planted, lap, planted.car - 1, (lap - 1) * length + at, lap * length)
+        _PlannedFault(planted, lap, planted.car - 1, (lap - 1) * length + at, lap * length)
         for lap in range(1, laps + 1)
         if planted.lap in (None, lap)
     ]

@@ -1,6 +1,6 @@
-"""Mistakes made on purpose: the same drive with one foot early on the brake or off the throttle, to tell what it costs.
+"""Drivers' errors made on purpose: the same drive with a foot early on the brake or off the throttle, to tell its cost.
 
-They change what a driver aims at and nothing that is drawn by chance, so a run with a mistake and one without are the
+They change what a driver aims at and nothing that is drawn by chance, so a run with an error and one without are the
 same up to it.
 """
 
@@ -13,39 +13,39 @@ import numpy as np
 
 from conf.arrays import FloatArray
 from conf.errors import InputError
-from producers.simulator.cars.speed_plan import Road, slope_of
-from producers.simulator.config import PlantedMistake
+from producers.simulator.cars.speed_plan import SpeedPlan, acceleration_along
+from producers.simulator.config import DriverError
 
 _APEX_WITHIN_M = 60.0  # the corner meant is the slowest place so near
 _PEAK_MPS = 1.0  # a target that has fallen by so much on the way back is past its peak
 
 
-def with_mistakes(road: Road, mistakes: Sequence[PlantedMistake], length_m: float) -> Road:
-    """What drivers aim at who make mistakes.
+def with_driver_errors(plan: SpeedPlan, errors: Sequence[DriverError], length_m: float) -> SpeedPlan:
+    """What drivers aim at who make errors.
 
     Args:
-        road: What they aim at without.
-        mistakes: Whose, where and which.
-        length_m: Length of a lap, on the scale of the mistakes' places.
+        plan: What they aim at without.
+        errors: Whose, where and which.
+        length_m: Length of a lap, on the scale of the errors' places.
 
     Raises:
-        InputError: If a mistake lies beyond the lap.
+        InputError: If an error lies beyond the lap.
     """
-    target, lifted = road.target_mps.copy(), np.zeros(road.target_mps.shape, np.bool_)
-    per_m = road.points / length_m
-    for mistake in mistakes:
-        if mistake.at_m >= length_m:
-            raise InputError(f"mistake at {mistake.at_m:g} m: a lap of this track is {length_m:,.0f} m")
-        car, by = mistake.car - 1, round(mistake.by_m * per_m)
-        for lap in range(target.shape[1] // road.points):
-            if mistake.lap not in (None, lap + 1):
+    target, lifted = plan.target_mps.copy(), np.zeros(plan.target_mps.shape, np.bool_)
+    per_m = plan.points / length_m
+    for error in errors:
+        if error.at_m >= length_m:
+            raise InputError(f"driver error at {error.at_m:g} m: a lap of this track is {length_m:,.0f} m")
+        car, by = error.car - 1, round(error.by_m * per_m)
+        for lap in range(target.shape[1] // plan.points):
+            if error.lap not in (None, lap + 1):
                 continue
-            at = lap * road.points + round(mistake.at_m * per_m)
-            if mistake.kind == "lift":
+            at = lap * plan.points + round(error.at_m * per_m)
+            if error.kind == "lift":
                 lifted[car, at : at + by] = True
             else:
                 _brake_early(target[car], at, by, round(_APEX_WITHIN_M * per_m))
-    return replace(road, target_mps=target, slope_mps2=slope_of(target, road.step_m), lifted=lifted)
+    return replace(plan, target_mps=target, slope_mps2=acceleration_along(target, plan.step_m), lifted=lifted)
 
 
 def _brake_early(target_mps: FloatArray, at: int, by: int, within: int) -> None:

@@ -85,12 +85,12 @@ def draw_style(profile: ProfileName, laps: int, rng: np.random.Generator) -> Sty
     return Style(**values)
 
 
-def stack(styles: list[Style]) -> Style:
+def stack_styles(styles: list[Style]) -> Style:
     """Styles of several drivers as one of arrays of shape (cars, laps)."""
     return Style(**{f.name: np.stack([getattr(style, f.name) for style in styles]) for f in fields(Style)})
 
 
-def allot(profiles: dict[ProfileName, float], cars: int, rng: np.random.Generator) -> list[ProfileName]:
+def allot_profiles(profiles: dict[ProfileName, float], cars: int, rng: np.random.Generator) -> list[ProfileName]:
     """Profiles of a grid: each its share of the cars by largest remainder, in random order."""
     names = [name for name in PROFILE_NAMES if profiles.get(name, 0.0) > 0]
     shares = np.array([profiles[name] for name in names])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
-from conf.arrays import FloatArray, IndexArray
+from conf.arrays import FloatArray, IntArray
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
 from physics.thermal import brake_temperature_c, engine_temperature_c, fuel_rate_kgps
 from physics.vehicle import Vehicle
 from producers.simulator.cars.car_faults import kerb_shake_mps2
-from producers.simulator.cars.driving import Trace
 from producers.simulator.cars.setups import Setups
+from producers.simulator.cars.trace import Trace
 
 _PAD_HEAT_SHARE = 0.9  # of the brake's heat goes into the disc, the rest into pad and air
 
@@ -57,94 +59,114 @@ class Heat:
     engine_c: FloatArray
     brake_c: FloatArray
 
+    @classmethod
+    def join(cls, parts: Sequence[Heat]) -> Self:
+        """One of several that follow each other."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
-def heat_up(vehicle: Vehicle, trace: Trace, weather: Weather, setups: Setups, fuel_kg: float) -> Heat:
-    """Fuel burnt and temperatures reached along a run.
+    def part(self, first: int, last: int) -> Heat:
+        """Steps ``first`` up to ``last``, that one left out."""
+        return Heat(*(getattr(self, f.name)[first:last] for f in fields(self)))
+
+
+class HeatModel:
+    """Fuel and temperatures of a grid, stretch by stretch of a drive.
 
     Args:
         vehicle: The type of car.
-        trace: What the cars did.
         weather: Air around them.
         setups: How the cars are set up.
         fuel_kg: Fuel on board at the start.
     """
-    engine, thermal = vehicle.spec.engine, vehicle.spec.thermal
-    _, drag = vehicle.engine_torque_nm(trace.rpm)
-    rate = fuel_rate_kgps(trace.torque_nm + drag, trace.rpm, engine.efficiency)
-    burnt = np.cumsum(rate, axis=0) * trace.dt_s
-    cars = trace.rpm.shape[1]
-    warm = np.full(cars, thermal.thermostat_opens_c)
-    hot = np.full(cars, 150.0 + weather.ambient_c)
-    heat_w = _PAD_HEAT_SHARE * setups.brake_balance * trace.brake_n * trace.speed_mps
-    heat_w += _PAD_HEAT_SHARE * trace.stuck_n * trace.speed_mps
-    around = {"dt_s": trace.dt_s, "ambient_c": weather.ambient_c}
-    return Heat(
-        fuel_kg=np.maximum(fuel_kg - burnt, 0.0),
-        engine_c=engine_temperature_c(thermal, rate, trace.speed_mps, start_c=warm, cooling=setups.cooling, **around),
-        brake_c=brake_temperature_c(thermal, heat_w, trace.speed_mps, start_c=hot, **around),
-    )
+
+    def __init__(self, vehicle: Vehicle, weather: Weather, setups: Setups, fuel_kg: float) -> None:
+        self._vehicle, self._weather, self._setups, self._fuel_kg = vehicle, weather, setups, fuel_kg
+        cars = len(setups.cooling)
+        self._burnt = np.zeros(cars)  # sum of the rates so far
+        self._engine_c = np.full(cars, vehicle.spec.thermal.thermostat_opens_c)
+        self._brake_c = np.full(cars, 150.0 + weather.ambient_c)
+
+    def follow(self, trace: Trace) -> Heat:
+        """Fuel burnt and temperatures reached along the stretch that follows the one before."""
+        spec, setups, speed = self._vehicle.spec, self._setups, trace.speed_mps
+        _, drag = self._vehicle.engine_torque_nm(trace.rpm)
+        rate = fuel_rate_kgps(trace.torque_nm + drag, trace.rpm, spec.engine.efficiency)
+        burnt = np.cumsum(np.vstack([self._burnt, rate]), axis=0)[1:]
+        heat_w = _PAD_HEAT_SHARE * setups.brake_balance * trace.brake_n * speed
+        heat_w += _PAD_HEAT_SHARE * trace.stuck_n * speed
+        around = {"dt_s": trace.dt_s, "ambient_c": self._weather.ambient_c}
+        # One row more, the last one again, gives the temperatures with which the next stretch begins.
+        rate, heat_w, speed = (np.vstack([rows, rows[-1:]]) for rows in (rate, heat_w, speed))
+        engine_c = engine_temperature_c(
+            spec.thermal, rate, speed, start_c=self._engine_c, cooling=setups.cooling, **around
+        )
+        brake_c = brake_temperature_c(spec.thermal, heat_w, speed, start_c=self._brake_c, **around)
+        self._burnt, self._engine_c, self._brake_c = burnt[-1], engine_c[-1], brake_c[-1]
+        fuel_kg = np.maximum(self._fuel_kg - burnt * trace.dt_s, 0.0)
+        return Heat(fuel_kg=fuel_kg, engine_c=engine_c[:-1], brake_c=brake_c[:-1])
 
 
-def measure(
-    vehicle: Vehicle,
-    trace: Trace,
-    heat: Heat,
-    *,
-    line: Line,
-    weather: Weather,
-    setups: Setups,
-    ride_n_per_m: float,
-    car: int,
-    pick: IndexArray,
-) -> dict[str, FloatArray]:
-    """True values of every channel but ``lap_number`` for one car at the picked steps.
+@dataclass(frozen=True, eq=False)
+class CarSensors:
+    """The sensors of one car.
 
-    Args:
+    Attributes:
         vehicle: The type of car.
-        trace: What the cars did.
-        heat: How warm they got.
         line: The car's own line.
         weather: Air around it.
         setups: How the cars are set up.
         ride_n_per_m: Usual wheel load per height of a kerb.
         car: Place in the grid, from 0.
-        pick: Steps.
     """
-    spec, balance = vehicle.spec, setups.brake_balance[car]
-    speed, load, rpm = trace.speed_mps[pick, car], trace.load[pick, car], trace.rpm[pick, car]
-    into = trace.distance_m[pick, car] % line.length_m
-    bend, x, y = (np.interp(into, line.s_m, axis, period=line.length_m) for axis in _axes(line))
-    lateral_g = trace.lateral_mps2[pick, car] / GRAVITY_MPS2
-    stiffness = ride_n_per_m * float(setups.ride_stiffness[car])
-    along, across = kerb_shake_mps2(trace.kerb_m[pick, car], stiffness, vehicle.mass_kg)
-    brake = trace.brake_n[pick, car]
-    return {
-        "speed_kmh": speed * KMH_PER_MPS,
-        "throttle_pct": 100.0 * throttle(load, rpm / spec.engine.limiter_rpm),
-        "brake_front_bar": brake * balance / spec.brake_front_n_per_bar,
-        "brake_rear_bar": brake * (1.0 - balance) / spec.brake_rear_n_per_bar,
-        "steering_deg": bend * spec.steering_deg_m + spec.understeer_deg_per_g * lateral_g,
-        "gear": trace.gear[pick, car] + 1.0,
-        "rpm": rpm,
-        "torque_nm": trace.torque_nm[pick, car],
-        "engine_load_pct": 100.0 * load,
-        "engine_temp_c": heat.engine_c[pick, car],
-        "brake_temp_c": heat.brake_c[pick, car],
-        "accel_long_g": trace.accel_mps2[pick, car] / GRAVITY_MPS2 + along / GRAVITY_MPS2,
-        "accel_lat_g": lateral_g + across / GRAVITY_MPS2,
-        "lap_distance_m": into,
-        "x_m": x,
-        "y_m": y,
-        "ambient_temp_c": np.full(len(pick), weather.ambient_c),
-        "track_temp_c": np.full(len(pick), weather.track_c),
-        "fuel_kg": heat.fuel_kg[pick, car],
-    }
+
+    vehicle: Vehicle
+    line: Line
+    weather: Weather
+    setups: Setups
+    ride_n_per_m: float
+    car: int
+
+    def measure(self, trace: Trace, heat: Heat, pick: IntArray) -> dict[str, FloatArray]:
+        """True values of every channel but ``lap_number`` at the picked steps.
+
+        Args:
+            trace: What the cars did.
+            heat: How warm they got.
+            pick: Steps of the trace.
+        """
+        spec, car, line = self.vehicle.spec, self.car, self.line
+        balance = self.setups.brake_balance[car]
+        speed, load, rpm = trace.speed_mps[pick, car], trace.load[pick, car], trace.rpm[pick, car]
+        into = trace.distance_m[pick, car] % line.length_m
+        axes = (line.curvature_per_m, line.x_m, line.y_m)
+        bend, x, y = (np.interp(into, line.s_m, axis, period=line.length_m) for axis in axes)
+        lateral_g = trace.lateral_mps2[pick, car] / GRAVITY_MPS2
+        stiffness = self.ride_n_per_m * float(self.setups.ride_stiffness[car])
+        along, across = kerb_shake_mps2(trace.kerb_m[pick, car], stiffness, self.vehicle.mass_kg)
+        brake = trace.brake_n[pick, car]
+        return {
+            "speed_kmh": speed * KMH_PER_MPS,
+            "throttle_pct": 100.0 * throttle_pedal(load, rpm / spec.engine.limiter_rpm),
+            "brake_front_bar": brake * balance / spec.brake_front_n_per_bar,
+            "brake_rear_bar": brake * (1.0 - balance) / spec.brake_rear_n_per_bar,
+            "steering_deg": bend * spec.steering_deg_m + spec.understeer_deg_per_g * lateral_g,
+            "gear": trace.gear[pick, car] + 1.0,
+            "rpm": rpm,
+            "torque_nm": trace.torque_nm[pick, car],
+            "engine_load_pct": 100.0 * load,
+            "engine_temp_c": heat.engine_c[pick, car],
+            "brake_temp_c": heat.brake_c[pick, car],
+            "accel_long_g": trace.accel_mps2[pick, car] / GRAVITY_MPS2 + along / GRAVITY_MPS2,
+            "accel_lat_g": lateral_g + across / GRAVITY_MPS2,
+            "lap_distance_m": into,
+            "x_m": x,
+            "y_m": y,
+            "ambient_temp_c": np.full(len(pick), self.weather.ambient_c),
+            "track_temp_c": np.full(len(pick), self.weather.track_c),
+            "fuel_kg": heat.fuel_kg[pick, car],
+        }
 
 
-def throttle(load: FloatArray, rpm_share: FloatArray) -> FloatArray:
+def throttle_pedal(load: FloatArray, rpm_share: FloatArray) -> FloatArray:
     """Pedal that asks for a load: the slower the engine turns, the less of the throttle fills it."""
     return np.asarray(np.maximum(load, 0.0) ** (1.0 / (0.45 + 0.55 * rpm_share)))
-
-
-def _axes(line: Line) -> tuple[FloatArray, FloatArray, FloatArray]:
-    return line.curvature_per_m, line.x_m, line.y_m

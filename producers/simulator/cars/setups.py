@@ -9,7 +9,7 @@ import numpy as np
 from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
 from conf.wear import COMPONENTS, Component, WearRules
-from producers.simulator.rng import stream
+from producers.simulator.rng import generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +55,11 @@ def draw_setups(spec: VehicleSpec, rules: WearRules, cars: int, *, seed: int, va
     spread = rules.setups.model_dump()
     draws = np.zeros((cars, len(middle)))
     if varied:
-        draws = np.stack([stream(seed, car, "setup").uniform(-1.0, 1.0, len(middle)) for car in range(cars)])
+        draws = np.stack([generator(seed, car, "setup").uniform(-1.0, 1.0, len(middle)) for car in range(cars)])
     return Setups(**{name: value + spread[name] * draws[:, i] for i, (name, value) in enumerate(middle.items())})
 
 
 def draw_parts(rules: WearRules, car: int, *, seed: int) -> dict[Component, float]:
     """How much faster than usual each of a car's components wears, by chance of its making."""
-    normal = stream(seed, car, "parts").normal(size=len(COMPONENTS))
+    normal = generator(seed, car, "parts").normal(size=len(COMPONENTS))
     return {name: float(np.exp(rules.scatter[name] * z)) for name, z in zip(COMPONENTS, normal, strict=True)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from conf.arrays import FloatArray
 from conf.units import KMH_PER_MPS
-from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M, PIT_BOX_M, Incidents
+from producers.simulator.cars.race_incidents import PIT_AFTER_M, PIT_BEFORE_M, PIT_BOX_M, IncidentPlan
 
 YELLOW_MPS = 80.0 / KMH_PER_MPS
 PIT_MPS = 60.0 / KMH_PER_MPS
@@ -28,10 +28,18 @@ class SpeedLimits:
         centre_m: Length of a lap along the centre line.
         start_s: How long after the start of the race each car's first step is, shape (cars,).
         dt_s: Time step.
+        fastest_mps: No driver aims at more anywhere, so a limit above it is none.
     """
 
     def __init__(
-        self, incidents: Incidents, length_m: FloatArray, *, centre_m: float, start_s: FloatArray, dt_s: float
+        self,
+        incidents: IncidentPlan,
+        length_m: FloatArray,
+        *,
+        centre_m: float,
+        start_s: FloatArray,
+        dt_s: float,
+        fastest_mps: float,
     ) -> None:
         stops, scale = incidents.pit_lap > 0, length_m / centre_m
         line = np.where(stops, incidents.pit_lap * length_m, np.inf)
@@ -39,8 +47,11 @@ class SpeedLimits:
         self._box_m = line - PIT_BOX_M * scale
         self._yellows_s, self._time_s, self._dt_s = incidents.yellows_s, start_s, dt_s
         self._any_stop, self._left_s = bool(stops.any()), incidents.stand_s.copy()
+        self._near_m = self._enter_m - max(fastest_mps**2 - PIT_MPS**2, 0.0) / (2.0 * _BRAKE_MPS2) - 1.0
 
-    def step(self, distance_m: FloatArray, speed_mps: FloatArray, ahead_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def step(
+        self, distance_m: FloatArray, speed_mps: FloatArray, ahead_m: FloatArray
+    ) -> tuple[FloatArray, FloatArray] | None:
         """Allow for one step; to be called once for each.
 
         Args:
@@ -50,18 +61,27 @@ class SpeedLimits:
 
         Returns:
             Speed allowed (infinite where nothing limits it, 0 where a car must stand) and the acceleration that
-            follows it, zero or below; shapes (cars,).
+            follows it, zero or below; shapes (cars,). ``None`` where nothing limits any car.
         """
+        time_s, self._time_s = self._time_s, self._time_s + self._dt_s
+        yellows = [each for each in self._yellows_s if ((time_s >= each[0]) & (time_s < each[1])).any()]
+        nearing = self._any_stop and self._is_near_pit(distance_m, ahead_m)
+        if not (yellows or nearing):
+            return None
         allowed, slowing = np.full(len(distance_m), np.inf), np.zeros(len(distance_m))
-        for begin, end in self._yellows_s:
-            out = (self._time_s >= begin) & (self._time_s < end)
-            falling = _FASTEST_MPS - _EASE_MPS2 * (self._time_s - begin)
+        for begin, end in yellows:
+            out = (time_s >= begin) & (time_s < end)
+            falling = _FASTEST_MPS - _EASE_MPS2 * (time_s - begin)
             allowed = np.where(out, np.maximum(falling, YELLOW_MPS), allowed)
             slowing = np.where(out & (falling > YELLOW_MPS), -_EASE_MPS2, slowing)
-        if self._any_stop:
+        if nearing:
             allowed, slowing = self._pit(distance_m, speed_mps, ahead_m, allowed, slowing)
-        self._time_s = self._time_s + self._dt_s
         return allowed, slowing
+
+    def _is_near_pit(self, distance_m: FloatArray, ahead_m: FloatArray) -> bool:
+        """Whether a car that comes in is so near the pit lane, or in it, that this limits it."""
+        inside = (distance_m <= self._leave_m) | (self._left_s > 0)
+        return bool(((ahead_m > self._near_m) & inside).any())
 
     def _pit(
         self,

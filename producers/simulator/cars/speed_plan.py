@@ -18,7 +18,7 @@ _STRETCH_M = 60.0
 
 
 @dataclass(frozen=True)
-class Road:
+class SpeedPlan:
     """The run ahead of each car on the grid of its own line.
 
     Attributes:
@@ -40,7 +40,7 @@ class Road:
     lifted: BoolArray | None = None
 
 
-def plan(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator) -> Road:
+def plan_speed(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator) -> SpeedPlan:
     """Lay out every lap of every car.
 
     Args:
@@ -60,10 +60,10 @@ def plan(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator)
     corner = np.minimum(np.reshape(style.corner_share, (-1, 1)) * (1.0 + form), 0.975)
     brake = np.reshape(style.brake_share, -1)
     target = braking_envelope(vehicle, every, np.repeat(step, laps), corner, brake).reshape(cars, laps * points)
-    return Road(lines, points, step, curvature, target, slope_of(target, step))
+    return SpeedPlan(lines, points, step, curvature, target, acceleration_along(target, step))
 
 
-def slope_of(target_mps: FloatArray, step_m: FloatArray) -> FloatArray:
+def acceleration_along(target_mps: FloatArray, step_m: FloatArray) -> FloatArray:
     """Acceleration that follows a target speed, shape (cars, n).
 
     Args:

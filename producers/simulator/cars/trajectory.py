@@ -13,7 +13,7 @@ from conf.units import KMH_PER_MPS
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """Places are in laps from the first line: 2.5 is half way round the third lap.
 
     Attributes:
@@ -51,7 +51,7 @@ class Course:
         return self.passing_us(np.arange(self.laps + 1))
 
 
-def flagged_off(courses: Sequence[Course]) -> list[Course]:
+def end_at_flag(courses: Sequence[Trajectory]) -> list[Trajectory]:
     """Courses of a race that the winner ends: a car finishes when it next crosses the line, laps down or not.
 
     The cars that go the whole way compete for the win; where none does, the race ends for each where it was.

@@ -12,7 +12,7 @@ import orjson
 from conf.contract import load_contract
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.official_timing import official_timing
+from producers.simulator.timing.official_timing import time_race
 from producers.simulator.timing.standings import crossings, places, result
 from producers.simulator.timing.timing_feed import feed_events
 from producers.simulator.timing.timing_sheets import field_row, result_rows, sector_rows
@@ -71,7 +71,12 @@ def truth_events(simulator: VehicleSimulator) -> Iterator[Event]:
 
 
 def messages(simulator: VehicleSimulator, *, race: bool, truth: bool = False) -> Iterator[Frame | Event]:
-    """Frames, and with ``race`` the race's events, with ``truth`` the labels among them, in order of arrival."""
+    """Frames, and with ``race`` the race's events, with ``truth`` the labels among them, in order of arrival.
+
+    A race or labels need the end: the session is then driven first.
+    """
+    if race or truth:
+        simulator.drive_to_end()
     besides = [race_events(simulator)] if race else []
     besides += [truth_events(simulator)] if truth else []
     return merge(simulator.frames(), *besides, key=due_us)
@@ -116,7 +121,7 @@ def _key(session: str, payload: dict[str, Any]) -> bytes:
 
 def _notices(simulator: VehicleSimulator) -> Iterator[_Notice]:
     """All events of a race: when sent, kind, payload; kind by kind."""
-    timings = official_timing(simulator)
+    timings = time_race(simulator)
     for car in simulator.cars:
         yield from ((time_us, kind, payload) for kind, time_us, payload in feed_events(simulator, car))
     table = crossings(timings)

@@ -15,10 +15,10 @@ import numpy as np
 from conf.arrays import BoolArray, FloatArray, IntArray
 from conf.errors import InputError
 from conf.track import TrackSpec
-from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M
-from producers.simulator.cars.trajectory import Course
-from producers.simulator.rng import stream
-from producers.simulator.simulator import Car, VehicleSimulator
+from producers.simulator.cars.race_incidents import PIT_AFTER_M, PIT_BEFORE_M
+from producers.simulator.cars.trajectory import Trajectory
+from producers.simulator.rng import generator
+from producers.simulator.simulator import GridCar, VehicleSimulator
 
 Flag = Literal["GF", "FCY", "FF"]
 
@@ -64,7 +64,7 @@ class OfficialLap:
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimingResult:
     """One car's race as the official timing has it.
 
     Attributes:
@@ -76,7 +76,7 @@ class Timed:
         pit_lap: Lap at whose end it came in; 0 for never.
     """
 
-    car: Car
+    car: GridCar
     vehicle_id: str | None
     first_ms: int
     laps: tuple[OfficialLap, ...]
@@ -84,7 +84,7 @@ class Timed:
     pit_lap: int
 
 
-def official_timing(simulator: VehicleSimulator) -> list[Timed]:
+def time_race(simulator: VehicleSimulator) -> list[TimingResult]:
     """Time every car of a race, in the order of the grid.
 
     Args:
@@ -95,7 +95,7 @@ def official_timing(simulator: VehicleSimulator) -> list[Timed]:
     """
     if simulator.settings.n_laps is None:
         raise InputError("a race needs n_laps: a session of a set duration has no finish")
-    trap = trap_share(max((simulator.course(car) for car in simulator.cars), key=lambda course: course.laps))
+    trap = trap_share(max((simulator.trajectory(car) for car in simulator.cars), key=lambda course: course.laps))
     return [_time(simulator, car, trap) for car in simulator.cars]
 
 
@@ -114,15 +114,15 @@ def point_shares(track: TrackSpec) -> FloatArray:
     return np.column_stack([0.5 * (edges[:-1] + edges[1:]), edges[1:]]).ravel()
 
 
-def trap_share(course: Course) -> float:
+def trap_share(course: Trajectory) -> float:
     """Where the speed trap lies, as a share of a lap: where a car's speed is highest over its laps."""
     shares = np.arange(_PLACES) / _PLACES
     mean_kmh = course.speed_kmh((np.arange(course.laps)[:, None] + shares).ravel()).reshape(-1, _PLACES).mean(axis=0)
     return float(shares[mean_kmh.argmax()])
 
 
-def _time(simulator: VehicleSimulator, car: Car, trap: float) -> Timed:
-    course, start_us = simulator.course(car), simulator.start_us
+def _time(simulator: VehicleSimulator, car: GridCar, trap: float) -> TimingResult:
+    course, start_us = simulator.trajectory(car), simulator.start_us
     pit_lap = int(simulator.incidents.pit_lap[car.index])
     lap_numbers = np.arange(course.laps)
     passings = course.passing_us(lap_numbers[:, None] + point_shares(simulator.track))
@@ -150,12 +150,12 @@ def _time(simulator: VehicleSimulator, car: Car, trap: float) -> Timed:
             )
         )
         before = row[-1]
-    return Timed(car, _known_id(simulator, car), int(first_ms), tuple(laps), not course.retired, pit_lap)
+    return TimingResult(car, _known_id(simulator, car), int(first_ms), tuple(laps), not course.retired, pit_lap)
 
 
-def _known_id(simulator: VehicleSimulator, car: Car) -> str | None:
+def _known_id(simulator: VehicleSimulator, car: GridCar) -> str | None:
     settings = simulator.settings
-    by_number = stream(settings.seed, car.index, "known").random() < settings.faults.number_only_share
+    by_number = generator(settings.seed, car.index, "known").random() < settings.data_faults.number_only_share
     return None if by_number else car.vehicle_id
 
 
@@ -163,7 +163,7 @@ def _ms(time_us: IntArray | np.int64) -> IntArray:
     return np.asarray((time_us + 500) // 1000)
 
 
-def _pit_ms(course: Course, track: TrackSpec, pit_lap: int) -> int:
+def _pit_ms(course: Trajectory, track: TrackSpec, pit_lap: int) -> int:
     into, out = course.passing_us([pit_lap - PIT_BEFORE_M / track.length_m, pit_lap + PIT_AFTER_M / track.length_m])
     return int(_ms(out - into))
 
@@ -173,7 +173,7 @@ def _flag(simulator: VehicleSimulator, time_us: int) -> Flag:
     return "FCY" if any(begin <= since_s < end for begin, end in simulator.incidents.yellows_s) else "GF"
 
 
-def _deletions(simulator: VehicleSimulator, car: Car) -> BoolArray:
+def _deletions(simulator: VehicleSimulator, car: GridCar) -> BoolArray:
     settings = simulator.settings
-    draw = stream(settings.seed, car.index, "limits").random(settings.n_laps)
-    return np.asarray(draw < settings.race.track_limits_share)
+    draw = generator(settings.seed, car.index, "limits").random(settings.n_laps)
+    return np.asarray(draw < settings.race_incidents.track_limits_share)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from producers.simulator.timing.official_timing import OfficialLap, Timed
+from producers.simulator.timing.official_timing import OfficialLap, TimingResult
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ResultLine:
         gap_previous: The same behind the line above.
     """
 
-    timed: Timed
+    timed: TimingResult
     position: int | None
     total_ms: int
     fastest: OfficialLap | None
@@ -50,7 +50,7 @@ class ResultLine:
     gap_previous: tuple[int | None, int | None] | None
 
 
-def crossings(timings: Sequence[Timed]) -> list[list[tuple[int, int]]]:
+def crossings(timings: Sequence[TimingResult]) -> list[list[tuple[int, int]]]:
     """For each number of laps, from 0: elapsed milliseconds and grid index of every car that completed them, in order.
 
     Cars that cross in the same millisecond keep the order of the grid.
@@ -63,7 +63,7 @@ def crossings(timings: Sequence[Timed]) -> list[list[tuple[int, int]]]:
     return [sorted(row) for row in table]
 
 
-def places(timed: Timed, table: Sequence[Sequence[tuple[int, int]]]) -> Iterator[Place]:
+def places(timed: TimingResult, table: Sequence[Sequence[tuple[int, int]]]) -> Iterator[Place]:
     """Where one car stands at each of its crossings, the first at the start of lap 1 included.
 
     Args:
@@ -77,7 +77,7 @@ def places(timed: Timed, table: Sequence[Sequence[tuple[int, int]]]) -> Iterator
         yield Place(laps, elapsed_ms, at + 1, elapsed_ms - row[0][0], interval_ms, last)
 
 
-def result(timings: Sequence[Timed]) -> list[ResultLine]:
+def result(timings: Sequence[TimingResult]) -> list[ResultLine]:
     """The result: by laps, then by time; after those that finished, those that did not, in the same order."""
     order = sorted(timings, key=lambda timed: (not timed.finished, -len(timed.laps), _total_ms(timed)))
     lines: list[ResultLine] = []
@@ -96,15 +96,15 @@ def result(timings: Sequence[Timed]) -> list[ResultLine]:
     return lines
 
 
-def _total_ms(timed: Timed) -> int:
+def _total_ms(timed: TimingResult) -> int:
     return timed.laps[-1].elapsed_ms
 
 
-def _fastest(timed: Timed) -> OfficialLap | None:
+def _fastest(timed: TimingResult) -> OfficialLap | None:
     counted = [lap for lap in timed.laps if lap.lap > 1 and not lap.deleted]
     return min(counted, key=lambda lap: lap.lap_ms, default=None)
 
 
-def _gap(timed: Timed, ahead: Timed) -> tuple[int | None, int | None]:
+def _gap(timed: TimingResult, ahead: TimingResult) -> tuple[int | None, int | None]:
     laps = len(ahead.laps) - len(timed.laps)
     return (laps, None) if laps else (None, _total_ms(timed) - _total_ms(ahead))

@@ -1,6 +1,6 @@
 """The timing feed: lap starts, lap ends and lap times as the loop at the line sends them, with its faults.
 
-Each fault has a random stream of its own, drawn whether it is switched on or not.
+Each fault has a random generator of its own, drawn whether it is switched on or not.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from conf.arrays import BoolArray, FloatArray, IntArray
-from producers.simulator.config import LOST_LAP, FaultConfig
-from producers.simulator.rng import stream
-from producers.simulator.simulator import Car, VehicleSimulator
+from producers.simulator.config import LOST_LAP, DataFaults
+from producers.simulator.rng import generator
+from producers.simulator.simulator import GridCar, VehicleSimulator
 
 _LATENCY_US = 50_000
 _TAIL = 0.9  # of the logarithm of the delay, one standard deviation; nine in ten of published events come within 4 s
@@ -34,15 +34,15 @@ class _Faults:
     missing: BoolArray
 
 
-def feed_events(simulator: VehicleSimulator, car: Car) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def feed_events(simulator: VehicleSimulator, car: GridCar) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Events of one car: contract name, arrival in true microseconds, payload; by crossing.
 
     At the start of a lap a ``lap_start``, at its end ``lap_end`` and ``lap_time``. The lap time is measured between
     the car's own crossings, so in lap 1 it lacks the way from the start of the race to the line.
     """
-    course, config = simulator.course(car), simulator.settings
+    course, config = simulator.trajectory(car), simulator.settings
     crossings = course.crossings_us
-    faults = _draw(config.faults, len(crossings), config.seed, car.index)
+    faults = _draw(config.data_faults, len(crossings), config.seed, car.index)
     opens = course.laps + course.retired  # laps that the car began
     for k, true_us in enumerate(crossings.tolist()):
         lap_ms = None if k == 0 else round((true_us - int(crossings[k - 1])) / 1000)
@@ -60,7 +60,7 @@ def feed_events(simulator: VehicleSimulator, car: Car) -> Iterator[tuple[str, in
                 yield kind, arrival_us, payload | ({"lap_time_ms": lap_ms} if kind == "lap_time" else {})
 
 
-def _payload(simulator: VehicleSimulator, car: Car, lap: int, shown_us: int, arrival_us: int) -> dict[str, Any]:
+def _payload(simulator: VehicleSimulator, car: GridCar, lap: int, shown_us: int, arrival_us: int) -> dict[str, Any]:
     return {
         "session_id": simulator.settings.session_id,
         "vehicle_id": car.vehicle_id,
@@ -77,9 +77,9 @@ def _payload(simulator: VehicleSimulator, car: Car, lap: int, shown_us: int, arr
     }
 
 
-def _draw(faults: FaultConfig, n: int, seed: int, car: int) -> _Faults:
+def _draw(faults: DataFaults, n: int, seed: int, car: int) -> _Faults:
     lag, delay, repeat, lost, missing = (
-        stream(seed, car, f"timing-{name}") for name in ("lag", "delay", "repeat", "lost", "missing")
+        generator(seed, car, f"timing-{name}") for name in ("lag", "delay", "repeat", "lost", "missing")
     )
     late_s = faults.timing_delay_s * np.exp(_TAIL * delay.normal(size=n))
     return _Faults(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from producers.simulator.rng import stream
+from producers.simulator.rng import generator
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.official_timing import POINTS, OfficialLap, Timed
+from producers.simulator.timing.official_timing import POINTS, OfficialLap, TimingResult
 from producers.simulator.timing.standings import Place, ResultLine
 
 _DAY_MS = 86_400_000
@@ -15,16 +15,16 @@ _TYRE = "slick"
 _FLAGS = {"GF": "green", "FCY": "yellow", "FF": "finish"}
 
 
-def sector_rows(simulator: VehicleSimulator, timed: Timed) -> Iterator[dict[str, Any]]:
+def sector_rows(simulator: VehicleSimulator, timed: TimingResult) -> Iterator[dict[str, Any]]:
     """Payloads of ``sector_times`` of one car, lap by lap; null beside a loop that missed it."""
     settings = simulator.settings
-    draw = stream(settings.seed, timed.car.index, "loops").random((len(timed.laps), len(POINTS) - 1))
-    for lap, missed in zip(timed.laps, (draw < settings.faults.loop_missing_share).tolist(), strict=True):
+    draw = generator(settings.seed, timed.car.index, "loops").random((len(timed.laps), len(POINTS) - 1))
+    for lap, missed in zip(timed.laps, (draw < settings.data_faults.loop_missing_share).tolist(), strict=True):
         yield _sector_times(simulator, timed, lap, missed)
 
 
 def _sector_times(
-    simulator: VehicleSimulator, timed: Timed, lap: OfficialLap, missed: Sequence[bool]
+    simulator: VehicleSimulator, timed: TimingResult, lap: OfficialLap, missed: Sequence[bool]
 ) -> dict[str, Any]:
     settings = simulator.settings
     sectors = _beside(lap.sectors_ms, missed[1::2])
@@ -58,7 +58,7 @@ def _sector_times(
     }
 
 
-def field_row(simulator: VehicleSimulator, timed: Timed, place: Place) -> dict[str, Any]:
+def field_row(simulator: VehicleSimulator, timed: TimingResult, place: Place) -> dict[str, Any]:
     """Payload of ``field``: where a car stands when it crosses the line."""
     stopped = 0 < timed.pit_lap <= place.laps
     flag = place.last.flag if place.last else "GF"

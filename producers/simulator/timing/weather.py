@@ -8,7 +8,7 @@ import numpy as np
 
 from conf.arrays import FloatArray
 from producers.simulator.config import SimulatorConfig
-from producers.simulator.rng import stream
+from producers.simulator.rng import generator
 
 _EVERY_US = 60_000_000
 _SWING_MIN = 45.0  # period of the slow part
@@ -25,7 +25,7 @@ def weather_rows(settings: SimulatorConfig, start_us: int, end_us: int) -> list[
         start_us: First measurement, true UTC.
         end_us: None comes after this.
     """
-    rng = stream(settings.seed, 0, "weather")
+    rng = generator(settings.seed, 0, "weather")
     times = np.arange(start_us, end_us + 1, _EVERY_US)
     n = len(times)
     humid, pressure, wind, heading = rng.uniform([35.0, 992.0, 3.0, 0.0], [75.0, 1024.0, 16.0, 360.0])

@@ -25,7 +25,7 @@ from medallion.silver import telemetry_100hz, tracks
 from ml.ghost.networks import NetworkShape
 from ml.ghost.training import TrainingError, TrainingParams
 from ml.tracking import Tracker, TrackingError
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.races import close, ingest, simulated
 
@@ -38,7 +38,7 @@ def raced(new_lake, to_bronze) -> Lake:
     """A race of four cars, its laps on the even grid."""
     lake = new_lake("ghosts")
     config = SimulatorConfig(
-        session_id=SESSION, track="three-oaks", n_cars=4, n_laps=5, seed=7, rate_hz=10, faults=FaultConfig.none()
+        session_id=SESSION, track="three-oaks", n_cars=4, n_laps=5, seed=7, rate_hz=10, data_faults=DataFaults.none()
     )
     ingest(lake, to_bronze, simulated(VehicleSimulator(config)), 0)
     close(lake)

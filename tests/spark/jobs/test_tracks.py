@@ -27,7 +27,7 @@ from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.tracks import TrackPlan
 from producers.replay.encode import encode
 from producers.replay.reader import read
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import READING, Message, Stored, stored
 from tests.spark.races import close, ingest, published, simulated
@@ -49,7 +49,7 @@ def without_track(race: dict[str, list[Stored]]) -> dict[str, list[Stored]]:
 
 def race(session: str, track: str, n_cars: int, n_laps: int) -> dict[str, list[Stored]]:
     config = SimulatorConfig(
-        session_id=session, track=track, n_cars=n_cars, n_laps=n_laps, seed=7, rate_hz=20, faults=FaultConfig.none()
+        session_id=session, track=track, n_cars=n_cars, n_laps=n_laps, seed=7, rate_hz=20, data_faults=DataFaults.none()
     )
     return simulated(VehicleSimulator(config))
 

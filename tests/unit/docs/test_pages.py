@@ -17,7 +17,7 @@ from conf.settings import AppConfig
 from conf.topics import TOPICS
 from producers.replay.encode import encode
 from producers.replay.reader import read
-from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import truth_events
 
@@ -104,7 +104,12 @@ def test_generated_tables_are_up_to_date(name):
 
 def test_frame_example_is_what_the_simulator_sends():
     config = SimulatorConfig(
-        session_id="sim-example", n_cars=1, duration_s=1.0, rate_hz=10.0, samples_per_frame=3, faults=FaultConfig.none()
+        session_id="sim-example",
+        n_cars=1,
+        duration_s=1.0,
+        rate_hz=10.0,
+        samples_per_frame=3,
+        data_faults=DataFaults.none(),
     )
     frame = list(VehicleSimulator(config).frames())[1]
     assert example("frame") == json.loads(frame.payload())
@@ -121,9 +126,9 @@ def test_reading_example_is_what_the_replay_sends(tmp_path):
 
 
 def test_truth_example_is_what_the_simulator_sends():
-    kerb = PlantedMishap(kind="kerb_strike", at_m=150, size=40, lap=1)
+    kerb = CarFault(kind="kerb_strike", at_m=150, size=40, lap=1)
     config = SimulatorConfig(
-        session_id="sim-example", n_cars=1, duration_s=10.0, rate_hz=10.0, setups="varied", mishaps=[kerb]
+        session_id="sim-example", n_cars=1, duration_s=10.0, rate_hz=10.0, setups="varied", car_faults=[kerb]
     )
     sent = json.loads(list(truth_events(VehicleSimulator(config)))[-1].payload)
     assert example("truth") == {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in sent.items()}

@@ -28,7 +28,7 @@ from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.laps import load_lap_rules
 from conf.settings import AppConfig
-from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import race_events
 from serving.lake.reader import LakeReader
@@ -70,7 +70,7 @@ def race(n_cars: int = 3, n_laps: int = 6, seed: int = 3, rate_hz: float = 10.0)
     return VehicleSimulator(
         SimulatorConfig(
             session_id=SESSION, n_cars=n_cars, n_laps=n_laps, seed=seed, rate_hz=rate_hz,
-            faults=FaultConfig.none(), race=RaceConfig.with_incidents(),
+            data_faults=DataFaults.none(), race_incidents=RaceIncidents.with_incidents(),
         )
     )  # fmt: skip
 

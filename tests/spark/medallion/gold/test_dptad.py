@@ -18,7 +18,7 @@ from medallion.gold import dptad, dptad_thresholds
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.silver import tracks
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.races import close, ingest, simulated
 
@@ -33,7 +33,13 @@ def silver(new_lake, to_bronze) -> Lake:
     lake = new_lake("dptad")
     for batch, (session, track, cars, laps) in enumerate(((SESSION, TRACK, 3, 4), (SHORT, "harbour-mile", 1, 3))):
         config = SimulatorConfig(
-            session_id=session, track=track, n_cars=cars, n_laps=laps, seed=11, rate_hz=20, faults=FaultConfig.none()
+            session_id=session,
+            track=track,
+            n_cars=cars,
+            n_laps=laps,
+            seed=11,
+            rate_hz=20,
+            data_faults=DataFaults.none(),
         )
         race = simulated(VehicleSimulator(config))
         placed = {topic: [r._replace(kafka_partition=batch) for r in found] for topic, found in race.items()}

@@ -21,7 +21,7 @@ from jobs.maintenance import maintain_tables
 from medallion.gold.refresh.processor import GoldProcessor
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from producers.simulator.config import RaceConfig, SimulatorConfig
+from producers.simulator.config import RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from serving.lake.reader import LakeReader
 from serving.lake.table_files import table_files
@@ -36,7 +36,7 @@ ALL = (LAPS, "gold.telemetry_windows", "gold.telemetry_buckets", *DRIVERS)
 # Limits of what is usual are frozen by whichever laps a track is first calibrated on.
 CALIBRATED = ("dptad_overall_avg", *(f"dptad_delta_{category}" for category in DPTAD))
 pytestmark = pytest.mark.timeout(1800)
-RACE = RaceConfig(full_course_yellows=1, pit_stop_share=0.4, track_limits_share=0.05)
+RACE = RaceIncidents(full_course_yellows=1, pit_stop_share=0.4, track_limits_share=0.05)
 
 
 def run_gold(lake: Lake, run_id: str) -> JobRun:
@@ -60,7 +60,7 @@ def columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
 @pytest.fixture(scope="module")
 def race() -> dict[str, list[Any]]:
     """Messages of a race of four cars, with a yellow and pit stops, by topic."""
-    config = SimulatorConfig(session_id="sim-R1", n_cars=4, n_laps=6, seed=3, rate_hz=10, race=RACE)
+    config = SimulatorConfig(session_id="sim-R1", n_cars=4, n_laps=6, seed=3, rate_hz=10, race_incidents=RACE)
     return simulated(VehicleSimulator(config))
 
 

@@ -17,12 +17,12 @@ from conf.contract import load_contract
 from conf.tables import SILVER_TELEMETRY
 from medallion.gold.refresh.processor import TABLES, GoldProcessor
 from medallion.io import Lake
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import T0
 
 WINDOWS, BUCKETS, LAPS = TABLES
-DROPS = FaultConfig.none().model_copy(update={"noise": 1.0, "dropout_share": 0.05})
+DROPS = DataFaults.none().model_copy(update={"noise": 1.0, "dropout_share": 0.05})
 KEY = ["session_id", "vehicle_id"]
 NOT_FEATURES = {"run_id", "updated_ts"}
 
@@ -30,7 +30,7 @@ NOT_FEATURES = {"run_id", "updated_ts"}
 @pytest.fixture(scope="module")
 def silver_rows() -> pl.DataFrame:
     """Silver of two cars over 70 s with drop-outs, three laps, a pause of 15 s and a lost lap counter."""
-    settings = SimulatorConfig(session_id="test", n_cars=2, duration_s=70, rate_hz=10, faults=DROPS, seed=3)
+    settings = SimulatorConfig(session_id="test", n_cars=2, duration_s=70, rate_hz=10, data_faults=DROPS, seed=3)
     samples = VehicleSimulator(settings).to_polars().fill_nan(None)
     second = (pl.col("t_us") - pl.col("t_us").min().over("vehicle_id")) / 1e6
     rows = samples.with_columns(second=second).filter((pl.col("second") < 25) | (pl.col("second") >= 40))

@@ -9,7 +9,7 @@ import pytest
 
 from conf.tables import SILVER_SECTOR_TIMES
 from medallion.io import Lake
-from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from streaming.session_tables import refresh_session_tables
 from tests.spark.races import close, ingest, published, simulated
@@ -58,7 +58,7 @@ def test_published_laps_and_best_laps_are_those_of_the_result_sheets(
 
 def test_a_simulated_race_ends_with_its_true_laps(lake: Lake, to_bronze, rows) -> None:
     config = SimulatorConfig(
-        session_id="sim-R1", n_cars=4, n_laps=7, seed=3, rate_hz=10, race=RaceConfig.with_incidents()
+        session_id="sim-R1", n_cars=4, n_laps=7, seed=3, rate_hz=10, race_incidents=RaceIncidents.with_incidents()
     )
     simulator = VehicleSimulator(config)
     ingest(lake, to_bronze, simulated(simulator))
@@ -107,7 +107,7 @@ def test_laps_do_not_depend_on_the_order_of_arrival(lake: Lake, to_bronze, rows)
 
 
 def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_bronze, rows) -> None:
-    config = SimulatorConfig(session_id="sim-R1", n_cars=1, n_laps=3, rate_hz=25, faults=FaultConfig.none())
+    config = SimulatorConfig(session_id="sim-R1", n_cars=1, n_laps=3, rate_hz=25, data_faults=DataFaults.none())
     simulator = VehicleSimulator(config)
     stored = simulated(simulator)
     ingest(lake, to_bronze, {"telemetry.raw": stored["telemetry.raw"]})

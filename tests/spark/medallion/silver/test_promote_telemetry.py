@@ -15,14 +15,14 @@ from conf.families import TELEMETRY
 from medallion.io import Lake
 from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import DAY_US, T0, Message, Stored, frame, reading, simulated, stored
 
 pytestmark = pytest.mark.timeout(1200)
 
 TABLES = ("silver.telemetry", "silver.quarantine", "silver.conflicts", "silver.clock_offsets", "silver.sessions")
-FAULTS = FaultConfig(duplicate_share=0.1, late_share=0.2, repeat_share=0.05, conflict_share=0.05, dropout_share=0.05)
+FAULTS = DataFaults(duplicate_share=0.1, late_share=0.2, repeat_share=0.05, conflict_share=0.05, dropout_share=0.05)
 
 
 def readings(seed: int, instants: int = 120) -> list[Message]:
@@ -47,7 +47,7 @@ def readings(seed: int, instants: int = 120) -> list[Message]:
 def frames(seed: int) -> list[Message]:
     """Frames of two cars of the simulator, with repeats, late ones, conflicts; and one that contradicts another."""
     settings = SimulatorConfig(
-        session_id="test", n_cars=2, duration_s=20, rate_hz=10, samples_per_frame=8, seed=seed, faults=FAULTS
+        session_id="test", n_cars=2, duration_s=20, rate_hz=10, samples_per_frame=8, seed=seed, data_faults=FAULTS
     )
     sent = simulated(VehicleSimulator(settings).frames())
     first = [T0 + k * 100_000 for k in range(4)]

@@ -17,7 +17,7 @@ from analysis.segmentation.zones import find_zones
 from analysis.tracks.circuit import Circuit, circuit_of
 from conf.ghost import load_segmentation
 from conf.track import load_track
-from producers.simulator.config import FaultConfig, PlantedMistake, SimulatorConfig
+from producers.simulator.config import DataFaults, DriverError, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
 RULES = load_segmentation()
@@ -30,12 +30,12 @@ def circuit(track: str) -> Circuit:
     return circuit_of(load_track(track))
 
 
-def driven(track: str, seed: int, *mistakes: PlantedMistake) -> LapTrace:
+def driven(track: str, seed: int, *mistakes: DriverError) -> LapTrace:
     """A flying lap without sensor noise."""
     simulator = VehicleSimulator(
         SimulatorConfig(
-            track=track, n_cars=1, n_laps=LAP + 1, seed=seed, rate_hz=50.0, faults=FaultConfig.none(),
-            profiles={"aggressive": 1.0}, mistakes=mistakes,
+            track=track, n_cars=1, n_laps=LAP + 1, seed=seed, rate_hz=50.0, data_faults=DataFaults.none(),
+            profiles={"aggressive": 1.0}, driver_errors=mistakes,
         )
     )  # fmt: skip
     (times,) = simulator.laps().filter(lap_number=LAP).to_dicts()
@@ -57,8 +57,8 @@ def driven(track: str, seed: int, *mistakes: PlantedMistake) -> LapTrace:
 def test_the_two_mistakes_are_the_two_worst_and_cost_what_they_cost(
     track: str, seed: int, corner_m: float, lift_m: float
 ) -> None:
-    early = PlantedMistake(kind="brake_early", at_m=corner_m, by_m=30.0, lap=LAP)
-    lift = PlantedMistake(kind="lift", at_m=lift_m, by_m=60.0, lap=LAP)
+    early = DriverError(kind="brake_early", at_m=corner_m, by_m=30.0, lap=LAP)
+    lift = DriverError(kind="lift", at_m=lift_m, by_m=60.0, lap=LAP)
     clean = driven(track, seed)
     true_s = {
         "BRAKE_TOO_EARLY": driven(track, seed, early).lap_time_s - clean.lap_time_s,

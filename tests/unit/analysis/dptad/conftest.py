@@ -16,7 +16,7 @@ from analysis.tracks.circuit import Circuit, circuit_of
 from conf.arrays import FloatArray
 from conf.track import load_track
 from conf.units import GRAVITY_MPS2
-from producers.simulator.config import FaultConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.unit.analysis.dptad.laps import BARBER, CHANNELS, INDIANAPOLIS, RACE_LAP_S, real_circuit, real_lap
 
@@ -55,7 +55,9 @@ def hand_made() -> Callable[..., LapTrace]:
 @pytest.fixture(scope="session")
 def simulated() -> list[LapTrace]:
     """Laps of five cars on one track, none of them a first lap."""
-    settings = SimulatorConfig(track="alder-ridge", n_cars=5, n_laps=3, rate_hz=25.0, faults=FaultConfig.none(), seed=4)
+    settings = SimulatorConfig(
+        track="alder-ridge", n_cars=5, n_laps=3, rate_hz=25.0, data_faults=DataFaults.none(), seed=4
+    )
     simulator = VehicleSimulator(settings)
     laps = []
     for car in simulator.cars:

@@ -9,14 +9,14 @@ import pytest
 
 from benchmarks.thinning import features_of
 from conf.track import load_track
-from conf.wear import COMPONENTS, MISHAP_KINDS, MishapKind, load_wear_rules
+from conf.wear import CAR_FAULT_KINDS, COMPONENTS, CarFaultKind, load_wear_rules
 from ml.karma.dataset import KEY, TEST, TRAIN, split_of
 from ml.karma.fitting import FitParams, fit
 from ml.karma.learners import LearnerParams
 from ml.karma.model import KarmaModel
 from ml.karma.score_laps import score_laps
-from producers.simulator.cars.random_car_faults import draw_mishaps
-from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.cars.random_car_faults import draw_random_car_faults
+from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.wear_labels import truth_rows
 from tests.unit.ml.karma.made_laps import RULES
@@ -24,24 +24,24 @@ from tests.unit.ml.karma.made_laps import RULES
 LEARNED = ("drawn-3", "drawn-6", "drawn-9", "drawn-10", "drawn-11", "three-oaks", "alder-ridge", "harbour-mile")
 UNSEEN = "drawn-2"
 CARS = 8  # two of each profile
-MISHAPS = load_wear_rules().mishaps
+CAR_FAULTS = load_wear_rules().car_faults
 AT_M = {"dragging_brake": 0.0, "missed_downshift": 600.0, "kerb_strike": 500.0, "over_rev": 0.0}
-# Components that a mishap neither wears nor strains move by less than this, on average over the cars. Eight tracks to
+# Components that a fault neither wears nor strains move by less than this, on average over the cars. Eight tracks to
 # learn from leave them moving by up to 6 %.
 BAND = 0.10
 
 
 def drive(
-    track: str, seed: int, cars: int, mishaps: Sequence[PlantedMishap] | None = None
+    track: str, seed: int, cars: int, car_faults: Sequence[CarFault] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Three laps a car as its sensors tell them, and the truth about each; with hazards, if no mishaps are given."""
+    """Three laps a car as its sensors tell them, and the truth about each; with random car faults if none are given."""
     settings = {
         "session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": 3, "rate_hz": 25.0,
-        "setups": "varied", "faults": FaultConfig.none().model_copy(update={"noise": 1.0}),
+        "setups": "varied", "data_faults": DataFaults.none().model_copy(update={"noise": 1.0}),
     }  # fmt: skip
-    if mishaps is None:
-        mishaps = draw_mishaps(load_track(track).length_m, cars, 3, seed)
-    simulator = VehicleSimulator(SimulatorConfig(**settings, mishaps=mishaps))
+    if car_faults is None:
+        car_faults = draw_random_car_faults(load_track(track).length_m, cars, 3, seed)
+    simulator = VehicleSimulator(SimulatorConfig(**settings, car_faults=car_faults))
     rows = []
     for lap in simulator.to_polars().partition_by("vehicle_id", "lap_number", maintain_order=True):
         about = lap.select("vehicle_id", "lap_number", "driver_profile").row(0, named=True)
@@ -77,10 +77,10 @@ def model() -> KarmaModel:
 class Session:
     """Laps on the track that nobody learned from: what the model says they wore, and what they did."""
 
-    def __init__(self, model: KarmaModel, kind: MishapKind | None) -> None:
-        size = MISHAPS.matrix[kind].size if kind else 0.0
+    def __init__(self, model: KarmaModel, kind: CarFaultKind | None) -> None:
+        size = CAR_FAULTS.matrix[kind].size if kind else 0.0
         planted = [
-            PlantedMishap(kind=kind, at_m=AT_M[kind], size=size, car=car, lap=2) for car in range(1, CARS + 1) if kind
+            CarFault(kind=kind, at_m=AT_M[kind], size=size, car=car, lap=2) for car in range(1, CARS + 1) if kind
         ]
         laps, self.truth = drive(UNSEEN, 5, CARS, planted)
         self.profiles = laps.groupby("vehicle_id")["driver_profile"].first()
@@ -90,12 +90,12 @@ class Session:
 
     @staticmethod
     def _by_car(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-        """Damage over the lap that the mishap strikes and the next, cars by components."""
+        """Damage over the lap that the car fault strikes and the next, cars by components."""
         late = rows[rows["lap_number"].isin([2, 3])]
         return late.pivot_table(index="vehicle_id", columns="component", values=column, aggfunc="sum")[list(COMPONENTS)]
 
     def karma(self) -> pd.Series:
-        """Mean score of the lap that the mishap strikes, by component."""
+        """Mean score of the lap that the car fault strikes, by component."""
         struck = self.scores[self.scores["lap_number"] == 2]
         return struck.groupby("component")["karma_score"].mean()
 
@@ -106,15 +106,15 @@ def clean(model) -> Session:
     return Session(model, None)
 
 
-@pytest.mark.parametrize("kind", MISHAP_KINDS)
+@pytest.mark.parametrize("kind", CAR_FAULT_KINDS)
 def test_a_mishap_is_seen_in_what_it_wears_and_in_nothing_else(model, clean, kind):
-    row, struck = MISHAPS.matrix[kind], Session(model, kind)
+    row, struck = CAR_FAULTS.matrix[kind], Session(model, kind)
     moved = (struck.predicted / clean.predicted - 1).mean()
     truly = (struck.true / clean.true - 1).mean()
     for component in COMPONENTS:
         if component in row.wears:
-            assert truly[component] > MISHAPS.least
-            assert moved[component] > MISHAPS.least, (component, moved.to_dict())
+            assert truly[component] > CAR_FAULTS.least
+            assert moved[component] > CAR_FAULTS.least, (component, moved.to_dict())
             assert struck.karma()[component] < clean.karma()[component] - 0.5
         elif component not in row.strains:
             assert abs(moved[component]) < BAND, (component, moved.to_dict())

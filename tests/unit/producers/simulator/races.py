@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
+from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import Event, race_events
 
 START = datetime(2025, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
-EVENTFUL = RaceConfig(
+EVENTFUL = RaceIncidents(
     full_course_yellows=1,
     pit_stop_share=0.5,
     pit_stand_s=12.0,
@@ -31,25 +31,25 @@ SEEDS = (1, 2)
 @lru_cache(maxsize=8)
 def quiet(seed: int) -> VehicleSimulator:
     """Three laps without faults or incidents."""
-    return VehicleSimulator(SimulatorConfig(seed=seed, faults=FaultConfig.none(), **SHORT))
+    return VehicleSimulator(SimulatorConfig(seed=seed, data_faults=DataFaults.none(), **SHORT))
 
 
 @lru_cache(maxsize=8)
 def eventful(seed: int) -> VehicleSimulator:
     """Six laps with incidents of every kind, without faults."""
-    return VehicleSimulator(SimulatorConfig(seed=seed, faults=FaultConfig.none(), race=EVENTFUL, **LONG))
+    return VehicleSimulator(SimulatorConfig(seed=seed, data_faults=DataFaults.none(), race_incidents=EVENTFUL, **LONG))
 
 
-def with_faults(simulator: VehicleSimulator, faults: FaultConfig) -> VehicleSimulator:
+def with_faults(simulator: VehicleSimulator, faults: DataFaults) -> VehicleSimulator:
     """The same drive with other faults, not driven again."""
-    other = VehicleSimulator(simulator.settings.model_copy(update={"faults": faults}))
-    other.__dict__["run"] = simulator.run
+    other = VehicleSimulator(simulator.settings.model_copy(update={"data_faults": faults}))
+    other.__dict__.update(plan=simulator.plan, run=simulator.run)
     return other
 
 
-def only(**faults: float) -> FaultConfig:
+def only(**faults: float) -> DataFaults:
     """No fault but these."""
-    return FaultConfig.none().model_copy(update=faults)
+    return DataFaults.none().model_copy(update=faults)
 
 
 def kind_of(event: Event) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
 from producers.simulator.cars.sensors import SENSORS
-from producers.simulator.config import LOST_LAP, FaultConfig, SimulatorConfig
+from producers.simulator.config import LOST_LAP, DataFaults, SimulatorConfig
 from producers.simulator.frames import CHANNELS, Frame, paced
 from producers.simulator.simulator import VehicleSimulator
 
@@ -23,13 +23,13 @@ START = datetime(2025, 5, 1, 12, tzinfo=UTC)
 START_US = int(START.timestamp() * 1e6)
 
 
-def simulator(faults: FaultConfig | None = None, **changes: Any) -> VehicleSimulator:
+def simulator(faults: DataFaults | None = None, **changes: Any) -> VehicleSimulator:
     settings = {"n_cars": 3, "duration_s": 60.0, "seed": 5, "start_time": START, "track": "alder-ridge"} | changes
-    return VehicleSimulator(SimulatorConfig(faults=faults or FaultConfig.none(), **settings))
+    return VehicleSimulator(SimulatorConfig(data_faults=faults or DataFaults.none(), **settings))
 
 
-def only(**faults: float) -> FaultConfig:
-    return FaultConfig.none().model_copy(update=faults)
+def only(**faults: float) -> DataFaults:
+    return DataFaults.none().model_copy(update=faults)
 
 
 def by_car(frames: list[Frame]) -> dict[str, list[Frame]]:
@@ -41,7 +41,7 @@ def by_car(frames: list[Frame]) -> dict[str, list[Frame]]:
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
     first, again, other = (
-        [frame.payload() for frame in simulator(FaultConfig(), seed=seed).frames()] for seed in (1, 1, 2)
+        [frame.payload() for frame in simulator(DataFaults(), seed=seed).frames()] for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
@@ -189,15 +189,13 @@ def test_a_lost_lap_counter_shows_32768_until_the_line() -> None:
 
 OF_THE_TIMING = ("timing", "loop", "number")
 OF_THE_CARS = [
-    name
-    for name in FaultConfig.model_fields
-    if name.endswith(("share", "noise")) and not name.startswith(OF_THE_TIMING)
+    name for name in DataFaults.model_fields if name.endswith(("share", "noise")) and not name.startswith(OF_THE_TIMING)
 ]
 
 
 @pytest.mark.parametrize("fault", OF_THE_CARS)
 def test_switching_one_fault_off_leaves_the_others_as_they_were(fault: str) -> None:
-    every = FaultConfig(late_share=0.1, lost_lap_counter_share=0.5)
+    every = DataFaults(late_share=0.1, lost_lap_counter_share=0.5)
     without = simulator(every.model_copy(update={fault: 0.0}))
     before, after = simulator(every).to_polars(), without.to_polars()
     assert before["t_us"].to_list() == after["t_us"].to_list()
@@ -272,8 +270,8 @@ def test_the_clock_of_a_paced_run_is_the_wall_clock() -> None:
         ({"n_laps": 1, "profiles": {"reckless": 1.0}}, "reckless"),
         ({"n_laps": 1, "profiles": {"eco": 0.0}}, "weight above zero"),
         ({"n_laps": 1, "nlaps": 1}, "nlaps"),
-        ({"duration_s": 60.0, "race": {"chequered_flag": True}}, "race needs n_laps"),
-        ({"n_laps": 3, "race": {"retirement_share": 0.5}}, "n_laps of 4 at least"),
+        ({"duration_s": 60.0, "race_incidents": {"chequered_flag": True}}, "race_incidents needs n_laps"),
+        ({"n_laps": 3, "race_incidents": {"retirement_share": 0.5}}, "n_laps of 4 at least"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -19,7 +19,7 @@ from analysis.laps.features import lap_features
 from conf.contract import json_schema, load_contract
 from conf.wear import COMPONENTS, load_wear_rules
 from physics.wear.car import CarWear
-from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.frames import CHANNELS, Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import Event, messages, race_events, truth_events, truth_topic
@@ -39,8 +39,8 @@ def drive(**changes: Any) -> VehicleSimulator:
         "rate_hz": 25.0,
         "setups": "varied",
     } | changes
-    mishaps = (PlantedMishap(kind="kerb_strike", at_m=500, size=40, car=2, lap=2),)
-    return VehicleSimulator(SimulatorConfig(mishaps=mishaps, **options))
+    mishaps = (CarFault(kind="kerb_strike", at_m=500, size=40, car=2, lap=2),)
+    return VehicleSimulator(SimulatorConfig(car_faults=mishaps, **options))
 
 
 def truths(simulator: VehicleSimulator) -> pl.DataFrame:
@@ -83,9 +83,9 @@ def test_laps_are_those_of_the_course() -> None:
     rows = truths(simulator).filter(component="tyres")
     for car in simulator.cars:
         ends = rows.filter(vehicle_id=car.vehicle_id)["time_us"].to_list()
-        assert ends == simulator.course(car).crossings_us[1:].tolist()
+        assert ends == simulator.trajectory(car).crossings_us[1:].tolist()
         own = rows.filter(vehicle_id=car.vehicle_id)["distance_km"].to_numpy()
-        assert own == pytest.approx(np.full(3, simulator.course(car).length_m / 1000.0))
+        assert own == pytest.approx(np.full(3, simulator.trajectory(car).length_m / 1000.0))
 
 
 @settings(max_examples=10, deadline=None)
@@ -108,9 +108,9 @@ def test_a_lap_that_was_not_driven_to_the_line_says_so() -> None:
     simulator = VehicleSimulator(SimulatorConfig(n_cars=2, duration_s=100.0, track="alder-ridge"))
     rows = truths(simulator).filter(component="engine")
     for car in simulator.cars:
-        own, laps = rows.filter(vehicle_id=car.vehicle_id).sort("lap_number"), simulator.course(car).laps
+        own, laps = rows.filter(vehicle_id=car.vehicle_id).sort("lap_number"), simulator.trajectory(car).laps
         assert own["is_complete"].to_list() == [True] * laps + [False]
-        driven_km = simulator.course(car).distance_m[-1] / 1000.0
+        driven_km = simulator.trajectory(car).distance_m[-1] / 1000.0
         assert own["distance_km"].sum() == pytest.approx(driven_km, abs=0.01)
         assert own["time_us"].is_sorted()
 
@@ -132,11 +132,11 @@ def test_set_ups_and_parts_vary_within_what_is_declared() -> None:
 
 
 def test_a_set_up_acts_on_the_car() -> None:
-    alike, varied = (VehicleSimulator(SimulatorConfig(n_cars=3, n_laps=1, seed=2, faults=FaultConfig.none(), setups=s))
-                     for s in ("alike", "varied"))  # fmt: skip
+    options = {"n_cars": 3, "n_laps": 1, "seed": 2, "data_faults": DataFaults.none()}
+    alike, varied = (VehicleSimulator(SimulatorConfig(**options, setups=s)) for s in ("alike", "varied"))
     for car in varied.cars:
         own, plain = varied.samples(car.vehicle_id), alike.samples(car.vehicle_id)
-        setup = varied.run.setups.of(car.index)
+        setup = varied.plan.setups.of(car.index)
         braked = own.filter(pl.col("brake_front_bar") > 5)
         front = braked["brake_front_bar"] * varied.vehicle.brake_front_n_per_bar
         rear = braked["brake_rear_bar"] * varied.vehicle.brake_rear_n_per_bar

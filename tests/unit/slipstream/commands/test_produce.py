@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipstream.commands.simulate import configure, parse_mishap, parse_mistake, parse_profiles
+from producers.simulator.scenario import with_session
+from slipstream.commands.simulate import parse_car_fault, parse_driver_error, parse_profiles
 
 SHORT = ("produce", "simulate", "--cars", "2", "--duration", "20", "--track", "harbour-mile")
 
 
 def test_a_dry_run_counts_frames_and_sends_none(slipstream, lake_home):
-    result = slipstream(*SHORT, "--no-faults", "--rate", "20", "--dry-run")
+    result = slipstream(*SHORT, "--no-data-faults", "--rate", "20", "--dry-run")
     assert result.exit_code == 0, result.output
     # 2 cars, 20 s at 20 Hz, 30 samples a frame
     assert re.search(r"would send 28 frames with 800 samples \(\d\.\d MiB\), nothing sent", result.stdout)
@@ -24,7 +26,7 @@ def test_a_dry_run_counts_frames_and_sends_none(slipstream, lake_home):
 
 def test_the_rate_comes_from_the_settings(slipstream, monkeypatch):
     monkeypatch.setenv("SIM_RATE_HZ", "10")
-    assert "with 400 samples" in slipstream(*SHORT, "--no-faults", "--dry-run").stdout
+    assert "with 400 samples" in slipstream(*SHORT, "--no-data-faults", "--dry-run").stdout
 
 
 def session_of(result) -> str:
@@ -130,35 +132,45 @@ def test_profiles_without_a_weight_weigh_one():
         parse_profiles("eco=much")
 
 
-def test_a_mistake_on_purpose():
-    assert parse_mistake("lift:1700:60") == {"kind": "lift", "at_m": 1700.0, "by_m": 60.0}
-    whole = parse_mistake("brake_early:890:30:2:3")
+def test_a_driver_error_on_purpose():
+    assert parse_driver_error("lift:1700:60") == {"kind": "lift", "at_m": 1700.0, "by_m": 60.0}
+    whole = parse_driver_error("brake_early:890:30:2:3")
     assert (whole["car"], whole["lap"]) == (2, 3)
     for wrong in ("lift", "lift:1", "lift:a:2", "lift:1:2:3:4:5", "lift:1:2:x"):
         with pytest.raises(typer.BadParameter, match="KIND:AT:BY"):
-            parse_mistake(wrong)
+            parse_driver_error(wrong)
 
 
-def test_mistakes_make_another_session_and_none_the_same_as_ever():
-    plain = configure({"n_laps": 1}, None)
-    assert configure({"n_laps": 1, "mistakes": []}, None).session_id == plain.session_id == "sim-three-oaks-5f0deaab"
-    planted = configure({"n_laps": 1, "mistakes": [parse_mistake("lift:1700:60")]}, None)
+def test_driver_errors_make_another_session_and_none_the_same_as_ever():
+    plain = with_session({"n_laps": 1}, None)
+    assert (
+        with_session({"n_laps": 1, "driver_errors": []}, None).session_id
+        == plain.session_id
+        == "sim-three-oaks-5f0deaab"
+    )
+    planted = with_session({"n_laps": 1, "driver_errors": [parse_driver_error("lift:1700:60")]}, None)
     assert planted.session_id != plain.session_id
-    assert planted.mistakes[0].by_m == 60.0
+    assert planted.driver_errors[0].by_m == 60.0
 
 
-def test_a_mishap_on_purpose():
-    assert parse_mishap("over_rev:0:1200:2:3") == {"kind": "over_rev", "at_m": 0.0, "size": 1200.0, "car": 2, "lap": 3}
+def test_a_car_fault_on_purpose():
+    assert parse_car_fault("over_rev:0:1200:2:3") == {
+        "kind": "over_rev",
+        "at_m": 0.0,
+        "size": 1200.0,
+        "car": 2,
+        "lap": 3,
+    }
     for wrong in ("over_rev", "over_rev:1", "over_rev:1:2:3:4:5"):
         with pytest.raises(typer.BadParameter, match="KIND:AT:SIZE"):
-            parse_mishap(wrong)
+            parse_car_fault(wrong)
 
 
-def test_mishaps_and_set_ups_make_another_session():
-    plain = configure({"n_laps": 1}, None)
-    mishap = configure({"n_laps": 1, "mishaps": [parse_mishap("kerb_strike:900:40")]}, None)
-    varied = configure({"n_laps": 1, "setups": "varied"}, None)
-    assert len({plain.session_id, mishap.session_id, varied.session_id}) == 3
+def test_car_faults_and_set_ups_make_another_session():
+    plain = with_session({"n_laps": 1}, None)
+    fault = with_session({"n_laps": 1, "car_faults": [parse_car_fault("kerb_strike:900:40")]}, None)
+    varied = with_session({"n_laps": 1, "setups": "varied"}, None)
+    assert len({plain.session_id, fault.session_id, varied.session_id}) == 3
 
 
 def test_the_truth_is_told_apart_and_leaves_the_session_its_name(slipstream):
@@ -168,19 +180,88 @@ def test_the_truth_is_told_apart_and_leaves_the_session_its_name(slipstream):
     assert told.stdout == plain.stdout.replace(", nothing sent", " and 5 labels of wear, nothing sent")
 
 
-def test_a_mishap_that_cannot_strike_is_one_line(slipstream):
-    result = slipstream(*SHORT, "--mishap", "kerb_strike:9000:40", "--dry-run")
+def test_a_car_fault_that_cannot_strike_is_one_line(slipstream):
+    result = slipstream(*SHORT, "--car-fault", "kerb_strike:9000:40", "--dry-run")
     assert result.exit_code == 1
-    assert re.search(r"mishap at 9000 m: a lap of this track is \d,\d{3} m", result.stderr)
+    assert re.search(r"car fault at 9000 m: a lap of this track is \d,\d{3} m", result.stderr)
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_an_unknown_mistake_is_an_error(slipstream):
-    result = slipstream("produce", "simulate", "--cars", "1", "--laps", "1", "--dry-run", "--mistake", "spin:1:2")
+def test_an_unknown_driver_error_is_an_error(slipstream):
+    result = slipstream("produce", "simulate", "--cars", "1", "--laps", "1", "--dry-run", "--driver-error", "spin:1:2")
     assert result.exit_code == 1
     assert "brake_early" in result.stderr
 
 
-def test_configure_keeps_a_given_session():
-    assert configure({"n_laps": 1}, "mine").session_id == "mine"
-    assert configure({"n_laps": 1}, None).session_id.startswith("sim-three-oaks-")
+def test_the_settings_keep_a_given_session():
+    assert with_session({"n_laps": 1}, "mine").session_id == "mine"
+    assert with_session({"n_laps": 1}, None).session_id.startswith("sim-three-oaks-")
+
+
+OLD_AND_NEW = [
+    ("--no-faults", "--no-data-faults"),
+    ("--mistake lift:100:60", "--driver-error lift:100:60"),
+    ("--mishap kerb_strike:100:40", "--car-fault kerb_strike:100:40"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_AND_NEW)
+def test_an_option_s_old_spelling_still_works_and_is_not_shown(slipstream, old, new):
+    before, after = (slipstream(*SHORT, *option.split(), "--dry-run") for option in (old, new))
+    assert before.exit_code == 0, before.output
+    assert before.stdout == after.stdout
+    shown = slipstream("produce", "simulate", "--help").stdout
+    assert new.split()[0] in shown
+    assert f"{old.split()[0]} " not in shown
+
+
+PAGE = Path(__file__).parents[4] / "docs" / "getting-started.md"
+SCENARIO = PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+"""The page's example."""
+AS_OPTIONS = (
+    "--cars 2 --laps 1 --track harbour-mile --seed 7 --profiles aggressive=2,eco=1 --setups varied --truth "
+    "--car-fault kerb_strike:100:40:2 --driver-error lift:300:60"
+)
+
+
+def test_a_scenario_is_the_same_as_its_options(slipstream, tmp_path):
+    (tmp_path / "race.yaml").write_text(SCENARIO)
+    by_file = slipstream("produce", "simulate", "--scenario", "race.yaml", "--dry-run")
+    by_options = slipstream("produce", "simulate", *AS_OPTIONS.split(), "--dry-run")
+    assert by_file.exit_code == 0, by_file.output
+    assert by_file.stdout == by_options.stdout  # the session's name is made from all options
+    assert "labels of wear" in by_file.stdout
+
+
+def test_options_win_over_the_scenario(slipstream, tmp_path):
+    (tmp_path / "race.yaml").write_text("cars: 2\nlaps: 1\ntrack: harbour-mile\ndata_faults: false\nrate: 20\n")
+    result = slipstream("produce", "simulate", "--scenario", "race.yaml", "--duration", "20", "--dry-run")
+    assert "would send 28 frames with 800 samples" in result.stdout, result.output
+
+
+def test_options_are_written_as_a_scenario_and_read_again(slipstream, tmp_path):
+    told = slipstream("produce", "simulate", *AS_OPTIONS.split(), "--write-scenario", "race.yaml")
+    assert told.stdout.strip() == "wrote race.yaml, nothing sent"
+    by_file = slipstream("produce", "simulate", "--scenario", "race.yaml", "--dry-run")
+    assert by_file.stdout == slipstream("produce", "simulate", *AS_OPTIONS.split(), "--dry-run").stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("nlaps: 3", "race.yaml: unknown key 'nlaps'; a scenario has cars, laps"),
+        ("car_faults: [{kind: puncture, at_m: 1, size: 1}]", "race.yaml: car_faults.0.kind: Input should be"),
+        ("race_incidents: {crashes: 1}", "race.yaml: unknown key 'race_incidents.crashes'"),
+        ("cars: many", "race.yaml: cars: Input should be a valid integer"),
+        ("- cars", "race.yaml: a scenario is a mapping of options"),
+        ("cars: [", "race.yaml: not YAML"),
+        (None, "race.yaml: No such file"),
+    ],
+)
+def test_a_wrong_scenario_names_file_and_key(slipstream, tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "race.yaml").write_text(content)
+    result = slipstream("produce", "simulate", "--scenario", "race.yaml", "--dry-run")
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1

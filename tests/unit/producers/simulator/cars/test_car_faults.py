@@ -1,4 +1,4 @@
-"""Mishaps: where they were asked for, as a sensor sees them, and what they wear as conf/wear.yaml declares."""
+"""CarFaultSchedule: where they were asked for, as a sensor sees them, and what they wear as conf/wear.yaml declares."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from conf.wear import COMPONENTS, MISHAP_KINDS, MishapKind, load_wear_rules
+from conf.wear import CAR_FAULT_KINDS, COMPONENTS, CarFaultKind, load_wear_rules
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
-from producers.simulator.config import FaultConfig, PlantedMishap, SimulatorConfig
+from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.wear_labels import truth_rows
 
@@ -20,8 +20,8 @@ RULES = load_wear_rules()
 LIMITER = 7_500.0
 
 
-def mishap(kind: MishapKind, at_m: float, size: float, car: int = 1, lap: int | None = 2) -> PlantedMishap:
-    return PlantedMishap(kind=kind, at_m=at_m, size=size, car=car, lap=lap)
+def mishap(kind: CarFaultKind, at_m: float, size: float, car: int = 1, lap: int | None = 2) -> CarFault:
+    return CarFault(kind=kind, at_m=at_m, size=size, car=car, lap=lap)
 
 
 DRAG = mishap("dragging_brake", 300, 3)
@@ -31,10 +31,10 @@ REVS = mishap("over_rev", 0, 1_200)
 
 
 @lru_cache
-def drive(*mishaps: PlantedMishap, track: str = "three-oaks", **changes: Any) -> VehicleSimulator:
+def drive(*mishaps: CarFault, track: str = "three-oaks", **changes: Any) -> VehicleSimulator:
     """Four cars, one of each profile."""
-    options = {"n_cars": 4, "n_laps": 3, "seed": 3, "faults": FaultConfig.none()} | changes
-    return VehicleSimulator(SimulatorConfig(track=track, mishaps=mishaps, **options))
+    options = {"n_cars": 4, "n_laps": 3, "seed": 3, "data_faults": DataFaults.none()} | changes
+    return VehicleSimulator(SimulatorConfig(track=track, car_faults=mishaps, **options))
 
 
 def lap(simulator: VehicleSimulator, number: int, car: int = 0) -> pl.DataFrame:
@@ -53,7 +53,7 @@ def damage(simulator: VehicleSimulator, car: int = 0, laps: tuple[int, ...] = (2
 
 
 @pytest.mark.parametrize("planted", [DRAG, KERB, GEAR, REVS], ids=lambda m: m.kind)
-def test_up_to_the_mishap_and_for_other_cars_the_runs_are_the_same(planted: PlantedMishap) -> None:
+def test_up_to_the_mishap_and_for_other_cars_the_runs_are_the_same(planted: CarFault) -> None:
     clean, struck = drive(), drive(planted)
     assert lap(clean, 1).equals(lap(struck, 1))
     before = pl.col("lap_distance_m") < 0.97 * planted.at_m  # a driver's own line is shorter than the road's middle
@@ -101,23 +101,23 @@ def test_a_missed_upshift_flares() -> None:
     assert over["torque_nm"].max() < 0.0  # nothing drives
 
 
-def planted(kind: MishapKind, track: str) -> list[PlantedMishap]:
+def planted(kind: CarFaultKind, track: str) -> list[CarFault]:
     """The mishap at the size of its row, for every car, where that can strike: a gear too low at the fastest place."""
-    clean, size = drive(track=track), RULES.mishaps.matrix[kind].size
+    clean, size = drive(track=track), RULES.car_faults.matrix[kind].size
     places = {"dragging_brake": 0.0, "kerb_strike": 900.0, "over_rev": 0.0}
     out = []
     for car in range(4):
         own = lap(clean, 2, car)
         fastest = float(own["lap_distance_m"][int(own["speed_kmh"].arg_max() or 0)])
-        along_road = fastest * clean.track.length_m / clean.course(clean.cars[car]).length_m
+        along_road = fastest * clean.track.length_m / clean.trajectory(clean.cars[car]).length_m
         out.append(mishap(kind, places.get(kind, along_road), size, car + 1))
     return out
 
 
 @pytest.mark.parametrize("track", ["three-oaks", "alder-ridge"])
-@pytest.mark.parametrize("kind", MISHAP_KINDS)
-def test_the_truth_keeps_to_the_matrix(kind: MishapKind, track: str) -> None:
-    row, matrix = RULES.mishaps.matrix[kind], RULES.mishaps
+@pytest.mark.parametrize("kind", CAR_FAULT_KINDS)
+def test_the_truth_keeps_to_the_matrix(kind: CarFaultKind, track: str) -> None:
+    row, matrix = RULES.car_faults.matrix[kind], RULES.car_faults
     clean, struck = drive(track=track), drive(*planted(kind, track), track=track)
     for car in range(4):
         without, with_it = damage(clean, car), damage(struck, car)
@@ -130,7 +130,7 @@ def test_the_truth_keeps_to_the_matrix(kind: MishapKind, track: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "component"), [("dragging_brake", "brakes"), ("kerb_strike", "suspension")])
-def test_a_larger_mishap_wears_more(kind: MishapKind, component: str) -> None:
+def test_a_larger_mishap_wears_more(kind: CarFaultKind, component: str) -> None:
     sizes = (0.5, 1, 2, 4) if kind == "dragging_brake" else (10, 20, 40, 80)
     worn = [damage(drive(mishap(kind, 900, size, lap=1), n_cars=1, n_laps=1), laps=(1,))[component] for size in sizes]
     assert worn == sorted(worn)
@@ -159,12 +159,12 @@ def test_harder_drivers_wear_every_component_faster() -> None:
 )
 def test_mishaps_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        SimulatorConfig(n_cars=2, n_laps=2, mishaps=[options])
+        SimulatorConfig(n_cars=2, n_laps=2, car_faults=[options])
 
 
 def test_a_mishap_that_could_not_strike_is_said() -> None:
-    with pytest.raises(ValueError, match=r"mishap at 9000 m: a lap of this track is 2,\d{3} m"):
+    with pytest.raises(ValueError, match=r"car fault at 9000 m: a lap of this track is 2,\d{3} m"):
         _ = drive(mishap("kerb_strike", 9_000, 20)).run
-    length = drive().course(drive().cars[0]).length_m
+    length = drive().trajectory(drive().cars[0]).length_m
     with pytest.raises(ValueError, match=r"over_rev at .* did not come about in lap 2 of car 1: there was no upshift"):
         _ = drive(mishap("over_rev", length - 15.0, 500)).run

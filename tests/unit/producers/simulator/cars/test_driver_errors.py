@@ -10,19 +10,19 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from producers.simulator.config import FaultConfig, PlantedMistake, SimulatorConfig
+from producers.simulator.config import DataFaults, DriverError, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
-EARLY = PlantedMistake(kind="brake_early", at_m=890.0, by_m=30.0, lap=2)
-LIFT = PlantedMistake(kind="lift", at_m=1_700.0, by_m=60.0, lap=2)
+EARLY = DriverError(kind="brake_early", at_m=890.0, by_m=30.0, lap=2)
+LIFT = DriverError(kind="lift", at_m=1_700.0, by_m=60.0, lap=2)
 
 
 @lru_cache
-def drive(*mistakes: PlantedMistake, n_cars: int = 2) -> VehicleSimulator:
+def drive(*mistakes: DriverError, n_cars: int = 2) -> VehicleSimulator:
     return VehicleSimulator(
         SimulatorConfig(
-            n_cars=n_cars, n_laps=3, seed=3, rate_hz=50.0, faults=FaultConfig.none(),
-            profiles={"aggressive": 1.0}, mistakes=mistakes,
+            n_cars=n_cars, n_laps=3, seed=3, rate_hz=50.0, data_faults=DataFaults.none(),
+            profiles={"aggressive": 1.0}, driver_errors=mistakes,
         )
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def test_a_foot_leaves_the_throttle_for_as_long_as_was_asked() -> None:
 
 
 @pytest.mark.parametrize("mistake", [EARLY, LIFT])
-def test_up_to_the_mistake_the_runs_are_the_same(mistake: PlantedMistake) -> None:
+def test_up_to_the_mistake_the_runs_are_the_same(mistake: DriverError) -> None:
     clean, planted = drive(), drive(mistake)
     assert lap(clean, 1).equals(lap(planted, 1))
     before = pl.col("lap_distance_m") < mistake.at_m - 200.0
@@ -69,7 +69,7 @@ def test_up_to_the_mistake_the_runs_are_the_same(mistake: PlantedMistake) -> Non
 
 
 def test_on_every_lap_of_another_car() -> None:
-    lift = PlantedMistake(kind="lift", at_m=1_700.0, by_m=60.0, car=2)
+    lift = DriverError(kind="lift", at_m=1_700.0, by_m=60.0, car=2)
     for number in (1, 2, 3):
         least = [
             lap(drive(lift), number, car)
@@ -92,10 +92,10 @@ def test_on_every_lap_of_another_car() -> None:
 )
 def test_mistakes_of_nobody_are_refused(mistake: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        SimulatorConfig(n_cars=2, n_laps=2, mistakes=[mistake])
+        SimulatorConfig(n_cars=2, n_laps=2, driver_errors=[mistake])
 
 
 def test_a_mistake_beyond_the_lap_is_refused() -> None:
-    beyond = PlantedMistake(kind="lift", at_m=9_000.0, by_m=10.0)
+    beyond = DriverError(kind="lift", at_m=9_000.0, by_m=10.0)
     with pytest.raises(ValueError, match="a lap of this track is"):
         drive(beyond).laps()

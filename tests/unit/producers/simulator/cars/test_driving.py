@@ -11,9 +11,12 @@ from conf.track import load_track, track_names
 from conf.vehicle import load_vehicle, vehicle_names
 from physics.centre_line import centre_line
 from physics.vehicle import Vehicle
-from producers.simulator.cars.driver_styles import PROFILE_NAMES, draw_style, stack
-from producers.simulator.cars.driving import Drive, Trace
-from producers.simulator.cars.speed_plan import Road, plan
+from producers.simulator.cars.car import START_MPS, Car
+from producers.simulator.cars.controls import Controls
+from producers.simulator.cars.driver import Driver
+from producers.simulator.cars.driver_styles import PROFILE_NAMES, draw_style, stack_styles
+from producers.simulator.cars.speed_plan import SpeedPlan, plan_speed
+from producers.simulator.cars.trace import Trace, TraceRecorder
 
 PROPERTY = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 runs = st.tuples(
@@ -24,16 +27,21 @@ runs = st.tuples(
 )
 
 
-def drive(vehicle_name: str, track: str, seed: int, rate_hz: int) -> tuple[Vehicle, Road, Trace]:
+def drive(vehicle_name: str, track: str, seed: int, rate_hz: int) -> tuple[Vehicle, SpeedPlan, Trace]:
     """All four profiles for forty seconds."""
     rng = np.random.default_rng(seed)
     vehicle = Vehicle(load_vehicle(vehicle_name))
-    style = stack([draw_style(name, 2, rng) for name in PROFILE_NAMES])
-    road = plan(vehicle, centre_line(load_track(track), 2.0), style, rng)
-    return vehicle, road, Drive(vehicle, road, style, 1 / rate_hz, rng).run(40 * rate_hz)
+    style = stack_styles([draw_style(name, 2, rng) for name in PROFILE_NAMES])
+    road = plan_speed(vehicle, centre_line(load_track(track), 2.0), style, rng)
+    steps, cars, dt_s = 40 * rate_hz, len(PROFILE_NAMES), 1 / rate_hz
+    car, recorder = Car(vehicle, cars, dt_s), TraceRecorder(steps, cars, dt_s)
+    driver = Driver(car, road, style, rng)
+    for step in range(steps):
+        recorder.record(step, car.step(driver.control()))
+    return vehicle, road, recorder.trace()
 
 
-def curvature(road: Road, trace: Trace) -> FloatArray:
+def curvature(road: SpeedPlan, trace: Trace) -> FloatArray:
     columns = [
         np.interp(trace.distance_m[:, i] % line.length_m, line.s_m, line.curvature_per_m, period=line.length_m)
         for i, line in enumerate(road.lines)
@@ -104,3 +112,21 @@ def test_pedals_and_torque_belong_together(run: tuple[str, str, int, int]) -> No
     assert np.allclose(trace.torque_nm, trace.load * (full + drag) - drag)
     assert (trace.brake_n >= 0).all()
     assert not ((trace.brake_n > 2000) & (trace.load > 0.5)).any()
+
+
+def test_a_car_does_what_the_controls_say_whoever_works_them() -> None:
+    """No driver, no plan, no track: a car alone with controls."""
+    vehicle = Vehicle(load_vehicle("gr86-cup"))
+    car = Car(vehicle, 3, 0.02)
+    straight, shift_s, gear = np.zeros(3), np.full(3, 0.15), car.gear.copy()
+    throttle, brake_n = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 6_000.0])
+    for _ in range(50):
+        motion = car.step(Controls(gear, shift_s, straight, throttle, brake_n))
+    pushed, coasted, braked = car.speed_mps
+    assert pushed > START_MPS > coasted > braked
+    assert (motion.brake_n == brake_n).all()
+    assert (motion.lateral_mps2 == 0.0).all()
+    motion = car.step(Controls(gear + 1, shift_s, np.full(3, 0.01), throttle, brake_n))
+    assert (motion.gear == gear + 1).all()
+    assert motion.clutch_open.all()
+    assert (motion.lateral_mps2 > 0.0).all()

@@ -10,36 +10,40 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from conf.track import load_track
-from conf.wear import MISHAP_KINDS
-from producers.simulator.cars.random_car_faults import draw_mishaps
-from producers.simulator.config import MISHAP_SIZES, PlantedMishap, SimulatorConfig
+from conf.wear import CAR_FAULT_KINDS
+from producers.simulator.cars.random_car_faults import draw_random_car_faults
+from producers.simulator.config import CAR_FAULT_SIZES, CarFault, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from slipstream.cli import app
 
 LENGTH_M = 3_000.0
-MANY = draw_mishaps(LENGTH_M, cars=60, laps=10, seed=1)
+MANY = draw_random_car_faults(LENGTH_M, cars=60, laps=10, seed=1)
 
 
-def of_car(mishaps: tuple[PlantedMishap, ...], car: int) -> list[PlantedMishap]:
+def of_car(mishaps: tuple[CarFault, ...], car: int) -> list[CarFault]:
     return [each for each in mishaps if each.car == car]
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**31))
 @settings(max_examples=30)
 def test_a_cars_mishaps_do_not_depend_on_the_others(few: int, more: int, seed: int) -> None:
-    one, other = (draw_mishaps(LENGTH_M, cars, 4, seed) for cars in (few, few + more))
+    one, other = (draw_random_car_faults(LENGTH_M, cars, 4, seed) for cars in (few, few + more))
     assert all(of_car(one, car) == of_car(other, car) for car in range(1, few + 1))
     assert {each.car for each in other} <= set(range(1, few + more + 1))
 
 
 def test_a_seed_stands_for_its_mishaps_and_cars_differ() -> None:
-    assert draw_mishaps(LENGTH_M, 3, 5, 7) == draw_mishaps(LENGTH_M, 3, 5, 7) != draw_mishaps(LENGTH_M, 3, 5, 8)
+    assert (
+        draw_random_car_faults(LENGTH_M, 3, 5, 7)
+        == draw_random_car_faults(LENGTH_M, 3, 5, 7)
+        != draw_random_car_faults(LENGTH_M, 3, 5, 8)
+    )
     first, second = ([(m.kind, m.at_m) for m in of_car(MANY, car)] for car in (1, 2))
     assert not set(first) & set(second)
 
 
 def test_all_are_on_the_lap_and_of_sizes_that_can_be() -> None:
-    assert all(0 <= each.at_m < LENGTH_M and 0 < each.size <= MISHAP_SIZES[each.kind][1] for each in MANY)
+    assert all(0 <= each.at_m < LENGTH_M and 0 < each.size <= CAR_FAULT_SIZES[each.kind][1] for each in MANY)
     assert {each.lap for each in MANY} == set(range(1, 11))
 
 
@@ -57,20 +61,20 @@ def test_kerbs_are_on_nearly_every_lap_and_the_rest_is_seldom() -> None:
 
 
 def test_a_session_with_them_can_be_driven() -> None:
-    mishaps = draw_mishaps(load_track("drawn-2").length_m, 12, 2, seed=5)
-    assert {each.kind for each in mishaps} == set(MISHAP_KINDS)
+    mishaps = draw_random_car_faults(load_track("drawn-2").length_m, 12, 2, seed=5)
+    assert {each.kind for each in mishaps} == set(CAR_FAULT_KINDS)
     options = {"track": "drawn-2", "n_cars": 12, "n_laps": 2, "seed": 5, "rate_hz": 10}
-    trace = VehicleSimulator(SimulatorConfig(mishaps=mishaps, **options)).run.trace
+    trace = VehicleSimulator(SimulatorConfig(car_faults=mishaps, **options)).run.trace
     assert trace.kerb_m.max() > 0.02
     assert trace.stuck_n.max() > 0
     assert trace.flare_rpm.max() > 200
 
 
 def test_what_cannot_come_about_is_left_out_where_drawn_and_said_where_asked_for() -> None:
-    def driven(*mishaps: PlantedMishap) -> VehicleSimulator:
-        return VehicleSimulator(SimulatorConfig(n_cars=1, n_laps=1, rate_hz=10, mishaps=mishaps))
+    def driven(*mishaps: CarFault) -> VehicleSimulator:
+        return VehicleSimulator(SimulatorConfig(n_cars=1, n_laps=1, rate_hz=10, car_faults=mishaps))
 
-    asked = PlantedMishap(kind="over_rev", at_m=load_track("three-oaks").length_m - 10.0, size=500)
+    asked = CarFault(kind="over_rev", at_m=load_track("three-oaks").length_m - 10.0, size=500)
     with pytest.raises(ValueError, match=r"over_rev at .* did not come about"):
         _ = driven(asked).run
     drawn = asked.model_copy(update={"by_chance": True})

@@ -13,11 +13,11 @@ from jsonschema import Draft202012Validator
 
 from conf.contract import json_schema, load_contract
 from conf.track import TrackSpec, load_track, track_names
-from producers.simulator.config import LOST_LAP, FaultConfig, SimulatorConfig
+from producers.simulator.config import LOST_LAP, DataFaults, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import KINDS, due_us, messages, race_events, race_topics
-from producers.simulator.timing.official_timing import official_timing, point_shares
+from producers.simulator.timing.official_timing import point_shares, time_race
 from tests.unit.producers.simulator.races import SEEDS, by, eventful, kind_of, only, quiet, rows, with_faults
 
 RACES = [(quiet, seed) for seed in SEEDS] + [(eventful, seed) for seed in SEEDS]
@@ -28,7 +28,7 @@ every_race = pytest.mark.parametrize(("drive", "seed"), RACES)
 def test_every_event_is_what_its_contract_says(drive: Any, seed: int) -> None:
     contracts = {kind: load_contract(f"event.{kind}.v1") for kind in KINDS}
     validators = {kind: Draft202012Validator(json_schema(contract)) for kind, contract in contracts.items()}
-    sim = with_faults(drive(seed), FaultConfig())
+    sim = with_faults(drive(seed), DataFaults())
     seen = set()
     for event in race_events(sim):
         kind, payload = kind_of(event), orjson.loads(event.payload)
@@ -48,7 +48,7 @@ def test_every_event_is_what_its_contract_says(drive: Any, seed: int) -> None:
 
 @every_race
 def test_the_same_seed_gives_the_same_bytes_in_order_of_time(drive: Any, seed: int) -> None:
-    sim = with_faults(drive(seed), FaultConfig())
+    sim = with_faults(drive(seed), DataFaults())
     events = list(race_events(sim))
     assert events == list(race_events(VehicleSimulator(sim.settings)))
     assert [e.time_us for e in events] == sorted(e.time_us for e in events)
@@ -92,7 +92,7 @@ def test_sectors_end_where_the_track_says() -> None:
     first, second = sim.track.sector_ends_m
     for car in sim.cars:
         mine = samples.filter(pl.col("vehicle_id") == car.vehicle_id)
-        scale = sim.track.length_m / sim.course(car).length_m
+        scale = sim.track.length_m / sim.trajectory(car).length_m
         laps = [lap for lap in rows(sim, "sector_times") if lap["vehicle_id"] == car.vehicle_id]
         for before, lap in pairwise(laps):
             for end_m, ms in ((first, lap["sector_1_ms"]), (second, lap["sector_1_ms"] + lap["sector_2_ms"])):
@@ -114,7 +114,7 @@ def test_without_faults_the_feed_reports_every_true_crossing(drive: Any, seed: i
         assert [e["time_us"] for e in times] == own["end_us"].to_list()
         assert [e["lap_time_ms"] for e in times] == [round(1000 * s) for s in own["lap_time_s"]]
         starts = [e["time_us"] for e in feed["lap_start"][car.vehicle_id]]
-        unfinished = [own["end_us"].to_list()[-1]] if sim.course(car).retired else []
+        unfinished = [own["end_us"].to_list()[-1]] if sim.trajectory(car).retired else []
         assert starts == own["start_us"].to_list() + unfinished
         assert all(e["meta_time_us"] - e["time_us"] == 50_000 for e in ends)
         assert {e["vehicle_number"] for e in ends} == {car.number}
@@ -153,7 +153,7 @@ def test_the_field_is_placed_at_every_crossing(drive: Any, seed: int) -> None:
     sim = drive(seed)
     states = rows(sim, "field")
     assert len(states) == sim.laps().height + len(sim.cars)
-    timings = {timed.car.vehicle_id: timed for timed in official_timing(sim)}
+    timings = {timed.car.vehicle_id: timed for timed in time_race(sim)}
     for vehicle_id, own in by("vehicle_id", states).items():
         laps = timings[vehicle_id].laps
         assert [s["last_lap_time_ms"] for s in own] == [None, *(lap.lap_ms for lap in laps)]
@@ -197,7 +197,7 @@ def test_local_time_of_day_is_in_the_zone_of_the_start() -> None:
 
 
 def test_frames_and_events_come_in_order_of_arrival() -> None:
-    sim = with_faults(quiet(1), FaultConfig())
+    sim = with_faults(quiet(1), DataFaults())
     mixed = list(messages(sim, race=True))
     seen: set[bytes] = set()
     once = []
@@ -229,9 +229,9 @@ def test_timing_points_rise_around_the_lap(name: str) -> None:
 
 @pytest.mark.parametrize("name", track_names())
 def test_the_speed_trap_is_where_cars_are_fastest(name: str) -> None:
-    simulator = VehicleSimulator(SimulatorConfig(track=name, n_cars=3, n_laps=3, faults=FaultConfig.none()))
-    for timed in official_timing(simulator):
-        course = simulator.course(timed.car)
+    simulator = VehicleSimulator(SimulatorConfig(track=name, n_cars=3, n_laps=3, data_faults=DataFaults.none()))
+    for timed in time_race(simulator):
+        course = simulator.trajectory(timed.car)
         for lap in timed.laps[1:]:
             highest = course.speed_kmh(lap.lap - 1 + np.linspace(0.0, 1.0, 4001)).max()
             assert highest - 6.0 < lap.top_kmh <= highest + 0.1
@@ -243,7 +243,7 @@ def test_a_track_needs_three_sectors() -> None:
         point_shares(TrackSpec(**{**track.model_dump(), "sector_ends_m": (500.0,)}))
 
 
-def feed(faults: FaultConfig, kind: str = "lap_end") -> list[dict[str, Any]]:
+def feed(faults: DataFaults, kind: str = "lap_end") -> list[dict[str, Any]]:
     return [row for seed in SEEDS for row in rows(with_faults(eventful(seed), faults), kind)]
 
 
@@ -305,14 +305,14 @@ def test_the_official_timing_knows_cars_by_number_only() -> None:
     for kind in ("sector_times", "result"):
         assert {row["vehicle_id"] for row in feed(only(number_only_share=1.0), kind)} == {None}
         assert None not in {row["vehicle_id"] for row in feed(only(), kind)}
-    event = next(e for e in race_events(with_faults(quiet(1), FaultConfig())) if kind_of(e) == "sector_times")
+    event = next(e for e in race_events(with_faults(quiet(1), DataFaults())) if kind_of(e) == "sector_times")
     number = orjson.loads(event.payload)["vehicle_number"]
     assert event.key == f"sim-session|number-{number}".encode()
 
 
 @pytest.mark.parametrize("fault", ["timing_lag_s", "timing_delay_s", "timing_repeat_share", "timing_missing_share"])
 def test_switching_one_fault_of_the_feed_off_leaves_the_others(fault: str) -> None:
-    faults = FaultConfig(timing_lost_lap_share=0.3, loop_missing_share=0.1)
+    faults = DataFaults(timing_lost_lap_share=0.3, loop_missing_share=0.1)
     without = faults.model_copy(update={fault: 0.0})
     assert feed(faults, "sector_times") == feed(without, "sector_times")
     if fault in {"timing_lag_s", "timing_delay_s"}:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.simulator.cars.incidents import PIT_AFTER_M, PIT_BEFORE_M, PIT_BOX_M, draw_incidents
+from producers.simulator.cars.race_incidents import PIT_AFTER_M, PIT_BEFORE_M, PIT_BOX_M, draw_race_incidents
 from producers.simulator.cars.speed_limits import PIT_MPS, YELLOW_MPS
-from producers.simulator.cars.trajectory import Course, flagged_off
-from producers.simulator.config import FaultConfig, RaceConfig, SimulatorConfig
-from producers.simulator.simulator import Car, VehicleSimulator
-from producers.simulator.timing.official_timing import OfficialLap, Timed
+from producers.simulator.cars.trajectory import Trajectory, end_at_flag
+from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
+from producers.simulator.simulator import GridCar, VehicleSimulator
+from producers.simulator.timing.official_timing import OfficialLap, TimingResult
 from producers.simulator.timing.standings import crossings, places, result
 from tests.unit.producers.simulator.races import EVENTFUL, SEEDS, SHORT, by, eventful, quiet, rows
 
@@ -28,7 +28,7 @@ def test_all_cars_are_slow_under_the_yellow(seed: int) -> None:
     ((begin, end),) = sim.incidents.yellows_s
     assert end - begin > EASED_S
     for car in sim.cars:
-        course = sim.course(car)
+        course = sim.trajectory(car)
         since = course.start_us / 1e6 + np.arange(len(course.speed_mps)) * course.dt_s - sim.start_us / 1e6
         slow = (since > begin + EASED_S) & (since < end)
         assert course.speed_mps[slow].max() < YELLOW_MPS + 1.0
@@ -54,10 +54,10 @@ def test_the_line_shows_the_flag_that_is_out(seed: int) -> None:
 def test_a_pit_stop_is_slow_stands_at_the_box_and_is_timed(seed: int) -> None:
     sim = eventful(seed)
     official = by("vehicle_id", rows(sim, "sector_times"))
-    stops = [car for car in sim.cars if 0 < sim.incidents.pit_lap[car.index] < sim.course(car).laps]
+    stops = [car for car in sim.cars if 0 < sim.incidents.pit_lap[car.index] < sim.trajectory(car).laps]
     assert stops
     for car in stops:
-        course, pit_lap = sim.course(car), int(sim.incidents.pit_lap[car.index])
+        course, pit_lap = sim.trajectory(car), int(sim.incidents.pit_lap[car.index])
         scale, line_m = course.length_m / sim.track.length_m, pit_lap * course.length_m
         at = course.distance_m - line_m
         lane = (at > -PIT_BEFORE_M * scale) & (at < PIT_AFTER_M * scale)
@@ -105,7 +105,7 @@ def test_a_retired_car_stops_sending_and_the_winner_ends_the_race(seed: int) -> 
     n_laps, laps = sim.settings.n_laps, sim.laps()
     won_us = laps.filter(pl.col("lap_number") == n_laps)["end_us"].min()
     for car in sim.cars:
-        course, own = sim.course(car), sim.samples(car.vehicle_id)
+        course, own = sim.trajectory(car), sim.samples(car.vehicle_id)
         assert own["t_us"][-1] <= course.passing_us(course.end_m / course.length_m)
         assert own["t_us"][-1] > course.passing_us(course.end_m / course.length_m) - 100_000
         if course.retired:
@@ -118,7 +118,7 @@ def test_a_retired_car_stops_sending_and_the_winner_ends_the_race(seed: int) -> 
 
 def test_incidents_of_every_kind_occur_in_these_races() -> None:
     sims = [eventful(seed) for seed in SEEDS]
-    courses = [sim.course(car) for sim in sims for car in sim.cars]
+    courses = [sim.trajectory(car) for sim in sims for car in sim.cars]
     assert any(course.retired for course in courses)
     assert any(not course.retired and course.laps < 6 for course in courses)
     assert any(lap["track_limits"] for sim in sims for lap in rows(sim, "sector_times"))
@@ -137,15 +137,15 @@ def test_a_renumbered_car_is_official_under_a_number_that_nobody_reports(seed: i
 
 
 def test_what_is_only_on_paper_leaves_the_telemetry_as_it_was() -> None:
-    paper = RaceConfig(renumbered_share=1.0, track_limits_share=0.5)
+    paper = RaceIncidents(renumbered_share=1.0, track_limits_share=0.5)
     before = quiet(1)
-    after = VehicleSimulator(before.settings.model_copy(update={"race": paper}))
+    after = VehicleSimulator(before.settings.model_copy(update={"race_incidents": paper}))
     assert [f.payload() for f in before.frames()] == [f.payload() for f in after.frames()]
 
 
 def test_switching_one_kind_off_leaves_the_others() -> None:
     def drawn(**changes: Any) -> Any:
-        return draw_incidents(EVENTFUL.model_copy(update=changes), 10, 30, lap_s=80.0, seed=4)
+        return draw_race_incidents(EVENTFUL.model_copy(update=changes), 10, 30, lap_s=80.0, seed=4)
 
     every, no_stops, no_yellow = drawn(), drawn(pit_stop_share=0.0), drawn(full_course_yellows=0)
     assert np.array_equal(every.retires_after, no_stops.retires_after)
@@ -157,8 +157,8 @@ def test_switching_one_kind_off_leaves_the_others() -> None:
 
 @given(st.integers(0, 3), st.integers(4, 60), st.integers(0, 1000), st.floats(40.0, 200.0))
 def test_incidents_fit_into_the_race(yellows: int, laps: int, seed: int, lap_s: float) -> None:
-    race = RaceConfig(full_course_yellows=yellows, pit_stop_share=0.5, retirement_share=0.5)
-    drawn = draw_incidents(race, laps, 12, lap_s=lap_s, seed=seed)
+    race = RaceIncidents(full_course_yellows=yellows, pit_stop_share=0.5, retirement_share=0.5)
+    drawn = draw_race_incidents(race, laps, 12, lap_s=lap_s, seed=seed)
     assert len(drawn.yellows_s) == yellows
     edges = [time for period in drawn.yellows_s for time in period]
     assert edges == sorted(edges)
@@ -170,12 +170,12 @@ def test_incidents_fit_into_the_race(yellows: int, laps: int, seed: int, lap_s: 
     assert ((retired > 1) & (retired < laps)).all()
 
 
-def course_at(paces: float, laps: int, retires: float | None) -> Course:
+def course_at(paces: float, laps: int, retires: float | None) -> Trajectory:
     """A car of constant pace on a lap of 100 m."""
     steps = np.arange(0.0, 40.0 * laps * paces)
     whole = laps if retires is None else int(retires)
     end = 100.0 * (laps if retires is None else retires)
-    return Course(0, 1.0, 100.0, steps * 100.0 / (20.0 * paces), steps, whole, end, retires is not None)
+    return Trajectory(0, 1.0, 100.0, steps * 100.0 / (20.0 * paces), steps, whole, end, retires is not None)
 
 
 @given(
@@ -184,7 +184,7 @@ def course_at(paces: float, laps: int, retires: float | None) -> Course:
 )
 def test_the_winner_ends_the_race_for_all(laps: int, grid: list[tuple[float, float | None]]) -> None:
     before = [course_at(pace, laps, retires) for pace, retires in grid]
-    after = flagged_off(before)
+    after = end_at_flag(before)
     home = [pace for pace, retires in grid if retires is None]
     if not home:
         assert after == before
@@ -201,13 +201,13 @@ def test_the_winner_ends_the_race_for_all(laps: int, grid: list[tuple[float, flo
             assert course.end_m == course.laps * 100.0
 
 
-def timed(index: int, first_ms: int, lap_times: list[int], finished: bool) -> Timed:
+def timed(index: int, first_ms: int, lap_times: list[int], finished: bool) -> TimingResult:
     laps, elapsed = [], 0
     for number, ms in enumerate(lap_times, 1):
         lap_ms = ms + (first_ms if number == 1 else 0)
         elapsed += lap_ms
         laps.append(OfficialLap(number, elapsed * 1000, elapsed, lap_ms, (lap_ms,) * 6, 0.0, False, None, "GF", False))
-    return Timed(Car(index, index, "D", "eco", index), None, first_ms, tuple(laps), finished, 0)
+    return TimingResult(GridCar(index, index, "D", "eco", index), None, first_ms, tuple(laps), finished, 0)
 
 
 @given(
@@ -235,18 +235,18 @@ def test_standings_agree_with_themselves(grid: list[tuple[list[int], bool]]) -> 
 
 
 def test_an_ordinary_race_has_some_of_everything_among_many_cars() -> None:
-    race = RaceConfig.with_incidents()
-    drawn = draw_incidents(race, 20, 98, lap_s=80.0, seed=0)
+    race = RaceIncidents.with_incidents()
+    drawn = draw_race_incidents(race, 20, 98, lap_s=80.0, seed=0)
     assert len(drawn.yellows_s) == 1
     assert 5 <= (drawn.pit_lap > 0).sum() <= 25
     assert 1 <= np.isfinite(drawn.retires_after).sum() <= 12
-    assert not RaceConfig().slows_cars
+    assert not RaceIncidents().slows_cars
     assert race.slows_cars
 
 
 def test_a_race_in_which_all_retire_has_no_winner() -> None:
-    race = RaceConfig(retirement_share=1.0, chequered_flag=True)
-    config = SimulatorConfig(**{**SHORT, "n_cars": 2, "n_laps": 4}, race=race, faults=FaultConfig.none())
+    race = RaceIncidents(retirement_share=1.0, chequered_flag=True)
+    config = SimulatorConfig(**{**SHORT, "n_cars": 2, "n_laps": 4}, race_incidents=race, data_faults=DataFaults.none())
     lines = rows(VehicleSimulator(config), "result")
     assert {line["status"] for line in lines} == {"DNF"}
     assert {line["position"] for line in lines} == {None}

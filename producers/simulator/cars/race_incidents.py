@@ -1,6 +1,6 @@
 """What befalls the cars of a race: yellow flags, pit stops, retirements; drawn before the start.
 
-Each kind has a random stream of its own, so switching one on leaves the others as they were.
+Each kind has a random generator of its own, so switching one on leaves the others as they were.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from conf.arrays import FloatArray, IntArray
-from producers.simulator.config import RaceConfig
-from producers.simulator.rng import stream
+from producers.simulator.config import RaceIncidents
+from producers.simulator.rng import generator
 
 PIT_BEFORE_M, PIT_BOX_M, PIT_AFTER_M = 150.0, 60.0, 150.0
 """The pit lane runs beside the road from so far before the line to so far after it, the boxes lie before it."""
@@ -23,7 +23,7 @@ _STAND_SPREAD = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Incidents:
+class IncidentPlan:
     """What happens to whom.
 
     Attributes:
@@ -39,7 +39,7 @@ class Incidents:
     retires_after: FloatArray
 
 
-def draw_incidents(race: RaceConfig, laps: int, cars: int, *, lap_s: float, seed: int) -> Incidents:
+def draw_race_incidents(race: RaceIncidents, laps: int, cars: int, *, lap_s: float, seed: int) -> IncidentPlan:
     """Draw the incidents of a race.
 
     Args:
@@ -51,18 +51,18 @@ def draw_incidents(race: RaceConfig, laps: int, cars: int, *, lap_s: float, seed
     """
     pit_lap, stand_s, retires = np.zeros(cars, np.int64), np.zeros(cars), np.full(cars, np.inf)
     for car in range(cars):
-        stop, stops = stream(seed, car, "pit"), stream(seed, car, "retire")
+        stop, stops = generator(seed, car, "pit"), generator(seed, car, "retire")
         if stop.random() < race.pit_stop_share:
             pit_lap[car] = stop.integers(2, laps - 1)
             stand_s[car] = race.pit_stand_s * np.exp(stop.normal(0.0, _STAND_SPREAD))
         if stops.random() < race.retirement_share:
             retires[car] = stops.uniform(1.2, laps - 0.3)
-    return Incidents(_yellows(race.full_course_yellows, laps * lap_s, lap_s, seed), pit_lap, stand_s, retires)
+    return IncidentPlan(_yellows(race.full_course_yellows, laps * lap_s, lap_s, seed), pit_lap, stand_s, retires)
 
 
 def _yellows(periods: int, race_s: float, lap_s: float, seed: int) -> tuple[tuple[float, float], ...]:
     """Yellow periods spread over the middle of the race, none over another."""
-    rng = stream(seed, 0, "yellow")
+    rng = generator(seed, 0, "yellow")
     edges = np.linspace(_YELLOW_FROM, _YELLOW_TO, periods + 1) * race_s
     out = []
     for first, last in pairwise(edges):
