@@ -1,4 +1,4 @@
-"""Circuits drawn by a number, ``drawn-7``: as many as one likes, for models that are to work on tracks they never saw.
+"""Circuits drawn by number (``drawn-7``), as many as needed, to evaluate models on unseen tracks.
 
 The corners of a polygon around a centre are rounded off, so that every one of them closes and none crosses itself.
 """
@@ -26,7 +26,7 @@ def drawn_number(name: str) -> int | None:
 
 
 def drawn_track(number: int) -> dict[str, Any]:
-    """Content of the track file that the number stands for: the same number, the same circuit."""
+    """Draw the track file of a number: the same number gives the same circuit."""
     chance = random.Random(number)  # noqa: S311 - a drawing, not a secret
     while True:
         pieces = _pieces(chance)

@@ -14,7 +14,7 @@ from conf.frozen import FrozenModel
 
 
 class Coaching(FrozenModel):
-    """From when on a difference is worth a word; what each figure means stands in ``conf/ghost.yaml``."""
+    """Thresholds from which a difference is reported; ``conf/ghost.yaml`` explains each figure."""
 
     full_throttle_pct: PositiveFloat
     least_loss_s: PositiveFloat

@@ -1,4 +1,4 @@
-"""What speaks against a lap, and what a lap is fit for: ``conf/laps.yaml``, loaded into frozen models."""
+"""Reasons against using a lap, and the purposes a lap is fit for: ``conf/laps.yaml``, loaded into frozen models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conf.frozen import FrozenModel
 
 
 class Limits(FrozenModel):
-    """Where a reason begins to apply."""
+    """Limits from which a reason applies."""
 
     max_lap_number: PositiveInt
     min_lap_time_s: PositiveFloat
@@ -28,7 +28,7 @@ class Limits(FrozenModel):
 
 
 class Reason(FrozenModel):
-    """Something that speaks against a lap.
+    """A reason against using a lap.
 
     Attributes:
         text: What it means.

@@ -19,7 +19,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class _Published(BaseModel):
-    """Fields are read by their published names (aliases); what is not needed here is left unread."""
+    """Fields are read by their published names (aliases); fields that are not needed are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

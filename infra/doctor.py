@@ -49,7 +49,7 @@ class Check:
 
 
 def checks(settings: AppConfig) -> list[Check]:
-    """Look at everything; never raises for what it finds."""
+    """Run all checks; never raises for what they find."""
     groups: tuple[Callable[[AppConfig], Iterator[Check]], ...] = (
         _python,
         _java,

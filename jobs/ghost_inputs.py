@@ -1,4 +1,4 @@
-"""What a session's laps say of car and track, and where a ghost's stretches come from; read once for all users."""
+"""Inputs of ghost jobs: what a session's laps show of car and track, and the source of stretches; read once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SourceKind = Literal["gan", "bootstrap"]
 
 @dataclass(frozen=True)
 class GhostInputs:
-    """What a session's laps say of car and track.
+    """What a session's laps show of car and track.
 
     Attributes:
         keys: The laps that were learned from, the quickest first.

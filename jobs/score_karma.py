@@ -89,7 +89,7 @@ class KarmaScorer:
         self._files = lake.spark.sparkContext.broadcast(self.model.to_files())
 
     def score(self, cars: Collection[Car] | None, run_id: str) -> DataFrame:
-        """Score cars and write what differs; cars whose features are gone go too.
+        """Score cars and write what differs; rows of cars without features are deleted.
 
         Args:
             cars: Sessions and vehicles; all there are if left out.

@@ -104,7 +104,7 @@ def synthesize_ghost(
     rounds: int = 4,
     on_progress: OnProgress | None = None,
 ) -> GhostSynthesisResult:
-    """Chain a ghost lap for a session's track and cars, judge it, and publish it or say why not.
+    """Chain a ghost lap for a session's track and cars, check it, and publish it or say why not.
 
     Args:
         lake: Where laps are and the ghost goes.

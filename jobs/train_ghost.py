@@ -202,7 +202,7 @@ def _distributed(
 
 
 class _Watch:
-    """Tells of progress while the processes train."""
+    """Reports progress while the processes train."""
 
     def __init__(self, folder: Path, on_progress: OnProgress | None) -> None:
         self.folder, self.on_progress = folder, on_progress

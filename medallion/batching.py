@@ -1,4 +1,4 @@
-"""Work over many sessions in portions, so that what is held at a time stays within memory however much has changed."""
+"""Process many sessions in batches by size, so that memory stays bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ops.job_runs``: what ran, on which versions of what, with which settings, and how it ended."""
+"""``ops.job_runs``: what ran, on which versions and settings, and how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rainflow counting of a load history that comes in pieces.
+"""Rainflow counting of a load history given in pieces.
 
 The four-point form of the count: of four successive turning points the inner two are a closed cycle once the ranges on
 both sides are at least as large. What is left open, the residue, counts as half cycles, and the count is then that of
@@ -13,13 +13,13 @@ from conf.arrays import FloatArray
 
 
 class Rainflow:
-    """A count that goes on: the residue is carried from piece to piece, so where a history is cut does not matter."""
+    """A rainflow count whose residue is carried from piece to piece, so that the cuts do not matter."""
 
     def __init__(self) -> None:
         self._residue: list[float] = []
 
     def add(self, load: FloatArray) -> FloatArray:
-        """Count on.
+        """Continue the count with a piece of the history.
 
         Args:
             load: The next piece of the history, any unit, shape (n,).

@@ -1,4 +1,4 @@
-"""Speed over distance that a driver's part of the grip circle allows: corners, braking, accelerating.
+"""Speed over distance within a driver's share of the friction circle: cornering, braking, accelerating.
 
 The quasi-steady-state method: the corners cap the speed, a backward pass brakes into them, a forward pass accelerates
 out of them. A driver uses an ellipse inside the grip circle: ``corner_share`` of it across, ``brake_share`` or

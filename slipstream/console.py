@@ -1,4 +1,4 @@
-"""How commands speak: results and summary on stdout, progress on stderr."""
+"""Output of commands: results and summary on stdout, progress on stderr."""
 
 from __future__ import annotations
 

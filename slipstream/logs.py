@@ -1,4 +1,4 @@
-"""A log file for commands that work for long: what was asked, what came of it, what went wrong (K20)."""
+"""Log files of long-running commands: options, results and errors (K20)."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class StreamingJob(Job):
 
 
 def drain(lake: Lake, job: StreamingJob) -> JobRun:
-    """Run a job over what is there now, then stop."""
+    """Run a job over the data available now, then stop."""
     read = 0
     with job.record_run(lake) as run:
         for query in job.start(lake, run, Trigger(once=True)):

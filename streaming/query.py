@@ -24,7 +24,7 @@ Batch = Callable[[DataFrame, int, str], None]
 
 @dataclass(frozen=True)
 class Trigger:
-    """When a query runs: once over what is there, or every so many seconds until it is stopped."""
+    """When a query runs: once over the available data, or every so many seconds until it is stopped."""
 
     once: bool = True
     every_s: float = 2.0

@@ -1,4 +1,4 @@
-"""What silver does once new messages are in: clocks, entries, laps and results of what has changed.
+"""Refresh clocks, entries, laps and results after new messages in silver.
 
 A query of its own over the changes of the silver tables, so that a kill at any place costs nothing: its checkpoint says
 what has been looked at, and each step depends on the tables' content alone.
@@ -45,7 +45,7 @@ def start(lake: Lake, run_id: str, trigger: Trigger) -> StreamingQuery:
 
 
 def refresh_session_tables(lake: Lake, changes: DataFrame, run_id: str) -> None:
-    """Clocks of the vehicles with new telemetry, then entries, laps and results of the sessions.
+    """Refresh the clocks of vehicles with new telemetry, then entries, laps and results of their sessions.
 
     Args:
         lake: Where the tables are.

@@ -1,4 +1,4 @@
-"""The g-g-v surface that cars showed: robustly fitted to how they moved.
+"""The g-g-v envelope of a car, fitted robustly to the motion of its laps.
 
 Three curves over speed, each at the edge of what was seen, and how they join:
 
@@ -36,7 +36,7 @@ _LEAST_BEND, _MOST_BEND = 0.3, 0.95  # shares of the lateral limit between which
 
 
 class EnvelopeError(InputError):
-    """What a car can do cannot be learnt from the laps given; the message says why."""
+    """The laps given do not allow an envelope to be fitted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,21 @@ class FittedEnvelope:
     instants: int
 
     def across_mps2(self, speed_mps: FloatArray) -> FloatArray:
-        """Most acceleration across."""
+        """Return the largest lateral acceleration at each speed."""
         return _quadratic(self.across, speed_mps)
 
     def backward_mps2(self, speed_mps: FloatArray) -> FloatArray:
-        """Most deceleration on a straight."""
+        """Return the largest deceleration on a straight at each speed."""
         return _quadratic(self.backward, speed_mps)
 
     def forward_mps2(self, speed_mps: FloatArray) -> FloatArray:
-        """Acceleration at full throttle on a straight; negative beyond the top speed."""
+        """Return the full-throttle acceleration on a straight; negative beyond the top speed."""
         p, d, c = self.forward.factors
         v = np.maximum(speed_mps, self.forward.from_mps)
         return np.asarray(p / v - d * v * v + c)
 
     def use(self, motion: Motion) -> FloatArray:
-        """How much of the surface each instant takes: 1 at its edge, shape (n,)."""
+        """Compute the share of the envelope used at each instant: 1 at its edge, shape (n,)."""
         v = motion.speed_mps
         ahead = motion.along_mps2 >= 0
         most = np.where(ahead, self.forward_mps2(v), self.backward_mps2(v))
@@ -100,7 +100,7 @@ class FittedEnvelope:
         return np.asarray(((motion.across_mps2 / self.across_mps2(v)) ** n + along**n) ** (1.0 / n))
 
     def envelope(self) -> Envelope:
-        """The surface as the limit lap takes it."""
+        """Return the envelope in the form that the limit-lap solver takes."""
         across = self.across_mps2(SPEED_MPS)
         nothing = np.zeros((len(SPEED_MPS), len(THETA)))
         forward = self.forward_mps2(SPEED_MPS)[:, None]

@@ -1,4 +1,4 @@
-"""How a car moved in a lap: speed and accelerations, from its speed and the bends of its line."""
+"""Speed and accelerations of a car over a lap, from its speed and the curvature of its line."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Motion:
         return len(self.speed_mps)
 
     def take(self, index: IndexArray) -> Motion:
-        """Some of the instants."""
+        """Select some of the instants."""
         return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
 
 
 def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
-    """Speed and accelerations of a lap at its samples of speed; windows with a gap are left out.
+    """Compute speed and accelerations at the lap's speed samples; windows with a gap are left out.
 
     Args:
         trace: The lap, from line to line.
@@ -81,7 +81,7 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
 
 
 def driven_m(trace: LapTrace) -> float:
-    """Length of a lap by its own speed."""
+    """Return the length of a lap as integrated from the car's own speed."""
     known = np.isfinite(trace.channels["speed_kmh"])
     t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
     v = trace.channels["speed_kmh"][known] / KMH_PER_MPS
@@ -89,7 +89,7 @@ def driven_m(trace: LapTrace) -> float:
 
 
 def on_scale(line: Line, length_m: float) -> Line:
-    """A line as long as the cars' own speeds make it.
+    """Scale a line to the length that the cars' own speeds give.
 
     Wheels and positions differ by a percent: a limit lap in one measure beside a human lap in the other would be faster
     or slower by that.
@@ -99,7 +99,7 @@ def on_scale(line: Line, length_m: float) -> Line:
 
 
 def joined(laps: Sequence[Motion]) -> Motion:
-    """Several laps as one."""
+    """Join several laps into one."""
     return Motion(
         np.concatenate([m.speed_mps for m in laps]),
         np.concatenate([m.along_mps2 for m in laps]),

@@ -1,4 +1,4 @@
-"""The limit that laps showed: envelope and line fitted to them, and the limit lap of both."""
+"""The observed limit of a car: envelope and line fitted to laps, and the limit lap computed from both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a lap loses time to its target, why, and what it costs with all that follows (seed items G29 to G31).
+"""Where a lap loses time to its target, why, and how much time each mistake costs in total (seed items G29 to G31).
 
 Time is lost metre by metre. Where both laps are flat out the driver can do nothing there any more: that loss belongs to
 whatever came before, so a late exit pays for the straight behind it. All other loss belongs to the place where it
@@ -41,7 +41,7 @@ VERDICTS: Final = {
 
 @dataclass(frozen=True)
 class DriverInputs:
-    """What a driver did over one lap, on an even grid from the line to the line, each shape (n + 1,).
+    """Driver inputs over one lap on an even grid from line to line, each of shape (n + 1,).
 
     Attributes:
         step_m: Grid step.
@@ -62,7 +62,7 @@ class DriverInputs:
 
 
 def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> DriverInputs:
-    """Speed and pedals of a lap on the circuit's grid.
+    """Read speed and pedals of a lap on the circuit's grid.
 
     The integrator meets the timing to some hundredths of a second. The speed is brought to the lap's own time, so that
     the losses of two laps add up to the difference that the timing shows.
@@ -101,7 +101,7 @@ class CoachingPlace:
 
 @dataclass(frozen=True)
 class CoachingInsight:
-    """One thing to do better.
+    """One improvement that a driver can make in one section.
 
     Attributes:
         rank: From 1, the costliest first.
@@ -137,7 +137,7 @@ class CoachingInsight:
 
 
 def places_of(zones: Sequence[Zone]) -> tuple[CoachingPlace, ...]:
-    """Corners and straights: a braking zone begins a corner, turns belong to the corner before them."""
+    """Group zones into corners and straights; a braking zone belongs to the corner that follows it."""
     places: list[CoachingPlace] = []
     for zone in zones:
         if zone.kind == "Turn" and places and places[-1].kind != "Straight":
@@ -149,7 +149,7 @@ def places_of(zones: Sequence[Zone]) -> tuple[CoachingPlace, ...]:
 
 @dataclass(frozen=True)
 class CoachingReference:
-    """What a lap is held against.
+    """The reference that a lap is compared with.
 
     Attributes:
         target: A lap to learn from.
@@ -164,7 +164,7 @@ class CoachingReference:
     def insight(
         self, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int, lost_s: float, rank: int
     ) -> CoachingInsight:
-        """What to do better in one place.
+        """Build the insight for one section.
 
         Args:
             lap: The lap, at least up to ``reach_m`` of the place.
@@ -178,7 +178,7 @@ class CoachingReference:
         return _insight(rank, lost_s, finding, whole)
 
     def reach_m(self, k: int) -> float:
-        """How far from the line a place is felt: to its own end, or to that of the straight behind it."""
+        """Return the distance up to which a section affects the lap: its own end, or that of the following straight."""
         after = self.places[k + 1 : k + 2]
         return after[0].end_m if after and after[0].kind == "Straight" else self.places[k].end_m
 
@@ -186,7 +186,7 @@ class CoachingReference:
 def insights(
     lap: DriverInputs, target: DriverInputs, zones: Sequence[Zone], rules: Segmentation
 ) -> tuple[CoachingInsight, ...]:
-    """What to do better, the costliest first.
+    """Find what the driver can improve, the largest loss first.
 
     Args:
         lap: The lap to judge.
@@ -202,7 +202,7 @@ def insights(
 
 
 def as_driven(places: Sequence[CoachingPlace], lap: DriverInputs, rules: Segmentation) -> tuple[CoachingPlace, ...]:
-    """The places with corners begun where the lap came off the throttle for them, if that was before the target did.
+    """Move the start of each corner to where the lap lifted off the throttle, if that was earlier than the target.
 
     A place that the lap has not come to yet stays as it is.
     """
@@ -224,7 +224,7 @@ def as_driven(places: Sequence[CoachingPlace], lap: DriverInputs, rules: Segment
 def losses_s(
     lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: Segmentation
 ) -> FloatArray:
-    """Time that each place cost, with what followed from it, shape (places,).
+    """Compute the time lost in each section and after it as a consequence, shape (sections,).
 
     The sum is the difference of the two laps less what was lost before the first place that could have caused it.
     """
@@ -235,7 +235,7 @@ def losses_s(
 
 
 def owners(lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: Segmentation) -> IndexArray:
-    """Which place the time lost in each step of the grid belongs to, -1 before the first, shape (n,).
+    """Assign the time lost in each grid step to a section, -1 before the first, shape (n,).
 
     The last place where something could have been done: carried on along both laps' full throttle.
     """
@@ -248,7 +248,7 @@ def owners(lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPla
 
 
 def flat_out(inputs: DriverInputs, rules: Segmentation) -> BoolArray:
-    """Where a car is flat out and not on the brakes."""
+    """Mark where a car is at full throttle and off the brakes."""
     is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
     return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))
 

@@ -1,4 +1,4 @@
-"""Coaching while the lap is being driven: what it has lost so far, and each insight once its cost is known (G31).
+"""Coaching during the lap: time lost so far, and each insight as soon as its cost is known (G31).
 
 A running lap is a value: samples go in, a new value and what there is to say come out. What a place cost is known when
 the car is past it and something could be done again: until then both cars are flat out, and the loss still grows. After
@@ -34,7 +34,7 @@ _LEAST_KMH: Final = 3.6  # a car that stands would take for ever
 
 @dataclass(frozen=True, eq=False)
 class LiveSamples:
-    """What a car sent next, in order of distance; each shape (n,), NaN where a channel has no value.
+    """New samples of a car in order of distance, each of shape (n,); NaN where a channel has no value.
 
     Attributes:
         distance_m: Distance from the line on the target's scale; a sample that is no further than one before it is
@@ -52,13 +52,13 @@ class LiveSamples:
     brake_bar: FloatArray
 
     def take(self, which: BoolArray) -> LiveSamples:
-        """Some of them."""
+        """Select some of the samples."""
         return LiveSamples(*(values[which] for values in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class LivePosition:
-    """Where the car is, and what is done there beside what the target did in the same place (G30)."""
+    """The car's position, with its inputs and those of the target at the same position (G30)."""
 
     distance_m: float
     delta_s: float
@@ -79,7 +79,7 @@ class GridChannel:
     last: float = np.nan
 
     def then(self, distance_m: FloatArray, values: FloatArray, grid_m: FloatArray) -> GridChannel:
-        """The channel with some more samples."""
+        """Return the channel extended by more samples."""
         known = np.isfinite(values)
         if not known.any():
             return self
@@ -91,13 +91,13 @@ class GridChannel:
         return GridChannel(np.concatenate([self.on_grid, new]), float(at[-1]), float(read[-1]))
 
     def held(self, points: int) -> GridChannel:
-        """The channel with its last value held to the end of the grid."""
+        """Return the channel with its last value held up to the end of the grid."""
         return replace(self, on_grid=np.append(self.on_grid, np.full(points - len(self.on_grid), self.last)))
 
 
 @dataclass(frozen=True, eq=False)
 class LiveLap:
-    """A lap as far as it has been driven.
+    """A lap in progress.
 
     Attributes:
         held_to: What it is held against.
@@ -125,7 +125,7 @@ class LiveLap:
 
     @property
     def points(self) -> int:
-        """How many points of the grid all channels reach."""
+        """Number of grid points that all channels have reached."""
         return min(len(channel.on_grid) for channel in self.channels)
 
     def inputs(self) -> DriverInputs:

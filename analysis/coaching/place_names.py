@@ -1,4 +1,4 @@
-"""What drivers call the places of a lap: by the numbers and names of the corners around them."""
+"""Names of the sections of a lap, from the numbers and names of the corners around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of ``gold.insights`` out of a lap held against a target: pure, without Spark."""
+"""Build rows of ``gold.insights`` from a lap compared with its target; pure, without Spark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one lap passes a corner: where it brakes, how slow it gets, where it comes back on the power."""
+"""Metrics of one lap in one corner: braking point, minimum speed and throttle point."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ComparedLap:
         return _or_none(float(self.speed_kmh[round(where_m / self.step_m) % len(self.speed_kmh)]))
 
     def least_speed(self, start_m: float, end_m: float) -> tuple[float | None, float | None]:
-        """Where speed is least, and how much."""
+        """Find the minimum speed and its distance."""
         at_m, speed = self.window(self.speed_kmh, start_m, end_m)
         if not np.isfinite(speed).any():
             return None, None
@@ -81,7 +81,7 @@ def stretches(circuit: Circuit) -> list[CornerStretch]:
 
 
 def braking_point(side: ComparedLap, stretch: CornerStretch, brake_on_bar: float) -> float | None:
-    """Where the pressure rose over the threshold that led to the highest pressure before the apex."""
+    """Find where the pressure that led to the highest value before the apex rose over the threshold."""
     at_m, brake = side.window(side.brake_bar, stretch.from_m, stretch.apex_m)
     pressed = brake >= brake_on_bar
     if not pressed.any():

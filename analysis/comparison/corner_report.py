@@ -1,4 +1,4 @@
-"""The corner report card: a lap's loss on a reference, corner by corner and straight by straight.
+"""The corner report: a lap's time loss to a reference, divided over corners and straights.
 
 The pieces share the lap out: each metre belongs to one, and their losses add up to the difference of the lap times. A
 corner's piece begins where the first of the two cars brakes for it and ends where the bend ends; a straight too short
@@ -23,7 +23,7 @@ from analysis.tracks.circuit import Circuit
 
 @dataclass(frozen=True)
 class ReportRule:
-    """What counts as braking, and what is worth a word.
+    """Thresholds: what counts as braking, and which differences are reported.
 
     Attributes:
         brake_on_bar: Front brake pressure from which a car brakes.
@@ -96,7 +96,7 @@ class ReportPiece:
 
 @dataclass(frozen=True)
 class CornerReport:
-    """A lap's loss on a reference, shared out.
+    """A lap's time loss to a reference, divided over the circuit.
 
     Attributes:
         pieces: In driving order from the line; a corner that reaches over the line is last.
@@ -112,7 +112,7 @@ class CornerReport:
 def corner_report(
     lap: LapTrace, reference: LapTrace, circuit: Circuit, rule: ReportRule = ReportRule()
 ) -> CornerReport:
-    """Share out a lap's loss on a reference over the corners and straights of a circuit.
+    """Divide a lap's time loss to a reference over the corners and straights of a circuit.
 
     Args:
         lap: The lap.

@@ -1,4 +1,4 @@
-"""The whole of DPTAD on one lap."""
+"""Run the complete DPTAD analysis on one lap."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LITERAL: Final = (
 
 @dataclass(frozen=True, eq=False)
 class LapAnalysis:
-    """What DPTAD says of one lap.
+    """The result of DPTAD for one lap.
 
     Attributes:
         scores: Each category's score.

@@ -1,4 +1,4 @@
-"""What a lap cannot tell, and why: unavailable is not zero."""
+"""Which rules and scores a lap cannot give, and why: unavailable is not zero."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def lacking(lap: DptadLap, columns: Iterable[str]) -> Refusal | None:
 def unjudged(
     lap: DptadLap, handling: HandlingBalance, circuit: Circuit | None, thresholds: Thresholds
 ) -> dict[str, Refusal]:
-    """Rules that cannot judge this lap, with the reason."""
+    """List the rules that cannot be applied to this lap, with the reason."""
     out = {rule.name: lack for rule in RULES if (lack := lacking(lap, rule.needs)) is not None}
     if not np.isfinite(handling.excess_deg).any():
         for name in ("oversteer", "understeer"):

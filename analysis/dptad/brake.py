@@ -20,7 +20,7 @@ _STAB_BAR: Final = 5.0
 
 
 def braking(lap: DptadLap) -> list[Run]:
-    """Applications of the brake, short releases bridged."""
+    """Find the applications of the brake, bridging short releases."""
     return runs(lap.brake_bar >= _BRAKING_BAR, bridge=steps(_BRIDGE_S))
 
 

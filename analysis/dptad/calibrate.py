@@ -1,4 +1,4 @@
-"""Thresholds from laps: what is usual on a track is measured there and frozen."""
+"""Calibrate thresholds on laps: what is usual on a track is measured there and then fixed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def calibrate(
     circuit: Circuit | None = None,
     sessions: Sequence[str] = (),
 ) -> Thresholds:
-    """Thresholds from laps of one track by one type of car.
+    """Calibrate thresholds on laps of one track by one type of car.
 
     Give laps driven in earnest: no pit laps, no laps behind a safety car. Incidents in some of them do no harm, because
     everything is a quantile.

@@ -1,4 +1,4 @@
-"""One lap on an even grid of 20 Hz: where the rules look for incidents.
+"""One lap on an even 20 Hz grid, on which the rules search for incidents.
 
 Literal delta counts keep the 10 Hz grid of :mod:`analysis.signals.held`; incidents need a finer one, and channels that
 come at 4.6 Hz need values in between. Between two samples at most ``MAX_AGE_S`` apart a channel is read off the
@@ -74,7 +74,7 @@ def steps(seconds: float) -> int:
 
 
 def lap_on_grid(trace: LapTrace) -> DptadLap:
-    """Put a lap on the grid; the order of its samples does not matter.
+    """Resample a lap to the grid; the order of its samples does not matter.
 
     Raises:
         ValueError: If the lap has no sample, or a channel's shape is not that of ``t_s``.

@@ -1,4 +1,4 @@
-"""From candidates to events: judged by the limits, one for each incident, placed on the track."""
+"""From candidates to events: filtered by the limits, one for each incident, located on the track."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handling of a car: how much steering it asks for, and when it got more or less than that.
+"""The handling of a car: the steering it needs, and where it oversteers or understeers.
 
 In steady cornering a bicycle with an understeer gradient K needs, at the steering wheel of ratio SR and wheelbase L,
 
@@ -51,7 +51,7 @@ class SteeringModel:
 
 @dataclass(frozen=True, eq=False)
 class HandlingBalance:
-    """What one lap says about the car's balance, shape (n,) each.
+    """Handling balance over one lap, shape (n,) each.
 
     Attributes:
         lat_g: Smoothed lateral acceleration with the sign of the steering that causes it; NaN where not known.

@@ -1,4 +1,4 @@
-"""What a lap's events mean for the driver: a few sentences, dearest first (B17)."""
+"""Explain a lap's events to the driver in a few sentences, the most costly first (B17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where on the lap something is: corner, phase of the lap, sector, stretch of road (B18)."""
+"""Locate an instant on the lap: corner, phase, sector and corner stretch (B18)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TrackPlace:
 
 
 def place_of(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = None) -> TrackPlace:
-    """Corner, phase and sector of a grid point.
+    """Find corner, phase and sector of a grid point.
 
     Inside a corner the phase is ``entry``, ``apex`` or ``exit``, brake or not; outside it is ``braking`` where the
     brake is pressed, else ``straight``. Braking past an apex that goes on to the next corner belongs to that one.

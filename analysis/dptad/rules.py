@@ -1,4 +1,4 @@
-"""What counts as an incident: the rules' names, units and bounds (BX9). How each is found is in its channel's module.
+"""Names, units and bounds of the incident rules (BX9); each channel's module says how its incidents are found.
 
 A rule yields candidates with a magnitude. A candidate is an event when its magnitude reaches the rule's limit, which is
 a quantile of the candidates of a set of laps, kept within bounds: below ``low`` a candidate is the noise of a sensor or
@@ -27,7 +27,7 @@ EventType = Literal[
 
 @dataclass(frozen=True, slots=True)
 class DptadRule:
-    """One way in which a lap goes wrong.
+    """One type of incident.
 
     Attributes:
         name: Name of the rule, and of its limit in :class:`~analysis.dptad.thresholds.Thresholds`.
@@ -60,7 +60,7 @@ class DptadRule:
 
 @dataclass(frozen=True, slots=True)
 class EventCandidate:
-    """Something that a rule has found.
+    """A possible incident found by a rule.
 
     Attributes:
         rule: Name of the rule.

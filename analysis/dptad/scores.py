@@ -53,7 +53,7 @@ class CategoryScore:
 def score_lap(
     lap: DptadLap, rough: Mapping[Category, float], events: Sequence[DptadEvent], thresholds: Thresholds
 ) -> dict[Category, CategoryScore]:
-    """``100 * (0.5 * (1 - smoothness) + 0.5 * min(1, events per km / reference))`` for each category."""
+    """Compute ``100 * (0.5 * (1 - smoothness) + 0.5 * min(1, events per km / reference))`` for each category."""
     return {category: _score(category, lap, rough[category], events, thresholds) for category in CATEGORIES}
 
 

@@ -41,7 +41,7 @@ class CornerExit:
 
 
 def scrub(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
-    """Stretches of turning on neither pedal; magnitude: the speed that goes.
+    """Find stretches of turning on neither pedal; the magnitude is the speed lost.
 
     Some coasting ends every braking. Tyres that slide slow a car without a brake, so the longest and steepest losses
     stand for too much angle or for waiting.
@@ -90,7 +90,7 @@ def efficiency(seen: CornerExit, reference: CornerExit) -> float:
 
 
 def slow_exits(lap: DptadLap, circuit: Circuit, references: Mapping[int, CornerExit]) -> list[EventCandidate]:
-    """Corners left below the reference's speed; magnitude: by how much.
+    """Find corner exits below the reference's speed; the magnitude is the difference.
 
     The efficiency alone would praise who crawls through the apex and then gains the most, so it goes with the message
     and the missing speed, which is carried down the straight, is what is judged.

@@ -45,7 +45,7 @@ _DELTAS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Everything that DPTAD compares a lap with. The defaults are not calibrated, and say so by version 0.
+    """All limits and scales of DPTAD. The defaults are not calibrated and have version 0.
 
     Attributes:
         track_id: Track; ``None`` where nothing is calibrated.

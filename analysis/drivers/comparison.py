@@ -1,4 +1,4 @@
-"""What two drivers are compared in with an interval, and a driver made ready for any number of comparisons (B39)."""
+"""Figures in which two drivers are compared with an interval, and a driver resampled once for all comparisons (B39)."""
 
 from __future__ import annotations
 
@@ -104,5 +104,5 @@ def driver_figures(summary: DriverSummary, dptad: Mapping[str, float] | None = N
 
 
 def compare(one: DriverFigures, two: DriverFigures) -> dict[str, Estimate]:
-    """Each figure of the first less the second's, by column name."""
+    """Compute each figure of the first driver less that of the second, by column name."""
     return {f.name: difference(f.of, one.sample, two.sample, (f.column,)) for f in FIGURES}

@@ -1,4 +1,4 @@
-"""A comparison in sentences built from figures, each with its unit; none claims what is within noise (B27)."""
+"""Describe a comparison in sentences, each figure with its unit; differences within noise are not claimed (B27)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def strengths(deltas: Deltas, side: int) -> list[str]:
 
 
 def weaknesses(deltas: Deltas, side: int) -> list[str]:
-    """What the first or second driver is worse at, beyond noise: the other's strengths, told from this side."""
+    """List what the first or second driver is worse at, beyond noise."""
     return [_claim(f, deltas, f.behind) for f in FIGURES if _ahead(f, deltas) == 3 - side]
 
 

@@ -1,4 +1,4 @@
-"""A session's whole field in one row: best laps, evenness, trends and highlights as plain sentences (B26, B28, B40)."""
+"""Summarise a session's field: best laps, consistency, trends and highlights as plain sentences (B26, B28, B40)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class FleetSummary:
 
     @cached_property
     def trends(self) -> list[str]:
-        """How lap times went over the session, in sentences."""
+        """Trends of lap times over the session, in sentences."""
         return trends(self.drivers)
 
     @property

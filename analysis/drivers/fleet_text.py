@@ -25,7 +25,7 @@ def highlights(drivers: Drivers) -> list[str]:
 
 
 def trends(drivers: Drivers) -> list[str]:
-    """How lap times went over the session."""
+    """Describe the trends of lap times over the session."""
     return [text for text in (_drift(drivers),) if text]
 
 

@@ -1,4 +1,4 @@
-"""How figures are put into sentences."""
+"""Format figures for sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two drivers of one session set side by side (B27, B39).
+"""Compare two drivers of one session (B27, B39).
 
 Every difference is the first driver's figure less the second's. One between means or spreads carries a bootstrap
 interval and is called a strength or a weakness only where that interval leaves zero out; bests are single events and

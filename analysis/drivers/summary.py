@@ -18,7 +18,7 @@ from analysis.statistics.lap_moments import estimate, resample
 
 @dataclass(frozen=True, slots=True)
 class ExternalFigures:
-    """What other tables know of a driver in a session; ``None`` where they do not.
+    """Figures of a driver's session from other tables; ``None`` where they are unknown.
 
     Attributes:
         driver_id: Driver.
@@ -134,12 +134,12 @@ def driver_summary(laps: DriverLaps, elsewhere: ExternalFigures = ExternalFigure
 
 
 def by_evenness(drivers: Sequence[DriverSummary]) -> list[DriverSummary]:
-    """Drivers with laps enough for an interval of their consistency, the most even first; equal ones by vehicle."""
+    """Rank the drivers with enough laps by consistency, the most consistent first; ties by vehicle."""
     scored = [d for d in drivers if np.isfinite(d.target.consistency.low)]
     return sorted(scored, key=lambda d: (-d.target.consistency.value, d.vehicle_id))
 
 
 def by_best_lap(drivers: Sequence[DriverSummary]) -> list[DriverSummary]:
-    """Drivers with a best lap, the quickest first; equal ones by vehicle."""
+    """Rank the drivers with a best lap, the fastest first; ties by vehicle."""
     timed = [d for d in drivers if d.statistics.n]
     return sorted(timed, key=lambda d: (d.statistics.best.time_s, d.vehicle_id))

@@ -1,4 +1,4 @@
-"""How far into its lap a car is at every sample: by its distance sensor, else its position, else its speed (G17).
+"""Distance of a car into its lap at every sample: by its distance sensor, else its position, else its speed (G17).
 
 A reading may be older than its sample: GR Cup's lap distance comes at 4.6 Hz and lags by up to 0.2 s (10 m), in a beat
 of about 2.6 s. Distance therefore follows the integral of speed, moved by what the readings say beyond it, smoothed
@@ -137,7 +137,7 @@ def distance_at(trace: LapTrace, t_s: ArrayLike) -> FloatArray:
 
 
 def passages(trace: LapTrace) -> tuple[FloatArray, FloatArray]:
-    """Distance (not falling) and time (rising) of a lap from line to line, its ends included and exact."""
+    """Return distance (not falling) and time (rising) from line to line, with exact ends."""
     inside = (trace.t_s > 0.0) & (trace.t_s < trace.lap_time_s)
     inside &= (trace.distance_m > 0.0) & (trace.distance_m < trace.end_m)
     return (

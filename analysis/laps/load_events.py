@@ -1,4 +1,4 @@
-"""What a lap did to the car in single events and in cycles: shifts, impacts, load that comes and goes."""
+"""Load events and cycles of a lap: shifts, impacts and load cycles."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def shock_features(
 
 
 def fatigue(held: HeldSignal, distance_km: float) -> float:
-    """Range of the one cycle a kilometre that would do as much as all the signal's cycles (rainflow, Miner's rule).
+    """Compute the range of the single cycle per km equivalent to all cycles of the signal (rainflow, Miner's rule).
 
     Args:
         held: A load, or what stands for one.

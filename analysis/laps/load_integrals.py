@@ -1,4 +1,4 @@
-"""What a lap asked of the car, in integrals that wear grows with: work, exposure to speed and heat.
+"""Load integrals of a lap that wear grows with: work, and exposure to speed and heat.
 
 All are means, so that laps of different length and coverage compare: over the way (weighted by speed and time) where a
 law counts work, over time where it counts cycles or heat. Each is of the held signals (:mod:`analysis.signals.held`),

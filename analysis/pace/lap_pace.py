@@ -19,7 +19,7 @@ _TREND_LAPS: Final = 1_000  # half a million pairs; beyond, laps are thinned eve
 
 @dataclass(frozen=True, slots=True)
 class BestTime:
-    """The least of some times, and what stands behind it.
+    """The lowest of some times, and how it is supported.
 
     Attributes:
         time_s: The best; NaN where there is no time.

@@ -1,4 +1,4 @@
-"""Laps on one even grid of distance, and the best of them stitched together."""
+"""Laps on one even grid of distance, and the best zones of several laps combined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one lap did in each micro-sector, on even steps of distance."""
+"""Channels of one lap in each micro-sector, on even steps of distance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_BLIND_S = 0.5
 
 
 class PiecesError(InputError):
-    """A lap that nothing can be learned from; the message says why."""
+    """A lap cannot be split into micro-sectors; the message says why."""
 
 
 @dataclass(frozen=True)

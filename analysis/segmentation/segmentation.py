@@ -1,4 +1,4 @@
-"""A track cut into micro-sectors, with what a generator is told of each: its bend, and how fast it can be driven."""
+"""A track cut into micro-sectors, with the curvature and limit speed that a generator is conditioned on."""
 
 from __future__ import annotations
 

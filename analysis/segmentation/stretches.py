@@ -1,4 +1,4 @@
-"""The stretches a ghost is chained from: neighbouring micro-sectors, long enough to be driven as one."""
+"""Stretches that a ghost lap is chained from: neighbouring micro-sectors, generated as one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.segmentation.zones import Microsector, Zone, ZoneType, at_least
 
 @dataclass(frozen=True)
 class TrackStretch:
-    """Part of a lap that is generated in one piece.
+    """Part of a lap that is generated as one.
 
     Attributes:
         number: From 0 at the line.

@@ -118,7 +118,7 @@ def cut(zones: Sequence[Zone], circuit: Circuit, longest_m: float) -> tuple[Micr
 
 
 def at_least(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]:
-    """Neighbouring zones joined until each is at least ``least_m`` long, the kind that of its longest part.
+    """Merge neighbouring zones until each is at least ``least_m`` long, with the kind of the longest part.
 
     Short stretches chained or stitched at will would claim time that no car could gain: what is won in one is paid for
     in the next.

@@ -1,4 +1,4 @@
-"""Held signals: what a channel was worth at every instant, from samples that came at instants of its own.
+"""Held signals: the value of a channel at every instant, from samples at instants of its own.
 
 A channel's value holds from its sample until the channel's next sample, but for at most ``max_age``; after that the
 channel is missing. Every statistic here is one of that held signal, weighted by time, so it does not change when a

@@ -46,7 +46,7 @@ class WindowMoments:
 
 @dataclass(frozen=True, slots=True)
 class WindowSeconds:
-    """Which seconds the windows need.
+    """The seconds that the windows need.
 
     Attributes:
         seconds: Shape (b,), ascending: each is ``[second, second + 1)`` of event time.

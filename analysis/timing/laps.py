@@ -40,7 +40,7 @@ class OfficialTimingLap:
 
 @dataclass(frozen=True)
 class JudgedLap:
-    """One lap, with what speaks against it (see ``conf/laps.yaml``)."""
+    """One lap, with the reasons against using it (see ``conf/laps.yaml``)."""
 
     number: int
     source: str
@@ -240,7 +240,7 @@ def usual_ms(laps: Sequence[JudgedLap]) -> float | None:
 
 
 def quick_ms(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> float | None:
-    """What a quick lap takes: the time that a tenth of all laps of a session stay below; ``None`` without ten laps.
+    """Return the lap time below which a tenth of a session's laps stay; ``None`` without ten laps.
 
     Laps that are shorter than any can be do not count, nor do those not driven from line to line.
 

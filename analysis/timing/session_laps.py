@@ -1,4 +1,4 @@
-"""Laps of one session from what was collected of it: pure, rows in and rows out."""
+"""Laps of one session from its collected rows: pure, rows in and rows out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SessionTiming:
 
 @dataclass(frozen=True)
 class LapTelemetry:
-    """What the telemetry says of a lap.
+    """Telemetry figures of a lap.
 
     Attributes:
         samples: Rows of ``silver.telemetry`` within it.
@@ -80,7 +80,7 @@ def number_in(vehicle_id: str) -> int | None:
 
 
 def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> SessionTiming:
-    """Sort what was collected of a session.
+    """Sort the collected rows of a session by their role.
 
     Args:
         events: Rows of ``silver.timing_events``.

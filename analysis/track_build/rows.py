@@ -1,4 +1,4 @@
-"""Tracks from what was collected: which laps suit, sector ends, what a pit stop costs, and a circuit as a row and back.
+"""Select laps to build a track from, fit sector ends and the pit loss, and convert circuits to rows and back.
 
 Pure: rows of ``silver.laps`` and ``silver.tracks`` are mappings here, wherever they were read.
 """
@@ -55,7 +55,7 @@ class Sectors:
 
 @dataclass(frozen=True)
 class PitLoss:
-    """What a stop costs, and on how many stops that was measured."""
+    """The time lost by a pit stop, and the number of stops it was measured on."""
 
     seconds: float
     stops: int

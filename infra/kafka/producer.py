@@ -243,7 +243,7 @@ class KafkaStreamer:
         return self.report
 
     def poll(self) -> None:
-        """Look at delivery reports; to be called now and then while nothing is sent.
+        """Serve delivery reports; call it now and then while nothing is sent.
 
         Raises:
             DeliveryError: If a message failed for good.

@@ -1,4 +1,4 @@
-"""What is remembered of a started service: ``<home>/run/<name>.json``, its pid file and more."""
+"""Records of started services: ``<home>/run/<name>.json``, with process ids and more."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def up(
     services: Sequence[str] | None = None,
     console: Console | None = None,
 ) -> list[ServiceStatus]:
-    """Start what is not running yet, create the topics and say where everything is.
+    """Start the services that are not running, create the topics and print all addresses.
 
     Args:
         settings: For the home, the ports and the number of partitions.

@@ -1,4 +1,4 @@
-"""``gold.dptad_thresholds``: what is usual on a track, calibrated on laps driven there and frozen under a version."""
+"""``gold.dptad_thresholds``: usual values of a track, calibrated on its laps and fixed under a version."""
 
 from __future__ import annotations
 

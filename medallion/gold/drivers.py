@@ -36,7 +36,7 @@ TABLES: Final = (*(table for table, _, _ in _OF_VEHICLES), GOLD_FLEET_SUMMARY)
 
 
 def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: str) -> None:
-    """Sum up vehicles of sessions anew, and the sessions as a whole, and write what differs.
+    """Recompute the summaries of vehicles and of their sessions, and write what differs.
 
     Args:
         lake: Where the tables are.

@@ -1,4 +1,4 @@
-"""``gold.insights``: what a lap can do better against one target, written whole."""
+"""``gold.insights``: possible improvements of a lap against one target, written as a whole."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _KEY: Final = ("session_id", "vehicle_id", "lap_number")
 
 
 def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None:
-    """Compute laps anew, whole, and write what differs; a lap that has no sample any more goes."""
+    """Recompute laps and write what differs; rows of laps without samples are deleted."""
     if not laps:
         return
     wanted = _wanted(laps, timed_laps(lake, laps_condition(laps)))
@@ -38,7 +38,7 @@ def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None
 
 
 def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
-    """Laps whose row says other times than ``silver.laps``, or is missing though there is telemetry of them.
+    """Find laps whose row is missing or has other times than ``silver.laps``.
 
     Rows whose samples alone have changed are not among them: those changes are followed sample by sample.
 

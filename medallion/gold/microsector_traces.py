@@ -98,7 +98,7 @@ def update_traces(
 def segment_laps(
     lake: Lake, made: Segmented, circuit: Circuit, sessions: Sequence[str], scaling: ChannelScaling, fast: set[LapKey]
 ) -> DataFrame:
-    """Rows of the table for laps fit for a ghost; a lap that cannot be cut is one row with a ``problem``."""
+    """Build the table's rows for laps fit for a ghost; a lap that cannot be split is one row with a ``problem``."""
     fit = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
     times = fit.select(*LAP, ((F.unix_micros("lap_end_ts") - F.unix_micros("lap_start_ts")) / 1e6).alias("lap_s"))
     even = (

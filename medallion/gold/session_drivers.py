@@ -1,4 +1,4 @@
-"""The drivers of sessions, summed up by the pure functions from what silver and gold hold of them."""
+"""Summaries of the drivers of sessions, computed by the pure functions from silver and gold."""
 
 from __future__ import annotations
 

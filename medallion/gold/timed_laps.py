@@ -71,5 +71,5 @@ def laps_near(laps: Iterable[TimedLap], first_us: int, last_us: int, reach_us: i
 
 
 def finished_laps(laps: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
-    """Laps that are over: all but a vehicle's last one if it has not reached the line."""
+    """Return the finished laps: all but a vehicle's last one if it has not reached the line."""
     return {lap.key for found in laps.values() for lap in found if lap.is_complete or lap is not found[-1]}

@@ -1,4 +1,4 @@
-"""``silver.clock_offsets``: every car's clock brought to UTC by the lower envelope of its lateness.
+"""``silver.clock_offsets``: every car's clock converted to UTC by the lower envelope of its delay.
 
 Arrival minus car clock is the clock's offset plus a delay that is never negative, so the smallest differences of a
 stretch show the offset. The envelope may drift (a line under all points) and steps where a clock was reset. Pure
@@ -143,7 +143,7 @@ def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float,
 
 
 def stood_still(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
-    """Which samples carry a clock value that kept arriving for longer than two seconds in several samples.
+    """Mark samples whose clock value kept arriving for more than two seconds in several samples.
 
     Args:
         ecu_us: Car clock per sample, shape (n,).

@@ -1,4 +1,4 @@
-"""From bronze messages to units: one reading, one sample of a frame, or one message that could not be decoded.
+"""Decode bronze messages into units: one reading, one frame sample, or one undecodable message.
 
 Everything here is a pure function of the messages. A message that is not what its type says becomes one unit with
 ``unit_index`` -1 and its reasons; nothing is dropped. A unit without reasons (null) is good.
@@ -32,7 +32,7 @@ _FRAME_SCALARS = (
 
 @dataclass(frozen=True)
 class Units:
-    """A batch of messages taken apart and judged by the contracts' rules; every message is in exactly one part.
+    """A decoded batch, checked by the contracts' rules; every message is in exactly one part.
 
     All parts have the origin columns, ``unit_index``, ``reasons`` (null when good) and ``payload_excerpt`` (of
     undecodable messages). A part's plan is made when it is asked for: it takes a while, and most batches hold one form.
@@ -55,13 +55,13 @@ class Units:
 
     @property
     def unknown_messages(self) -> DataFrame:
-        """One row per message of a type that is not ours."""
+        """Messages of an unknown type, one row each."""
         known = F.coalesce(F.col("event_type").isin(READING, FRAME), F.lit(False))
         return unknown_messages(self.messages.where(~known))
 
 
 def unknown_messages(messages: DataFrame) -> DataFrame:
-    """Messages of a type that is not theirs, with the reason."""
+    """Return messages of an unknown type, with the reason."""
     no_type = reason_entry("missing_event_type", "ce_type", "null")
     other = reason_entry("unknown_event_type", "ce_type", "event_type")
     why = F.expr(f"array(CASE WHEN event_type IS NULL THEN {no_type} ELSE {other} END)")

@@ -23,7 +23,7 @@ def stale_vehicles(lake: Lake) -> DataFrame:
 
 
 def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] | None = None) -> int:
-    """Bring ``event_ts`` of stale vehicles to their clock's envelope; returns how many vehicles were looked at.
+    """Update ``event_ts`` of stale vehicles to their clock's envelope; returns the number of vehicles examined.
 
     The result depends on the table's content alone, so it is the same however the rows arrived in batches. Only rows
     whose event time or source changes are rewritten; the offsets are written last, so that a killed run is repeated.

@@ -85,7 +85,7 @@ class SilverProcessor:
 
 
 class _Batch:
-    """One batch on its way; holds what is cached until it is released."""
+    """One batch in progress; holds cached frames until it is released."""
 
     def __init__(self, processor: SilverProcessor, bronze: DataFrame, batch_id: int, query: str) -> None:
         self.lake = processor.lake

@@ -1,4 +1,4 @@
-"""What a new checkpoint generation of silver finds: messages already accounted for, and batches left half written.
+"""Checkpoint recovery of silver: messages already accounted for, and unfinished batches.
 
 A checkpoint that is deleted (often just after a crash) must cost nothing and count nothing twice. A generation is the
 part of a query's id that its checkpoint gave it (``<query>:<generation>``), so another id of the same query in
@@ -22,7 +22,7 @@ Promote = Callable[[DataFrame, int, str], object]
 
 @dataclass(frozen=True)
 class AbandonedBatch:
-    """A batch that an earlier generation accounted for and did not finish, with its messages."""
+    """A batch that an earlier generation recorded but did not finish, with its messages."""
 
     query: str
     batch_id: int
@@ -48,7 +48,7 @@ class CheckpointRecovery:
         return done is not None and done >= batch_id
 
     def recover(self, query: str, promote: Promote) -> None:
-        """Finish what an earlier generation left, under its own id, so that nothing is written twice.
+        """Finish the batches of an earlier generation under its own id, so that nothing is written twice.
 
         Does something on a generation's first batch only.
         """

@@ -29,7 +29,7 @@ _ATTRIBUTES = (
 
 @dataclass(frozen=True)
 class UnitOutcomes:
-    """What became of the units that passed the gate in one batch."""
+    """Counts of what became of a batch's units that passed the gate."""
 
     written: int
     repeats: int

@@ -1,4 +1,4 @@
-"""What a training reads: windows of each zone type, of laps to learn from and of laps kept aside, as files."""
+"""Training data: windows of each zone type, of laps to learn from and of held-out laps, as files."""
 
 from __future__ import annotations
 

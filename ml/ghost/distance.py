@@ -1,4 +1,4 @@
-"""How far generated windows are from real ones, as distributions: what training watches."""
+"""Distribution distance between generated and real windows, which training monitors."""
 
 from __future__ import annotations
 

@@ -96,13 +96,13 @@ def evaluate(model: GhostModel, data: GhostDataset, seed: int = 0, device: str =
 
 
 def total_distance(model: GhostModel, aside: GhostWindows, seed: int = 0) -> float:
-    """Mean over zone types of the distance from held-out windows: what decides between two models."""
+    """Mean distance from held-out windows over zone types; it decides between two models."""
     drawn = drawn_like(model, aside, seed)
     return float(np.mean([distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES]))
 
 
 def as_many(train: GhostWindows, aside: GhostWindows, seed: int) -> GhostWindows:
-    """Windows that were learned from, as many of each zone type as were kept aside or as there are."""
+    """Select as many training windows of each zone type as are held out, or as there are."""
     rng = np.random.default_rng(seed)
     chosen = []
     for kind in TYPES:

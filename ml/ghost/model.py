@@ -1,4 +1,4 @@
-"""The trained ghost: a generator for each zone type with all that belongs to it, as files and back.
+"""The trained ghost: a generator for each zone type with its scaler and shape, as files and back.
 
 Read this module only where torch is needed.
 """
@@ -34,7 +34,7 @@ _CLOSING: Final = 0.7
 
 
 class ModelFormatError(InputError):
-    """Weights that this version cannot drive with; the message says what differs."""
+    """The weights do not fit this version; the message says what differs."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class GhostModel:
 def model_to_files(
     weights: Mapping[ZoneType, bytes], shape: NetworkShape, scaler: bytes, scaler_id: str
 ) -> dict[str, bytes]:
-    """A model as files, by name."""
+    """Serialise a model to files, by name."""
     manifest = _manifest(shape) | {"scaler_id": scaler_id}
     files = {MANIFEST: json.dumps(manifest, indent=1).encode(), SCALER: scaler}
     return files | {weights_file(kind): data for kind, data in weights.items()}
@@ -69,7 +69,7 @@ def weights_file(kind: ZoneType) -> str:
 
 
 def model_from_files(read: Callable[[str], bytes], name: str) -> GhostModel:
-    """A model from its files; only tensors are read from weights, never code.
+    """Load a model from its files; only tensors are read from weights, never code.
 
     Args:
         read: Gives the content of a file by name.
@@ -134,7 +134,7 @@ class GanSource:
         return values
 
     def focus(self, best: ChainedLap) -> None:
-        """Draw about the latent points of a lap that was chained from what was proposed last."""
+        """Search near the latent points of a lap chained from the last proposals."""
         for stretch, piece in zip(best.stretches, best.pieces, strict=True):
             speeds, latent = self._drawn[stretch.number]
             same = np.flatnonzero((speeds == piece[[0, -1], 0]).all(axis=1))

@@ -1,4 +1,4 @@
-"""The networks: a generator and a critic, both LSTMs, and an encoder that the generator learns from at first.
+"""The networks: an LSTM generator, an LSTM critic, and the encoder used in the reconstruction phase.
 
 The generator drives a stretch: from the conditions, the speed at its start and a point of a latent space it gives
 speed and pedals at every step. Speed is the start's plus increments, added to those of the limit lap, so the first step
@@ -46,7 +46,7 @@ class Generator(nn.Module):
         self.head = nn.Sequential(nn.Linear(shape.hidden, shape.hidden), nn.SiLU(), nn.Linear(shape.hidden, CHANNELS))
 
     def forward(self, conditions: Tensor, entry: Tensor, latent: Tensor, is_free: bool = False) -> Tensor:
-        """Drive.
+        """Generate windows.
 
         Args:
             conditions: Shape (b, steps, conditions).
@@ -71,14 +71,14 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Window and conditions to how real it looks, shape (b,)."""
+    """Rate how realistic a window looks given its conditions, shape (b,)."""
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.reader = _Reader(shape, 1)
 
     def forward(self, window: Tensor, conditions: Tensor) -> Tensor:
-        """Judge windows of shape (b, steps, 4)."""
+        """Rate windows of shape (b, steps, 4)."""
         return cast("Tensor", self.reader(window, conditions))[:, 0]
 
 

@@ -77,7 +77,7 @@ def scaler_to_bytes(fitted: Any) -> bytes:
 
 
 def scaler_from_bytes(data: bytes) -> Scaler:
-    """A scaler from its joblib file, which must be one's own: opening such a file can run what is in it."""
+    """Load a scaler from its own joblib file; opening an untrusted one can run code."""
     import joblib
 
     return scaler_of(joblib.load(BytesIO(data)))

@@ -1,4 +1,4 @@
-"""How good generated windows are: told apart from real ones, useful to learn from, and not learned by heart.
+"""Quality of generated windows: distinguishable from real ones, useful to learn from, and not memorised.
 
 Discriminative and predictive score are TimeGAN's (Yoon, Jarrett and van der Schaar, NeurIPS 2019): a two-layer
 recurrent network trained afterwards. All splits are by lap. Read this module only where torch is needed.
@@ -39,7 +39,7 @@ class SeededScore:
 
 @dataclass(frozen=True)
 class WindowHalves:
-    """Windows of two sets of laps: to train the judge on, and to test it on, shape (n, steps, 4) each."""
+    """Windows of two sets of laps, to train and to test the discriminator, shape (n, steps, 4) each."""
 
     train: Float32Array
     test: Float32Array
@@ -62,7 +62,7 @@ def halves(values: Float32Array, laps: IntArray, seed: int = 0) -> WindowHalves:
 def discriminative(
     real: WindowHalves, other: WindowHalves, width: int, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
 ) -> SeededScore:
-    """``|0.5 - accuracy|`` of a judge that tells real windows from others: 0 is indistinguishable, 0.5 a giveaway.
+    """Compute ``|0.5 - accuracy|`` of a discriminator: 0 is indistinguishable, 0.5 fully distinguishable.
 
     Args:
         real: Real windows.
@@ -90,7 +90,7 @@ def predictive(
 
 @dataclass(frozen=True)
 class MemorisationTest:
-    """Whether a generator repeats what it was shown.
+    """Whether a generator reproduces its training windows.
 
     Attributes:
         ratio: Median distance of generated windows to the nearest training window, over that of held-out windows; well

@@ -1,4 +1,4 @@
-"""What one process of a distributed training does: train its share of the zone types.
+"""One process of a distributed training: train its share of the zone types.
 
 Read this module only where torch is needed.
 """

@@ -39,7 +39,7 @@ _BEYOND: Final = 0.1  # of the loss where a pedal is at its end and the network 
 
 
 class TrainingError(SlipstreamError):
-    """Training went astray or cannot go on; the message says where and what to do."""
+    """Training diverged or cannot continue; the message says where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +167,14 @@ def train_zone(
 
 
 def read_trained(folder: Path) -> TrainedZone:
-    """What a finished training left in its folder."""
+    """Read the result of a finished training from its folder."""
     done = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
     history = tuple(Evaluated(**e) for e in done.pop("history"))
     return TrainedZone(history=history, **done)
 
 
 class _Trainer:
-    """All that changes in a training."""
+    """The mutable state of a training."""
 
     def __init__(
         self, kind: str, train: GhostWindows, held_out: GhostWindows, params: TrainingParams, device: str
@@ -313,7 +313,7 @@ class _Trainer:
         }  # fmt: skip
 
     def resume(self, path: Path) -> None:
-        """Take up a checkpoint.
+        """Restore a checkpoint.
 
         Raises:
             TrainingError: If it is of another training.

@@ -1,4 +1,4 @@
-"""Windows: what laps did on stretches of a track, and what a generator is told of each stretch.
+"""Windows of laps on stretches of a track, and the conditions of each stretch for the generator.
 
 A window runs over ``STEPS`` even steps of distance. Beside its four channels stand the conditions: where the road
 bends, how fast the limit lap is there, before and after, and how long the stretch is. Stretches are moved and stretched

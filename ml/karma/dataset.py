@@ -50,7 +50,7 @@ class KarmaDataset:
 
 
 def split_of(track_id: str) -> str:
-    """The part that a track's laps belong to, for good."""
+    """Return the split that a track's laps always belong to."""
     digest = hashlib.blake2b(f"karma|{track_id}".encode(), digest_size=8).digest()
     at = int.from_bytes(digest, "big") / 2.0**64
     for split, share in _SHARES.items():

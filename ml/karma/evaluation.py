@@ -1,4 +1,4 @@
-"""How good a model of wear is, on cars and tracks that it never saw, and whether it is better than another."""
+"""Quality of a wear model on unseen cars and tracks, and comparison with another model."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def r2_of(true: FloatArray, predicted: FloatArray) -> FloatArray:
 
 
 def evaluate(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> KarmaEvaluation:
-    """Hold a fit against the laps kept aside.
+    """Evaluate a fit on the held-out laps.
 
     Args:
         fitted: Trained on the training laps.

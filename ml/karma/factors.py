@@ -1,4 +1,4 @@
-"""What made a lap wear more or less than the middle one: Shapley values over groups of inputs (Shapley, 1953).
+"""Shapley values over groups of inputs: why a lap wears more or less than the median lap (Shapley, 1953).
 
 A group's value is what putting its inputs in place of the middle lap's adds to the log damage, averaged over orders in
 which groups are put in; the values of a lap add up to its whole difference from the middle lap. Orders are drawn in

@@ -1,4 +1,4 @@
-"""One fit for all algorithms: a line through logarithms, a learner for what it leaves over, and how wrong both are.
+"""One fit for all algorithms: a line in logarithms, a learner for its residual, and the uncertainty of both.
 
 The line carries to tracks harder than any in training, where trees cannot follow; the learner adds what no line can say
 (Zhang, Nettleton, Zhu, 2019: regression-enhanced random forests). How much of the learner is taken, and how wide
@@ -28,7 +28,7 @@ _LEAST_SIGMA: Final = 0.02  # of log damage: nobody knows wear to better than tw
 
 @dataclass(frozen=True)
 class FitParams:
-    """What a training is told.
+    """Settings of a training.
 
     Attributes:
         learner: Settings of the learners.

@@ -29,13 +29,13 @@ def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
 
 
 def overall(scores: Sequence[float]) -> float:
-    """Mean of the components, the weakest counted twice: a car is not sound because its other parts are."""
+    """Return the mean of the components, counting the weakest twice."""
     return (sum(scores) + min(scores)) / (len(scores) + 1)
 
 
 @dataclass(frozen=True)
 class RemainingLife:
-    """How long a part that was new at the start of the session lasts.
+    """Remaining life of a part that was new at the start of the session.
 
     Attributes:
         laps: From here, at the rate of the last laps; zero once it is worn.
@@ -49,7 +49,7 @@ class RemainingLife:
 
 
 def life(damages: Sequence[float], factor: float, rate_laps: int) -> RemainingLife:
-    """Laps that remain.
+    """Estimate the remaining laps.
 
     Args:
         damages: Of the laps so far, each a share of a life.

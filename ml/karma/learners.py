@@ -1,4 +1,4 @@
-"""What learns the part of wear that a straight line through logarithms leaves over: forest, MLP or LSTM (K10).
+"""Learners of the residual that a line in logarithms leaves: forest, MLP or LSTM (K10).
 
 Each is a small ensemble: the mean of its members is the answer, and how far they disagree says how sure it is. All
 components are learned at once, from inputs of shape (n, columns) and, for the LSTM, from the laps before.
@@ -68,7 +68,7 @@ class Learner(Protocol):
 
 
 def new_learner(algorithm: Algorithm, params: LearnerParams) -> Learner:
-    """One that has learned nothing yet."""
+    """Create an untrained learner."""
     if algorithm == "random_forest":
         return Forest(params)
     return Mlp(params) if algorithm == "mlp" else Lstm(params)

@@ -1,4 +1,4 @@
-"""Laps in, rows of ``gold.karma_scores`` out: the one function that batch and stream score with (K12)."""
+"""Score laps into rows of ``gold.karma_scores``: the one function for batch and stream (K12)."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class AIInferenceEngine:
         self._newest_us: int | None = None
 
     def add_sample(self, sample: Mapping[str, Any]) -> None:
-        """Take in one sample (V23).
+        """Add one sample (V23).
 
         Args:
             sample: Canonical channel names to values, None or NaN where there is none; names it does not know are

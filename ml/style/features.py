@@ -1,4 +1,4 @@
-"""What the driving-style model sees and what it says (V16, V22, V24)."""
+"""Inputs and classes of the driving-style model (V16, V22, V24)."""
 
 from __future__ import annotations
 

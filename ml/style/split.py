@@ -42,7 +42,7 @@ DEFAULT_SPLIT: Final = SplitConfig()
 
 
 class LeakError(ValueError):
-    """A group stands in two splits."""
+    """A group occurs in two splits."""
 
 
 def group_of(session_id: str, vehicle_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The march round the lap: drive until the next bend caps the speed, brake back from it, go on.
+"""The forward-backward solver: accelerate until the next bend limits the speed, then brake back from it.
 
 Compiled, since every step depends on the one before. The arrays are those of an
 :class:`~physics.limit_lap.envelope.Envelope` and of one lap of a line.
@@ -22,7 +22,7 @@ _CLOSE_MPS = 1e-4
 
 
 class Tables(NamedTuple):
-    """An envelope as the march reads it."""
+    """The tables of an envelope as the solver reads them."""
 
     lateral: FloatArray
     drive: FloatArray
@@ -117,7 +117,7 @@ def march(
     most_mps: FloatArray,
     start_mps: float,
 ) -> FloatArray:
-    """Drive ``ROUNDS`` rounds.
+    """Solve the speed over ``ROUNDS`` laps.
 
     Args:
         t: What the car can do.

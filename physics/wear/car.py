@@ -13,7 +13,7 @@ from physics.wear.tyres import tyre_damage
 
 
 class CarWear:
-    """What a car's history costs its components, piece by piece; the pieces add up to the whole, wherever it is cut.
+    """Damage of a car's components over its history, piece by piece; the pieces add up to the whole.
 
     Args:
         rules: Constants of the laws.

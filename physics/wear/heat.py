@@ -1,4 +1,4 @@
-"""What heat adds: rates that double with every so many degrees.
+"""The effect of heat: rates that double every given number of degrees.
 
 The straight-line form of Arrhenius' law over a narrow range of temperatures, known as the ten-degree rule (V. M.
 Montsinger, Trans. AIEE 49, 1930, 776, for the ageing of insulation; the same is in use for oils and polymers).
@@ -12,7 +12,7 @@ from conf.arrays import FloatArray
 
 
 def acceleration(temperature_c: FloatArray, reference_c: float, doubling_k: float) -> FloatArray:
-    """How many times faster than at the reference something wears, shape of ``temperature_c``.
+    """Compute how many times faster than at the reference a part wears, shape of ``temperature_c``.
 
     Args:
         temperature_c: Temperature.

@@ -1,4 +1,4 @@
-"""What a car went through, as far as wear depends on it."""
+"""The load history of a car, as far as wear depends on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linear damage: every cycle takes its share of a life.
+"""Linear damage accumulation: every cycle uses a share of the life.
 
 A. Palmgren, Z. VDI 68 (1924) 339; M. A. Miner, "Cumulative damage in fatigue", J. Appl. Mech. 12 (1945) A159.
 The life at a load follows a power law, the S-N (Woehler) curve in the form of O. H. Basquin (Proc. ASTM 10, 1910):

@@ -54,7 +54,7 @@ class Delivery:
         self._began = self._saved_at = time.monotonic()
 
     def run(self) -> None:
-        """Send all; on the way out, by whatever door, record what was delivered."""
+        """Send all messages; record what was delivered however the run ends."""
         due = None if self._load.due_s is None else self._load.due_s[self._start :]
         due = None if due is None else due - due[:1]  # what was delivered before takes no time again
         self._report(0)

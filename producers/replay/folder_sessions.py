@@ -1,4 +1,4 @@
-"""What the files of a folder say of the sessions they are from."""
+"""Sessions that the files of a folder state."""
 
 from __future__ import annotations
 

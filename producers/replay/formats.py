@@ -1,4 +1,4 @@
-"""The published files, recognised by what they hold and not by what they are called.
+"""Detect the format of published files by their content, not by their names.
 
 A file's first bytes say how it is packed (gzip, parquet, else text) and its columns say which form it is. A telemetry
 file's channel names say which dialect of :mod:`conf.channel` it speaks. The one thing that content does not always say
@@ -62,7 +62,7 @@ class NotTelemetryError(ReplayFileError):
 
 
 class LeftOutError(ReplayFileError):
-    """A published file that replay knows and does not send.
+    """A published file that replay knows but does not send.
 
     Attributes:
         reason: Why.
@@ -129,7 +129,7 @@ class _Peek:
 
 
 def recognise(path: Path) -> FileForm | SheetForm:
-    """Recognise a published file by its content.
+    """Detect a published file's format by its content.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""What a replay is going to send: each file once, every sheet read and with its session, before anything is sent."""
+"""The plan of a replay: each file once, every sheet read and assigned to its session before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a replay says of itself, while it runs and at its end."""
+"""Progress and result of a replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which session a reading belongs to: what the data say, else what the user says, never the two at odds."""
+"""The session of a reading: as the data state it, else as the user does; a contradiction is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a replay got, so that a later one can go on from there."""
+"""The saved progress of a replay, from which a later one can continue."""
 
 from __future__ import annotations
 

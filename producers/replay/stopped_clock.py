@@ -1,4 +1,4 @@
-"""Telling samples apart while a car's clock stands still.
+"""Distinguish samples while a car's clock has stopped.
 
 A sample is known by its car's clock. Some loggers let the clock stand: one Barber car sent 25,909 readings on a single
 timestamp, and bursts of up to 127 readings share one at Indianapolis. These are different samples and not repeats.

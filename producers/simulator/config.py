@@ -18,7 +18,7 @@ FEWEST_RACE_LAPS = 4
 
 
 class DataFaults(FrozenModel):
-    """What goes wrong between the car and the logger; zero switches a fault off.
+    """Faults between the car and the logger; zero switches a fault off.
 
     Attributes:
         noise: Size of the sensor noise, 1 is typical.

@@ -82,7 +82,7 @@ class Frame:
 
 
 def paced(messages: Iterable[T], speed: float, due_us: Callable[[T], int]) -> Iterator[T]:
-    """Hand messages on as they would arrive: sleep until each one is due, the first is so at once.
+    """Yield messages in real time: wait until each is due; the first is due at once.
 
     Args:
         messages: Messages in order of arrival.

@@ -1,4 +1,4 @@
-"""The truth about wear: what each lap did to each component of each car. Labels, for training and for tests only.
+"""Wear labels: the damage of each lap to each component. For training and for tests only.
 
 It is computed from what the cars did (:class:`~producers.simulator.simulator.Run`), after it and apart from what they
 send: a session's frames and events are the same whether anyone asks for the truth or not.

@@ -1,4 +1,4 @@
-"""What all our drawings of a circuit share: the road, places along it, labels beside corners, marks of events."""
+"""Elements shared by all drawings of a circuit: the road, positions along it, corner labels, event marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A coached lap drawn: both laps over distance, the time lost with what it was lost by, and where on the track."""
+"""Draw a coached lap: both laps over distance, the time lost and its causes, and the track map."""
 
 from __future__ import annotations
 

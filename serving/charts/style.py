@@ -1,4 +1,4 @@
-"""How our figures look: colours that the colour-blind tell apart, units on every axis, no box around anything.
+"""Style of all figures: colour-blind safe colours, units on every axis, no frames.
 
 Figures are drawn without pyplot, so that nothing is kept open. As SVG they carry text as text: an HTML page shows it in
 its own font.
@@ -62,7 +62,7 @@ _DPI: Final = 150
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw and save within this, and figures look alike."""
+    """Apply the common style to all figures drawn and saved in this context."""
     from matplotlib import rc_context
 
     with rc_context(_STYLE):  # type: ignore[arg-type]

@@ -132,7 +132,7 @@ def push_tree(
 
 
 def outcome(tree: Tree, changes: Changes, n_requests: int, n_retries: int = 0) -> PushResult:
-    """What a push of these changes does."""
+    """Compute what a push of these changes would do."""
     removed = sum(leaf is None for leaf in changes.values())
     sent = len(changes) - removed
     return PushResult(sent, removed, count_leaves(tree) - sent, n_requests, n_retries)

@@ -1,4 +1,4 @@
-"""The lake's balance: no unit lost, none counted twice.
+"""Reconcile the lake: no unit lost, none counted twice.
 
 A unit is one reading, one sample of a frame, one event, or one message that could not be decoded. For every micro-batch
 ``units = written + repeats + conflicts + quarantined`` (``ops.reconciliation``), every bronze message is in one batch

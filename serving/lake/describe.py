@@ -1,4 +1,4 @@
-"""What a table is and what its columns mean: the lake's facts beside the contract's words."""
+"""Describe tables: the lake's facts beside the contract's descriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lake knows of tracks and of who drove there, without a JVM: our own files, then ``silver.tracks``."""
+"""Tracks of the lake and the sessions driven there, without a JVM: our own files, then ``silver.tracks``."""
 
 from __future__ import annotations
 

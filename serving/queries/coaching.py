@@ -104,7 +104,7 @@ class CoachingAnswer(FrozenModel):
 
 @dataclass(frozen=True)
 class Target:
-    """What a lap is held against.
+    """The target that a lap is compared with.
 
     Attributes:
         uid: ``session/vehicle/lap``.
@@ -260,7 +260,7 @@ def format_values(insight: CoachingInsight) -> tuple[str, str]:
 
 
 def coach(lake: LakeReader, lap: LapName, target: str = BEST) -> CoachedLap:
-    """Hold a lap against a target.
+    """Compare a lap with a target, section by section.
 
     Args:
         lake: The lake.

@@ -136,7 +136,7 @@ class DriverReport:
 
 
 def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> DriverReport:
-    """Read everything about one driver's session.
+    """Read all that the lake has of one driver's session.
 
     Args:
         lake: The lake.

@@ -221,7 +221,7 @@ def read_karma_session(lake: LakeReader, vehicle: str, session: str | None = Non
 def resolve_vehicle_session(
     drives: Collection[Drive], numbers: Mapping[Drive, int], vehicle: str, session: str | None
 ) -> Drive:
-    """The session and vehicle that are meant.
+    """Resolve the session and vehicle that the user named.
 
     Args:
         drives: Session and vehicle of all scores.
@@ -272,7 +272,7 @@ def group_laps(rows: Iterable[Row]) -> tuple[KarmaLap, ...]:
 
 
 def choose_comparison(found: KarmaReport, numbers: Sequence[int] | None = None) -> tuple[KarmaLap, KarmaLap] | None:
-    """Two laps to compare: those named, else the gentlest and the hardest; ``None`` where there are not two.
+    """Choose two laps to compare: those named, else the gentlest and the hardest; ``None`` if there are not two.
 
     Raises:
         KarmaError: If a lap that was named is not there or not scored.
@@ -285,7 +285,7 @@ def choose_comparison(found: KarmaReport, numbers: Sequence[int] | None = None) 
 
 
 def relative_damage(karma: float) -> float:
-    """Damage per km as a multiple of the reference: ``karma = 100 * 2^(-wear)``, the other way round."""
+    """Return damage per km as a multiple of the reference, the inverse of ``karma = 100 * 2^(-wear)``."""
     return log2(100.0 / max(karma, _LEAST_SCORE))
 
 

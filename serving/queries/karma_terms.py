@@ -1,4 +1,4 @@
-"""Factors of a lap and inputs of a model in a mechanic's words."""
+"""Names of factors and inputs in a mechanic's terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A limit lap as a user asks for it: files and names in, figures out."""
+"""Compute a limit lap from a user's options: files and names in, figures out."""
 
 from __future__ import annotations
 

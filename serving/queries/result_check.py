@@ -1,4 +1,4 @@
-"""Laps and best laps against the official results: what agrees, and what does not and why.
+"""Check laps and best laps against the official results: what agrees, what does not, and why.
 
 Best laps are those fit for pace, so lap 1 is left out, as the officials leave it out.
 """

@@ -50,7 +50,7 @@ def facts(found: DriverReport) -> list[str]:
 
 
 def key_figures(found: DriverReport) -> list[KeyFigure]:
-    """The figures at the top; those that are unknown are left out."""
+    """Return the key figures at the top; unknown ones are left out."""
     return [tile for tile in (_result(found), _best(found), *_of_summary(found.summary.first)) if tile is not None]
 
 
@@ -99,7 +99,7 @@ def _of_summary(row: Row) -> Iterator[KeyFigure]:
 
 
 def summary(found: DriverReport) -> list[str]:
-    """The report in a few sentences: where there is most to find."""
+    """Summarise the report in a few sentences: where there is most to gain."""
     lines = [*_glance_pace(found.summary.first), *_glance_target(found.target.first)]
     compared = found.loss.compared
     if compared is not None and compared.report is not None:
@@ -197,6 +197,6 @@ def _bracketed(lines: Sequence[str]) -> str:
 
 
 def missing(found: DriverReport) -> list[str]:
-    """Every table that has nothing to say, and the command that fills it."""
+    """List every table without rows for this driver, and the command that fills it."""
     parts = (found.result, found.summary, found.stints, found.target, found.scores, found.fleet)
     return [part.missing for part in parts if part.missing]

@@ -30,7 +30,7 @@ def facts(found: KarmaReport) -> list[str]:
 
 
 def key_figures(found: KarmaReport) -> list[KeyFigure]:
-    """The figures at the top; those that are unknown are left out."""
+    """Return the key figures at the top; unknown ones are left out."""
     return [tile for tile in (_last(found), _look_first(found), _hardest(found), _soonest(found)) if tile is not None]
 
 
@@ -76,7 +76,7 @@ def _soonest(found: KarmaReport) -> KeyFigure | None:
 
 
 def look_first(found: KarmaReport) -> tuple[KarmaLap, KarmaScore] | None:
-    """The component to look at first: one that may be worn within another such session, else the lowest score."""
+    """Choose the component to inspect first: one that may wear out within such a session, else the lowest score."""
     soon = _worn_first(found)
     if soon is not None and is_worn_soon(found, soon):
         return found.of(soon.component)[-1]
@@ -91,7 +91,7 @@ def is_worn_soon(found: KarmaReport, score: KarmaScore) -> bool:
 
 
 def summary(found: KarmaReport) -> list[str]:
-    """The report in a few sentences."""
+    """Summarise the report in a few sentences."""
     if not found.scored and not found.components:
         why = sorted({lap.reason for lap in found.laps if lap.reason})
         return [f"No lap has a score: {'; '.join(why)}."]
@@ -201,7 +201,7 @@ def _stood_out(lap: KarmaLap) -> str:
 
 
 def limitations(found: KarmaReport) -> list[str]:
-    """How far to trust the scores: what the index is, what the car does not send, what the model never saw."""
+    """List the limitations of the scores: the index, missing signals, unseen conditions."""
     return [INDEX, *_say_missing(found), *_say_outside(found)]
 
 

@@ -1,4 +1,4 @@
-"""What the demo shows at its end: one table and one picture, read from the lake without a JVM."""
+"""The demo's closing output: one table and one picture, read from the lake without a JVM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed rows mean for the tables over laps: which laps, drivers and sessions are to be computed again."""
+"""Which laps, drivers and sessions changed rows affect, and so are computed again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SOURCES: Final = (
 
 @dataclass(frozen=True)
 class AffectedKeys:
-    """What is to be computed again, each sorted.
+    """Keys to compute again, each sorted.
 
     Attributes:
         features: Laps whose features are.

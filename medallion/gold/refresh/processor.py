@@ -1,4 +1,4 @@
-"""Silver to gold: find what changed, compute it whole again with the batch's own functions, write the difference."""
+"""Silver to gold: find what changed, recompute it with the batch functions, and write the difference."""
 
 from __future__ import annotations
 

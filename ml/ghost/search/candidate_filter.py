@@ -1,4 +1,4 @@
-"""Which generated stretches may join a ghost lap: all candidates of a stretch are looked at together."""
+"""Filter the generated candidates of a stretch: which of them may join a ghost lap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ml.ghost.search.limits import MIN_MPS, CarLimits
 
 @dataclass(frozen=True)
 class FilterResult:
-    """What became of the candidates of a stretch.
+    """The result of filtering the candidates of a stretch.
 
     Attributes:
         passed: Shape (m, n).
@@ -30,7 +30,7 @@ class FilterResult:
 
 
 class CandidateFilter:
-    """Lets candidates through that a car can drive and a driver would."""
+    """Passes the candidates that a car and a driver can follow."""
 
     def __init__(self, limits: CarLimits, laps: HumanLaps, rules: Chaining) -> None:
         self._limits, self._laps, self._rules = limits, laps, rules
@@ -41,7 +41,7 @@ class CandidateFilter:
         return self._limits.rules.envelope_mps2 + self._rules.margin_mps2
 
     def check(self, stretch: TrackStretch, pieces: FloatArray, before: PreviousStretch | None) -> FilterResult:
-        """Look at candidates.
+        """Filter candidates.
 
         Args:
             stretch: The stretch.
@@ -102,7 +102,7 @@ class CandidateFilter:
 
 @dataclass(frozen=True)
 class PreviousStretch:
-    """The stretch before another, as it was driven up to each entry.
+    """The previous stretch, as driven up to each entry.
 
     Attributes:
         stretch: It.

@@ -1,4 +1,4 @@
-"""One lap chained from generated stretches: the fastest whose speeds meet, and that a car could drive (seed item G12).
+"""Chain a lap from generated stretches: the fastest one with matching speeds that a car could drive (seed item G12).
 
 A shortest path through the lap: the states after each stretch are exit speeds, the fastest way to each is kept, and the
 exit speed of one stretch is the entry speed of the next, to the last digit, in m/s. A lap must end about as fast as it
@@ -54,10 +54,10 @@ class StretchSource(Protocol):
 
 @runtime_checkable
 class Focusing(StretchSource, Protocol):
-    """A source that can look about a lap chained from its last candidates."""
+    """A source that can search near a lap chained from its last candidates."""
 
     def focus(self, best: ChainedLap) -> None:
-        """Propose more like these from now on."""
+        """Propose candidates near these from now on."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whether a car could drive a ghost lap: only then may it be called optimal (seed ruling GX1).
+"""Feasibility of a ghost lap: only a feasible one may be called optimal (seed ruling GX1).
 
 Seven checks, each with a sentence that says where and by how much it failed. The car's mass (GX5) enters one of them:
 the energy of each acceleration, mass times what the slope of the speed says, against what the engine gave human laps.
@@ -46,7 +46,7 @@ class _Check:
 
 
 def judge(ghost: GhostLap) -> Verdict:
-    """Judge a ghost by the limits it was made for."""
+    """Check a ghost against the limits it was made for."""
     checks = [_finite(ghost)]
     if checks[0].passed:
         every = (_envelope, _gaps, _engine, _pedals, _gears, _limit)

@@ -1,4 +1,4 @@
-"""A ghost lap: a chain put on the grid, smoothed, and driven in time (seed items G16 and G17).
+"""A ghost lap: a chained lap on the grid, smoothed, and integrated over time (seed items G16 and G17).
 
 Its lap time is a result: one integrator turns its speed over distance into time, the same as for human laps.
 """

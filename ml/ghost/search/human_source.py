@@ -1,4 +1,4 @@
-"""Real passages as candidates: what a generator that only remembers could do. The ceiling it is measured against.
+"""Real passages as candidates: the ceiling for a generator that only reproduces its training laps.
 
 A passage that began at another speed is carried over by energy: the same forces over the same metres change ``v^2`` by
 the same amount, so ``v^2(s) = v_human^2(s) + (v_entry^2 - v_human^2(0)) * fade(s)``. With ``fade = 1`` the car's forces
@@ -20,7 +20,7 @@ _RISE = np.linspace(0.0, 1.0, STEPS)
 
 
 class HumanSource:
-    """A source of stretches resampled from human laps.
+    """A source of stretches drawn from human laps.
 
     Attributes:
         laps: The laps.

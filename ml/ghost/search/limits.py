@@ -1,4 +1,4 @@
-"""What a ghost may ask of the car: the envelope, and what the cars' own laps showed beyond it, place by place.
+"""Limits of a ghost: the envelope, and what the cars' laps showed beyond it, by position.
 
 The fitted surface knows speed but not place, while real roads rise, fall, bank and bump. Two corrections come from the
 laps themselves:
@@ -133,7 +133,7 @@ class CarLimits:
 def learn_limits(
     laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: ObservedLimit, rules: Feasibility
 ) -> CarLimits:
-    """What laps showed.
+    """Learn the limits from laps.
 
     Args:
         laps: The laps on the grid.

@@ -1,4 +1,4 @@
-"""Rounds of chaining, smoothing and judging, each about the best lap of those before it; the best one is kept."""
+"""Rounds of chaining, smoothing and checking, each near the best lap so far; the best one is kept."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def search(
     is_smoothed: bool = True,
     on_progress: OnProgress | None = None,
 ) -> SearchResult:
-    """Search for a lap.
+    """Search for the fastest feasible lap.
 
     Args:
         source: Where stretches come from.

@@ -1,4 +1,4 @@
-"""Organic smoothing: no step and no kink that a car of 1,200 kg and a foot could not follow (seed item G13).
+"""Smoothing of a chained lap, without steps that a 1,200 kg car or a driver's foot could not follow (seed item G13).
 
 Savitzky and Golay, "Smoothing and Differentiation of Data by Simplified Least Squares Procedures", Analytical
 Chemistry 36 (1964): a polynomial fitted to each window of distance, round the lap.
@@ -50,7 +50,7 @@ def window_points(step_m: float, rules: Smoothing) -> int:
 def one_foot(
     values: FloatArray, raw_together: BoolArray, step_m: float, rules: Smoothing, limits: Feasibility
 ) -> FloatArray:
-    """Let the throttle go before the brake is pressed, where the filter laid one over the other.
+    """Release the throttle before the brake is pressed, where the filter made them overlap.
 
     A foot changes pedals in less than the filter's window, so smoothing makes both overlap. Where a lap pressed both
     for longer than that, it did so on purpose, and it stays.

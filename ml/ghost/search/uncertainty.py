@@ -1,4 +1,4 @@
-"""Standard errors of the times that stand beside a ghost: a gain smaller than twice these is none.
+"""Standard errors of ghost times: a gain smaller than twice its error is not significant.
 
 * Integration: what the integrator makes of human laps less what the timing measured. Root mean square over laps.
 * Limit lap: laps are drawn with replacement, the envelope is fitted to them and driven round the same line.

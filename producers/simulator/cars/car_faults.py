@@ -1,4 +1,4 @@
-"""What goes wrong with a car on purpose: a brake that drags, a gear too low, a kerb, an engine that flares.
+"""Car faults on purpose: a dragging brake, a wrong gear, a kerb strike, an over-revving engine.
 
 A car fault acts on the car, so what a sensor would see of it is in the telemetry. It changes nothing that is drawn by
 chance: a run with one and a run without are the same up to it.

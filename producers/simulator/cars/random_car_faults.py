@@ -1,4 +1,4 @@
-"""What goes wrong in a season, drawn by chance: kerbs on most laps, now and then a bad shift or a brake that drags."""
+"""Random car faults of a season: kerbs on most laps, now and then a bad shift or a dragging brake."""
 
 from __future__ import annotations
 

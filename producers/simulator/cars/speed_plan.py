@@ -1,4 +1,4 @@
-"""What each driver aims at: curvature and target speed along the whole run, one row a car."""
+"""The target of each driver: curvature and target speed along the whole run, one row a car."""
 
 from __future__ import annotations
 

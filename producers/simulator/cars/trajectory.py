@@ -1,4 +1,4 @@
-"""The true course of one car through the session: when it was where."""
+"""The true trajectory of one car through the session: position over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is sent besides the cars' telemetry: what a race's timing, stewards and weather say, and the truth."""
+"""Messages besides the cars' telemetry: timing, race control, weather, and the wear labels."""
 
 from __future__ import annotations
 

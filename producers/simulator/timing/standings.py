@@ -1,4 +1,4 @@
-"""Who is where: positions and gaps at every crossing of the line, and the result."""
+"""Standings: positions and gaps at every crossing of the line, and the result."""
 
 from __future__ import annotations
 
