@@ -10,7 +10,6 @@ import pytest
 
 from analysis.segmentation.zones import Microsector, Zone, cut
 from analysis.tracks.circuit import circuit_of
-from conf.settings import AppConfig
 from conf.track import load_track
 from serving.lake.reader import LakeReader
 from serving.queries.coaching import coach
@@ -33,7 +32,7 @@ def slow_lap() -> LapName:
     return LapName.parse(slowest.uid)
 
 
-def add_ghost(lake: AppConfig, number: int, *, feasible: bool, created: int, notes: tuple[str, ...] = ()) -> None:
+def add_ghost(lake: LakeReader, number: int, *, feasible: bool, created: int, notes: tuple[str, ...] = ()) -> None:
     """A ghost that is the session's best lap, two percent faster."""
     best = best_lap(read_laps(lake, SESSION))
     assert best is not None
@@ -41,7 +40,7 @@ def add_ghost(lake: AppConfig, number: int, *, feasible: bool, created: int, not
     uid = f"{SESSION}/ghost/{number}"
     columns = {name: trace.channels[name] for name in ("speed_kmh", "throttle_pct", "brake_front_bar", "x_m", "y_m")}
     write_rows(
-        lake,
+        lake.settings,
         "gold.ghost_laps",
         [
             {"lap_uid": uid, "sample_idx": k, "session_id": SESSION, "track_id": TRACK, "t_s": trace.t_s[k] * 0.98,
@@ -50,7 +49,7 @@ def add_ghost(lake: AppConfig, number: int, *, feasible: bool, created: int, not
         ],
     )  # fmt: skip
     write_rows(
-        lake,
+        lake.settings,
         "gold.ghost_summary",
         [{"lap_uid": uid, "session_id": SESSION, "track_id": TRACK, "ghost_lap_time_s": trace.lap_time_s * 0.98,
           "feasible": feasible, "feasibility_notes": list(notes), "created_ts": created}],
@@ -102,7 +101,7 @@ def test_a_lap_is_not_held_against_itself() -> None:
             coach(race_lake(), LapName.parse(best.uid), target)
 
 
-def test_the_newest_ghost_that_a_car_could_drive(lake: AppConfig) -> None:
+def test_the_newest_ghost_that_a_car_could_drive(lake: LakeReader) -> None:
     add_ghost(lake, 1, feasible=True, created=1_000)
     add_ghost(lake, 2, feasible=True, created=3_000)
     add_ghost(lake, 3, feasible=False, created=4_000, notes=("It leaves the envelope.",))
@@ -118,7 +117,7 @@ def test_the_newest_ghost_that_a_car_could_drive(lake: AppConfig) -> None:
     assert coach(lake, slow_lap(), f"{SESSION}/ghost/best").target.uid == f"{SESSION}/ghost/2"
 
 
-def test_a_ghost_that_no_car_could_drive_must_be_asked_for_by_name(lake: AppConfig) -> None:
+def test_a_ghost_that_no_car_could_drive_must_be_asked_for_by_name(lake: LakeReader) -> None:
     add_ghost(lake, 1, feasible=False, created=1_000, notes=("It leaves the envelope.", "Its energy does not add up."))
     for target in ("ghost", f"{SESSION}/ghost/best"):
         with pytest.raises(LapError, match=r"It leaves the envelope\.; Its energy does not add up"):
@@ -132,7 +131,7 @@ def test_a_ghost_that_no_car_could_drive_must_be_asked_for_by_name(lake: AppConf
     assert "optimal" not in " ".join((found.headline, *found.notes))
 
 
-def test_zones_are_those_of_the_newest_segmentation(lake: AppConfig) -> None:
+def test_zones_are_those_of_the_newest_segmentation(lake: LakeReader) -> None:
     def pieces(edge_m: float) -> tuple[Microsector, ...]:
         kinds = ("Straight", "Braking", "Turn", "Straight")
         edges = (0.0, edge_m, edge_m + 100, edge_m + 200, CIRCUIT.length_m)
@@ -152,7 +151,7 @@ def test_zones_are_those_of_the_newest_segmentation(lake: AppConfig) -> None:
     assert {i.place.start_m for i in found.insights} <= {0.0, 800.0, 1_000.0}
 
 
-def test_another_track_and_no_track_are_refused(lake: AppConfig) -> None:
+def test_another_track_and_no_track_are_refused(lake: LakeReader) -> None:
     row = {"session_id": "elsewhere", "track_id": "alder-ridge", "source": "x"}
     write_rows(lake.settings, "silver.sessions", [row])
     best = by_time(read_laps(lake, SESSION))[0]
@@ -165,7 +164,7 @@ def test_another_track_and_no_track_are_refused(lake: AppConfig) -> None:
         coach(lake, LapName("nowhere", "a", 1))
 
 
-def test_quicker_laps_without_telemetry_are_passed_over(lake: AppConfig) -> None:
+def test_quicker_laps_without_telemetry_are_passed_over(lake: LakeReader) -> None:
     best = by_time(read_laps(lake, SESSION))[0]
     quick = {"session_id": SESSION, "vehicle_id": "timed-only", "lap_number": 3, "fit_for": ["pace"]}
     write_rows(lake.settings, "silver.laps", [quick | {"lap_time_ms": 70_000, "is_valid": True}])

@@ -13,6 +13,7 @@ from conf.vehicle import load_vehicle
 from physics.limit_lap.friction_circle import grip_circle_envelope
 from physics.limit_lap.lap import limit_lap
 from physics.vehicle import Vehicle
+from serving.lake.reader import LakeReader
 from serving.lake.store import LakeError
 from serving.queries.circuits import track_of
 from serving.queries.comparison import find_circuit
@@ -47,7 +48,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(LapError, match="nothing says on which track nowhere"):
         compute_observed_limit(race_lake(), "nowhere")
     with pytest.raises((LakeError, LapError)):
-        compute_observed_limit(AppConfig(slipstream_home=tmp_path, _env_file=None), SESSION)
+        compute_observed_limit(LakeReader(AppConfig(slipstream_home=tmp_path, _env_file=None)), SESSION)
 
 
 def test_a_limit_slower_than_what_was_shown_takes_a_wider_envelope() -> None:
