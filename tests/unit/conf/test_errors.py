@@ -15,20 +15,22 @@ from conf.errors import InputError, SlipstreamError, check_input
 ROOT = Path(__file__).parents[3]
 
 FAULTS_OF_OURS = {
-    "BalanceError": "silver lost or doubled a unit of a batch: nothing that a user gives can do that",
+    "ReconciliationError": "silver lost or doubled a unit of a batch: nothing that a user gives can do that",
     "LeakError": "our own split put one vehicle on both sides",
 }
 
 
 def _error_classes() -> list[tuple[str, str, list[str]]]:
-    """Place, name and bases of every class of the packages that is called an error."""
+    """Place, name and bases of every exception of the packages; a driver's error is none."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     found = []
     for package in settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ClassDef) and node.name.endswith(("Error", "Exception")):
-                    bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+                if not isinstance(node, ast.ClassDef):
+                    continue
+                bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+                if any(base.endswith(("Error", "Exception")) for base in bases):
                     found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node.name, bases))
     return found
 

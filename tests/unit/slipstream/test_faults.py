@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from conf.errors import InputError, SlipstreamError
 from slipstream.cli import app
-from slipstream.logs import LOGGER, log_path
+from slipstream.logs import LOGGER, keep_log, log_path
 
 COMMAND = get_command(app)
 
@@ -97,15 +97,20 @@ def test_what_the_user_can_mend_is_one_line(call, path) -> None:
     assert call(path, refuse) == (1, "", "laps.csv, row 3: no time; leave the row out\n")
 
 
-def test_a_mendable_error_is_one_line_in_the_log_of_a_command_that_keeps_one(call) -> None:
+def test_a_command_that_keeps_a_log_has_it_there(call) -> None:
+    @keep_log("train-karma")
     def refuse() -> None:
         raise InputError("no laps to learn from: simulate some")
 
-    call(("karma", "train"), refuse)
-    said = log_path().read_text(encoding="utf-8").splitlines()
-    assert log_path().name == "karma-train.log"
-    assert said[-1].endswith("ERROR no laps to learn from: simulate some")
-    assert not any("Traceback" in line for line in said)
+    call(("train", "karma"), refuse)
+    log = log_path()
+    assert log.name == "train-karma.log"
+    said = log.read_text(encoding="utf-8")
+    assert said.endswith("ERROR no laps to learn from: simulate some\n")
+    assert "Traceback" not in said
+    call(("train", "karma"), keep_log("train-karma")(missing_key))
+    assert log_path() == log
+    assert "in missing_key" in log.read_text(encoding="utf-8")
 
 
 def test_without_a_log_the_terminal_has_the_traceback(call, lake_home) -> None:
