@@ -15,7 +15,7 @@ from conf.errors import InputError, SlipstreamError, check_input
 ROOT = Path(__file__).parents[3]
 
 FAULTS_OF_OURS = {
-    "BalanceError": "silver lost or doubled a unit of a batch: nothing that a user gives can do that",
+    "ReconciliationError": "silver lost or doubled a unit of a batch: nothing that a user gives can do that",
     "LeakError": "our own split put one vehicle on both sides",
 }
 
