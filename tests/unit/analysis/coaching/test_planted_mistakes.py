@@ -46,6 +46,7 @@ def driven(track: str, seed: int, *mistakes: DriverError) -> LapTrace:
     return lap_trace(t_s, channels, (times["end_us"] - times["start_us"]) / 1e6, circuit(track))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("track", "seed", "corner_m", "lift_m"),
     [

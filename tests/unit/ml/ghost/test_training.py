@@ -71,6 +71,7 @@ def test_networks_that_are_not_told_of_the_stretch_do_not_use_it(data) -> None:
         assert torch.equal(one[0], two[0])
 
 
+@pytest.mark.slow
 def test_it_gets_nearer_to_laps_it_never_saw(data, tmp_path: Path) -> None:
     kind = "Turn"
     params = replace(SMALL, steps=300, evaluate_every=50, warm_share=0.8)
@@ -146,6 +147,7 @@ def test_processes_share_the_zone_types_and_say_how_far_they_are(
     assert not list((tmp_path / "out").glob(f"*/{ERROR}"))
 
 
+@pytest.mark.slow
 def test_a_process_killed_outright_is_taken_up_where_it_was(
     data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

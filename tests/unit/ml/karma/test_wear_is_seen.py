@@ -21,6 +21,8 @@ from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.wear_labels import truth_rows
 from tests.unit.ml.karma.made_laps import RULES
 
+pytestmark = pytest.mark.slow
+
 LEARNED = ("drawn-3", "drawn-6", "drawn-9", "drawn-10", "drawn-11", "three-oaks", "alder-ridge", "harbour-mile")
 UNSEEN = "drawn-2"
 CARS = 8  # two of each profile

@@ -71,6 +71,7 @@ def last_searched(n: int = 16) -> int:
     return (int(np.argmin([np.median(laps().speeds_at(s.start_m)) for s in even_stretches(n)])) - 1) % n
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=5, deadline=None)
 def test_speeds_meet_exactly_and_the_lap_can_follow_itself(seed: int) -> None:

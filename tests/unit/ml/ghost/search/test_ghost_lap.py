@@ -138,6 +138,7 @@ def race(name: str, data_dir: Path) -> Race:
 RACES = pytest.mark.parametrize("name", ["barber", "indianapolis"])
 
 
+@pytest.mark.slow
 @RACES
 def test_a_ghost_of_real_passages_lies_between_limit_and_best_human(name: str, data_dir: Path) -> None:
     of = race(name, data_dir)
