@@ -23,7 +23,7 @@ from conf.settings import get_settings
 from jobs.ghost_inputs import GhostInputs, SourceKind, load_ghost_inputs, open_source
 from jobs.job import RunContext
 from ml.ghost.search.chain import ChainError
-from ml.ghost.search.search import SearchResult, search
+from ml.ghost.search.search import SearchResult, search_ghost
 from ml.tracking import Tracker
 
 RESULTS = Path(__file__).parent / "results"
@@ -83,10 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(found[-1])
     Console().print(to_table(found, inputs))
     content: dict[str, Any] = {
-        "session": given.session, "track": inputs.circuit.track_id, "limit_s": inputs.seen.lap.lap_time_s,
-        "stitched_s": inputs.stitched_s, "best_human_s": inputs.traces[0].lap_time_s, "seeds": given.seeds,
-        "rounds": given.rounds, "variants": [asdict(one) for one in found], "machine": describe(),
-    }  # fmt: skip
+        "session": given.session,
+        "track": inputs.circuit.track_id,
+        "limit_s": inputs.seen.lap.lap_time_s,
+        "stitched_s": inputs.stitched_s,
+        "best_human_s": inputs.traces[0].lap_time_s,
+        "seeds": given.seeds,
+        "rounds": given.rounds,
+        "variants": [asdict(one) for one in found],
+        "machine": describe(),
+    }
     path = RESULTS / f"ablation-{inputs.circuit.track_id}.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 0
@@ -115,9 +121,13 @@ def to_table(found: Sequence[Figures], inputs: GhostInputs) -> Table:
         table.add_column(column, justify="right")
     for one in found:
         table.add_row(
-            one.name, f"{one.lap_time_s:.3f} ± {one.spread_s:.3f}", f"{one.lap_time_s - best_s:+.3f}",
-            f"{one.feasible} of {one.searches}", f"{one.junction_gap_kmh:.2f}", f"{one.envelope_excess_mps2:.2f}",
-        )  # fmt: skip
+            one.name,
+            f"{one.lap_time_s:.3f} ± {one.spread_s:.3f}",
+            f"{one.lap_time_s - best_s:+.3f}",
+            f"{one.feasible} of {one.searches}",
+            f"{one.junction_gap_kmh:.2f}",
+            f"{one.envelope_excess_mps2:.2f}",
+        )
     return table
 
 
@@ -126,10 +136,17 @@ def _searched(tracker: Tracker, inputs: GhostInputs, variant: Variant, seeds: in
     for seed in range(seeds):
         source, _ = open_source(tracker, inputs, variant.kind, variant.version)
         try:
-            found = search(
-                source, inputs.parts, inputs.laps, inputs.limits, inputs.rules, seed=100 * seed, rounds=rounds,
-                is_chained=variant.is_chained, is_smoothed=variant.is_smoothed,
-            )  # fmt: skip
+            found = search_ghost(
+                source,
+                inputs.parts,
+                inputs.laps,
+                inputs.limits,
+                inputs.rules,
+                seed=100 * seed,
+                rounds=rounds,
+                is_chained=variant.is_chained,
+                is_smoothed=variant.is_smoothed,
+            )
         except ChainError as error:
             Console(stderr=True).print(f"{variant.name}, seed {seed}: {error}")
             continue

@@ -100,11 +100,11 @@ class Bench:
         """A Kafka broker with Slipstream's topics, on free ports; gives its address."""
         home = self.folder("kafka")
         settings = self.settings(home)
-        stack.up(settings, auto_port=True, services=[broker.NAME], console=self.console)
+        stack.start_stack(settings, auto_port=True, services=[broker.NAME], console=self.console)
         try:
-            yield stack.endpoints(settings).bootstrap
+            yield stack.find_endpoints(settings).bootstrap
         finally:
-            stack.down(settings, services=[broker.NAME])
+            stack.stop_stack(settings, services=[broker.NAME])
             shutil.rmtree(home, ignore_errors=True)
 
     @contextmanager

@@ -31,10 +31,10 @@ from conf.tables import GOLD_DPTAD_SCORES, GOLD_FLEET_SUMMARY, GOLD_SIWTL, SILVE
 from infra.local import broker, stack
 from medallion.io import Lake
 from medallion.session import get_spark
-from serving.charts.style import GAINED, INK, LAP, SKY, new_figure, quiet_grid, save, styled
+from serving.charts.style import GAINED, INK, LAP, SKY, draw_light_grid, figure_style, new_figure, save_figure
 from serving.lake.reader import LakeReader
 from streaming import bronze, gold, silver
-from streaming.job import drain
+from streaming.job import drain_job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +118,7 @@ class Capacity:
     @property
     def bootstrap(self) -> str:
         """The broker."""
-        return stack.endpoints(self.settings).bootstrap
+        return stack.find_endpoints(self.settings).bootstrap
 
     def grow(self, sessions: int) -> None:
         """Add sessions: the first through the pipeline, the others as its copies.
@@ -130,7 +130,7 @@ class Capacity:
             send(self.first.until_now(), self.bootstrap)
             for job in JOBS:
                 began = time.perf_counter()
-                drain(self.lake, job)
+                drain_job(self.lake, job)
                 self.say(f"the first session, {job.name} in {time.perf_counter() - began:.0f} s")
             self.sessions = 1
             self.copies = Copies(self.settings, self.first)
@@ -150,7 +150,7 @@ class Capacity:
             walls, read = {}, {}
             for job in JOBS:
                 before, began = read_mb(read_log(self.events)), time.perf_counter()
-                drain(self.lake, job)
+                drain_job(self.lake, job)
                 walls[job.name] = time.perf_counter() - began
                 read[job.name] = read_mb(read_log(self.events)) - before
             done.append(Lap(walls, read))
@@ -182,8 +182,12 @@ class Capacity:
 
 def measure(sizes: Sequence[int], home: Path, console: Console, counted: int) -> list[Point]:
     """Grow a lake from size to size; the results so far are written after each."""
-    stack.up(AppConfig(slipstream_home=home, slipstream_jars=get_settings().jars_dir), auto_port=True,
-             services=[broker.NAME], console=console)  # fmt: skip
+    stack.start_stack(
+        AppConfig(slipstream_home=home, slipstream_jars=get_settings().jars_dir),
+        auto_port=True,
+        services=[broker.NAME],
+        console=console,
+    )
     capacity, points = Capacity(home, console), []
     try:
         for millions in sizes:
@@ -192,7 +196,7 @@ def measure(sizes: Sequence[int], home: Path, console: Console, counted: int) ->
             write(points)
     finally:
         capacity.lake.spark.stop()
-        stack.down(capacity.settings, services=[broker.NAME])
+        stack.stop_stack(capacity.settings, services=[broker.NAME])
     return points
 
 
@@ -207,15 +211,21 @@ def to_table(points: Sequence[Point]) -> Table:
     table = Table("samples", "laps", "drivers", "one more lap, s", "ratio", "MB read", "ratio", *QUERIES, box=None)
     for p in points:
         table.add_row(
-            f"{p.samples:,}", f"{p.laps:,}", f"{p.drivers:,}", f"{p.wall_s:.1f}", f"{p.wall_s / points[0].wall_s:.2f}",
-            f"{p.read_mb:.0f}", f"{p.read_mb / points[0].read_mb:.2f}", *(f"{ms:.0f} ms" for ms in p.sql_ms.values()),
-        )  # fmt: skip
+            f"{p.samples:,}",
+            f"{p.laps:,}",
+            f"{p.drivers:,}",
+            f"{p.wall_s:.1f}",
+            f"{p.wall_s / points[0].wall_s:.2f}",
+            f"{p.read_mb:.0f}",
+            f"{p.read_mb / points[0].read_mb:.2f}",
+            *(f"{ms:.0f} ms" for ms in p.sql_ms.values()),
+        )
     return table
 
 
 def figure(points: Sequence[Point]) -> Figure:
     """Time and bytes of one more lap over the size of the lake, by job; every measured lap a dot."""
-    with styled():
+    with figure_style():
         drawn = new_figure(9.0, 3.6)
         for axes, unit, of in zip(drawn.subplots(1, 2), ("s", "MB read"), ("wall_s", "read_mb"), strict=True):
             at, below = [p.samples for p in points], [0.0] * len(points)
@@ -232,7 +242,7 @@ def figure(points: Sequence[Point]) -> Figure:
             axes.set_ylim(0.0, 1.25 * max(below))
             axes.set_xlabel("Samples in silver.telemetry")
             axes.set_ylabel(f"One more lap, {unit}")
-            quiet_grid(axes)
+            draw_light_grid(axes)
         axes.legend(loc="upper left", ncols=3)
     return drawn
 
@@ -252,7 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         if given.home is None:
             shutil.rmtree(home, ignore_errors=True)
-    save(figure(points), RESULT.with_suffix(".png"))
+    save_figure(figure(points), RESULT.with_suffix(".png"))
     Console(width=None if sys.stdout.isatty() else 160).print(to_table(points))
     return 0
 

@@ -26,9 +26,9 @@ from benchmarks.machine import describe
 from conf.arrays import FloatArray
 from conf.karma import KarmaRules, load_karma_rules
 from conf.wear import COMPONENTS, load_wear_rules
-from ml.karma.dataset import TRAIN, KarmaDataset, build_dataset
-from ml.karma.evaluation import KarmaEvaluation, evaluate
-from ml.karma.fitting import FitParams, FittedKarma, fit
+from ml.karma.dataset import TRAIN, KarmaDataset, build_karma_dataset
+from ml.karma.evaluation import KarmaEvaluation, evaluate_karma
+from ml.karma.fitting import FitParams, FittedKarma, fit_karma
 from ml.karma.learners import ALGORITHMS, Algorithm
 from producers.simulator.config import CarFault
 
@@ -51,13 +51,21 @@ class Line:
     fitted: FittedKarma
 
     def record(self, oracle: FloatArray) -> dict[str, Any]:
-        per = {"r2": self.found.r2, "share_of_oracle": self.found.r2 / oracle, "coverage": self.found.coverage,
-               "mae_log": self.found.mae, "r2_rule": self.found.r2_rule}  # fmt: skip
+        per = {
+            "r2": self.found.r2,
+            "share_of_oracle": self.found.r2 / oracle,
+            "coverage": self.found.coverage,
+            "mae_log": self.found.mae,
+            "r2_rule": self.found.r2_rule,
+        }
         return {
-            "view": self.view, "inputs": self.inputs, "algorithm": self.algorithm, "cars": self.found.cars,
+            "view": self.view,
+            "inputs": self.inputs,
+            "algorithm": self.algorithm,
+            "cars": self.found.cars,
             "laps": len(self.found.true),
             **{name: dict(zip(COMPONENTS, np.round(values, 4).tolist(), strict=True)) for name, values in per.items()},
-        }  # fmt: skip
+        }
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -90,10 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Console().print(_table(lines, oracle))
     Console().print(_moves_table(moves))
     content = {
-        "arguments": vars(given), "goal_share_of_oracle": GOAL, "tracks": list(names),
+        "arguments": vars(given),
+        "goal_share_of_oracle": GOAL,
+        "tracks": list(names),
         "oracle_r2": dict(zip(COMPONENTS, np.round(oracle, 4).tolist(), strict=True)),
-        "lines": [line.record(oracle) for line in lines], "mishaps": moves, "machine": describe(),
-    }  # fmt: skip
+        "lines": [line.record(oracle) for line in lines],
+        "mishaps": moves,
+        "machine": describe(),
+    }
     (RESULTS / "karma.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     _draw(lines)
     return 0
@@ -102,11 +114,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _line(
     views: dict[str, pd.DataFrame], truth: pd.DataFrame, rules: KarmaRules, view: str, inputs: str, algorithm: Algorithm
 ) -> Line:
-    data: KarmaDataset = build_dataset(views[view], truth, rules.columns(inputs), rules.least_coverage)
+    data: KarmaDataset = build_karma_dataset(views[view], truth, rules.columns(inputs), rules.least_coverage)
     laps, damage = data.part(TRAIN)
     params = FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
-    fitted = fit(laps, damage, rules.columns(inputs), algorithm, params)
-    return Line(view, inputs, algorithm, evaluate(fitted, data, _rule_of(rules, inputs), rules.sequence_laps), fitted)
+    fitted = fit_karma(laps, damage, rules.columns(inputs), algorithm, params)
+    return Line(
+        view, inputs, algorithm, evaluate_karma(fitted, data, _rule_of(rules, inputs), rules.sequence_laps), fitted
+    )
 
 
 def _rule_of(rules: KarmaRules, inputs: str) -> KarmaRules:
@@ -129,12 +143,17 @@ def _mishaps(lines: Sequence[Line], rules: KarmaRules, where: str) -> list[dict[
             change = 100.0 * (with_it / without - 1.0)
             found.append(
                 {
-                    "mishap": kind, "view": line.view, "inputs": line.inputs, "wears": row.wears,
+                    "mishap": kind,
+                    "view": line.view,
+                    "inputs": line.inputs,
+                    "wears": row.wears,
                     "strains": row.strains,
-                    **{c: [round(float(v), 1) for v in (change[:, i].min(), change[:, i].max())]
-                       for i, c in enumerate(COMPONENTS)},
+                    **{
+                        c: [round(float(v), 1) for v in (change[:, i].min(), change[:, i].max())]
+                        for i, c in enumerate(COMPONENTS)
+                    },
                 }
-            )  # fmt: skip
+            )
     return found
 
 

@@ -17,7 +17,7 @@ from conf.track import load_track
 from producers.simulator.cars.random_car_faults import RACING, draw_random_car_faults
 from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.wear_labels import truth_rows
+from producers.simulator.wear_labels import wear_label_rows
 
 VIEWS = ("perfect", "simulated", "race_car")
 UNSENT = ("torque_nm", "engine_temp_c", "brake_temp_c", "engine_load_pct")
@@ -38,8 +38,17 @@ def session(
         if car_faults is None
         else tuple(car_faults)
     )
-    options = {"session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": laps,
-               "rate_hz": RATE_HZ, "setups": "varied", "mishaps": planted, "profiles": RACING}  # fmt: skip
+    options = {
+        "session_id": f"{track}-{seed}",
+        "track": track,
+        "seed": seed,
+        "n_cars": cars,
+        "n_laps": laps,
+        "rate_hz": RATE_HZ,
+        "setups": "varied",
+        "mishaps": planted,
+        "profiles": RACING,
+    }
     quiet = VehicleSimulator(
         SimulatorConfig(data_faults=DataFaults.none().model_copy(update={"noise": 0.0}), **options)
     )
@@ -68,13 +77,18 @@ def _as_race_car(lap: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
 def _row(track: str, seed: int, whole: pl.DataFrame, seen: pl.DataFrame) -> dict[str, object]:
     first = whole.row(0, named=True)
     return {
-        **features_of(seen), "session_id": f"{track}-{seed}", "track_id": track, "vehicle_id": first["vehicle_id"],
-        "lap_number": first["lap_number"], "driver_profile": first["driver_profile"], "is_synthetic": True,
+        **features_of(seen),
+        "session_id": f"{track}-{seed}",
+        "track_id": track,
+        "vehicle_id": first["vehicle_id"],
+        "lap_number": first["lap_number"],
+        "driver_profile": first["driver_profile"],
+        "is_synthetic": True,
         "lap_time_ms": (whole["t_us"][-1] - whole["t_us"][0]) // 1000,
         "lap_end_ts": pd.Timestamp(whole["t_us"][-1], unit="us"),
-    }  # fmt: skip
+    }
 
 
 def _truth(simulator: VehicleSimulator, track: str) -> pd.DataFrame:
-    rows = pd.DataFrame([row for car in simulator.cars for row in truth_rows(simulator, car)])
+    rows = pd.DataFrame([row for car in simulator.cars for row in wear_label_rows(simulator, car)])
     return rows[rows["is_complete"]].assign(track_id=track)

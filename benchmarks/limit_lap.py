@@ -18,9 +18,9 @@ from benchmarks.runner import BenchmarkError, Goal, Result, Run, Unit, compare, 
 from conf.arrays import FloatArray
 from conf.track import load_track, track_names
 from conf.vehicle import load_vehicle
-from physics.centre_line import Line, centre_line
-from physics.limit_lap.friction_circle import grip_circle_envelope
-from physics.limit_lap.lap import limit_lap
+from physics.centre_line import Line, build_centre_line
+from physics.limit_lap.friction_circle import build_friction_circle_envelope
+from physics.limit_lap.lap import solve_limit_lap
 from physics.vehicle import Vehicle
 
 TITLE = "quasi-steady-state limit lap"
@@ -40,7 +40,7 @@ def measure(bench: Bench) -> list[Result]:
     sides: Mapping[str, Lap] = {OURS: _ours(vehicle), PEER: _peer(vehicle)}
     found = []
     for track_id in track_names():
-        line = centre_line(load_track(track_id), STEP_M)
+        line = build_centre_line(load_track(track_id), STEP_M)
         laps_s = {name: lap(line) for name, lap in sides.items()}
         _must_agree(track_id, laps_s)
         calls = {OURS: bench.pick(5, 50), PEER: bench.pick(1, 5)}
@@ -62,8 +62,8 @@ def _side(name: str, lap: Lap, line: Line, calls: int) -> Run:
 
 
 def _ours(vehicle: Vehicle) -> Lap:
-    envelope = grip_circle_envelope(vehicle)
-    return lambda line: limit_lap(envelope, line).lap_time_s
+    envelope = build_friction_circle_envelope(vehicle)
+    return lambda line: solve_limit_lap(envelope, line).lap_time_s
 
 
 def _peer(vehicle: Vehicle) -> Lap:
@@ -80,9 +80,15 @@ def _peer(vehicle: Vehicle) -> Lap:
         steps = np.full(len(line.s_m), line.step_m)
         bends = np.maximum(np.abs(line.curvature_per_m), _STRAIGHT_PER_M)
         v: FloatArray = calc_vel_profile(
-            ax_max_machines=machines, kappa=bends, el_lengths=steps, closed=True,
-            drag_coeff=vehicle.drag_kgpm, m_veh=vehicle.inertia_kg, ggv=ggv, dyn_model_exp=2.0,
-        )  # fmt: skip
+            ax_max_machines=machines,
+            kappa=bends,
+            el_lengths=steps,
+            closed=True,
+            drag_coeff=vehicle.drag_kgpm,
+            m_veh=vehicle.inertia_kg,
+            ggv=ggv,
+            dyn_model_exp=2.0,
+        )
         return float(calc_t_profile(np.append(v, v[0]), steps)[-1])
 
     return lap

@@ -13,9 +13,18 @@ import psutil
 from infra.local.java import find_java
 
 PACKAGES = (
-    "confluent-kafka", "delta-spark", "deltalake", "duckdb", "numpy", "onnxruntime", "orjson", "polars", "pyarrow",
-    "pyspark", "scikit-learn",
-)  # fmt: skip
+    "confluent-kafka",
+    "delta-spark",
+    "deltalake",
+    "duckdb",
+    "numpy",
+    "onnxruntime",
+    "orjson",
+    "polars",
+    "pyarrow",
+    "pyspark",
+    "scikit-learn",
+)
 REPO = Path(__file__).resolve().parents[1]
 
 

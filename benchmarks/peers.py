@@ -16,8 +16,12 @@ from conf.tables import SILVER_TELEMETRY
 
 BATCH = 10_000
 _DTYPES: dict[str, pl.DataType] = {
-    "STRING": pl.String(), "DOUBLE": pl.Float64(), "INT": pl.Int32(), "BIGINT": pl.Int64(), "BOOLEAN": pl.Boolean(),
-}  # fmt: skip
+    "STRING": pl.String(),
+    "DOUBLE": pl.Float64(),
+    "INT": pl.Int32(),
+    "BIGINT": pl.Int64(),
+    "BOOLEAN": pl.Boolean(),
+}
 
 
 @dataclass

@@ -31,9 +31,17 @@ POLARS = "Polars pivot, cells only"
 GOAL = 0.5
 VEHICLES = 20
 FAST = (
-    "throttle_pedal_pct", "throttle_blade_pct", "brake_front_bar", "brake_rear_bar", "steering_deg", "accel_long_g",
-    "accel_lat_g", "lap_distance_m", "lat_deg", "lon_deg",
-)  # fmt: skip
+    "throttle_pedal_pct",
+    "throttle_blade_pct",
+    "brake_front_bar",
+    "brake_rear_bar",
+    "steering_deg",
+    "accel_long_g",
+    "accel_lat_g",
+    "lap_distance_m",
+    "lat_deg",
+    "lon_deg",
+)
 SLOW = ("speed_kmh", "rpm", "gear")
 FAST_HZ, SLOW_HZ = 23.0, 4.6  # as the GR Cup feed has them; fast and slow never share an instant
 
@@ -142,11 +150,15 @@ def same_work() -> str:
     cells = [f"arg_min(value, kafka_offset) FILTER (channel = '{c}') AS {c}" for c in (*FAST, *SLOW)]
     return ", ".join(
         [
-            *cells, *first, "min(arrival_us) AS arrival_us", "min(kafka_offset) AS first_offset",
+            *cells,
+            *first,
+            "min(arrival_us) AS arrival_us",
+            "min(kafka_offset) AS first_offset",
             "max(kafka_offset) AS last_offset",
-            "bit_or(1::BIGINT << coalesce(warn, 62)) AS warn_bits", "count(*) AS n_units",
+            "bit_or(1::BIGINT << coalesce(warn, 62)) AS warn_bits",
+            "count(*) AS n_units",
         ]
-    )  # fmt: skip
+    )
 
 
 def averages() -> str:

@@ -28,12 +28,19 @@ from rich.table import Table
 from analysis.segmentation.zones import TYPES, ZoneType
 from benchmarks.machine import describe
 from conf.arrays import Float32Array, IntArray
-from ml.ghost.dataset import load_kind
-from ml.ghost.evaluation import as_many
+from ml.ghost.dataset import load_zone_windows
+from ml.ghost.evaluation import match_window_counts
 from ml.ghost.networks import Generator
-from ml.ghost.scores import WIDTHS, SeededScore, discriminative, halves, memory, predictive
-from ml.ghost.train_worker import train_share
-from ml.ghost.training import WEIGHTS, TrainingParams, generate
+from ml.ghost.scores import (
+    WIDTHS,
+    SeededScore,
+    discriminative_score,
+    measure_memorisation,
+    predictive_score,
+    split_laps,
+)
+from ml.ghost.train_worker import train_zone_share
+from ml.ghost.training import WEIGHTS, TrainingParams, generate_windows
 from ml.ghost.windows import GhostWindows
 
 Parts = dict[ZoneType, tuple[GhostWindows, GhostWindows]]  # to learn from, kept aside
@@ -104,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="slipstream-realism-") as scratch:
         folder = Path(scratch)
         data = given.data or _simulated(folder / "data", given)
-        parts: Parts = {kind: load_kind(data, kind) for kind in TYPES}
+        parts: Parts = {kind: load_zone_windows(data, kind) for kind in TYPES}
         params = TrainingParams(steps=given.steps, seed=given.seed)
         blind = replace(params, shape=replace(params.shape, is_conditional=False))
         sources: dict[str, Callable[[], Drawn]] = {
@@ -121,11 +128,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     aside = _aside(parts)
     Console().print(to_table(found, len(aside)))
     content = {
-        "row": 9, "data": given.name, "held_out_windows": len(aside), "held_out_laps": len(np.unique(aside.lap)),
-        "goal_discriminative": GOAL, "device": device,
+        "row": 9,
+        "data": given.name,
+        "held_out_windows": len(aside),
+        "held_out_laps": len(np.unique(aside.lap)),
+        "goal_discriminative": GOAL,
+        "device": device,
         "arguments": {k: v.name if isinstance(v, Path) else str(v) for k, v in vars(given).items()},
-        "sources": [asdict(one) for one in found], "machine": describe(),
-    }  # fmt: skip
+        "sources": [asdict(one) for one in found],
+        "machine": describe(),
+    }
     (RESULTS / f"realism-{given.name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return 0
 
@@ -158,13 +170,13 @@ def _joined(parts: Sequence[GhostWindows]) -> GhostWindows:
 
 def _ours(parts: Parts, data: Path, folder: Path, params: TrainingParams, device: str) -> Drawn:
     began = time.perf_counter()
-    train_share(str(data), str(folder), asdict(params))
+    train_zone_share(str(data), str(folder), asdict(params))
     train_s = time.perf_counter() - began
     drawn = []
     for kind in TYPES:
         network = Generator(params.shape).to(device)
         network.load_state_dict(torch.load(folder / kind / WEIGHTS, map_location=device, weights_only=True))
-        drawn.append(generate(network, parts[kind][1], params.seed))
+        drawn.append(generate_windows(network, parts[kind][1], params.seed))
     return Drawn(np.concatenate(drawn), _aside(parts).lap, train_s)
 
 
@@ -177,10 +189,27 @@ def _timegan(parts: Parts, folder: Path, iterations: int, seed: int) -> Drawn:
         np.savez(given, values=train.values, draw=len(aside))
         asked = [argument for package in PEER for argument in ("--with", package)]
         subprocess.run(
-            [sys.executable, "-m", "uv", "run", "--no-project", "--isolated", "--python", sys.executable, *asked,
-             "python", str(REPO / "benchmarks" / "timegan.py"), str(given), str(made), str(iterations), str(seed)],
-            check=True, stdout=subprocess.DEVNULL, env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "uv",
+                "run",
+                "--no-project",
+                "--isolated",
+                "--python",
+                sys.executable,
+                *asked,
+                "python",
+                str(REPO / "benchmarks" / "timegan.py"),
+                str(given),
+                str(made),
+                str(iterations),
+                str(seed),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        )
         with np.load(made) as found:
             drawn.append(found["values"])
     return Drawn(np.concatenate(drawn), _aside(parts).lap, time.perf_counter() - began)
@@ -188,7 +217,7 @@ def _timegan(parts: Parts, folder: Path, iterations: int, seed: int) -> Drawn:
 
 def _real(parts: Parts, seed: int) -> Drawn:
     """Windows that were learned from, as many of each zone type as were kept aside or as there are."""
-    some = as_many(_joined([parts[kind][0] for kind in TYPES]), _aside(parts), seed)
+    some = match_window_counts(_joined([parts[kind][0] for kind in TYPES]), _aside(parts), seed)
     return Drawn(some.values, some.lap)
 
 
@@ -199,12 +228,12 @@ def _aside(parts: Parts) -> GhostWindows:
 def _scored(name: str, parts: Parts, drawn: Drawn, seed: int, device: str) -> Source:
     aside = _aside(parts)
     learned = np.concatenate([parts[kind][0].values for kind in TYPES])
-    real, made = halves(aside.values, aside.lap, seed), halves(drawn.values, drawn.laps, seed)
+    real, made = split_laps(aside.values, aside.lap, seed), split_laps(drawn.values, drawn.laps, seed)
     return Source(
         name,
-        {width: discriminative(real, made, width, device=device) for width in WIDTHS},
-        predictive(made.train, real.test, device=device),
-        memory(learned, aside.values, drawn.values).ratio,
+        {width: discriminative_score(real, made, width, device=device) for width in WIDTHS},
+        predictive_score(made.train, real.test, device=device),
+        measure_memorisation(learned, aside.values, drawn.values).ratio,
         drawn.train_s,
     )
 

@@ -38,7 +38,7 @@ from medallion.io import Lake
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.events import Event, due_us, messages, race_topics
+from producers.simulator.timing.events import RaceEvent, arrival_us, race_topics, session_messages
 
 LAPS = 100
 SPARE_LAPS = 5
@@ -90,27 +90,29 @@ class Session:
         """Vehicle of the one who drives every day."""
         return self.simulator.cars[0].vehicle_id
 
-    def until_now(self) -> Iterator[Frame | Event]:
+    def until_now(self) -> Iterator[Frame | RaceEvent]:
         """All messages of the first hundred laps."""
         until = self._end_us(LAPS)
-        return (m for m in messages(self.simulator, race=True) if due_us(m) <= until)
+        return (m for m in session_messages(self.simulator, race=True) if arrival_us(m) <= until)
 
-    def laps_more(self) -> list[list[Frame | Event]]:
+    def laps_more(self) -> list[list[Frame | RaceEvent]]:
         """Messages of the driver's next laps, lap by lap."""
         ends = [self._end_us(LAPS + n) for n in range(SPARE_LAPS)]
-        own = [m for m in messages(self.simulator, race=True) if self._is_drivers(m) and due_us(m) > ends[0]]
-        return [[m for m in own if begin < due_us(m) <= end] for begin, end in pairwise(ends)]
+        own = [
+            m for m in session_messages(self.simulator, race=True) if self._is_drivers(m) and arrival_us(m) > ends[0]
+        ]
+        return [[m for m in own if begin < arrival_us(m) <= end] for begin, end in pairwise(ends)]
 
     def _end_us(self, lap: int) -> int:
         laps = self.simulator.laps().filter(vehicle_id=self.driver, lap_number=lap)
         return int(laps["end_us"].item()) + _SETTLED_US
 
-    def _is_drivers(self, message: Frame | Event) -> bool:
+    def _is_drivers(self, message: Frame | RaceEvent) -> bool:
         key = message.key() if isinstance(message, Frame) else message.key
         return key == f"{self.session_id}|{self.driver}".encode()
 
 
-def send(what: Iterable[Frame | Event], bootstrap: str) -> None:
+def send(what: Iterable[Frame | RaceEvent], bootstrap: str) -> None:
     """Send messages of a session to their topics."""
     with ExitStack() as stack:
         topics = {

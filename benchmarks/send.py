@@ -21,7 +21,7 @@ from benchmarks.inputs import EVENT_TYPE, SOURCE, Feed, feed, long_file, must_ho
 from benchmarks.runner import Goal, Result, Run, Unit, compare, race
 from infra.kafka.producer import POLL_EVERY, KafkaStreamer
 from producers.replay.encode import EVENT_TYPE as READING_TYPE
-from producers.replay.reader import Readings, read
+from producers.replay.reader import Readings, read_telemetry
 from producers.replay.replay import _chunks
 
 TITLE = "encode and send to Kafka"
@@ -71,15 +71,13 @@ def _frames(bench: Bench, bootstrap: str) -> list[Result]:
         compare(times, OURS, BARE, work, n, messages, Goal(ratio=GOAL), f"{note}, none on the peer's"),
         compare(times, OURS, HEADED, work, n, messages, Goal(ratio=GOAL), f"{note} and on the peer's"),
         compare(times, OURS, ENCODED, work, n, messages, note=f"{note}; what encoding alone costs"),
-        compare(
-            times, OURS, HEADED, work, data.samples * times_over, samples, Goal(least=GOAL_SAMPLES_PER_S), note
-        ),
-    ]  # fmt: skip
+        compare(times, OURS, HEADED, work, data.samples * times_over, samples, Goal(least=GOAL_SAMPLES_PER_S), note),
+    ]
 
 
 def _readings(bench: Bench, bootstrap: str) -> list[Result]:
     n = bench.pick(20_000, 1_000_000)
-    readings = read(long_file(bench.folder("readings") / "long.csv", n))
+    readings = read_telemetry(long_file(bench.folder("readings") / "long.csv", n))
     values = [value for _, value, _ in next(_chunks(readings, 0))]
     key, size, payload = b"BENCH-R1|GR86-004-78", round(mean(map(len, values))), _typical(values)
     headers = [*HEADERS[:3], ("ce_type", READING_TYPE.encode()), *HEADERS[4:]]

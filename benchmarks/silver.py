@@ -45,10 +45,15 @@ def _race(bench: Bench, *, faults: bool) -> list[Result]:
         compare(times, WHOLE, PEER, kind, data.samples, unit, Goal(ratio=GOAL), f"{note}; the peer writes no bronze"),
         compare(times, SILVER, PEER, kind, data.samples, unit, note=f"{note}; ours from bronze, the peer from Kafka"),
         compare(
-            times, CLOSED, PEER, kind, data.samples, unit,
+            times,
+            CLOSED,
+            PEER,
+            kind,
+            data.samples,
+            unit,
             note=f"{note}; ours also restates event times and validates with Great Expectations",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _ours(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
@@ -58,9 +63,9 @@ def _ours(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
             for table in (TELEMETRY.bronze, *silver.TELEMETRY_OUTPUTS):
                 lake.ensure(table)
             job = JobRun(silver.NAME)
-            to_bronze = timed(lambda: bronze.start(lake, bootstrap, once).awaitTermination())
-            to_silver = timed(lambda: silver.start(lake, job, once).awaitTermination())
-            closing = timed(lambda: silver.finish(lake, job))
+            to_bronze = timed(lambda: bronze.start_family(lake, bootstrap, once).awaitTermination())
+            to_silver = timed(lambda: silver.start_telemetry(lake, job, once).awaitTermination())
+            closing = timed(lambda: silver.finish_silver(lake, job))
             must_be(job.rows_in, data.samples, "units accounted for")
             must_be(job.rows_quarantined, data.impossible, "units in quarantine")
             must_be(lake.read(SILVER_TELEMETRY).count(), job.rows_out, "rows in silver")

@@ -23,10 +23,10 @@ from benchmarks.bench import Bench
 from benchmarks.inputs import simulate
 from benchmarks.runner import BenchmarkError, Goal, Result, Run, Unit, compare, must_be, race, timed
 from conf.arrays import Float32Array, FloatArray
-from jobs.score_style import probabilities
+from jobs.score_style import predict_windows
 from ml.style.export import INPUT, OUTPUT
 from ml.style.features import AGGRESSIVE, NORMAL, STYLE_FEATURES
-from ml.style.model import FittedStyle, OnnxStyleModel, train
+from ml.style.model import FittedStyle, OnnxStyleModel, train_forest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,7 +45,7 @@ GOAL = 0.7
 def measure(bench: Bench) -> list[Result]:
     """One row, then many."""
     windows = simulated_windows(bench.pick(2_000, 10_000))
-    fitted = train(windows[list(STYLE_FEATURES)], windows["label"])
+    fitted = train_forest(windows[list(STYLE_FEATURES)], windows["label"])
     nodes = sum(tree.tree_.node_count for tree in fitted.estimator.estimators_)
     bench.say(f"row 6: {len(windows):,} windows, {len(fitted.estimator.estimators_)} trees with {nodes:,} nodes")
     return [*_one_row(bench, fitted, windows), *_many(bench, fitted, windows)]
@@ -106,7 +106,7 @@ def _many(bench: Bench, fitted: FittedStyle, windows: pd.DataFrame) -> list[Resu
         return {SKLEARN_ALL: timed(lambda: fitted.predict_proba(pd.read_parquet(path, columns=features)))}
 
     times = race([_spark(spark, path, onnx), local, all_cores, sklearn], bench.runs, say=bench.say)
-    must_be(probabilities(spark.read.parquet(str(path)), onnx).count(), n, "rows scored by Spark")
+    must_be(predict_windows(spark.read.parquet(str(path)), onnx).count(), n, "rows scored by Spark")
     unit, note = Unit("rows/s"), f"{n} windows; Spark has all cores, the model in this process one thread"
     return [
         compare(times, SPARK, LOCAL, "many rows", n, unit, Goal(ratio=GOAL), note),
@@ -127,7 +127,7 @@ def write_windows(windows: pd.DataFrame, n: int, path: Path) -> None:
 def _spark(spark: SparkSession, path: Path, onnx: bytes) -> Run:
     def run() -> dict[str, float]:
         def score() -> None:
-            probabilities(spark.read.parquet(str(path)), onnx).write.format("noop").mode("overwrite").save()
+            predict_windows(spark.read.parquet(str(path)), onnx).write.format("noop").mode("overwrite").save()
 
         return {SPARK: timed(score)}
 

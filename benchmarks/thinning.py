@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from analysis.laps.features import LAP_CHANNELS, LapFeatures, lap_features
-from analysis.laps.load_events import shock_features
-from analysis.laps.load_integrals import stress_features
+from analysis.laps.features import LAP_CHANNELS, LapFeatures, compute_lap_features
+from analysis.laps.load_events import load_event_features
+from analysis.laps.load_integrals import load_integral_features
 from analysis.signals.held import HeldSignal
 from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
@@ -61,9 +61,15 @@ def simulated(cars: int = 8, laps: int = 3, seed: int = 11) -> list[pl.DataFrame
     out = []
     for track in TRACKS:
         settings = SimulatorConfig(
-            n_cars=cars, n_laps=laps, seed=seed, track=track, rate_hz=FULL_HZ, data_faults=faults, setups="varied",
+            n_cars=cars,
+            n_laps=laps,
+            seed=seed,
+            track=track,
+            rate_hz=FULL_HZ,
+            data_faults=faults,
+            setups="varied",
             car_faults=car_faults,
-        )  # fmt: skip
+        )
         samples = VehicleSimulator(settings).to_polars()
         out += samples.partition_by("vehicle_id", "lap_number", maintain_order=True)
     return out
@@ -93,7 +99,7 @@ def _kept(n: int, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
 def features_of(lap: pl.DataFrame) -> LapFeatures:
     t_us = lap["t_us"].to_numpy()
     channels = {name: lap[name].cast(pl.Float64).to_numpy() for name in LAP_CHANNELS}
-    return lap_features(t_us / 1e6, channels, float(t_us[0]) / 1e6, float(t_us[-1]) / 1e6)
+    return compute_lap_features(t_us / 1e6, channels, float(t_us[0]) / 1e6, float(t_us[-1]) / 1e6)
 
 
 def moves(laps: list[pl.DataFrame], seed: int = 0) -> list[Move]:
@@ -108,7 +114,7 @@ def names() -> list[str]:
     """Features that are judged: the stress integrals, the shocks, and older ones of their kind."""
     none = np.empty(0, np.int64)
     nothing = dict.fromkeys(LAP_CHANNELS, HeldSignal(none, none, np.empty(0)))
-    return [*stress_features(nothing, 1.0), *shock_features(nothing, nothing, 0, 1, 1.0), *OLDER]
+    return [*load_integral_features(nothing, 1.0), *load_event_features(nothing, nothing, 0, 1, 1.0), *OLDER]
 
 
 def _move(name: str, full: pl.Series, thin: pl.Series) -> Move:

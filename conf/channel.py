@@ -20,7 +20,7 @@ class Channel(FrozenModel):
     description: str
 
 
-class Mapping(FrozenModel):
+class ChannelMapping(FrozenModel):
     """How a source sends a channel: ``canonical = value * factor``."""
 
     channel: str
@@ -28,11 +28,11 @@ class Mapping(FrozenModel):
     note: str | None = None
 
 
-class Source(FrozenModel):
+class SourceDialect(FrozenModel):
     """A naming variant (dialect) of a source: its channel names and what they mean."""
 
     description: str
-    channels: dict[str, Mapping]
+    channels: dict[str, ChannelMapping]
 
 
 class ChannelRegistry(FrozenModel):
@@ -45,7 +45,7 @@ class ChannelRegistry(FrozenModel):
     """
 
     channels: tuple[Channel, ...]
-    sources: dict[str, Source]
+    sources: dict[str, SourceDialect]
     lost_lap_counter: int
     max_lap_number: int
     brake_full_scale_bar: float

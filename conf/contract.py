@@ -44,7 +44,7 @@ class Implementation(_ContractPart):
     kwargs: dict[str, Any] = Field(default_factory=dict)
 
 
-class Rule(_ContractPart):
+class ContractRule(_ContractPart):
     """A row rule of one column.
 
     Attributes:
@@ -83,7 +83,7 @@ class Column(_ContractPart):
     description: str
     items: Items | None = None
     custom_properties: tuple[CustomProperty, ...] = Field((), alias="customProperties")
-    quality: tuple[Rule, ...] = ()
+    quality: tuple[ContractRule, ...] = ()
 
     @property
     def unit(self) -> str | None:
@@ -150,7 +150,7 @@ class Contract(_ContractPart):
                 return col
         raise ContractError(f"contract {self.name} has no column '{name}'; it has {', '.join(self.column_names)}")
 
-    def rules(self, severity: Severity | None = None) -> tuple[tuple[str, Rule], ...]:
+    def rules(self, severity: Severity | None = None) -> tuple[tuple[str, ContractRule], ...]:
         """(column, rule) pairs, of one severity or all."""
         pairs = ((c.name, r) for c in self.columns for r in c.quality)
         return tuple((c, r) for c, r in pairs if severity is None or r.severity == severity)

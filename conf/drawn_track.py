@@ -19,13 +19,13 @@ _LEAST_STRAIGHT_M: Final = 6.0
 _LEAST_TURN: Final = math.radians(4)
 
 
-def drawn_number(name: str) -> int | None:
+def parse_drawn_number(name: str) -> int | None:
     """Number of a drawn circuit, ``None`` for a name of another kind."""
     found = _NAME.fullmatch(name)
     return int(found[1]) if found else None
 
 
-def drawn_track(number: int) -> dict[str, Any]:
+def draw_track(number: int) -> dict[str, Any]:
     """Draw the track file of a number: the same number gives the same circuit."""
     chance = random.Random(number)  # noqa: S311 - a drawing, not a secret
     while True:

@@ -19,7 +19,7 @@ from conf.tables import (
 from conf.topics import ENVIRONMENT_RAW, RACE_RAW, TELEMETRY_RAW, TIMING_RAW, TRUTH_RAW, Topic
 
 
-class Family(FrozenModel):
+class MessageFamily(FrozenModel):
     """One topic and its way into silver.
 
     Attributes:
@@ -47,8 +47,8 @@ class Family(FrozenModel):
         return self.tables[-1]
 
 
-def _family(name: str, topic: Topic, bronze: str, tables: tuple[str, ...]) -> Family:
-    return Family(
+def _family(name: str, topic: Topic, bronze: str, tables: tuple[str, ...]) -> MessageFamily:
+    return MessageFamily(
         name=name,
         topic=topic.name,
         bronze=bronze,
@@ -59,7 +59,7 @@ def _family(name: str, topic: Topic, bronze: str, tables: tuple[str, ...]) -> Fa
     )
 
 
-TELEMETRY = Family(
+TELEMETRY = MessageFamily(
     name="telemetry",
     topic=TELEMETRY_RAW.name,
     bronze=BRONZE_TELEMETRY_EVENTS,

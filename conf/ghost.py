@@ -13,7 +13,7 @@ from conf.errors import check_input
 from conf.frozen import FrozenModel
 
 
-class Coaching(FrozenModel):
+class CoachingRules(FrozenModel):
     """Thresholds from which a difference is reported; ``conf/ghost.yaml`` explains each figure."""
 
     full_throttle_pct: PositiveFloat
@@ -33,20 +33,20 @@ class Coaching(FrozenModel):
         return "medium" if time_loss_s >= self.medium_loss_s else "low"
 
 
-class Smoothing(FrozenModel):
+class SmoothingRules(FrozenModel):
     """The Savitzky-Golay filter; what each figure means stands in ``conf/ghost.yaml``."""
 
     window_m: PositiveFloat
     polyorder: PositiveInt
 
     @model_validator(mode="after")
-    def _fits(self) -> Smoothing:
+    def _fits(self) -> SmoothingRules:
         if self.window_m <= self.polyorder + 1:
             raise ValueError(f"window_m is {self.window_m:g}: a polynomial of order {self.polyorder} needs more metres")
         return self
 
 
-class Chaining(FrozenModel):
+class ChainingRules(FrozenModel):
     """How many candidates are drawn and kept; what each figure means stands in ``conf/ghost.yaml``."""
 
     per_entry: PositiveInt
@@ -59,7 +59,7 @@ class Chaining(FrozenModel):
     both_pedals_m: NonNegativeFloat
 
 
-class Feasibility(FrozenModel):
+class FeasibilityRules(FrozenModel):
     """What a ghost may do; what each figure means stands in ``conf/ghost.yaml``."""
 
     envelope_mps2: PositiveFloat
@@ -74,7 +74,7 @@ class Feasibility(FrozenModel):
     engine_over_m: PositiveFloat
 
 
-class Segmentation(FrozenModel):
+class GhostRules(FrozenModel):
     """Thresholds and lengths; what each means stands in ``conf/ghost.yaml``."""
 
     version: PositiveInt
@@ -85,14 +85,14 @@ class Segmentation(FrozenModel):
     longest_microsector_m: PositiveFloat
     stitched_zone_m: PositiveFloat
     fast_lap_ratio: PositiveFloat
-    coaching: Coaching
-    smoothing: Smoothing
-    chaining: Chaining
-    feasibility: Feasibility
+    coaching: CoachingRules
+    smoothing: SmoothingRules
+    chaining: ChainingRules
+    feasibility: FeasibilityRules
 
 
 @lru_cache(maxsize=1)
-def load_segmentation() -> Segmentation:
+def load_ghost_rules() -> GhostRules:
     """Load ``conf/ghost.yaml``."""
     with check_input("conf/ghost.yaml"):
-        return Segmentation.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))
+        return GhostRules.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))

@@ -14,7 +14,7 @@ from conf.errors import check_input
 from conf.frozen import FrozenModel
 
 
-class Limits(FrozenModel):
+class ReasonLimits(FrozenModel):
     """Limits from which a reason applies."""
 
     max_lap_number: PositiveInt
@@ -27,7 +27,7 @@ class Limits(FrozenModel):
     telemetry_gap_s: PositiveFloat
 
 
-class Reason(FrozenModel):
+class LapReason(FrozenModel):
     """A reason against using a lap.
 
     Attributes:
@@ -45,8 +45,8 @@ class LapRules(FrozenModel):
     """All reasons, and the purposes that laps are used for."""
 
     purposes: dict[str, str]
-    limits: Limits
-    reasons: dict[str, Reason]
+    limits: ReasonLimits
+    reasons: dict[str, LapReason]
 
     @model_validator(mode="after")
     def _purposes_are_known(self) -> Self:

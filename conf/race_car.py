@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 from conf.errors import check_input
-from conf.track_parameters import section_of
+from conf.track_parameters import read_ini_section
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -24,7 +24,7 @@ class _Published(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Body(_Published):
+class BodySpec(_Published):
     """Masses, lengths and aerodynamics."""
 
     cg_to_front_m: PositiveFloat = Field(alias="lf")
@@ -42,7 +42,7 @@ class Body(_Published):
     drs_drag_cut: float = Field(alias="drs_factor", ge=0, lt=1, default=0.0)
 
 
-class Powertrain(_Published):
+class PowertrainSpec(_Published):
     """Engine, electric motor and what they give back.
 
     Attributes:
@@ -68,7 +68,7 @@ class Powertrain(_Published):
     motor_from_mps: float = Field(alias="vel_min_e_motor", ge=0, default=0.0)
 
 
-class Gearbox(_Published):
+class GearboxSpec(_Published):
     """Gears, first to last.
 
     Attributes:
@@ -90,7 +90,7 @@ class Gearbox(_Published):
         return self
 
 
-class Tyre(_Published):
+class TyreSpec(_Published):
     """One axle's tyre: friction at its nominal load, and how it falls as the load rises (per newton, negative)."""
 
     circumference_m: PositiveFloat = Field(alias="circ_ref")
@@ -101,11 +101,11 @@ class Tyre(_Published):
     grip_across_per_n: float = Field(alias="dmuy_dfz", le=0)
 
 
-class Tyres(_Published):
+class TyresSpec(_Published):
     """Both axles' tyres and the exponent of the curve between pure braking and pure cornering (2: an ellipse)."""
 
-    front: Tyre = Field(alias="f")
-    rear: Tyre = Field(alias="r")
+    front: TyreSpec = Field(alias="f")
+    rear: TyreSpec = Field(alias="r")
     exponent: float = Field(alias="tire_model_exp", ge=1, le=2)
 
 
@@ -113,10 +113,10 @@ class RaceCarSpec(_Published):
     """A race car."""
 
     kind: Literal["electric", "hybrid", "combustion"] = Field(alias="powertrain_type")
-    body: Body = Field(alias="general")
-    powertrain: Powertrain = Field(alias="engine")
-    gearbox: Gearbox
-    tyres: Tyres = Field(alias="tires")
+    body: BodySpec = Field(alias="general")
+    powertrain: PowertrainSpec = Field(alias="engine")
+    gearbox: GearboxSpec
+    tyres: TyresSpec = Field(alias="tires")
 
     @model_validator(mode="after")
     def _has_what_drives_it(self) -> Self:
@@ -136,6 +136,6 @@ def load_race_car(path: Path) -> RaceCarSpec:
         FileNotFoundError: If there is no such file.
         InputError: If it is not of this format or a value cannot be; names file and field.
     """
-    raw = section_of(path, "VEH_PARS", "veh_pars")
+    raw = read_ini_section(path, "VEH_PARS", "veh_pars")
     with check_input(f"{path}: veh_pars"):
         return RaceCarSpec.model_validate(raw)

@@ -10,14 +10,14 @@ from typing import Self
 import yaml
 from pydantic import Field, PositiveFloat, model_validator
 
-from conf.drawn_track import drawn_number, drawn_track
+from conf.drawn_track import draw_track, parse_drawn_number
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 
 _FOLDER = Path(__file__).parent / "tracks"
 
 
-class Straight(FrozenModel):
+class StraightSpec(FrozenModel):
     """A straight piece of road."""
 
     straight_m: PositiveFloat
@@ -33,7 +33,7 @@ class Straight(FrozenModel):
         return 0.0
 
 
-class Arc(FrozenModel):
+class ArcSpec(FrozenModel):
     """A bend of constant radius; a positive angle turns left."""
 
     radius_m: float = Field(ge=8)
@@ -61,7 +61,7 @@ class TrackSpec(FrozenModel):
     title: str
     width_m: PositiveFloat
     sector_ends_m: tuple[PositiveFloat, ...]
-    segments: tuple[Straight | Arc, ...] = Field(min_length=2)
+    segments: tuple[StraightSpec | ArcSpec, ...] = Field(min_length=2)
 
     @property
     def length_m(self) -> float:
@@ -83,7 +83,7 @@ def track_names() -> list[str]:
 
 def is_track(name: str) -> bool:
     """Whether :func:`load_track` knows a name, those of drawn circuits among them."""
-    return drawn_number(name) is not None or name in track_names()
+    return parse_drawn_number(name) is not None or name in track_names()
 
 
 def load_track(name: str) -> TrackSpec:
@@ -92,9 +92,9 @@ def load_track(name: str) -> TrackSpec:
     Raises:
         InputError: If there is no such track or its file does not fit; the message names file and field.
     """
-    number = drawn_number(name)
+    number = parse_drawn_number(name)
     if number is not None:
-        return TrackSpec.model_validate({"name": name, **drawn_track(number)})
+        return TrackSpec.model_validate({"name": name, **draw_track(number)})
     path = _FOLDER / f"{name}.yaml"
     if name not in track_names():
         raise InputError(f"no track '{name}': choose one of {', '.join(track_names())}, or drawn-1, drawn-2, …")

@@ -30,14 +30,14 @@ class TrackParameters(BaseModel):
     grip_factor: float = Field(gt=0, default=1.0)
 
 
-def track_parameters(path: Path, name: str) -> TrackParameters | None:
+def load_track_parameters(path: Path, name: str) -> TrackParameters | None:
     """Parameters of a circuit, ``None`` where the file does not know it.
 
     Raises:
         FileNotFoundError: If there is no such file.
         InputError: If it is not of this format; names file and circuit.
     """
-    raw = section_of(path, "TRACK_PARS", "track_pars").get(name)
+    raw = read_ini_section(path, "TRACK_PARS", "track_pars").get(name)
     if raw is None:
         return None
     try:
@@ -52,7 +52,7 @@ def track_parameters(path: Path, name: str) -> TrackParameters | None:
         raise InputError(f"{path}: {name} has no {error}") from None
 
 
-def section_of(path: Path, section: str, key: str) -> dict[str, Any]:
+def read_ini_section(path: Path, section: str, key: str) -> dict[str, Any]:
     """The JSON object under a key of an ini file.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conf.contract import Column, Contract, Rule, load_contract, table_names
+from conf.contract import Column, Contract, ContractRule, load_contract, table_names
 
 TARGET = Path(__file__).parent / "tables.md"
 LAYERS = {
@@ -71,7 +71,7 @@ def _rules(column: Column) -> str:
     return "; ".join(f"{_words(rule)} (*{rule.severity}*)" for rule in column.quality)
 
 
-def _words(rule: Rule) -> str:
+def _words(rule: ContractRule) -> str:
     kwargs = dict(rule.implementation.kwargs)
     if rule.implementation.type == "expect_column_values_to_be_between":
         low, high = kwargs.get("min_value"), kwargs.get("max_value")

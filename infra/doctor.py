@@ -32,7 +32,7 @@ PINNED = {"pyspark": ("4.2.0", "spark"), "delta-spark": ("4.4.0", "spark"), "mlf
 
 
 @dataclass(frozen=True)
-class Check:
+class Finding:
     """One finding.
 
     Attributes:
@@ -48,23 +48,23 @@ class Check:
     remedy: str = ""
 
 
-def checks(settings: AppConfig) -> list[Check]:
+def run_checks(settings: AppConfig) -> list[Finding]:
     """Run all checks; never raises for what they find."""
-    groups: tuple[Callable[[AppConfig], Iterator[Check]], ...] = (
-        _python,
-        _java,
-        _packages,
-        _jars,
-        _ports,
-        _kafka,
-        _mlflow,
-        _disk,
-        _lake,
+    groups: tuple[Callable[[AppConfig], Iterator[Finding]], ...] = (
+        _check_python,
+        _check_java,
+        _check_packages,
+        _check_jars,
+        _check_ports,
+        _check_kafka,
+        _check_mlflow,
+        _check_disk,
+        _check_lake,
     )
-    return [check for group in groups for check in _guarded(group, settings)]
+    return [check for group in groups for check in _run_guarded(group, settings)]
 
 
-def print_checks(found: Sequence[Check], console: Console) -> None:
+def print_checks(found: Sequence[Finding], console: Console) -> None:
     """Print the findings as a table, the remedies below it."""
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -76,61 +76,61 @@ def print_checks(found: Sequence[Check], console: Console) -> None:
             console.print(f"{check.name}: {check.remedy}", markup=False, soft_wrap=True)
 
 
-def _guarded(group: Callable[[AppConfig], Iterator[Check]], settings: AppConfig) -> Iterator[Check]:
+def _run_guarded(group: Callable[[AppConfig], Iterator[Finding]], settings: AppConfig) -> Iterator[Finding]:
     """What a group finds; a damaged file or folder that it stumbles over is a finding too."""
     try:
         yield from group(settings)
     except (OSError, SlipstreamError) as error:
-        yield Check(group.__name__.strip("_"), "fail", str(error), f"Look at {settings.home}, or use another home.")
+        yield Finding(group.__name__.strip("_"), "fail", str(error), f"Look at {settings.home}, or use another home.")
 
 
-def _python(_: AppConfig) -> Iterator[Check]:
+def _check_python(_: AppConfig) -> Iterator[Finding]:
     found = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] < (3, 14):
-        yield Check("Python", "ok", found)
+        yield Finding("Python", "ok", found)
     else:
-        yield Check("Python", "fail", found, "Use Python 3.11, 3.12 or 3.13.")
+        yield Finding("Python", "fail", found, "Use Python 3.11, 3.12 or 3.13.")
 
 
-def _java(_: AppConfig) -> Iterator[Check]:
+def _check_java(_: AppConfig) -> Iterator[Finding]:
     try:
         java = find_java()
     except JavaMissingError as error:
-        yield Check("Java", "fail", "none that can be used", str(error))
+        yield Finding("Java", "fail", "none that can be used", str(error))
     else:
-        yield Check("Java", "ok", f"{java.full_version} ({java.executable})")
+        yield Finding("Java", "ok", f"{java.full_version} ({java.executable})")
 
 
-def _packages(_: AppConfig) -> Iterator[Check]:
+def _check_packages(_: AppConfig) -> Iterator[Finding]:
     for name, (wanted, extra) in PINNED.items():
         found, remedy = _version(name), f"pip install 'slipstream-lake[{extra}]'"
         if found is None:
-            yield Check(name, "warn", f"not installed; comes with the '{extra}' extra", remedy)
+            yield Finding(name, "warn", f"not installed; comes with the '{extra}' extra", remedy)
         elif found != wanted:
-            yield Check(name, "fail", f"{found}, but {wanted} is needed", remedy)
+            yield Finding(name, "fail", f"{found}, but {wanted} is needed", remedy)
         else:
-            yield Check(name, "ok", found)
+            yield Finding(name, "ok", found)
     pandas = _version("pandas")
     if pandas is not None and int(pandas.partition(".")[0]) >= 3:
-        yield Check("pandas", "fail", f"{pandas}, but Spark 4.2 needs one below 3", "pip install 'pandas<3'")
+        yield Finding("pandas", "fail", f"{pandas}, but Spark 4.2 needs one below 3", "pip install 'pandas<3'")
     elif pandas is not None:
-        yield Check("pandas", "ok", pandas)
+        yield Finding("pandas", "ok", pandas)
 
 
-def _jars(settings: AppConfig) -> Iterator[Check]:
+def _check_jars(settings: AppConfig) -> Iterator[Finding]:
     folder = settings.jars_dir
     if not any((folder / name).exists() for name in SETS):
-        yield Check("jars", "warn", f"not resolved yet in {folder}", "'slipstream up' resolves them.")
+        yield Finding("jars", "warn", f"not resolved yet in {folder}", "'slipstream up' resolves them.")
         return
     faults = verify_jars(folder)
     if faults:
         remedy = f"Delete {folder} and run 'slipstream up', which resolves them anew."
-        yield Check("jars", "fail", "; ".join(faults[:5]) + (" …" if len(faults) > 5 else ""), remedy)
+        yield Finding("jars", "fail", "; ".join(faults[:5]) + (" …" if len(faults) > 5 else ""), remedy)
     else:
-        yield Check("jars", "ok", f"{sum(map(len, read_lock().values()))} in {folder}, checksums match")
+        yield Finding("jars", "ok", f"{sum(map(len, read_lock().values()))} in {folder}, checksums match")
 
 
-def _ports(settings: AppConfig) -> Iterator[Check]:
+def _check_ports(settings: AppConfig) -> Iterator[Finding]:
     """A port of the local stack is either held by this home's own service or free for it."""
     wanted = []
     local = stack.local_services(settings)
@@ -140,21 +140,21 @@ def _ports(settings: AppConfig) -> Iterator[Check]:
     if "mlflow" in local:
         wanted.append(("mlflow", "MLFLOW_PORT", settings.mlflow_port))
     for name, setting, port in wanted:
-        running = service.load(settings, name)
+        running = service.load_service(settings, name)
         if running is not None and running.is_up:
             if port in running.ports.values():
-                yield Check(f"port {port}", "ok", f"held by this home's {name}")
-        elif ports.is_free(port):
-            yield Check(f"port {port}", "ok", f"free for {name}")
+                yield Finding(f"port {port}", "ok", f"held by this home's {name}")
+        elif ports.is_port_free(port):
+            yield Finding(f"port {port}", "ok", f"free for {name}")
         else:
             remedy = f"Stop that program, set {setting}, or use 'slipstream up --auto-port'."
-            yield Check(f"port {port}", "warn", f"taken by another program, {name} cannot have it", remedy)
+            yield Finding(f"port {port}", "warn", f"taken by another program, {name} cannot have it", remedy)
 
 
-def _kafka(settings: AppConfig) -> Iterator[Check]:
-    bootstrap, configured = stack.endpoints(settings).bootstrap, settings.kafka_bootstrap_servers is not None
+def _check_kafka(settings: AppConfig) -> Iterator[Finding]:
+    bootstrap, configured = stack.find_endpoints(settings).bootstrap, settings.kafka_bootstrap_servers is not None
     # On loopback a closed port is known at once; the client would try for seconds.
-    is_closed = not configured and not ports.answers(int(bootstrap.rpartition(":")[2]))
+    is_closed = not configured and not ports.accepts_connections(int(bootstrap.rpartition(":")[2]))
     found = None if is_closed else topics.cluster_metadata(bootstrap, settings.kafka_config)
     if found is None:
         yield _unreachable("Kafka", bootstrap, configured, "KAFKA_BOOTSTRAP_SERVERS")
@@ -165,60 +165,60 @@ def _kafka(settings: AppConfig) -> Iterator[Check]:
         remedy = (
             "'slipstream up' creates those of a local broker, 'python -m infra.kafka.topics' those of a configured one."
         )
-        yield Check("Kafka", "fail", f"{bootstrap} lacks the topics {', '.join(missing)}", remedy)
+        yield Finding("Kafka", "fail", f"{bootstrap} lacks the topics {', '.join(missing)}", remedy)
         return
-    yield Check("Kafka", "ok", f"{bootstrap}, {len(wanted)} topics")
+    yield Finding("Kafka", "ok", f"{bootstrap}, {len(wanted)} topics")
     actual = len(found.topics[TELEMETRY_RAW.name].partitions)
     if actual != wanted[TELEMETRY_RAW.name]:
         detail = f"{TELEMETRY_RAW.name} has {actual} partitions, KAFKA_PARTITIONS says {wanted[TELEMETRY_RAW.name]}"
-        yield Check(
+        yield Finding(
             "partitions", "warn", detail, "A topic keeps those it was created with; set KAFKA_PARTITIONS to it."
         )
 
 
-def _mlflow(settings: AppConfig) -> Iterator[Check]:
-    address = stack.endpoints(settings).tracking_uri
+def _check_mlflow(settings: AppConfig) -> Iterator[Finding]:
+    address = stack.find_endpoints(settings).tracking_uri
     if not address.startswith(("http://", "https://")):
-        yield Check("MLflow", "ok", f"{address} (not a server, nothing to reach)")
+        yield Finding("MLflow", "ok", f"{address} (not a server, nothing to reach)")
     elif mlflow_server.is_healthy(address):
-        yield Check("MLflow", "ok", address)
+        yield Finding("MLflow", "ok", address)
     else:
         yield _unreachable("MLflow", address, settings.mlflow_tracking_uri is not None, "MLFLOW_TRACKING_URI")
 
 
-def _unreachable(name: str, address: str, configured: bool, setting: str) -> Check:
+def _unreachable(name: str, address: str, configured: bool, setting: str) -> Finding:
     if configured:
-        return Check(name, "fail", f"{address} does not answer", f"Start it, or correct {setting}.")
-    return Check(name, "warn", f"{address} does not answer", "'slipstream up' starts it.")
+        return Finding(name, "fail", f"{address} does not answer", f"Start it, or correct {setting}.")
+    return Finding(name, "warn", f"{address} does not answer", "'slipstream up' starts it.")
 
 
-def _disk(settings: AppConfig) -> Iterator[Check]:
-    free_gib = shutil.disk_usage(_existing(settings.home)).free / GIB
+def _check_disk(settings: AppConfig) -> Iterator[Finding]:
+    free_gib = shutil.disk_usage(_nearest_existing(settings.home)).free / GIB
     detail = f"{free_gib:.0f} GiB free under {settings.home}"
     remedy = "Make room, or set SLIPSTREAM_HOME to a larger disk."
     if free_gib < TOO_LITTLE_DISK_GIB:
-        yield Check("disk", "fail", detail, remedy)
+        yield Finding("disk", "fail", detail, remedy)
     elif free_gib < LITTLE_DISK_GIB:
-        yield Check("disk", "warn", detail, remedy)
+        yield Finding("disk", "warn", detail, remedy)
     else:
-        yield Check("disk", "ok", detail)
+        yield Finding("disk", "ok", detail)
 
 
-def _lake(settings: AppConfig) -> Iterator[Check]:
+def _check_lake(settings: AppConfig) -> Iterator[Finding]:
     if settings.azure_storage_account:
-        yield Check("lake", "ok", f"{settings.lake_root} (on Azure; writing there is not tried)")
+        yield Finding("lake", "ok", f"{settings.lake_root} (on Azure; writing there is not tried)")
         return
     try:
-        with tempfile.TemporaryFile(dir=_existing(Path(settings.lake_root))) as probe:
+        with tempfile.TemporaryFile(dir=_nearest_existing(Path(settings.lake_root))) as probe:
             probe.write(b"slipstream")
     except OSError as error:
         remedy = "Correct its permissions, or set SLIPSTREAM_HOME to a folder of yours."
-        yield Check("lake", "fail", f"{settings.lake_root} cannot be written: {error}", remedy)
+        yield Finding("lake", "fail", f"{settings.lake_root} cannot be written: {error}", remedy)
     else:
-        yield Check("lake", "ok", f"{settings.lake_root} can be written")
+        yield Finding("lake", "ok", f"{settings.lake_root} can be written")
 
 
-def _existing(path: Path) -> Path:
+def _nearest_existing(path: Path) -> Path:
     """The path, or the nearest folder above it that exists."""
     return next(each for each in (path, *path.parents) if each.exists())
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.track_build.rows import refuse_own
+from analysis.track_build.rows import refuse_own_track
 from conf.errors import InputError
 from jobs.arguments import add_sessions
 from jobs.job import BatchJob, RunContext
@@ -82,7 +82,7 @@ def plan_track(name: str, sessions: Sequence[str], title: str | None, corner_nam
         TrackError: If the name is that of a track that comes with Slipstream.
         InputError: If a corner's name is not ``NUMBER=NAME``.
     """
-    refuse_own(name)
+    refuse_own_track(name)
     return TrackPlan(name, tuple(dict.fromkeys(sessions)), title, parse_corner_names(corner_names))
 
 

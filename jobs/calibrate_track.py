@@ -34,7 +34,7 @@ def calibrate_track(lake: Lake, track_id: str, sessions: Sequence[str]) -> Track
     """
     with JOB.record_run(lake) as run:
         circuit = find_circuit(lake, track_id)
-        here = tracks.sessions_on(lake, track_id)
+        here = tracks.sessions_on_track(lake, track_id)
         if elsewhere := sorted(set(sessions) - set(here)):
             raise TrackError(
                 f"session {', '.join(elsewhere)} was not driven on {track_id}, as far as the lake knows: "

@@ -13,7 +13,7 @@ from jobs.job import BatchJob, RunContext
 from medallion.gold.insights import write_insights
 from medallion.io import Lake
 from serving.lake.reader import LakeReader
-from serving.queries.coaching import INPUTS, CoachedLap, coach
+from serving.queries.coaching import INPUTS, CoachedLap, coach_against_target
 from serving.queries.laps import LapName
 
 
@@ -46,7 +46,7 @@ def coach_lap(lake: Lake, lap: LapName, target: str) -> CoachingResult:
         target: ``best``, ``ghost``, or a lap's name.
     """
     with JOB.record_run(lake) as run:
-        found = coach(LakeReader(lake.settings).snapshot(), lap, target)
+        found = coach_against_target(LakeReader(lake.settings).snapshot(), lap, target)
         run.rows_in = len(found.lap.trace.t_s) + len(found.target.trace.t_s)
         run.rows_out = write_insights(lake, found.pair, found.insight_rows(datetime.now(UTC)), run.run_id)
     return CoachingResult(found, run.rows_out, run.run_id)

@@ -11,7 +11,7 @@ from jobs.job import BatchJob, RunContext
 from medallion.gold.lap_comparison import TABLES, write_comparison
 from medallion.io import Lake
 from serving.lake.reader import LakeReader
-from serving.queries.comparison import INPUTS, ComparedLaps, compare_named
+from serving.queries.comparison import INPUTS, ComparedLaps, compare_named_laps
 from serving.queries.laps import LapName
 
 
@@ -41,7 +41,7 @@ class ComparisonResult:
 def compare_laps(lake: Lake, lap: LapName, reference: LapName) -> ComparisonResult:
     """Compare within a job run, which notes the tables' versions before they are read."""
     with JOB.record_run(lake) as run:
-        found = compare_named(LakeReader(lake.settings).snapshot(), lap, reference)
+        found = compare_named_laps(LakeReader(lake.settings).snapshot(), lap, reference)
         points, pieces = found.point_rows(), found.piece_rows()
         run.rows_in = len(found.lap.trace.t_s) + len(found.reference.trace.t_s)
         run.rows_out = write_comparison(lake, found.pair, points, pieces, run.run_id)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from conf.errors import SlipstreamError
 from conf.settings import AppConfig, get_settings
-from infra.local.stack import endpoints
+from infra.local.stack import find_endpoints
 from jobs.arguments import add_nothing
 from medallion.io import Lake
 from medallion.provenance import JobRun, job_run
@@ -48,7 +48,7 @@ class RunContext:
         """
         from ml.tracking import Tracker
 
-        return Tracker(endpoints(self.settings).tracking_uri)
+        return Tracker(find_endpoints(self.settings).tracking_uri)
 
     @cached_property
     def lake(self) -> Lake:

@@ -17,8 +17,8 @@ from jobs.job import BatchJob, RunContext
 from medallion.io import Lake
 from medallion.provenance import job_run
 from serving.lake.reader import LakeReader
-from serving.lake.store import existing_tables, missing_table
-from serving.lake.table_files import TableFiles, table_files
+from serving.lake.store import existing_tables, missing_table_error
+from serving.lake.table_files import TableFiles, count_table_files
 
 TARGET_MB: Final = 128
 RETAIN_HOURS: Final = 168.0
@@ -68,9 +68,9 @@ def read_table_files(settings: AppConfig, only: Collection[str], target_mb: int)
     there = existing_tables(settings)
     for name in only:
         if name not in there:
-            raise missing_table(name, settings)
+            raise missing_table_error(name, settings)
     lake = LakeReader(settings)
-    return {name: table_files(lake, name, target_mb) for name in there if not only or name in only}
+    return {name: count_table_files(lake, name, target_mb) for name in there if not only or name in only}
 
 
 def find_mergeable(files: Mapping[str, TableFiles]) -> set[str]:

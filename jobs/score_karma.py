@@ -22,13 +22,13 @@ from conf.karma import load_karma_rules
 from conf.reasons import short_text
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.job import BatchJob, RunContext
-from jobs.train_karma import MODEL, load_karma
+from jobs.train_karma import MODEL, load_karma_model
 from medallion.io import Lake, sync_rows
 from medallion.keys import vehicle_condition
 from medallion.schema import sql_literal, struct_type
 from ml.karma.learners import Files
-from ml.karma.model import KarmaModel, read_model
-from ml.karma.score_laps import OVERALL, columns_needed, score_laps
+from ml.karma.model import KarmaModel, karma_model_from_files
+from ml.karma.score_laps import OVERALL, score_laps, scoring_columns
 from ml.tracking import RegisteredFiles, Tracker
 
 DEFAULT_VEHICLE: Final = "gr86-cup"
@@ -84,7 +84,7 @@ class KarmaScorer:
         self.lake = lake
         self.vehicle = vehicle
         load_karma_rules().reference(vehicle)
-        self.model, self.version, self.mlflow_run_id = load_karma(tracker, version)
+        self.model, self.version, self.mlflow_run_id = load_karma_model(tracker, version)
         # Packed and sent to the workers once: a stream scores many batches with it.
         self._files = lake.spark.sparkContext.broadcast(self.model.to_files())
 
@@ -98,7 +98,7 @@ class KarmaScorer:
         Returns:
             What the table now says of them.
         """
-        inside = _inside(cars)
+        inside = _cars_condition(cars)
         rows = self._rows(self.lake.read(GOLD_LAP_FEATURES).where(inside("")), run_id)
         sync_rows(self.lake, rows, GOLD_KARMA_SCORES, inside)
         self._keep_latest(None if cars is None else {vehicle for _, vehicle in cars})
@@ -109,10 +109,10 @@ class KarmaScorer:
         rules, vehicle, schema, name = load_karma_rules(), self.vehicle, _schema(), self.mlflow_run_id
 
         def of_car(laps: pd.DataFrame) -> pd.DataFrame:
-            scored = score_laps(laps, _model_of(name, files), rules, vehicle)
+            scored = score_laps(laps, _load_model_once(name, files), rules, vehicle)
             return _as_columns(scored, schema)
 
-        scored = features.select(*columns_needed(rules)).groupBy(*_CAR).applyInPandas(of_car, schema)
+        scored = features.select(*scoring_columns(rules)).groupBy(*_CAR).applyInPandas(of_car, schema)
         return scored.withColumns(
             {
                 "algorithm": F.lit(self.model.algorithm),
@@ -149,18 +149,22 @@ def score_karma(
     """Score every lap of the lake, or of a session, with the model in use."""
     scorer = KarmaScorer(lake, tracker, vehicle, version)
     with JOB.record_run(lake) as run:
-        cars = None if session is None else cars_of(lake.read(GOLD_LAP_FEATURES).where(F.col("session_id") == session))
-        done = summarised(scorer, scorer.score(cars, run.run_id))
+        cars = (
+            None
+            if session is None
+            else distinct_cars(lake.read(GOLD_LAP_FEATURES).where(F.col("session_id") == session))
+        )
+        done = summarise_scoring(scorer, scorer.score(cars, run.run_id))
         run.rows_in = run.rows_out = done.laps + sum(done.reasons.values())
     return done
 
 
-def cars_of(rows: DataFrame) -> list[Car]:
+def distinct_cars(rows: DataFrame) -> list[Car]:
     """Sessions and vehicles that rows name, sorted."""
     return sorted((row[0], row[1]) for row in rows.select(*_CAR).distinct().collect())
 
 
-def summarised(scorer: KarmaScorer, rows: DataFrame) -> KarmaScoringResult:
+def summarise_scoring(scorer: KarmaScorer, rows: DataFrame) -> KarmaScoringResult:
     """What a scoring run wrote, counted."""
     kinds = rows.where(F.col("component") == OVERALL).groupBy("channel_set", "not_scored_reason").count().collect()
     sets = {row["channel_set"]: row["count"] for row in kinds if row["not_scored_reason"] is None}
@@ -169,10 +173,10 @@ def summarised(scorer: KarmaScorer, rows: DataFrame) -> KarmaScoringResult:
         if row["not_scored_reason"] is not None:
             kind = short_text(row["not_scored_reason"])
             reasons[kind] = reasons.get(kind, 0) + row["count"]
-    return KarmaScoringResult(MODEL, scorer.version, len(cars_of(rows)), sum(sets.values()), reasons, sets)
+    return KarmaScoringResult(MODEL, scorer.version, len(distinct_cars(rows)), sum(sets.values()), reasons, sets)
 
 
-def _inside(cars: Collection[Car] | None) -> Callable[[str], str]:
+def _cars_condition(cars: Collection[Car] | None) -> Callable[[str], str]:
     def condition(prefix: str) -> str:
         if cars is None:
             return "true"
@@ -184,11 +188,11 @@ def _inside(cars: Collection[Car] | None) -> Callable[[str], str]:
 _IN_THIS_PROCESS: Final[dict[str, KarmaModel]] = {}
 
 
-def _model_of(name: str, files: Broadcast[Files]) -> KarmaModel:
+def _load_model_once(name: str, files: Broadcast[Files]) -> KarmaModel:
     """The model, unpacked once in each of Spark's worker processes and not once a car."""
     if name not in _IN_THIS_PROCESS:
         _IN_THIS_PROCESS.clear()
-        _IN_THIS_PROCESS[name] = read_model(files.value.__getitem__)
+        _IN_THIS_PROCESS[name] = karma_model_from_files(files.value.__getitem__)
     return _IN_THIS_PROCESS[name]
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from conf.tables import GOLD_STYLE_PREDICTIONS, GOLD_TELEMETRY_WINDOWS
 from jobs.job import BatchJob, RunContext
-from jobs.train_style import MODEL, add_features, model_name
+from jobs.train_style import MODEL, add_features, style_model_name
 from medallion.io import Lake
 from ml.style.features import AGGRESSIVE, NORMAL
 from ml.style.model import OnnxStyleModel
@@ -48,7 +48,7 @@ class StyleScoringResult:
         )
 
 
-def probabilities(windows: DataFrame, onnx: bytes) -> DataFrame:
+def predict_windows(windows: DataFrame, onnx: bytes) -> DataFrame:
     """Probability of AGGRESSIVE for each window, with the key.
 
     Args:
@@ -74,7 +74,7 @@ def score_style(lake: Lake, tracker: Tracker, model: str, threshold: float) -> S
         windows = lake.read(GOLD_TELEMETRY_WINDOWS)
         whole = windows.where("is_complete")
         known = whole.na.drop(subset=list(features))
-        rows = _predictions(probabilities(known, registered.onnx), registered, threshold, run.run_id).persist()
+        rows = _predictions(predict_windows(known, registered.onnx), registered, threshold, run.run_id).persist()
         try:
             scored = rows.count()
             lake.upsert(rows, GOLD_STYLE_PREDICTIONS, delete_where="true")
@@ -106,7 +106,7 @@ def _predictions(rows: DataFrame, model: RegisteredModel, threshold: float, run_
 
 def _run(context: RunContext, given: Namespace) -> str:
     lake, tracker = context.open_lake_and_tracker()
-    return score_style(lake, tracker, model_name(given.features), lake.settings.style_threshold).sentence
+    return score_style(lake, tracker, style_model_name(given.features), lake.settings.style_threshold).sentence
 
 
 JOB: Final = BatchJob(

@@ -12,7 +12,7 @@ import numpy as np
 from pyspark.sql import functions as F
 
 from analysis.tracks.circuit import Circuit
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from conf.tables import (
     GOLD_LAP_REGISTRY,
     GOLD_MICROSECTOR_TRACES,
@@ -24,11 +24,17 @@ from jobs.arguments import add_sessions
 from jobs.job import BatchJob, RunContext
 from medallion.gold import lap_registry, microsectors
 from medallion.gold.microsector_traces import ChannelScaling, LapSegmentation, update_traces
-from medallion.gold.microsectors import SegmentationError, Segmented, fit_laps, latest_segmentation, newest_version
+from medallion.gold.microsectors import (
+    SegmentationError,
+    TrackSegmentation,
+    find_ghost_laps,
+    latest_segmentation,
+    newest_segmentation_version,
+)
 from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
-from medallion.silver.tracks import circuits_by_track, track_ids
-from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_of, scaler_to_bytes
+from medallion.silver.tracks import circuits_by_track, tracks_by_session
+from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_from_fit, scaler_to_bytes
 from ml.tracking import KIND, Tracker
 
 EXPERIMENT: Final = "ghost-gan"
@@ -50,7 +56,7 @@ class SegmentationResult:
     """
 
     circuit: Circuit
-    made: Segmented
+    made: TrackSegmentation
     is_new: bool
     scaling: ChannelScaling
     cuts: tuple[LapSegmentation, ...]
@@ -72,13 +78,13 @@ class SegmentationResult:
         return Counter(cut.problem for cut in self.cuts if cut.problem).most_common()
 
 
-def track_of_sessions(lake: Lake, sessions: Sequence[str]) -> Circuit:
+def find_common_circuit(lake: Lake, sessions: Sequence[str]) -> Circuit:
     """The one track that sessions were driven on.
 
     Raises:
         SegmentationError: If one does not say, they were driven on several, or the track is not known.
     """
-    tracks = track_ids(lake, sessions)
+    tracks = tracks_by_session(lake, sessions)
     if silent := sorted(set(sessions) - tracks.keys()):
         raise SegmentationError(
             f"nothing says on which track {', '.join(silent)} was driven: see `slipstream track list`, or say it with "
@@ -112,18 +118,18 @@ def segment_sessions(
         SegmentationError: If the track is not known, or no lap is fit for a ghost.
     """
     with JOB.record_run(lake) as run:
-        circuit = track_of_sessions(lake, sessions)
+        circuit = find_common_circuit(lake, sessions)
         before = None if rebuild else latest_segmentation(lake, circuit.track_id)
         made = before or microsectors.make_segmentation(
-            lake, circuit, sessions, newest_version(lake, circuit.track_id) + 1
+            lake, circuit, sessions, newest_segmentation_version(lake, circuit.track_id) + 1
         )
         if before is None:
             microsectors.write_segmentation(lake, made, run.run_id)
-        laps = fit_laps(lake, sessions)
-        fast = fast_laps(laps)
-        scaling = _scaling(lake, tracker, sessions, fast)
+        laps = find_ghost_laps(lake, sessions)
+        fast = choose_fast_laps(laps)
+        scaling = _lake_scaling(lake, tracker, sessions, fast)
         cuts = update_traces(lake, made, circuit, sessions, scaling, fast, run.run_id)
-        eligible = lap_registry.register_humans(lake, sessions, circuit, cuts, run.run_id)
+        eligible = lap_registry.register_human_laps(lake, sessions, circuit, cuts, run.run_id)
         run.rows_in, run.rows_out = len(laps), eligible
     done = {cut.lap for cut in cuts if cut.problem is None}
     return SegmentationResult(circuit, made, before is None, scaling, tuple(cuts), len(done & fast), eligible)
@@ -147,7 +153,7 @@ def segment_all(
         SegmentationError: If there is no such session, or none that fits.
     """
     asked = sorted(set(sessions)) if sessions else _sessions_with_laps(lake)
-    tracks = track_ids(lake, asked)
+    tracks = tracks_by_session(lake, asked)
     if not sessions:
         asked = [session for session in asked if session in tracks]
     if not asked:
@@ -167,16 +173,16 @@ def _sessions_with_laps(lake: Lake) -> list[str]:
     return sorted(row.session_id for row in rows.collect())
 
 
-def fast_laps(laps: Sequence[tuple[LapKey, float]]) -> set[LapKey]:
+def choose_fast_laps(laps: Sequence[tuple[LapKey, float]]) -> set[LapKey]:
     """Laps whose time is within the share of ``conf/ghost.yaml`` of the best of their session."""
     best: dict[str, float] = {}
     for lap, time_s in laps:
         best[lap.session_id] = min(time_s, best.get(lap.session_id, np.inf))
-    most = load_segmentation().fast_lap_ratio
+    most = load_ghost_rules().fast_lap_ratio
     return {lap for lap, time_s in laps if time_s <= most * best[lap.session_id]}
 
 
-def _scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> ChannelScaling:
+def _lake_scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> ChannelScaling:
     """The lake's scaler, fitted to the fast laps of the first sessions that were cut."""
     run_id = tracker.newest_run(EXPERIMENT, _KIND)
     if run_id is None:
@@ -197,7 +203,7 @@ def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set
     fitted = fit_scaler(rows.loc[is_fast, list(CHANNELS)].to_numpy(np.float64))
     with tracker.run(EXPERIMENT, "scaler", {KIND: _KIND}) as run:
         run.params({"laps": len(fast), "samples": int(is_fast.sum()), "sessions": ", ".join(sessions)})
-        scaler = scaler_of(fitted)
+        scaler = scaler_from_fit(fitted)
         run.metrics({f"least.{n}": v for n, v in zip(CHANNELS, scaler.least, strict=True)})
         run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
         run.file(scaler_to_bytes(fitted), SCALER)

@@ -21,10 +21,10 @@ from jobs.train_ghost import MODEL
 from medallion.gold import ghosts
 from medallion.io import Lake
 from medallion.provenance import code_version
-from ml.ghost.search.feasibility import Verdict, summary
+from ml.ghost.search.feasibility import FeasibilityVerdict, ghost_summary_columns
 from ml.ghost.search.ghost_lap import GhostLap
-from ml.ghost.search.search import OnProgress, SearchResult, search
-from ml.ghost.search.uncertainty import integration_error_s, limit_error, stitched_error
+from ml.ghost.search.search import OnProgress, SearchResult, search_ghost
+from ml.ghost.search.uncertainty import integration_error_s, limit_lap_error, stitched_lap_error
 from ml.tracking import KIND, Tracker
 
 _SIGMAS: Final = 2.0
@@ -61,7 +61,7 @@ class GhostSynthesisResult:
     stitched: LapTimeEstimate
     best: LapTimeEstimate
     best_uid: str
-    verdict: Verdict
+    verdict: FeasibilityVerdict
     parquet: Path
     page: str
     rounds: tuple[tuple[float, bool], ...]
@@ -128,19 +128,27 @@ def synthesize_ghost(
         source, model = open_source(tracker, inputs, kind, model_version)
         with tracker.run(EXPERIMENT, f"synthesize-{session_id}", _tags()) as run:
             run.params({"session": session_id, "source": kind, "model": model, "seed": seed, "rounds": rounds})
-            best = search(
-                source, inputs.parts, inputs.laps, inputs.limits, inputs.rules, seed=seed, rounds=rounds,
+            best = search_ghost(
+                source,
+                inputs.parts,
+                inputs.laps,
+                inputs.limits,
+                inputs.rules,
+                seed=seed,
+                rounds=rounds,
                 on_progress=on_progress,
-            )  # fmt: skip
+            )
             found = _summary(inputs, best.ghost, best.verdict, kind)
-            uid = f"{session_id}/{ghosts.GHOST}/{ghosts.next_number(lake, session_id)}"
+            uid = f"{session_id}/{ghosts.GHOST}/{ghosts.next_ghost_number(lake, session_id)}"
             row = found | {"lap_uid": uid, "session_id": session_id} | {"seed": seed, "mlflow_run_id": run.run_id}
             run.metrics({k: float(v) for k, v in row.items() if isinstance(v, float | bool)})
             samples = best.ghost.samples(inputs.circuit, inputs.made.track.pieces)
             parquet = _export(lake, row["lap_uid"], samples)
             registered = {
-                "model_uri": model, "distance_m": inputs.circuit.length_m, "parquet_path": str(parquet),
-            }  # fmt: skip
+                "model_uri": model,
+                "distance_m": inputs.circuit.length_m,
+                "parquet_path": str(parquet),
+            }
             ghosts.write_ghost(lake, samples, row, registered, job.run_id)
             page = tracker.page(run)
         job.rows_in, job.rows_out = len(inputs.laps), len(samples["sample_idx"])
@@ -151,13 +159,13 @@ def _tags() -> dict[str, str]:
     return {KIND: "ghost-lap", "code_version": code_version()}
 
 
-def _summary(inputs: GhostInputs, ghost: GhostLap, verdict: Verdict, kind: SourceKind) -> dict[str, Any]:
+def _summary(inputs: GhostInputs, ghost: GhostLap, verdict: FeasibilityVerdict, kind: SourceKind) -> dict[str, Any]:
     """Columns of ``gold.ghost_summary`` that follow from the ghost and what stands beside it."""
     rng = np.random.default_rng(0)
-    limit = limit_error(inputs.traces, inputs.seen, rng)
-    stitched = stitched_error(inputs.grid, inputs.zones, rng)
+    limit = limit_lap_error(inputs.traces, inputs.seen, rng)
+    stitched = stitched_lap_error(inputs.grid, inputs.zones, rng)
     error_s = integration_error_s(inputs.grid)
-    return summary(ghost, verdict, inputs.rules) | {
+    return ghost_summary_columns(ghost, verdict, inputs.rules) | {
         "track_id": inputs.circuit.track_id,
         "segmentation_version": inputs.made.version,
         "source": kind,
@@ -188,9 +196,18 @@ def _outcome(
         return LapTimeEstimate(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
 
     return GhostSynthesisResult(
-        row["lap_uid"], inputs.circuit, timed("limit"), timed("ghost"), timed("stitched"), timed("best_human"),
-        row["best_human_lap_uid"], best.verdict, parquet, page, best.rounds,
-    )  # fmt: skip
+        row["lap_uid"],
+        inputs.circuit,
+        timed("limit"),
+        timed("ghost"),
+        timed("stitched"),
+        timed("best_human"),
+        row["best_human_lap_uid"],
+        best.verdict,
+        parquet,
+        page,
+        best.rounds,
+    )
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

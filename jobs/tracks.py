@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.track_build.rows import TrackError, own_circuit
+from analysis.track_build.rows import TrackError, load_own_circuit
 from analysis.tracks.circuit import Circuit
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from jobs.arguments import add_sessions
 from medallion.gold import dptad_thresholds
-from medallion.gold.dptad_thresholds import Calibration
+from medallion.gold.dptad_thresholds import TrackCalibration
 from medallion.gold.refresh import processor
 from medallion.gold.refresh.affected import AffectedKeys
 from medallion.io import Lake
@@ -53,18 +53,18 @@ class TrackJobResult:
 
 
 def write_calibration(
-    lake: Lake, circuit: Circuit, sessions: Sequence[str], before: Calibration | None, run_id: str
+    lake: Lake, circuit: Circuit, sessions: Sequence[str], before: TrackCalibration | None, run_id: str
 ) -> bool:
     """Write a new version of a track's thresholds, unless it holds what the newest one does; whether it was written."""
     newest = 0 if before is None else before.thresholds.version
     made = dptad_thresholds.make_calibration(lake, circuit, sessions, newest + 1)
-    if before is not None and _same(made, before):
+    if before is not None and _is_same_calibration(made, before):
         return False
     dptad_thresholds.write_calibration(lake, made, run_id)
     return True
 
 
-def _same(one: Calibration, other: Calibration) -> bool:
+def _is_same_calibration(one: TrackCalibration, other: TrackCalibration) -> bool:
     values = sorted(one.thresholds.rows()) == sorted(other.thresholds.rows())
     return (
         values and dict(one.stretch_s) == dict(other.stretch_s) and one.thresholds.sessions == other.thresholds.sessions
@@ -73,7 +73,7 @@ def _same(one: Calibration, other: Calibration) -> bool:
 
 def refresh_laps(lake: Lake, track_id: str, run_id: str) -> int:
     """Bring up to date what follows from a track; returns how many laps were driven there."""
-    laps = tracks.driven_laps(lake, tracks.sessions_on(lake, track_id))
+    laps = tracks.laps_with_telemetry(lake, tracks.sessions_on_track(lake, track_id))
     processor.GoldProcessor(lake, run_id).refresh(AffectedKeys((), laps, (), ()))
     return len(laps)
 
@@ -84,7 +84,7 @@ def find_circuit(lake: Lake, track_id: str) -> Circuit:
     Raises:
         TrackError: If there is none of that name.
     """
-    circuit = own_circuit(track_id) or tracks.circuits_by_track(lake, [track_id]).get(track_id)
+    circuit = load_own_circuit(track_id) or tracks.circuits_by_track(lake, [track_id]).get(track_id)
     if circuit is None:
         raise TrackError(
             f"no track '{track_id}': see `slipstream track list`, or build it with `slipstream track build`"
@@ -92,7 +92,7 @@ def find_circuit(lake: Lake, track_id: str) -> Circuit:
     return circuit
 
 
-def newest_calibration(lake: Lake, track_id: str) -> Calibration | None:
+def newest_calibration(lake: Lake, track_id: str) -> TrackCalibration | None:
     """The newest thresholds of a track, where it is calibrated."""
     return dptad_thresholds.latest_calibrations(lake, [track_id]).get(track_id)
 

@@ -16,20 +16,20 @@ import numpy as np
 import pandas as pd
 
 from analysis.segmentation.lap_segments import NORMALISED, STEPS
-from analysis.segmentation.stretches import stretches
+from analysis.segmentation.stretches import split_into_stretches
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.errors import TrainingDataError
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from conf.tables import GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS, GOLD_MODEL_METRICS
 from jobs.arguments import add_seed, add_sessions, whole_number
 from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
 from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentationResult, segment_all
-from medallion.gold.microsectors import Segmented
+from medallion.gold.microsectors import TrackSegmentation
 from medallion.io import Lake
 from medallion.keys import sessions_condition
 from medallion.provenance import code_version
-from ml.ghost.dataset import GhostDataset, make_dataset
+from ml.ghost.dataset import GhostDataset, build_ghost_dataset
 from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import LapProfile
 from ml.tracking import KIND, TrackedRun, Tracker
@@ -108,7 +108,7 @@ def train_ghost(
         TrainingDataError: If there are too few laps, or a zone type is missing.
         TrainingError: If training went astray; nothing is registered then.
     """
-    from ml.ghost.evaluation import evaluate
+    from ml.ghost.evaluation import evaluate_ghost
 
     settings = lake.settings
     with JOB.record_run(lake) as job:
@@ -121,9 +121,9 @@ def train_ghost(
         tags = {KIND: "ghost", "dataset_version": data.version, "code_version": code_version()}
         with tracker.run(EXPERIMENT, f"ghost-{data.version[:8]}", tags) as run:
             _log_inputs(run, lake, data, segmented, sessions, params)
-            zones = _distributed(lake, exported, folder, params, processes, on_progress)
-            model, files = _packed(tracker, segmented[0].scaling.scaler_id, folder, params)
-            scores = evaluate(model, data, params.seed)
+            zones = _train_distributed(lake, exported, folder, params, processes, on_progress)
+            model, files = _pack_model(tracker, segmented[0].scaling.scaler_id, folder, params)
+            scores = evaluate_ghost(model, data, params.seed)
             run.metrics(scores.metrics())
             plots = _log_zones(run, tracker, zones, model, data, settings.reports_dir / "ghost")
             for name, content in files.items():
@@ -134,10 +134,10 @@ def train_ghost(
         job.rows_in, job.rows_out = len(data.laps), len(data.train) + len(data.held_out)
     return GhostTrainingResult(
         run.run_id, tracker.page(run), version, zones, scores, len(data.laps), promoted, verdict, plots
-    )  # fmt: skip
+    )
 
 
-def load_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel, str]:
+def load_ghost_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel, str]:
     """The registered model in use, or a version of it, and the run that trained it.
 
     Raises:
@@ -159,11 +159,11 @@ def _dataset(
     rows = lake.read(GOLD_MICROSECTOR_TRACES).where(sessions_condition(sessions)).where("is_fast_lap")
     columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
     frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()
-    least = load_segmentation().stitched_zone_m
-    made: dict[str, Segmented] = {one.made.track_id: one.made for one in segmented}
-    tracks = {key: (one.track, stretches(one.track.pieces, least)) for key, one in made.items()}
+    least = load_ghost_rules().stitched_zone_m
+    made: dict[str, TrackSegmentation] = {one.made.track_id: one.made for one in segmented}
+    tracks = {key: (one.track, split_into_stretches(one.track.pieces, least)) for key, one in made.items()}
     scaler = scaler_from_bytes(tracker.read(scalers.pop(), SCALER))
-    return make_dataset(rows_to_profiles(frame), tracks, scaler, seed)
+    return build_ghost_dataset(rows_to_profiles(frame), tracks, scaler, seed)
 
 
 def rows_to_profiles(frame: pd.DataFrame) -> list[LapProfile]:
@@ -172,36 +172,38 @@ def rows_to_profiles(frame: pd.DataFrame) -> list[LapProfile]:
     kept = frame[(frame["step"] < STEPS - 1) | (following != frame["microsector_id"] + 1)]
     return [
         LapProfile(
-            str(uid), str(lap["track_id"].iloc[0]), lap["distance_m"].to_numpy(np.float64),
+            str(uid),
+            str(lap["track_id"].iloc[0]),
+            lap["distance_m"].to_numpy(np.float64),
             lap[list(NORMALISED)].to_numpy(np.float64),
         )
         for uid, lap in kept.groupby("lap_uid", sort=True)
-    ]  # fmt: skip
+    ]
 
 
-def _distributed(
+def _train_distributed(
     lake: Lake, data: Path, folder: Path, params: TrainingParams, processes: int, on_progress: OnProgress | None
 ) -> dict[ZoneType, TrainedZone]:
     """Train all zone types through Spark's distributor; on a cluster its executors must see the folders."""
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    from ml.ghost.train_worker import ERROR, train_share
-    from ml.ghost.training import TrainingError, has_gpu, read_trained
+    from ml.ghost.train_worker import ERROR, train_zone_share
+    from ml.ghost.training import TrainingError, has_gpu, read_trained_zone
 
     is_local = (lake.spark.sparkContext.master or "").startswith("local")
     distributor = TorchDistributor(num_processes=min(processes, len(TYPES)), local_mode=is_local, use_gpu=has_gpu())
-    with _Watch(folder, on_progress):
+    with _ProgressWatcher(folder, on_progress):
         try:
-            distributor.run(train_share, str(data), str(folder), asdict(params))
+            distributor.run(train_zone_share, str(data), str(folder), asdict(params))
         except RuntimeError as error:
             said = [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"*/{ERROR}"))]
             if not said:
                 raise
             raise TrainingError("; ".join(said)) from error
-    return {kind: read_trained(folder / kind) for kind in TYPES}
+    return {kind: read_trained_zone(folder / kind) for kind in TYPES}
 
 
-class _Watch:
+class _ProgressWatcher:
     """Reports progress while the processes train."""
 
     def __init__(self, folder: Path, on_progress: OnProgress | None) -> None:
@@ -235,7 +237,7 @@ class _Watch:
                     self.on_progress(kind, newest["step"], newest["distance"])
 
 
-def _packed(
+def _pack_model(
     tracker: Tracker, scaler_id: str, folder: Path, params: TrainingParams
 ) -> tuple[GhostModel, dict[str, bytes]]:
     from ml.ghost.model import model_from_files, model_to_files
@@ -272,7 +274,7 @@ def _log_zones(
     plots: Path,
 ) -> tuple[Path, ...]:
     """A nested run a zone type, with its losses and pictures."""
-    from ml.ghost.evaluation import drawn_like
+    from ml.ghost.evaluation import generate_like
     from ml.ghost.plots import loss_figure, sample_figure
 
     paths = [run.figure(loss_figure(zones), "ghost_losses", plots)]
@@ -283,26 +285,26 @@ def _log_zones(
                 own.history(name, [(e.step, getattr(e, name)) for e in zone.history])
             own.metrics({"seconds": zone.seconds, "gpu_seconds": 0.0 if zone.device == "cpu" else zone.seconds})
             aside = data.held_out.of(kind)
-            picture = sample_figure(kind, aside, drawn_like(model, aside), model.scaler)
+            picture = sample_figure(kind, aside, generate_like(model, aside), model.scaler)
             paths.append(own.figure(picture, f"ghost_samples_{kind.lower()}", plots))
     return tuple(path for path in paths if path)
 
 
 def _promote(tracker: Tracker, model: GhostModel, data: GhostDataset, version: str) -> tuple[bool, str]:
     """Move the alias if the new model is nearer to the laps kept aside than the one in use."""
-    from ml.ghost.evaluation import total_distance
+    from ml.ghost.evaluation import mean_zone_distance
     from ml.ghost.model import ModelFormatError
     from ml.tracking import TrackingError
 
     try:
-        incumbent, _ = load_model(tracker)
+        incumbent, _ = load_ghost_model(tracker)
     except (TrackingError, ModelFormatError):
         tracker.promote(MODEL, version)
         return True, "the first model, or the one in use is of another version"
     if incumbent.scaler_id != model.scaler_id:
         tracker.promote(MODEL, version)
         return True, f"{incumbent.name} was trained with another scaler"
-    ours, theirs = (total_distance(one, data.held_out) for one in (model, incumbent))
+    ours, theirs = (mean_zone_distance(one, data.held_out) for one in (model, incumbent))
     verdict = f"distance from laps kept aside {ours:.4f}, {incumbent.name} {theirs:.4f}"
     if ours < theirs:
         tracker.promote(MODEL, version)

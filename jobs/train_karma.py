@@ -24,13 +24,20 @@ from jobs.model_metrics import write_metrics
 from medallion.io import Lake
 from medallion.provenance import code_version
 from medallion.schema import struct_type
-from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_dataset
-from ml.karma.evaluation import KarmaEvaluation, beats, best_of, components_table, evaluate, importances
-from ml.karma.fitting import FitParams, FittedKarma, fit
+from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_karma_dataset
+from ml.karma.evaluation import (
+    KarmaEvaluation,
+    choose_best_algorithm,
+    compare_karma_models,
+    component_rows,
+    evaluate_karma,
+    factor_importances,
+)
+from ml.karma.fitting import FitParams, FittedKarma, fit_karma
 from ml.karma.learners import ALGORITHMS, Algorithm
-from ml.karma.model import KarmaModel, KarmaModelError, read_model
+from ml.karma.model import KarmaModel, KarmaModelError, karma_model_from_files
 from ml.karma.plots import calibration_figure, importance_figure, predicted_figure
-from ml.karma.score_laps import columns_needed
+from ml.karma.score_laps import scoring_columns
 from ml.tracking import KIND, TrackedRun, Tracker, TrackingError
 
 LABELS: Final = TRUTH.bronze
@@ -95,15 +102,15 @@ def train_karma(
     rules = load_karma_rules()
     params = params or FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
     with JOB.record_run(lake) as job:
-        data = read_dataset(lake, rules)
+        data = read_karma_dataset(lake, rules)
         tags = {KIND: "karma", "dataset_version": data.version, "code_version": code_version()}
         with tracker.run(EXPERIMENT, f"karma-{data.version[:8]}", tags) as run:
             _log_inputs(run, lake, data, params)
             models = _fit_all(run, tracker, data, rules, algorithms, params, on_progress)
-            best = best_of({name: [f.r2 for f in model.sets.values()] for name, model in models.items()})
+            best = choose_best_algorithm({name: [f.r2 for f in model.sets.values()] for name, model in models.items()})
             model = models[best]
-            evaluations, plots = _judge(run, model, data, rules, lake.settings.reports_dir / "karma")
-            version = register(run, model)
+            evaluations, plots = _evaluate_fits(run, model, data, rules, lake.settings.reports_dir / "karma")
+            version = register_karma_model(run, model)
             promoted, verdict = _promote(run, tracker, model, data, version)
             found = {k: v for name, one in evaluations.items() for k, v in one.metrics(name).items()}
             run.metrics(found)
@@ -112,24 +119,33 @@ def train_karma(
         job.rows_in, job.rows_out = len(data.laps), laps[TRAIN]
     r2 = {name: float(sum(f.r2.mean() for f in m.sets.values()) / len(m.sets)) for name, m in models.items()}
     return KarmaTrainingResult(
-        run.run_id, tracker.page(run), version, model.algorithm, evaluations, r2, laps, data.dropped, promoted, verdict,
+        run.run_id,
+        tracker.page(run),
+        version,
+        model.algorithm,
+        evaluations,
+        r2,
+        laps,
+        data.dropped,
+        promoted,
+        verdict,
         plots,
-    )  # fmt: skip
+    )
 
 
-def read_dataset(lake: Lake, rules: KarmaRules) -> KarmaDataset:
+def read_karma_dataset(lake: Lake, rules: KarmaRules) -> KarmaDataset:
     """Laps with labels, split by track and car.
 
     Raises:
         TrainingDataError: If there are not the laps that training needs.
     """
-    columns = tuple(dict.fromkeys((*columns_needed(rules), *rules.columns(rules.best_set))))
+    columns = tuple(dict.fromkeys((*scoring_columns(rules), *rules.columns(rules.best_set))))
     tracks = lake.read(SILVER_SESSIONS).select("session_id", "track_id")
     laps = lake.read(GOLD_LAP_FEATURES).select(*columns).join(tracks, "session_id", "left").toPandas()
-    return build_dataset(laps, read_labels(lake), rules.columns(rules.best_set), rules.least_coverage)
+    return build_karma_dataset(laps, read_wear_labels(lake), rules.columns(rules.best_set), rules.least_coverage)
 
 
-def read_labels(lake: Lake) -> pd.DataFrame:
+def read_wear_labels(lake: Lake) -> pd.DataFrame:
     """What each lap did to each component; a label that was sent again counts once."""
     schema = struct_type(load_contract("event.truth.v1"))
     events = lake.read(LABELS).select("kafka_offset", F.from_json(F.col("payload").cast("string"), schema).alias("m"))
@@ -137,7 +153,7 @@ def read_labels(lake: Lake) -> pd.DataFrame:
     return labels.select(*KEY, "component", "damage_per_km", "part_factor", "is_complete").toPandas()
 
 
-def register(run: TrackedRun, model: KarmaModel) -> str:
+def register_karma_model(run: TrackedRun, model: KarmaModel) -> str:
     """Log a model's files with a run and register them; returns the version."""
     for path, content in model.to_files().items():
         run.file(content, f"{_FILES}/{path}")
@@ -145,7 +161,7 @@ def register(run: TrackedRun, model: KarmaModel) -> str:
     return run.register(MODEL, _FILES)
 
 
-def load_karma(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel, str, str]:
+def load_karma_model(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel, str, str]:
     """The model in use, or a version of it; with that version and the run that trained it.
 
     Raises:
@@ -153,7 +169,7 @@ def load_karma(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel
         KarmaModelError: If it is of another version of this software.
     """
     found = tracker.files(MODEL, version=version, trained_by="karma")
-    return read_model(lambda path: found.read(f"{_FILES}/{path}")), found.version, found.run_id
+    return karma_model_from_files(lambda path: found.read(f"{_FILES}/{path}")), found.version, found.run_id
 
 
 def _log_inputs(run: TrackedRun, lake: Lake, data: KarmaDataset, params: FitParams) -> None:
@@ -185,8 +201,8 @@ def _fit_all(
             for name in rules.sets:
                 if on_progress:
                     on_progress(f"{algorithm} on {name}", len(models) * len(rules.sets) + len(sets), total)
-                sets[name] = fit(laps, damage, rules.columns(name), algorithm, params)
-                own.metrics(evaluate(sets[name], data, rules, params.sequence_laps).metrics(name))
+                sets[name] = fit_karma(laps, damage, rules.columns(name), algorithm, params)
+                own.metrics(evaluate_karma(sets[name], data, rules, params.sequence_laps).metrics(name))
             models[algorithm] = KarmaModel(algorithm, sets, params.sequence_laps, params.learner)
             own.metrics({"r2_left_out": float(sum(f.r2.mean() for f in sets.values()) / len(sets))})
     if on_progress:
@@ -195,21 +211,22 @@ def _fit_all(
     return models
 
 
-def _judge(
+def _evaluate_fits(
     run: TrackedRun, model: KarmaModel, data: KarmaDataset, rules: KarmaRules, folder: Path
 ) -> tuple[dict[str, KarmaEvaluation], tuple[Path, ...]]:
     evaluations, paths = {}, []
     aside, _ = data.part(TEST)
     for name, fitted in model.sets.items():
-        found = evaluations[name] = evaluate(fitted, data, rules, model.sequence_laps)
+        found = evaluations[name] = evaluate_karma(fitted, data, rules, model.sequence_laps)
         about = f"{model.algorithm} on {name}: {found.cars} cars on tracks never seen"
-        table = importances(fitted, aside, rules, model.sequence_laps)
-        run.table(components_table(found), f"{name}_components")
+        table = factor_importances(fitted, aside, rules, model.sequence_laps)
+        run.table(component_rows(found), f"{name}_components")
         run.table(table.round(4).to_dict(), f"{name}_importance")
         drawn = {
-            "predicted": predicted_figure(found, about), "calibration": calibration_figure(found, about),
+            "predicted": predicted_figure(found, about),
+            "calibration": calibration_figure(found, about),
             "importance": importance_figure(table, about),
-        }  # fmt: skip
+        }
         paths += [run.figure(figure, f"karma_{what}_{name}", folder) for what, figure in drawn.items()]
     return evaluations, tuple(path for path in paths if path)
 
@@ -219,12 +236,12 @@ def _promote(
 ) -> tuple[bool, str]:
     """Move the alias if the new model explains more of the frozen laps than the one in use."""
     try:
-        incumbent, theirs, _ = load_karma(tracker)
+        incumbent, theirs, _ = load_karma_model(tracker)
     except (TrackingError, KarmaModelError) as error:
         tracker.promote(MODEL, version)
         first = isinstance(error, TrackingError)
         return True, "the first model" if first else "the one in use is of another version of this software"
-    comparison = beats(model, incumbent, *data.part(PROMOTION))
+    comparison = compare_karma_models(model, incumbent, *data.part(PROMOTION))
     run.metrics({"promotion.difference": comparison.difference.value, "promotion.low": comparison.difference.low})
     if comparison.is_better:
         tracker.promote(MODEL, version)

@@ -15,7 +15,7 @@ from ml.style.obd import (
     ObdReport,
     Recipe,
     along_trip_figure,
-    evaluate,
+    evaluate_recipes,
     fit_obd,
     label_rule_figure,
     random_vs_held_out_figure,
@@ -54,7 +54,7 @@ def train_obd(
         recipes: Recipes to hold against the baseline.
     """
     trips = read_trips(paths)
-    report = evaluate(trips, recipes)
+    report = evaluate_recipes(trips, recipes)
     with tracker.run(EXPERIMENT, "held-out-trips", {"trips": ", ".join(t.name for t in trips)}) as run:
         run.params({"block_rows": report.block_rows, "n_resamples": report.n_resamples, "seed": report.seed})
         run.metrics(_metrics(report))

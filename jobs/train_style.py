@@ -19,10 +19,17 @@ from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
 from medallion.provenance import JobRun, code_version
-from ml.style.dataset import KEY, StyleDataset, build_dataset
-from ml.style.evaluation import StyleComparison, StyleEvaluation, beats, evaluate, importances, majority_class
+from ml.style.dataset import KEY, StyleDataset, build_style_dataset
+from ml.style.evaluation import (
+    StyleComparison,
+    StyleEvaluation,
+    compare_style_models,
+    evaluate_style,
+    majority_class,
+    permutation_importances,
+)
 from ml.style.features import CHASSIS_FEATURES, STYLE_FEATURES
-from ml.style.model import FittedStyle, ForestParams, OnnxStyleModel, train
+from ml.style.model import FittedStyle, ForestParams, OnnxStyleModel, train_forest
 from ml.style.plots import confusion_figure, importance_figure
 from ml.style.split import PROMOTION, TEST, TRAIN, assert_no_leak
 from ml.tracking import TrackedRun, Tracker
@@ -32,7 +39,7 @@ EXPERIMENT: Final = "driving-style"
 FEATURE_SETS: Final = {"all": STYLE_FEATURES, "chassis": CHASSIS_FEATURES}
 
 
-def model_name(feature_set: str) -> str:
+def style_model_name(feature_set: str) -> str:
     """Registered model of a feature set."""
     return MODEL if feature_set == "all" else f"{MODEL}-{feature_set}"
 
@@ -96,7 +103,7 @@ class MLDatasetProcessor:
                 "gold.telemetry_windows has no labelled windows: simulate some (`slipstream produce simulate`), then "
                 "`slipstream run`"
             )
-        dataset = build_dataset(frame, self.features)
+        dataset = build_style_dataset(frame, self.features)
         self._write(dataset)
         return dataset
 
@@ -104,9 +111,14 @@ class MLDatasetProcessor:
         rows = self.lake.spark.createDataFrame(dataset.frame)
         pairs = [x for name in dataset.features for x in (F.lit(name), F.col(name))]
         table = rows.select(
-            *KEY, F.create_map(*pairs).alias("features"), "label", "split", "split_group",
-            F.lit(dataset.version).alias("dataset_version"), F.lit(self.run_id).alias("run_id"),
-        )  # fmt: skip
+            *KEY,
+            F.create_map(*pairs).alias("features"),
+            "label",
+            "split",
+            "split_group",
+            F.lit(dataset.version).alias("dataset_version"),
+            F.lit(self.run_id).alias("run_id"),
+        )
         self.lake.upsert(table, GOLD_STYLE_DATASET, delete_where="true")
 
 
@@ -117,7 +129,7 @@ class MLSplitProcessor:
         self.folder = folder
 
     def process(self, dataset: StyleDataset) -> Path:
-        """Write ``train.parquet``, ``test.parquet`` and ``promotion.parquet``; returns their folder."""
+        """Write ``train_forest.parquet``, ``test.parquet`` and ``promotion.parquet``; returns their folder."""
         assert_no_leak(dataset.frame)
         target = self.folder / dataset.version
         target.mkdir(parents=True, exist_ok=True)
@@ -175,7 +187,7 @@ class MLTrainingProcessor:
             threshold: Probability above which driving is called aggressive.
         """
         splits = self.read()
-        fitted = train(splits[TRAIN][list(self.features)], splits[TRAIN]["label"], params)
+        fitted = train_forest(splits[TRAIN][list(self.features)], splits[TRAIN]["label"], params)
         tags = {"dataset_version": self.folder.name, "code_version": code_version()}
         with self.tracker.run(EXPERIMENT, f"forest-{len(self.features)}-features", tags) as run:
             run.params(params.to_dict() | {"n_features": len(self.features), "threshold": threshold})
@@ -193,21 +205,32 @@ class MLTrainingProcessor:
                 run, fitted, splits[PROMOTION], version, evaluation, threshold
             )
             return StyleTrainingResult(
-                run.run_id, self.tracker.page(run), self.model_name, version, evaluation, comparison, promoted, verdict,
-                figures, len(splits[TRAIN]),
-            )  # fmt: skip
+                run.run_id,
+                self.tracker.page(run),
+                self.model_name,
+                version,
+                evaluation,
+                comparison,
+                promoted,
+                verdict,
+                figures,
+                len(splits[TRAIN]),
+            )
 
     def _evaluate(
         self, run: TrackedRun, fitted: FittedStyle, splits: dict[str, pd.DataFrame], plots: Path, threshold: float
     ) -> tuple[StyleEvaluation, tuple[Path, ...]]:
         test = splits[TEST]
-        evaluation = evaluate(
-            test["label"], fitted.predict_proba(test), test["split_group"],
-            majority=majority_class(splits[TRAIN]["label"]), threshold=threshold,
-        )  # fmt: skip
+        evaluation = evaluate_style(
+            test["label"],
+            fitted.predict_proba(test),
+            test["split_group"],
+            majority=majority_class(splits[TRAIN]["label"]),
+            threshold=threshold,
+        )
         run.metrics({f"test.{k}": v for k, v in evaluation.metrics().items()})
         run.metrics({"train.n_windows": len(splits[TRAIN]), "promotion.n_windows": len(splits[PROMOTION])})
-        importance = importances(fitted, test[list(self.features)], test["label"])
+        importance = permutation_importances(fitted, test[list(self.features)], test["label"])
         run.table(importance.to_dict(orient="records"), "feature_importance")
         title = f"Held-out windows of {evaluation.n_vehicles} vehicles"
         drawn = {
@@ -241,10 +264,13 @@ class MLTrainingProcessor:
                 False,
                 "the promotion set is empty" if frozen.empty else f"the incumbent needs {sorted(absent)}",
             )
-        comparison = beats(
-            fitted.predict_proba(frozen), model.predict_batch(frozen), frozen["label"], frozen["split_group"],
+        comparison = compare_style_models(
+            fitted.predict_proba(frozen),
+            model.predict_batch(frozen),
+            frozen["label"],
+            frozen["split_group"],
             threshold=threshold,
-        )  # fmt: skip
+        )
         run.metrics({"promotion.difference": comparison.difference.value, "promotion.low": comparison.difference.low})
         if comparison.is_better:
             self.tracker.promote(self.model_name, version)
@@ -256,7 +282,7 @@ def train_style(
 ) -> StyleTrainingResult:
     """Data set, splits, training, registry: the whole job (V32)."""
     features = FEATURE_SETS[feature_set]
-    name = model_name(feature_set)
+    name = style_model_name(feature_set)
     settings = lake.settings
     with JOB.record_run(lake) as run:
         inputs = {GOLD_TELEMETRY_WINDOWS: lake.version(GOLD_TELEMETRY_WINDOWS) or 0}

@@ -31,12 +31,12 @@ def lap_keys(rows: DataFrame) -> list[LapKey]:
     return sorted(LapKey(*key) for key in keys)
 
 
-def vehicles_of(laps: Iterable[LapKey]) -> list[tuple[str, str]]:
+def distinct_vehicles(laps: Iterable[LapKey]) -> list[tuple[str, str]]:
     """Sessions and vehicles of laps, sorted."""
     return sorted({(lap.session_id, lap.vehicle_id) for lap in laps})
 
 
-def sessions_of(laps: Iterable[LapKey]) -> list[str]:
+def distinct_sessions(laps: Iterable[LapKey]) -> list[str]:
     """Sessions of laps, sorted."""
     return sorted({lap.session_id for lap in laps})
 
@@ -77,14 +77,14 @@ def comparison_condition(session_id: str, lap_uid: str, reference_uid: str, pref
 
 def vehicles_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
     """SQL condition that selects rows of some vehicles of a session; none selects nothing."""
-    return f"{sessions_condition([session_id], prefix)} AND {_among('vehicle_id', vehicles, prefix)}"
+    return f"{sessions_condition([session_id], prefix)} AND {_in_condition('vehicle_id', vehicles, prefix)}"
 
 
 def pairs_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
     """SQL condition that selects rows of pairs that some vehicles of a session are in; none selects nothing."""
-    sides = (_among(f"vehicle_id_{side}", vehicles, prefix) for side in (1, 2))
+    sides = (_in_condition(f"vehicle_id_{side}", vehicles, prefix) for side in (1, 2))
     return f"{sessions_condition([session_id], prefix)} AND ({' OR '.join(sides)})"
 
 
-def _among(column: str, values: Collection[str], prefix: str) -> str:
+def _in_condition(column: str, values: Collection[str], prefix: str) -> str:
     return f"{prefix}{column} IN ({', '.join(map(sql_literal, values))})" if values else "false"

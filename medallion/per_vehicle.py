@@ -39,7 +39,7 @@ def channel_arrays(
     return {c: frame[c].to_numpy(np.float64, na_value=np.nan) for c in names}
 
 
-def last_known(values: pd.Series) -> Any:
+def last_known_value(values: pd.Series) -> Any:
     """Last value that is not null, ``None`` where there is none."""
     known = values.dropna()
     return known.iloc[-1] if len(known) else None
@@ -55,7 +55,7 @@ def _carried(column: Column) -> str:
     return kinds.get(column.physical_type, column.physical_type)
 
 
-def by_vehicle(
+def apply_by_vehicle(
     silver: DataFrame, function: Callable[[pd.DataFrame], Mapping[str, Any]], contract: Contract, run_id: str
 ) -> DataFrame:
     """Apply a feature function to each vehicle of each session.

@@ -93,13 +93,24 @@ def _record(
 ) -> None:
     settings = lake.settings.model_dump(mode="json", exclude={"kafka_config"})
     row = {
-        "run_id": run.run_id, "job": run.job, "status": "failed" if error else "ok", "rows_in": run.rows_in,
-        "rows_out": run.rows_out, "rows_quarantined": run.rows_quarantined, "started_ts": started,
-        "ended_ts": datetime.now(UTC), "wall_s": wall_s, "code_version": code_version(), "git_sha": git_sha(),
-        "contract_versions": {n: load_contract(n).version for n in (*read, *written)}, "input_versions": read,
-        "output_versions": written, "settings": {k: str(v) for k, v in settings.items()},
-        "spark_app_id": lake.spark.sparkContext.applicationId, "error": error,
-    }  # fmt: skip
+        "run_id": run.run_id,
+        "job": run.job,
+        "status": "failed" if error else "ok",
+        "rows_in": run.rows_in,
+        "rows_out": run.rows_out,
+        "rows_quarantined": run.rows_quarantined,
+        "started_ts": started,
+        "ended_ts": datetime.now(UTC),
+        "wall_s": wall_s,
+        "code_version": code_version(),
+        "git_sha": git_sha(),
+        "contract_versions": {n: load_contract(n).version for n in (*read, *written)},
+        "input_versions": read,
+        "output_versions": written,
+        "settings": {k: str(v) for k, v in settings.items()},
+        "spark_app_id": lake.spark.sparkContext.applicationId,
+        "error": error,
+    }
     schema = ", ".join(f"{c.name} {c.physical_type}" for c in load_contract(OPS_JOB_RUNS).columns)
     lake.append(
         lake.spark.createDataFrame([tuple(row[c.name] for c in load_contract(OPS_JOB_RUNS).columns)], schema),

@@ -38,7 +38,7 @@ REQUIRED = {
 }
 
 
-def local_conf(settings: AppConfig) -> dict[str, str]:
+def local_spark_conf(settings: AppConfig) -> dict[str, str]:
     """Configuration of a session that nobody else configured: master, memory, jars, few partitions."""
     home = settings.home / "spark"
     return {
@@ -64,7 +64,7 @@ def local_conf(settings: AppConfig) -> dict[str, str]:
     }
 
 
-def azure_conf(settings: AppConfig) -> dict[str, str]:
+def azure_spark_conf(settings: AppConfig) -> dict[str, str]:
     """Hadoop options for the configured Azure account, empty without one."""
     if not (settings.azure_storage_account and settings.azure_storage_key):
         return {}
@@ -83,14 +83,14 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
         app_name: Name shown in the Spark UI and in ``ops.job_runs``.
         extra: Further Spark options, winning over ours.
     """
-    options = dict(REQUIRED) | azure_conf(settings)
+    options = dict(REQUIRED) | azure_spark_conf(settings)
     if settings.launched_by_spark_submit:
         SparkContext._ensure_initialized()  # else SparkConf would not see what spark-submit was given
     conf = SparkConf()
     if not settings.launched_by_spark_submit:
         # Spark asks the environment, not its configuration, which Python the workers of a local session run.
         os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-        options |= local_conf(settings)
+        options |= local_spark_conf(settings)
         (settings.home / "spark").mkdir(parents=True, exist_ok=True)
     options |= extra or {}
     for key, value in options.items():

@@ -70,8 +70,8 @@ class Tracker:
         if tracking_uri.startswith("http"):
             _require_answer(tracking_uri)
         self.uri = tracking_uri
-        _be_quiet()
-        _track_to(tracking_uri)
+        _silence_mlflow()
+        _set_tracking_uri(tracking_uri)
         self.client = MlflowClient(tracking_uri)
 
     @contextmanager
@@ -262,14 +262,14 @@ class TrackedRun:
         return str(info.registered_model_version)
 
 
-def _be_quiet() -> None:
+def _silence_mlflow() -> None:
     """MLflow reports every download and registration; the jobs say what matters in one line."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
-def _track_to(uri: str) -> None:
+def _set_tracking_uri(uri: str) -> None:
     """Set MLflow's default server but not the environment, where it would pass for the user's setting."""
     said = os.environ.get(_URI_VARIABLE)
     mlflow.set_tracking_uri(uri)

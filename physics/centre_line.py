@@ -38,7 +38,7 @@ class Line:
         return self.length_m / len(self.s_m)
 
 
-def centre_line(track: TrackSpec, step_m: float = 1.0) -> Line:
+def build_centre_line(track: TrackSpec, step_m: float = 1.0) -> Line:
     """Lay the segments end to end.
 
     Raises:
@@ -68,7 +68,7 @@ def centre_line(track: TrackSpec, step_m: float = 1.0) -> Line:
     )
 
 
-def driven_line(centre: Line, smoothing_m: float) -> Line:
+def build_driven_line(centre: Line, smoothing_m: float) -> Line:
     """The line a car drives: the centre line with its jumps in curvature rounded off, corners cut a little.
 
     Args:
@@ -80,10 +80,10 @@ def driven_line(centre: Line, smoothing_m: float) -> Line:
     """
     sigma = smoothing_m / centre.step_m
     x, y = (gaussian_filter1d(axis, sigma, mode="wrap") for axis in (centre.x_m, centre.y_m))
-    return line_through(x, y, len(x))
+    return fit_line_through(x, y, len(x))
 
 
-def line_through(x_m: FloatArray, y_m: FloatArray, n: int) -> Line:
+def fit_line_through(x_m: FloatArray, y_m: FloatArray, n: int) -> Line:
     """Closed line through points: resampled to ``n`` even steps, curvature by periodic central differences."""
     step = np.hypot(np.diff(x_m, append=x_m[0]), np.diff(y_m, append=y_m[0]))
     along = np.concatenate([[0.0], np.cumsum(step)])

@@ -12,7 +12,7 @@ import numpy as np
 from conf.arrays import FloatArray
 
 
-class Rainflow:
+class RainflowCounter:
     """A rainflow count whose residue is carried from piece to piece, so that the cuts do not matter."""
 
     def __init__(self) -> None:

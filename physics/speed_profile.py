@@ -18,7 +18,7 @@ from physics.vehicle import Vehicle
 Force = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
-def grip_left_n(
+def remaining_grip_n(
     vehicle: Vehicle,
     speed2: FloatArray,
     curvature_per_m: FloatArray,
@@ -39,7 +39,7 @@ def grip_left_n(
     return np.asarray(along * grip * np.sqrt(np.maximum(1.0 - used * used, 0.0)))
 
 
-def braking_envelope(
+def braking_speed_mps(
     vehicle: Vehicle, curvature_per_m: FloatArray, step_m: FloatArray, corner_share: FloatArray, brake_share: FloatArray
 ) -> FloatArray:
     """Highest speed at each point from which every later corner can still be braked for, lap after lap.
@@ -57,30 +57,32 @@ def braking_envelope(
     cap = vehicle.cornering_speed_mps(curvature_per_m, corner_share)
 
     def slow_down(speed2: FloatArray, bend: FloatArray, across: FloatArray) -> FloatArray:
-        left = grip_left_n(vehicle, speed2, bend, across, brake_share)
+        left = remaining_grip_n(vehicle, speed2, bend, across, brake_share)
         return np.asarray(left + vehicle.drag_kgpm * speed2 + vehicle.rolling_n)
 
     flip = np.s_[:, ::-1]
-    return _march(cap[flip], curvature_per_m[flip], corner_share[flip], 2.0 * step_m / vehicle.inertia_kg, slow_down)[
-        flip
-    ]
+    return _integrate_capped(
+        cap[flip], curvature_per_m[flip], corner_share[flip], 2.0 * step_m / vehicle.inertia_kg, slow_down
+    )[flip]
 
 
-def limit_lap(vehicle: Vehicle, curvature_per_m: FloatArray, step_m: float) -> FloatArray:
+def limit_lap_speed_mps(vehicle: Vehicle, curvature_per_m: FloatArray, step_m: float) -> FloatArray:
     """Speed of a flying lap at the limit of grip, brakes and engine, shape (n,)."""
     bend, one = curvature_per_m[None], np.ones(1)
     step, share = np.array([step_m]), np.ones((1, len(curvature_per_m)))
-    cap = braking_envelope(vehicle, bend, step, share, one)
+    cap = braking_speed_mps(vehicle, bend, step, share, one)
 
     def speed_up(speed2: FloatArray, curvature: FloatArray, across: FloatArray) -> FloatArray:
-        tyre = vehicle.traction_n(grip_left_n(vehicle, speed2, curvature, across, one))
+        tyre = vehicle.traction_n(remaining_grip_n(vehicle, speed2, curvature, across, one))
         push = np.minimum(vehicle.full_throttle_n(np.sqrt(speed2)), tyre)
         return np.asarray(push - vehicle.drag_kgpm * speed2 - vehicle.rolling_n)
 
-    return np.asarray(_march(cap, bend, share, 2.0 * step / vehicle.inertia_kg, speed_up)[0])
+    return np.asarray(_integrate_capped(cap, bend, share, 2.0 * step / vehicle.inertia_kg, speed_up)[0])
 
 
-def _march(cap: FloatArray, curvature: FloatArray, share: FloatArray, gain: FloatArray, force_n: Force) -> FloatArray:
+def _integrate_capped(
+    cap: FloatArray, curvature: FloatArray, share: FloatArray, gain: FloatArray, force_n: Force
+) -> FloatArray:
     """Integrate the squared speed over distance under a cap, twice round: the second time the start is known."""
     between = 0.5 * (curvature + np.roll(curvature, 1, axis=1))  # of the step that ends at a point
     cap2, bend, across = (np.ascontiguousarray(table.T) for table in (cap * cap, between, share))

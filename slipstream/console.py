@@ -21,7 +21,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Update = Callable[[str, float, float], None]
 
 
-def summary(text: str, *, err: bool = False) -> None:
+def print_summary(text: str, *, err: bool = False) -> None:
     """The line that ends a command; it is logged, too, where the command has a log."""
     import logging
 
@@ -66,7 +66,7 @@ def print_answer(answer: BaseModel | Sequence[BaseModel]) -> None:
 
 
 @contextmanager
-def progress(unit: str) -> Iterator[Update]:
+def show_progress(unit: str) -> Iterator[Update]:
     """A bar for each thing worked on; yields ``update(description, done, total)``."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn

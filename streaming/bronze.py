@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from conf.families import FAMILIES, TELEMETRY, Family
+from conf.families import FAMILIES, TELEMETRY, MessageFamily
 from infra.kafka.topics import topic_partitions
-from infra.local.stack import endpoints
-from medallion.bronze.messages import to_bronze
+from infra.local.stack import find_endpoints
+from medallion.bronze.messages import to_bronze_rows
 from medallion.io import Lake, Txn
 from streaming.job import StreamingJob
 from streaming.kafka import read_topics
@@ -23,7 +23,7 @@ OUTPUTS = tuple(f.bronze for f in FAMILIES)
 MAX_OFFSETS = 400_000
 
 
-def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMETRY) -> StreamingQuery:
+def start_family(lake: Lake, bootstrap: str, trigger: Trigger, family: MessageFamily = TELEMETRY) -> StreamingQuery:
     """Start the query of one family of messages.
 
     Delivery order: Spark logs the batch's offsets; the batch is appended to bronze under (query, batch), at most once;
@@ -38,7 +38,7 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMET
     lake.ensure(family.bronze)
 
     def write(df: DataFrame, batch_id: int, query: str) -> None:
-        lake.append(to_bronze(df, batch_id), family.bronze, Txn(query, batch_id))
+        lake.append(to_bronze_rows(df, batch_id), family.bronze, Txn(query, batch_id))
 
     stream = read_topics(
         lake.spark,
@@ -51,12 +51,14 @@ def start(lake: Lake, bootstrap: str, trigger: Trigger, family: Family = TELEMET
     return start_query(lake.spark, lake.settings, family.bronze_query, stream, write, trigger)
 
 
-def start_all(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQuery]:
+def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQuery]:
     """Start the queries of all families."""
-    return [start(lake, bootstrap, trigger, family) for family in FAMILIES]
+    return [start_family(lake, bootstrap, trigger, family) for family in FAMILIES]
 
 
-def _next_offsets(lake: Lake, family: Family, partitions: Sequence[int]) -> Mapping[str, Mapping[str, int]] | None:
+def _next_offsets(
+    lake: Lake, family: MessageFamily, partitions: Sequence[int]
+) -> Mapping[str, Mapping[str, int]] | None:
     """Offsets behind those that bronze holds (only used by a query that has no checkpoint yet)."""
     bronze = lake.read(family.bronze)
     rows = bronze.groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
@@ -77,7 +79,7 @@ JOB = StreamingJob(
     summary="Kafka to bronze: every message as it came, exactly once.",
     outputs=OUTPUTS,
     other_inputs=(f"Kafka topics {', '.join(family.topic for family in FAMILIES)}",),
-    start=lambda lake, _run, trigger: start_all(lake, endpoints(lake.settings).bootstrap, trigger),
+    start=lambda lake, _run, trigger: start_bronze(lake, find_endpoints(lake.settings).bootstrap, trigger),
     describe=lambda run: f"{run.rows_in:,} messages stored",
 )
 

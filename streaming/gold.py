@@ -21,7 +21,7 @@ LAPS = "gold_laps_2"  # a query cannot take up a checkpoint of other sources: th
 OUTPUTS = (*processor.TABLES, *processor.LAP_TABLES)
 
 
-def start(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
+def start_gold(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
     """Start both queries: over what is sampled, and over laps and whatever else the tables over laps read.
 
     A batch names what changed; that is computed whole from silver and written as a difference. A batch that is
@@ -61,7 +61,7 @@ JOB = StreamingJob(
     summary="Silver to gold: windows, buckets and laps, drivers and sessions; only what changed.",
     inputs=SOURCES,
     outputs=OUTPUTS,
-    start=start,
+    start=start_gold,
     describe=lambda run: f"{run.rows_in:,} changed rows, {run.rows_out:,} vehicles brought up to date",
 )
 

@@ -12,7 +12,7 @@ from jobs.arguments import add_nothing
 from jobs.job import Job, RunContext
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from streaming.query import Trigger, between_batches
+from streaming.query import Trigger, hold_between_batches
 
 EVERY_S = 2.0
 Start = Callable[[Lake, JobRun, Trigger], list[StreamingQuery]]
@@ -48,7 +48,7 @@ class StreamingJob(Job):
     def run(self, context: RunContext, given: Namespace) -> str:
         """Run with given arguments; returns the sentence that says what was done."""
         job = self if self.start_with is None else replace(self, start=self.start_with(given))
-        run = drain(context.lake, job) if given.once else keep_running(context.lake, job, given.every)
+        run = drain_job(context.lake, job) if given.once else run_until_interrupted(context.lake, job, given.every)
         return job.sentence(run)
 
     def sentence(self, run: JobRun) -> str:
@@ -56,7 +56,7 @@ class StreamingJob(Job):
         return f"{self.name}: {self.describe(run)} (run {run.run_id})"
 
 
-def drain(lake: Lake, job: StreamingJob) -> JobRun:
+def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
     """Run a job over the data available now, then stop."""
     read = 0
     with job.record_run(lake) as run:
@@ -69,7 +69,7 @@ def drain(lake: Lake, job: StreamingJob) -> JobRun:
     return run
 
 
-def keep_running(lake: Lake, job: StreamingJob, every_s: float, finish_every_s: float = 60.0) -> JobRun:
+def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float, finish_every_s: float = 60.0) -> JobRun:
     """Run a job until it is interrupted; its last step runs now and then, and once more at the end."""
     with job.record_run(lake) as run:
         queries = job.start(lake, run, Trigger(once=False, every_s=every_s))
@@ -92,5 +92,5 @@ def keep_running(lake: Lake, job: StreamingJob, every_s: float, finish_every_s: 
 
 def _finish(lake: Lake, job: StreamingJob, run: JobRun) -> None:
     if job.finish:
-        with between_batches(job.name):
+        with hold_between_batches(job.name):
             job.finish(lake, run)

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
-from infra.local.stack import endpoints
+from infra.local.stack import find_endpoints
 from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, model_in_use
 from jobs.train_karma import MODEL
 from medallion.io import Lake
@@ -20,7 +20,7 @@ from streaming.query import Trigger, start_query
 NAME = "karma"
 
 
-def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> StreamingQuery:
+def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> StreamingQuery:
     """Start the query over the changes of ``gold.lap_features``.
 
     A batch names cars, whose sessions are scored whole; one that is repeated finds nothing to write. A model that takes
@@ -37,7 +37,7 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
     """
     for name in (GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST):
         lake.ensure(name)
-    tracker = Tracker(endpoints(lake.settings).tracking_uri)
+    tracker = Tracker(find_endpoints(lake.settings).tracking_uri)
     scorers = [KarmaScorer(lake, tracker, vehicle)]
 
     def score(df: DataFrame, _batch_id: int, _query: str) -> None:
@@ -56,7 +56,7 @@ def start(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHI
 
 def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:
     """The start for scores that are held to the references of a car."""
-    return lambda lake, run, trigger: [start(lake, run, trigger, reference_car)]
+    return lambda lake, run, trigger: [start_karma(lake, run, trigger, reference_car)]
 
 
 JOB = StreamingJob(

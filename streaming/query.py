@@ -62,7 +62,7 @@ def start_query(
 
     @cache
     def query_id() -> str:
-        return f"{name}:{generation(spark, checkpoint)}"
+        return f"{name}:{checkpoint_generation(spark, checkpoint)}"
 
     def run(df: DataFrame, batch_id: int) -> None:
         with _LOCKS[job or name]:
@@ -72,12 +72,12 @@ def start_query(
     return trigger.on(writer).start()
 
 
-def between_batches(job: str) -> RLock:
+def hold_between_batches(job: str) -> RLock:
     """A lock to hold while something other than a batch of ``job`` writes its tables."""
     return _LOCKS[job]
 
 
-def generation(spark: SparkSession, checkpoint: str) -> str:
+def checkpoint_generation(spark: SparkSession, checkpoint: str) -> str:
     """Id of a checkpoint: Spark writes it when the checkpoint is made and keeps it for its life."""
     text = spark.read.text(f"{checkpoint}/metadata").first()
     if text is None:

@@ -26,7 +26,7 @@ MOST_VEHICLES = 100
 _SOURCES = (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES)
 
 
-def start(lake: Lake, run_id: str, trigger: Trigger) -> StreamingQuery:
+def start_session_tables(lake: Lake, run_id: str, trigger: Trigger) -> StreamingQuery:
     """Start the query over the changes of ``silver.telemetry`` and of the timing and result tables."""
     for name in (SILVER_TELEMETRY, *_SOURCES, *TABLES):
         lake.ensure(name)
@@ -58,7 +58,7 @@ def refresh_session_tables(lake: Lake, changes: DataFrame, run_id: str) -> None:
         if row.is_telemetry:
             found.add(row.vehicle_id)
     for names in batches_by_size({session: 1 + len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
-        changed = [laps.Changed(session, frozenset(vehicles[session])) for session in sorted(names)]
+        changed = [laps.SessionChange(session, frozenset(vehicles[session])) for session in sorted(names)]
         event_time.update_event_times(
             lake, run_id, [(c.session_id, car) for c in changed for car in sorted(c.vehicles)]
         )

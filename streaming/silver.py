@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
-from conf.families import EVENT_FAMILIES, PROMOTED, TELEMETRY, Family
+from conf.families import EVENT_FAMILIES, PROMOTED, TELEMETRY, MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_SESSIONS
 from medallion.io import Lake
 from medallion.provenance import JobRun
@@ -21,13 +21,17 @@ from streaming.query import Trigger, start_query
 NAME = "silver"
 MAX_BYTES = 16 << 20
 TELEMETRY_OUTPUTS = (
-    *TELEMETRY.tables, SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, SILVER_QUARANTINE, SILVER_CONFLICTS,
+    *TELEMETRY.tables,
+    SILVER_CLOCK_OFFSETS,
+    SILVER_SESSIONS,
+    SILVER_QUARANTINE,
+    SILVER_CONFLICTS,
     OPS_RECONCILIATION,
-)  # fmt: skip
+)
 OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *session_tables.TABLES)
 
 
-def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
+def start_telemetry(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
     """Start the telemetry query; it delivers in the order of :meth:`SilverProcessor.process_raw_to_silver`."""
     for name in (TELEMETRY.bronze, *TELEMETRY_OUTPUTS):
         lake.ensure(name)
@@ -41,7 +45,7 @@ def start(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
     return start_query(lake.spark, lake.settings, TELEMETRY.silver_query, source, promote, trigger, NAME)
 
 
-def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: Family) -> StreamingQuery:
+def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamily) -> StreamingQuery:
     """Start the query of a family of events; it delivers in the order of :meth:`EventProcessor.process`."""
     for name in (family.bronze, *family.tables, SILVER_QUARANTINE, SILVER_CONFLICTS, OPS_RECONCILIATION):
         lake.ensure(name)
@@ -54,9 +58,12 @@ def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: Family) -> S
     return start_query(lake.spark, lake.settings, family.silver_query, stream, promote, trigger, NAME)
 
 
-def start_all(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
+def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
     """Start the queries of all families."""
-    return [start(lake, run, trigger), *(start_events(lake, run, trigger, family) for family in EVENT_FAMILIES)]
+    return [
+        start_telemetry(lake, run, trigger),
+        *(start_events(lake, run, trigger, family) for family in EVENT_FAMILIES),
+    ]
 
 
 def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
@@ -66,11 +73,11 @@ def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
         run.rows_quarantined += balance.quarantined
 
 
-def finish(lake: Lake, run: JobRun) -> None:
+def finish_silver(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results up to date and validate what came in, once the stream has drained."""
     from medallion.quality.validation import validate_new_units
 
-    session_tables.start(lake, run.run_id, Trigger(once=True)).awaitTermination()
+    session_tables.start_session_tables(lake, run.run_id, Trigger(once=True)).awaitTermination()
     validate_new_units(lake, run.run_id)
 
 
@@ -81,9 +88,9 @@ JOB = StreamingJob(
     summary="Bronze to silver: checked, pivoted, in canonical units, and every unit accounted for.",
     inputs=tuple(family.bronze for family in PROMOTED),
     outputs=OUTPUTS,
-    start=start_all,
+    start=start_silver,
     describe=lambda run: f"{run.rows_in:,} units, {run.rows_out:,} written, {run.rows_quarantined:,} quarantined",
-    finish=finish,
+    finish=finish_silver,
 )
 
 

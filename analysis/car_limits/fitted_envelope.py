@@ -78,11 +78,11 @@ class FittedEnvelope:
 
     def across_mps2(self, speed_mps: FloatArray) -> FloatArray:
         """Return the largest lateral acceleration at each speed."""
-        return _quadratic(self.across, speed_mps)
+        return _fit_quadratic(self.across, speed_mps)
 
     def backward_mps2(self, speed_mps: FloatArray) -> FloatArray:
         """Return the largest deceleration on a straight at each speed."""
-        return _quadratic(self.backward, speed_mps)
+        return _fit_quadratic(self.backward, speed_mps)
 
     def forward_mps2(self, speed_mps: FloatArray) -> FloatArray:
         """Return the full-throttle acceleration on a straight; negative beyond the top speed."""
@@ -105,14 +105,14 @@ class FittedEnvelope:
         nothing = np.zeros((len(SPEED_MPS), len(THETA)))
         forward = self.forward_mps2(SPEED_MPS)[:, None]
         # Beyond the top speed there is nothing left to share with a bend.
-        drive = np.where(forward > 0, forward * _left(self.forward_exponent), forward)
+        drive = np.where(forward > 0, forward * _remaining_share(self.forward_exponent), forward)
         return Envelope(
             lateral_mps2=across,
             corner_mps2=across,
             drive_mps2=drive,
             drive_share_per_mps2=nothing,
             forward_mps2=nothing,
-            brake_mps2=self.backward_mps2(SPEED_MPS)[:, None] * _left(self.backward_exponent),
+            brake_mps2=self.backward_mps2(SPEED_MPS)[:, None] * _remaining_share(self.backward_exponent),
             rolling_mps2=np.zeros_like(SPEED_MPS),
             drag_per_m=0.0,
             drs_drag_cut=0.0,
@@ -158,19 +158,19 @@ def fit_envelope(motion: Motion, quantile: float = QUANTILE) -> FittedEnvelope:
         lateral,
         backward,
         forward,
-        _exponent(used, along / np.maximum(flat.forward_mps2(v), 1e-3), bends & motion.full_throttle, 0.5),
-        _exponent(used, -along / flat.backward_mps2(v), bends & braking, quantile),
+        _fit_exponent(used, along / np.maximum(flat.forward_mps2(v), 1e-3), bends & motion.full_throttle, 0.5),
+        _fit_exponent(used, -along / flat.backward_mps2(v), bends & braking, quantile),
         quantile,
         len(motion),
     )
 
 
-def _left(exponent: float) -> FloatArray:
+def _remaining_share(exponent: float) -> FloatArray:
     """What cornering leaves of a force along the road, over ``THETA``."""
     return np.asarray(np.maximum(1.0 - np.sin(THETA) ** exponent, 0.0) ** (1.0 / exponent))
 
 
-def _quadratic(curve: EnvelopeCurve, speed_mps: FloatArray) -> FloatArray:
+def _fit_quadratic(curve: EnvelopeCurve, speed_mps: FloatArray) -> FloatArray:
     v = np.clip(speed_mps, curve.from_mps, curve.to_mps)
     return np.asarray(np.maximum(curve.factors[0] + curve.factors[1] * v * v, 0.1))
 
@@ -212,9 +212,14 @@ def quantile_regression(
     rows, is_positive = (terms / scale).T, np.asarray(positive)
     # The dual program: a row a factor in place of one a value, a thousand times fewer. Its multipliers are the factors.
     found = linprog(
-        -values, A_ub=rows[is_positive], b_ub=np.zeros(is_positive.sum()), A_eq=rows[~is_positive],
-        b_eq=np.zeros((~is_positive).sum()), bounds=(quantile - 1.0, quantile), method="highs-ds",
-    )  # fmt: skip
+        -values,
+        A_ub=rows[is_positive],
+        b_ub=np.zeros(is_positive.sum()),
+        A_eq=rows[~is_positive],
+        b_eq=np.zeros((~is_positive).sum()),
+        bounds=(quantile - 1.0, quantile),
+        method="highs-ds",
+    )
     if found.x is None:
         raise EnvelopeError(f"no curve fits the instants: {found.message}")
     factors = np.zeros(len(scale))
@@ -223,7 +228,7 @@ def quantile_regression(
     return np.asarray(factors / scale)
 
 
-def _exponent(across: FloatArray, along: FloatArray, chosen: BoolArray, quantile: float) -> float:
+def _fit_exponent(across: FloatArray, along: FloatArray, chosen: BoolArray, quantile: float) -> float:
     """Least exponent that leaves a share of the chosen instants inside; an ellipse where there are none."""
     if not chosen.any():
         return _ELLIPSE

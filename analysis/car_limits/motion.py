@@ -46,7 +46,7 @@ class Motion:
         return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
 
 
-def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
+def compute_motion(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
     """Compute speed and accelerations at the lap's speed samples; windows with a gap are left out.
 
     Args:
@@ -73,14 +73,14 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
     slope = (over(t * v) / n - mean_t * mean_v) / np.where(spread > 0, spread, np.inf)
     is_whole = (count >= _FEWEST_SAMPLES) & (t[last - 1] - t[first] >= _LEAST_SPAN * window_s)
     is_whole &= over(np.diff(t, prepend=t[:1]) > window_s / 2.0) == 0
-    throttle = _throttle(trace, t)
+    throttle = _throttle_at(trace, t)
     is_full = over(~(throttle >= _FULL_THROTTLE_PCT)) == 0
     fitted = mean_v + slope * (t - mean_t)
     across = fitted * fitted * np.abs(bend)
     return Motion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole])
 
 
-def driven_m(trace: LapTrace) -> float:
+def driven_length_m(trace: LapTrace) -> float:
     """Return the length of a lap as integrated from the car's own speed."""
     known = np.isfinite(trace.channels["speed_kmh"])
     t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
@@ -88,7 +88,7 @@ def driven_m(trace: LapTrace) -> float:
     return float(np.trapezoid(np.concatenate([v[:1], v, v[-1:]]), t))
 
 
-def on_scale(line: Line, length_m: float) -> Line:
+def scale_line(line: Line, length_m: float) -> Line:
     """Scale a line to the length that the cars' own speeds give.
 
     Wheels and positions differ by a percent: a limit lap in one measure beside a human lap in the other would be faster
@@ -98,7 +98,7 @@ def on_scale(line: Line, length_m: float) -> Line:
     return Line(line.s_m * factor, line.x_m, line.y_m, line.curvature_per_m / factor, length_m)
 
 
-def joined(laps: Sequence[Motion]) -> Motion:
+def join_motions(laps: Sequence[Motion]) -> Motion:
     """Join several laps into one."""
     return Motion(
         np.concatenate([m.speed_mps for m in laps]),
@@ -108,7 +108,7 @@ def joined(laps: Sequence[Motion]) -> Motion:
     )
 
 
-def _throttle(trace: LapTrace, t: FloatArray) -> FloatArray:
+def _throttle_at(trace: LapTrace, t: FloatArray) -> FloatArray:
     """Throttle at instants, NaN where no channel has it."""
     for name in THROTTLE:
         values = trace.channels.get(name)

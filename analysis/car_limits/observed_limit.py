@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import QUANTILE, EnvelopeError, FittedEnvelope, fit_envelope
-from analysis.car_limits.motion import driven_m, joined, motion_of, on_scale
+from analysis.car_limits.motion import compute_motion, driven_length_m, join_motions, scale_line
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
 from physics.centre_line import Line
-from physics.limit_lap.lap import LimitLap, limit_lap
+from physics.limit_lap.lap import LimitLap, solve_limit_lap
 
 QUANTILES = (0.98, 0.985, 0.99, 0.995)
 
@@ -56,12 +56,12 @@ def observed_limit_lap(
     # A track file's centre line is arcs and straights, which nobody drives.
     is_drawn = circuit.source == "geometry"
     line = build_from_positions(traces, circuit.track_id).circuit.line if is_drawn else circuit.line
-    line = on_scale(line, float(np.median([driven_m(trace) for trace in traces])))
-    motion = joined([motion_of(trace, line) for trace in traces])
+    line = scale_line(line, float(np.median([driven_length_m(trace) for trace in traces])))
+    motion = join_motions([compute_motion(trace, line) for trace in traces])
     wider = [q for q in QUANTILES if q > quantile] if not_above_s is not None else []
     for share in (quantile, *wider):
         fitted = fit_envelope(motion, share)
-        lap = limit_lap(fitted.envelope(), line)
+        lap = solve_limit_lap(fitted.envelope(), line)
         if not_above_s is None or lap.lap_time_s <= not_above_s:
             break
     best = min(range(len(traces)), key=lambda k: traces[k].lap_time_s)

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
+from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid, throttle_channel
 from analysis.segmentation.zones import Zone, ZoneType
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray, IndexArray
-from conf.ghost import Coaching, Segmentation
+from conf.ghost import CoachingRules, GhostRules
 from conf.units import KMH_PER_MPS
 from physics.integrate import elapsed_s
 
@@ -61,7 +61,7 @@ class DriverInputs:
         return elapsed_s(self.speed_kmh / KMH_PER_MPS, self.step_m)
 
 
-def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> DriverInputs:
+def read_driver_inputs(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> DriverInputs:
     """Read speed and pedals of a lap on the circuit's grid.
 
     The integrator meets the timing to some hundredths of a second. The speed is brought to the lap's own time, so that
@@ -75,12 +75,12 @@ def inputs_of(trace: LapTrace, circuit: Circuit, throttle: str | None = None) ->
     Raises:
         InputError: If the lap has no speed, throttle or front brake pressure.
     """
-    lap = grid_lap(trace, circuit)
+    lap = resample_by_distance(trace, circuit)
     return DriverInputs(
         lap.step_m,
         lap.speed_mps * KMH_PER_MPS * lap.lap_time_s / lap.official_s,
-        on_grid(trace, circuit, throttle or throttle_of(trace)),
-        on_grid(trace, circuit, "brake_front_bar"),
+        sample_on_grid(trace, circuit, throttle or throttle_channel(trace)),
+        sample_on_grid(trace, circuit, "brake_front_bar"),
     )
 
 
@@ -136,7 +136,7 @@ class CoachingInsight:
         return VERDICTS[self.code]
 
 
-def places_of(zones: Sequence[Zone]) -> tuple[CoachingPlace, ...]:
+def find_track_sections(zones: Sequence[Zone]) -> tuple[CoachingPlace, ...]:
     """Group zones into corners and straights; a braking zone belongs to the corner that follows it."""
     places: list[CoachingPlace] = []
     for zone in zones:
@@ -159,7 +159,7 @@ class CoachingReference:
 
     target: DriverInputs
     places: tuple[CoachingPlace, ...]
-    rules: Segmentation
+    rules: GhostRules
 
     def insight(
         self, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int, lost_s: float, rank: int
@@ -173,9 +173,9 @@ class CoachingReference:
             lost_s: What it cost.
             rank: Among the other insights.
         """
-        finding = _judged(_Pair(lap, self.target, driven[k], self.reach_m(k), self.rules))
-        whole = _Pair(lap, self.target, self.places[k], self.reach_m(k), self.rules)
-        return _insight(rank, lost_s, finding, whole)
+        finding = _find_verdict(_LapPair(lap, self.target, driven[k], self.reach_m(k), self.rules))
+        whole = _LapPair(lap, self.target, self.places[k], self.reach_m(k), self.rules)
+        return _build_insight(rank, lost_s, finding, whole)
 
     def reach_m(self, k: int) -> float:
         """Return the distance up to which a section affects the lap: its own end, or that of the following straight."""
@@ -183,8 +183,8 @@ class CoachingReference:
         return after[0].end_m if after and after[0].kind == "Straight" else self.places[k].end_m
 
 
-def insights(
-    lap: DriverInputs, target: DriverInputs, zones: Sequence[Zone], rules: Segmentation
+def find_insights(
+    lap: DriverInputs, target: DriverInputs, zones: Sequence[Zone], rules: GhostRules
 ) -> tuple[CoachingInsight, ...]:
     """Find what the driver can improve, the largest loss first.
 
@@ -194,19 +194,21 @@ def insights(
         zones: Zones of the track.
         rules: Thresholds.
     """
-    held_to = CoachingReference(target, places_of(zones), rules)
-    driven = as_driven(held_to.places, lap, rules)
-    lost_s = losses_s(lap, target, driven, rules)
+    held_to = CoachingReference(target, find_track_sections(zones), rules)
+    driven = adjust_corner_starts(held_to.places, lap, rules)
+    lost_s = section_losses_s(lap, target, driven, rules)
     worth = [int(k) for k in np.argsort(-lost_s, kind="stable") if lost_s[k] >= rules.coaching.least_loss_s]
     return tuple(held_to.insight(lap, driven, k, float(lost_s[k]), rank) for rank, k in enumerate(worth, start=1))
 
 
-def as_driven(places: Sequence[CoachingPlace], lap: DriverInputs, rules: Segmentation) -> tuple[CoachingPlace, ...]:
+def adjust_corner_starts(
+    places: Sequence[CoachingPlace], lap: DriverInputs, rules: GhostRules
+) -> tuple[CoachingPlace, ...]:
     """Move the start of each corner to where the lap lifted off the throttle, if that was earlier than the target.
 
     A place that the lap has not come to yet stays as it is.
     """
-    flat = flat_out(lap, rules)
+    flat = is_flat_out(lap, rules)
     found = list(places)
     for k, place in enumerate(places):
         start = first = round(place.start_m / lap.step_m)
@@ -221,25 +223,27 @@ def as_driven(places: Sequence[CoachingPlace], lap: DriverInputs, rules: Segment
     return tuple(found)
 
 
-def losses_s(
-    lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: Segmentation
+def section_losses_s(
+    lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: GhostRules
 ) -> FloatArray:
     """Compute the time lost in each section and after it as a consequence, shape (sections,).
 
     The sum is the difference of the two laps less what was lost before the first place that could have caused it.
     """
     per_step = np.diff(lap.time_s) - np.diff(target.time_s)
-    owner = owners(lap, target, places, rules)
+    owner = assign_time_loss(lap, target, places, rules)
     owned = owner >= 0
     return np.bincount(owner[owned], per_step[owned], len(places)).astype(np.float64)
 
 
-def owners(lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: Segmentation) -> IndexArray:
+def assign_time_loss(
+    lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: GhostRules
+) -> IndexArray:
     """Assign the time lost in each grid step to a section, -1 before the first, shape (n,).
 
     The last place where something could have been done: carried on along both laps' full throttle.
     """
-    both_flat = flat_out(lap, rules) & flat_out(target, rules)
+    both_flat = is_flat_out(lap, rules) & is_flat_out(target, rules)
     at = (np.arange(len(both_flat) - 1) + 0.5) * lap.step_m
     place = np.searchsorted([p.end_m for p in places], at, side="right").clip(0, len(places) - 1)
     acts = ~(both_flat[:-1] & both_flat[1:])
@@ -247,17 +251,17 @@ def owners(lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPla
     return np.where(last >= 0, place[np.maximum(last, 0)], -1)
 
 
-def flat_out(inputs: DriverInputs, rules: Segmentation) -> BoolArray:
+def is_flat_out(inputs: DriverInputs, rules: GhostRules) -> BoolArray:
     """Mark where a car is at full throttle and off the brakes."""
     is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
     return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))
 
 
-class _Pair:
+class _LapPair:
     """Both laps within one place."""
 
     def __init__(
-        self, lap: DriverInputs, target: DriverInputs, place: CoachingPlace, reach_m: float, rules: Segmentation
+        self, lap: DriverInputs, target: DriverInputs, place: CoachingPlace, reach_m: float, rules: GhostRules
     ) -> None:
         self.place, self.rules, self.step_m = place, rules, lap.step_m
         self.reach = round(reach_m / lap.step_m)
@@ -289,11 +293,11 @@ class _Pair:
     def power_m(self, inputs: DriverInputs) -> float:
         """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
         slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
-        flat = np.flatnonzero(flat_out(inputs, self.rules)[slowest : self.reach])
+        flat = np.flatnonzero(is_flat_out(inputs, self.rules)[slowest : self.reach])
         return float((slowest + flat[0] if flat.size else self.reach) * self.step_m)
 
 
-def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> CoachingInsight:
+def _build_insight(rank: int, lost_s: float, finding: _Finding, pair: _LapPair) -> CoachingInsight:
     code, metric, human, target, unit = finding
     return CoachingInsight(
         rank=rank,
@@ -311,22 +315,22 @@ def _insight(rank: int, lost_s: float, finding: _Finding, pair: _Pair) -> Coachi
     )
 
 
-def _judged(pair: _Pair) -> _Finding:
+def _find_verdict(pair: _LapPair) -> _Finding:
     rules = pair.rules.coaching
-    found = _on_straight(pair, rules) if pair.place.kind == "Straight" else _in_corner(pair, rules)
+    found = _straight_verdict(pair, rules) if pair.place.kind == "Straight" else _corner_verdict(pair, rules)
     if found is not None:
         return found
     speeds = [float(np.mean(pair.cut(x.speed_kmh))) for x in (pair.lap, pair.target)]
     return ("SLOWER_HERE", "mean speed", speeds[0], speeds[1], "km/h")
 
 
-def _on_straight(pair: _Pair, rules: Coaching) -> _Finding | None:
-    lifted = ~pair.cut(flat_out(pair.lap, pair.rules)) & pair.cut(flat_out(pair.target, pair.rules))
+def _straight_verdict(pair: _LapPair, rules: CoachingRules) -> _Finding | None:
+    lifted = ~pair.cut(is_flat_out(pair.lap, pair.rules)) & pair.cut(is_flat_out(pair.target, pair.rules))
     metres = float(lifted.sum() * pair.step_m)
     return ("LIFTING_ON_STRAIGHT", "distance off full throttle", metres, 0.0, "m") if metres > rules.lift_m else None
 
 
-def _in_corner(pair: _Pair, rules: Coaching) -> _Finding | None:
+def _corner_verdict(pair: _LapPair, rules: CoachingRules) -> _Finding | None:
     """The first thing that went wrong, in the order in which a corner is driven."""
     brake, target_brake = pair.brake_m(pair.lap), pair.brake_m(pair.target)
     slowest, target_slowest = (float(pair.cut(x.speed_kmh).min()) for x in (pair.lap, pair.target))

@@ -2,7 +2,7 @@
 
 A running lap is a value: samples go in, a new value and what there is to say come out. What a place cost is known when
 the car is past it and something could be done again: until then both cars are flat out, and the loss still grows. After
-the line the insights are those that :func:`analysis.coaching.insights.insights` finds in the whole lap.
+the line the insights are those that :func:`analysis.coaching.insights.find_insights` finds in the whole lap.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from analysis.coaching.insights import (
     CoachingPlace,
     CoachingReference,
     DriverInputs,
-    as_driven,
-    flat_out,
-    losses_s,
-    owners,
-    places_of,
+    adjust_corner_starts,
+    assign_time_loss,
+    find_track_sections,
+    is_flat_out,
+    section_losses_s,
 )
 from analysis.segmentation.zones import Zone
 from conf.arrays import BoolArray, FloatArray
 from conf.errors import InputError
-from conf.ghost import Segmentation
+from conf.ghost import GhostRules
 
 _LEAST_KMH: Final = 3.6  # a car that stands would take for ever
 
@@ -133,9 +133,7 @@ class LiveLap:
         return DriverInputs(self.held_to.target.step_m, *(channel.on_grid[: self.points] for channel in self.channels))
 
     @classmethod
-    def start(
-        cls, target: DriverInputs, zones: Sequence[Zone], rules: Segmentation, speed_scale: float = 1.0
-    ) -> LiveLap:
+    def start(cls, target: DriverInputs, zones: Sequence[Zone], rules: GhostRules, speed_scale: float = 1.0) -> LiveLap:
         """Begin a lap.
 
         Args:
@@ -144,7 +142,7 @@ class LiveLap:
             rules: Thresholds.
             speed_scale: The car's speed times this is on the target's scale; a lap before tells.
         """
-        return cls(CoachingReference(target, places_of(zones), rules), speed_scale)
+        return cls(CoachingReference(target, find_track_sections(zones), rules), speed_scale)
 
     def update(self, samples: LiveSamples) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
         """Add samples: the lap after them, and the insights that are new.
@@ -152,7 +150,7 @@ class LiveLap:
         Args:
             samples: What came next, as many as there are; they change nothing once the lap is over.
         """
-        fresh = _further(self, samples)
+        fresh = _newer_samples(self, samples)
         if self.is_over or not fresh.distance_m.size:
             return self, ()
         target = self.held_to.target
@@ -160,7 +158,9 @@ class LiveLap:
         values = (np.maximum(fresh.speed_kmh * self.speed_scale, _LEAST_KMH), fresh.throttle_pct, fresh.brake_bar)
         channels = (c.then(fresh.distance_m, v, grid) for c, v in zip(self.channels, values, strict=True))
         driven = replace(self, channels=tuple(channels))
-        return _say(replace(driven, now=_now(driven, float(fresh.distance_m[-1]), float(fresh.t_s[-1]), grid)))
+        return _find_due_insights(
+            replace(driven, now=_live_position(driven, float(fresh.distance_m[-1]), float(fresh.t_s[-1]), grid))
+        )
 
     def finish(self) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
         """End the lap at the line: the whole lap, and the insights that were still open.
@@ -171,10 +171,12 @@ class LiveLap:
         if not self.points:
             raise InputError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
         points = len(self.held_to.target.speed_kmh)
-        return _say(replace(self, channels=tuple(channel.held(points) for channel in self.channels), is_over=True))
+        return _find_due_insights(
+            replace(self, channels=tuple(channel.held(points) for channel in self.channels), is_over=True)
+        )
 
 
-def _further(lap: LiveLap, samples: LiveSamples) -> LiveSamples:
+def _newer_samples(lap: LiveLap, samples: LiveSamples) -> LiveSamples:
     """Samples that are further than all before them."""
     samples = samples.take(np.isfinite(samples.distance_m))
     before = -np.inf if lap.now is None else lap.now.distance_m
@@ -182,7 +184,7 @@ def _further(lap: LiveLap, samples: LiveSamples) -> LiveSamples:
     return samples.take(samples.distance_m > furthest[:-1])
 
 
-def _now(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray) -> LivePosition:
+def _live_position(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray) -> LivePosition:
     target = lap.held_to.target
     speed, throttle, brake = (channel.last for channel in lap.channels)
 
@@ -201,19 +203,19 @@ def _now(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray) -> LiveP
     )
 
 
-def _say(lap: LiveLap) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
+def _find_due_insights(lap: LiveLap) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
     """Judge the places whose cost is known by now."""
     held_to, points = lap.held_to, lap.points
-    past = len(held_to.places) if lap.is_over else _places_past(held_to.places, points, held_to.target.step_m)
+    past = len(held_to.places) if lap.is_over else _count_sections_past(held_to.places, points, held_to.target.step_m)
     if lap.judged >= past:
         return lap, ()
-    inputs, target = lap.inputs(), _until(held_to.target, points)
-    driven = as_driven(held_to.places, inputs, held_to.rules)
-    owner = owners(inputs, target, driven, held_to.rules)
-    lost_s = losses_s(inputs, target, driven, held_to.rules)
+    inputs, target = lap.inputs(), _first_points(held_to.target, points)
+    driven = adjust_corner_starts(held_to.places, inputs, held_to.rules)
+    owner = assign_time_loss(inputs, target, driven, held_to.rules)
+    lost_s = section_losses_s(inputs, target, driven, held_to.rules)
     found: list[CoachingInsight] = []
     k = lap.judged
-    while k < past and (lap.is_over or (owner.max() > k and _is_settled(held_to, inputs, driven, k))):
+    while k < past and (lap.is_over or (owner.max() > k and _is_effect_over(held_to, inputs, driven, k))):
         if lost_s[k] >= held_to.rules.coaching.least_loss_s:
             rank = 1 + sum(i.time_loss_s >= lost_s[k] for i in (*lap.said, *found))
             found.append(held_to.insight(inputs, driven, k, float(lost_s[k]), rank))
@@ -221,20 +223,20 @@ def _say(lap: LiveLap) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
     return replace(lap, said=(*lap.said, *found), judged=k), tuple(found)
 
 
-def _places_past(places: Sequence[CoachingPlace], points: int, step_m: float) -> int:
+def _count_sections_past(places: Sequence[CoachingPlace], points: int, step_m: float) -> int:
     """How many places the car has left behind."""
     return sum(int(np.ceil(place.end_m / step_m)) < points for place in places)
 
 
-def _is_settled(held_to: CoachingReference, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int) -> bool:
+def _is_effect_over(held_to: CoachingReference, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int) -> bool:
     """Whether the car has been flat out since its slowest point in a place, or is past where that still counts."""
     start, end = int(driven[k].start_m / lap.step_m), int(np.ceil(driven[k].end_m / lap.step_m)) + 1
     slowest = start + int(np.argmin(lap.speed_kmh[start:end]))
-    flat = flat_out(lap, held_to.rules)
+    flat = is_flat_out(lap, held_to.rules)
     return len(flat) > round(held_to.reach_m(k) / lap.step_m) or bool(flat[slowest:].any())
 
 
-def _until(inputs: DriverInputs, points: int) -> DriverInputs:
+def _first_points(inputs: DriverInputs, points: int) -> DriverInputs:
     """The first points of a lap."""
     return DriverInputs(
         inputs.step_m, inputs.speed_kmh[:points], inputs.throttle_pct[:points], inputs.brake_bar[:points]

@@ -6,7 +6,7 @@ from analysis.coaching.insights import CoachingPlace
 from analysis.tracks.circuit import Circuit
 
 
-def place_name(place: CoachingPlace, circuit: Circuit) -> str:
+def section_name(place: CoachingPlace, circuit: Circuit) -> str:
     """``T5`` or ``T5 Hairpin`` for a corner, ``T5-T6`` for several, ``T5 to T6`` for what lies between two.
 
     A straight that begins or ends at the line says so; on a circuit without corners a place is its metres.

@@ -8,11 +8,11 @@ from datetime import datetime
 import numpy as np
 
 from analysis.coaching.insights import CoachingInsight, DriverInputs
-from analysis.coaching.place_names import place_name
+from analysis.coaching.place_names import section_name
 from analysis.comparison.rows import ComparedPair, Row
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
-from conf.ghost import Coaching
+from conf.ghost import CoachingRules
 
 
 def insight_rows(
@@ -20,7 +20,7 @@ def insight_rows(
     found: Sequence[CoachingInsight],
     aimed: DriverInputs,
     track: tuple[Circuit, Sequence[Microsector]],
-    rules: Coaching,
+    rules: CoachingRules,
     created_ts: datetime | None = None,
     *,
     is_live: bool = False,
@@ -43,7 +43,7 @@ def insight_rows(
 
 
 def _columns(
-    insight: CoachingInsight, circuit: Circuit, pieces: Sequence[Microsector], hardest_bar: float, rules: Coaching
+    insight: CoachingInsight, circuit: Circuit, pieces: Sequence[Microsector], hardest_bar: float, rules: CoachingRules
 ) -> Row:
     place = insight.place
     starts = [piece.start_m for piece in pieces]
@@ -52,7 +52,7 @@ def _columns(
         "microsector_id": piece.number,
         "sector_id": piece.sector,
         "zone_type": place.kind,
-        "corner": place_name(place, circuit),
+        "corner": section_name(place, circuit),
         "start_m": place.start_m,
         "end_m": place.end_m,
         "verdict_code": insight.code,

@@ -13,8 +13,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laps.distance import by_position, time_at
-from analysis.laps.resample import read_between
+from analysis.laps.distance import measure_by_position, time_at_distance_s
+from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
@@ -47,14 +47,16 @@ class AlignedLaps:
     def delta_s(self, distance_m: ArrayLike) -> FloatArray:
         """Time lost on the reference up to given distances; at the end exactly the difference of the lap times."""
         where = np.asarray(distance_m, dtype=np.float64) / self.length_m
-        return time_at(self.lap, where * self.lap.end_m) - time_at(self.reference, where * self.reference.end_m)
+        return time_at_distance_s(self.lap, where * self.lap.end_m) - time_at_distance_s(
+            self.reference, where * self.reference.end_m
+        )
 
     def read(self, trace: LapTrace, distance_m: FloatArray) -> dict[str, FloatArray]:
         """The compared channels of one of the two laps at given distances, NaN where it has none."""
-        at_s = time_at(trace, distance_m / self.length_m * trace.end_m)
+        at_s = time_at_distance_s(trace, distance_m / self.length_m * trace.end_m)
         names = {name: name for name in COMPARED} | {"throttle_pct": self._throttle()}
         none = np.full(len(trace.t_s), np.nan)
-        return {to: read_between(trace.t_s, trace.channels.get(name, none), at_s) for to, name in names.items()}
+        return {to: interpolate_samples(trace.t_s, trace.channels.get(name, none), at_s) for to, name in names.items()}
 
     def _throttle(self) -> str:
         """The throttle channel that both laps have: a pedal is not to be compared with a blade."""
@@ -94,25 +96,27 @@ def compare_laps(
         circuit: Line on which both are projected. Without it the reference's own line is used.
         step_m: Grid step; the last step is what is left of the lap.
     """
-    aligned = align(lap, reference, circuit)
+    aligned = align_laps(lap, reference, circuit)
     grid = np.append(np.arange(0.0, aligned.length_m - 1e-6, step_m), aligned.length_m)
     ours, theirs = (aligned.read(trace, grid) for trace in (aligned.lap, aligned.reference))
     difference = {name: ours[name] - theirs[name] for name in COMPARED}
     return LapComparison(grid, aligned.delta_s(grid), ours, theirs, difference, aligned.aligned_by)
 
 
-def align(lap: LapTrace, reference: LapTrace, circuit: Circuit | None = None) -> AlignedLaps:
+def align_laps(lap: LapTrace, reference: LapTrace, circuit: Circuit | None = None) -> AlignedLaps:
     """Bring two laps to one scale of distance, by position where both have positions on the circuit."""
-    line = circuit or _own_line(lap, reference)
+    line = circuit or _reference_line(lap, reference)
     if line is not None:
         try:
-            return AlignedLaps(by_position(lap, line), by_position(reference, line), line.length_m, "position")
+            return AlignedLaps(
+                measure_by_position(lap, line), measure_by_position(reference, line), line.length_m, "position"
+            )
         except RefusalError:
             pass  # one of them has no positions on the circuit: both are taken by distance
     return AlignedLaps(lap, reference, circuit.length_m if circuit else reference.end_m, "distance")
 
 
-def _own_line(lap: LapTrace, reference: LapTrace) -> Circuit | None:
+def _reference_line(lap: LapTrace, reference: LapTrace) -> Circuit | None:
     """The reference's line, where both laps have positions."""
     for pair in (("lat_deg", "lon_deg"), ("x_m", "y_m")):
         if all(_has(trace, name) for name in pair for trace in (lap, reference)):

@@ -64,7 +64,7 @@ class ComparedLap:
         return float(at_m[k]), float(speed[k])
 
 
-def stretches(circuit: Circuit) -> list[CornerStretch]:
+def corner_stretches(circuit: Circuit) -> list[CornerStretch]:
     """The corners with what lies around them, the first one's surroundings reaching back over the line."""
     length, corners = circuit.length_m, sorted(circuit.corners, key=lambda corner: corner.entry_m)
     if not corners:
@@ -80,17 +80,17 @@ def stretches(circuit: Circuit) -> list[CornerStretch]:
     ]
 
 
-def braking_point(side: ComparedLap, stretch: CornerStretch, brake_on_bar: float) -> float | None:
+def find_braking_point(side: ComparedLap, stretch: CornerStretch, brake_on_bar: float) -> float | None:
     """Find where the pressure that led to the highest value before the apex rose over the threshold."""
     at_m, brake = side.window(side.brake_bar, stretch.from_m, stretch.apex_m)
     pressed = brake >= brake_on_bar
     if not pressed.any():
         return None
     released = np.flatnonzero(~pressed[: int(np.nanargmax(brake))])
-    return _onset(at_m, brake, int(released[-1]) + 1 if released.size else 0)
+    return _find_pedal_onset(at_m, brake, int(released[-1]) + 1 if released.size else 0)
 
 
-def power_point(
+def find_throttle_point(
     side: ComparedLap, start_m: float, slowest_m: float, end_m: float, throttle_on_pct: float
 ) -> float | None:
     """Where the throttle opened for good before the slowest point, else for the first time after it."""
@@ -101,10 +101,10 @@ def power_point(
         return None
     closed = int(np.flatnonzero(before & ~on)[-1])
     opened = np.flatnonzero(on[closed:])
-    return _onset(at_m, throttle, closed + int(opened[0])) if opened.size else None
+    return _find_pedal_onset(at_m, throttle, closed + int(opened[0])) if opened.size else None
 
 
-def _onset(at_m: FloatArray, values: FloatArray, first: int) -> float | None:
+def _find_pedal_onset(at_m: FloatArray, values: FloatArray, first: int) -> float | None:
     """Where a pedal was first pressed; unknown behind a gap."""
     return None if first > 0 and np.isnan(values[first - 1]) else float(at_m[first])
 

@@ -14,9 +14,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.comparison.aligned_laps import AlignedBy, AlignedLaps, align
-from analysis.comparison.corner_metrics import ComparedLap, CornerStretch, braking_point, power_point, stretches
-from analysis.laps.distance import distance_at
+from analysis.comparison.aligned_laps import AlignedBy, AlignedLaps, align_laps
+from analysis.comparison.corner_metrics import (
+    ComparedLap,
+    CornerStretch,
+    corner_stretches,
+    find_braking_point,
+    find_throttle_point,
+)
+from analysis.laps.distance import distance_at_time_m
 from analysis.laps.trace import ChannelGap, LapTrace
 from analysis.tracks.circuit import Circuit
 
@@ -109,7 +115,7 @@ class CornerReport:
     aligned_by: AlignedBy
 
 
-def corner_report(
+def build_corner_report(
     lap: LapTrace, reference: LapTrace, circuit: Circuit, rule: ReportRule = ReportRule()
 ) -> CornerReport:
     """Divide a lap's time loss to a reference over the corners and straights of a circuit.
@@ -120,9 +126,9 @@ def corner_report(
         circuit: Track with corners; one without has a single piece, the lap.
         rule: Thresholds.
     """
-    aligned = align(lap, reference, circuit)
+    aligned = align_laps(lap, reference, circuit)
     sides = (ComparedLap.of(aligned, aligned.lap), ComparedLap.of(aligned, aligned.reference))
-    bends = [_bend_piece(aligned, sides, stretch, rule) for stretch in stretches(circuit)]
+    bends = [_bend_piece(aligned, sides, stretch, rule) for stretch in corner_stretches(circuit)]
     straights = [_straight_piece(aligned, sides, *ends, rule) for ends in _between(bends, circuit.length_m)]
     pieces = sorted((*bends, *straights), key=lambda piece: piece.start_m)
     return CornerReport(tuple(pieces), aligned.lap.lap_time_s - aligned.reference.lap_time_s, aligned.aligned_by)
@@ -131,20 +137,24 @@ def corner_report(
 def _bend_piece(
     aligned: AlignedLaps, sides: Sequence[ComparedLap], stretch: CornerStretch, rule: ReportRule
 ) -> ReportPiece:
-    brakes = [braking_point(side, stretch, rule.brake_on_bar) for side in sides]
+    brakes = [find_braking_point(side, stretch, rule.brake_on_bar) for side in sides]
     start = min([stretch.entry_m, *(at for at in brakes if at is not None)])
     if start - stretch.from_m < rule.min_straight_m:
         start = stretch.from_m
     passings, powers = [], []
     for side, brake in zip(sides, brakes, strict=True):
         slowest_m, least = side.least_speed(stretch.entry_m, stretch.exit_m)
-        power = None if slowest_m is None else power_point(side, start, slowest_m, stretch.to_m, rule.throttle_on_pct)
+        power = (
+            None
+            if slowest_m is None
+            else find_throttle_point(side, start, slowest_m, stretch.to_m, rule.throttle_on_pct)
+        )
         powers.append(power)
         ends = (side.speed_at(stretch.entry_m), least, side.speed_at(stretch.exit_m))
         passings.append(
             PassingFigures(*ends, *(None if at is None else at % aligned.length_m for at in (brake, power)))
         )
-    earlier, later = _less(brakes[1], brakes[0]), _less(powers[0], powers[1])
+    earlier, later = _difference(brakes[1], brakes[0]), _difference(powers[0], powers[1])
     words = [
         _metres("braked", earlier, ("earlier", "later"), rule.brake_word_m),
         _speeds(passings[0].min_kmh, passings[1].min_kmh, "at the apex", rule),
@@ -234,7 +244,7 @@ def _parts(start_m: float, end_m: float, length_m: float) -> list[tuple[float, f
 
 
 def _touches(trace: LapTrace, gap: ChannelGap, part: tuple[float, float]) -> bool:
-    start, end = distance_at(trace, [gap.start_s, gap.end_s])
+    start, end = distance_at_time_m(trace, [gap.start_s, gap.end_s])
     return bool(start < part[1] and end > part[0])
 
 
@@ -245,7 +255,7 @@ def _metres(verb: str, metres: float | None, way: tuple[str, str], least: float)
 
 
 def _speeds(lap: float | None, reference: float | None, where: str, rule: ReportRule) -> str | None:
-    if (less := _less(reference, lap)) is None or abs(less) < rule.speed_word_kmh:
+    if (less := _difference(reference, lap)) is None or abs(less) < rule.speed_word_kmh:
         return None
     return f"{abs(less):.0f} km/h {'slower' if less > 0 else 'faster'} {where}"
 
@@ -256,5 +266,5 @@ def _seconds(lost_s: float) -> str:
     return f"{abs(lost_s):.2f} s {'lost' if lost_s > 0 else 'gained'}"
 
 
-def _less(a: float | None, b: float | None) -> float | None:
+def _difference(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b

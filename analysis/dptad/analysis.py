@@ -8,17 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.availability import unjudged
-from analysis.dptad.even_lap import DptadLap, lap_on_grid
+from analysis.dptad.availability import unavailable_rules
+from analysis.dptad.even_lap import DptadLap, resample_to_grid
 from analysis.dptad.events import DptadEvent, find_events
-from analysis.dptad.handling import balance
-from analysis.dptad.insights import DptadInsight, insights
+from analysis.dptad.handling import assess_handling
+from analysis.dptad.insights import DptadInsight, explain_events
 from analysis.dptad.rules import CATEGORIES, RULES, Category
-from analysis.dptad.scores import CategoryScore, overall, score_lap
-from analysis.dptad.smoothness import roughness
-from analysis.dptad.speed import efficiency, exits
+from analysis.dptad.scores import CategoryScore, overall_score, score_lap
+from analysis.dptad.smoothness import measure_roughness
+from analysis.dptad.speed import exit_efficiency, find_corner_exits
 from analysis.dptad.thresholds import Thresholds
-from analysis.laps.features import LapFeatures, lap_features
+from analysis.laps.features import LapFeatures, compute_lap_features
 from analysis.laps.trace import LapTrace
 from analysis.signals.held import US_PER_S
 from analysis.tracks.circuit import Circuit
@@ -116,18 +116,18 @@ def analyse_lap(
         ValueError: If the lap has no sample, or a channel's shape is not that of ``t_s``.
     """
     used = Thresholds() if thresholds is None else thresholds
-    lap = lap_on_grid(trace)
-    handling = balance(lap)
+    lap = resample_to_grid(trace)
+    handling = assess_handling(lap)
     events = find_events(lap, handling, circuit, used)
-    scores = score_lap(lap, roughness(lap, handling), events, used)
-    literal = lap_features(start_us / US_PER_S + np.asarray(trace.t_s), trace.channels, thresholds=used.deltas)
+    scores = score_lap(lap, measure_roughness(lap, handling), events, used)
+    literal = compute_lap_features(start_us / US_PER_S + np.asarray(trace.t_s), trace.channels, thresholds=used.deltas)
     return LapAnalysis(
         scores=scores,
-        overall=overall(scores),
+        overall=overall_score(scores),
         events=events,
-        insights=insights(events, trace, circuit, references, reference_name),
+        insights=explain_events(events, trace, circuit, references, reference_name),
         literal={name: literal[name] for name in LITERAL},
-        reasons=_reasons(scores, unjudged(lap, handling, circuit, used)),
+        reasons=_reasons(scores, unavailable_rules(lap, handling, circuit, used)),
         exit_efficiency=_exit_efficiency(lap, circuit, used),
         thresholds_label=used.label,
         is_calibrated=used.is_calibrated,
@@ -146,8 +146,8 @@ def _reasons(scores: Mapping[Category, CategoryScore], silent: Mapping[str, Refu
 def _exit_efficiency(lap: DptadLap, circuit: Circuit | None, thresholds: Thresholds) -> float | None:
     if circuit is None:
         return None
-    seen = exits(lap, circuit)
-    shares = [efficiency(seen[n][0], thresholds.exits[n]) for n in seen if n in thresholds.exits]
+    seen = find_corner_exits(lap, circuit)
+    shares = [exit_efficiency(seen[n][0], thresholds.exits[n]) for n in seen if n in thresholds.exits]
     return float(np.median(shares)) if shares else None
 
 

@@ -17,7 +17,7 @@ from conf.reasons import ReasonCode, Refusal
 LEAST_COVERAGE: Final = 0.5
 
 
-def lacking(lap: DptadLap, columns: Iterable[str]) -> Refusal | None:
+def missing_channel_reason(lap: DptadLap, columns: Iterable[str]) -> Refusal | None:
     """The first channel that covers less than half of the lap; ``None`` where all cover more."""
     for column in columns:
         coverage = float(np.mean(np.isfinite(getattr(lap, column))))
@@ -28,11 +28,11 @@ def lacking(lap: DptadLap, columns: Iterable[str]) -> Refusal | None:
     return None
 
 
-def unjudged(
+def unavailable_rules(
     lap: DptadLap, handling: HandlingBalance, circuit: Circuit | None, thresholds: Thresholds
 ) -> dict[str, Refusal]:
     """List the rules that cannot be applied to this lap, with the reason."""
-    out = {rule.name: lack for rule in RULES if (lack := lacking(lap, rule.needs)) is not None}
+    out = {rule.name: lack for rule in RULES if (lack := missing_channel_reason(lap, rule.needs)) is not None}
     if not np.isfinite(handling.excess_deg).any():
         for name in ("oversteer", "understeer"):
             out.setdefault(name, Refusal.of(ReasonCode.TURNS_TOO_LITTLE))

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import DptadLap, rate, steps
+from analysis.dptad.even_lap import DptadLap, grid_steps, rate_of_change
 from analysis.dptad.rules import RULE_OF, EventCandidate
-from analysis.dptad.spans import Run, highest, runs, valleys
+from analysis.dptad.spans import Run, find_prominent_valleys, find_runs, index_of_maximum
 from conf.arrays import FloatArray
 
 _BRAKING_BAR: Final = 10.0  # a foot that rests on the pedal, or a kerb, gives less
@@ -19,33 +19,33 @@ _RISING_BAR_PER_S: Final = 50.0
 _STAB_BAR: Final = 5.0
 
 
-def braking(lap: DptadLap) -> list[Run]:
+def find_braking_runs(lap: DptadLap) -> list[Run]:
     """Find the applications of the brake, bridging short releases."""
-    return runs(lap.brake_bar >= _BRAKING_BAR, bridge=steps(_BRIDGE_S))
+    return find_runs(lap.brake_bar >= _BRAKING_BAR, bridge=grid_steps(_BRIDGE_S))
 
 
-def candidates(lap: DptadLap) -> list[EventCandidate]:
+def find_brake_candidates(lap: DptadLap) -> list[EventCandidate]:
     """Rises and re-applications of each braking.
 
     A driver squeezes the brake on once and lets it go as the speed falls. The first application is judged by how fast
     pressure rises in its first half second; a later rise by how sharp it is (the tyre is loaded already and the nose
     goes down again); a valley in the pressure by how much was let go and applied again.
     """
-    pressure_rate = rate(lap.brake_bar)
+    pressure_rate = rate_of_change(lap.brake_bar)
     found: list[EventCandidate] = []
-    for run in braking(lap):
-        found += _rises(lap, pressure_rate, run)
-        found += _reapplications(lap, run)
+    for run in find_braking_runs(lap):
+        found += _find_pressure_rises(lap, pressure_rate, run)
+        found += _find_reapplications(lap, run)
     return found
 
 
-def _rises(lap: DptadLap, pressure_rate: FloatArray, run: Run) -> list[EventCandidate]:
-    start, end = max(run[0] - steps(_LEAD_S), 0), run[1]
+def _find_pressure_rises(lap: DptadLap, pressure_rate: FloatArray, run: Run) -> list[EventCandidate]:
+    start, end = max(run[0] - grid_steps(_LEAD_S), 0), run[1]
     found = []
     first = None
-    for a, b in runs(pressure_rate[start:end] > _RISING_BAR_PER_S, bridge=1):
-        top = highest(pressure_rate, start + a, start + b)
-        if start + a < run[0] + steps(_FIRST_S):
+    for a, b in find_runs(pressure_rate[start:end] > _RISING_BAR_PER_S, bridge=1):
+        top = index_of_maximum(pressure_rate, start + a, start + b)
+        if start + a < run[0] + grid_steps(_FIRST_S):
             first = top if first is None or pressure_rate[top] > pressure_rate[first] else first
         elif np.nanmax(lap.brake_bar[start + a : start + b + 1]) - lap.brake_bar[start + a] >= _STAB_BAR:
             found.append(EventCandidate("brake_stab", top, float(pressure_rate[top])))
@@ -54,9 +54,9 @@ def _rises(lap: DptadLap, pressure_rate: FloatArray, run: Run) -> list[EventCand
     return found
 
 
-def _reapplications(lap: DptadLap, run: Run) -> list[EventCandidate]:
+def _find_reapplications(lap: DptadLap, run: Run) -> list[EventCandidate]:
     """The deepest valley of a braking, with how many there are that are deep enough to be no noise."""
-    at, depth = valleys(lap.brake_bar[slice(*run)], RULE_OF["brake_reapply"].low)
+    at, depth = find_prominent_valleys(lap.brake_bar[slice(*run)], RULE_OF["brake_reapply"].low)
     if at.size == 0:
         return []
     deepest = int(np.argmax(depth))

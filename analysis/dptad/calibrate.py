@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import DptadLap, lap_on_grid
+from analysis.dptad.even_lap import DptadLap, resample_to_grid
 from analysis.dptad.events import find_candidates, find_events
-from analysis.dptad.handling import HandlingBalance, balance
+from analysis.dptad.handling import HandlingBalance, assess_handling
 from analysis.dptad.rules import CATEGORIES, RULES, Category, DptadRule
-from analysis.dptad.smoothness import roughness
-from analysis.dptad.speed import exits, reference_exits
+from analysis.dptad.smoothness import measure_roughness
+from analysis.dptad.speed import calibrate_exits, find_corner_exits
 from analysis.dptad.thresholds import DEFAULT_SCALES, UNCALIBRATED, RoughnessScale, Thresholds
-from analysis.laps.features import DeltaThresholds, delta_rates
+from analysis.laps.features import DeltaThresholds, channel_delta_rates
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
@@ -34,7 +34,7 @@ class _LapFigures:
     handling: HandlingBalance
 
 
-def calibrate(
+def calibrate_thresholds(
     laps: Sequence[LapTrace],
     track_id: str,
     version: int,
@@ -61,17 +61,21 @@ def calibrate(
         raise InputError(f"{len(laps)} laps of {track_id}: quantiles need at least {FEWEST_LAPS}; gather more laps")
     if version <= UNCALIBRATED:
         raise ValueError(f"version {version}: calibrated thresholds have a version from 1")
-    grids = [lap_on_grid(lap) for lap in laps]
+    grids = [resample_to_grid(lap) for lap in laps]
     if (still := next((i for i, lap in enumerate(grids) if lap.length_km <= 0.0), None)) is not None:
         raise InputError(f"laps[{still}] covers no distance: leave it out, or give its distance_m")
-    seen = [_LapFigures(lap, balance(lap)) for lap in grids]
-    speeds = [] if circuit is None else [{n: one for n, (one, _) in exits(lap, circuit).items()} for lap in grids]
+    seen = [_LapFigures(lap, assess_handling(lap)) for lap in grids]
+    speeds = (
+        []
+        if circuit is None
+        else [{n: one for n, (one, _) in find_corner_exits(lap, circuit).items()} for lap in grids]
+    )
     draft = Thresholds(
         track_id=track_id,
         version=version,
         deltas=_deltas(laps, version),
         scales=_scales(seen),
-        exits=reference_exits(speeds),
+        exits=calibrate_exits(speeds),
         n_laps=len(laps),
         sessions=tuple(sessions),
     )
@@ -84,7 +88,7 @@ def _deltas(laps: Sequence[LapTrace], version: int) -> DeltaThresholds:
     defaults = DeltaThresholds()
 
     def percentile(name: str, sign: float | None, default: float) -> float:
-        rates = [delta_rates(lap.t_s, lap.channels[name]) for lap in laps if name in lap.channels]
+        rates = [channel_delta_rates(lap.t_s, lap.channels[name]) for lap in laps if name in lap.channels]
         pooled = np.concatenate(rates) if rates else np.empty(0)
         if pooled.size == 0:
             return default
@@ -100,7 +104,7 @@ def _deltas(laps: Sequence[LapTrace], version: int) -> DeltaThresholds:
 
 
 def _scales(seen: Sequence[_LapFigures]) -> dict[Category, RoughnessScale]:
-    values = [roughness(one.lap, one.handling) for one in seen]
+    values = [measure_roughness(one.lap, one.handling) for one in seen]
     return {
         category: _scale(np.array([v[category] for v in values]), DEFAULT_SCALES[category]) for category in CATEGORIES
     }

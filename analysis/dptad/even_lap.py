@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from analysis.laps.trace import LapTrace
-from analysis.signals.held import MAX_AGE_S, US_PER_S, hold, to_us
+from analysis.signals.held import MAX_AGE_S, US_PER_S, hold_samples, seconds_to_us
 from conf.arrays import FloatArray, IntArray
 
 STEP_US: Final = 50_000
@@ -68,12 +68,12 @@ class DptadLap:
         return float(self.distance_m[-1] - self.distance_m[0]) / 1000.0
 
 
-def steps(seconds: float) -> int:
+def grid_steps(seconds: float) -> int:
     """Grid steps of a time, rounded."""
     return round(seconds / STEP_S)
 
 
-def lap_on_grid(trace: LapTrace) -> DptadLap:
+def resample_to_grid(trace: LapTrace) -> DptadLap:
     """Resample a lap to the grid; the order of its samples does not matter.
 
     Raises:
@@ -81,7 +81,7 @@ def lap_on_grid(trace: LapTrace) -> DptadLap:
     """
     if np.size(trace.t_s) == 0:
         raise ValueError("t_s is empty: a lap needs at least one sample; skip laps without any")
-    t_us = to_us(trace.t_s)
+    t_us = seconds_to_us(trace.t_s)
     grid = np.arange(t_us.min(), t_us.max() + 1, STEP_US, dtype=np.int64)
 
     def channel(name: str) -> FloatArray:
@@ -89,32 +89,34 @@ def lap_on_grid(trace: LapTrace) -> DptadLap:
         if values is None:
             return np.full(grid.shape, np.nan)
         try:
-            return between(t_us, values, grid)
+            return interpolate_channel(t_us, values, grid)
         except ValueError as error:
             raise ValueError(f"channel {name}: {error}") from error
 
     columns = {column: channel(name) for column, name in CHANNEL_OF.items()}
     return DptadLap(
         t_s=grid / US_PER_S,
-        distance_m=np.interp(grid, *_rising(t_us, trace.distance_m)),
+        distance_m=np.interp(grid, *_strictly_rising(t_us, trace.distance_m)),
         **{**columns, "gear": np.round(columns["gear"])},
     )
 
 
-def in_order(trace: LapTrace) -> LapTrace:
+def sort_by_time(trace: LapTrace) -> LapTrace:
     """The lap with its samples in order of time."""
     order = np.argsort(trace.t_s, kind="stable")
     channels = {name: values[order] for name, values in trace.channels.items()}
     return replace(trace, t_s=trace.t_s[order], distance_m=trace.distance_m[order], channels=channels)
 
 
-def between(t_us: IntArray, values: FloatArray, grid_us: IntArray, max_gap_s: float = MAX_AGE_S) -> FloatArray:
+def interpolate_channel(
+    t_us: IntArray, values: FloatArray, grid_us: IntArray, max_gap_s: float = MAX_AGE_S
+) -> FloatArray:
     """A channel at grid instants, linear between samples at most ``max_gap_s`` apart, else NaN.
 
     Raises:
         ValueError: If the shapes differ.
     """
-    held = hold(t_us, values, max_gap_s)
+    held = hold_samples(t_us, values, max_gap_s)
     if held.start_us.size == 0:
         return np.full(grid_us.shape, np.nan)
     after = np.searchsorted(held.start_us, grid_us)
@@ -125,12 +127,12 @@ def between(t_us: IntArray, values: FloatArray, grid_us: IntArray, max_gap_s: fl
     return np.where(inside & close, np.interp(grid_us, held.start_us, held.value), np.nan)
 
 
-def _rising(t_us: IntArray, distance_m: FloatArray) -> tuple[IntArray, FloatArray]:
+def _strictly_rising(t_us: IntArray, distance_m: FloatArray) -> tuple[IntArray, FloatArray]:
     order = np.lexsort((distance_m, t_us))
     return t_us[order], np.maximum.accumulate(distance_m[order])
 
 
-def rate(x: FloatArray) -> FloatArray:
+def rate_of_change(x: FloatArray) -> FloatArray:
     """Rate of change over 0.1 s around each grid point, unit per second; NaN beside a gap."""
     out = np.full(x.shape, np.nan)
     out[1:-1] = (x[2:] - x[:-2]) / (2 * STEP_S)
@@ -145,7 +147,7 @@ def rolling_mean(x: FloatArray, width: int) -> FloatArray:
     return out
 
 
-def rms(x: FloatArray) -> float:
+def root_mean_square(x: FloatArray) -> float:
     """Root mean square of the values that are known; NaN where none is."""
     known = x[np.isfinite(x)]
     return float(np.sqrt(np.mean(known**2))) if known.size else np.nan

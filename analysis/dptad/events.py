@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from analysis.dptad import brake, speed, steering, throttle
-from analysis.dptad.availability import unjudged
-from analysis.dptad.even_lap import DptadLap, steps
+from analysis.dptad.availability import unavailable_rules
+from analysis.dptad.even_lap import DptadLap, grid_steps
 from analysis.dptad.handling import HandlingBalance
-from analysis.dptad.phases import LapPhase, place_of
+from analysis.dptad.phases import LapPhase, locate_on_lap
 from analysis.dptad.rules import RULE_OF, RULES, Category, EventCandidate, EventType
 from analysis.dptad.thresholds import Thresholds
 from analysis.tracks.circuit import Circuit
@@ -61,14 +61,14 @@ def find_candidates(
 ) -> list[EventCandidate]:
     """What the rules that can judge a lap find on it, before any limit."""
     found = [
-        *brake.candidates(lap),
-        *throttle.candidates(lap, handling),
-        *steering.candidates(lap, handling),
-        *speed.scrub(lap, handling),
+        *brake.find_brake_candidates(lap),
+        *throttle.find_throttle_candidates(lap, handling),
+        *steering.find_steering_candidates(lap, handling),
+        *speed.find_speed_scrub(lap, handling),
     ]
     if circuit is not None:
-        found += speed.slow_exits(lap, circuit, thresholds.exits)
-    silent = unjudged(lap, handling, circuit, thresholds)
+        found += speed.find_slow_exits(lap, circuit, thresholds.exits)
+    silent = unavailable_rules(lap, handling, circuit, thresholds)
     return [one for one in found if one.rule not in silent]
 
 
@@ -78,24 +78,24 @@ def find_events(
     """Events of a lap in order of time, one for each incident."""
     found = find_candidates(lap, handling, circuit, thresholds)
     over = [one for one in found if one.magnitude >= thresholds.limits[one.rule]]
-    kept = sorted(_incidents(over, thresholds), key=lambda one: (one.index, _RANK[one.rule]))
-    return tuple(_event(one, lap, circuit, thresholds) for one in kept)
+    kept = sorted(_merge_candidates(over, thresholds), key=lambda one: (one.index, _RANK[one.rule]))
+    return tuple(_build_event(one, lap, circuit, thresholds) for one in kept)
 
 
-def _incidents(candidates: list[EventCandidate], thresholds: Thresholds) -> list[EventCandidate]:
+def _merge_candidates(candidates: list[EventCandidate], thresholds: Thresholds) -> list[EventCandidate]:
     """Of findings of one category close together the one of the first rule in the list, then the strongest."""
     kept: list[EventCandidate] = []
     for one in sorted(candidates, key=lambda c: (_RANK[c.rule], -c.magnitude / thresholds.limits[c.rule], c.index)):
         category = RULE_OF[one.rule].category
         near = (other for other in kept if RULE_OF[other.rule].category == category)
-        if all(abs(one.index - other.index) >= steps(APART_S) for other in near):
+        if all(abs(one.index - other.index) >= grid_steps(APART_S) for other in near):
             kept.append(one)
     return kept
 
 
-def _event(one: EventCandidate, lap: DptadLap, circuit: Circuit | None, thresholds: Thresholds) -> DptadEvent:
+def _build_event(one: EventCandidate, lap: DptadLap, circuit: Circuit | None, thresholds: Thresholds) -> DptadEvent:
     rule, limit = RULE_OF[one.rule], thresholds.limits[one.rule]
-    place = None if circuit is None else place_of(lap, circuit, one.index, one.corner)
+    place = None if circuit is None else locate_on_lap(lap, circuit, one.index, one.corner)
     digits = 2 if limit < 1.0 else 0
     return DptadEvent(
         t_lap_s=float(lap.t_s[one.index]),
@@ -109,13 +109,13 @@ def _event(one: EventCandidate, lap: DptadLap, circuit: Circuit | None, threshol
         magnitude=one.magnitude,
         threshold=limit,
         unit=rule.unit,
-        severity=_severity(one.magnitude / limit),
+        severity=_event_severity(one.magnitude / limit),
         message=f"{rule.says}{one.note}: {one.magnitude:.{digits}f} {rule.unit}, limit {limit:.{digits}f} {rule.unit}",
         occurrences=one.count,
     )
 
 
-def _severity(ratio: float) -> Severity:
+def _event_severity(ratio: float) -> Severity:
     if ratio < 1.5:
         return "low"
     return "medium" if ratio < 2.5 else "high"

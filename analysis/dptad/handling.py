@@ -22,14 +22,16 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import DptadLap, rolling_mean, steps
+from analysis.dptad.even_lap import DptadLap, grid_steps, rolling_mean
 from conf.arrays import BoolArray, FloatArray
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 
 TURNING_G: Final = 0.4  # a GR86 turns at 0.8 to 1.6 g; banking and road crown stay below this
 SLOWEST_KMH: Final = 45.0  # below, a_y / v^2 is the noise of both
 FOLLOWS_S: Final = 0.1
-_SMOOTHED: Final = steps(0.25)  # a car answers no faster; what is quicker than that is sawing at the wheel, or a kerb
+_SMOOTHED: Final = grid_steps(
+    0.25
+)  # a car answers no faster; what is quicker than that is sawing at the wheel, or a kerb
 _LEAST_POINTS: Final = 200  # ten seconds
 _ROUNDS: Final = 8
 
@@ -94,7 +96,7 @@ def fit_steering(lap: DptadLap) -> SteeringModel | None:
     return SteeringModel(gain, understeer, zero)
 
 
-def balance(lap: DptadLap) -> HandlingBalance:
+def assess_handling(lap: DptadLap) -> HandlingBalance:
     """Excess steering over a lap."""
     lateral = signed_lateral_g(lap)
     model = fit_steering(lap)
@@ -108,7 +110,7 @@ def balance(lap: DptadLap) -> HandlingBalance:
 
 def _regression(lap: DptadLap, lateral_g: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Steering a moment before, the model's three terms, and where all are known and the car moves."""
-    late = steps(FOLLOWS_S)
+    late = grid_steps(FOLLOWS_S)
     steered = np.full(lap.steering_deg.shape, np.nan)
     steered[late:] = rolling_mean(lap.steering_deg, _SMOOTHED)[:-late]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import in_order
+from analysis.dptad.even_lap import sort_by_time
 from analysis.dptad.events import DptadEvent
-from analysis.dptad.phases import LapPhase, stretches_m
+from analysis.dptad.phases import LapPhase, corner_stretches_m
 from analysis.dptad.rules import RULE_OF, RULES
-from analysis.laps.distance import time_at
+from analysis.laps.distance import time_at_distance_s
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 
@@ -44,13 +44,16 @@ class DptadInsight:
     cost_s: float | None
 
 
-def stretch_times_s(trace: LapTrace, circuit: Circuit) -> dict[int, float]:
+def corner_times_s(trace: LapTrace, circuit: Circuit) -> dict[int, float]:
     """Time that each corner's stretch of road took, by corner number."""
-    ordered = in_order(trace)
-    return {number: float(np.diff(time_at(ordered, edges))[0]) for number, edges in stretches_m(circuit).items()}
+    ordered = sort_by_time(trace)
+    return {
+        number: float(np.diff(time_at_distance_s(ordered, edges))[0])
+        for number, edges in corner_stretches_m(circuit).items()
+    }
 
 
-def insights(
+def explain_events(
     events: Sequence[DptadEvent],
     trace: LapTrace,
     circuit: Circuit | None,
@@ -74,12 +77,15 @@ def insights(
     for event in events:
         groups.setdefault(event.corner, []).append(event)
     out = [
-        DptadInsight(f"{label}: {_what(group)}{_lost(costs.get(label), reference_name)}", label, costs.get(label))
+        DptadInsight(
+            f"{label}: {_count_kinds(group)}{_describe_loss(costs.get(label), reference_name)}", label, costs.get(label)
+        )
         for label, group in groups.items()
         if label is not None
     ]
     out += [
-        DptadInsight(f"At {event.lap_distance_m:.0f} m: {_what([event])}", None, None) for event in groups.get(None, [])
+        DptadInsight(f"At {event.lap_distance_m:.0f} m: {_count_kinds([event])}", None, None)
+        for event in groups.get(None, [])
     ]
     weight = {label: max(e.magnitude / e.threshold for e in group) for label, group in groups.items()}
     return tuple(sorted(out, key=lambda one: (-(one.cost_s or 0.0), -weight[one.corner], one.text))[:MOST])
@@ -88,13 +94,13 @@ def insights(
 def _costs(trace: LapTrace, circuit: Circuit | None, references: Sequence[LapTrace]) -> dict[str, float]:
     if circuit is None or not references:
         return {}
-    taken = stretch_times_s(trace, circuit)
-    theirs = [stretch_times_s(one, circuit) for one in references]
+    taken = corner_times_s(trace, circuit)
+    theirs = [corner_times_s(one, circuit) for one in references]
     usual = {number: float(np.median([times[number] for times in theirs])) for number in taken}
     return {corner.label: taken[corner.number] - usual[corner.number] for corner in circuit.corners}
 
 
-def _lost(cost_s: float | None, reference_name: str) -> str:
+def _describe_loss(cost_s: float | None, reference_name: str) -> str:
     if cost_s is None:
         return ""
     if cost_s < WORTH_NAMING_S:
@@ -102,13 +108,13 @@ def _lost(cost_s: float | None, reference_name: str) -> str:
     return f", about {cost_s:.2f} s lost against {reference_name}"
 
 
-def _what(events: Sequence[DptadEvent]) -> str:
+def _count_kinds(events: Sequence[DptadEvent]) -> str:
     """How many of each kind, and in which part of the lap, if they are all in one."""
     counts = Counter[str]()
     for event in events:
         counts[event.rule] += event.occurrences
     kinds = [
-        f"{_number(counts[rule.name])} {rule.one if counts[rule.name] == 1 else rule.many}"
+        f"{_corner_number(counts[rule.name])} {rule.one if counts[rule.name] == 1 else rule.many}"
         for rule in RULES
         if rule.name in counts
     ]
@@ -120,5 +126,5 @@ def _what(events: Sequence[DptadEvent]) -> str:
     return f"{text} {_WHERE[only]}"
 
 
-def _number(count: int) -> str:
+def _corner_number(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.dptad.brake import braking
+from analysis.dptad.brake import find_braking_runs
 from analysis.dptad.even_lap import DptadLap
 from analysis.tracks.circuit import Circuit, Corner
 
@@ -32,7 +32,7 @@ class TrackPlace:
     sector: int
 
 
-def place_of(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = None) -> TrackPlace:
+def locate_on_lap(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = None) -> TrackPlace:
     """Find corner, phase and sector of a grid point.
 
     Inside a corner the phase is ``entry``, ``apex`` or ``exit``, brake or not; outside it is ``braking`` where the
@@ -46,13 +46,13 @@ def place_of(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = N
     """
     at_m = float(lap.distance_m[index]) % circuit.length_m
     sector = int(np.searchsorted(circuit.sector_ends_m, at_m, side="right")) + 1
-    inside, phase = _inside(circuit, at_m, corner)
+    inside, phase = _corner_and_phase(circuit, at_m, corner)
     if phase in ("entry", "apex") or (inside is not None and inside.number == corner):
         return TrackPlace(inside, phase, sector)
-    pressed = next((run for run in braking(lap) if run[0] <= index < run[1]), None)
+    pressed = next((run for run in find_braking_runs(lap) if run[0] <= index < run[1]), None)
     if pressed is None:
         return TrackPlace(inside, phase, sector)
-    ahead, gap_m = _next(circuit, at_m)
+    ahead, gap_m = _next_corner(circuit, at_m)
     if inside is not None:
         left_m = float(lap.distance_m[pressed[1] - 1] - lap.distance_m[index])
         return (
@@ -61,7 +61,7 @@ def place_of(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = N
     return TrackPlace(ahead if gap_m <= APPROACH_M else None, "braking", sector)
 
 
-def _inside(circuit: Circuit, at_m: float, known: int | None) -> tuple[Corner | None, LapPhase]:
+def _corner_and_phase(circuit: Circuit, at_m: float, known: int | None) -> tuple[Corner | None, LapPhase]:
     """Corner and phase by distance alone."""
     for one in circuit.corners:
         if one.number == known:
@@ -70,11 +70,11 @@ def _inside(circuit: Circuit, at_m: float, known: int | None) -> tuple[Corner | 
         length = (one.exit_m - one.entry_m) % circuit.length_m
         into = (at_m - one.entry_m) % circuit.length_m
         if into <= length:
-            return one, _part(into, (one.apex_m - one.entry_m) % circuit.length_m, length)
+            return one, _lap_phase(into, (one.apex_m - one.entry_m) % circuit.length_m, length)
     return None, "straight"
 
 
-def _next(circuit: Circuit, at_m: float) -> tuple[Corner | None, float]:
+def _next_corner(circuit: Circuit, at_m: float) -> tuple[Corner | None, float]:
     """The next corner to be entered, and how far it is."""
     if not circuit.corners:
         return None, np.inf
@@ -82,13 +82,13 @@ def _next(circuit: Circuit, at_m: float) -> tuple[Corner | None, float]:
     return ahead, (ahead.entry_m - at_m) % circuit.length_m
 
 
-def _part(into_m: float, apex_m: float, length_m: float) -> LapPhase:
+def _lap_phase(into_m: float, apex_m: float, length_m: float) -> LapPhase:
     if abs(into_m - apex_m) <= APEX_SHARE * length_m:
         return "apex"
     return "entry" if into_m < apex_m else "exit"
 
 
-def stretches_m(circuit: Circuit) -> dict[int, tuple[float, float]]:
+def corner_stretches_m(circuit: Circuit) -> dict[int, tuple[float, float]]:
     """Each corner's stretch of road, by corner number: from its braking, or the end of the corner before, to the next.
 
     So it holds what a corner costs on the road after it. The last one ends at the line; what a corner that reaches over

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.insights import stretch_times_s
-from analysis.dptad.phases import stretches_m
+from analysis.dptad.insights import corner_times_s
+from analysis.dptad.phases import corner_stretches_m
 from analysis.dptad.speed import REFERENCE_QUANTILE
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
@@ -30,14 +30,14 @@ def reference_times_s(laps: Sequence[LapTrace], circuit: Circuit) -> dict[int, f
         laps: Laps on the circuit's scale of distance.
         circuit: Where they were driven.
     """
-    taken = [stretch_times_s(lap, circuit) for lap in laps]
-    numbers = stretches_m(circuit) if taken else ()
+    taken = [corner_times_s(lap, circuit) for lap in laps]
+    numbers = corner_stretches_m(circuit) if taken else ()
     return {n: float(np.quantile([times[n] for times in taken], 1.0 - REFERENCE_QUANTILE)) for n in numbers}
 
 
-def reference_lap(circuit: Circuit, times_s: Mapping[int, float]) -> LapTrace | None:
+def build_reference_lap(circuit: Circuit, times_s: Mapping[int, float]) -> LapTrace | None:
     """A lap that takes these times on the corners' stretches; ``None`` where they are not this circuit's corners."""
-    stretches = stretches_m(circuit)
+    stretches = corner_stretches_m(circuit)
     if not stretches or stretches.keys() != times_s.keys():
         return None
     knots_m = [start for start, _ in stretches.values()]

@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.availability import lacking
+from analysis.dptad.availability import missing_channel_reason
 from analysis.dptad.even_lap import DptadLap
 from analysis.dptad.events import DptadEvent
 from analysis.dptad.rules import CATEGORIES, Category
-from analysis.dptad.smoothness import smoothness
+from analysis.dptad.smoothness import smoothness_score
 from analysis.dptad.thresholds import Thresholds
 from conf.reasons import ReasonCode, Refusal
 
@@ -54,19 +54,19 @@ def score_lap(
     lap: DptadLap, rough: Mapping[Category, float], events: Sequence[DptadEvent], thresholds: Thresholds
 ) -> dict[Category, CategoryScore]:
     """Compute ``100 * (0.5 * (1 - smoothness) + 0.5 * min(1, events per km / reference))`` for each category."""
-    return {category: _score(category, lap, rough[category], events, thresholds) for category in CATEGORIES}
+    return {category: _score_category(category, lap, rough[category], events, thresholds) for category in CATEGORIES}
 
 
-def overall(scores: Mapping[Category, CategoryScore]) -> float | None:
+def overall_score(scores: Mapping[Category, CategoryScore]) -> float | None:
     """Mean of the scores there are; ``None`` where there is none."""
     known = [one.score for one in scores.values() if one.score is not None]
     return float(np.mean(known)) if known else None
 
 
-def _score(
+def _score_category(
     category: Category, lap: DptadLap, rough: float, events: Sequence[DptadEvent], thresholds: Thresholds
 ) -> CategoryScore:
-    lack = lacking(lap, NEEDS[category])
+    lack = missing_channel_reason(lap, NEEDS[category])
     if lack is not None:
         return CategoryScore(None, None, None, None, lack)
     count = sum(event.category == category for event in events)
@@ -74,6 +74,6 @@ def _score(
         return CategoryScore(None, None, None, count, Refusal.of(_NOTHING_TO_SEE[category]))
     if lap.length_km <= 0.0:
         return CategoryScore(None, None, rough, count, Refusal.of(ReasonCode.NO_LENGTH))
-    smooth = smoothness(rough, thresholds.scales[category])
+    smooth = smoothness_score(rough, thresholds.scales[category])
     share = min(1.0, count / lap.length_km / thresholds.events_per_km[category])
     return CategoryScore(100.0 * (0.5 * (1.0 - smooth) + 0.5 * share), smooth, rough, count)

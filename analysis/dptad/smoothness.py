@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.brake import braking
-from analysis.dptad.even_lap import DptadLap, rate, rms, rolling_mean, steps
+from analysis.dptad.brake import find_braking_runs
+from analysis.dptad.even_lap import DptadLap, grid_steps, rate_of_change, rolling_mean, root_mean_square
 from analysis.dptad.handling import TURNING_G, HandlingBalance
 from analysis.dptad.rules import Category
 from analysis.dptad.thresholds import RoughnessScale
@@ -29,28 +29,28 @@ _OFF_BRAKE_BAR: Final = 2.0
 _LEAST_POINTS: Final = 20  # a second
 
 
-def roughness(lap: DptadLap, handling: HandlingBalance) -> dict[Category, float]:
+def measure_roughness(lap: DptadLap, handling: HandlingBalance) -> dict[Category, float]:
     """Root mean square rates of a lap: bar/s, %/s, deg/s, g/s; NaN where what they are taken of does not occur."""
     working = np.zeros(lap.t_s.shape, bool)
-    edge = steps(_EDGE_S)
-    for start, end in braking(lap):
+    edge = grid_steps(_EDGE_S)
+    for start, end in find_braking_runs(lap):
         working[max(start - edge, 0) : end + edge] = True
     turning = (np.abs(handling.lat_g) >= TURNING_G) & (lap.brake_bar < _OFF_BRAKE_BAR)
-    along = rate(rolling_mean(lap.long_g, steps(_ALONG_S)))
+    along = rate_of_change(rolling_mean(lap.long_g, grid_steps(_ALONG_S)))
     return {
-        "brake": _of(rate(lap.brake_bar)[working]),
-        "throttle": _of(rate(lap.throttle_pct)),
-        "steering": _of(rate(lap.steering_deg)),
-        "speed": _of(along[turning]),
+        "brake": _rms_rates(rate_of_change(lap.brake_bar)[working]),
+        "throttle": _rms_rates(rate_of_change(lap.throttle_pct)),
+        "steering": _rms_rates(rate_of_change(lap.steering_deg)),
+        "speed": _rms_rates(along[turning]),
     }
 
 
-def smoothness(rough: float, scale: RoughnessScale) -> float:
+def smoothness_score(rough: float, scale: RoughnessScale) -> float:
     """Roughness on a scale of 0 to 1 (module docstring); NaN stays NaN."""
     if not rough > 0.0:
         return 1.0 if rough == 0.0 else np.nan
     return float(1.0 / (1.0 + 4.0 ** (np.log(rough / scale.usual) / np.log(scale.rough / scale.usual))))
 
 
-def _of(x: FloatArray) -> float:
-    return rms(x) if np.count_nonzero(np.isfinite(x)) >= _LEAST_POINTS else np.nan
+def _rms_rates(x: FloatArray) -> float:
+    return root_mean_square(x) if np.count_nonzero(np.isfinite(x)) >= _LEAST_POINTS else np.nan

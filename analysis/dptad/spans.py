@@ -12,7 +12,7 @@ from conf.arrays import BoolArray, FloatArray, IntArray
 Run = tuple[int, int]
 
 
-def runs(mask: BoolArray, bridge: int = 0) -> list[Run]:
+def find_runs(mask: BoolArray, bridge: int = 0) -> list[Run]:
     """Half-open index ranges where ``mask`` holds.
 
     Args:
@@ -29,7 +29,7 @@ def runs(mask: BoolArray, bridge: int = 0) -> list[Run]:
     return out
 
 
-def peaks(x: FloatArray, least: float, width: int | None = None) -> tuple[IntArray, FloatArray]:
+def find_prominent_peaks(x: FloatArray, least: float, width: int | None = None) -> tuple[IntArray, FloatArray]:
     """Peaks that stand out by at least ``least``, and by how much (their prominence).
 
     Args:
@@ -41,7 +41,7 @@ def peaks(x: FloatArray, least: float, width: int | None = None) -> tuple[IntArr
         Indices, rising, and prominences.
     """
     found, heights = [np.empty(0, np.int64)], [np.empty(0)]
-    for start, end in runs(np.isfinite(x)):
+    for start, end in find_runs(np.isfinite(x)):
         if end - start < 3:
             continue
         with warnings.catch_warnings():
@@ -53,12 +53,12 @@ def peaks(x: FloatArray, least: float, width: int | None = None) -> tuple[IntArr
     return np.concatenate(found), np.concatenate(heights)
 
 
-def valleys(x: FloatArray, least: float, width: int | None = None) -> tuple[IntArray, FloatArray]:
-    """As :func:`peaks`, downwards."""
-    return peaks(-x, least, width)
+def find_prominent_valleys(x: FloatArray, least: float, width: int | None = None) -> tuple[IntArray, FloatArray]:
+    """As :func:`find_prominent_peaks`, downwards."""
+    return find_prominent_peaks(-x, least, width)
 
 
-def highest(x: FloatArray, start: int, end: int) -> int:
+def index_of_maximum(x: FloatArray, start: int, end: int) -> int:
     """Index of the largest known value in ``[start, end)``; ``start`` where none is known."""
     part = x[max(start, 0) : end]
     return max(start, 0) + (int(np.nanargmax(part)) if np.isfinite(part).any() else 0)

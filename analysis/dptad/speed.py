@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import DptadLap, steps
+from analysis.dptad.even_lap import DptadLap, grid_steps
 from analysis.dptad.handling import TURNING_G, HandlingBalance
 from analysis.dptad.rules import EventCandidate
-from analysis.dptad.spans import runs
+from analysis.dptad.spans import find_runs
 from analysis.tracks.circuit import Circuit
 
 _COASTING_BAR: Final = 2.0
@@ -40,7 +40,7 @@ class CornerExit:
         return self.exit_kmh - self.apex_kmh
 
 
-def scrub(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
+def find_speed_scrub(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Find stretches of turning on neither pedal; the magnitude is the speed lost.
 
     Some coasting ends every braking. Tyres that slide slow a car without a brake, so the longest and steepest losses
@@ -48,15 +48,15 @@ def scrub(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """
     coasting = (lap.brake_bar < _COASTING_BAR) & (lap.throttle_pct < _COASTING_PCT)
     found = []
-    for start, end in runs(coasting & (np.abs(handling.lat_g) >= TURNING_G), bridge=steps(0.1)):
+    for start, end in find_runs(coasting & (np.abs(handling.lat_g) >= TURNING_G), bridge=grid_steps(0.1)):
         speed = lap.speed_kmh[start:end]
         speed = speed[np.isfinite(speed)]
-        if end - start >= steps(_COASTING_S) and speed.size > 1 and speed[0] - speed[-1] >= _LEAST_SCRUB_KMH:
+        if end - start >= grid_steps(_COASTING_S) and speed.size > 1 and speed[0] - speed[-1] >= _LEAST_SCRUB_KMH:
             found.append(EventCandidate("speed_scrub", start, float(speed[0] - speed[-1])))
     return found
 
 
-def exits(lap: DptadLap, circuit: Circuit) -> dict[int, tuple[CornerExit, int]]:
+def find_corner_exits(lap: DptadLap, circuit: Circuit) -> dict[int, tuple[CornerExit, int]]:
     """Speeds through each corner that lies within the lap, and the grid point of its exit, by corner number."""
     found = {}
     for corner in circuit.corners:
@@ -70,7 +70,7 @@ def exits(lap: DptadLap, circuit: Circuit) -> dict[int, tuple[CornerExit, int]]:
     return found
 
 
-def reference_exits(laps: Sequence[Mapping[int, CornerExit]]) -> dict[int, CornerExit]:
+def calibrate_exits(laps: Sequence[Mapping[int, CornerExit]]) -> dict[int, CornerExit]:
     """Reference of each corner: high quantiles over laps; corners that one merely passes through are left out."""
     out = {}
     for number in sorted({n for lap in laps for n in lap}):
@@ -84,21 +84,21 @@ def reference_exits(laps: Sequence[Mapping[int, CornerExit]]) -> dict[int, Corne
     return out
 
 
-def efficiency(seen: CornerExit, reference: CornerExit) -> float:
+def exit_efficiency(seen: CornerExit, reference: CornerExit) -> float:
     """Speed gained from apex to exit over that of the reference (section "Formulas" 3)."""
     return seen.gain_kmh / reference.gain_kmh
 
 
-def slow_exits(lap: DptadLap, circuit: Circuit, references: Mapping[int, CornerExit]) -> list[EventCandidate]:
+def find_slow_exits(lap: DptadLap, circuit: Circuit, references: Mapping[int, CornerExit]) -> list[EventCandidate]:
     """Find corner exits below the reference's speed; the magnitude is the difference.
 
     The efficiency alone would praise who crawls through the apex and then gains the most, so it goes with the message
     and the missing speed, which is carried down the straight, is what is judged.
     """
     found = []
-    for number, (seen, index) in exits(lap, circuit).items():
+    for number, (seen, index) in find_corner_exits(lap, circuit).items():
         reference = references.get(number)
         if reference is not None and seen.exit_kmh < reference.exit_kmh:
-            note = f" (efficiency {efficiency(seen, reference):.2f})"
+            note = f" (efficiency {exit_efficiency(seen, reference):.2f})"
             found.append(EventCandidate("corner_exit", index, reference.exit_kmh - seen.exit_kmh, note, corner=number))
     return found

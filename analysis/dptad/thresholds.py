@@ -137,7 +137,7 @@ class Thresholds:
         )
 
 
-def unit_of(name: str) -> str:
+def threshold_unit(name: str) -> str:
     """Unit of a quantity by its name in :meth:`Thresholds.rows`.
 
     Raises:

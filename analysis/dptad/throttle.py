@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.dptad.even_lap import DptadLap, rolling_mean, steps
+from analysis.dptad.even_lap import DptadLap, grid_steps, rolling_mean
 from analysis.dptad.handling import HandlingBalance
 from analysis.dptad.rules import EventCandidate
-from analysis.dptad.spans import runs, valleys
+from analysis.dptad.spans import find_prominent_valleys, find_runs
 from conf.arrays import BoolArray, FloatArray
 
 _PRESSED_BAR: Final = 5.0
@@ -28,12 +28,12 @@ _DIP_G: Final = 0.1
 _SLIP: Final = 0.03
 
 
-def candidates(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
+def find_throttle_candidates(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Needless lifts and losses of drive."""
-    return [*_lifts(lap, handling), *_losses_of_drive(lap)]
+    return [*_find_lifts(lap, handling), *_find_drive_losses(lap)]
 
 
-def _lifts(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
+def _find_lifts(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     """Valleys of the throttle that nothing explains; magnitude: the deepest fall within 0.3 s.
 
     A driver lifts to slow the car, which shows in the brake before the throttle comes back, or to turn it in, which
@@ -43,21 +43,23 @@ def _lifts(lap: DptadLap, handling: HandlingBalance) -> list[EventCandidate]:
     found = []
     shifts = np.flatnonzero(np.abs(np.diff(lap.gear)) > 0)
     throttle = lap.throttle_pct
-    for bottom, depth in zip(*valleys(throttle, _LIFT_PCT), strict=True):
+    for bottom, depth in zip(*find_prominent_valleys(throttle, _LIFT_PCT), strict=True):
         start, end = _flanks(throttle, int(bottom), float(depth))
-        near = (shifts >= start - steps(_SHIFT_S)) & (shifts <= int(bottom) + steps(_SHIFT_S))
-        if near.any() and end - start <= steps(_SHORT_S):
+        near = (shifts >= start - grid_steps(_SHIFT_S)) & (shifts <= int(bottom) + grid_steps(_SHIFT_S))
+        if near.any() and end - start <= grid_steps(_SHORT_S):
             continue
-        if _called_for(lap.brake_bar, handling.lat_g, start, end + steps(_AFTER_S)):
+        if _is_lift_explained(lap.brake_bar, handling.lat_g, start, end + grid_steps(_AFTER_S)):
             continue
-        fell = [throttle[i] - np.nanmin(throttle[i : i + steps(_LIFT_S) + 1]) for i in range(start, int(bottom) + 1)]
+        fell = [
+            throttle[i] - np.nanmin(throttle[i : i + grid_steps(_LIFT_S) + 1]) for i in range(start, int(bottom) + 1)
+        ]
         found.append(EventCandidate("throttle_lift", start + int(np.argmax(fell)), float(max(fell))))
     return found
 
 
-def _called_for(brake_bar: FloatArray, lateral_g: FloatArray, start: int, end: int) -> bool:
+def _is_lift_explained(brake_bar: FloatArray, lateral_g: FloatArray, start: int, end: int) -> bool:
     """Whether a lift belongs to braking or turning in, or it cannot be told."""
-    brake, lateral = brake_bar[start:end], lateral_g[max(start - steps(_TURN_IN_S), 0) : end]
+    brake, lateral = brake_bar[start:end], lateral_g[max(start - grid_steps(_TURN_IN_S), 0) : end]
     known = lateral[np.isfinite(lateral)]
     if known.size == 0 or not np.isfinite(brake).any() or np.nanmax(brake) >= _PRESSED_BAR:
         return True
@@ -71,7 +73,7 @@ def _flanks(x: FloatArray, bottom: int, depth: float) -> tuple[int, int]:
     return int(np.flatnonzero(high[:bottom])[-1]), bottom + int(np.flatnonzero(high[bottom:])[0])
 
 
-def _losses_of_drive(lap: DptadLap) -> list[EventCandidate]:
+def _find_drive_losses(lap: DptadLap) -> list[EventCandidate]:
     """Dips of the longitudinal acceleration below its surroundings at full, steady throttle; magnitude: their depth.
 
     With the pedal steady and one gear engaged, drive changes only slowly. A dip of tenths of a second is drive that the
@@ -80,7 +82,7 @@ def _losses_of_drive(lap: DptadLap) -> list[EventCandidate]:
     by 3 % around the dip. No channel tells slip from the intervention that ends it, so both are one incident.
     """
     along = rolling_mean(lap.long_g, 3)
-    around = steps(_AROUND_S)
+    around = grid_steps(_AROUND_S)
     width = 2 * around + 1
     if along.size < width:
         return []
@@ -91,18 +93,18 @@ def _losses_of_drive(lap: DptadLap) -> list[EventCandidate]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = lap.rpm / lap.speed_kmh
     found = []
-    for start, end in runs(_steady(lap) & (dip >= _DIP_G), bridge=steps(0.2)):
+    for start, end in find_runs(_is_pedal_steady(lap) & (dip >= _DIP_G), bridge=grid_steps(0.2)):
         index = start + int(np.nanargmax(dip[start:end]))
-        near = ratio[max(index - steps(0.5), 0) : index + steps(0.5) + 1]
+        near = ratio[max(index - grid_steps(0.5), 0) : index + grid_steps(0.5) + 1]
         near = near[np.isfinite(near)]
-        if near.size > steps(0.5) and near.max() / near.min() - 1.0 >= _SLIP:
+        if near.size > grid_steps(0.5) and near.max() / near.min() - 1.0 >= _SLIP:
             found.append(EventCandidate("traction_loss", index, float(dip[index])))
     return found
 
 
-def _steady(lap: DptadLap) -> BoolArray:
+def _is_pedal_steady(lap: DptadLap) -> BoolArray:
     """Where the pedal is above 80 % and holds still, and no gear change is near."""
-    reach = steps(_STEADY_S)
+    reach = grid_steps(_STEADY_S)
     width = 2 * reach + 1
     ok = np.zeros(lap.t_s.shape, bool)
     if ok.size < width:
@@ -111,5 +113,5 @@ def _steady(lap: DptadLap) -> BoolArray:
     still = (windows.min(axis=1) > _FULL_PCT) & (np.ptp(windows, axis=1) <= _STEADY_PCT)
     ok[reach:-reach] = still
     for shift in np.flatnonzero(np.diff(lap.gear) != 0):  # true beside a gap, too
-        ok[max(shift - steps(_SHIFT_BEFORE_S), 0) : shift + steps(_SHIFT_AFTER_S) + 1] = False
+        ok[max(shift - grid_steps(_SHIFT_BEFORE_S), 0) : shift + grid_steps(_SHIFT_AFTER_S) + 1] = False
     return ok

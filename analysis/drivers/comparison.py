@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from analysis.drivers.summary import DriverSummary
-from analysis.pace.lap_pace import best_of, consistency_score
+from analysis.pace.lap_pace import consistency_score, find_best_time
 from analysis.statistics.bootstrap import Estimate, seed_of
 from analysis.statistics.lap_moments import LapMoments, ResampledLaps, difference, resample
 from conf.arrays import FloatArray
@@ -99,10 +99,10 @@ def driver_figures(summary: DriverSummary, dptad: Mapping[str, float] | None = N
     sectors = laps.sector_times_s("sectors")
     speeds = np.where(laps.fit_for["pace"], laps.top_speed_kmh, np.nan)
     columns = [sectors, laps.times_s("pace"), speeds, laps.times_s("target_lap")]
-    bests = tuple(best_of(laps, sectors[:, i]).time_s for i in range(3))
+    bests = tuple(find_best_time(laps, sectors[:, i]).time_s for i in range(3))
     return DriverFigures(summary, resample(np.column_stack(columns), seed_of(laps.name)), bests, dict(dptad or {}))
 
 
-def compare(one: DriverFigures, two: DriverFigures) -> dict[str, Estimate]:
+def compare_drivers(one: DriverFigures, two: DriverFigures) -> dict[str, Estimate]:
     """Compute each figure of the first driver less that of the second, by column name."""
     return {f.name: difference(f.of, one.sample, two.sample, (f.column,)) for f in FIGURES}

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.drivers.fleet_text import highlights, trends
-from analysis.drivers.formatting import counted, listed
-from analysis.drivers.summary import DriverSummary, by_best_lap, by_evenness
-from analysis.pace.driver_laps import Row, milliseconds, null
+from analysis.drivers.fleet_text import describe_highlights, describe_trends
+from analysis.drivers.formatting import format_count, join_names
+from analysis.drivers.summary import DriverSummary, rank_by_best_lap, rank_by_consistency
+from analysis.pace.driver_laps import Row, null_if_nan, to_milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +56,27 @@ class FleetSummary:
     @cached_property
     def highlights(self) -> list[str]:
         """What stands out, in sentences."""
-        return highlights(self.drivers)
+        return describe_highlights(self.drivers)
 
     @cached_property
     def trends(self) -> list[str]:
         """Trends of lap times over the session, in sentences."""
-        return trends(self.drivers)
+        return describe_trends(self.drivers)
 
     @property
     def insights_text(self) -> str:
         """The session in sentences."""
         field = (
-            f"{counted(len(self.drivers), 'driver')} drove {counted(self.n_laps, 'lap')}, "
+            f"{format_count(len(self.drivers), 'driver')} drove {format_count(self.n_laps, 'lap')}, "
             f"{self.n_valid_laps} of them fit for pace."
         )
         return " ".join([field, *self.highlights, *self.trends])
 
     def row(self) -> Row:
         """Columns of ``gold.fleet_summary`` but for ``updated_ts`` and ``run_id``."""
-        ranking = by_best_lap(self.drivers)
+        ranking = rank_by_best_lap(self.drivers)
         times = [t for d in self.drivers for t in d.laps.times_s("pace") if np.isfinite(t)]
-        first, even = next(iter(ranking), None), next(iter(by_evenness(self.drivers)), None)
+        first, even = next(iter(ranking), None), next(iter(rank_by_consistency(self.drivers)), None)
         scores = [d.target.consistency.value for d in self.drivers]
         reach = [np.nan if d.target.insufficient_laps else d.target.achievability.value for d in self.drivers]
         return {
@@ -84,17 +84,17 @@ class FleetSummary:
             "n_drivers": len(self.drivers),
             "n_laps": self.n_laps,
             "n_valid_laps": self.n_valid_laps,
-            "fleet_best_ms": milliseconds(min(times, default=np.nan)),
-            "fleet_avg_ms": milliseconds(_mean(times)),
-            "fleet_median_ms": milliseconds(float(np.median(times)) if times else np.nan),
+            "fleet_best_ms": to_milliseconds(min(times, default=np.nan)),
+            "fleet_avg_ms": to_milliseconds(_mean(times)),
+            "fleet_median_ms": to_milliseconds(float(np.median(times)) if times else np.nan),
             "fastest_vehicle_id": first.vehicle_id if first else None,
             "top3": [
-                {"rank": i, "vehicle_id": d.vehicle_id, "best_lap_ms": milliseconds(d.statistics.best.time_s)}
+                {"rank": i, "vehicle_id": d.vehicle_id, "best_lap_ms": to_milliseconds(d.statistics.best.time_s)}
                 for i, d in enumerate(ranking[:3], 1)
             ],
             "most_consistent_vehicle_id": even.vehicle_id if even else None,
-            "avg_consistency": null(_mean(scores)),
-            "avg_achievability": null(_mean(reach)),
+            "avg_consistency": null_if_nan(_mean(scores)),
+            "avg_achievability": null_if_nan(_mean(reach)),
             "air_temp_c": self.conditions.air_temp_c,
             "track_temp_c": self.conditions.track_temp_c,
             "track_condition": self.conditions.track_condition,
@@ -105,7 +105,7 @@ class FleetSummary:
         }
 
 
-def fleet_summary(
+def summarise_fleet(
     session_id: str, drivers: Sequence[DriverSummary], conditions: SessionConditions = SessionConditions()
 ) -> FleetSummary:
     """Summarise a session.
@@ -120,10 +120,10 @@ def fleet_summary(
     """
     strangers = [d.laps.name for d in drivers if d.laps.session_id != session_id]
     if strangers:
-        raise ValueError(f"{listed(strangers)}: not of session_id {session_id}; give the drivers of one session")
+        raise ValueError(f"{join_names(strangers)}: not of session_id {session_id}; give the drivers of one session")
     ids = [d.vehicle_id for d in drivers]
     if len(set(ids)) < len(ids):
-        raise ValueError(f"{session_id}: a vehicle_id comes twice among {listed(ids)}; give each driver once")
+        raise ValueError(f"{session_id}: a vehicle_id comes twice among {join_names(ids)}; give each driver once")
     return FleetSummary(session_id, tuple(drivers), conditions)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.drivers.formatting import between, clock, counted, listed, ranges
-from analysis.drivers.summary import DriverSummary, by_best_lap, by_evenness
+from analysis.drivers.formatting import format_count, format_interval, format_lap_time, format_ranges, join_names
+from analysis.drivers.summary import DriverSummary, rank_by_best_lap, rank_by_consistency
 from analysis.pace.driver_laps import DriverLaps
 from analysis.pace.lap_pace import PaceRecord, consistency_score
-from analysis.pace.stints import lap_kinds
+from analysis.pace.stints import classify_laps
 from analysis.statistics.bootstrap import Estimate, seed_of
 from analysis.statistics.lap_moments import difference, resample
 
@@ -18,15 +18,20 @@ _CAUTIONS = {"fcy": "full course yellow", "sc": "safety car", "red": "red flag"}
 Drivers = Sequence[DriverSummary]
 
 
-def highlights(drivers: Drivers) -> list[str]:
+def describe_highlights(drivers: Drivers) -> list[str]:
     """What stands out: best lap, best run, most even driver, largest gain within reach, cautions, pit stops."""
-    texts = (_best_lap(drivers), _best_run(drivers), _most_even(drivers), _potential(drivers))
-    return [text for text in (*texts, _cautions(drivers), _stops(drivers)) if text]
+    texts = (
+        _describe_best_lap(drivers),
+        _describe_best_run(drivers),
+        _describe_most_consistent(drivers),
+        _describe_potential(drivers),
+    )
+    return [text for text in (*texts, _describe_cautions(drivers), _describe_stops(drivers)) if text]
 
 
-def trends(drivers: Drivers) -> list[str]:
+def describe_trends(drivers: Drivers) -> list[str]:
     """Describe the trends of lap times over the session."""
-    return [text for text in (_drift(drivers),) if text]
+    return [text for text in (_describe_drift(drivers),) if text]
 
 
 def consistency_gap(one: DriverLaps, two: DriverLaps) -> Estimate:
@@ -35,19 +40,19 @@ def consistency_gap(one: DriverLaps, two: DriverLaps) -> Estimate:
     return difference(lambda m: consistency_score(m, 0), a, b, (0,))
 
 
-def _best_lap(drivers: Drivers) -> str:
-    ranking = by_best_lap(drivers)
+def _describe_best_lap(drivers: Drivers) -> str:
+    ranking = rank_by_best_lap(drivers)
     if not ranking:
         return ""
     best = ranking[0].statistics.best
-    text = f"{ranking[0].vehicle_id} set the best lap, {clock(best.time_s)} on lap {best.lap_number}"
+    text = f"{ranking[0].vehicle_id} set the best lap, {format_lap_time(best.time_s)} on lap {best.lap_number}"
     if len(ranking) == 1:
         return f"{text}."
     ahead = ranking[1].statistics.best.time_s - best.time_s
     return f"{text}, {ahead:.3f} s ahead of the best of {ranking[1].vehicle_id}."
 
 
-def _best_run(drivers: Drivers, length: int = 5) -> str:
+def _describe_best_run(drivers: Drivers, length: int = 5) -> str:
     runs: list[tuple[PaceRecord, str]] = [(r, d.vehicle_id) for d in drivers for r in d.records if r.laps == length]
     if not runs:
         return ""
@@ -58,24 +63,24 @@ def _best_run(drivers: Drivers, length: int = 5) -> str:
     )
 
 
-def _most_even(drivers: Drivers) -> str:
-    evenness = by_evenness(drivers)
+def _describe_most_consistent(drivers: Drivers) -> str:
+    evenness = rank_by_consistency(drivers)
     if not evenness:
         return ""
     first = evenness[0]
     text = (
         f"{first.vehicle_id} has the highest consistency score, {first.target.consistency.value:.2f} of 100 "
-        f"over {counted(first.target.n_valid_laps, 'lap')}"
+        f"over {format_count(first.target.n_valid_laps, 'lap')}"
     )
     if len(evenness) == 1:
         return f"{text}."
     second = evenness[1]
     gap = consistency_gap(first.laps, second.laps)
     standing = f"{gap.value:.2f} points above" if gap.sign else "within noise of"
-    return f"{text}, {standing} that of {second.vehicle_id} ({between(gap, 'points', 2)})."
+    return f"{text}, {standing} that of {second.vehicle_id} ({format_interval(gap, 'points', 2)})."
 
 
-def _potential(drivers: Drivers) -> str:
+def _describe_potential(drivers: Drivers) -> str:
     """Largest gain from best lap to target lap, among those whose whole interval is a gain."""
     sure = [d for d in drivers if d.statistics.best.time_s > d.target.target_s.high]
     if not sure:
@@ -85,28 +90,29 @@ def _potential(drivers: Drivers) -> str:
     gain = Estimate(best_s - target.value, best_s - target.high, best_s - target.low)
     return (
         f"Of the gains beyond noise that of {most.vehicle_id} is the largest, {gain.value:.3f} s from best lap to "
-        f"target lap ({between(gain, 's')}); its widest gap from best to mean is in sector {most.target.focus_sector}."
+        f"target lap ({format_interval(gain, 's')}); its widest gap from best to mean is in "
+        f"sector {most.target.focus_sector}."
     )
 
 
-def _cautions(drivers: Drivers) -> str:
+def _describe_cautions(drivers: Drivers) -> str:
     laps: dict[str, set[int]] = {}
     for driver in drivers:
-        for kind, number in zip(lap_kinds(driver.laps), driver.laps.lap_number.tolist(), strict=True):
+        for kind, number in zip(classify_laps(driver.laps), driver.laps.lap_number.tolist(), strict=True):
             if kind != "racing":
                 laps.setdefault(kind, set()).add(number)
     if not laps:
         return ""
-    named = [f"{_CAUTIONS[kind]}, laps {ranges(sorted(numbers))}" for kind, numbers in laps.items()]
+    named = [f"{_CAUTIONS[kind]}, laps {format_ranges(sorted(numbers))}" for kind, numbers in laps.items()]
     return f"Under caution in part or whole: {'; '.join(named)}."
 
 
-def _stops(drivers: Drivers) -> str:
-    stops = [f"{d.vehicle_id} ({counted(d.n_pit_stops, 'time')})" for d in drivers if d.n_pit_stops]
-    return f"Into the pits: {listed(stops)}." if stops else ""
+def _describe_stops(drivers: Drivers) -> str:
+    stops = [f"{d.vehicle_id} ({format_count(d.n_pit_stops, 'time')})" for d in drivers if d.n_pit_stops]
+    return f"Into the pits: {join_names(stops)}." if stops else ""
 
 
-def _drift(drivers: Drivers) -> str:
+def _describe_drift(drivers: Drivers) -> str:
     """Trends of the drivers' longest runs."""
     slopes = [d.longest_run.slope_s_per_lap for d in drivers if d.longest_run]
     slopes = [s for s in slopes if np.isfinite(s.low)]
@@ -115,7 +121,7 @@ def _drift(drivers: Drivers) -> str:
     middle = float(np.median([s.value for s in slopes]))
     rose, fell = (sum(s.sign == sign for s in slopes) for sign in (1, -1))
     return (
-        f"Over the longest runs of {counted(len(slopes), 'driver')} lap times changed by {middle:+.3f} s a lap "
+        f"Over the longest runs of {format_count(len(slopes), 'driver')} lap times changed by {middle:+.3f} s a lap "
         f"(median); beyond noise they rose for {rose}, fell for {fell}, and for {len(slopes) - rose - fell} the trend "
         "is within noise."
     )

@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.drivers.comparison import AVERAGE, DriverFigures, compare
-from analysis.drivers.comparison_text import analysis_text, strengths, weaknesses
-from analysis.pace.driver_laps import Row, null
+from analysis.drivers.comparison import AVERAGE, DriverFigures, compare_drivers
+from analysis.drivers.comparison_text import describe_comparison, list_strengths, list_weaknesses
+from analysis.pace.driver_laps import Row, null_if_nan
 from analysis.statistics.bootstrap import Estimate
 
 DPTAD: Final = ("brake", "throttle", "steering", "speed")
@@ -64,7 +64,7 @@ class HeadToHead:
     @property
     def analysis_text(self) -> str:
         """The comparison in sentences."""
-        return analysis_text(self.one, self.two, self.deltas)
+        return describe_comparison(self.one, self.two, self.deltas)
 
     def row(self) -> Row:
         """Columns of ``gold.driver_comparison`` but for ``updated_ts`` and ``run_id``."""
@@ -75,27 +75,27 @@ class HeadToHead:
             "vehicle_id_2": two.vehicle_id,
             "valid_laps_1": one.statistics.n,
             "valid_laps_2": two.statistics.n,
-            "best_lap_delta_s": null(self.best_lap_delta_s),
+            "best_lap_delta_s": null_if_nan(self.best_lap_delta_s),
         }
         for name, delta in self.deltas.items():
             out |= delta.columns(name)
         for i, best in enumerate(self.best_sector_deltas_s, 1):
-            out[f"best_s{i}_delta_s"] = null(best)
+            out[f"best_s{i}_delta_s"] = null_if_nan(best)
         for category in DPTAD:
             a, b = (side.dptad.get(category, np.nan) for side in (self.one, self.two))
-            out[f"dptad_delta_{category}"] = null(a - b)
+            out[f"dptad_delta_{category}"] = null_if_nan(a - b)
         return out | {
-            "top_speed_delta_kmh": null(self.top_speed_delta_kmh),
-            "siwtl_delta_s": null(self.siwtl_delta_s),
+            "top_speed_delta_kmh": null_if_nan(self.top_speed_delta_kmh),
+            "siwtl_delta_s": null_if_nan(self.siwtl_delta_s),
             "faster_vehicle": self.faster_vehicle,
-            **{f"strengths_{side}": strengths(self.deltas, side) for side in (1, 2)},
-            **{f"weaknesses_{side}": weaknesses(self.deltas, side) for side in (1, 2)},
+            **{f"strengths_{side}": list_strengths(self.deltas, side) for side in (1, 2)},
+            **{f"weaknesses_{side}": list_weaknesses(self.deltas, side) for side in (1, 2)},
             "analysis_text": self.analysis_text,
             "text_source": "rules",
         }
 
 
-def head_to_head(one: DriverFigures, two: DriverFigures) -> HeadToHead:
+def build_head_to_head(one: DriverFigures, two: DriverFigures) -> HeadToHead:
     """Compare two drivers of one session.
 
     Raises:
@@ -104,4 +104,4 @@ def head_to_head(one: DriverFigures, two: DriverFigures) -> HeadToHead:
     a, b = one.summary.laps.session_id, two.summary.laps.session_id
     if a != b:
         raise ValueError(f"session_id differs ({a}, {b}): compare drivers of one session, on one track in one weather")
-    return HeadToHead(one, two, compare(one, two))
+    return HeadToHead(one, two, compare_drivers(one, two))

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.pace.driver_laps import DriverLaps, Row, milliseconds, null
-from analysis.pace.lap_pace import LapStatistics, PaceRecord, lap_statistics, pace_records
-from analysis.pace.siwtl import Siwtl, siwtl
-from analysis.pace.stints import StintSegment, segments
+from analysis.pace.driver_laps import DriverLaps, Row, null_if_nan, to_milliseconds
+from analysis.pace.lap_pace import LapStatistics, PaceRecord, compute_lap_statistics, find_pace_records
+from analysis.pace.siwtl import Siwtl, compute_siwtl
+from analysis.pace.stints import StintSegment, split_stints
 from analysis.statistics.bootstrap import Estimate, seed_of
 from analysis.statistics.lap_moments import estimate, resample
 
@@ -99,17 +99,17 @@ class DriverSummary:
             **asdict(self.elsewhere),
             "total_laps": len(self.laps),
             "valid_laps": self.statistics.n,
-            "best_lap_ms": milliseconds(best.time_s),
+            "best_lap_ms": to_milliseconds(best.time_s),
             "best_lap_number": best.lap_number,
-            "best_lap_gap_second_s": null(best.gap_second_s),
-            "avg_lap_ms": milliseconds(self.mean_s.value),
-            "avg_lap_ms_low": milliseconds(self.mean_s.low),
-            "avg_lap_ms_high": milliseconds(self.mean_s.high),
-            "median_lap_ms": milliseconds(self.statistics.median_s),
-            "top_speed_kmh": null(self.top_speed_kmh),
+            "best_lap_gap_second_s": null_if_nan(best.gap_second_s),
+            "avg_lap_ms": to_milliseconds(self.mean_s.value),
+            "avg_lap_ms_low": to_milliseconds(self.mean_s.low),
+            "avg_lap_ms_high": to_milliseconds(self.mean_s.high),
+            "median_lap_ms": to_milliseconds(self.statistics.median_s),
+            "top_speed_kmh": null_if_nan(self.top_speed_kmh),
             **self.target.consistency.columns("consistency_score"),
-            "siwtl_lap_s": null(self.target.target_s.value),
-            "potential_gain_s": null(self.target.potential_gain_s),
+            "siwtl_lap_s": null_if_nan(self.target.target_s.value),
+            "potential_gain_s": null_if_nan(self.target.potential_gain_s),
             **trend.columns("trend_s_per_lap"),
             "n_pit_stops": self.n_pit_stops,
         }
@@ -123,23 +123,25 @@ class DriverSummary:
         return out
 
 
-def driver_summary(laps: DriverLaps, elsewhere: ExternalFigures = ExternalFigures()) -> DriverSummary:
+def summarise_driver(laps: DriverLaps, elsewhere: ExternalFigures = ExternalFigures()) -> DriverSummary:
     """Summarise one driver's session.
 
     Args:
         laps: The driver's laps.
         elsewhere: What other tables know of him.
     """
-    return DriverSummary(laps, lap_statistics(laps), siwtl(laps), segments(laps), pace_records(laps), elsewhere)
+    return DriverSummary(
+        laps, compute_lap_statistics(laps), compute_siwtl(laps), split_stints(laps), find_pace_records(laps), elsewhere
+    )
 
 
-def by_evenness(drivers: Sequence[DriverSummary]) -> list[DriverSummary]:
+def rank_by_consistency(drivers: Sequence[DriverSummary]) -> list[DriverSummary]:
     """Rank the drivers with enough laps by consistency, the most consistent first; ties by vehicle."""
     scored = [d for d in drivers if np.isfinite(d.target.consistency.low)]
     return sorted(scored, key=lambda d: (-d.target.consistency.value, d.vehicle_id))
 
 
-def by_best_lap(drivers: Sequence[DriverSummary]) -> list[DriverSummary]:
+def rank_by_best_lap(drivers: Sequence[DriverSummary]) -> list[DriverSummary]:
     """Rank the drivers with a best lap, the fastest first; ties by vehicle."""
     timed = [d for d in drivers if d.statistics.n]
     return sorted(timed, key=lambda d: (d.statistics.best.time_s, d.vehicle_id))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.laps.distance import lap_trace
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray, IntArray
@@ -57,7 +57,7 @@ def build_lap_trace(samples: TimedSamples, circuit: Circuit | None) -> LapTrace:
         raise RefusalError(ReasonCode.CLOCK_STOOD_STILL, share=1 - timed / total)
     t_s = (samples.t_us[samples.is_timed] - samples.start_us) / _US_PER_S
     channels = {name: values[samples.is_timed] for name, values in samples.channels.items()}
-    trace = lap_trace(t_s, channels, (samples.end_us - samples.start_us) / _US_PER_S, circuit)
+    trace = place_samples(t_s, channels, (samples.end_us - samples.start_us) / _US_PER_S, circuit)
     unseen = trace.unseen_s / trace.lap_time_s
     if unseen > MOST_UNSEEN:
         raise RefusalError(ReasonCode.SPEED_MISSING, share=unseen, most=MOST_UNSEEN)

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 
 from analysis.laps.trace import ChannelGap, DistanceSource, LapTrace, PassedSource
 from analysis.tracks.circuit import Circuit
-from analysis.tracks.projection import fixes_of, project
+from analysis.tracks.projection import project_on_line, read_fixes
 from conf.arrays import FloatArray
 from conf.reasons import ReasonCode, RefusalError
 from conf.units import KMH_PER_MPS
@@ -70,7 +70,7 @@ class _LapSamples:
         return np.concatenate([[0.0], np.cumsum((speed[1:] + speed[:-1]) / 2.0 * np.diff(self.instants_s))])
 
 
-def lap_trace(
+def place_samples(
     t_s: ArrayLike, channels: Mapping[str, ArrayLike], lap_time_s: float, circuit: Circuit | None = None
 ) -> LapTrace:
     """One lap with distance.
@@ -107,7 +107,7 @@ def lap_trace(
     raise RefusalError(ReasonCode.NO_DISTANCE, passed_over="; ".join(passed.text for passed in passed_over))
 
 
-def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace:
+def measure_by_position(trace: LapTrace, circuit: Circuit) -> LapTrace:
     """The lap with its distance taken from its positions on a circuit's line.
 
     Raises:
@@ -117,26 +117,26 @@ def by_position(trace: LapTrace, circuit: Circuit) -> LapTrace:
     return _on_scale(lap, "gps", _by_position(lap), ())
 
 
-def speed_gaps(t_s: FloatArray, speed_kmh: FloatArray, lap_time_s: float) -> tuple[ChannelGap, ...]:
+def find_speed_gaps(t_s: FloatArray, speed_kmh: FloatArray, lap_time_s: float) -> tuple[ChannelGap, ...]:
     """Intervals of the lap without speed that are longer than ``MAX_SPEED_GAP_S``."""
     edges = np.concatenate([[0.0], t_s[np.isfinite(speed_kmh)], [lap_time_s]])
     long = np.flatnonzero(np.diff(edges) > MAX_SPEED_GAP_S)
     return tuple(ChannelGap(float(edges[k]), float(edges[k + 1])) for k in long)
 
 
-def time_at(trace: LapTrace, distance_m: ArrayLike) -> FloatArray:
+def time_at_distance_s(trace: LapTrace, distance_m: ArrayLike) -> FloatArray:
     """Time since the start of the lap at which a car reaches given distances; the ends of the lap are exact."""
-    along, at_s = passages(trace)
+    along, at_s = distance_time_curve(trace)
     return np.interp(np.asarray(distance_m, dtype=np.float64), along, at_s)
 
 
-def distance_at(trace: LapTrace, t_s: ArrayLike) -> FloatArray:
+def distance_at_time_m(trace: LapTrace, t_s: ArrayLike) -> FloatArray:
     """Distance that a car has reached at given times since the start of the lap."""
-    along, at_s = passages(trace)
+    along, at_s = distance_time_curve(trace)
     return np.interp(np.asarray(t_s, dtype=np.float64), at_s, along)
 
 
-def passages(trace: LapTrace) -> tuple[FloatArray, FloatArray]:
+def distance_time_curve(trace: LapTrace) -> tuple[FloatArray, FloatArray]:
     """Return distance (not falling) and time (rising) from line to line, with exact ends."""
     inside = (trace.t_s > 0.0) & (trace.t_s < trace.lap_time_s)
     inside &= (trace.distance_m > 0.0) & (trace.distance_m < trace.end_m)
@@ -174,7 +174,9 @@ def _on_scale(
         length_m=length,
         distance_source=source,
         driven_m=driven,
-        speed_gaps=speed_gaps(lap.t_s, lap.channels.get("speed_kmh", np.full(len(lap.t_s), np.nan)), lap.lap_time_s),
+        speed_gaps=find_speed_gaps(
+            lap.t_s, lap.channels.get("speed_kmh", np.full(len(lap.t_s), np.nan)), lap.lap_time_s
+        ),
         passed_over=passed_over,
     )
 
@@ -189,7 +191,7 @@ def _by_sensor(lap: _LapSamples) -> FloatArray:
     jump = np.abs(np.diff(unwrapped - expected))
     if lap.speed[0].size and jump.max() > _MAX_JUMP_M:
         raise RefusalError(ReasonCode.SENSOR_JUMPS, jump_m=jump.max(), at_s=at_s[int(jump.argmax())])
-    measured = _follow(lap, at_s, unwrapped, _SENSOR_SMOOTHING_S)
+    measured = _carry_by_speed(lap, at_s, unwrapped, _SENSOR_SMOOTHING_S)
     driven, length = measured[-1] - measured[0], lap.circuit.length_m if lap.circuit else measured[-1] - measured[0]
     if not driven > 0.0 or abs(driven / length - 1.0) > _LENGTH_TOLERANCE:
         raise RefusalError(ReasonCode.SENSOR_LENGTH_WRONG, driven_m=driven, length_m=length)
@@ -214,17 +216,17 @@ def _by_position(lap: _LapSamples) -> FloatArray:
     """Distance at the lap's instants by its positions on the circuit's line."""
     if lap.circuit is None:
         raise RefusalError(ReasonCode.NO_CIRCUIT_TO_PROJECT_ON)
-    fixes = fixes_of(lap.t_s, lap.channels, lap.circuit.origin_deg)
+    fixes = read_fixes(lap.t_s, lap.channels, lap.circuit.origin_deg)
     if fixes is None:
         raise RefusalError(ReasonCode.NO_POSITIONS)
     _refuse_silence(lap, fixes.t_s)
     length = lap.circuit.length_m
     driven = np.interp(fixes.t_s, lap.instants_s, lap.driven_m)
-    seen = project(lap.circuit.line, fixes.x_m, fixes.y_m, driven * (length / lap.driven_m[-1]))
+    seen = project_on_line(lap.circuit.line, fixes.x_m, fixes.y_m, driven * (length / lap.driven_m[-1]))
     if (beside := float(np.median(np.abs(seen.offset_m)))) > _MAX_BESIDE_M:
         raise RefusalError(ReasonCode.POSITIONS_BESIDE_LINE, beside_m=beside)
     along = driven + median_filter(seen.s_m - driven, _OUTLIER_FIXES, mode="nearest")
-    measured = _follow(lap, fixes.t_s, along, _GPS_SMOOTHING_S)
+    measured = _carry_by_speed(lap, fixes.t_s, along, _GPS_SMOOTHING_S)
     miss = max(abs(measured[0]), abs(measured[-1] - length))
     if miss > _MAX_START_M:
         raise RefusalError(ReasonCode.POSITIONS_MISS_LINE, miss_m=miss)
@@ -247,7 +249,7 @@ def _refuse_silence(lap: _LapSamples, at_s: FloatArray) -> None:
         raise RefusalError(ReasonCode.SOURCE_SILENT, longest_s=longest)
 
 
-def _follow(lap: _LapSamples, at_s: FloatArray, along_m: FloatArray, smoothing_s: float) -> FloatArray:
+def _carry_by_speed(lap: _LapSamples, at_s: FloatArray, along_m: FloatArray, smoothing_s: float) -> FloatArray:
     """Readings carried to all instants by the speed between them; never falls.
 
     Args:

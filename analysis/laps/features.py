@@ -14,22 +14,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laps.load_events import shock_features
-from analysis.laps.load_integrals import stress_features
+from analysis.laps.load_events import load_event_features
+from analysis.laps.load_integrals import load_integral_features
 from analysis.signals.held import (
     MAX_AGE_S,
     US_PER_S,
     Channels,
     HeldSignal,
-    at,
-    clip,
-    combine,
+    clip_signal,
+    combine_signals,
+    find_shifts,
     grid_rates,
-    hold,
-    integral,
-    shifts,
-    stats,
-    to_us,
+    hold_samples,
+    seconds_to_us,
+    time_integral,
+    time_weighted_stats,
+    values_at,
 )
 from analysis.signals.windows import CHANNELS, hold_channels, power_factor, sample_instants
 from conf.arrays import BoolArray, FloatArray
@@ -46,7 +46,7 @@ LapFeatures = dict[str, float | int | None]
 class DeltaThresholds:
     """Rates counted as events on the 10 Hz grid, in unit per second (BX5, section "Formulas" 1).
 
-    Calibrate on a session's 99th percentile (:func:`delta_rates`), then freeze under a new ``version``.
+    Calibrate on a session's 99th percentile (:func:`channel_delta_rates`), then freeze under a new ``version``.
     """
 
     brake_spike_bar_per_s: float = 300.0
@@ -75,7 +75,7 @@ class LapLimits:
     brake_on_bar: float = 2.0
 
 
-def lap_features(
+def compute_lap_features(
     t_s: ArrayLike,
     channels: Channels,
     start_s: float | None = None,
@@ -102,18 +102,18 @@ def lap_features(
     Raises:
         ValueError: If there is no sample, the lap ends before it starts, or a channel's shape is not that of ``t_s``.
     """
-    t_us = to_us(t_s)
+    t_us = seconds_to_us(t_s)
     if t_us.size == 0:
         raise ValueError("t_s is empty: a lap needs at least one sample; skip laps without any")
-    start = int(t_us.min()) if start_s is None else int(to_us(start_s)[0])
-    end = int(t_us.max()) if end_s is None else int(to_us(end_s)[0])
+    start = int(t_us.min()) if start_s is None else int(seconds_to_us(start_s)[0])
+    end = int(t_us.max()) if end_s is None else int(seconds_to_us(end_s)[0])
     if end < start:
         raise ValueError(f"the lap ends at {end / US_PER_S} s, before its start at {start / US_PER_S} s: check end_s")
     whole = hold_channels(t_us, channels, max_age_s, LAP_CHANNELS)
-    lap = {name: clip(signal, start, end) for name, signal in whole.items()}
+    lap = {name: clip_signal(signal, start, end) for name, signal in whole.items()}
     duration = (end - start) / US_PER_S
     instants = sample_instants(t_us, channels)
-    stress = stress_features(lap, limits.rpm_limit)
+    stress = load_integral_features(lap, limits.rpm_limit)
     return {
         **_statistics(lap),
         **_delta_counts(whole, start, end, thresholds),
@@ -121,7 +121,7 @@ def lap_features(
         **_loads(lap),
         **_shares(lap, limits),
         **stress,
-        **shock_features(lap, whole, start, end, float(stress["distance_km"] or np.nan)),
+        **load_event_features(lap, whole, start, end, float(stress["distance_km"] or np.nan)),
         "telemetry_duration_s": duration,
         "sample_count": int(np.count_nonzero((instants >= start) & (instants <= end))),
         "coverage": float(lap["speed_kmh"].seconds.sum()) / duration if duration > 0 else np.nan,
@@ -129,10 +129,10 @@ def lap_features(
     }
 
 
-def delta_rates(t_s: ArrayLike, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> FloatArray:
+def channel_delta_rates(t_s: ArrayLike, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> FloatArray:
     """A channel's rates of change on the 10 Hz grid, unit per second, to calibrate :class:`DeltaThresholds` on."""
-    t_us = to_us(t_s)
-    rates = grid_rates(hold(t_us, values, max_age_s), int(t_us.min()), int(t_us.max()))
+    t_us = seconds_to_us(t_s)
+    rates = grid_rates(hold_samples(t_us, values, max_age_s), int(t_us.min()), int(t_us.max()))
     return rates[np.isfinite(rates)]
 
 
@@ -146,21 +146,21 @@ def _statistics(lap: dict[str, HeldSignal]) -> LapFeatures:
         "steering_angle": "steering_deg",
     }
     for prefix, name in names.items():
-        s = stats(lap[name])
+        s = time_weighted_stats(lap[name])
         out |= {f"{prefix}_mean": s.mean, f"{prefix}_std": s.std, f"{prefix}_min": s.min, f"{prefix}_max": s.max}
-    turned = stats(lap["steering_deg"].map(np.abs))
+    turned = time_weighted_stats(lap["steering_deg"].map(np.abs))
     out |= {"steering_abs_mean": turned.mean, "steering_abs_std": turned.std}
     ratios = {
-        "brake_smoothness": stats(lap["brake_front_bar"]),
-        "throttle_smoothness": stats(lap["throttle_pct"]),
+        "brake_smoothness": time_weighted_stats(lap["brake_front_bar"]),
+        "throttle_smoothness": time_weighted_stats(lap["throttle_pct"]),
         # A signed angle has a mean near zero; its size has not (BX3).
         "steering_smoothness": turned,
-        "speed_consistency": stats(lap["speed_kmh"]),
+        "speed_consistency": time_weighted_stats(lap["speed_kmh"]),
     }
     for name, s in ratios.items():
         raw = 1.0 - s.std / s.mean if abs(s.mean) >= MEAN_EPS else np.nan
         out |= {f"{name}_raw": raw, name: float(np.clip(raw, 0.0, 1.0))}
-    speed = stats(lap["speed_kmh"])
+    speed = time_weighted_stats(lap["speed_kmh"])
     # Named a loss by B16, yet it grows with the speed that is kept (BX4).
     out["corner_speed_loss"] = speed.min / speed.max if speed.max > 0 else np.nan
     return out
@@ -184,36 +184,36 @@ def _delta_counts(whole: dict[str, HeldSignal], start: int, end: int, thresholds
 def _engine(
     lap: dict[str, HeldSignal], whole: dict[str, HeldSignal], start: int, end: int, limits: LapLimits
 ) -> LapFeatures:
-    rpm, load = stats(lap["rpm"]), stats(lap["engine_load_pct"])
-    power = stats(power_factor(lap["rpm"], lap["engine_load_pct"]))
+    rpm, load = time_weighted_stats(lap["rpm"]), time_weighted_stats(lap["engine_load_pct"])
+    power = time_weighted_stats(power_factor(lap["rpm"], lap["engine_load_pct"]))
     engine_temp = lap["engine_temp_c"].value
     return {
         "rpm_mean": rpm.mean,
         "rpm_std": rpm.std,
         "rpm_max": rpm.max,
-        "over_rev_s": integral(lap["rpm"].map(lambda n: (n > limits.rpm_limit).astype(np.float64))),
+        "over_rev_s": time_integral(lap["rpm"].map(lambda n: (n > limits.rpm_limit).astype(np.float64))),
         **_shift_counts(whole["gear"], whole["rpm"], start, end, limits),
         "engine_load_mean": load.mean,
         "engine_load_max": load.max,
         "power_factor_mean": power.mean,
         "power_factor_max": power.max,
-        "engine_temp_max_c": stats(lap["engine_temp_c"]).max,
-        "brake_temp_max_c": stats(lap["brake_temp_c"]).max,
+        "engine_temp_max_c": time_weighted_stats(lap["engine_temp_c"]).max,
+        "brake_temp_max_c": time_weighted_stats(lap["brake_temp_c"]).max,
         "engine_temp_rise_c": float(engine_temp[-1] - engine_temp[0]) if engine_temp.size else np.nan,
     }
 
 
 def _shift_counts(gear: HeldSignal, rpm: HeldSignal, start: int, end: int, limits: LapLimits) -> LapFeatures:
-    if clip(gear, start, end).value.size == 0:
+    if clip_signal(gear, start, end).value.size == 0:
         return {"gear_shift_count": None, "harsh_downshift_count": None}
-    changes = shifts(gear)
+    changes = find_shifts(gear)
     inside = (changes.at_us > start) & (changes.at_us <= end)
     down = inside & (changes.after < changes.before)
     # Engine speed in the old gear against the highest in the half second after, on the samples' own instants.
-    before = at(rpm, changes.since_us[down])
+    before = values_at(rpm, changes.since_us[down])
     after = changes.at_us[down][:, None] + np.arange(0, round(DOWNSHIFT_S * US_PER_S) + 1, 50_000)
-    rise = np.fmax.reduce(at(rpm, after), axis=1) - before
-    has_rpm = clip(rpm, start, end).value.size > 0
+    rise = np.fmax.reduce(values_at(rpm, after), axis=1) - before
+    has_rpm = clip_signal(rpm, start, end).value.size > 0
     harsh = int(np.count_nonzero(rise > limits.harsh_downshift_rpm)) if has_rpm else None
     return {"gear_shift_count": int(inside.sum()), "harsh_downshift_count": harsh}
 
@@ -221,23 +221,25 @@ def _shift_counts(gear: HeldSignal, rpm: HeldSignal, start: int, end: int, limit
 def _loads(lap: dict[str, HeldSignal]) -> LapFeatures:
     lateral, along = lap["accel_lat_g"].map(np.abs), lap["accel_long_g"]
     return {
-        "brake_energy_proxy": integral(combine(np.multiply, lap["brake_front_bar"], lap["speed_kmh"])),
-        "lateral_load_integral": integral(lateral),
-        "long_load_integral": integral(along.map(np.abs)),
-        "max_long_g": stats(along).max,
-        "min_long_g": stats(along).min,
-        "max_abs_lat_g": stats(lateral).max,
+        "brake_energy_proxy": time_integral(combine_signals(np.multiply, lap["brake_front_bar"], lap["speed_kmh"])),
+        "lateral_load_integral": time_integral(lateral),
+        "long_load_integral": time_integral(along.map(np.abs)),
+        "max_long_g": time_weighted_stats(along).max,
+        "min_long_g": time_weighted_stats(along).min,
+        "max_abs_lat_g": time_weighted_stats(lateral).max,
     }
 
 
 def _shares(lap: dict[str, HeldSignal], limits: LapLimits) -> LapFeatures:
     """Shares of the time in which the pedals are known."""
     throttle, brake = lap["throttle_pct"], lap["brake_front_bar"]
-    neither = combine(
+    neither = combine_signals(
         lambda x, p: ((x < limits.throttle_on_pct) & (p < limits.brake_on_bar)).astype(np.float64), throttle, brake
     )
     return {
-        "full_throttle_share": stats(throttle.map(lambda x: (x >= limits.full_throttle_pct).astype(np.float64))).mean,
-        "coasting_share": stats(neither).mean,
-        "braking_share": stats(brake.map(lambda p: (p >= limits.brake_on_bar).astype(np.float64))).mean,
+        "full_throttle_share": time_weighted_stats(
+            throttle.map(lambda x: (x >= limits.full_throttle_pct).astype(np.float64))
+        ).mean,
+        "coasting_share": time_weighted_stats(neither).mean,
+        "braking_share": time_weighted_stats(brake.map(lambda p: (p >= limits.brake_on_bar).astype(np.float64))).mean,
     }

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.laps.distance import MAX_SPEED_GAP_S, distance_at
+from analysis.laps.distance import MAX_SPEED_GAP_S, distance_at_time_m
 from analysis.laps.trace import LapTrace
 from analysis.signals.held import MAX_AGE_S
 from conf.arrays import BoolArray, FloatArray, IntArray
@@ -42,7 +42,7 @@ class EvenLap:
     is_interpolated: BoolArray
 
 
-def resample(trace: LapTrace, rate_hz: int = RATE_HZ) -> EvenLap:
+def resample_lap(trace: LapTrace, rate_hz: int = RATE_HZ) -> EvenLap:
     """Put a lap on an even grid from its start to the last step before its end.
 
     The sensor's own ``lap_distance_m`` is left out: the trace's distance stands for it.
@@ -50,14 +50,14 @@ def resample(trace: LapTrace, rate_hz: int = RATE_HZ) -> EvenLap:
     index = np.arange(int(np.floor(trace.lap_time_s * rate_hz + 1e-9)) + 1, dtype=np.int64)
     t = index / rate_hz
     channels = {
-        name: read_between(trace.t_s, values, t, held=name in HELD_CHANNELS)
+        name: interpolate_samples(trace.t_s, values, t, held=name in HELD_CHANNELS)
         for name, values in trace.channels.items()
         if name != "lap_distance_m"
     }
-    return EvenLap(index, t, distance_at(trace, t), channels, _far_from(trace.t_s, t, 0.5 / rate_hz))
+    return EvenLap(index, t, distance_at_time_m(trace, t), channels, _far_from(trace.t_s, t, 0.5 / rate_hz))
 
 
-def read_between(t_s: FloatArray, values: FloatArray, at_s: FloatArray, *, held: bool = False) -> FloatArray:
+def interpolate_samples(t_s: FloatArray, values: FloatArray, at_s: FloatArray, *, held: bool = False) -> FloatArray:
     """A channel's values at given instants, NaN inside gaps.
 
     Args:

@@ -87,7 +87,7 @@ class DriverLaps:
         return np.where(self.fit_for[purpose][:, None], self.sectors_s, np.nan)
 
 
-def driver_laps(session_id: str, vehicle_id: str, columns: Mapping[str, Sequence[object]]) -> DriverLaps:
+def build_driver_laps(session_id: str, vehicle_id: str, columns: Mapping[str, Sequence[object]]) -> DriverLaps:
     """Laps from the columns of ``silver.laps``.
 
     Args:
@@ -125,12 +125,12 @@ def driver_laps(session_id: str, vehicle_id: str, columns: Mapping[str, Sequence
     )
 
 
-def null(value: float) -> float | None:
+def null_if_nan(value: float) -> float | None:
     """``None`` for NaN, as JSON and the tables want it (B9)."""
     return None if math.isnan(value) else float(value)
 
 
-def milliseconds(value_s: float) -> int | None:
+def to_milliseconds(value_s: float) -> int | None:
     """Whole milliseconds, ``None`` for NaN."""
     return None if math.isnan(value_s) else round(value_s * 1000.0)
 

@@ -67,16 +67,16 @@ class LapStatistics:
     median_s: float
 
 
-def lap_statistics(laps: DriverLaps) -> LapStatistics:
+def compute_lap_statistics(laps: DriverLaps) -> LapStatistics:
     """Best, mean and median over the laps fit for ``pace``."""
     times = laps.times_s("pace")
     known = times[np.isfinite(times)]
     if known.size == 0:
-        return LapStatistics(0, best_of(laps, times), np.nan, np.nan)
-    return LapStatistics(known.size, best_of(laps, times), float(known.mean()), float(np.median(known)))
+        return LapStatistics(0, find_best_time(laps, times), np.nan, np.nan)
+    return LapStatistics(known.size, find_best_time(laps, times), float(known.mean()), float(np.median(known)))
 
 
-def best_of(laps: DriverLaps, times_s: FloatArray) -> BestTime:
+def find_best_time(laps: DriverLaps, times_s: FloatArray) -> BestTime:
     """Best of some times of a driver's laps, shape (n,), NaN where a lap does not count."""
     known = np.flatnonzero(np.isfinite(times_s))
     if known.size == 0:
@@ -91,7 +91,7 @@ def consistency_score(moments: LapMoments, column: int) -> FloatArray:
     return np.clip(100.0 * (1.0 - np.sqrt(moments.var[..., column]) / moments.mean[..., column]), 0.0, 100.0)
 
 
-def pace_records(laps: DriverLaps, lengths: tuple[int, ...] = RECORD_LAPS) -> tuple[PaceRecord, ...]:
+def find_pace_records(laps: DriverLaps, lengths: tuple[int, ...] = RECORD_LAPS) -> tuple[PaceRecord, ...]:
     """Fastest runs of so many consecutive laps, all of them fit for ``pace``; lengths never driven are left out."""
     times, records = laps.times_s("pace"), []
     for length in lengths:

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from analysis.pace.driver_laps import DriverLaps, Row, null
-from analysis.pace.lap_pace import BestTime, best_of, consistency_score
+from analysis.pace.driver_laps import DriverLaps, Row, null_if_nan
+from analysis.pace.lap_pace import BestTime, consistency_score, find_best_time
 from analysis.statistics.bootstrap import Estimate, seed_of
 from analysis.statistics.lap_moments import LapMoments, ResampledLaps, estimate, resample
 from conf.arrays import FloatArray
@@ -105,30 +105,30 @@ class Siwtl:
         for i, sector in enumerate(self.sectors, 1):
             out |= {
                 f"n_s{i}": sector.n,
-                f"best_s{i}": null(sector.best.time_s),
+                f"best_s{i}": null_if_nan(sector.best.time_s),
                 f"best_s{i}_lap": sector.best.lap_number,
-                f"best_s{i}_gap_second_s": null(sector.best.gap_second_s),
+                f"best_s{i}_gap_second_s": null_if_nan(sector.best.gap_second_s),
                 **sector.mean_s.columns(f"mean_s{i}"),
                 **sector.var_s2.columns(f"var_s{i}"),
                 **sector.weight.columns(f"weight_s{i}"),
-                f"sector_potential_s{i}": null(sector.potential_s),
+                f"sector_potential_s{i}": null_if_nan(sector.potential_s),
             }
         return out | {
-            "sum_best_sectors_s": null(self.sum_best_sectors_s),
+            "sum_best_sectors_s": null_if_nan(self.sum_best_sectors_s),
             **self.target_s.columns("siwtl_lap"),
-            "siwtl_seed_formula_s": null(self.seed_formula_s),
-            "current_best_s": null(self.current_best.time_s),
+            "siwtl_seed_formula_s": null_if_nan(self.seed_formula_s),
+            "current_best_s": null_if_nan(self.current_best.time_s),
             "current_best_lap": self.current_best.lap_number,
-            "current_best_gap_second_s": null(self.current_best.gap_second_s),
-            "potential_gain": null(self.potential_gain_s),
-            "potential_gain_seed_formula_s": null(self.current_best.time_s - self.seed_formula_s),
+            "current_best_gap_second_s": null_if_nan(self.current_best.gap_second_s),
+            "potential_gain": null_if_nan(self.potential_gain_s),
+            "potential_gain_seed_formula_s": null_if_nan(self.current_best.time_s - self.seed_formula_s),
             "focus_sector": self.focus_sector,
             **self.achievability.columns("achievability"),
             **self.consistency.columns("consistency_score"),
         }
 
 
-def siwtl(laps: DriverLaps) -> Siwtl:
+def compute_siwtl(laps: DriverLaps) -> Siwtl:
     """Target lap of one driver.
 
     Everything comes from the laps fit for ``target_lap``, but for the best lap, which is that fit for ``pace``.
@@ -142,19 +142,19 @@ def siwtl(laps: DriverLaps) -> Siwtl:
         laps.session_id,
         laps.vehicle_id,
         n_valid_laps=int(np.isfinite(sectors).any(axis=1).sum()),
-        sectors=tuple(_sector(laps, sectors[:, i], sample, i) for i in _SECTORS),
-        current_best=best_of(laps, laps.times_s("pace")),
-        target_s=estimate(_target, sample, _SECTORS),
+        sectors=tuple(_sector_target(laps, sectors[:, i], sample, i) for i in _SECTORS),
+        current_best=find_best_time(laps, laps.times_s("pace")),
+        target_s=estimate(_target_lap, sample, _SECTORS),
         achievability=estimate(_achievability, sample, _SECTORS),
         consistency=_consistency(sample),
     )
 
 
-def _sector(laps: DriverLaps, times_s: FloatArray, sample: ResampledLaps, i: int) -> SectorTarget:
+def _sector_target(laps: DriverLaps, times_s: FloatArray, sample: ResampledLaps, i: int) -> SectorTarget:
     n, moments = int(sample.n[i]), sample.observed
     return SectorTarget(
         n,
-        best=best_of(laps, times_s),
+        best=find_best_time(laps, times_s),
         mean_s=estimate(lambda m: m.mean[..., i], sample, (i,)),
         var_s2=estimate(lambda m: m.var[..., i], sample, (i,)) if n >= 2 else Estimate(np.nan),
         weight=estimate(lambda m: _weights(m)[..., i], sample, (i,)) if n >= 2 else Estimate(1.0),
@@ -170,7 +170,7 @@ def _achievability(moments: LapMoments) -> FloatArray:
     return np.asarray(np.prod(_weights(moments), axis=-1) ** (1.0 / 3.0))
 
 
-def _target(moments: LapMoments) -> FloatArray:
+def _target_lap(moments: LapMoments) -> FloatArray:
     # w * best + (1 - w) * mean, written so that rounding cannot take it below the sum of bests.
     above = np.sum((1.0 - _weights(moments)) * moments.excess[..., :_LAP], axis=-1)
     return np.asarray(np.sum(moments.least[:_LAP]) + above)

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.pace.driver_laps import DriverLaps, Row, null
-from analysis.pace.lap_pace import BestTime, best_of, trend_s_per_lap
+from analysis.pace.driver_laps import DriverLaps, Row, null_if_nan
+from analysis.pace.lap_pace import BestTime, find_best_time, trend_s_per_lap
 from analysis.statistics.bootstrap import Estimate, seed_of
 from analysis.statistics.lap_moments import estimate, resample
 from conf.arrays import BoolArray, IntArray
@@ -69,14 +69,14 @@ class StintSegment:
             "n_pace_laps": self.n_pace_laps,
             **self.pace_s.columns("pace_mean_s"),
             **self.slope_s_per_lap.columns("slope_s_per_lap"),
-            "best_lap_s": null(self.best.time_s),
+            "best_lap_s": null_if_nan(self.best.time_s),
             "best_lap_number": self.best.lap_number,
-            "best_lap_gap_second_s": null(self.best.gap_second_s),
+            "best_lap_gap_second_s": null_if_nan(self.best.gap_second_s),
             "ended_by": self.ended_by,
         }
 
 
-def segments(laps: DriverLaps) -> tuple[StintSegment, ...]:
+def split_stints(laps: DriverLaps) -> tuple[StintSegment, ...]:
     """Cut a driver's laps into stints and segments, in driving order.
 
     A new segment starts after a lap that ends in the pits, after missing laps, and where a caution begins or ends.
@@ -84,19 +84,21 @@ def segments(laps: DriverLaps) -> tuple[StintSegment, ...]:
     n = len(laps)
     if n == 0:
         return ()
-    kinds, gaps = lap_kinds(laps), _gaps(laps.lap_number)
+    kinds, gaps = classify_laps(laps), _gaps(laps.lap_number)
     changes = np.array([a != b for a, b in pairwise(kinds)], dtype=np.bool_)
     ends = [*np.flatnonzero(laps.pit_in[:-1] | gaps | changes).tolist(), n - 1]
     out: list[StintSegment] = []
     stint, number, first = 1, 1, 0
     for last in ends:
-        out.append(_segment(laps, (stint, number), kinds[first], slice(first, last + 1), _ended_by(laps, gaps, last)))
+        out.append(
+            _build_segment(laps, (stint, number), kinds[first], slice(first, last + 1), _end_reason(laps, gaps, last))
+        )
         stint, number = (stint + 1, 1) if laps.pit_in[last] else (stint, number + 1)
         first = last + 1
     return tuple(out)
 
 
-def lap_kinds(laps: DriverLaps) -> tuple[Kind, ...]:
+def classify_laps(laps: DriverLaps) -> tuple[Kind, ...]:
     """What each lap was driven under.
 
     A timing sheet has the flag at the line only. A lap at whose end, or at whose start (the end of the lap before) a
@@ -116,7 +118,7 @@ def _gaps(lap_number: IntArray) -> BoolArray:
     return np.asarray(np.diff(lap_number) != 1)
 
 
-def _ended_by(laps: DriverLaps, gaps: BoolArray, last: int) -> End:
+def _end_reason(laps: DriverLaps, gaps: BoolArray, last: int) -> End:
     if laps.pit_in[last]:
         return "pit"
     if last == len(laps) - 1:
@@ -124,7 +126,7 @@ def _ended_by(laps: DriverLaps, gaps: BoolArray, last: int) -> End:
     return "gap" if gaps[last] else "flag"
 
 
-def _segment(laps: DriverLaps, number: tuple[int, int], kind: Kind, part: slice, ended_by: End) -> StintSegment:
+def _build_segment(laps: DriverLaps, number: tuple[int, int], kind: Kind, part: slice, ended_by: End) -> StintSegment:
     inside = np.zeros(len(laps), dtype=np.bool_)
     inside[part] = True
     times = np.where(inside, laps.times_s("pace"), np.nan)
@@ -141,6 +143,6 @@ def _segment(laps: DriverLaps, number: tuple[int, int], kind: Kind, part: slice,
         n_pace_laps=int(known.sum()),
         pace_s=estimate(lambda m: m.mean[..., 0], resample(times[:, None], seed_of(name)), (0,)),
         slope_s_per_lap=trend_s_per_lap(laps.lap_number[known].astype(np.float64), times[known]),
-        best=best_of(laps, times),
+        best=find_best_time(laps, times),
         ended_by=ended_by,
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.car_limits.motion import driven_m
+from analysis.car_limits.motion import driven_length_m
 from analysis.comparison.aligned_laps import THROTTLE
-from analysis.laps.distance import time_at
-from analysis.laps.resample import read_between
+from analysis.laps.distance import time_at_distance_s
+from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import Zone
 from analysis.tracks.circuit import Circuit
@@ -54,7 +54,7 @@ class GridLap:
         return float(end - start)
 
 
-def grid_lap(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridLap:
+def resample_by_distance(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridLap:
     """Put a lap's speed on the grid.
 
     The speed is brought to the circuit's scale by the ratio of its length to the lap's by its own speed: wheels and
@@ -65,12 +65,12 @@ def grid_lap(trace: LapTrace, circuit: Circuit, step_m: float = STEP_M) -> GridL
         circuit: The circuit.
         step_m: Longest grid step.
     """
-    speed = on_grid(trace, circuit, "speed_kmh", step_m) / KMH_PER_MPS
-    scale = circuit.length_m / driven_m(trace)
+    speed = sample_on_grid(trace, circuit, "speed_kmh", step_m) / KMH_PER_MPS
+    scale = circuit.length_m / driven_length_m(trace)
     return GridLap(circuit.length_m / (len(speed) - 1), np.maximum(speed * scale, _LEAST_MPS), trace.lap_time_s)
 
 
-def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STEP_M) -> FloatArray:
+def sample_on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STEP_M) -> FloatArray:
     """A channel at the points of the grid, gaps bridged, shape (n + 1,).
 
     Raises:
@@ -80,17 +80,17 @@ def on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: float = STE
     if values is None or not np.isfinite(values).any():
         raise InputError(f"the lap has no {channel}: choose a lap that does")
     n = int(np.ceil(circuit.length_m / step_m))
-    read = read_between(trace.t_s, values, time_at(trace, np.linspace(0.0, trace.end_m, n + 1)))
+    read = interpolate_samples(trace.t_s, values, time_at_distance_s(trace, np.linspace(0.0, trace.end_m, n + 1)))
     known = np.isfinite(read)
     return np.interp(np.arange(n + 1), np.flatnonzero(known), read[known])
 
 
-def throttle_of(trace: LapTrace) -> str:
+def throttle_channel(trace: LapTrace) -> str:
     """The throttle channel that a lap has; ``throttle_pct`` where it has none."""
     return next((name for name in THROTTLE if np.isfinite(trace.channels.get(name, np.nan)).any()), THROTTLE[0])
 
 
-def stitched_s(laps: Sequence[GridLap], zones: Sequence[Zone]) -> tuple[float, tuple[int, ...]]:
+def stitch_best_zones(laps: Sequence[GridLap], zones: Sequence[Zone]) -> tuple[float, tuple[int, ...]]:
     """The best of several laps in each zone, added up, and which lap it was in each.
 
     Not a lap that could be driven: each zone is entered at the speed of its own lap.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.laps.distance import distance_at, time_at
+from analysis.laps.distance import distance_at_time_m, time_at_distance_s
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
+from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid, throttle_channel
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
@@ -27,12 +27,12 @@ MOST_WANDER_S = 0.4  # the same on the way; the laps of three tracks stay below 
 MOST_BLIND_S = 0.5
 
 
-class PiecesError(InputError):
+class LapSegmentError(InputError):
     """A lap cannot be split into micro-sectors; the message says why."""
 
 
 @dataclass(frozen=True)
-class LapPieces:
+class LapSegments:
     """One lap by micro-sector; arrays of shape (pieces, STEPS).
 
     Attributes:
@@ -52,60 +52,60 @@ class LapPieces:
     official_s: float
 
 
-def lap_pieces(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> LapPieces:
+def split_lap(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> LapSegments:
     """Put a lap's channels on the steps of micro-sectors.
 
-    Speed is brought to the circuit's scale as everywhere (see :func:`~analysis.segmentation.grid_lap.grid_lap`), and
-    time follows from it and the distance.
+    Speed is brought to the circuit's scale as everywhere (see
+    :func:`~analysis.segmentation.grid_lap.resample_by_distance`), and time follows from it and the distance.
 
     Raises:
         PiecesError: If the lap lacks a channel, or its time does not follow from its speed.
     """
     try:
-        lap = grid_lap(trace, circuit)
-        read = {name: on_grid(trace, circuit, name) for name in ("brake_front_bar", "steering_deg")}
-        read["throttle_pct"] = on_grid(trace, circuit, throttle_of(trace))
+        lap = resample_by_distance(trace, circuit)
+        read = {name: sample_on_grid(trace, circuit, name) for name in ("brake_front_bar", "steering_deg")}
+        read["throttle_pct"] = sample_on_grid(trace, circuit, throttle_channel(trace))
     except InputError as error:
-        raise PiecesError(str(error)) from error
+        raise LapSegmentError(str(error)) from error
     grid = np.linspace(0.0, circuit.length_m, len(lap.speed_mps))
-    _require_steady(lap.time_s - time_at(trace, grid / grid[-1] * trace.end_m), grid)
+    _require_consistent_distance(lap.time_s - time_at_distance_s(trace, grid / grid[-1] * trace.end_m), grid)
     if abs(lap.lap_time_s - lap.official_s) > MOST_ERROR_S:
-        raise PiecesError(
+        raise LapSegmentError(
             f"by its speed over distance the lap takes {lap.lap_time_s:.3f} s, by the timing {lap.official_s:.3f} s: "
             "its places jump, or its speed has a hole"
         )
     at = np.array([np.linspace(piece.start_m, piece.end_m, STEPS) for piece in pieces])
     read["speed_kmh"] = lap.speed_mps * KMH_PER_MPS
     channels = {name: np.interp(at, grid, values) for name, values in read.items()}
-    channels |= {name: _maybe(trace, circuit, name, at, grid) for name in EXTRA}
-    seen = _seen(trace, circuit, pieces)
-    return LapPieces(at, np.interp(at, grid, lap.time_s), channels, seen, lap.lap_time_s, lap.official_s)
+    channels |= {name: _optional_channel(trace, circuit, name, at, grid) for name in EXTRA}
+    seen = _covered_segments(trace, circuit, pieces)
+    return LapSegments(at, np.interp(at, grid, lap.time_s), channels, seen, lap.lap_time_s, lap.official_s)
 
 
-def _seen(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> BoolArray:
+def _covered_segments(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) -> BoolArray:
     """Which pieces touch no stretch on which speed is missing for longer than ``MOST_BLIND_S``."""
     known = np.isfinite(trace.channels["speed_kmh"])
     t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
     blind = np.flatnonzero(np.diff(t) > MOST_BLIND_S)
     scale = circuit.length_m / trace.end_m
-    starts, ends = distance_at(trace, t[blind]) * scale, distance_at(trace, t[blind + 1]) * scale
+    starts, ends = distance_at_time_m(trace, t[blind]) * scale, distance_at_time_m(trace, t[blind + 1]) * scale
     return np.array([not ((piece.start_m < ends) & (piece.end_m > starts)).any() for piece in pieces])
 
 
-def _require_steady(ahead_s: FloatArray, grid_m: FloatArray) -> None:
+def _require_consistent_distance(ahead_s: FloatArray, grid_m: FloatArray) -> None:
     """Places must follow from the speed on the way as well: a jump there and back leaves the lap time as it was."""
     worst = int(np.argmax(np.abs(ahead_s)))
     if abs(ahead_s[worst]) > MOST_WANDER_S:
-        raise PiecesError(
+        raise LapSegmentError(
             f"near {grid_m[worst]:,.0f} m its place is {abs(ahead_s[worst]):.2f} s off from where its speed takes it: "
             "its positions jump"
         )
 
 
-def _maybe(trace: LapTrace, circuit: Circuit, name: str, at: FloatArray, grid: FloatArray) -> FloatArray:
+def _optional_channel(trace: LapTrace, circuit: Circuit, name: str, at: FloatArray, grid: FloatArray) -> FloatArray:
     """A channel that a lap may do without."""
     try:
-        values = on_grid(trace, circuit, name)
+        values = sample_on_grid(trace, circuit, name)
     except InputError:
         return np.full(at.shape, np.nan)
     return np.round(np.interp(at, grid, values)) if name == "gear" else np.interp(at, grid, values)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import grid_lap
-from analysis.segmentation.zones import Microsector, cut, find_zones
+from analysis.segmentation.grid_lap import resample_by_distance
+from analysis.segmentation.zones import Microsector, cut_microsectors, find_zones
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray, IndexArray
-from conf.ghost import Segmentation
+from conf.ghost import GhostRules
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SegmentedTrack:
         return self.pieces[-1].end_m
 
 
-def segment(reference: LapTrace, circuit: Circuit, limit: ObservedLimit, rules: Segmentation) -> SegmentedTrack:
+def segment_track(reference: LapTrace, circuit: Circuit, limit: ObservedLimit, rules: GhostRules) -> SegmentedTrack:
     """Cut a track.
 
     Args:
@@ -53,11 +53,11 @@ def segment(reference: LapTrace, circuit: Circuit, limit: ObservedLimit, rules: 
     Raises:
         ZoneError: If the lap does not show all kinds of zone.
     """
-    pieces = cut(find_zones(reference, circuit, rules), circuit, rules.longest_microsector_m)
+    pieces = cut_microsectors(find_zones(reference, circuit, rules), circuit, rules.longest_microsector_m)
     starts = np.array([piece.start_m for piece in pieces])
     scale = limit.line.length_m / circuit.length_m
     at = starts * scale
-    line, driven = limit.line, grid_lap(reference, circuit)
+    line, driven = limit.line, resample_by_distance(reference, circuit)
     grid = np.arange(len(driven.speed_mps)) * driven.step_m
     inside = [(grid >= piece.start_m) & (grid <= piece.end_m) for piece in pieces]
     entry = np.interp(starts, grid, driven.speed_mps)
@@ -70,22 +70,22 @@ def segment(reference: LapTrace, circuit: Circuit, limit: ObservedLimit, rules: 
     )
 
 
-def speed_between(track: SegmentedTrack, distance_m: npt.ArrayLike) -> FloatArray:
+def limit_speed_mps(track: SegmentedTrack, distance_m: npt.ArrayLike) -> FloatArray:
     """The limit speed at distances from the line, m/s; the lap is a ring."""
-    return _ring(track, track.limit_mps, distance_m)
+    return _close_ring(track, track.limit_mps, distance_m)
 
 
-def bend_between(track: SegmentedTrack, distance_m: npt.ArrayLike) -> FloatArray:
+def line_curvature_per_m(track: SegmentedTrack, distance_m: npt.ArrayLike) -> FloatArray:
     """The driven line's curvature at distances from the line, 1/m; the lap is a ring."""
-    return _ring(track, track.curvature_per_m, distance_m)
+    return _close_ring(track, track.curvature_per_m, distance_m)
 
 
-def _ring(track: SegmentedTrack, values: FloatArray, distance_m: npt.ArrayLike) -> FloatArray:
+def _close_ring(track: SegmentedTrack, values: FloatArray, distance_m: npt.ArrayLike) -> FloatArray:
     starts = np.array([piece.start_m for piece in track.pieces])
     return np.interp(np.asarray(distance_m, dtype=np.float64), starts, values, period=track.length_m)
 
 
-def piece_at(pieces: Sequence[Microsector], distance_m: FloatArray) -> IndexArray:
+def microsector_index(pieces: Sequence[Microsector], distance_m: FloatArray) -> IndexArray:
     """Number of the micro-sector at distances within the lap."""
     ends = np.array([piece.end_m for piece in pieces])
     return np.minimum(np.searchsorted(ends, distance_m, side="right"), len(pieces) - 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.segmentation.zones import Microsector, Zone, ZoneType, at_least
+from analysis.segmentation.zones import Microsector, Zone, ZoneType, merge_short_zones
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class TrackStretch:
         return self.end_m - self.start_m
 
 
-def zones_of(pieces: Sequence[Microsector]) -> tuple[Zone, ...]:
+def zones_from_microsectors(pieces: Sequence[Microsector]) -> tuple[Zone, ...]:
     """The zones that micro-sectors were cut from."""
     ends = [k for k, piece in enumerate(pieces) if k + 1 == len(pieces) or pieces[k + 1].zone != piece.zone]
     starts = [0, *(k + 1 for k in ends[:-1])]
     return tuple(Zone(pieces[a].kind, pieces[a].start_m, pieces[b].end_m) for a, b in zip(starts, ends, strict=True))
 
 
-def stretches(pieces: Sequence[Microsector], least_m: float) -> tuple[TrackStretch, ...]:
+def split_into_stretches(pieces: Sequence[Microsector], least_m: float) -> tuple[TrackStretch, ...]:
     """Stretches of ``least_m`` up to little more than twice that, where the micro-sectors allow; they cover the lap.
 
     Args:
@@ -55,17 +55,19 @@ def stretches(pieces: Sequence[Microsector], least_m: float) -> tuple[TrackStret
     longest_m = max(piece.end_m - piece.start_m for piece in pieces)
     found: list[TrackStretch] = []
     first = 0
-    for zone in at_least(zones_of(pieces), least_m):
+    for zone in merge_short_zones(zones_from_microsectors(pieces), least_m):
         parts = max(1, math.floor(zone.length_m / (least_m + longest_m)))
         for end_m in np.linspace(zone.start_m, zone.end_m, parts + 1)[1:]:
             last = int(np.argmin(np.abs(ends - end_m)))
             inside = pieces[first : last + 1]
-            found.append(TrackStretch(len(found), _most(inside), inside[0].start_m, inside[-1].end_m, first, last))
+            found.append(
+                TrackStretch(len(found), _longest_kind(inside), inside[0].start_m, inside[-1].end_m, first, last)
+            )
             first = last + 1
     return tuple(found)
 
 
-def _most(pieces: Sequence[Microsector]) -> ZoneType:
+def _longest_kind(pieces: Sequence[Microsector]) -> ZoneType:
     """The kind of the longest part of some micro-sectors."""
     length_m: dict[ZoneType, float] = {}
     for piece in pieces:

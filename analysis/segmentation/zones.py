@@ -15,13 +15,13 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.laps.distance import time_at
-from analysis.laps.resample import read_between
+from analysis.laps.distance import time_at_distance_s
+from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.errors import InputError
-from conf.ghost import Segmentation
+from conf.ghost import GhostRules
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import even_grid
 
@@ -74,7 +74,7 @@ class Microsector:
     sector: int
 
 
-def find_zones(lap: LapTrace, circuit: Circuit, rules: Segmentation) -> tuple[Zone, ...]:
+def find_zones(lap: LapTrace, circuit: Circuit, rules: GhostRules) -> tuple[Zone, ...]:
     """Zones of a track from a reference lap; they cover it without gap or overlap.
 
     Args:
@@ -87,13 +87,13 @@ def find_zones(lap: LapTrace, circuit: Circuit, rules: Segmentation) -> tuple[Zo
     """
     grid = even_grid(circuit.length_m, round(circuit.length_m))
     step_m = circuit.length_m / len(grid)
-    at_s = time_at(lap, grid / circuit.length_m * lap.end_m)
-    speed_mps = _filled(_read(lap, "speed_kmh", at_s)) / KMH_PER_MPS
+    at_s = time_at_distance_s(lap, grid / circuit.length_m * lap.end_m)
+    speed_mps = _fill_gaps(_read_channels(lap, "speed_kmh", at_s)) / KMH_PER_MPS
     bend = np.interp(grid, circuit.line.s_m, circuit.line.curvature_per_m, period=circuit.length_m)
     across_g = speed_mps**2 * np.abs(bend) / GRAVITY_MPS2
-    brakes = _brakes(_read(lap, "brake_front_bar", at_s), speed_mps, step_m, rules)
+    brakes = _find_braking(_read_channels(lap, "brake_front_bar", at_s), speed_mps, step_m, rules)
     kinds = np.where(brakes, BRAKING, np.where(across_g >= rules.turn_lateral_g, TURN, STRAIGHT))
-    kinds = _without_short(kinds, max(1, round(rules.shortest_zone_m / step_m)))
+    kinds = _merge_short_runs(kinds, max(1, round(rules.shortest_zone_m / step_m)))
     edges = np.concatenate([[0], np.flatnonzero(np.diff(kinds)) + 1, [len(kinds)]])
     zones = tuple(Zone(TYPES[kinds[a]], float(a * step_m), float(b * step_m)) for a, b in pairwise(edges))
     found = {zone.kind for zone in zones}
@@ -105,7 +105,7 @@ def find_zones(lap: LapTrace, circuit: Circuit, rules: Segmentation) -> tuple[Zo
     return zones
 
 
-def cut(zones: Sequence[Zone], circuit: Circuit, longest_m: float) -> tuple[Microsector, ...]:
+def cut_microsectors(zones: Sequence[Zone], circuit: Circuit, longest_m: float) -> tuple[Microsector, ...]:
     """Cut zones into equal pieces no longer than ``longest_m``."""
     pieces: list[Microsector] = []
     for index, zone in enumerate(zones):
@@ -117,7 +117,7 @@ def cut(zones: Sequence[Zone], circuit: Circuit, longest_m: float) -> tuple[Micr
     return tuple(pieces)
 
 
-def at_least(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]:
+def merge_short_zones(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]:
     """Merge neighbouring zones until each is at least ``least_m`` long, with the kind of the longest part.
 
     Short stretches chained or stitched at will would claim time that no car could gain: what is won in one is paid for
@@ -135,21 +135,21 @@ def at_least(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]:
     return tuple(Zone(max(part, key=lambda z: z.length_m).kind, part[0].start_m, part[-1].end_m) for part in joined)
 
 
-def _read(lap: LapTrace, channel: str, at_s: FloatArray) -> FloatArray:
+def _read_channels(lap: LapTrace, channel: str, at_s: FloatArray) -> FloatArray:
     values = lap.channels.get(channel)
     if values is None or not np.isfinite(values).any():
         if channel == "speed_kmh":
             raise ZoneError("the reference lap has no speed")
         return np.full(len(at_s), np.nan)
-    return read_between(lap.t_s, values, at_s)
+    return interpolate_samples(lap.t_s, values, at_s)
 
 
-def _filled(values: FloatArray) -> FloatArray:
+def _fill_gaps(values: FloatArray) -> FloatArray:
     known = np.isfinite(values)
     return np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
 
 
-def _brakes(pressure_bar: FloatArray, speed_mps: FloatArray, step_m: float, rules: Segmentation) -> BoolArray:
+def _find_braking(pressure_bar: FloatArray, speed_mps: FloatArray, step_m: float, rules: GhostRules) -> BoolArray:
     """Where the car brakes: by pressure, or by the speed's fall over some metres where there is none."""
     reach = max(1, round(_SLOPE_M / step_m / 2.0))
     energy = 0.5 * speed_mps**2
@@ -157,7 +157,7 @@ def _brakes(pressure_bar: FloatArray, speed_mps: FloatArray, step_m: float, rule
     return np.where(np.isfinite(pressure_bar), pressure_bar >= rules.brake_on_bar, slope <= -rules.brake_on_mps2)
 
 
-def _without_short(kinds: IndexArray, shortest: int) -> IndexArray:
+def _merge_short_runs(kinds: IndexArray, shortest: int) -> IndexArray:
     """Shortest run first, give each run that is too short to its longer neighbour; the lap is a ring."""
     kinds = kinds.copy()
     while True:

@@ -8,7 +8,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.signals.held import MAX_AGE_S, Channels, HeldSignal, align, clip, hold, slope, to_us
+from analysis.signals.held import (
+    MAX_AGE_S,
+    Channels,
+    HeldSignal,
+    align_signals,
+    clip_signal,
+    hold_samples,
+    seconds_to_us,
+    time_weighted_slope,
+)
 from analysis.signals.windows import ENGINE_TEMP_BIN_C, RPM_BIN, RPM_OVERFLOW_BIN, hold_channels
 from conf.arrays import FloatArray
 
@@ -54,14 +63,17 @@ def bucket_features(t_s: ArrayLike, channels: Channels, lap: ArrayLike, max_age_
     Raises:
         ValueError: If a channel's shape is not that of ``t_s``.
     """
-    t_us = to_us(t_s) if np.size(t_s) else np.empty(0, np.int64)
+    t_us = seconds_to_us(t_s) if np.size(t_s) else np.empty(0, np.int64)
     held = hold_channels(t_us, channels, max_age_s)
-    laps = hold(t_us, lap, max_age_s)
+    laps = hold_samples(t_us, lap, max_age_s)
     if t_us.size:
-        laps = clip(laps, int(t_us.min()), int(t_us.max()))
-    trends = {number: slope(_during(held["engine_temp_c"], laps, number)) for number in np.unique(laps.value)}
+        laps = clip_signal(laps, int(t_us.min()), int(t_us.max()))
+    trends = {
+        number: time_weighted_slope(_seconds_during(held["engine_temp_c"], laps, number))
+        for number in np.unique(laps.value)
+    }
     names = [kind.channel for kind in BUCKET_KINDS.values()]
-    start, end, (number, *values) = align(laps, *(held[name] for name in names))
+    start, end, (number, *values) = align_signals(laps, *(held[name] for name in names))
     seconds = (end - start) / 1e6
     inside = np.isfinite(number)
     number, seconds = number[inside], seconds[inside]
@@ -106,7 +118,7 @@ def _kind_rows(
     }
 
 
-def _during(signal: HeldSignal, laps: HeldSignal, number: float) -> HeldSignal:
-    start, end, (value, lap) = align(signal, laps)
+def _seconds_during(signal: HeldSignal, laps: HeldSignal, number: float) -> HeldSignal:
+    start, end, (value, lap) = align_signals(signal, laps)
     inside = np.isfinite(value) & (lap == number)
     return HeldSignal(start[inside], end[inside], value[inside])

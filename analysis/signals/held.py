@@ -76,7 +76,7 @@ class SignalStats:
     max: float
 
 
-def to_us(t_s: ArrayLike) -> IntArray:
+def seconds_to_us(t_s: ArrayLike) -> IntArray:
     """Seconds to whole microseconds.
 
     Raises:
@@ -89,7 +89,7 @@ def to_us(t_s: ArrayLike) -> IntArray:
     return np.asarray(np.rint(seconds * US_PER_S), dtype=np.int64)
 
 
-def hold(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> HeldSignal:
+def hold_samples(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> HeldSignal:
     """Hold a channel's samples; the order in which they are given does not matter.
 
     Args:
@@ -118,14 +118,14 @@ def hold(t_us: IntArray, values: ArrayLike, max_age_s: float = MAX_AGE_S) -> Hel
     return HeldSignal(t, end, x)
 
 
-def clip(held: HeldSignal, start_us: int, end_us: int) -> HeldSignal:
+def clip_signal(held: HeldSignal, start_us: int, end_us: int) -> HeldSignal:
     """The part of the signal inside ``[start_us, end_us)``."""
     start, end = np.maximum(held.start_us, start_us), np.minimum(held.end_us, end_us)
     inside = start < end
     return HeldSignal(start[inside], end[inside], held.value[inside])
 
 
-def at(held: HeldSignal, instants_us: IntArray) -> FloatArray:
+def values_at(held: HeldSignal, instants_us: IntArray) -> FloatArray:
     """Values at given instants, in their shape; NaN where nothing holds."""
     if held.start_us.size == 0:
         return np.full(instants_us.shape, np.nan)
@@ -135,7 +135,7 @@ def at(held: HeldSignal, instants_us: IntArray) -> FloatArray:
     return np.where(holds, held.value[safe], np.nan)
 
 
-def align(*signals: HeldSignal) -> tuple[IntArray, IntArray, list[FloatArray]]:
+def align_signals(*signals: HeldSignal) -> tuple[IntArray, IntArray, list[FloatArray]]:
     """Cut several signals at the union of their instants.
 
     Returns:
@@ -144,17 +144,19 @@ def align(*signals: HeldSignal) -> tuple[IntArray, IntArray, list[FloatArray]]:
     """
     cuts = np.unique(np.concatenate([edge for s in signals for edge in (s.start_us, s.end_us)]))
     start, end = cuts[:-1], cuts[1:]
-    return start, end, [at(s, start) for s in signals]
+    return start, end, [values_at(s, start) for s in signals]
 
 
-def combine(function: Callable[[FloatArray, FloatArray], FloatArray], a: HeldSignal, b: HeldSignal) -> HeldSignal:
+def combine_signals(
+    function: Callable[[FloatArray, FloatArray], FloatArray], a: HeldSignal, b: HeldSignal
+) -> HeldSignal:
     """``function(a, b)`` wherever both signals hold, on the union of their instants."""
-    start, end, (x, y) = align(a, b)
+    start, end, (x, y) = align_signals(a, b)
     both = np.isfinite(x) & np.isfinite(y)
     return HeldSignal(start[both], end[both], function(x[both], y[both]))
 
 
-def stats(held: HeldSignal) -> SignalStats:
+def time_weighted_stats(held: HeldSignal) -> SignalStats:
     """Time-weighted mean, population standard deviation, least and greatest value."""
     seconds = held.seconds
     total = float(seconds.sum())
@@ -165,7 +167,7 @@ def stats(held: HeldSignal) -> SignalStats:
     return SignalStats(total, mean, float(np.sqrt(variance)), float(held.value.min()), float(held.value.max()))
 
 
-def slope(held: HeldSignal) -> float:
+def time_weighted_slope(held: HeldSignal) -> float:
     """Least-squares slope over the time held, unit per second (VX5); NaN when that is under ``TREND_MIN_S``."""
     if (held.end_us - held.start_us).sum() < TREND_MIN_S * US_PER_S:
         return np.nan
@@ -178,7 +180,7 @@ def slope(held: HeldSignal) -> float:
     return float(np.dot(seconds, t * x) / (np.dot(seconds, t**2) + np.sum(seconds**3) / 12.0))
 
 
-def shifts(gear: HeldSignal) -> GearShifts:
+def find_shifts(gear: HeldSignal) -> GearShifts:
     """Gear changes; a change through neutral (0) or reverse is one, from forward gear to forward gear."""
     engaged = gear.value >= 1
     t, g = gear.start_us[engaged], gear.value[engaged]
@@ -186,7 +188,7 @@ def shifts(gear: HeldSignal) -> GearShifts:
     return GearShifts(t[changed + 1], t[changed], g[changed], g[changed + 1])
 
 
-def integral(held: HeldSignal) -> float:
+def time_integral(held: HeldSignal) -> float:
     """Integral over time, unit times s; NaN where the signal holds nothing. Gaps add nothing."""
     return float(np.dot(held.seconds, held.value)) if held.value.size else np.nan
 
@@ -194,5 +196,5 @@ def integral(held: HeldSignal) -> float:
 def grid_rates(held: HeldSignal, start_us: int, end_us: int) -> FloatArray:
     """Rates of change on the 10 Hz grid inside ``[start_us, end_us]``, unit per second; NaN beside a gap (BX5)."""
     first, last = -(-start_us // GRID_US), end_us // GRID_US  # the grid is absolute: multiples of 0.1 s of event time
-    values = at(held, np.arange(first, last + 1, dtype=np.int64) * GRID_US)
+    values = values_at(held, np.arange(first, last + 1, dtype=np.int64) * GRID_US)
     return np.asarray(np.diff(values) / (GRID_US / US_PER_S), dtype=np.float64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.signals.held import GRID_US, TREND_MIN_S, US_PER_S, HeldSignal, at
+from analysis.signals.held import GRID_US, TREND_MIN_S, US_PER_S, HeldSignal, values_at
 from conf.arrays import FloatArray, IntArray
 
 
@@ -61,7 +61,7 @@ class WindowSeconds:
     window_us: int
 
 
-def frame_of(ends_s: ArrayLike, window_s: float, max_age_s: float) -> WindowSeconds:
+def layout_window_seconds(ends_s: ArrayLike, window_s: float, max_age_s: float) -> WindowSeconds:
     """Lay out the seconds under windows that end at ``ends_s``.
 
     Raises:
@@ -82,11 +82,11 @@ def frame_of(ends_s: ArrayLike, window_s: float, max_age_s: float) -> WindowSeco
     )
 
 
-def _pieces(held: HeldSignal, frame: WindowSeconds) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+def _cut_at_seconds(held: HeldSignal, frame: WindowSeconds) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Cut at whole seconds: (position in ``frame.seconds``, us held, middle within its second in s, value)."""
     first, last = held.start_us // US_PER_S, (held.end_us - 1) // US_PER_S
     parts = last - first + 1
-    second = np.repeat(first, parts) + ramp(parts)
+    second = np.repeat(first, parts) + concatenate_ranges(parts)
     start = np.maximum(np.repeat(held.start_us, parts), second * US_PER_S) - second * US_PER_S
     end = np.minimum(np.repeat(held.end_us, parts), (second + 1) * US_PER_S) - second * US_PER_S
     position = np.searchsorted(frame.seconds, second)
@@ -101,13 +101,13 @@ def _pieces(held: HeldSignal, frame: WindowSeconds) -> tuple[IntArray, FloatArra
     )
 
 
-def moments(held: HeldSignal, frame: WindowSeconds) -> WindowMoments:
+def summarise_seconds(held: HeldSignal, frame: WindowSeconds) -> WindowMoments:
     """Summarise each of the frame's seconds."""
     n = frame.seconds.size
     if held.value.size == 0 or n == 0:
         empty = np.full(n, np.nan)
         return WindowMoments(np.zeros(n), empty, np.zeros(n), empty, empty)
-    where, weight, _, value = _pieces(held, frame)
+    where, weight, _, value = _cut_at_seconds(held, frame)
     held_us = _sums(where, weight, n)
     mean = _ratio(_sums(where, weight * value, n), held_us)
     m2 = _sums(where, weight * (value - mean[where]) ** 2, n)
@@ -119,7 +119,7 @@ def moments(held: HeldSignal, frame: WindowSeconds) -> WindowMoments:
     return WindowMoments(held_us, mean, m2, low, high)
 
 
-def merge(part: WindowMoments, frame: WindowSeconds) -> WindowMoments:
+def merge_seconds(part: WindowMoments, frame: WindowSeconds) -> WindowMoments:
     """Merge each window's seconds (rows of ``frame.index``)."""
     weight = part.held_us[frame.index]
     held_us = weight.sum(axis=1)
@@ -132,12 +132,12 @@ def merge(part: WindowMoments, frame: WindowSeconds) -> WindowMoments:
     return WindowMoments(held_us, mean, m2, low, high)
 
 
-def trend(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
+def window_trend(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
     """Least-squares slope of the held signal over each window, unit per second (VX5); NaN under ``TREND_MIN_S``."""
     n = frame.seconds.size
     if held.value.size == 0 or n == 0:
         return np.full(frame.ends_us.size, np.nan)
-    where, weight, middle, value = _pieces(held, frame)
+    where, weight, middle, value = _cut_at_seconds(held, frame)
     held_us = _sums(where, weight, n)
     t_mean = _ratio(_sums(where, weight * middle, n), held_us)
     x_mean = _ratio(_sums(where, weight * value, n), held_us)
@@ -159,10 +159,10 @@ def trend(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
     return slope
 
 
-def rate_rms(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
+def window_rate_rms(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
     """Root mean square rate of change on the 10 Hz grid, unit per second (BX5); NaN where there is none."""
     steps = np.arange(0, US_PER_S + 1, GRID_US, dtype=np.int64)
-    grid = at(held, frame.seconds[:, None] * US_PER_S + steps)
+    grid = values_at(held, frame.seconds[:, None] * US_PER_S + steps)
     step = np.diff(grid, axis=1) / (GRID_US / US_PER_S)
     known = np.isfinite(step)
     squares = np.where(known, step**2, 0.0).sum(axis=1)
@@ -170,7 +170,7 @@ def rate_rms(held: HeldSignal, frame: WindowSeconds) -> FloatArray:
     return np.sqrt(_ratio(squares[frame.index].sum(axis=1), counts[frame.index].sum(axis=1)))
 
 
-def ramp(lengths: IntArray) -> IntArray:
+def concatenate_ranges(lengths: IntArray) -> IntArray:
     """0..lengths[0]-1, then 0..lengths[1]-1 and so on, in one array."""
     return np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 

@@ -12,8 +12,26 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.signals.held import MAX_AGE_S, US_PER_S, Channels, HeldSignal, at, combine, hold, shifts, to_us
-from analysis.signals.moments import WindowSeconds, frame_of, merge, moments, ramp, rate_rms, trend
+from analysis.signals.held import (
+    MAX_AGE_S,
+    US_PER_S,
+    Channels,
+    HeldSignal,
+    combine_signals,
+    find_shifts,
+    hold_samples,
+    seconds_to_us,
+    values_at,
+)
+from analysis.signals.moments import (
+    WindowSeconds,
+    concatenate_ranges,
+    layout_window_seconds,
+    merge_seconds,
+    summarise_seconds,
+    window_rate_rms,
+    window_trend,
+)
 from conf.arrays import FloatArray, IntArray
 
 WINDOW_S: Final = 10.0
@@ -48,7 +66,7 @@ def hold_channels(
     held = {}
     for name in names:
         try:
-            held[name] = hold(t_us, channels.get(name, np.full(t_us.shape, np.nan)), max_age_s)
+            held[name] = hold_samples(t_us, channels.get(name, np.full(t_us.shape, np.nan)), max_age_s)
         except ValueError as error:
             raise ValueError(f"channel {name}: {error}") from error
     return held
@@ -65,7 +83,7 @@ def sample_instants(t_us: IntArray, channels: Channels) -> IntArray:
 
 def power_factor(rpm: HeldSignal, load_pct: HeldSignal) -> HeldSignal:
     """Engine speed times load as a fraction, 0-8000 (V22, VX4)."""
-    return combine(lambda n, load: n * load / 100.0, rpm, load_pct)
+    return combine_signals(lambda n, load: n * load / 100.0, rpm, load_pct)
 
 
 def window_ends(t_s: ArrayLike, window_s: float = WINDOW_S) -> FloatArray:
@@ -78,12 +96,12 @@ def window_ends(t_s: ArrayLike, window_s: float = WINDOW_S) -> FloatArray:
     Returns:
         Whole seconds ``e`` with ``first sample < e <= last sample``, less those in gaps longer than a window.
     """
-    t = np.unique(to_us(t_s))
+    t = np.unique(seconds_to_us(t_s))
     if t.size == 0:
         return np.empty(0)
     first = t // US_PER_S + 1
     spans = np.minimum(first + int(window_s), np.append(first[1:], t[-1] // US_PER_S + 1)) - first
-    ends = np.repeat(first, spans) + ramp(spans)
+    ends = np.repeat(first, spans) + concatenate_ranges(spans)
     return np.unique(ends).astype(np.float64)
 
 
@@ -114,11 +132,14 @@ def window_features(
     Raises:
         ValueError: If an end or the length is not whole seconds, or a channel's shape is not that of ``t_s``.
     """
-    frame = frame_of(ends_s, window_s, max_age_s)
-    t_us = to_us(t_s) if np.size(t_s) else np.empty(0, np.int64)
+    frame = layout_window_seconds(ends_s, window_s, max_age_s)
+    t_us = seconds_to_us(t_s) if np.size(t_s) else np.empty(0, np.int64)
     held = hold_channels(t_us, channels, max_age_s)
     power = power_factor(held["rpm"], held["engine_load_pct"])
-    merged = {name: merge(moments(signal, frame), frame) for name, signal in {**held, "power": power}.items()}
+    merged = {
+        name: merge_seconds(summarise_seconds(signal, frame), frame)
+        for name, signal in {**held, "power": power}.items()
+    }
     rpm, load, brake = merged["rpm"], merged["engine_load_pct"], merged["brake_front_bar"]
     coverage = np.min([merged[name].held_us for name in CORE_CHANNELS], axis=0) / frame.window_us
     return {
@@ -132,7 +153,7 @@ def window_features(
         "load_max_10s": load.max,
         "throttle_avg_10s": merged["throttle_pct"].mean,
         "throttle_std_10s": merged["throttle_pct"].std,
-        "power_factor": at(power, frame.ends_us),
+        "power_factor": values_at(power, frame.ends_us),
         "power_factor_avg_10s": merged["power"].mean,
         "power_factor_max_10s": merged["power"].max,
         "speed_avg_10s": merged["speed_kmh"].mean,
@@ -143,14 +164,14 @@ def window_features(
         "gear_changes_10s": np.where(merged["gear"].held_us > 0, _gear_changes(held["gear"], frame, max_age_s), np.nan),
         "engine_temp_avg_10s": merged["engine_temp_c"].mean,
         "brake_temp_avg_10s": merged["brake_temp_c"].mean,
-        "engine_temp_trend": trend(held["engine_temp_c"], frame),
-        "brake_temp_trend": trend(held["brake_temp_c"], frame),
+        "engine_temp_trend": window_trend(held["engine_temp_c"], frame),
+        "brake_temp_trend": window_trend(held["brake_temp_c"], frame),
         "rpm_bin": rpm_bin(rpm.mean),
         "temp_bin": np.floor(merged["engine_temp_c"].mean / ENGINE_TEMP_BIN_C),
         "accel_lat_rms_10s": merged["accel_lat_g"].rms,
         "accel_long_rms_10s": merged["accel_long_g"].rms,
-        "throttle_rate_rms_10s": rate_rms(held["throttle_pct"], frame),
-        "brake_rate_rms_10s": rate_rms(held["brake_front_bar"], frame),
+        "throttle_rate_rms_10s": window_rate_rms(held["throttle_pct"], frame),
+        "brake_rate_rms_10s": window_rate_rms(held["brake_front_bar"], frame),
         "coverage": coverage,
         "is_complete": coverage >= COMPLETE_SHARE,
     }
@@ -163,7 +184,7 @@ def rpm_bin(rpm: FloatArray) -> FloatArray:
 
 def _gear_changes(gear: HeldSignal, frame: WindowSeconds, max_age_s: float) -> FloatArray:
     """Changes between engaged gears in each window; through neutral (0) counts once."""
-    changes = shifts(gear)
+    changes = find_shifts(gear)
     start = frame.ends_us - frame.window_us
     # The gear before a change must lie in reach of the window, or it would count in a batch and not live.
     reach = np.searchsorted(changes.since_us, start - round(max_age_s * US_PER_S), side="right")

@@ -86,9 +86,9 @@ def fit_clock(feed_us: IntArray, official_day_us: IntArray) -> OfficialClock | N
         return None
     day_us = np.sort(feed_us % DAY_US)
     zones = np.arange(-56, 57, dtype=np.int64) * _ZONE_US
-    fits = [int((np.abs(_nearest(day_us, official_day_us + zone)) < _COARSE_US).sum()) for zone in zones]
+    fits = [int((np.abs(_nearest_offsets(day_us, official_day_us + zone)) < _COARSE_US).sum()) for zone in zones]
     best = int(np.argmax(fits))
-    late = -_nearest(day_us, official_day_us + zones[best])
+    late = -_nearest_offsets(day_us, official_day_us + zones[best])
     near = late[np.abs(late) < _COARSE_US]
     if len(near) < _LEAST_MATCHES:
         return None
@@ -97,7 +97,7 @@ def fit_clock(feed_us: IntArray, official_day_us: IntArray) -> OfficialClock | N
     return OfficialClock(int(zones[best]), lag, spread, len(near), int(np.median(feed_us)))
 
 
-def _nearest(day_us: IntArray, official_us: IntArray) -> IntArray:
+def _nearest_offsets(day_us: IntArray, official_us: IntArray) -> IntArray:
     """Official minus nearest feed crossing, both on the circle of the day; ``day_us`` is sorted."""
     at = official_us % DAY_US
     ring = np.concatenate([day_us[-1:] - DAY_US, day_us, day_us[:1] + DAY_US])
@@ -121,7 +121,9 @@ def match_entries(
         An entry for each vehicle, then one for each number that no vehicle fits, sorted by vehicle and number.
     """
     vehicles, numbers = sorted(reported), sorted(official_us)
-    fit = np.array([[_fit(feed_us.get(v, np.empty(0, np.int64)), official_us[n]) for n in numbers] for v in vehicles])
+    fit = np.array(
+        [[_fit_entry(feed_us.get(v, np.empty(0, np.int64)), official_us[n]) for n in numbers] for v in vehicles]
+    )
     counts = fit[..., 0] if fit.size else np.zeros((len(vehicles), len(numbers)))
     chosen: dict[str, int] = {}
     if fit.size:
@@ -129,13 +131,15 @@ def match_entries(
             enough = counts[i, j] >= max(_LEAST_MATCHES, _LEAST_SHARE * len(feed_us.get(vehicles[i], ())))
             if enough:
                 chosen[vehicles[i]] = int(j)
-    entries = [_entry(v, i, numbers, counts, chosen, reported, feed_us, official_us) for i, v in enumerate(vehicles)]
+    entries = [
+        _build_entry(v, i, numbers, counts, chosen, reported, feed_us, official_us) for i, v in enumerate(vehicles)
+    ]
     claimed = {e.number for e in entries}
     alone = [n for n in numbers if n not in claimed]
     return entries + [Entry(f"number-{n}", n, "file", None, 0, 0, len(official_us[n]), None) for n in alone]
 
 
-def _fit(feed: IntArray, official: IntArray) -> tuple[float, float]:
+def _fit_entry(feed: IntArray, official: IntArray) -> tuple[float, float]:
     """How many official crossings have one of the feed beside them, and how well they fit."""
     if not len(feed) or not len(official):
         return 0.0, 0.0
@@ -143,7 +147,7 @@ def _fit(feed: IntArray, official: IntArray) -> tuple[float, float]:
     return float((distance < _FINE_US).sum()), float(np.maximum(0.0, 1.0 - distance / _FINE_US).sum())
 
 
-def _entry(
+def _build_entry(
     vehicle: str,
     row: int,
     numbers: list[int],

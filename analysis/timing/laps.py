@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.timing.crossings import UNKNOWN, Crossing, number_crossings
 from conf.arrays import FloatArray, IntArray
-from conf.laps import Limits
+from conf.laps import ReasonLimits
 
 GREEN = frozenset({"GF", "FF"})
 _NEAR_US = 1_000_000
@@ -60,7 +60,9 @@ class JudgedLap:
     conflicts: tuple[str, ...] = ()
 
 
-def official_laps(rows: Sequence[OfficialTimingLap], crossings: Sequence[Crossing], limits: Limits) -> list[JudgedLap]:
+def build_official_laps(
+    rows: Sequence[OfficialTimingLap], crossings: Sequence[Crossing], limits: ReasonLimits
+) -> list[JudgedLap]:
     """Laps of the official timing, with what the feed says of the same ones beside.
 
     Args:
@@ -72,18 +74,23 @@ def official_laps(rows: Sequence[OfficialTimingLap], crossings: Sequence[Crossin
     numbers = number_crossings(crossings)
     laps = [_official(row, crossings, numbers, limits, is_first=row is ordered[0]) for row in ordered]
     before = zip([None, *laps[:-1]], [None, *ordered[:-1]], strict=True)
-    return [_after(lap, *previous) for lap, previous in zip(laps, before, strict=True)] if laps else []
+    return [_reasons_from_previous(lap, *previous) for lap, previous in zip(laps, before, strict=True)] if laps else []
 
 
 def _official(
-    row: OfficialTimingLap, crossings: Sequence[Crossing], numbers: Sequence[int], limits: Limits, *, is_first: bool
+    row: OfficialTimingLap,
+    crossings: Sequence[Crossing],
+    numbers: Sequence[int],
+    limits: ReasonLimits,
+    *,
+    is_first: bool,
 ) -> JudgedLap:
     start = None if row.end_us is None or row.lap_time_ms is None else row.end_us - row.lap_time_ms * 1000
-    last = _beside(row.end_us, crossings)
+    last = _matching_crossing(row.end_us, crossings)
     follows = last is not None and last > 0 and numbers[last] == numbers[last - 1] + 1
     if is_first:  # the race began on the way round, or with the lap before
-        follows = follows and _beside(start, crossings) == (last or 0) - 1
-    feed_ms = _ms(crossings[last].time_us - crossings[last - 1].time_us) if last is not None and follows else None
+        follows = follows and _matching_crossing(start, crossings) == (last or 0) - 1
+    feed_ms = _to_ms(crossings[last].time_us - crossings[last - 1].time_us) if last is not None and follows else None
     said = None if last is None or last == 0 else crossings[last].lap_time_ms
     reasons, conflicts = _official_reasons(row, limits), []
     if (
@@ -92,19 +99,30 @@ def _official(
         and abs(feed_ms - row.lap_time_ms) > limits.feed_tolerance_ms
     ):
         reasons.append("feed_disagrees")
-        conflicts.append(f"official {_s(row.lap_time_ms)}, crossings of the feed {_s(feed_ms)}")
+        conflicts.append(f"official {_to_s(row.lap_time_ms)}, crossings of the feed {_to_s(feed_ms)}")
     if last is not None:
         conflicts += _feed_conflicts(crossings[last], numbers[last], feed_ms)
     return JudgedLap(
-        number=row.number, source="official", start_us=start, end_us=row.end_us, lap_time_ms=row.lap_time_ms,
-        sectors_ms=row.sectors_ms, number_timing=None if last is None else numbers[last], flag=row.flag,
-        in_pit=bool(row.in_pit), pit_time_ms=row.pit_time_ms, top_speed_kmh=row.top_speed_kmh,
-        avg_speed_kmh=row.avg_speed_kmh, feed_time_ms=feed_ms, feed_lap_time_ms=said, reasons=tuple(reasons),
+        number=row.number,
+        source="official",
+        start_us=start,
+        end_us=row.end_us,
+        lap_time_ms=row.lap_time_ms,
+        sectors_ms=row.sectors_ms,
+        number_timing=None if last is None else numbers[last],
+        flag=row.flag,
+        in_pit=bool(row.in_pit),
+        pit_time_ms=row.pit_time_ms,
+        top_speed_kmh=row.top_speed_kmh,
+        avg_speed_kmh=row.avg_speed_kmh,
+        feed_time_ms=feed_ms,
+        feed_lap_time_ms=said,
+        reasons=tuple(reasons),
         conflicts=tuple(conflicts),
-    )  # fmt: skip
+    )
 
 
-def _official_reasons(row: OfficialTimingLap, limits: Limits) -> list[str]:
+def _official_reasons(row: OfficialTimingLap, limits: ReasonLimits) -> list[str]:
     known = [s for s in row.sectors_ms if s is not None]
     off = None if len(known) < 3 or row.lap_time_ms is None else abs(sum(known) - row.lap_time_ms)
     checks = {
@@ -117,7 +135,7 @@ def _official_reasons(row: OfficialTimingLap, limits: Limits) -> list[str]:
     return [name for name, holds in checks.items() if holds]
 
 
-def _after(lap: JudgedLap, before: JudgedLap | None, row_before: OfficialTimingLap | None) -> JudgedLap:
+def _reasons_from_previous(lap: JudgedLap, before: JudgedLap | None, row_before: OfficialTimingLap | None) -> JudgedLap:
     """What the lap before says of this one: begun in the pits or under yellow, the clock gone back, a lap missing."""
     if before is None or row_before is None:
         return lap
@@ -129,28 +147,35 @@ def _after(lap: JudgedLap, before: JudgedLap | None, row_before: OfficialTimingL
     if None not in (lap.end_us, before.end_us) and lap.end_us <= before.end_us:  # type: ignore[operator]
         conflicts.append(f"ends before lap {before.number} does")
     elif lap.number == before.number + 1 and lap.start_us is not None and before.end_us is not None:
-        gap_ms = _ms(lap.start_us - before.end_us)
+        gap_ms = _to_ms(lap.start_us - before.end_us)
         if abs(gap_ms) > 5:
-            conflicts.append(f"begins {_s(gap_ms)} after lap {before.number} ends")
+            conflicts.append(f"begins {_to_s(gap_ms)} after lap {before.number} ends")
     return replace(lap, reasons=tuple(reasons), conflicts=tuple(conflicts))
 
 
-def feed_laps(crossings: Sequence[Crossing]) -> list[JudgedLap]:
+def build_feed_laps(crossings: Sequence[Crossing]) -> list[JudgedLap]:
     """Laps between the crossings of a feed without official timing."""
     numbers = number_crossings(crossings)
     laps = []
     for (start, n0), (end, n1) in pairwise(zip(crossings, numbers, strict=True)):
-        feed_ms = _ms(end.time_us - start.time_us)
+        feed_ms = _to_ms(end.time_us - start.time_us)
         reasons = ["incomplete"] if n1 - n0 > 1 else []
         conflicts = [f"crossings of laps {n0 + 1} to {n1 - 1} are missing"] if n1 - n0 > 1 else []
         conflicts += _feed_conflicts(end, n1, feed_ms)
         laps.append(
             JudgedLap(
-                number=n1, source="start_end", start_us=start.time_us, end_us=end.time_us, lap_time_ms=feed_ms,
-                number_timing=n1, feed_time_ms=feed_ms, feed_lap_time_ms=end.lap_time_ms, reasons=tuple(reasons),
+                number=n1,
+                source="start_end",
+                start_us=start.time_us,
+                end_us=end.time_us,
+                lap_time_ms=feed_ms,
+                number_timing=n1,
+                feed_time_ms=feed_ms,
+                feed_lap_time_ms=end.lap_time_ms,
+                reasons=tuple(reasons),
                 conflicts=tuple(conflicts),
             )
-        )  # fmt: skip
+        )
     return laps
 
 
@@ -162,11 +187,11 @@ def _feed_conflicts(crossing: Crossing, number: int, feed_ms: int | None) -> lis
         found.append(f"feed repeats the crossing {crossing.repeats} times within seconds")
     said = crossing.lap_time_ms
     if said is not None and feed_ms is not None and abs(said - feed_ms) > _NEAR_US / 1000:
-        found.append(f"feed reports a lap time of {_s(said)}, its crossings are {_s(feed_ms)} apart")
+        found.append(f"feed reports a lap time of {_to_s(said)}, its crossings are {_to_s(feed_ms)} apart")
     return found
 
 
-def counter_laps(t_us: IntArray, counter: FloatArray) -> list[JudgedLap]:
+def build_counter_laps(t_us: IntArray, counter: FloatArray) -> list[JudgedLap]:
     """Laps by the car's own counter, for a car without any timing.
 
     Args:
@@ -186,9 +211,13 @@ def counter_laps(t_us: IntArray, counter: FloatArray) -> list[JudgedLap]:
         end_us = int(times[-1]) if last else int(times[b])
         whole = i > 0 and not last and values[b] == number + 1 and values[a - 1] == number - 1
         lap = JudgedLap(
-            number=number, source="telemetry", start_us=int(times[a]), end_us=end_us,
-            lap_time_ms=_ms(end_us - int(times[a])), reasons=() if whole else ("incomplete",),
-        )  # fmt: skip
+            number=number,
+            source="telemetry",
+            start_us=int(times[a]),
+            end_us=end_us,
+            lap_time_ms=_to_ms(end_us - int(times[a])),
+            reasons=() if whole else ("incomplete",),
+        )
         twice = laps.get(number)
         if twice is not None:
             kept = max(twice, lap, key=lambda x: (x.end_us or 0) - (x.start_us or 0))
@@ -197,9 +226,9 @@ def counter_laps(t_us: IntArray, counter: FloatArray) -> list[JudgedLap]:
     return list(laps.values())
 
 
-def judge(
+def add_lap_reasons(
     laps: Sequence[JudgedLap],
-    limits: Limits,
+    limits: ReasonLimits,
     *,
     field_slow: Mapping[int, bool] | None = None,
     field_quick_ms: float | None = None,
@@ -209,10 +238,10 @@ def judge(
     Args:
         laps: Laps of one car.
         limits: From ``conf/laps.yaml``.
-        field_slow: By lap number, whether at least half of the field was slow during it (see :func:`slow_field`).
-        field_quick_ms: What a quick lap of the field takes (see :func:`quick_ms`).
+        field_slow: By lap number, whether at least half of the field was slow during it (see :func:`find_slow_field`).
+        field_quick_ms: What a quick lap of the field takes (see :func:`quick_lap_ms`).
     """
-    usual = usual_ms(laps)
+    usual = median_lap_ms(laps)
     first = min((lap.number for lap in laps), default=0)
     judged = []
     for lap in laps:
@@ -233,13 +262,13 @@ def judge(
     return judged
 
 
-def usual_ms(laps: Sequence[JudgedLap]) -> float | None:
+def median_lap_ms(laps: Sequence[JudgedLap]) -> float | None:
     """Median lap time of a car, ``None`` where no lap has one."""
     times = [lap.lap_time_ms for lap in laps if lap.lap_time_ms and "incomplete" not in lap.reasons]
     return float(np.median(times)) if times else None
 
 
-def quick_ms(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> float | None:
+def quick_lap_ms(field: Mapping[str, Sequence[JudgedLap]], limits: ReasonLimits) -> float | None:
     """Return the lap time below which a tenth of a session's laps stay; ``None`` without ten laps.
 
     Laps that are shorter than any can be do not count, nor do those not driven from line to line.
@@ -257,7 +286,7 @@ def quick_ms(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> float 
     return float(np.percentile(times, _QUICK_PERCENT)) if len(times) >= _FEWEST_LAPS else None
 
 
-def slow_field(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> dict[str, dict[int, bool]]:
+def find_slow_field(field: Mapping[str, Sequence[JudgedLap]], limits: ReasonLimits) -> dict[str, dict[int, bool]]:
     """Which laps were slow while at least half of the field was.
 
     A lap is slow that takes longer than ``slow_field_ratio`` of the car's median. Of the cars that were lapping at its
@@ -272,7 +301,7 @@ def slow_field(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> dict
     """
     vehicle, number, start, end, slow = [], [], [], [], []
     for name, laps in field.items():
-        usual = usual_ms(laps)
+        usual = median_lap_ms(laps)
         for lap in laps:
             if usual is None or None in (lap.start_us, lap.end_us, lap.lap_time_ms):
                 continue
@@ -291,7 +320,7 @@ def slow_field(field: Mapping[str, Sequence[JudgedLap]], limits: Limits) -> dict
     return found
 
 
-def _beside(time_us: int | None, crossings: Sequence[Crossing]) -> int | None:
+def _matching_crossing(time_us: int | None, crossings: Sequence[Crossing]) -> int | None:
     """Index of the crossing within a second of an official one."""
     if time_us is None or not crossings:
         return None
@@ -300,9 +329,9 @@ def _beside(time_us: int | None, crossings: Sequence[Crossing]) -> int | None:
     return nearest if distance[nearest] <= _NEAR_US else None
 
 
-def _ms(us: int) -> int:
+def _to_ms(us: int) -> int:
     return round(us / 1000)
 
 
-def _s(ms: int) -> str:
+def _to_s(ms: int) -> str:
     return f"{ms / 1000:.3f} s"

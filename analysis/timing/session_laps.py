@@ -13,7 +13,15 @@ import numpy as np
 
 from analysis.timing.crossings import Crossing, FeedEvent, find_crossings
 from analysis.timing.entries import Entry, fit_clock, match_entries
-from analysis.timing.laps import JudgedLap, OfficialTimingLap, feed_laps, judge, official_laps, quick_ms, slow_field
+from analysis.timing.laps import (
+    JudgedLap,
+    OfficialTimingLap,
+    add_lap_reasons,
+    build_feed_laps,
+    build_official_laps,
+    find_slow_field,
+    quick_lap_ms,
+)
 from conf.laps import LapRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,23 +71,23 @@ class SessionLaps:
     laps: Mapping[str, Sequence[JudgedLap]] = field(default_factory=dict)
 
 
-def to_us(at: datetime) -> int:
+def datetime_to_us(at: datetime) -> int:
     """Microseconds since the epoch of a collected time; one without a zone is in the machine's, as Spark hands it."""
     return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
-def to_datetime(us: int | None) -> datetime | None:
+def us_to_datetime(us: int | None) -> datetime | None:
     """UTC time of microseconds since the epoch."""
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
-def number_in(vehicle_id: str) -> int | None:
+def number_from_vehicle_id(vehicle_id: str) -> int | None:
     """Number in a vehicle id (``GR86-004-78`` says 78), ``None`` where it says none or 000."""
     found = re.search(r"-(\d+)$", vehicle_id)
     return (int(found[1]) or None) if found else None
 
 
-def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> SessionTiming:
+def collect_timing(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> SessionTiming:
     """Sort the collected rows of a session by their role.
 
     Args:
@@ -88,11 +96,11 @@ def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, 
         seen: Vehicles with telemetry, with the number in their messages.
     """
     feed: defaultdict[str, list[FeedEvent]] = defaultdict(list)
-    numbers = {v: n or number_in(v) for v, n in seen.items()}
+    numbers = {v: n or number_from_vehicle_id(v) for v, n in seen.items()}
     for e in events:
-        feed[e.vehicle_id].append(FeedEvent(e.kind, to_us(e.event_ts), e.lap, e.lap_time_ms))
+        feed[e.vehicle_id].append(FeedEvent(e.kind, datetime_to_us(e.event_ts), e.lap, e.lap_time_ms))
         if not numbers.get(e.vehicle_id):
-            numbers[e.vehicle_id] = e.vehicle_number or number_in(e.vehicle_id)
+            numbers[e.vehicle_id] = e.vehicle_number or number_from_vehicle_id(e.vehicle_id)
     official: defaultdict[int, list[Any]] = defaultdict(list)
     for row in sectors:
         official[row.vehicle_number].append(row)
@@ -101,7 +109,7 @@ def timing_of(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, 
     return SessionTiming({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official))
 
 
-def session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
+def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
     """Entries of a session, and laps of every entry that has timing, not yet judged."""
     feed_us = {v: np.array([c.time_us for c in cs], np.int64) for v, cs in timing.crossings.items()}
     ends_us = _official_ends(timing, feed_us)
@@ -112,10 +120,10 @@ def session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
         sheet = timing.official.get(entry.number) if entry.number is not None else None
         if sheet:
             ends: Sequence[int | None] = ends_us.get(entry.number or 0) or [None] * len(sheet)
-            rows = [_official(row, end) for row, end in zip(sheet, ends, strict=True)]
-            laps[entry.vehicle_id] = official_laps(rows, crossings, rules.limits)
+            rows = [_official_by_number(row, end) for row, end in zip(sheet, ends, strict=True)]
+            laps[entry.vehicle_id] = build_official_laps(rows, crossings, rules.limits)
         elif len(crossings) > 1:
-            laps[entry.vehicle_id] = feed_laps(crossings)
+            laps[entry.vehicle_id] = build_feed_laps(crossings)
     return SessionLaps(entries, laps)
 
 
@@ -123,7 +131,7 @@ def _official_ends(timing: SessionTiming, feed_us: Mapping[str, Any]) -> dict[in
     """End of each official lap in the feed's time, by number; numbers that nothing ties to it are left out."""
     rows = [row for sheet in timing.official.values() for row in sheet]
     if rows and all(row.event_ts is not None for row in rows):
-        return {n: [to_us(row.event_ts) for row in sheet] for n, sheet in timing.official.items()}
+        return {n: [datetime_to_us(row.event_ts) for row in sheet] for n, sheet in timing.official.items()}
     timed = {n: sheet for n, sheet in timing.official.items() if all(r.time_of_day_ms is not None for r in sheet)}
     day = {n: np.array([r.time_of_day_ms * 1000 for r in sheet], np.int64) for n, sheet in timed.items()}
     nothing = np.empty(0, np.int64)
@@ -131,16 +139,22 @@ def _official_ends(timing: SessionTiming, feed_us: Mapping[str, Any]) -> dict[in
     return {} if clock is None else {n: clock.to_feed_us(at).tolist() for n, at in day.items()}
 
 
-def _official(row: Any, end_us: int | None) -> OfficialTimingLap:
+def _official_by_number(row: Any, end_us: int | None) -> OfficialTimingLap:
     return OfficialTimingLap(
-        number=row.lap_number, lap_time_ms=row.lap_time_ms,
-        sectors_ms=(row.sector_1_ms, row.sector_2_ms, row.sector_3_ms), end_us=end_us, flag=row.flag,
-        in_pit=row.in_pit, pit_time_ms=row.pit_time_ms, top_speed_kmh=row.top_speed_kmh,
-        avg_speed_kmh=row.avg_speed_kmh, track_limits=row.track_limits,
-    )  # fmt: skip
+        number=row.lap_number,
+        lap_time_ms=row.lap_time_ms,
+        sectors_ms=(row.sector_1_ms, row.sector_2_ms, row.sector_3_ms),
+        end_us=end_us,
+        flag=row.flag,
+        in_pit=row.in_pit,
+        pit_time_ms=row.pit_time_ms,
+        top_speed_kmh=row.top_speed_kmh,
+        avg_speed_kmh=row.avg_speed_kmh,
+        track_limits=row.track_limits,
+    )
 
 
-def judged(
+def evaluate_session_laps(
     session: SessionLaps, driven: Mapping[tuple[str, int], LapTelemetry], rules: LapRules
 ) -> dict[str, list[tuple[JudgedLap, LapTelemetry | None]]]:
     """Every lap with all its reasons and what the telemetry says of it, by vehicle.
@@ -150,16 +164,18 @@ def judged(
         driven: By vehicle and lap number; a lap without telemetry has no entry.
         rules: From ``conf/laps.yaml``.
     """
-    slow, quick = slow_field(session.laps, rules.limits), quick_ms(session.laps, rules.limits)
+    slow, quick = find_slow_field(session.laps, rules.limits), quick_lap_ms(session.laps, rules.limits)
     found = {}
     for vehicle, laps in session.laps.items():
-        whole = judge(laps, rules.limits, field_slow=slow[vehicle], field_quick_ms=quick)
-        found[vehicle] = [(_covered(lap, driven.get((vehicle, lap.number)), rules), driven.get((vehicle, lap.number)))
-                          for lap in whole]  # fmt: skip
+        whole = add_lap_reasons(laps, rules.limits, field_slow=slow[vehicle], field_quick_ms=quick)
+        found[vehicle] = [
+            (_is_covered(lap, driven.get((vehicle, lap.number)), rules), driven.get((vehicle, lap.number)))
+            for lap in whole
+        ]
     return found
 
 
-def _covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) -> JudgedLap:
+def _is_covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) -> JudgedLap:
     if driven is None or not driven.samples:
         return replace(lap, reasons=(*lap.reasons, "no_telemetry"))
     if driven.gap_s is not None and driven.gap_s > rules.limits.telemetry_gap_s:
@@ -174,27 +190,48 @@ def lap_row(
     d = driven or LapTelemetry(0)
     sectors = [None if s is None else s / 1000 for s in lap.sectors_ms]
     return {
-        "vehicle_id": vehicle, "lap_number": lap.number, "lap_number_timing": lap.number_timing,
-        "lap_number_counter": d.counter, "vehicle_number": number, "lap_start_ts": to_datetime(lap.start_us),
-        "lap_end_ts": to_datetime(lap.end_us), "lap_time_ms": lap.lap_time_ms, "sector_1_time": sectors[0],
-        "sector_2_time": sectors[1], "sector_3_time": sectors[2], "lap_time_source": lap.source,
-        "is_valid": rules.is_valid(lap.reasons), "invalid_reasons": list(lap.reasons),
-        "fit_for": rules.fit_for(lap.reasons), "unfit_for": rules.unfit_for(lap.reasons),
-        "flag_at_finish": lap.flag, "pit_in": lap.in_pit,
+        "vehicle_id": vehicle,
+        "lap_number": lap.number,
+        "lap_number_timing": lap.number_timing,
+        "lap_number_counter": d.counter,
+        "vehicle_number": number,
+        "lap_start_ts": us_to_datetime(lap.start_us),
+        "lap_end_ts": us_to_datetime(lap.end_us),
+        "lap_time_ms": lap.lap_time_ms,
+        "sector_1_time": sectors[0],
+        "sector_2_time": sectors[1],
+        "sector_3_time": sectors[2],
+        "lap_time_source": lap.source,
+        "is_valid": rules.is_valid(lap.reasons),
+        "invalid_reasons": list(lap.reasons),
+        "fit_for": rules.fit_for(lap.reasons),
+        "unfit_for": rules.unfit_for(lap.reasons),
+        "flag_at_finish": lap.flag,
+        "pit_in": lap.in_pit,
         "pit_time_s": None if lap.pit_time_ms is None else lap.pit_time_ms / 1000,
         "top_speed_kmh": d.top_speed_kmh if lap.top_speed_kmh is None else lap.top_speed_kmh,
         "avg_speed_kmh": d.avg_speed_kmh if lap.avg_speed_kmh is None else lap.avg_speed_kmh,
-        "lap_distance_m": d.distance_m, "sample_count": d.samples, "telemetry_gap_s": d.gap_s,
-        "feed_time_ms": lap.feed_time_ms, "feed_lap_time_ms": lap.feed_lap_time_ms, "conflicts": list(lap.conflicts),
-    }  # fmt: skip
+        "lap_distance_m": d.distance_m,
+        "sample_count": d.samples,
+        "telemetry_gap_s": d.gap_s,
+        "feed_time_ms": lap.feed_time_ms,
+        "feed_lap_time_ms": lap.feed_lap_time_ms,
+        "conflicts": list(lap.conflicts),
+    }
 
 
 def entry_row(entry: Entry) -> dict[str, Any]:
     """Columns of ``silver.entries``."""
     second = entry.runner_up or (None, None)
     return {
-        "vehicle_id": entry.vehicle_id, "vehicle_number": entry.number, "match_source": entry.source,
-        "reported_number": entry.reported, "n_crossings": entry.crossings, "n_matched": entry.matched,
-        "n_official_laps": entry.official_laps, "runner_up_number": second[0], "runner_up_matched": second[1],
+        "vehicle_id": entry.vehicle_id,
+        "vehicle_number": entry.number,
+        "match_source": entry.source,
+        "reported_number": entry.reported,
+        "n_crossings": entry.crossings,
+        "n_matched": entry.matched,
+        "n_official_laps": entry.official_laps,
+        "runner_up_number": second[0],
+        "runner_up_matched": second[1],
         "notes": list(entry.notes),
-    }  # fmt: skip
+    }

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.laps.distance import time_at
+from analysis.laps.distance import time_at_distance_s
 from analysis.laps.trace import LapTrace
-from analysis.track_build.from_positions import BuiltTrack, closed_line
+from analysis.track_build.from_positions import BuiltTrack, fit_closed_line
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
 from conf.arrays import FloatArray
@@ -53,7 +53,7 @@ def build_by_dead_reckoning(
         raise InputError(f"track '{track_id}': no laps to reckon from; choose other laps")
     length = float(np.median([lap.end_m for lap in laps]))
     n = round(length)
-    bends = np.stack([_bend_per_m(lap, n, length / n, speed_lag_s) for lap in laps])
+    bends = np.stack([_curvature_per_m(lap, n, length / n, speed_lag_s) for lap in laps])
     turns = np.sign(bends.sum(axis=1))
     if np.ptp(turns):
         raise InputError(
@@ -62,24 +62,24 @@ def build_by_dead_reckoning(
         )
     middle = np.median(bends, axis=0)
     middle += (turns[0] * _FULL_TURN - middle.sum() * (length / n)) / length
-    x, y, gap = _reckon(middle, length / n)
-    apart = [np.hypot(own[0] - x, own[1] - y) for own in (_reckon(bend, length / n) for bend in bends)]
-    line = _of_length(closed_line(x, y, smoothing_m), length)
+    x, y, gap = _integrate_line(middle, length / n)
+    apart = [np.hypot(own[0] - x, own[1] - y) for own in (_integrate_line(bend, length / n) for bend in bends)]
+    line = _scale_to_length(fit_closed_line(x, y, smoothing_m), length)
     circuit = Circuit(track_id, line, find_corners(line), source="dead_reckoning")
     return BuiltTrack(circuit, len(laps), float(np.median(apart)), length, gap)
 
 
-def _of_length(line: Line, length_m: float) -> Line:
+def _scale_to_length(line: Line, length_m: float) -> Line:
     """A line enlarged to a length: closing and smoothing had shortened it."""
     factor = length_m / line.length_m
     return Line(line.s_m * factor, line.x_m * factor, line.y_m * factor, line.curvature_per_m / factor, length_m)
 
 
-def _bend_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> FloatArray:
+def _curvature_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> FloatArray:
     """Curvature at ``n`` even shares of a lap, positive to the left; adds up to one full turn."""
-    at_s = time_at(lap, (np.arange(n) + 0.5) / n * lap.end_m)
-    speed = _known(lap, "speed_kmh", at_s + speed_lag_s) / KMH_PER_MPS
-    lateral, steering = _known(lap, "accel_lat_g", at_s), _known(lap, "steering_deg", at_s)
+    at_s = time_at_distance_s(lap, (np.arange(n) + 0.5) / n * lap.end_m)
+    speed = _interpolate_known(lap, "speed_kmh", at_s + speed_lag_s) / KMH_PER_MPS
+    lateral, steering = _interpolate_known(lap, "accel_lat_g", at_s), _interpolate_known(lap, "steering_deg", at_s)
     if np.dot(lateral - lateral.mean(), steering - steering.mean()) < 0.0:
         lateral = -lateral
     per_g = GRAVITY_MPS2 / np.maximum(speed, 1.0) ** 2
@@ -89,7 +89,7 @@ def _bend_per_m(lap: LapTrace, n: int, step_m: float, speed_lag_s: float) -> Flo
     return np.asarray((lateral - offset_g) * per_g)
 
 
-def _known(lap: LapTrace, name: str, at_s: FloatArray) -> FloatArray:
+def _interpolate_known(lap: LapTrace, name: str, at_s: FloatArray) -> FloatArray:
     values = lap.channels.get(name)
     known = np.isfinite(values) if values is not None else np.zeros(0, dtype=bool)
     if values is None or not known.any():
@@ -97,7 +97,7 @@ def _known(lap: LapTrace, name: str, at_s: FloatArray) -> FloatArray:
     return np.interp(at_s, lap.t_s[known], values[known])
 
 
-def _reckon(bend_per_m: FloatArray, step_m: float) -> tuple[FloatArray, FloatArray, float]:
+def _integrate_line(bend_per_m: FloatArray, step_m: float) -> tuple[FloatArray, FloatArray, float]:
     """Points of a closed line, and the gap between its ends before it was closed."""
     heading = np.concatenate([[0.0], np.cumsum(bend_per_m * step_m)])
     middle = (heading[1:] + heading[:-1]) / 2.0

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from analysis.laps.distance import distance_at
+from analysis.laps.distance import distance_at_time_m
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from analysis.tracks.corners import find_corners
-from analysis.tracks.projection import PositionFixes, fixes_of, project
+from analysis.tracks.projection import PositionFixes, project_on_line, read_fixes
 from conf.arrays import FloatArray
 from conf.errors import InputError
 from physics.centre_line import Line, curvature_per_m, even_grid
@@ -61,22 +61,22 @@ def build_from_positions(
     Raises:
         InputError: If no lap has positions.
     """
-    origin = _origin(laps)
-    placed = [(lap, fixes) for lap in laps if (fixes := fixes_of(lap.t_s, lap.channels, origin)) is not None]
+    origin = _find_origin(laps)
+    placed = [(lap, fixes) for lap in laps if (fixes := read_fixes(lap.t_s, lap.channels, origin)) is not None]
     if not placed:
         raise InputError(f"track '{track_id}': no lap has positions; build it by dead reckoning or choose other laps")
     line = _first_line(placed, step_m)
     spread = np.nan
     for _ in range(_REFINEMENTS):
         offsets = np.stack([_offsets(line, lap, fixes) for lap, fixes in placed])
-        sideways = _middle(offsets)
+        sideways = _trimmed_mean(offsets)
         spread = float(np.median(np.abs(offsets - sideways)))
-        line = _moved(line, sideways, smoothing_m, step_m)
+        line = _shift_left(line, sideways, smoothing_m, step_m)
     driven = float(np.median([lap.driven_m or lap.end_m for lap, _ in placed]))
     return BuiltTrack(Circuit(track_id, line, find_corners(line), (), origin, "gps"), len(placed), spread, driven)
 
 
-def closed_line(x_m: FloatArray, y_m: FloatArray, smoothing_m: float, step_m: float = 1.0) -> Line:
+def fit_closed_line(x_m: FloatArray, y_m: FloatArray, smoothing_m: float, step_m: float = 1.0) -> Line:
     """A smooth closed line through points spread about evenly.
 
     Args:
@@ -96,7 +96,7 @@ def closed_line(x_m: FloatArray, y_m: FloatArray, smoothing_m: float, step_m: fl
     return Line(s, x, y, curvature_per_m(x, y), float(along[-1]))
 
 
-def _origin(laps: Sequence[LapTrace]) -> tuple[float, float] | None:
+def _find_origin(laps: Sequence[LapTrace]) -> tuple[float, float] | None:
     """Median position at the start of the laps, to about a metre; ``None`` where no lap has one."""
     starts: list[list[float]] = []
     for lap in laps:
@@ -115,31 +115,31 @@ def _first_line(placed: Sequence[tuple[LapTrace, PositionFixes]], step_m: float)
     share = np.arange(n) / n
     lines = []
     for lap, fixes in placed:
-        at = distance_at(lap, fixes.t_s) / lap.end_m
+        at = distance_at_time_m(lap, fixes.t_s) / lap.end_m
         axes = [np.interp(share, at, axis) - share * (axis[-1] - axis[0]) for axis in (fixes.x_m, fixes.y_m)]
         lines.append(axes)
     x, y = np.median(lines, axis=0)
-    return closed_line(x, y, _FIRST_SMOOTHING_M, step_m)
+    return fit_closed_line(x, y, _FIRST_SMOOTHING_M, step_m)
 
 
 def _offsets(line: Line, lap: LapTrace, fixes: PositionFixes) -> FloatArray:
     """How far to the left of each point of a line a lap passes, shape of the line."""
-    expected = distance_at(lap, fixes.t_s) * (line.length_m / lap.end_m)
-    seen = project(line, fixes.x_m, fixes.y_m, expected)
+    expected = distance_at_time_m(lap, fixes.t_s) * (line.length_m / lap.end_m)
+    seen = project_on_line(line, fixes.x_m, fixes.y_m, expected)
     near = np.abs(seen.offset_m) <= _MAX_BESIDE_M
     if not near.any():
         return np.zeros(len(line.s_m))
     return np.interp(line.s_m, seen.s_m[near], seen.offset_m[near], period=line.length_m)
 
 
-def _middle(values: FloatArray) -> FloatArray:
+def _trimmed_mean(values: FloatArray) -> FloatArray:
     """Mean over laps of the middle half: as robust as the median, and not bound to the steps of coarse positions."""
     laps = len(values)
     return np.asarray(np.sort(values, axis=0)[laps // 4 : laps - laps // 4].mean(axis=0))
 
 
-def _moved(line: Line, sideways_m: FloatArray, smoothing_m: float, step_m: float) -> Line:
+def _shift_left(line: Line, sideways_m: FloatArray, smoothing_m: float, step_m: float) -> Line:
     """The line moved to its left, point by point."""
     dx, dy = (np.roll(axis, -1) - np.roll(axis, 1) for axis in (line.x_m, line.y_m))
     norm = np.hypot(dx, dy)
-    return closed_line(line.x_m - sideways_m * dy / norm, line.y_m + sideways_m * dx / norm, smoothing_m, step_m)
+    return fit_closed_line(line.x_m - sideways_m * dy / norm, line.y_m + sideways_m * dx / norm, smoothing_m, step_m)

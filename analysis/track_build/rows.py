@@ -15,8 +15,8 @@ import numpy as np
 
 from analysis.laps.distance import MAX_SILENCE_S
 from analysis.laps.trace import LapTrace
-from analysis.track_build.sectors import sector_ends, sector_times
-from analysis.tracks.circuit import Circuit, Corner, circuit_of
+from analysis.track_build.sectors import find_sector_ends, lap_sector_times_s
+from analysis.tracks.circuit import Circuit, Corner, circuit_from_track
 from conf.arrays import FloatArray
 from conf.errors import InputError
 from conf.track import is_track, load_track
@@ -38,7 +38,7 @@ class TrackError(InputError):
 
 
 @dataclass(frozen=True)
-class Sectors:
+class FittedSectors:
     """Sector ends and how well they give the official times.
 
     Attributes:
@@ -61,7 +61,7 @@ class PitLoss:
     stops: int
 
 
-def choose_laps(laps: Iterable[LapRow], most: int = MOST_LAPS) -> list[LapRow]:
+def choose_track_laps(laps: Iterable[LapRow], most: int = MOST_LAPS) -> list[LapRow]:
     """Laps that a track is built from: in the order of their keys, at most ``most``.
 
     Laps fit for pace; where there are too few, all that were driven from line to line. Telemetry may be missing for
@@ -79,7 +79,7 @@ def choose_laps(laps: Iterable[LapRow], most: int = MOST_LAPS) -> list[LapRow]:
     for purpose in _PURPOSES:
         fit = [row for row in rows if purpose in row["fit_for"]]
         if len(fit) >= _ENOUGH or (fit and purpose == _PURPOSES[-1]):
-            return spread(sorted(fit, key=lap_key), most)
+            return spread_evenly(sorted(fit, key=lap_key), most)
     against = Counter(reason for row in rows for reason in row["unfit_for"].get("wear", ()))
     listed = ", ".join(f"{reason} {n}" for reason, n in against.most_common())
     raise TrackError(
@@ -88,7 +88,7 @@ def choose_laps(laps: Iterable[LapRow], most: int = MOST_LAPS) -> list[LapRow]:
     )
 
 
-def spread(rows: Sequence[T], most: int) -> list[T]:
+def spread_evenly(rows: Sequence[T], most: int) -> list[T]:
     """At most ``most`` of the rows, spread evenly."""
     at = np.linspace(0, len(rows) - 1, min(most, len(rows)))
     return [rows[i] for i in np.unique(np.rint(at).astype(int))]
@@ -99,7 +99,7 @@ def lap_key(row: LapRow) -> tuple[str, str, int]:
     return row["session_id"], row["vehicle_id"], row["lap_number"]
 
 
-def sectors_of(laps: Sequence[tuple[LapTrace, LapRow]]) -> Sectors | None:
+def fit_sector_ends(laps: Sequence[tuple[LapTrace, LapRow]]) -> FittedSectors | None:
     """Sector ends from laps with three official sector times, ``None`` where there is no such lap.
 
     Args:
@@ -109,21 +109,21 @@ def sectors_of(laps: Sequence[tuple[LapTrace, LapRow]]) -> Sectors | None:
     if not timed:
         return None
     traces, official = [trace for trace, _ in timed], np.array([times for _, times in timed], dtype=np.float64)
-    ends = sector_ends(traces, official)
+    ends = find_sector_ends(traces, official)
     if len(traces) == 1:
-        return Sectors(ends.ends_m, None, 1)
-    misses = [_miss(traces, official, k) for k in range(len(traces))]
-    return Sectors(ends.ends_m, float(np.quantile(np.abs(misses), 0.95)), len(traces))
+        return FittedSectors(ends.ends_m, None, 1)
+    misses = [_prediction_error_s(traces, official, k) for k in range(len(traces))]
+    return FittedSectors(ends.ends_m, float(np.quantile(np.abs(misses), 0.95)), len(traces))
 
 
-def _miss(traces: Sequence[LapTrace], official: FloatArray, k: int) -> FloatArray:
+def _prediction_error_s(traces: Sequence[LapTrace], official: FloatArray, k: int) -> FloatArray:
     """Sector times of lap ``k`` by the ends that the other laps give, less the official ones."""
     others = [i for i in range(len(traces)) if i != k]
-    ends = sector_ends([traces[i] for i in others], official[others])
-    return np.asarray(sector_times(traces[k], ends.ends_m) - official[k])
+    ends = find_sector_ends([traces[i] for i in others], official[others])
+    return np.asarray(lap_sector_times_s(traces[k], ends.ends_m) - official[k])
 
 
-def pit_loss(laps: Iterable[LapRow]) -> PitLoss | None:
+def measure_pit_loss(laps: Iterable[LapRow]) -> PitLoss | None:
     """Median extra time of a lap into the pits and the lap out of them, stops under a neutralisation left out.
 
     Args:
@@ -153,7 +153,7 @@ def _extra_s(rows: Sequence[LapRow]) -> list[float]:
 
 
 def circuit_row(circuit: Circuit) -> dict[str, Any]:
-    """Columns of ``silver.tracks`` that a circuit fills; :func:`circuit_from` reads them back."""
+    """Columns of ``silver.tracks`` that a circuit fills; :func:`circuit_from_row` reads them back."""
     line, ends = circuit.line, (*circuit.sector_ends_m, None, None)
     origin = circuit.origin_deg or (None, None)
     points = zip(*(axis.tolist() for axis in (line.s_m, line.x_m, line.y_m, line.curvature_per_m)), strict=True)
@@ -168,15 +168,20 @@ def circuit_row(circuit: Circuit) -> dict[str, Any]:
         "geometry": [{"distance_m": s, "x_m": x, "y_m": y, "curvature_1pm": k} for s, x, y, k in points],
         "corners": [
             {
-                "number": one.number, "name": one.name, "entry_m": one.entry_m, "apex_m": one.apex_m,
-                "exit_m": one.exit_m, "direction": one.direction, "radius_m": one.radius_m,
+                "number": one.number,
+                "name": one.name,
+                "entry_m": one.entry_m,
+                "apex_m": one.apex_m,
+                "exit_m": one.exit_m,
+                "direction": one.direction,
+                "radius_m": one.radius_m,
             }
             for one in circuit.corners
         ],
-    }  # fmt: skip
+    }
 
 
-def circuit_from(row: Mapping[str, Any]) -> Circuit:
+def circuit_from_row(row: Mapping[str, Any]) -> Circuit:
     """The circuit of a row of ``silver.tracks``, nested values as mappings."""
     points = row["geometry"]
     s, x, y, bend = (
@@ -195,12 +200,12 @@ def circuit_from(row: Mapping[str, Any]) -> Circuit:
     )
 
 
-def own_circuit(track_id: str) -> Circuit | None:
+def load_own_circuit(track_id: str) -> Circuit | None:
     """The circuit of a track of our own making (``conf/tracks``), ``None`` for any other."""
-    return circuit_of(load_track(track_id)) if is_track(track_id) else None
+    return circuit_from_track(load_track(track_id)) if is_track(track_id) else None
 
 
-def refuse_own(track_id: str) -> None:
+def refuse_own_track(track_id: str) -> None:
     """Refuse to build a track that has a file.
 
     Raises:

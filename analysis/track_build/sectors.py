@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laps.distance import distance_at, time_at
+from analysis.laps.distance import distance_at_time_m, time_at_distance_s
 from analysis.laps.trace import LapTrace
 from conf.arrays import FloatArray
 from conf.errors import InputError
@@ -29,7 +29,7 @@ class SectorEnds:
     laps: tuple[int, ...]
 
 
-def sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
+def find_sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
     """Find the sector ends on the laps' scale of distance.
 
     Args:
@@ -49,7 +49,7 @@ def sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
         known = np.flatnonzero(np.isfinite(column))
         if not known.size:
             raise InputError(f"no lap has a time for sector {number}: choose laps with official sector times")
-        at_m = np.array([float(distance_at(laps[int(k)], column[k])) for k in known])
+        at_m = np.array([float(distance_at_time_m(laps[int(k)], column[k])) for k in known])
         middle = float(np.median(at_m))
         ends.append(middle)
         spreads.append(float(1.4826 * np.median(np.abs(at_m - middle))))
@@ -57,7 +57,7 @@ def sector_ends(laps: Sequence[LapTrace], sectors_s: ArrayLike) -> SectorEnds:
     return SectorEnds(tuple(ends), tuple(spreads), tuple(counts))
 
 
-def sector_times(trace: LapTrace, ends_m: Sequence[float]) -> FloatArray:
+def lap_sector_times_s(trace: LapTrace, ends_m: Sequence[float]) -> FloatArray:
     """Sector times of a lap; they add up to its lap time, shape (ends + 1,)."""
-    edges = time_at(trace, [0.0, *ends_m, trace.end_m])
+    edges = time_at_distance_s(trace, [0.0, *ends_m, trace.end_m])
     return np.diff(edges)

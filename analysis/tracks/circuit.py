@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from conf.errors import InputError
-from conf.track import Arc, TrackSpec
-from physics.centre_line import Line, centre_line
+from conf.track import ArcSpec, TrackSpec
+from physics.centre_line import Line, build_centre_line
 
 MIN_CORNER_DEG = 15.0
 """A bend that turns by less is part of a straight."""
@@ -71,7 +71,7 @@ class Circuit:
         return self.line.length_m
 
 
-def circuit_of(track: TrackSpec, step_m: float = 1.0) -> Circuit:
+def circuit_from_track(track: TrackSpec, step_m: float = 1.0) -> Circuit:
     """The circuit of a track file: its centre line, with a corner for each arc.
 
     Arcs that follow each other without a straight and turn the same way are one corner; an arc that turns by less than
@@ -80,10 +80,10 @@ def circuit_of(track: TrackSpec, step_m: float = 1.0) -> Circuit:
     Raises:
         InputError: If the track does not close.
     """
-    return Circuit(track.name, centre_line(track, step_m), _corners_of(track), track.sector_ends_m)
+    return Circuit(track.name, build_centre_line(track, step_m), _corners_of(track), track.sector_ends_m)
 
 
-def with_names(circuit: Circuit, names: Mapping[int, str]) -> Circuit:
+def name_corners(circuit: Circuit, names: Mapping[int, str]) -> Circuit:
     """The circuit with names on some of its corners.
 
     Args:
@@ -105,11 +105,11 @@ def with_names(circuit: Circuit, names: Mapping[int, str]) -> Circuit:
 
 def _corners_of(track: TrackSpec) -> tuple[Corner, ...]:
     ends = np.cumsum([segment.length_m for segment in track.segments])
-    runs: list[list[tuple[float, Arc]]] = []
+    runs: list[list[tuple[float, ArcSpec]]] = []
     for end, (before, segment) in zip(ends, pairwise((None, *track.segments)), strict=True):
-        if not isinstance(segment, Arc):
+        if not isinstance(segment, ArcSpec):
             continue
-        same = isinstance(before, Arc) and before.angle_deg * segment.angle_deg > 0
+        same = isinstance(before, ArcSpec) and before.angle_deg * segment.angle_deg > 0
         if not same:
             runs.append([])
         runs[-1].append((float(end), segment))
@@ -117,7 +117,7 @@ def _corners_of(track: TrackSpec) -> tuple[Corner, ...]:
     return tuple(_corner_of(number, run) for number, run in enumerate(bends, start=1))
 
 
-def _corner_of(number: int, run: list[tuple[float, Arc]]) -> Corner:
+def _corner_of(number: int, run: list[tuple[float, ArcSpec]]) -> Corner:
     end, tightest = min(run, key=lambda item: item[1].radius_m)
     return Corner(
         number=number,

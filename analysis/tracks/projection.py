@@ -51,7 +51,7 @@ class Projection:
     offset_m: FloatArray
 
 
-def plane_metres(
+def to_plane_metres(
     lat_deg: FloatArray, lon_deg: FloatArray, origin_deg: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Metres east and north of an origin on the WGS84 ellipsoid's tangent plane, good to centimetres over a track."""
@@ -62,7 +62,7 @@ def plane_metres(
     return east * (np.radians(lon_deg) - lon), north * (np.radians(lat_deg) - lat)
 
 
-def fixes_of(
+def read_fixes(
     t_s: FloatArray, channels: Mapping[str, FloatArray], origin_deg: tuple[float, float] | None
 ) -> PositionFixes | None:
     """Positions of a lap on a plane.
@@ -87,11 +87,11 @@ def fixes_of(
     return (
         PositionFixes(t_s[new], x, y)
         if origin_deg is None
-        else PositionFixes(t_s[new], *plane_metres(x, y, origin_deg))
+        else PositionFixes(t_s[new], *to_plane_metres(x, y, origin_deg))
     )
 
 
-def project(line: Line, x_m: FloatArray, y_m: FloatArray, expected_m: FloatArray) -> Projection:
+def project_on_line(line: Line, x_m: FloatArray, y_m: FloatArray, expected_m: FloatArray) -> Projection:
     """Nearest point of a closed line for each position, on the part of the line where the car is expected.
 
     The nearest point overall is right for nearly all positions. What it says beyond the expectation, as a running

@@ -29,7 +29,7 @@ def cluster_metadata(
         return None
 
 
-def cluster_id(bootstrap: str, kafka_config: Mapping[str, str] | None = None) -> str | None:
+def fetch_cluster_id(bootstrap: str, kafka_config: Mapping[str, str] | None = None) -> str | None:
     """Id of the cluster that answers there; ``None`` if none does."""
     found = cluster_metadata(bootstrap, kafka_config, timeout_s=2.0)
     return None if found is None else found.cluster_id

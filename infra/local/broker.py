@@ -58,7 +58,7 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
     }
 
 
-def launch(settings: AppConfig, port: int, controller_port: int, heap: str = "512m") -> Service:
+def launch_broker(settings: AppConfig, port: int, controller_port: int, heap: str = "512m") -> Service:
     """Start the broker's process on the data under ``<home>/kafka``; `wait_ready` waits until it answers.
 
     Args:
@@ -78,16 +78,16 @@ def launch(settings: AppConfig, port: int, controller_port: int, heap: str = "51
     properties = server_properties(folder / "data", port, controller_port)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     java = [str(find_java().executable), "-cp", ":".join(map(str, ensure_jars(settings).kafka))]
-    _format_once(java, folder / "data", config)
+    _format_storage(java, folder / "data", config)
     log4j = Path(__file__).parent / "log4j2.properties"
     command = [*java, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka", str(config)]
-    started = process.spawn(command, log, cwd=folder)
+    started = process.spawn_process(command, log, cwd=folder)
     broker = Service(NAME, f"{ports.HOST}:{port}", {"broker": port, "controller": controller_port}, started, log)
-    service.save(settings, broker)
+    service.save_service(settings, broker)
     return broker
 
 
-def wait_ready(settings: AppConfig, broker: Service) -> None:
+def wait_for_broker(settings: AppConfig, broker: Service) -> None:
     """Wait until the broker holds its ports and answers with the id of this home's cluster, then create the topics.
 
     Raises:
@@ -95,17 +95,17 @@ def wait_ready(settings: AppConfig, broker: Service) -> None:
     """
     lines = (settings.home / "kafka" / "data" / "meta.properties").read_text().splitlines()
     expected = dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
-    process.wait_ready(
+    process.wait_until_ready(
         "Kafka",
         broker.process,
-        lambda: broker.is_up and topics.cluster_id(broker.address) == expected,
+        lambda: broker.is_up and topics.fetch_cluster_id(broker.address) == expected,
         broker.log,
         READY_TIMEOUT_S,
     )
     topics.ensure_topics(settings, broker.address)
 
 
-def _format_once(java: list[str], data: Path, config: Path) -> None:
+def _format_storage(java: list[str], data: Path, config: Path) -> None:
     if (data / "meta.properties").exists():
         return
     command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(config)]

@@ -131,9 +131,9 @@ def _install(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=target) as folder:
         scratch = Path(folder)
         with _progress(console, sum(len(lock[name]) for name in sets)) as report:
-            resolve(sets, scratch, report, held)
+            resolve_jars(sets, scratch, report, held)
         for name in sets:
-            _check(scratch / name, lock[name])
+            _verify_checksums(scratch / name, lock[name])
             sizes = {file: (scratch / name / file).stat().st_size for file in lock[name]}
             write_json(scratch / name / _STAMP, {"lock": lock[name], "sizes": sizes})
         for name in sets:
@@ -142,7 +142,7 @@ def _install(
             (scratch / name).replace(target / name)
 
 
-def _check(folder: Path, files: dict[str, str]) -> None:
+def _verify_checksums(folder: Path, files: dict[str, str]) -> None:
     arrived = {path.name for path in folder.glob("*.jar")}
     wrong = [name for name in sorted(arrived & files.keys()) if sha256_of(folder / name) != files[name]]
     for what, names in (
@@ -157,7 +157,7 @@ def _check(folder: Path, files: dict[str, str]) -> None:
             )
 
 
-def resolve(sets: list[str], folder: Path, report: Callable[[str], None], *keep_open: int) -> None:
+def resolve_jars(sets: list[str], folder: Path, report: Callable[[str], None], *keep_open: int) -> None:
     """Download jar sets with Ivy into ``<folder>/<set>/``.
 
     Args:
@@ -222,7 +222,7 @@ def _progress(console: Console | None, total: int) -> Iterator[Callable[[str], N
 def write_lock(path: Path = LOCK_FILE) -> None:
     """Resolve all sets and pin what arrived; review the difference before committing it."""
     with tempfile.TemporaryDirectory() as scratch:
-        resolve(list(SETS), Path(scratch), print)
+        resolve_jars(list(SETS), Path(scratch), print)
         jars = [jar for name in SETS for jar in sorted((Path(scratch) / name).glob("*.jar"))]
         path.write_text("".join(f"{sha256_of(jar)}  {jar.parent.name}/{jar.name}\n" for jar in jars))
 

@@ -27,7 +27,7 @@ class MlflowMissingError(SlipstreamError):
     """MLflow is not installed; the message names the remedy."""
 
 
-def launch(settings: AppConfig, port: int) -> Service:
+def launch_mlflow(settings: AppConfig, port: int) -> Service:
     """Start the server's process on the database and artifacts under ``<home>/mlflow``; `wait_ready` waits for it.
 
     Args:
@@ -47,19 +47,19 @@ def launch(settings: AppConfig, port: int) -> Service:
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
         *("--serve-artifacts", "--artifacts-destination", artifacts.as_uri()),
     ]
-    started = process.spawn(command, log, cwd=folder, env=ENVIRONMENT)
+    started = process.spawn_process(command, log, cwd=folder, env=ENVIRONMENT)
     server = Service(NAME, f"http://{ports.HOST}:{port}", {"http": port}, started, log)
-    service.save(settings, server)
+    service.save_service(settings, server)
     return server
 
 
-def wait_ready(_: AppConfig, server: Service) -> None:
+def wait_for_mlflow(_: AppConfig, server: Service) -> None:
     """Wait until the server holds its port and says that it is well.
 
     Raises:
         infra.local.process.ProcessError: If it does not come up; the message ends with its log.
     """
-    process.wait_ready(
+    process.wait_until_ready(
         "MLflow",
         server.process,
         lambda: server.is_up and is_healthy(server.address),

@@ -14,17 +14,17 @@ class PortTakenError(SlipstreamError):
     """A port is in use by another program; the message names the remedy."""
 
 
-def answers(port: int) -> bool:
+def accepts_connections(port: int) -> bool:
     """Whether something accepts connections on the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
         client.settimeout(1.0)
         return client.connect_ex((HOST, port)) == 0
 
 
-def is_free(port: int) -> bool:
+def is_port_free(port: int) -> bool:
     """Whether a server could listen on the port now."""
     # A connection too: on some systems one may bind 127.0.0.1 while another program listens on all addresses.
-    if answers(port):
+    if accepts_connections(port):
         return False
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger after a stop are no bar
@@ -35,7 +35,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose(service: str, setting: str, port: int, auto_port: bool = False, exclude: Collection[int] = ()) -> int:
+def choose_port(service: str, setting: str, port: int, auto_port: bool = False, exclude: Collection[int] = ()) -> int:
     """The port a service is to listen on.
 
     Args:
@@ -50,7 +50,7 @@ def choose(service: str, setting: str, port: int, auto_port: bool = False, exclu
     """
     candidates = range(port, 65536) if auto_port else (port,)
     for candidate in candidates:
-        if candidate not in exclude and is_free(candidate):
+        if candidate not in exclude and is_port_free(candidate):
             return candidate
     if auto_port:
         raise PortTakenError(f"{service}: no free port from {port} upwards. Set {setting} to a lower one.")

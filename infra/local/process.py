@@ -35,7 +35,7 @@ class Process:
     started: str
 
 
-def spawn(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] | None = None) -> Process:
+def spawn_process(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] | None = None) -> Process:
     """Start a detached process: its own session, no terminal, both outputs appended to ``log``.
 
     Args:
@@ -55,10 +55,10 @@ def spawn(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] |
             cwd=cwd,
             env={**os.environ, **(env or {})},
         )
-    return Process(child.pid, start_time(child.pid) or "gone")
+    return Process(child.pid, process_start_time(child.pid) or "gone")
 
 
-def start_time(pid: int) -> str | None:
+def process_start_time(pid: int) -> str | None:
     """When a process started, in a form only fit for comparison; ``None`` if there is none or it has ended."""
     try:
         process = psutil.Process(pid)
@@ -75,12 +75,12 @@ def start_time(pid: int) -> str | None:
 
 def is_alive(process: Process) -> bool:
     """Whether this very process still runs."""
-    return start_time(process.pid) == process.started
+    return process_start_time(process.pid) == process.started
 
 
-def members(process: Process) -> list[psutil.Process]:
+def session_pids(process: Process) -> list[psutil.Process]:
     """The running processes of its session: itself and what it started, also where it has ended before them."""
-    if start_time(process.pid) not in (None, process.started):
+    if process_start_time(process.pid) not in (None, process.started):
         return []  # another process has the id now
     running = []
     for pid in psutil.pids():
@@ -90,14 +90,14 @@ def members(process: Process) -> list[psutil.Process]:
     return running
 
 
-def stop(process: Process, timeout_s: float = 20.0) -> None:
+def stop_process(process: Process, timeout_s: float = 20.0) -> None:
     """End a process and what it started: SIGTERM, then SIGKILL for what is left after ``timeout_s``."""
     for end, patience_s in ((psutil.Process.terminate, timeout_s), (psutil.Process.kill, 5.0)):
-        running = members(process)
+        running = session_pids(process)
         for member in running:
             with suppress(psutil.NoSuchProcess):
                 end(member)
-        wait_until(lambda: not members(process), patience_s)
+        wait_until(lambda: not session_pids(process), patience_s)
         psutil.wait_procs(running, timeout=0)  # reaps those that this program started itself
 
 
@@ -111,7 +111,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, interval_s: floa
     return True
 
 
-def wait_ready(name: str, process: Process, ready: Callable[[], bool], log: Path, timeout_s: float) -> None:
+def wait_until_ready(name: str, process: Process, ready: Callable[[], bool], log: Path, timeout_s: float) -> None:
     """Wait until a started process is ready.
 
     Raises:
@@ -120,7 +120,7 @@ def wait_ready(name: str, process: Process, ready: Callable[[], bool], log: Path
     if wait_until(lambda: not is_alive(process) or ready(), timeout_s) and is_alive(process):
         return
     reason = f"was not ready after {timeout_s:.0f} s" if is_alive(process) else "ended while starting"
-    stop(process)
+    stop_process(process)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise ProcessError(f"{name} {reason}. The end of {log}:\n{tail}")
 
@@ -130,7 +130,7 @@ def holds_port(process: Process, port: int) -> bool:
 
     An answer on the port alone proves nothing: an older server may hold it.
     """
-    return any(port in _listening_ports(member) for member in members(process))
+    return any(port in _listening_ports(member) for member in session_pids(process))
 
 
 def _listening_ports(process: psutil.Process) -> set[int]:

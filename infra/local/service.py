@@ -45,7 +45,7 @@ class Service:
     @property
     def is_up_in_part(self) -> bool:
         """Whether anything of it still runs, such as workers whose leader was killed."""
-        return bool(process.members(self.process))
+        return bool(process.session_pids(self.process))
 
 
 def record_path(settings: AppConfig, name: str) -> Path:
@@ -58,7 +58,7 @@ def log_path(settings: AppConfig, name: str) -> Path:
     return settings.logs_dir / f"{name}.log"
 
 
-def save(settings: AppConfig, service: Service) -> None:
+def save_service(settings: AppConfig, service: Service) -> None:
     """Remember a started service."""
     content: dict[str, Any] = {
         "name": service.name,
@@ -72,7 +72,7 @@ def save(settings: AppConfig, service: Service) -> None:
     write_json(record_path(settings, service.name), content)
 
 
-def load(settings: AppConfig, name: str) -> Service | None:
+def load_service(settings: AppConfig, name: str) -> Service | None:
     """The remembered service, whether it still runs or not; ``None`` if none was started or it was stopped.
 
     Raises:
@@ -95,12 +95,12 @@ def load(settings: AppConfig, name: str) -> Service | None:
         raise InputError(f"{path} lacks {error}; stop the service by hand and delete the file") from error
 
 
-def stop(settings: AppConfig, name: str, timeout_s: float = 20.0) -> bool:
+def stop_service(settings: AppConfig, name: str, timeout_s: float = 20.0) -> bool:
     """Stop a service and forget it; returns whether anything of it was running."""
-    service = load(settings, name)
+    service = load_service(settings, name)
     if service is None:
         return False
     was_running = service.is_up_in_part
-    process.stop(service.process, timeout_s)
+    process.stop_process(service.process, timeout_s)
     record_path(settings, name).unlink(missing_ok=True)
     return was_running

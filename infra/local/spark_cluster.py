@@ -77,7 +77,7 @@ class Cluster:
     workers: list[Worker]
 
 
-def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console | None = None) -> Cluster:
+def start_cluster(settings: AppConfig, spec: ClusterSpec | None = None, console: Console | None = None) -> Cluster:
     """Start a master and workers and wait until the master reports every worker as alive.
 
     Args:
@@ -94,7 +94,7 @@ def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console
     """
     find_java()
     with FileLock(settings.home / "run" / ".lock"):
-        running = service.load(settings, MASTER)
+        running = service.load_service(settings, MASTER)
         if running is not None and running.is_up:
             raise InputError(f"a Spark cluster of this home is up already at {running.address}; stop it first")
         _stop_all(settings)
@@ -108,7 +108,7 @@ def start(settings: AppConfig, spec: ClusterSpec | None = None, console: Console
     return cluster
 
 
-def stop(settings: AppConfig, console: Console | None = None) -> None:
+def stop_cluster(settings: AppConfig, console: Console | None = None) -> None:
     """Stop the workers and the master; whatever runs on them ends too."""
     with FileLock(settings.home / "run" / ".lock"):
         for name in _stop_all(settings):
@@ -126,8 +126,8 @@ def worker_states(web_url: str, timeout_s: float = 5.0) -> list[Worker]:
 
 
 def _start_all(settings: AppConfig, spec: ClusterSpec) -> Cluster:
-    port = ports.choose("Spark's master", "another master port", spec.master_port, spec.auto_port)
-    web_port = ports.choose("Spark's web page", "another web port", spec.web_port, spec.auto_port, exclude={port})
+    port = ports.choose_port("Spark's master", "another master port", spec.master_port, spec.auto_port)
+    web_port = ports.choose_port("Spark's web page", "another web port", spec.web_port, spec.auto_port, exclude={port})
     master_url, web_url = f"spark://{ports.HOST}:{port}", f"http://{ports.HOST}:{web_port}"
     options = ["--port", str(port), "--webui-port", str(web_port)]
     command = ["org.apache.spark.deploy.master.Master", *options]
@@ -135,7 +135,7 @@ def _start_all(settings: AppConfig, spec: ClusterSpec) -> Cluster:
     _wait_up(master)
     workers, taken = [], web_port
     for number in range(1, spec.workers + 1):
-        taken = ports.choose("Spark's worker", "another web port", taken + 1, auto_port=True)
+        taken = ports.choose_port("Spark's worker", "another web port", taken + 1, auto_port=True)
         workers.append(_launch_worker(settings, spec, number, taken, master_url))
     for worker in workers:
         _wait_up(worker)
@@ -152,7 +152,7 @@ def _launch_worker(settings: AppConfig, spec: ClusterSpec, number: int, web_port
 
 def _wait_up(part: Service, ready: Callable[[], bool] = lambda: True) -> None:
     """Wait until a part holds its ports and ``ready`` says so, too."""
-    process.wait_ready(part.name, part.process, lambda: part.is_up and ready(), part.log, READY_TIMEOUT_S)
+    process.wait_until_ready(part.name, part.process, lambda: part.is_up and ready(), part.log, READY_TIMEOUT_S)
 
 
 def _launch(settings: AppConfig, name: str, address: str, held: dict[str, int], command: list[str]) -> Service:
@@ -162,13 +162,13 @@ def _launch(settings: AppConfig, name: str, address: str, held: dict[str, int], 
     folder.mkdir(parents=True, exist_ok=True)
     main_class, *options = command
     arguments = [str(spark_home / "bin" / "spark-class"), main_class, "--host", ports.HOST, *options]
-    started = process.spawn(arguments, log, cwd=folder, env={**_ENVIRONMENT, "SPARK_HOME": str(spark_home)})
+    started = process.spawn_process(arguments, log, cwd=folder, env={**_ENVIRONMENT, "SPARK_HOME": str(spark_home)})
     part = Service(name, address, held, started, log)
-    service.save(settings, part)
+    service.save_service(settings, part)
     return part
 
 
 def _stop_all(settings: AppConfig) -> list[str]:
     """Stop workers before the master; returns the names of those that were running."""
     recorded = sorted(path.stem for path in (settings.home / "run").glob(f"{WORKER}*.json"))
-    return [name for name in (*recorded, MASTER) if service.stop(settings, name)]
+    return [name for name in (*recorded, MASTER) if service.stop_service(settings, name)]

@@ -51,9 +51,9 @@ class ServiceStatus:
     log: Path
 
 
-def endpoints(settings: AppConfig) -> Endpoints:
+def find_endpoints(settings: AppConfig) -> Endpoints:
     """Where Kafka and MLflow are: as the settings say, else as started in this home, else at the default ports."""
-    kafka, mlflow = (service.load(settings, name) for name in SERVICES)
+    kafka, mlflow = (service.load_service(settings, name) for name in SERVICES)
     return Endpoints(
         bootstrap=settings.kafka_bootstrap_servers or (kafka.address if kafka else settings.bootstrap),
         tracking_uri=settings.mlflow_tracking_uri or (mlflow.address if mlflow else settings.tracking_uri),
@@ -70,7 +70,7 @@ def local_services(settings: AppConfig) -> list[str]:
     return [name for name, place, local in places if (place or local).replace("localhost", ports.HOST) == local]
 
 
-def up(
+def start_stack(
     settings: AppConfig,
     auto_port: bool = False,
     services: Sequence[str] | None = None,
@@ -104,21 +104,21 @@ def up(
         chosen = _choose_ports(settings, wanted, auto_port)  # all of them before anything starts
         with console.status(f"Starting {' and '.join(wanted)} …"):
             _wait_all(settings, _launch_all(settings, chosen), console)
-    return status(settings)
+    return stack_status(settings)
 
 
-def down(
+def stop_stack(
     settings: AppConfig, services: Sequence[str] = SERVICES, console: Console | None = None, timeout_s: float = 20.0
 ) -> None:
     """Stop the services and whatever they started; their data stay."""
     console = console or Console(quiet=True)
     with FileLock(settings.home / "run" / ".lock"):
         for name in services:
-            stopped = service.stop(settings, name, timeout_s)
+            stopped = service.stop_service(settings, name, timeout_s)
             console.print(f"{name}: {'stopped' if stopped else 'was not running'}")
 
 
-def status(settings: AppConfig) -> list[ServiceStatus]:
+def stack_status(settings: AppConfig) -> list[ServiceStatus]:
     """State of each service of this home."""
     return [_status_of(settings, name) for name in SERVICES]
 
@@ -141,7 +141,7 @@ def print_status(statuses: Sequence[ServiceStatus], console: Console) -> None:
 
 
 def _status_of(settings: AppConfig, name: str) -> ServiceStatus:
-    found = service.load(settings, name)
+    found = service.load_service(settings, name)
     if found is None:
         return ServiceStatus(name, "down", None, None, None, service.log_path(settings, name))
     state: State = "up" if found.is_up else "stale"
@@ -149,11 +149,11 @@ def _status_of(settings: AppConfig, name: str) -> ServiceStatus:
 
 
 def _is_up(settings: AppConfig, name: str, console: Console) -> bool:
-    found = service.load(settings, name)
+    found = service.load_service(settings, name)
     if found is not None and found.is_up:
         console.print(f"{name}: already up at {found.address}", soft_wrap=True)
         return True
-    service.stop(settings, name)  # what a killed one left behind
+    service.stop_service(settings, name)  # what a killed one left behind
     return False
 
 
@@ -168,7 +168,7 @@ def _choose_ports(settings: AppConfig, names: Sequence[str], auto_port: bool) ->
     for name, setting, port in wanted:
         if name in chosen:
             promised = {each for several in chosen.values() for each in several}
-            chosen[name].append(ports.choose(name, setting, port, auto_port, promised))
+            chosen[name].append(ports.choose_port(name, setting, port, auto_port, promised))
     return chosen
 
 
@@ -176,21 +176,21 @@ def _launch_all(settings: AppConfig, chosen: dict[str, list[int]]) -> list[Servi
     launched = []
     if broker.NAME in chosen:
         port, controller_port = chosen[broker.NAME]
-        launched.append(broker.launch(settings, port, controller_port))
+        launched.append(broker.launch_broker(settings, port, controller_port))
     if mlflow_server.NAME in chosen:
-        launched.append(mlflow_server.launch(settings, *chosen[mlflow_server.NAME]))
+        launched.append(mlflow_server.launch_mlflow(settings, *chosen[mlflow_server.NAME]))
     return launched
 
 
 def _wait_all(settings: AppConfig, launched: Sequence[Service], console: Console) -> None:
     """Wait for each; one that fails does not keep the others from being waited for."""
-    waits = {broker.NAME: broker.wait_ready, mlflow_server.NAME: mlflow_server.wait_ready}
+    waits = {broker.NAME: broker.wait_for_broker, mlflow_server.NAME: mlflow_server.wait_for_mlflow}
     failures = []
     for each in launched:
         try:
             waits[each.name](settings, each)
         except ProcessError as error:
-            service.stop(settings, each.name)
+            service.stop_service(settings, each.name)
             failures.append(str(error))
         else:
             console.print(f"{each.name}: up at {each.address} (log {each.log})", soft_wrap=True)

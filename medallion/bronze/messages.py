@@ -20,7 +20,7 @@ def header_value(name: str) -> Column:
     return F.expr(f"try_validate_utf8(cast({value} as string))")
 
 
-def to_bronze(records: DataFrame, batch_id: int) -> DataFrame:
+def to_bronze_rows(records: DataFrame, batch_id: int) -> DataFrame:
     """Kafka source columns to bronze columns; nothing is parsed, nothing is refused.
 
     Args:

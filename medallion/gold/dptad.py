@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from analysis.dptad import CATEGORIES, analyse_lap
-from analysis.dptad.reference import REFERENCE_NAME, reference_lap
+from analysis.dptad.reference import REFERENCE_NAME, build_reference_lap
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.contract import Column, load_contract
@@ -26,11 +26,11 @@ from conf.laps import load_lap_rules
 from conf.reasons import RefusalError
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
 from medallion.gold import dptad_thresholds
-from medallion.gold.dptad_thresholds import UNCALIBRATED, Calibration
+from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
 from medallion.io import Lake
-from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
-from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
-from medallion.silver.tracks import circuits_by_track, sessions_on, track_ids
+from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
+from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
+from medallion.silver.tracks import circuits_by_track, sessions_on_track, tracks_by_session
 
 TABLES: Final = (GOLD_DPTAD_SCORES, GOLD_DPTAD_EVENTS, GOLD_DPTAD_THRESHOLDS)
 _IGNORED: Final = ("run_id", "updated_ts", "compute_ms")
@@ -48,7 +48,7 @@ class ScoringContext:
     """
 
     circuit: Circuit | None
-    calibration: Calibration
+    calibration: TrackCalibration
 
 
 def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
@@ -60,10 +60,10 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     if not laps:
         return 0
     todo, contexts = _plan_recalibration(lake, sorted(set(laps)), run_id)
-    rows = score_laps(lap_samples(lake, todo, _against()), contexts).persist()
+    rows = score_laps(lap_samples(lake, todo, _unfit_reasons()), contexts).persist()
     try:
         count = rows.count()
-        inside = f"({sessions_condition(sessions_of(todo), 't.')}) AND ({laps_condition(todo, 't.')})"
+        inside = f"({sessions_condition(distinct_sessions(todo), 't.')}) AND ({laps_condition(todo, 't.')})"
         for table, found in ((GOLD_DPTAD_SCORES, score_rows(rows)), (GOLD_DPTAD_EVENTS, event_rows(rows))):
             stamped = found.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
             lake.upsert(stamped, table, ignore=_IGNORED, delete_where=inside, prune=inside)
@@ -79,21 +79,21 @@ def score_laps(samples: DataFrame, contexts: Mapping[str, ScoringContext]) -> Da
         samples: From :func:`~medallion.silver.lap_traces.lap_samples`, with ``against``.
         contexts: By session.
     """
-    known, names = dict(contexts), [c.name for c in _of(GOLD_DPTAD_SCORES)] + ["events"]
+    known, names = dict(contexts), [c.name for c in _lap_columns(GOLD_DPTAD_SCORES)] + ["events"]
 
     def score(frame: pd.DataFrame) -> pd.DataFrame:
         row = score_lap(frame, known[frame["session_id"].iloc[0]])
         # As objects, so that what is missing is None: pandas would make it NaN, which is no text.
         return pd.DataFrame([[row.get(name) for name in names]], columns=names, dtype=object)
 
-    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _of(GOLD_DPTAD_EVENTS) if c.name not in LAP)
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _of(GOLD_DPTAD_SCORES))
-    return by_lap(samples, score, f"{schema}, events array<struct<{own}>>")
+    own = ", ".join(f"{c.name}: {c.physical_type}" for c in _lap_columns(GOLD_DPTAD_EVENTS) if c.name not in LAP)
+    schema = ", ".join(f"{c.name} {c.physical_type}" for c in _lap_columns(GOLD_DPTAD_SCORES))
+    return apply_by_lap(samples, score, f"{schema}, events array<struct<{own}>>")
 
 
 def score_rows(rows: DataFrame) -> DataFrame:
     """Columns of ``gold.dptad_scores`` of scored laps; what has no value is null."""
-    doubles = [c.name for c in _of(GOLD_DPTAD_SCORES) if c.physical_type == "DOUBLE"]
+    doubles = [c.name for c in _lap_columns(GOLD_DPTAD_SCORES) if c.physical_type == "DOUBLE"]
     return rows.drop("events").withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
 
 
@@ -117,28 +117,28 @@ def score_lap(frame: pd.DataFrame, context: ScoringContext) -> dict[str, Any]:
         "is_synthetic": is_synthetic(frame),
     }
     if len(against := first["against"]):
-        return row | _refused("; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against))
+        return row | _unscored_row("; ".join(load_lap_rules().reasons[reason].text.lower() for reason in against))
     try:
-        trace = trace_of(frame, context.circuit)
+        trace = build_trace(frame, context.circuit)
     except RefusalError as error:
-        return row | _refused(error.refusal.text)
+        return row | _unscored_row(error.refusal.text)
     return row | _scored(row, trace, int(first["start_us"]), context)
 
 
-def _against() -> SparkColumn:
+def _unfit_reasons() -> SparkColumn:
     """What makes a lap unfit for one of ``_PURPOSES``."""
     nothing = F.array().cast("array<string>")
     reasons = (F.coalesce(F.col("unfit_for").getItem(purpose), nothing) for purpose in _PURPOSES)
     return F.array_distinct(F.concat(*reasons)).alias("against")
 
 
-def _refused(reason: str) -> dict[str, Any]:
+def _unscored_row(reason: str) -> dict[str, Any]:
     return {"insights": [f"Not judged: {reason}"], "reasons": dict.fromkeys(CATEGORIES, reason), "events": []}
 
 
 def _scored(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: ScoringContext) -> dict[str, Any]:
     began = time.perf_counter()
-    reference = reference_lap(context.circuit, context.calibration.stretch_s) if context.circuit else None
+    reference = build_reference_lap(context.circuit, context.calibration.stretch_s) if context.circuit else None
     analysis = analyse_lap(
         trace,
         context.circuit,
@@ -164,22 +164,22 @@ def _plan_recalibration(
     lake: Lake, laps: Sequence[LapKey], run_id: str
 ) -> tuple[list[LapKey], dict[str, ScoringContext]]:
     """The laps to score, and what each session's are scored by."""
-    tracks = track_ids(lake, sessions_of(laps))
+    tracks = tracks_by_session(lake, distinct_sessions(laps))
     circuits = circuits_by_track(lake, set(tracks.values()))
     known = dptad_thresholds.latest_calibrations(lake, circuits)
     for track in sorted(circuits.keys() - known.keys()):
         here = [session for session, of in tracks.items() if of == track]
-        made = dptad_thresholds.calibrate_first(lake, circuits[track], here, run_id)
+        made = dptad_thresholds.make_first_calibration(lake, circuits[track], here, run_id)
         if made is not None:
             known[track] = made
     todo = set(laps)
     for track, calibration in known.items():
-        everywhere = sessions_on(lake, track)
+        everywhere = sessions_on_track(lake, track)
         tracks |= dict.fromkeys(everywhere, track)
         todo |= _scored_by_older_thresholds(lake, everywhere, calibration.thresholds.label)
     contexts = {
         session: ScoringContext(circuits.get(tracks.get(session, "")), known.get(tracks.get(session, ""), UNCALIBRATED))
-        for session in sessions_of(todo)
+        for session in distinct_sessions(todo)
     }
     return sorted(todo), contexts
 
@@ -190,6 +190,6 @@ def _scored_by_older_thresholds(lake: Lake, sessions: Sequence[str], label: str)
     return {LapKey(*row) for row in rows.select(*LAP).collect()}
 
 
-def _of(table: str) -> list[Column]:
+def _lap_columns(table: str) -> list[Column]:
     """Columns of a table that follow from a lap."""
     return [c for c in load_contract(table).columns if c.name not in _STAMPS]

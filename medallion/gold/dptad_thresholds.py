@@ -10,17 +10,17 @@ from typing import Final
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from analysis.dptad import Thresholds, calibrate, unit_of
+from analysis.dptad import Thresholds, calibrate_thresholds, threshold_unit
 from analysis.dptad.calibrate import FEWEST_LAPS
 from analysis.dptad.reference import reference_times_s
-from analysis.track_build.rows import spread
+from analysis.track_build.rows import spread_evenly
 from analysis.tracks.circuit import Circuit
 from conf.errors import InputError
 from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
 from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
 from medallion.schema import sql_literal
-from medallion.silver.lap_traces import lap_samples, traces
+from medallion.silver.lap_traces import collect_traces, lap_samples
 
 MOST_LAPS: Final = 120
 """Laps calibrated on: more do not move a 95th percentile, and they all have to be in one place."""
@@ -31,7 +31,7 @@ _SCHEMA: Final = (
 
 
 @dataclass(frozen=True)
-class Calibration:
+class TrackCalibration:
     """What laps of a track are scored by.
 
     Attributes:
@@ -46,14 +46,14 @@ class Calibration:
         """Rows of the table."""
         of = self.thresholds
         stretches = [(f"stretch.{number}.time_s", seconds, "s") for number, seconds in self.stretch_s.items()]
-        values = [(name, value, unit_of(name)) for name, value in of.rows()] + stretches
+        values = [(name, value, threshold_unit(name)) for name, value in of.rows()] + stretches
         return [(of.track_id, of.version, *one, of.n_laps, list(of.sessions)) for one in values]
 
 
-UNCALIBRATED: Final = Calibration(Thresholds())
+UNCALIBRATED: Final = TrackCalibration(Thresholds())
 
 
-def latest_calibrations(lake: Lake, tracks: Iterable[str]) -> dict[str, Calibration]:
+def latest_calibrations(lake: Lake, tracks: Iterable[str]) -> dict[str, TrackCalibration]:
     """Newest calibration of each track that has one."""
     listed = ", ".join(sql_literal(track) for track in sorted(tracks))
     if not listed:
@@ -64,14 +64,14 @@ def latest_calibrations(lake: Lake, tracks: Iterable[str]) -> dict[str, Calibrat
     return {track: _calibration(track, max(versions), versions[max(versions)]) for track, versions in found.items()}
 
 
-def _calibration(track: str, version: int, rows: Sequence[Row]) -> Calibration:
+def _calibration(track: str, version: int, rows: Sequence[Row]) -> TrackCalibration:
     values = {row["name"]: row.value for row in rows}
     stretches = {int(name.split(".")[1]): values.pop(name) for name in [*values] if name.startswith("stretch.")}
     thresholds = Thresholds.from_rows(track, version, values.items(), rows[0].n_laps, rows[0].sessions)
-    return Calibration(thresholds, dict(sorted(stretches.items())))
+    return TrackCalibration(thresholds, dict(sorted(stretches.items())))
 
 
-def laps_to_calibrate_on(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
+def choose_calibration_laps(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Laps of sessions that are fit for pace and have telemetry, at most ``MOST_LAPS``, spread evenly."""
     rows = (
         lake.read(SILVER_LAPS)
@@ -79,28 +79,30 @@ def laps_to_calibrate_on(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
         .where("sample_count > 0 and lap_start_ts < lap_end_ts")
     )
     fit = rows.where(F.array_contains("fit_for", _PURPOSE)).select("session_id", "vehicle_id", "lap_number").collect()
-    return spread(sorted(LapKey(*row) for row in fit), MOST_LAPS)
+    return spread_evenly(sorted(LapKey(*row) for row in fit), MOST_LAPS)
 
 
-def make_calibration(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> Calibration:
+def make_calibration(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> TrackCalibration:
     """Calibrate on the laps of sessions that were driven on a circuit; nothing is written.
 
     Raises:
         InputError: If there are too few usable laps.
     """
-    laps = laps_to_calibrate_on(lake, sessions)
+    laps = choose_calibration_laps(lake, sessions)
     samples = lap_samples(lake, laps).toPandas()
-    found = traces(samples, dict.fromkeys(sessions, circuit))
+    found = collect_traces(samples, dict.fromkeys(sessions, circuit))
     usable = [trace for _, trace in found]
     used = sorted({lap.session_id for lap, _ in found})
-    thresholds = calibrate(usable, circuit.track_id, version, circuit, used)
-    return Calibration(thresholds, reference_times_s(usable, circuit))
+    thresholds = calibrate_thresholds(usable, circuit.track_id, version, circuit, used)
+    return TrackCalibration(thresholds, reference_times_s(usable, circuit))
 
 
-def calibrate_first(lake: Lake, circuit: Circuit, sessions: Sequence[str], run_id: str) -> Calibration | None:
+def make_first_calibration(
+    lake: Lake, circuit: Circuit, sessions: Sequence[str], run_id: str
+) -> TrackCalibration | None:
     """Version 1 of a track's thresholds, from the first of the sessions that has laps enough; ``None`` if none has."""
     for session in sorted(sessions):
-        if len(laps_to_calibrate_on(lake, [session])) < FEWEST_LAPS:
+        if len(choose_calibration_laps(lake, [session])) < FEWEST_LAPS:
             continue
         try:
             made = make_calibration(lake, circuit, [session], 1)
@@ -111,7 +113,7 @@ def calibrate_first(lake: Lake, circuit: Circuit, sessions: Sequence[str], run_i
     return None
 
 
-def write_calibration(lake: Lake, calibration: Calibration, run_id: str) -> None:
+def write_calibration(lake: Lake, calibration: TrackCalibration, run_id: str) -> None:
     """Add a version to the table."""
     rows = lake.spark.createDataFrame(calibration.rows(), _SCHEMA)
     lake.upsert(rows.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}), GOLD_DPTAD_THRESHOLDS)

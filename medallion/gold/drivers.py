@@ -18,7 +18,7 @@ from conf.tables import (
     GOLD_STINTS,
 )
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
-from medallion.gold.session_drivers import SessionDrivers, session_drivers
+from medallion.gold.session_drivers import SessionDrivers, load_session_drivers
 from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake, rows_to_dataframe, sync_rows
 from medallion.keys import pairs_condition, sessions_condition, vehicles_condition
@@ -46,7 +46,7 @@ def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: s
     """
     if not changed:
         return
-    sessions = session_drivers(lake, sorted(changed))
+    sessions = load_session_drivers(lake, sorted(changed))
     vehicles = {session: sorted(found) for session, found in sorted(changed.items()) if found}
     for table, rows_of, part in _OF_VEHICLES if vehicles else ():
         rows = [row for session, found in vehicles.items() for row in rows_of(sessions[session], found)]

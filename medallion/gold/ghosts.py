@@ -22,7 +22,7 @@ GHOST: Final = "ghost"
 PUBLISHED, REJECTED = "published", "rejected"
 
 
-def next_number(lake: Lake, session_id: str) -> int:
+def next_ghost_number(lake: Lake, session_id: str) -> int:
     """Number of the next ghost of a session, from 1; a ghost that was killed while it was written leaves a hole."""
     highest = 0
     for table in (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY):
@@ -45,9 +45,12 @@ def write_ghost(
     """
     uid, session = summary["lap_uid"], summary["session_id"]
     shared = {
-        "lap_uid": uid, "session_id": session, "track_id": summary["track_id"],
-        "mlflow_run_id": summary["mlflow_run_id"], "is_synthetic": True,
-    }  # fmt: skip
+        "lap_uid": uid,
+        "session_id": session,
+        "track_id": summary["track_id"],
+        "mlflow_run_id": summary["mlflow_run_id"],
+        "is_synthetic": True,
+    }
     lake.replace(_samples(lake, samples, shared, run_id), GOLD_GHOST_LAPS, f"lap_uid = {sql_literal(uid)}")
     stamped = rows_to_dataframe(lake, GOLD_GHOST_SUMMARY, [summary], run_id).withColumn(
         "created_ts", F.current_timestamp()

@@ -12,14 +12,14 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from analysis.laps.features import LAP_CHANNELS, lap_features
+from analysis.laps.features import LAP_CHANNELS, compute_lap_features
 from conf.contract import load_contract
 from conf.tables import GOLD_LAP_FEATURES, SILVER_TELEMETRY
-from medallion.gold.timed_laps import TimedLap, Vehicle, timed_laps
+from medallion.gold.timed_laps import TimedLap, Vehicle, read_timed_laps
 from medallion.io import Lake, sync_rows
-from medallion.keys import LapKey, laps_condition, sessions_of, vehicle_condition
-from medallion.per_vehicle import by_vehicle, channel_arrays, last_known
-from medallion.silver.environment import Weather, read_weather
+from medallion.keys import LapKey, distinct_sessions, laps_condition, vehicle_condition
+from medallion.per_vehicle import apply_by_vehicle, channel_arrays, last_known_value
+from medallion.silver.environment import SessionWeather, read_weather
 
 # A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on
 # the samples of the lap and on those this far from it, on no others.
@@ -31,9 +31,9 @@ def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None
     """Recompute laps and write what differs; rows of laps without samples are deleted."""
     if not laps:
         return
-    wanted = _wanted(laps, timed_laps(lake, laps_condition(laps)))
-    samples = lake.read(SILVER_TELEMETRY).where(samples_of(wanted))
-    rows = feature_rows(samples, wanted, read_weather(lake, sessions_of(laps)), run_id)
+    wanted = _wanted_laps(laps, read_timed_laps(lake, laps_condition(laps)))
+    samples = lake.read(SILVER_TELEMETRY).where(lap_samples_condition(wanted))
+    rows = feature_rows(samples, wanted, read_weather(lake, distinct_sessions(laps)), run_id)
     sync_rows(lake, rows, GOLD_LAP_FEATURES, partial(laps_condition, laps))
 
 
@@ -56,11 +56,11 @@ def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehic
         .collect()
     )
     there = {LapKey(*row[:3]): (tuple(row[3:5]), tuple(row[5:])) for row in rows}
-    wanted = (lap for found in _wanted(laps, timed).values() for lap in found)
+    wanted = (lap for found in _wanted_laps(laps, timed).values() for lap in found)
     return {lap.key for lap in wanted if _differs(lap, *there.get(lap.key, (None, None)))}
 
 
-def samples_of(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> str:
+def lap_samples_condition(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> str:
     """SQL condition that selects the samples that laps depend on, and some between them."""
     return " OR ".join(
         f"({vehicle_condition(*vehicle)} AND ({_span(laps)}))" for vehicle, laps in sorted(wanted.items())
@@ -68,7 +68,7 @@ def samples_of(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> str:
 
 
 def feature_rows(
-    samples: DataFrame, wanted: Mapping[Vehicle, Sequence[TimedLap]], weather: Mapping[str, Weather], run_id: str
+    samples: DataFrame, wanted: Mapping[Vehicle, Sequence[TimedLap]], weather: Mapping[str, SessionWeather], run_id: str
 ) -> DataFrame:
     """Features of laps.
 
@@ -76,7 +76,7 @@ def feature_rows(
     carry its number, from the first to the last. A lap without samples has no row.
 
     Args:
-        samples: Rows of ``silver.telemetry``, all those of :func:`samples_of`.
+        samples: Rows of ``silver.telemetry``, all those of :func:`lap_samples_condition`.
         wanted: Laps by session and vehicle.
         weather: By session.
         run_id: Job run.
@@ -84,14 +84,14 @@ def feature_rows(
 
     def of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
         session, vehicle = str(frame["session_id"].iloc[0]), str(frame["vehicle_id"].iloc[0])
-        rows = [_of_lap(lap, frame, weather[session]) for lap in wanted[session, vehicle]]
+        rows = [_lap_feature_columns(lap, frame, weather[session]) for lap in wanted[session, vehicle]]
         return pd.DataFrame([row for row in rows if row]).to_dict(orient="series")  # type: ignore[return-value]
 
-    rows = by_vehicle(samples, of_vehicle, load_contract(GOLD_LAP_FEATURES), run_id)
+    rows = apply_by_vehicle(samples, of_vehicle, load_contract(GOLD_LAP_FEATURES), run_id)
     return rows.withColumn("updated_ts", F.current_timestamp())
 
 
-def _wanted(laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> dict[Vehicle, list[TimedLap]]:
+def _wanted_laps(laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> dict[Vehicle, list[TimedLap]]:
     known = {lap.key: lap for found in timed.values() for lap in found}
     wanted: defaultdict[Vehicle, list[TimedLap]] = defaultdict(list)
     for key in laps:
@@ -117,7 +117,7 @@ def _span(laps: Sequence[TimedLap]) -> str:
     return " OR ".join(parts)
 
 
-def _of_lap(lap: TimedLap, rows: pd.DataFrame, weather: Weather) -> dict[str, Any] | None:
+def _lap_feature_columns(lap: TimedLap, rows: pd.DataFrame, weather: SessionWeather) -> dict[str, Any] | None:
     """Columns of one lap; ``None`` where there is no sample within it."""
     t_us = rows["t_us"].to_numpy(np.int64)
     if lap.interval_us:
@@ -130,7 +130,7 @@ def _of_lap(lap: TimedLap, rows: pd.DataFrame, weather: Weather) -> dict[str, An
     if own.empty:
         return None
     return {
-        **lap_features(
+        **compute_lap_features(
             near["t_us"].to_numpy(np.int64) / 1e6, channel_arrays(near, LAP_CHANNELS), start / 1e6, end / 1e6
         ),
         "lap_number": lap.key.lap_number,
@@ -139,8 +139,8 @@ def _of_lap(lap: TimedLap, rows: pd.DataFrame, weather: Weather) -> dict[str, An
         "lap_time_ms": lap.lap_time_ms,
         **{f"sector_{i}_time": time for i, time in enumerate(lap.sectors_s, 1)},
         "is_valid": lap.is_valid,
-        "is_synthetic": bool(last_known(own["is_synthetic"])),
-        "driver_profile": last_known(own["driver_profile"]),
+        "is_synthetic": bool(last_known_value(own["is_synthetic"])),
+        "driver_profile": last_known_value(own["driver_profile"]),
         "air_temp_c": _temperature(own["ambient_temp_c"], weather.mean("air_temp_c", start, end)),
         "track_temp_c": _temperature(own["track_temp_c"], weather.mean("track_temp_c", start, end)),
     }

@@ -21,7 +21,7 @@ ELIGIBLE: Final = "eligible"
 HUMAN: Final = "human"
 
 
-def register_humans(
+def register_human_laps(
     lake: Lake, sessions: Sequence[str], circuit: Circuit, cuts: Sequence[LapSegmentation], run_id: str
 ) -> int:
     """Register all laps of sessions that have telemetry; returns how many are eligible for ghosts.

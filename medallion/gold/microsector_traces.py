@@ -18,11 +18,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.lap_segments import EXTRA, NEEDED, NORMALISED, STEPS, LapPieces, PiecesError, lap_pieces
+from analysis.segmentation.lap_segments import EXTRA, NEEDED, NORMALISED, STEPS, LapSegmentError, LapSegments, split_lap
 from analysis.tracks.circuit import Circuit
 from conf.contract import load_contract
 from conf.tables import GOLD_MICROSECTOR_TRACES, SILVER_LAPS, SILVER_TELEMETRY_100HZ
-from medallion.gold.microsectors import PURPOSE, Segmented
+from medallion.gold.microsectors import PURPOSE, TrackSegmentation
 from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
 from medallion.silver.lap_traces import LAP
@@ -60,7 +60,7 @@ class LapSegmentation:
 
 def update_traces(
     lake: Lake,
-    made: Segmented,
+    made: TrackSegmentation,
     circuit: Circuit,
     sessions: Sequence[str],
     scaling: ChannelScaling,
@@ -96,7 +96,12 @@ def update_traces(
 
 
 def segment_laps(
-    lake: Lake, made: Segmented, circuit: Circuit, sessions: Sequence[str], scaling: ChannelScaling, fast: set[LapKey]
+    lake: Lake,
+    made: TrackSegmentation,
+    circuit: Circuit,
+    sessions: Sequence[str],
+    scaling: ChannelScaling,
+    fast: set[LapKey],
 ) -> DataFrame:
     """Build the table's rows for laps fit for a ghost; a lap that cannot be split is one row with a ``problem``."""
     fit = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
@@ -125,7 +130,7 @@ def segment_laps(
 
 
 def segment_lap(
-    frame: pd.DataFrame, made: Segmented, circuit: Circuit, scaling: ChannelScaling, fast: set[LapKey]
+    frame: pd.DataFrame, made: TrackSegmentation, circuit: Circuit, scaling: ChannelScaling, fast: set[LapKey]
 ) -> pd.DataFrame:
     """One lap's rows, or one row that says why there are none.
 
@@ -141,8 +146,8 @@ def segment_lap(
     key = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
     own = {"session_id": key.session_id, "vehicle_id": key.vehicle_id, "lap_number": key.lap_number}
     try:
-        found = lap_pieces(_trace(frame, circuit), circuit, made.track.pieces)
-    except PiecesError as error:
+        found = split_lap(_trace(frame, circuit), circuit, made.track.pieces)
+    except LapSegmentError as error:
         return pd.DataFrame([own | {_PROBLEM: str(error)}])
     shared: dict[str, Any] = own | {
         "lap_uid": key.uid,
@@ -162,7 +167,7 @@ def _trace(frame: pd.DataFrame, circuit: Circuit) -> LapTrace:
     return LapTrace(t_s, distance_m, channels, float(frame["lap_s"].iloc[0]), length_m=circuit.length_m)
 
 
-def _columns(found: LapPieces, made: Segmented, scaling: ChannelScaling) -> dict[str, npt.NDArray[Any]]:
+def _columns(found: LapSegments, made: TrackSegmentation, scaling: ChannelScaling) -> dict[str, npt.NDArray[Any]]:
     """Columns of one lap, a row each step of each micro-sector."""
     n = len(made.track.pieces)
 

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from analysis.drivers.fleet import SessionConditions
 from analysis.drivers.head_to_head import DPTAD
-from analysis.drivers.summary import DriverSummary, ExternalFigures, driver_summary
-from analysis.pace.driver_laps import DriverLaps, driver_laps, null
+from analysis.drivers.summary import DriverSummary, ExternalFigures, summarise_driver
+from analysis.pace.driver_laps import DriverLaps, build_driver_laps, null_if_nan
 from conf.tables import (
     GOLD_DPTAD_SCORES,
     GOLD_KARMA_SCORES,
@@ -28,7 +28,7 @@ from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
 from medallion.keys import sessions_condition
 from medallion.per_vehicle import VEHICLE
-from medallion.silver.environment import Weather, read_weather
+from medallion.silver.environment import SessionWeather, read_weather
 
 _COLUMNS: Final = (
     *("lap_number", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time"),
@@ -55,17 +55,17 @@ class SessionDrivers:
     conditions: SessionConditions
 
 
-def session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
+def load_session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
     """Read sessions and sum up their drivers, by session."""
     where = sessions_condition(sessions)
     laps, weather = _laps(lake, where), read_weather(lake, sessions)
     scores = mean_scores(lake.read(GOLD_DPTAD_SCORES).where(where).collect())
-    elsewhere = _elsewhere(lake, where, scores)
+    elsewhere = _external_figures(lake, where, scores)
     found = {}
     for session in sessions:
         own = laps[session]
         drivers = (
-            driver_summary(known, elsewhere.get((session, vehicle), ExternalFigures()))
+            summarise_driver(known, elsewhere.get((session, vehicle), ExternalFigures()))
             for vehicle, known in laps_by_vehicle(session, own).items()
         )
         of_session = {vehicle: mean for (name, vehicle), mean in scores.items() if name == session}
@@ -79,7 +79,7 @@ def laps_by_vehicle(session_id: str, rows: Iterable[Any]) -> dict[str, DriverLap
     for row in rows:
         found[row["vehicle_id"]].append(row)
     return {
-        vehicle: driver_laps(session_id, vehicle, {name: [lap[name] for lap in laps] for name in _COLUMNS})
+        vehicle: build_driver_laps(session_id, vehicle, {name: [lap[name] for lap in laps] for name in _COLUMNS})
         for vehicle, laps in sorted(found.items())
     }
 
@@ -94,7 +94,7 @@ def mean_scores(rows: Iterable[Any]) -> dict[Vehicle, dict[str, float]]:
     return {v: {name: float(np.mean(values)) for name, values in scores.items()} for v, scores in found.items()}
 
 
-def session_conditions(weather: Weather, laps: Sequence[Any]) -> SessionConditions:
+def session_conditions(weather: SessionWeather, laps: Sequence[Any]) -> SessionConditions:
     """Weather from the first start to the last end of a session's laps; unknown where no lap has a time of day."""
     starts = [lap["start_us"] for lap in laps if lap["start_us"] is not None]
     ends = [lap["end_us"] for lap in laps if lap["end_us"] is not None]
@@ -103,8 +103,8 @@ def session_conditions(weather: Weather, laps: Sequence[Any]) -> SessionConditio
     span = (min(starts), max(ends))
     rain = weather.during("rain", *span)
     return SessionConditions(
-        null(weather.mean("air_temp_c", *span)),
-        null(weather.mean("track_temp_c", *span)),
+        null_if_nan(weather.mean("air_temp_c", *span)),
+        null_if_nan(weather.mean("track_temp_c", *span)),
         ("wet" if rain.any() else "dry") if rain.size else None,
     )
 
@@ -117,7 +117,9 @@ def _laps(lake: Lake, where: str) -> defaultdict[str, list[Row]]:
     return found
 
 
-def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]) -> dict[Vehicle, ExternalFigures]:
+def _external_figures(
+    lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]
+) -> dict[Vehicle, ExternalFigures]:
     entries, results = (_by_vehicle(lake, table, where) for table in (SILVER_ENTRIES, SILVER_RESULTS))
     known = lake.read(SILVER_DRIVERS).where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
     drivers, styles = {r.vehicle_id: r.driver_id for r in known}, _aggressive_shares(lake, where)
@@ -125,10 +127,10 @@ def _elsewhere(lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, flo
     return {
         vehicle: ExternalFigures(
             driver_id=drivers.get(vehicle[1]),
-            vehicle_number=_of(entries, vehicle, "vehicle_number"),
-            vehicle_class=_of(results, vehicle, "vehicle_class"),
-            position=_of(results, vehicle, "position"),
-            gap_first_s=_of(results, vehicle, "gap_first_s"),
+            vehicle_number=_rows_of_vehicle(entries, vehicle, "vehicle_number"),
+            vehicle_class=_rows_of_vehicle(results, vehicle, "vehicle_class"),
+            position=_rows_of_vehicle(results, vehicle, "position"),
+            gap_first_s=_rows_of_vehicle(results, vehicle, "gap_first_s"),
             dptad_overall_avg=scores.get(vehicle, {}).get("overall"),
             karma_overall_last=karma.get(vehicle),
             style_aggressive_share=styles.get(vehicle),
@@ -141,7 +143,7 @@ def _by_vehicle(lake: Lake, table: str, where: str) -> dict[Vehicle, Row]:
     return {(row.session_id, row.vehicle_id): row for row in lake.read(table).where(where).collect()}
 
 
-def _of(rows: Mapping[Vehicle, Row], vehicle: Vehicle, column: str) -> Any:
+def _rows_of_vehicle(rows: Mapping[Vehicle, Row], vehicle: Vehicle, column: str) -> Any:
     return rows[vehicle][column] if vehicle in rows else None
 
 

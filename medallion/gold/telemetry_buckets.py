@@ -11,20 +11,20 @@ from pyspark.sql import DataFrame
 from analysis.signals.buckets import bucket_features
 from conf.contract import load_contract
 from conf.tables import GOLD_TELEMETRY_BUCKETS
-from medallion.per_vehicle import by_vehicle, channel_arrays
+from medallion.per_vehicle import apply_by_vehicle, channel_arrays
 
 
 def bucket_rows(silver: DataFrame, run_id: str) -> DataFrame:
     """Buckets of every lap in ``silver`` (whole laps of ``silver.telemetry``)."""
-    return by_vehicle(silver, _of_vehicle, load_contract(GOLD_TELEMETRY_BUCKETS), run_id)
+    return apply_by_vehicle(silver, _vehicle_buckets, load_contract(GOLD_TELEMETRY_BUCKETS), run_id)
 
 
-def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
+def _vehicle_buckets(frame: pd.DataFrame) -> dict[str, Any]:
     # Each lap by itself: a value held from the lap before would make a lap depend on which others are recomputed.
-    laps = [_of_lap(rows) for _, rows in frame.groupby("lap_number", sort=True)]
+    laps = [_lap_buckets(rows) for _, rows in frame.groupby("lap_number", sort=True)]
     return {name: np.concatenate([lap[name] for lap in laps]) for name in laps[0]} if laps else {}
 
 
-def _of_lap(rows: pd.DataFrame) -> dict[str, Any]:
+def _lap_buckets(rows: pd.DataFrame) -> dict[str, Any]:
     t_s = rows["t_us"].to_numpy(np.float64) / 1e6
     return dict(bucket_features(t_s, channel_arrays(rows), rows["lap_number"].to_numpy(np.float64)))

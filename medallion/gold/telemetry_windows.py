@@ -11,19 +11,19 @@ from pyspark.sql import DataFrame
 from analysis.signals.windows import WINDOW_S, window_ends, window_features
 from conf.contract import load_contract
 from conf.tables import GOLD_TELEMETRY_WINDOWS
-from medallion.per_vehicle import AGGRESSIVE, by_vehicle, channel_arrays, last_known
+from medallion.per_vehicle import AGGRESSIVE, apply_by_vehicle, channel_arrays, last_known_value
 
 
 def window_rows(silver: DataFrame, run_id: str) -> DataFrame:
     """Windows of every vehicle in ``silver`` (rows of ``silver.telemetry``)."""
-    return by_vehicle(silver, _of_vehicle, load_contract(GOLD_TELEMETRY_WINDOWS), run_id)
+    return apply_by_vehicle(silver, _vehicle_windows, load_contract(GOLD_TELEMETRY_WINDOWS), run_id)
 
 
-def _of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
+def _vehicle_windows(frame: pd.DataFrame) -> dict[str, Any]:
     t_s = frame["t_us"].to_numpy(np.float64) / 1e6
     ends_s = window_ends(t_s)
     features = window_features(t_s, channel_arrays(frame), ends_s)
-    profile, synthetic = last_known(frame["driver_profile"]), last_known(frame["is_synthetic"])
+    profile, synthetic = last_known_value(frame["driver_profile"]), last_known_value(frame["is_synthetic"])
     n = len(ends_s)
     label = None if profile is None else ("AGGRESSIVE" if profile == AGGRESSIVE else "NORMAL")
     return {

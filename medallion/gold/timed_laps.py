@@ -45,21 +45,37 @@ class TimedLap:
         return None if self.start_us is None or self.end_us is None else (self.start_us, self.end_us)
 
 
-def timed_laps(lake: Lake, where: str) -> dict[Vehicle, list[TimedLap]]:
+def read_timed_laps(lake: Lake, where: str) -> dict[Vehicle, list[TimedLap]]:
     """Laps that a condition on ``silver.laps`` selects, by session and vehicle in the order of their numbers."""
     sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
-    rows = lake.read(SILVER_LAPS).where(where).select(
-        "session_id", "vehicle_id", "lap_number", F.unix_micros("lap_start_ts").alias("start_us"),
-        F.unix_micros("lap_end_ts").alias("end_us"), "invalid_reasons", "lap_time_ms", *sectors, "is_valid",
-        "sample_count",
-    )  # fmt: skip
+    rows = (
+        lake.read(SILVER_LAPS)
+        .where(where)
+        .select(
+            "session_id",
+            "vehicle_id",
+            "lap_number",
+            F.unix_micros("lap_start_ts").alias("start_us"),
+            F.unix_micros("lap_end_ts").alias("end_us"),
+            "invalid_reasons",
+            "lap_time_ms",
+            *sectors,
+            "is_valid",
+            "sample_count",
+        )
+    )
     laps: defaultdict[Vehicle, list[TimedLap]] = defaultdict(list)
     for r in rows.collect():
         lap = TimedLap(
-            LapKey(r.session_id, r.vehicle_id, r.lap_number), r.start_us, r.end_us,
-            is_complete="incomplete" not in (r.invalid_reasons or ()), lap_time_ms=r.lap_time_ms,
-            sectors_s=tuple(r[s] for s in sectors), is_valid=r.is_valid, samples=r.sample_count or 0,
-        )  # fmt: skip
+            LapKey(r.session_id, r.vehicle_id, r.lap_number),
+            r.start_us,
+            r.end_us,
+            is_complete="incomplete" not in (r.invalid_reasons or ()),
+            lap_time_ms=r.lap_time_ms,
+            sectors_s=tuple(r[s] for s in sectors),
+            is_valid=r.is_valid,
+            samples=r.sample_count or 0,
+        )
         laps[r.session_id, r.vehicle_id].append(lap)
     return {vehicle: sorted(found, key=lambda lap: lap.key) for vehicle, found in laps.items()}
 

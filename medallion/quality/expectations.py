@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from conf.contract import Rule
+from conf.contract import ContractRule
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ValidationReport:
     data_docs: Path | None
 
 
-def to_expectation(column: str, rule: Rule) -> Any:
+def to_expectation(column: str, rule: ContractRule) -> Any:
     """The Great Expectations object of a rule."""
     _without_spark_connect()
     import great_expectations.expectations as gxe
@@ -65,7 +65,9 @@ def _without_spark_connect() -> None:
         sys.modules.setdefault("pyspark.sql.connect", None)  # type: ignore[arg-type]
 
 
-def validate_units(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]], folder: Path) -> ValidationReport:
+def validate_units(
+    df: DataFrame, suite: str, rules: Iterable[tuple[str, ContractRule]], folder: Path
+) -> ValidationReport:
     """Run the rules over a DataFrame and update the Data Docs.
 
     Args:
@@ -103,7 +105,7 @@ def validate_units(df: DataFrame, suite: str, rules: Iterable[tuple[str, Rule]],
     return ValidationReport(suite, tuple(_result(c, r, found[r.name]) for c, r in pairs), _index_page(folder))
 
 
-def _result(column: str, rule: Rule, outcome: Any) -> ExpectationResult:
+def _result(column: str, rule: ContractRule, outcome: Any) -> ExpectationResult:
     numbers = outcome.result
     total, missing = int(numbers.get("element_count", 0)), int(numbers.get("missing_count", 0) or 0)
     return ExpectationResult(

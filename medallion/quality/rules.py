@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from conf.contract import ContractError, Rule
+from conf.contract import ContractError, ContractRule
 from medallion.schema import sql_literal
 
 REASON = "struct<rule:string,column_name:string,observed:string>"
@@ -49,7 +49,7 @@ EXPECTATIONS: dict[str, Breaks] = {
 }
 
 
-def breaks_rule(rule: Rule, value: str) -> str:
+def breaks_rule(rule: ContractRule, value: str) -> str:
     """SQL of a boolean, never null: whether ``value`` breaks ``rule``.
 
     Raises:
@@ -73,7 +73,7 @@ def reason_entry(rule_name: str, column_name: str, observed: str) -> str:
     )
 
 
-def broken_rules(rules: Iterable[tuple[str, Rule]], value: str | None = None) -> str:
+def broken_rules_sql(rules: Iterable[tuple[str, ContractRule]], value: str | None = None) -> str:
     """SQL of the array of reasons for every rule that a row breaks, null where it breaks none.
 
     Args:
@@ -88,7 +88,7 @@ def broken_rules(rules: Iterable[tuple[str, Rule]], value: str | None = None) ->
     )
 
 
-def broken_rule_names(rules: Iterable[tuple[str, Rule]]) -> str:
+def broken_rule_names(rules: Iterable[tuple[str, ContractRule]]) -> str:
     """SQL of the array of the names of the soft rules that a row breaks; null where it breaks none."""
     pairs = list(rules)
     found = [breaks_rule(rule, c) for c, rule in pairs]

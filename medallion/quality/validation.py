@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.channel import load_channels
-from conf.contract import Rule, load_contract
+from conf.contract import ContractRule, load_contract
 from conf.families import TELEMETRY
 from conf.tables import OPS_DQ_RESULTS, OPS_RECONCILIATION, SILVER_TELEMETRY
 from medallion.io import Lake
 from medallion.quality.expectations import ValidationReport, validate_units
-from medallion.silver.decode import Units
+from medallion.silver.decode import DecodedUnits
 
 SUITE = "silver_guard"
 
@@ -26,7 +26,7 @@ def docs_folder(lake: Lake) -> Path:
     return lake.settings.reports_dir / "quality"
 
 
-def guard_rules() -> list[tuple[str, Rule]]:
+def guard_rules() -> list[tuple[str, ContractRule]]:
     """Rules of the suite: those of the channels, and of the keys that both message forms share."""
     table = load_contract(SILVER_TELEMETRY)
     keys = [(c, r) for c, r in load_contract("event.frame.v1").rules() if c in _SHARED]
@@ -35,7 +35,7 @@ def guard_rules() -> list[tuple[str, Rule]]:
 
 def guarded_units(bronze: DataFrame) -> DataFrame:
     """All decodable units in one wide form: a reading fills the column of its channel, a sample all of its own."""
-    units = Units(bronze)
+    units = DecodedUnits(bronze)
     channels = load_channels()
     samples = units.samples.where("unit_index >= 0").select(*_SHARED, *channels.names, "reasons")
     spread = [
@@ -74,10 +74,19 @@ def _record(lake: Lake, report: ValidationReport, run_id: str) -> None:
     docs = report.data_docs.as_uri() if report.data_docs else None
     rows = [
         (
-            run_id, report.suite, r.rule, SILVER_TELEMETRY, r.column, r.severity, r.success, r.evaluated,
-            r.unexpected, 100.0 * r.unexpected / r.evaluated if r.evaluated else None, docs,
+            run_id,
+            report.suite,
+            r.rule,
+            SILVER_TELEMETRY,
+            r.column,
+            r.severity,
+            r.success,
+            r.evaluated,
+            r.unexpected,
+            100.0 * r.unexpected / r.evaluated if r.evaluated else None,
+            docs,
         )
         for r in report.results
-    ]  # fmt: skip
+    ]
     found = lake.spark.createDataFrame(rows, columns).withColumn("run_ts", F.current_timestamp())
     lake.append(found, OPS_DQ_RESULTS)

@@ -30,7 +30,7 @@ MAX_DRIFT = 200e-6
 
 
 @dataclass(frozen=True)
-class Segment:
+class ClockSegment:
     """A stretch of arrivals with one clock offset: ``event = ecu + offset + drift * (ecu - ecu_from)``."""
 
     first: int
@@ -40,7 +40,7 @@ class Segment:
     spread_us: int
 
 
-def find_steps(arrival_us: IntArray, lateness_us: IntArray) -> list[int]:
+def find_clock_steps(arrival_us: IntArray, lateness_us: IntArray) -> list[int]:
     """Indices at which a new clock segment begins.
 
     Args:
@@ -102,7 +102,7 @@ def _window_min(at: IntArray, values: IntArray, width: int, *, backward: bool) -
     return series.rolling(pd.Timedelta(width, unit="us"), closed="both").min().to_numpy().astype(np.int64)
 
 
-def fit_envelope(ecu_us: IntArray, lateness_us: IntArray) -> tuple[int, float]:
+def fit_lower_envelope(ecu_us: IntArray, lateness_us: IntArray) -> tuple[int, float]:
     """Offset at the segment's first instant and drift of the line that touches the lateness from below.
 
     Of all lines under the points, the one with the smallest mean distance runs along the edge of the lower convex hull
@@ -142,7 +142,7 @@ def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float,
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) <= 0
 
 
-def stood_still(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
+def find_stopped_clock(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
     """Mark samples whose clock value kept arriving for more than two seconds in several samples.
 
     Args:
@@ -158,7 +158,7 @@ def stood_still(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
     return still
 
 
-def normalise_clock(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, BoolArray, list[Segment]]:
+def normalise_clock(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, BoolArray, list[ClockSegment]]:
     """Event time of every sample of one vehicle.
 
     Args:
@@ -168,20 +168,20 @@ def normalise_clock(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, B
     Returns:
         Event time (shape (n,)), which samples use arrival time, and the segments (indices into the input).
     """
-    still = stood_still(ecu_us, arrival_us)
+    still = find_stopped_clock(ecu_us, arrival_us)
     event = arrival_us.copy()
     moving = np.flatnonzero(~still)
-    segments: list[Segment] = []
+    segments: list[ClockSegment] = []
     if len(moving) == 0:
-        return event, still, [Segment(0, len(ecu_us) - 1, int((arrival_us - ecu_us).min()), 0.0, 0)]
+        return event, still, [ClockSegment(0, len(ecu_us) - 1, int((arrival_us - ecu_us).min()), 0.0, 0)]
     lateness = (arrival_us - ecu_us)[moving]
-    bounds = [0, *find_steps(arrival_us[moving], lateness), len(moving)]
+    bounds = [0, *find_clock_steps(arrival_us[moving], lateness), len(moving)]
     for lo, hi in pairwise(bounds):
         ecu, late = ecu_us[moving[lo:hi]], lateness[lo:hi]
-        offset, drift = fit_envelope(ecu, late)
+        offset, drift = fit_lower_envelope(ecu, late)
         shift = offset + np.round(drift * (ecu - ecu.min())).astype(np.int64)
         event[moving[lo:hi]] = ecu + shift
-        segments.append(Segment(int(moving[lo]), int(moving[hi - 1]), offset, drift, int(np.median(late - shift))))
+        segments.append(ClockSegment(int(moving[lo]), int(moving[hi - 1]), offset, drift, int(np.median(late - shift))))
     return event, still, segments
 
 
@@ -198,9 +198,12 @@ def compute_event_times(samples: DataFrame) -> DataFrame:
         samples: ``session_id, vehicle_id, ecu_ts, ecu_seq, arrival_ts`` of whole vehicles.
     """
     micros = samples.select(
-        "session_id", "vehicle_id", "ecu_seq",
-        F.unix_micros("ecu_ts").alias("ecu_us"), F.unix_micros("arrival_ts").alias("arrival_us"),
-    )  # fmt: skip
+        "session_id",
+        "vehicle_id",
+        "ecu_seq",
+        F.unix_micros("ecu_ts").alias("ecu_us"),
+        F.unix_micros("arrival_ts").alias("arrival_us"),
+    )
     return micros.groupBy("session_id", "vehicle_id").applyInPandas(_restate_vehicle, ROW_SCHEMA)
 
 

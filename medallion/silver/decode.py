@@ -16,7 +16,14 @@ from pyspark.sql.types import ArrayType
 from conf.channel import load_channels
 from conf.contract import Contract, load_contract
 from conf.tables import SILVER_TELEMETRY
-from medallion.quality.rules import REASON, breaks_rule, broken_rule_names, broken_rules, collect_where, reason_entry
+from medallion.quality.rules import (
+    REASON,
+    breaks_rule,
+    broken_rule_names,
+    broken_rules_sql,
+    collect_where,
+    reason_entry,
+)
 from medallion.schema import sql_literal, struct_type
 
 READING = "slipstream.reading.v1"
@@ -25,13 +32,21 @@ ORIGIN = ("topic", "kafka_partition", "kafka_offset", "source", "event_type")
 UNDECODABLE = -1
 _CORRUPT = "_corrupt"
 _FRAME_SCALARS = (
-    "session_id", "vehicle_id", "arrival_us", "vehicle_number", "driver_id", "driver_profile", "track_id",
-    "is_synthetic", "tyre_compound", "tyre_age_laps",
-)  # fmt: skip
+    "session_id",
+    "vehicle_id",
+    "arrival_us",
+    "vehicle_number",
+    "driver_id",
+    "driver_profile",
+    "track_id",
+    "is_synthetic",
+    "tyre_compound",
+    "tyre_age_laps",
+)
 
 
 @dataclass(frozen=True)
-class Units:
+class DecodedUnits:
     """A decoded batch, checked by the contracts' rules; every message is in exactly one part.
 
     All parts have the origin columns, ``unit_index``, ``reasons`` (null when good) and ``payload_excerpt`` (of
@@ -86,11 +101,11 @@ def parse_messages(messages: DataFrame, contract: Contract) -> DataFrame:
     parsed = F.from_json(F.col("payload").cast("string"), schema, options)
     # The generator is a barrier: without it the optimizer parses the text again for every field and filter.
     once = messages.select(*ORIGIN, "payload", F.explode(F.array(parsed)).alias("m"))
-    conditions, entries = zip(*_flaws(contract), strict=True)
+    conditions, entries = zip(*_decode_error_conditions(contract), strict=True)
     return once.withColumn("decode_errors", F.expr(collect_where(conditions, entries, f"array<{REASON}>")))
 
 
-def _flaws(contract: Contract) -> list[tuple[str, str]]:
+def _decode_error_conditions(contract: Contract) -> list[tuple[str, str]]:
     """(condition, reason) pairs in SQL."""
     empty, corrupt = "(payload IS NULL OR length(payload) = 0)", f"m.{_CORRUPT}"
     bad_text = f"(NOT {empty} AND NOT is_valid_utf8(cast(payload as string)))"
@@ -155,7 +170,7 @@ def _samples(messages: DataFrame) -> DataFrame:
     hard = list(event.rules("quarantine"))
     hard += [r for r in table.rules("quarantine") if r[0] in channels]
     soft = [r for r in table.rules("warn") if r[0] in channels]
-    reasons = F.expr(f"CASE WHEN decode_errors IS NULL THEN {broken_rules(hard)} ELSE decode_errors END")
+    reasons = F.expr(f"CASE WHEN decode_errors IS NULL THEN {broken_rules_sql(hard)} ELSE decode_errors END")
     return samples.select("*", reasons.alias("reasons"), F.expr(broken_rule_names(soft)).alias("warns")).drop(
         "decode_errors"
     )
@@ -181,7 +196,7 @@ def _frame_channels() -> list[Column]:
 def _readings(messages: DataFrame) -> DataFrame:
     """Readings in canonical channel and unit, each judged by the rules of its channel."""
     parsed = parse_messages(messages, load_contract("event.reading.v1"))
-    channel, factor = _lookup()
+    channel, factor = _channel_lookup()
     readings = parsed.select(
         *ORIGIN,
         F.when(F.col("decode_errors").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
@@ -204,7 +219,7 @@ def _readings(messages: DataFrame) -> DataFrame:
     return judged.drop("decode_errors", "telemetry_name", "dialect")
 
 
-def _lookup() -> tuple[Column, Column]:
+def _channel_lookup() -> tuple[Column, Column]:
     """Canonical channel and factor of a reading, by dialect and name."""
     pairs = [
         (sql_literal(f"{dialect}/{name}"), mapping)
@@ -228,8 +243,8 @@ def _reading_reasons() -> str:
     entries = [reason_entry(rule.name, c, c) for c, rule in of_event]
     conditions.append("(channel IS NULL AND telemetry_name IS NOT NULL)")
     entries.append(reason_entry("unknown_channel", "telemetry_name", "telemetry_name"))
-    by_channel = _case(
-        (name, broken_rules([(name, r) for c, r in table.rules("quarantine") if c == name], "value"))
+    by_channel = _channel_case(
+        (name, broken_rules_sql([(name, r) for c, r in table.rules("quarantine") if c == name], "value"))
         for name in load_channels().names
     )
     return f"coalesce({collect_where(conditions, entries, f'array<{REASON}>')}, {by_channel})"
@@ -239,9 +254,11 @@ def _reading_warning() -> str:
     """Index of the soft rule that the reading breaks, null where it breaks none."""
     table = load_contract(SILVER_TELEMETRY)
     soft = [(c, r) for c, r in table.rules("warn") if c in load_channels().names]
-    return _case((name, f"CASE WHEN {breaks_rule(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft))
+    return _channel_case(
+        (name, f"CASE WHEN {breaks_rule(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft)
+    )
 
 
-def _case(branches: Iterable[tuple[str, str]]) -> str:
+def _channel_case(branches: Iterable[tuple[str, str]]) -> str:
     """One flat CASE over the channel, so that a row evaluates its own channel's rules only."""
     return f"CASE {' '.join(f'WHEN channel = {sql_literal(name)} THEN {sql}' for name, sql in branches)} END"

@@ -19,7 +19,7 @@ NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes
 
 
 @dataclass(frozen=True)
-class Weather:
+class SessionWeather:
     """Measurements of one session in the order of time, shape (n,) each; NaN where a figure is missing.
 
     Attributes:
@@ -54,13 +54,13 @@ class Weather:
         return float(found.mean()) if found.size else np.nan
 
 
-def weather_of(rows: Iterable[tuple[int, float | None, float | None, bool | None]]) -> Weather:
+def weather_from_rows(rows: Iterable[tuple[int, float | None, float | None, bool | None]]) -> SessionWeather:
     """Weather from ``(microseconds, air, track, rain)``, in any order."""
     columns = np.array(sorted(rows, key=lambda row: row[0]), dtype=np.float64).reshape(-1, 4).T
-    return Weather(columns[0].astype(np.int64), *columns[1:])
+    return SessionWeather(columns[0].astype(np.int64), *columns[1:])
 
 
-def read_weather(lake: Lake, sessions: Iterable[str]) -> dict[str, Weather]:
+def read_weather(lake: Lake, sessions: Iterable[str]) -> dict[str, SessionWeather]:
     """Weather of sessions; one without any has empty arrays."""
     sessions = list(sessions)
     at = F.unix_micros("event_ts").alias("at_us")
@@ -72,4 +72,4 @@ def read_weather(lake: Lake, sessions: Iterable[str]) -> dict[str, Weather]:
     )
     for session, *row in rows.collect():
         found[session].append(tuple(row))
-    return {session: weather_of(found[session]) for session in sessions}
+    return {session: weather_from_rows(found[session]) for session in sessions}

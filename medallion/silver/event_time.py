@@ -76,10 +76,14 @@ def _write_offsets(
     keys = ["session_id", "vehicle_id", "ecu_ts", "ecu_seq"]
     joined = restated.join(current.select(*keys, "n_readings"), keys)
     segments = joined.groupBy(*_VEHICLE, "segment").agg(
-        F.min("ecu_ts").alias("ecu_from"), F.max("ecu_ts").alias("ecu_to"), F.first("offset_us").alias("offset_us"),
-        F.sum("n_readings").cast("bigint").alias("n"), F.first("spread_us").alias("spread_us"),
-        F.first("drift_ppm").alias("drift_ppm"), F.max(F.col("clock_source") == "arrival").alias("stood_still"),
-    )  # fmt: skip
+        F.min("ecu_ts").alias("ecu_from"),
+        F.max("ecu_ts").alias("ecu_to"),
+        F.first("offset_us").alias("offset_us"),
+        F.sum("n_readings").cast("bigint").alias("n"),
+        F.first("spread_us").alias("spread_us"),
+        F.first("drift_ppm").alias("drift_ppm"),
+        F.max(F.col("clock_source") == "arrival").alias("stood_still"),
+    )
     rows = segments.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
     gone = " OR ".join(f"({vehicle_condition(session, vehicle, 't.')})" for session, vehicle in stale)
     lake.upsert(rows, SILVER_CLOCK_OFFSETS, delete_where=gone, prune=gone)
@@ -90,18 +94,28 @@ def _write_sessions(lake: Lake, sessions: list[str], run_id: str) -> None:
     race = F.regexp_extract("session_id", r"-R(\d+)$", 1)
     synthetic = F.max(F.coalesce("is_synthetic", F.lit(False)))
     summary = rows.groupBy("session_id").agg(
-        F.max("track_id").alias("track_id"), F.min("event_ts").alias("start_ts"), F.max("event_ts").alias("end_ts"),
-        F.countDistinct("vehicle_id").cast("int").alias("n_vehicles"), F.count(F.lit(1)).alias("n_samples"),
-        F.max("source").alias("source"), synthetic.alias("synthetic"),
-    )  # fmt: skip
+        F.max("track_id").alias("track_id"),
+        F.min("event_ts").alias("start_ts"),
+        F.max("event_ts").alias("end_ts"),
+        F.countDistinct("vehicle_id").cast("int").alias("n_vehicles"),
+        F.count(F.lit(1)).alias("n_samples"),
+        F.max("source").alias("source"),
+        synthetic.alias("synthetic"),
+    )
     # A session whose messages do not name their track may have been given one (`silver.tracks`): that stays.
     given = lake.read(SILVER_SESSIONS).select("session_id", F.col("track_id").alias("given_track_id"))
     named = summary.join(given, "session_id", "left").select(
-        "session_id", F.coalesce("track_id", "given_track_id").alias("track_id"),
-        "start_ts", "end_ts", "n_vehicles", "n_samples", "source",
+        "session_id",
+        F.coalesce("track_id", "given_track_id").alias("track_id"),
+        "start_ts",
+        "end_ts",
+        "n_vehicles",
+        "n_samples",
+        "source",
         F.when(race != "", F.regexp_replace("session_id", r"-R\d+$", "")).alias("event"),
         F.when(F.col("synthetic"), "sim").when(race != "", "race").alias("session_type"),
         F.when(race != "", race.cast("int")).alias("race_number"),
-        F.current_timestamp().alias("updated_ts"), F.lit(run_id).alias("run_id"),
-    )  # fmt: skip
+        F.current_timestamp().alias("updated_ts"),
+        F.lit(run_id).alias("run_id"),
+    )
     lake.upsert(named, SILVER_SESSIONS)

@@ -16,13 +16,25 @@ from analysis.tracks.circuit import Circuit
 from conf.reasons import RefusalError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
-from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
+from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (
-    "speed_kmh", "throttle_pct", "brake_front_bar", "brake_pct", "steering_deg", "gear", "rpm", "accel_long_g",
-    "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
-)  # fmt: skip
+    "speed_kmh",
+    "throttle_pct",
+    "brake_front_bar",
+    "brake_pct",
+    "steering_deg",
+    "gear",
+    "rpm",
+    "accel_long_g",
+    "accel_lat_g",
+    "lap_distance_m",
+    "x_m",
+    "y_m",
+    "lat_deg",
+    "lon_deg",
+)
 
 OfLap = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -35,7 +47,7 @@ def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFram
         laps: Which laps.
         of_lap: What to have of ``silver.laps`` beside ``start_us``, ``end_us`` and ``fit_for``.
     """
-    wanted, sessions = laps_condition(laps), sessions_condition(sessions_of(laps))
+    wanted, sessions = laps_condition(laps), sessions_condition(distinct_sessions(laps))
     start, end = (F.unix_micros(f"lap_{side}_ts").alias(f"{side}_us") for side in ("start", "end"))
     own = lake.read(SILVER_LAPS).where(sessions).where(wanted).where("lap_start_ts < lap_end_ts")
     own = own.select(*LAP, start, end, "fit_for", *of_lap)
@@ -47,21 +59,21 @@ def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFram
     return samples.join(F.broadcast(own), LAP)
 
 
-def by_lap(samples: DataFrame, function: OfLap, schema: str) -> DataFrame:
+def apply_by_lap(samples: DataFrame, function: OfLap, schema: str) -> DataFrame:
     """Apply a function to the samples of each lap, in order of time; ties by sequence, whatever the partitions."""
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
-        return function(in_order(frame))
+        return function(sort_by_time(frame))
 
     return samples.groupBy(*LAP).applyInPandas(apply, schema)
 
 
-def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+def sort_by_time(frame: pd.DataFrame) -> pd.DataFrame:
     """One lap's samples in order of time."""
     return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
 
 
-def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace:
+def build_trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace:
     """Build the trace of one lap from its rows.
 
     Args:
@@ -82,7 +94,7 @@ def trace_of(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace:
     return build_lap_trace(samples, circuit)
 
 
-def traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
+def collect_traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
     """Traces of collected laps in the order of their keys; laps without one are left out.
 
     Args:
@@ -94,7 +106,7 @@ def traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple
         first = rows.iloc[0]
         lap = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
         try:
-            found.append((lap, trace_of(in_order(rows), circuits.get(lap.session_id))))
+            found.append((lap, build_trace(sort_by_time(rows), circuits.get(lap.session_id))))
         except RefusalError:
             continue
     return found

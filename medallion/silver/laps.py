@@ -17,17 +17,17 @@ import pandas as pd
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from analysis.signals.held import hold, integral, stats
-from analysis.timing.laps import JudgedLap, counter_laps
+from analysis.signals.held import hold_samples, time_integral, time_weighted_stats
+from analysis.timing.laps import JudgedLap, build_counter_laps
 from analysis.timing.session_laps import (
     LapTelemetry,
     SessionLaps,
+    build_session_laps,
+    collect_timing,
+    datetime_to_us,
     entry_row,
-    judged,
+    evaluate_session_laps,
     lap_row,
-    session_laps,
-    timing_of,
-    to_us,
 )
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
@@ -57,25 +57,25 @@ _DRIVEN = (
 
 
 @dataclass(frozen=True)
-class Changed:
+class SessionChange:
     """What has changed of one session: its timing, or the telemetry of some vehicles."""
 
     session_id: str
     vehicles: frozenset[str]
 
 
-def update_laps(lake: Lake, changes: Sequence[Changed], run_id: str) -> int:
+def update_laps(lake: Lake, changes: Sequence[SessionChange], run_id: str) -> int:
     """Bring entries, laps and the samples' lap numbers of changed sessions up to date; returns the sessions' number.
 
     The result depends on the tables' content alone, so repeating it, or running it after a kill, changes nothing.
     """
     if changes:
-        _Update(lake, changes, run_id).run()
+        _SessionLapsUpdate(lake, changes, run_id).run()
     return len(changes)
 
 
-class _Update:
-    def __init__(self, lake: Lake, changes: Sequence[Changed], run_id: str) -> None:
+class _SessionLapsUpdate:
+    def __init__(self, lake: Lake, changes: Sequence[SessionChange], run_id: str) -> None:
         self.lake, self.changes, self.run_id = lake, changes, run_id
         self.rules = load_lap_rules()
         self.names = [c.session_id for c in changes]
@@ -94,7 +94,7 @@ class _Update:
         found: defaultdict[str, list[Row]] = defaultdict(list)
         telemetry_rows = self._telemetry({(s, v) for s, vehicles in stale.items() for v in vehicles})
         if telemetry_rows is not None:
-            for row in driven_laps(telemetry_rows, intervals).collect():
+            for row in summarise_driven_laps(telemetry_rows, intervals).collect():
                 found[row.session_id].append(row)
         entries: list[dict[str, Any]] = []
         laps: list[dict[str, Any]] = []
@@ -118,9 +118,9 @@ class _Update:
         for change in self.changes:
             name = change.session_id
             cars = dict.fromkeys((row.vehicle_id for row in seen[name]), None)
-            timing = timing_of(events[name], sectors[name], cars)
-            sessions[name] = session_laps(timing, self.rules)
-            moved = _moved(sessions[name], before[name])
+            timing = collect_timing(events[name], sectors[name], cars)
+            sessions[name] = build_session_laps(timing, self.rules)
+            moved = _vehicles_with_moved_laps(sessions[name], before[name])
             stale[name] = (set(change.vehicles) | moved) & set(timing.numbers)
         return sessions, stale
 
@@ -142,7 +142,7 @@ class _Update:
         self, session: SessionLaps, before: Mapping[tuple[str, int], Row], found: Sequence[Row], stale: set[str]
     ) -> list[dict[str, Any]]:
         """Rows of ``silver.laps``: what the telemetry says of a lap is taken over where it has not changed."""
-        driven = {k: _kept(r) for k, r in before.items() if k[0] not in stale}
+        driven = {k: _earlier_findings(r) for k, r in before.items() if k[0] not in stale}
         driven |= {(r.vehicle_id, r.lap_number): _driven(r) for r in found}
         synthetic = {v for (v, _), r in before.items() if r.is_synthetic and v not in stale}
         synthetic |= {r.vehicle_id for r in found if r.is_synthetic}
@@ -150,7 +150,7 @@ class _Update:
         whole = SessionLaps(session.entries, dict(session.laps) | _by_counter(found, session.laps))
         return [
             lap_row(vehicle, numbers.get(vehicle), lap, drive, self.rules) | {"is_synthetic": vehicle in synthetic}
-            for vehicle, laps in judged(whole, driven, self.rules).items()
+            for vehicle, laps in evaluate_session_laps(whole, driven, self.rules).items()
             for lap, drive in laps
         ]
 
@@ -180,12 +180,12 @@ class _Update:
             changed.unpersist()
 
 
-def _moved(session: SessionLaps, before: Mapping[tuple[str, int], Row]) -> set[str]:
+def _vehicles_with_moved_laps(session: SessionLaps, before: Mapping[tuple[str, int], Row]) -> set[str]:
     """Vehicles whose laps begin or end elsewhere than they did."""
     old: defaultdict[str, set[Interval]] = defaultdict(set)
     for (vehicle, number), row in before.items():
         if row.lap_start_ts is not None and row.lap_end_ts is not None:
-            old[vehicle].add((number, to_us(row.lap_start_ts), to_us(row.lap_end_ts)))
+            old[vehicle].add((number, datetime_to_us(row.lap_start_ts), datetime_to_us(row.lap_end_ts)))
     return {v for v, laps in session.laps.items() if set(_intervals(laps)) != old[v]}
 
 
@@ -195,12 +195,16 @@ def _intervals(laps: Sequence[JudgedLap]) -> list[Interval]:
     ]
 
 
-def _kept(row: Row) -> LapTelemetry:
+def _earlier_findings(row: Row) -> LapTelemetry:
     """What an earlier run found in the telemetry of a lap that has not changed."""
     return LapTelemetry(
-        row.sample_count, row.telemetry_gap_s, row.lap_number_counter, row.top_speed_kmh, row.avg_speed_kmh,
+        row.sample_count,
+        row.telemetry_gap_s,
+        row.lap_number_counter,
+        row.top_speed_kmh,
+        row.avg_speed_kmh,
         row.lap_distance_m,
-    )  # fmt: skip
+    )
 
 
 def _driven(row: Row) -> LapTelemetry:
@@ -213,9 +217,14 @@ def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[JudgedLap]]) 
     for r in found:
         if r.vehicle_id not in timed:
             lap = JudgedLap(
-                r.lap_number, "telemetry", r.start_us, r.end_us, round((r.end_us - r.start_us) / 1000),
-                reasons=tuple(r.reasons), conflicts=tuple(r.conflicts),
-            )  # fmt: skip
+                r.lap_number,
+                "telemetry",
+                r.start_us,
+                r.end_us,
+                round((r.end_us - r.start_us) / 1000),
+                reasons=tuple(r.reasons),
+                conflicts=tuple(r.conflicts),
+            )
             laps[r.vehicle_id].append(lap)
     return dict(laps)
 
@@ -248,7 +257,7 @@ def number_samples(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence
     return joined.withColumn("new_lap", inside).drop("laps", "at", "minute")
 
 
-def driven_laps(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
+def summarise_driven_laps(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> DataFrame:
     """What the telemetry says of each lap.
 
     Args:
@@ -259,9 +268,14 @@ def driven_laps(rows: DataFrame, intervals: Mapping[tuple[str, str], Sequence[In
     counter = F.col("lap_number_raw")
     valid = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
     narrow = rows.select(
-        "session_id", "vehicle_id", F.unix_micros("event_ts").alias("t_us"), "ecu_seq",
-        F.when(valid, counter).cast("double").alias("counter"), "speed_kmh", "is_synthetic",
-    )  # fmt: skip
+        "session_id",
+        "vehicle_id",
+        F.unix_micros("event_ts").alias("t_us"),
+        "ecu_seq",
+        F.when(valid, counter).cast("double").alias("counter"),
+        "speed_kmh",
+        "is_synthetic",
+    )
     known = {key: list(laps) for key, laps in intervals.items()}
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
@@ -277,7 +291,7 @@ def _drive_vehicle(frame: pd.DataFrame, intervals: Mapping[tuple[str, str], Sequ
     laps = (
         [JudgedLap(n, "", a, b, None) for n, a, b in intervals[key]]
         if key in intervals
-        else counter_laps(t_us, counter)
+        else build_counter_laps(t_us, counter)
     )
     synthetic = bool(frame["is_synthetic"].eq(True).any())
     rows = [_drive_lap(lap, t_us, counter, speed) for lap in laps]
@@ -295,13 +309,20 @@ def _drive_lap(lap: JudgedLap, t_us: Any, counter: Any, speed: Any) -> tuple[Any
     start, end = int(lap.start_us or 0), int(lap.end_us or 0)
     first, last = np.searchsorted(t_us, [start, end])
     t, own = t_us[first:last], counter[first:last]
-    held = hold(t, speed[first:last])
+    held = hold_samples(t, speed[first:last])
     gap_s = float(np.diff(np.concatenate([[start], t, [end]])).max()) / 1e6
     shown = own[np.isfinite(own)].astype(np.int64)
-    summary = stats(held)
+    summary = time_weighted_stats(held)
     return (
-        lap.number, start, end, list(lap.reasons), list(lap.conflicts), len(t), gap_s,
+        lap.number,
+        start,
+        end,
+        list(lap.reasons),
+        list(lap.conflicts),
+        len(t),
+        gap_s,
         int(np.bincount(shown).argmax()) if len(shown) else None,
-        None if summary.seconds == 0 else summary.max, None if summary.seconds == 0 else summary.mean,
-        None if summary.seconds == 0 else integral(held) / KMH_PER_MPS,
-    )  # fmt: skip
+        None if summary.seconds == 0 else summary.max,
+        None if summary.seconds == 0 else summary.mean,
+        None if summary.seconds == 0 else time_integral(held) / KMH_PER_MPS,
+    )

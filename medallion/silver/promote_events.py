@@ -17,10 +17,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from conf.contract import Contract, load_contract
-from conf.families import Family
+from conf.families import MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake, Txn
-from medallion.quality.rules import broken_rules
+from medallion.quality.rules import broken_rules_sql
 from medallion.silver.decode import ORIGIN, UNDECODABLE, parse_messages, payload_excerpt, unknown_messages
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
@@ -30,12 +30,12 @@ _LINEAGE = ("bronze_topic", "bronze_partition", "bronze_offset", "source", "batc
 _PLACE = ("topic", "kafka_partition", "kafka_offset")
 
 
-def ce_type(event: str) -> str:
+def event_ce_type(event: str) -> str:
     """CloudEvents type of an event, e.g. ``slipstream.lap_end.v1`` of ``lap_end.v1``."""
     return load_contract(f"event.{event}").properties["ce_type"]
 
 
-def table_of(family: Family, event: str) -> Contract:
+def event_table_contract(family: MessageFamily, event: str) -> Contract:
     """The silver table that an event goes to: the one that has the most of its fields."""
     fields = set(load_contract(f"event.{event}").column_names)
     tables = [load_contract(name) for name in family.tables]
@@ -51,7 +51,7 @@ class EventProcessor:
         run_id: Job run that the rows will name.
     """
 
-    def __init__(self, lake: Lake, family: Family, run_id: str) -> None:
+    def __init__(self, lake: Lake, family: MessageFamily, run_id: str) -> None:
         self.lake = lake
         self.family = family
         self.run_id = run_id
@@ -101,14 +101,14 @@ class EventProcessor:
     ) -> tuple[DataFrame, dict[str, DataFrame]]:
         """Refused units, and per table its events with ``_became``; what is computed is kept and added to ``held``."""
         here = {o.event_type for o in offsets}
-        known = {ce_type(event): event for event in self.family.events}
+        known = {event_ce_type(event): event for event in self.family.events}
         refused = [_unknown(messages, list(known))]
         good: dict[str, DataFrame] = {}
         for event in (known[t] for t in sorted(here & known.keys() - {None})):
-            table = table_of(self.family, event)
-            units = _units(messages.where(F.col("event_type") == ce_type(event)), event, table).persist()
+            table = event_table_contract(self.family, event)
+            units = _units(messages.where(F.col("event_type") == event_ce_type(event)), event, table).persist()
             held.append(units)
-            refused.append(_refused(units))
+            refused.append(_refused_events(units))
             rows = units.where("reasons IS NULL").drop("reasons", "payload_excerpt")
             good[table.name] = good[table.name].unionByName(rows) if table.name in good else rows
         classified = {}
@@ -172,7 +172,7 @@ def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
         payload_excerpt().alias("excerpt"),
         *(F.col(f"m.{c}").alias(c) for c in contract.column_names),
     )
-    gate = broken_rules(contract.rules("quarantine"))
+    gate = broken_rules_sql(contract.rules("quarantine"))
     gated = fields.withColumn("reasons", F.expr(f"CASE WHEN decode_errors IS NULL THEN {gate} ELSE decode_errors END"))
     return gated.select(
         *ORIGIN,
@@ -199,25 +199,32 @@ def _unknown(messages: DataFrame, known: list[str]) -> DataFrame:
     """Messages of a type that does not belong into this topic."""
     others = messages.where(~F.coalesce(F.col("event_type").isin(known), F.lit(False)))
     return _refusal(
-        unknown_messages(others), session=_nothing("string"), vehicle=_nothing("string"), clock=_nothing("timestamp")
+        unknown_messages(others), session=_no_rows("string"), vehicle=_no_rows("string"), clock=_no_rows("timestamp")
     )
 
 
-def _refused(units: DataFrame) -> DataFrame:
-    vehicle = F.col("vehicle_id") if "vehicle_id" in units.columns else _nothing("string")
+def _refused_events(units: DataFrame) -> DataFrame:
+    vehicle = F.col("vehicle_id") if "vehicle_id" in units.columns else _no_rows("string")
     # A time beyond the calendar of other readers would keep them from opening the table.
-    clock = F.col("event_ts") if "event_ts" in units.columns else _nothing("timestamp")
+    clock = F.col("event_ts") if "event_ts" in units.columns else _no_rows("timestamp")
     clock = F.when(F.year(clock).between(1, 9999), clock)
     return _refusal(units.where("reasons IS NOT NULL"), session=F.col("session_id"), vehicle=vehicle, clock=clock)
 
 
 def _refusal(units: DataFrame, *, session: Column, vehicle: Column, clock: Column) -> DataFrame:
     return units.select(
-        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), "unit_index", session.alias("session_id"),
-        vehicle.alias("vehicle_id"), clock.alias("ecu_ts"), "reasons", "event_type", "payload_excerpt",
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+        "unit_index",
+        session.alias("session_id"),
+        vehicle.alias("vehicle_id"),
+        clock.alias("ecu_ts"),
+        "reasons",
+        "event_type",
+        "payload_excerpt",
         F.lit("quarantined").alias("_became"),
-    )  # fmt: skip
+    )
 
 
 def _classify_events(events: DataFrame, existing: DataFrame, table: Contract) -> DataFrame:
@@ -239,7 +246,7 @@ def _classify_events(events: DataFrame, existing: DataFrame, table: Contract) ->
     return joined.withColumn("_became", status).drop("first", "rank", "theirs", "known")
 
 
-def _nothing(kind: str) -> Column:
+def _no_rows(kind: str) -> Column:
     return F.lit(None).cast(kind)
 
 
@@ -253,14 +260,20 @@ def _conflict_rows(events: DataFrame, table: Contract) -> DataFrame:
         for c in counted
     ]
     first = F.coalesce(*differing)
-    vehicle = F.col("vehicle_id") if "vehicle_id" in events.columns else _nothing("string")
-    clock = F.col("event_ts") if "event_ts" in events.columns else _nothing("timestamp")
+    vehicle = F.col("vehicle_id") if "vehicle_id" in events.columns else _no_rows("string")
+    clock = F.col("event_ts") if "event_ts" in events.columns else _no_rows("timestamp")
     return events.where("_became = 'conflict'").select(
-        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), F.lit(0).alias("unit_index"), "session_id",
-        vehicle.alias("vehicle_id"), clock.alias("ecu_ts"), _nothing("int").alias("ecu_seq"),
-        F.concat_ws(".", F.lit(table.name), first["c"]).alias("channel"), first["v"].alias("refused_value"),
-    )  # fmt: skip
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+        F.lit(0).alias("unit_index"),
+        "session_id",
+        vehicle.alias("vehicle_id"),
+        clock.alias("ecu_ts"),
+        _no_rows("int").alias("ecu_seq"),
+        F.concat_ws(".", F.lit(table.name), first["c"]).alias("channel"),
+        first["v"].alias("refused_value"),
+    )
 
 
 def _number(column: str, table: Contract) -> Column:
@@ -271,9 +284,12 @@ def _number(column: str, table: Contract) -> Column:
 
 def _to_table(events: DataFrame, table: Contract) -> DataFrame:
     return events.select(
-        *_content(table), F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), "source",
-    )  # fmt: skip
+        *_content(table),
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+        "source",
+    )
 
 
 def _counts(parts: Sequence[DataFrame]) -> Counter[str]:

@@ -14,7 +14,7 @@ from conf.families import TELEMETRY
 from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_TELEMETRY
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
-from medallion.silver.decode import FRAME, READING, Units
+from medallion.silver.decode import FRAME, READING, DecodedUnits
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 
@@ -23,7 +23,7 @@ _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narro
 
 
 @dataclass(frozen=True)
-class _Form:
+class _MessageForm:
     """What the messages of one form bring to the table.
 
     Attributes:
@@ -112,17 +112,17 @@ class _Batch:
         offsets = batch_offsets(self.bronze)
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
         self.cars: list[Row] = []
-        units = Units(self.bronze)
+        units = DecodedUnits(self.bronze)
         n_unknown = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
         quarantined = [_refused_messages(units)] if n_unknown else []
         n_units = n_refused = n_unknown
-        forms: dict[str, _Form] = {}
+        forms: dict[str, _MessageForm] = {}
         for name in (READING, FRAME):
             if not any(o.event_type == name for o in offsets):
                 continue
             part = units.readings if name == READING else units.samples
             units_of_form = self.cache(t.with_origin(t.with_event_key(part), self.origins))
-            cars = _cars(units_of_form).collect()
+            cars = _count_by_vehicle(units_of_form).collect()
             total, bad = sum(c.n for c in cars), sum(c.n_bad for c in cars)
             n_units, n_refused = n_units + total, n_refused + bad
             if bad:
@@ -145,32 +145,32 @@ class _Batch:
 
     # ---- the two forms
 
-    def _readings(self, readings: DataFrame, cars: list[Row]) -> _Form:
+    def _readings(self, readings: DataFrame, cars: list[Row]) -> _MessageForm:
         wide = self.cache(t.pivot_readings(readings))
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
         existing = self._existing(wide, cars)
         if n_units == n_cells and existing is None:
-            return _Form(wide, t.UnitOutcomes(n_cells, 0, 0))
-        contested = t.classify_readings(readings, _winners(wide, existing))
+            return _MessageForm(wide, t.UnitOutcomes(n_cells, 0, 0))
+        contested = t.classify_readings(readings, _resolve_contested(wide, existing))
         status = self.cache(contested.select(*t.KEY, *_PLACE, "channel", "value", "status", "arrival_us", "warn"))
         counts = _by_status(status)
         n_contested = sum(counts.values())
         written = n_units - n_contested + counts.get("written", 0)
         account = t.UnitOutcomes(written, counts.get("repeat", 0), counts.get("conflict", 0))
         placed = t.with_lineage(wide, _broadcast(t.written_lineage(status), n_contested))
-        return _Form(placed, account, status.where("status = 'conflict'"), existing)
+        return _MessageForm(placed, account, status.where("status = 'conflict'"), existing)
 
-    def _samples(self, samples: DataFrame, cars: list[Row], readings: DataFrame | None) -> _Form:
+    def _samples(self, samples: DataFrame, cars: list[Row], readings: DataFrame | None) -> _MessageForm:
         """Only samples whose key may be there twice are compared: a hash finds them without moving whole rows."""
         total = sum(c.n - c.n_bad for c in cars)
         first = self._existing(samples, cars)
         if readings is not None:  # one car that sends both forms: a row is one form's, the other's is judged against it
-            first = _beside(first, readings)
+            first = _existing_rows(first, readings)
         again = samples.groupBy(_hash()).agg(F.count(F.lit(1)).alias("n")).where("n > 1").select("h")
         doubtful = self.cache(again if first is None else again.unionByName(first.select(_hash())))
         n_doubtful = doubtful.count()
         if not n_doubtful:
-            return _Form(t.sample_rows(samples), t.UnitOutcomes(total, 0, 0))
+            return _MessageForm(t.sample_rows(samples), t.UnitOutcomes(total, 0, 0))
         contested = samples.withColumn("h", _hash()).join(_broadcast(doubtful, n_doubtful), "h", "left_semi")
         status = self.cache(_classify_samples(contested, first))
         counts = _by_status(status)
@@ -178,11 +178,11 @@ class _Batch:
         refused = _broadcast(status.where("status <> 'written'").select(*_PLACE), repeats + conflicts)
         rows = t.sample_rows(samples.join(refused, list(_PLACE), "left_anti"))
         written = total - sum(counts.values()) + counts.get("written", 0)
-        return _Form(rows, t.UnitOutcomes(written, repeats, conflicts), status.where("status = 'conflict'"))
+        return _MessageForm(rows, t.UnitOutcomes(written, repeats, conflicts), status.where("status = 'conflict'"))
 
     def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
-        table = self.lake.read(SILVER_TELEMETRY).where(_prune(_spans(cars)))
+        table = self.lake.read(SILVER_TELEMETRY).where(_pruning_condition(_clock_spans(cars)))
         if table.isEmpty():
             return None
         found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
@@ -192,7 +192,11 @@ class _Batch:
     # ---- writing
 
     def _write(
-        self, balance: BatchReconciliation, offsets: list[Row], quarantined: list[DataFrame], forms: dict[str, _Form]
+        self,
+        balance: BatchReconciliation,
+        offsets: list[Row],
+        quarantined: list[DataFrame],
+        forms: dict[str, _MessageForm],
     ) -> None:
         now = F.current_timestamp()
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
@@ -212,17 +216,17 @@ class _Batch:
         else:
             self.lake.append(self.lake.read(SILVER_TELEMETRY).limit(0), SILVER_TELEMETRY, self.txn("rows"))
 
-    def _write_rows(self, forms: dict[str, _Form]) -> None:
+    def _write_rows(self, forms: dict[str, _MessageForm]) -> None:
         offsets = self._best_offsets()
         new = []
         for form in forms.values():
             rows = form.rows
             if form.existing is not None:
-                self._fill(t.to_table(rows, offsets, self.origins, self.run_id), form.existing)
+                self._fill(t.to_table_rows(rows, offsets, self.origins, self.run_id), form.existing)
                 rows = rows.join(form.existing.select(*t.KEY), list(t.KEY), "left_anti")
             new.append(rows)
         wide = reduce(DataFrame.unionByName, new)
-        self.lake.append(t.to_table(wide, offsets, self.origins, self.run_id), SILVER_TELEMETRY, self.txn("rows"))
+        self.lake.append(t.to_table_rows(wide, offsets, self.origins, self.run_id), SILVER_TELEMETRY, self.txn("rows"))
 
     def _fill(self, rows: DataFrame, existing: DataFrame) -> None:
         """Add cells that existing rows lack."""
@@ -241,7 +245,7 @@ class _Batch:
             self.cache(fills),
             SILVER_TELEMETRY,
             t.fill_assignments(),
-            prune=_prune(_spans(self.cars), "t."),
+            prune=_pruning_condition(_clock_spans(self.cars), "t."),
             txn=self.txn("fill"),
         )
 
@@ -264,7 +268,7 @@ class _Batch:
 # ---- pure pieces
 
 
-def _cars(units: DataFrame) -> DataFrame:
+def _count_by_vehicle(units: DataFrame) -> DataFrame:
     """Per vehicle: units, refused units, and of the good ones the car clock's span and the lowest arrival delay.
 
     Microseconds, as a datetime would be in the machine's time zone.
@@ -279,7 +283,7 @@ def _cars(units: DataFrame) -> DataFrame:
     )
 
 
-def _spans(cars: list[Row]) -> dict[str, tuple[int, int]]:
+def _clock_spans(cars: list[Row]) -> dict[str, tuple[int, int]]:
     """First and last car clock of each session."""
     spans: dict[str, tuple[int, int]] = {}
     for car in cars:
@@ -289,7 +293,7 @@ def _spans(cars: list[Row]) -> dict[str, tuple[int, int]]:
     return spans
 
 
-def _prune(spans: dict[str, tuple[int, int]], prefix: str = "") -> str:
+def _pruning_condition(spans: dict[str, tuple[int, int]], prefix: str = "") -> str:
     """SQL condition that narrows the table to the sessions and car-clock spans of a batch."""
     between = "({0}session_id = '{1}' AND {0}ecu_ts BETWEEN timestamp_micros({2}) AND timestamp_micros({3}))"
     return " OR ".join(between.format(prefix, session, lo, hi) for session, (lo, hi) in spans.items())
@@ -309,27 +313,40 @@ def _broadcast(df: DataFrame, rows: int) -> DataFrame:
     return F.broadcast(df) if rows <= _BROADCAST_ROWS else df
 
 
-def _refused_messages(units: Units) -> DataFrame:
+def _refused_messages(units: DecodedUnits) -> DataFrame:
     none = F.lit(None)
     return units.unknown_messages.select(
-        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), "unit_index",
-        none.cast("string").alias("session_id"), none.cast("string").alias("vehicle_id"),
-        none.cast("timestamp").alias("ecu_ts"), "reasons", "event_type", "payload_excerpt",
-    )  # fmt: skip
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+        "unit_index",
+        none.cast("string").alias("session_id"),
+        none.cast("string").alias("vehicle_id"),
+        none.cast("timestamp").alias("ecu_ts"),
+        "reasons",
+        "event_type",
+        "payload_excerpt",
+    )
 
 
 def _refused_units(units: DataFrame) -> DataFrame:
     # A clock beyond the calendar of other readers would keep them from opening the table.
     clock = F.when(F.year("ecu_ts").between(1, 9999), F.col("ecu_ts")).alias("ecu_ts")
     return units.where(F.col("reasons").isNotNull()).select(
-        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", clock, "reasons",
-        "event_type", "payload_excerpt",
-    )  # fmt: skip
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+        "unit_index",
+        "session_id",
+        "vehicle_id",
+        clock,
+        "reasons",
+        "event_type",
+        "payload_excerpt",
+    )
 
 
-def _winners(wide: DataFrame, existing: DataFrame | None) -> DataFrame:
+def _resolve_contested(wide: DataFrame, existing: DataFrame | None) -> DataFrame:
     """Contested rows with the value that each cell keeps, and the channels that the table already had."""
     channels = t.channel_columns()
     mine = wide.alias("w").withColumn("crowded", F.col("n_units") > F.col("n_readings"))
@@ -346,7 +363,7 @@ def _winners(wide: DataFrame, existing: DataFrame | None) -> DataFrame:
     return both.select(*t.KEY, kept.alias("winner"), taken.alias("taken"))
 
 
-def _beside(existing: DataFrame | None, readings: DataFrame) -> DataFrame:
+def _existing_rows(existing: DataFrame | None, readings: DataFrame) -> DataFrame:
     """Key and channels of the rows that samples are judged against when the batch's readings come first."""
     columns = [*t.KEY, *t.channel_columns()]
     if existing is None:
@@ -360,9 +377,15 @@ def _classify_samples(samples: DataFrame, existing: DataFrame | None) -> DataFra
     content = F.struct(*t.channel_columns())
     group = Window.partitionBy(*t.KEY).orderBy("kafka_offset", "unit_index")
     ranked = samples.select(
-        *t.KEY, "topic", "kafka_partition", "kafka_offset", "unit_index", content.alias("content"),
-        F.first(content).over(group).alias("kept"), F.row_number().over(group).alias("rank"),
-    )  # fmt: skip
+        *t.KEY,
+        "topic",
+        "kafka_partition",
+        "kafka_offset",
+        "unit_index",
+        content.alias("content"),
+        F.first(content).over(group).alias("kept"),
+        F.row_number().over(group).alias("rank"),
+    )
     if existing is not None:
         theirs = existing.select(*t.KEY, content.alias("theirs"))
         ranked = ranked.join(theirs, list(t.KEY), "left")
@@ -373,14 +396,27 @@ def _classify_samples(samples: DataFrame, existing: DataFrame | None) -> DataFra
         kept, first = F.col("kept"), F.col("rank") == 1
     status = F.when(first, "written").when(F.col("content").eqNullSafe(kept), "repeat").otherwise("conflict")
     return ranked.select(
-        *t.KEY, "topic", "kafka_partition", "kafka_offset", "unit_index", F.lit(None).cast("string").alias("channel"),
-        F.lit(None).cast("double").alias("value"), status.alias("status"),
-    )  # fmt: skip
+        *t.KEY,
+        "topic",
+        "kafka_partition",
+        "kafka_offset",
+        "unit_index",
+        F.lit(None).cast("string").alias("channel"),
+        F.lit(None).cast("double").alias("value"),
+        status.alias("status"),
+    )
 
 
 def _conflict_rows(status: DataFrame) -> DataFrame:
     return status.select(
-        F.col("topic").alias("bronze_topic"), F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"), "unit_index", "session_id", "vehicle_id", "ecu_ts", "ecu_seq",
-        "channel", F.col("value").alias("refused_value"),
-    )  # fmt: skip
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+        "unit_index",
+        "session_id",
+        "vehicle_id",
+        "ecu_ts",
+        "ecu_seq",
+        "channel",
+        F.col("value").alias("refused_value"),
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from conf.families import PROMOTED, Family
+from conf.families import PROMOTED, MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake
 
@@ -39,7 +39,7 @@ class CheckpointRecovery:
     """
 
     lake: Lake
-    family: Family
+    family: MessageFamily
     _levels: dict[str, list[Row]] = field(default_factory=dict)
 
     def is_done(self, query: str, batch_id: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import Row
 
-from analysis.timing.session_laps import to_datetime, to_us
+from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from conf.tables import SILVER_DRIVERS, SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_RESULTS, SILVER_SESSIONS
 from medallion.io import Lake, rows_to_dataframe, sync_rows
 from medallion.keys import sessions_condition
@@ -110,24 +110,28 @@ def _driver_rows(
             continue
         old, result = known.get(entry.vehicle_id), by_vehicle.get(entry.vehicle_id, {})
         parts = entry.vehicle_id.split("-")
-        times = [to_datetime(to_us(t)) for t in (seen and seen.start_ts, seen and seen.end_ts) if t]
+        times = [us_to_datetime(datetime_to_us(t)) for t in (seen and seen.start_ts, seen and seen.end_ts) if t]
         rows[entry.vehicle_id] = {
             "vehicle_id": entry.vehicle_id,
-            "vehicle_number": entry.vehicle_number if entry.vehicle_number is not None else _old(old, "vehicle_number"),
-            "vehicle_class": result.get("vehicle_class") or _old(old, "vehicle_class"),
-            "vehicle_model": result.get("vehicle_model") or _old(old, "vehicle_model"),
+            "vehicle_number": entry.vehicle_number
+            if entry.vehicle_number is not None
+            else _existing_drivers(old, "vehicle_number"),
+            "vehicle_class": result.get("vehicle_class") or _existing_drivers(old, "vehicle_class"),
+            "vehicle_model": result.get("vehicle_model") or _existing_drivers(old, "vehicle_model"),
             "chassis_number": parts[1] if len(parts) == 3 else None,
-            "driver_id": _old(old, "driver_id"), "driver_name": _old(old, "driver_name"), "team": _old(old, "team"),
+            "driver_id": _existing_drivers(old, "driver_id"),
+            "driver_name": _existing_drivers(old, "driver_name"),
+            "team": _existing_drivers(old, "team"),
             "first_seen_ts": min([*times, *_seen_at(old, "first_seen_ts")], default=None),
             "last_seen_ts": max([*times, *_seen_at(old, "last_seen_ts")], default=None),
-        }  # fmt: skip
+        }
     return rows
 
 
-def _old(row: Any, column: str) -> Any:
+def _existing_drivers(row: Any, column: str) -> Any:
     return None if row is None else row[column]
 
 
 def _seen_at(row: Any, column: str) -> list[Any]:
-    at = _old(row, column)
-    return [] if at is None else [to_datetime(to_us(at))]
+    at = _existing_drivers(row, column)
+    return [] if at is None else [us_to_datetime(datetime_to_us(at))]

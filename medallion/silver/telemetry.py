@@ -22,9 +22,15 @@ from medallion.keys import vehicle_condition
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
 _ATTRIBUTES = (
-    "lap_number_raw", "vehicle_number", "driver_id", "driver_profile", "track_id", "is_synthetic", "tyre_compound",
+    "lap_number_raw",
+    "vehicle_number",
+    "driver_id",
+    "driver_profile",
+    "track_id",
+    "is_synthetic",
+    "tyre_compound",
     "tyre_age_laps",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def _first_value(channel: str) -> Column:
 
 def _warning_names(bits: Column) -> Column:
     """Names of the soft rules whose bits are set, null where none is."""
-    names = soft_rules()
+    names = soft_rule_names()
     chosen = [F.when(bits.bitwiseAND(1 << i) != 0, F.lit(name)) for i, name in enumerate(names)]
     return F.when(bits.bitwiseAND((1 << len(names)) - 1) != 0, F.array_compact(F.array(*chosen)))
 
@@ -130,10 +136,18 @@ def sample_rows(samples: DataFrame) -> DataFrame:
         samples: Gated samples with ``ecu_ts``, no two of one key.
     """
     return samples.select(
-        *KEY, *channel_columns(), *_ATTRIBUTES, "arrival_us", "kafka_partition", "origin",
-        F.col("kafka_offset").alias("bronze_offset_min"), F.col("kafka_offset").alias("bronze_offset_max"),
-        F.col("warns").alias("dq_warnings"), F.lit(1).cast("bigint").alias("n_units"), F.lit(1).alias("n_readings"),
-    )  # fmt: skip
+        *KEY,
+        *channel_columns(),
+        *_ATTRIBUTES,
+        "arrival_us",
+        "kafka_partition",
+        "origin",
+        F.col("kafka_offset").alias("bronze_offset_min"),
+        F.col("kafka_offset").alias("bronze_offset_max"),
+        F.col("warns").alias("dq_warnings"),
+        F.lit(1).cast("bigint").alias("n_units"),
+        F.lit(1).alias("n_readings"),
+    )
 
 
 def classify_readings(readings: DataFrame, winners: DataFrame) -> DataFrame:
@@ -162,12 +176,16 @@ def written_lineage(status: DataFrame) -> DataFrame:
     Args:
         status: The contested readings with ``status`` (see :func:`classify_readings`), ``arrival_us`` and ``warn``.
     """
-    return status.where("status = 'written'").groupBy(*KEY).agg(
-        F.min("arrival_us").alias("_arrival"),
-        F.min("kafka_offset").alias("_min"),
-        F.max("kafka_offset").alias("_max"),
-        F.expr("bit_or(shiftleft(1L, coalesce(warn, 62)))").alias("_bits"),
-    )  # fmt: skip
+    return (
+        status.where("status = 'written'")
+        .groupBy(*KEY)
+        .agg(
+            F.min("arrival_us").alias("_arrival"),
+            F.min("kafka_offset").alias("_min"),
+            F.max("kafka_offset").alias("_max"),
+            F.expr("bit_or(shiftleft(1L, coalesce(warn, 62)))").alias("_bits"),
+        )
+    )
 
 
 def with_lineage(wide: DataFrame, lineage: DataFrame) -> DataFrame:
@@ -187,7 +205,7 @@ def with_lineage(wide: DataFrame, lineage: DataFrame) -> DataFrame:
     return wide.join(lineage, list(KEY), "left").withColumns(settled).drop("_arrival", "_min", "_max", "_bits")
 
 
-def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
+def to_table_rows(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
     """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
 
     Args:
@@ -219,9 +237,9 @@ def to_table(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str |
         *channel_columns(),
         F.when(F.col("accel_long_g").isNotNull(), "sensor").alias("accel_source"),
         F.when(F.col("lap_distance_m").isNotNull(), "sensor").alias("distance_source"),
-        _of_origin(origins, 1).alias("source"),
+        _origin_column(origins, 1).alias("source"),
         "dq_warnings",
-        _of_origin(origins, 0).alias("bronze_topic"),
+        _origin_column(origins, 0).alias("bronze_topic"),
         F.col("kafka_partition").alias("bronze_partition"),
         "bronze_offset_min",
         "bronze_offset_max",
@@ -258,7 +276,7 @@ def fill_assignments() -> dict[str, str]:
     """What a later unit may still add to an existing row: cells that are null, and lineage. First wins."""
     firsts = [*channel_columns(), "throttle_source", "brake_pct", "accel_source", "distance_source"]
     fills = {c: f"coalesce(t.{c}, s.{c})" for c in firsts}
-    rules = f"array({', '.join(repr(r) for r in soft_rules())})"  # in this order, whatever came first
+    rules = f"array({', '.join(repr(r) for r in soft_rule_names())})"  # in this order, whatever came first
     noted = " or ".join(f"coalesce(array_contains({side}.dq_warnings, w), false)" for side in "ts")
     return fills | {
         "throttle_pct": (
@@ -277,10 +295,10 @@ def fill_assignments() -> dict[str, str]:
     }
 
 
-def _of_origin(origins: list[tuple[str, str | None]], part: int) -> Column:
+def _origin_column(origins: list[tuple[str, str | None]], part: int) -> Column:
     return F.element_at(F.array(*(F.lit(o[part]).cast("string") for o in origins)), F.col("origin") + 1)
 
 
-def soft_rules() -> list[str]:
+def soft_rule_names() -> list[str]:
     """Names of the soft rules of the channels, in contract order: the bits of a reading's ``warn``."""
     return [r.name for c, r in load_contract(SILVER_TELEMETRY).rules("warn") if c in channel_columns()]

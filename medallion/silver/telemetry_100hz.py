@@ -14,25 +14,32 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from analysis.laps.resample import RATE_HZ, EvenLap, resample
+from analysis.laps.resample import RATE_HZ, EvenLap, resample_lap
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
-from analysis.tracks.projection import plane_metres
+from analysis.tracks.projection import to_plane_metres
 from conf.contract import load_contract
 from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY_100HZ
 from medallion.io import Lake
-from medallion.keys import LapKey, laps_condition, sessions_condition, sessions_of
-from medallion.silver.lap_traces import LAP, by_lap, is_synthetic, lap_samples, trace_of
-from medallion.silver.tracks import circuits_of
+from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
+from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
+from medallion.silver.tracks import circuits_by_session
 
 PURPOSES: Final = ("ghost", "pace")
 _WHOLE: Final = ("gear", "sector_id", "microsector_id")
 _STEP_US: Final = 1_000_000 // RATE_HZ
 _READ: Final = (
-    "speed_kmh", "throttle_pct", "brake_front_bar", "brake_pct", "steering_deg", "gear", "rpm", "accel_long_g",
+    "speed_kmh",
+    "throttle_pct",
+    "brake_front_bar",
+    "brake_pct",
+    "steering_deg",
+    "gear",
+    "rpm",
+    "accel_long_g",
     "accel_lat_g",
-)  # fmt: skip
+)
 
 
 def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
@@ -43,23 +50,25 @@ def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     if not laps:
         return 0
     known = sorted(set(laps))
-    circuits = circuits_of(lake, sessions_of(known))
-    rows = even_laps(lap_samples(lake, known), circuits).withColumn("run_id", F.lit(run_id)).persist()
+    circuits = circuits_by_session(lake, distinct_sessions(known))
+    rows = resample_laps(lap_samples(lake, known), circuits).withColumn("run_id", F.lit(run_id)).persist()
     try:
         there = (
-            lake.read(SILVER_TELEMETRY_100HZ).where(sessions_condition(sessions_of(known))).where(laps_condition(known))
+            lake.read(SILVER_TELEMETRY_100HZ)
+            .where(sessions_condition(distinct_sessions(known)))
+            .where(laps_condition(known))
         )
-        now, before = _digests(rows), _digests(there)
+        now, before = _lap_digests(rows), _lap_digests(there)
         differ = [lap for lap in known if now.get(lap) != before.get(lap)]
         if differ:
-            where = f"({sessions_condition(sessions_of(differ))}) AND ({laps_condition(differ)})"
+            where = f"({sessions_condition(distinct_sessions(differ))}) AND ({laps_condition(differ)})"
             lake.replace(rows.where(where), SILVER_TELEMETRY_100HZ, where)
     finally:
         rows.unpersist()
     return len(differ)
 
 
-def even_laps(samples: DataFrame, circuits: Mapping[str, Circuit]) -> DataFrame:
+def resample_laps(samples: DataFrame, circuits: Mapping[str, Circuit]) -> DataFrame:
     """Rows of ``silver.telemetry_100hz`` of the laps that are fit for one of ``PURPOSES`` and can be resampled.
 
     Args:
@@ -71,18 +80,18 @@ def even_laps(samples: DataFrame, circuits: Mapping[str, Circuit]) -> DataFrame:
     known = dict(circuits)
 
     def even(frame: pd.DataFrame) -> pd.DataFrame:
-        lap = even_lap(frame, known.get(frame["session_id"].iloc[0]))
+        lap = resample_lap_frame(frame, known.get(frame["session_id"].iloc[0]))
         return pd.DataFrame(columns=names) if lap is None else lap.reindex(columns=names)
 
     # Whole numbers that may be missing travel as doubles: pandas has no null among integers.
     schema = ", ".join(f"{c.name} {'double' if c.name in _WHOLE else c.physical_type}" for c in columns)
     fit = samples.where(F.arrays_overlap("fit_for", F.array(*map(F.lit, PURPOSES))))
     doubles = [c.name for c in columns if c.physical_type == "DOUBLE" or c.name in _WHOLE]
-    found = by_lap(fit, even, schema).withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
+    found = apply_by_lap(fit, even, schema).withColumns({name: F.nanvl(name, F.lit(None)) for name in doubles})
     return found.withColumns({name: F.col(name).cast("int") for name in _WHOLE})
 
 
-def even_lap(frame: pd.DataFrame, circuit: Circuit | None) -> pd.DataFrame | None:
+def resample_lap_frame(frame: pd.DataFrame, circuit: Circuit | None) -> pd.DataFrame | None:
     """One lap on the grid, ``None`` where it has no distance or its times cannot be trusted.
 
     Args:
@@ -90,10 +99,10 @@ def even_lap(frame: pd.DataFrame, circuit: Circuit | None) -> pd.DataFrame | Non
         circuit: Where it was driven.
     """
     try:
-        trace = trace_of(frame, circuit)
+        trace = build_trace(frame, circuit)
     except RefusalError:
         return None
-    even = resample(trace)
+    even = resample_lap(trace)
     first = frame.iloc[0]
     at_us = int(first["start_us"]) + even.sample_idx * _STEP_US
     return pd.DataFrame(
@@ -104,25 +113,25 @@ def even_lap(frame: pd.DataFrame, circuit: Circuit | None) -> pd.DataFrame | Non
             "event_ts": pd.to_datetime(at_us, unit="us"),
             "lap_distance_m": even.lap_distance_m,
             **{name: even.channels[name] for name in _READ},
-            **_places(even, trace, circuit),
+            **_position_columns(even, trace, circuit),
             "is_interpolated": even.is_interpolated,
             "is_synthetic": is_synthetic(frame),
         }
     )
 
 
-def _places(even: EvenLap, trace: LapTrace, circuit: Circuit | None) -> dict[str, Any]:
+def _position_columns(even: EvenLap, trace: LapTrace, circuit: Circuit | None) -> dict[str, Any]:
     """Position on the circuit's plane, sector, and what the distance follows."""
     x, y = even.channels["x_m"], even.channels["y_m"]
     if circuit is not None and circuit.origin_deg is not None:
-        x, y = plane_metres(even.channels["lat_deg"], even.channels["lon_deg"], circuit.origin_deg)
+        x, y = to_plane_metres(even.channels["lat_deg"], even.channels["lon_deg"], circuit.origin_deg)
     sector: Any = np.nan
     if circuit is not None and circuit.sector_ends_m:
         sector = 1.0 + np.searchsorted(circuit.sector_ends_m, even.lap_distance_m, side="right")
     return {"x_m": x, "y_m": y, "sector_id": sector, "distance_source": trace.distance_source}
 
 
-def _digests(rows: DataFrame) -> dict[LapKey, tuple[int, str]]:
+def _lap_digests(rows: DataFrame) -> dict[LapKey, tuple[int, str]]:
     """Number of rows and a sum over their contents, by lap."""
     content = [name for name in load_contract(SILVER_TELEMETRY_100HZ).column_names if name not in ("run_id", *LAP)]
     total = F.sum(F.xxhash64(*content).cast("decimal(38,0)")).cast("string").alias("digest")

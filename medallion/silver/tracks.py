@@ -18,24 +18,24 @@ from analysis.track_build.rows import (
     MOST_LAPS,
     LapRow,
     TrackError,
-    choose_laps,
-    circuit_from,
+    choose_track_laps,
+    circuit_from_row,
     circuit_row,
+    fit_sector_ends,
     lap_key,
-    own_circuit,
-    pit_loss,
-    refuse_own,
-    sectors_of,
-    spread,
+    load_own_circuit,
+    measure_pit_loss,
+    refuse_own_track,
+    spread_evenly,
 )
-from analysis.tracks.circuit import Circuit, with_names
-from analysis.tracks.projection import fixes_of
+from analysis.tracks.circuit import Circuit, name_corners
+from analysis.tracks.projection import read_fixes
 from conf.contract import load_contract
 from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRACKS
 from medallion.io import Lake, rows_to_dataframe
 from medallion.keys import LapKey, sessions_condition
 from medallion.schema import sql_literal
-from medallion.silver.lap_traces import LAP, lap_samples, traces
+from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
 
 _LENGTHS_APART: Final = 0.03  # positions in a wrong unit are further off; a speedometer that is 1 % off is common
 _NOT_CONTENT: Final = ("version", "updated_ts", "run_id")
@@ -73,23 +73,23 @@ class TrackRow:
     is_new: bool
 
 
-def circuits_of(lake: Lake, sessions: Iterable[str]) -> dict[str, Circuit]:
+def circuits_by_session(lake: Lake, sessions: Iterable[str]) -> dict[str, Circuit]:
     """Circuit of each session, by session; sessions whose track nobody has built or named are left out.
 
     The circuits can be pickled, and so be sent to executors.
     """
-    tracks = track_ids(lake, sessions)
+    tracks = tracks_by_session(lake, sessions)
     circuits = circuits_by_track(lake, set(tracks.values()))
     return {session: circuits[track] for session, track in tracks.items() if track in circuits}
 
 
-def track_ids(lake: Lake, sessions: Iterable[str]) -> dict[str, str]:
+def tracks_by_session(lake: Lake, sessions: Iterable[str]) -> dict[str, str]:
     """Track of each session, where it is known."""
     rows = lake.read(SILVER_SESSIONS).where(sessions_condition(sessions)).where("track_id is not null")
     return {row.session_id: row.track_id for row in rows.select("session_id", "track_id").collect()}
 
 
-def sessions_on(lake: Lake, track_id: str) -> list[str]:
+def sessions_on_track(lake: Lake, track_id: str) -> list[str]:
     """Sessions that were driven on a track, sorted."""
     rows = lake.read(SILVER_SESSIONS).where(f"track_id = {sql_literal(track_id)}").select("session_id").collect()
     return sorted(row.session_id for row in rows)
@@ -97,16 +97,16 @@ def sessions_on(lake: Lake, track_id: str) -> list[str]:
 
 def circuits_by_track(lake: Lake, tracks: Iterable[str]) -> dict[str, Circuit]:
     """Circuits by track: those of our own from their files, the others from ``silver.tracks``."""
-    found = {track: circuit for track in tracks if (circuit := own_circuit(track)) is not None}
+    found = {track: circuit for track in tracks if (circuit := load_own_circuit(track)) is not None}
     others = sorted(set(tracks) - found.keys())
     if others:
         listed = ", ".join(map(sql_literal, others))
         for row in lake.read(SILVER_TRACKS).where(f"track_id in ({listed})").collect():
-            found[row.track_id] = circuit_from(row.asDict(recursive=True))
+            found[row.track_id] = circuit_from_row(row.asDict(recursive=True))
     return found
 
 
-def driven_laps(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
+def laps_with_telemetry(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Keys of all laps of sessions that have telemetry, sorted."""
     rows = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where("sample_count > 0").select(*LAP).collect()
     return sorted(LapKey(*row) for row in rows)
@@ -123,14 +123,14 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
             no lap fits, or positions and driven distance contradict each other.
         InputError: If a name is for a corner that is not there, or a lap lacks a channel.
     """
-    refuse_own(plan.track_id)
+    refuse_own_track(plan.track_id)
     laps = _lap_rows(lake, plan.sessions)
-    chosen = choose_laps(laps)
+    chosen = choose_track_laps(laps)
     built = _build(lake, plan, chosen)
-    circuit = with_names(built.circuit, dict(plan.corner_names))
-    sectors = sectors_of(_sector_laps(lake, laps, circuit))
+    circuit = name_corners(built.circuit, dict(plan.corner_names))
+    sectors = fit_sector_ends(_sector_laps(lake, laps, circuit))
     circuit = replace(circuit, sector_ends_m=sectors.ends_m if sectors else ())
-    stops = pit_loss(laps)
+    stops = measure_pit_loss(laps)
     row: dict[str, Any] = circuit_row(circuit) | {
         "name": plan.title or plan.track_id,
         "sector_residual_p95_s": sectors.residual_p95_s if sectors else None,
@@ -145,7 +145,7 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
         "sessions": sorted(plan.sessions),
         "is_synthetic": any(bool(lap["is_synthetic"]) for lap in chosen),
     }
-    before = _before(lake, plan.track_id)
+    before = _previous_lap(lake, plan.track_id)
     if before is None:
         return TrackRow(circuit, row | {"version": 1}, is_new=True)
     is_new = any(before[name] != row.get(name) for name in _content())
@@ -166,7 +166,7 @@ def assign_track(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str
     """
     rows = _session_rows(lake, sessions)
     for session, row in rows.items():
-        if row.track_id is not None and row.track_id != track_id and own_circuit(row.track_id):
+        if row.track_id is not None and row.track_id != track_id and load_own_circuit(row.track_id):
             raise TrackError(f"session {session} was driven on {row.track_id}, as its messages say: leave it out")
     stamp = {"track_id": F.lit(track_id), "updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}
     lake.upsert(lake.read(SILVER_SESSIONS).where(sessions_condition(rows)).withColumns(stamp), SILVER_SESSIONS)
@@ -182,7 +182,7 @@ def _session_rows(lake: Lake, sessions: Sequence[str]) -> dict[str, Row]:
 
 def _lap_rows(lake: Lake, sessions: Sequence[str]) -> list[LapRow]:
     for session, row in _session_rows(lake, sessions).items():
-        if row.track_id is not None and own_circuit(row.track_id):
+        if row.track_id is not None and load_own_circuit(row.track_id):
             raise TrackError(
                 f"session {session} was driven on {row.track_id}, whose file is conf/tracks/{row.track_id}.yaml: "
                 "there is nothing to build"
@@ -192,7 +192,7 @@ def _lap_rows(lake: Lake, sessions: Sequence[str]) -> list[LapRow]:
 
 def _build(lake: Lake, plan: TrackPlan, chosen: Sequence[LapRow]) -> BuiltTrack:
     keys = [LapKey(*lap_key(lap)) for lap in chosen]
-    found = [trace for _, trace in traces(lap_samples(lake, keys).toPandas(), {})]
+    found = [trace for _, trace in collect_traces(lap_samples(lake, keys).toPandas(), {})]
     if not found:
         raise TrackError(
             f"no lap fits: of {len(keys)} whole laps none has speed throughout and times of its own; "
@@ -214,7 +214,7 @@ def _build(lake: Lake, plan: TrackPlan, chosen: Sequence[LapRow]) -> BuiltTrack:
 def _is_placed(trace: LapTrace) -> bool:
     """Whether a lap has positions without a long silence."""
     for names, origin in ((("lat_deg", "lon_deg"), (0.0, 0.0)), (("x_m", "y_m"), None)):
-        fixes = fixes_of(trace.t_s, {name: trace.channels[name] for name in names}, origin)
+        fixes = read_fixes(trace.t_s, {name: trace.channels[name] for name in names}, origin)
         if fixes is not None:
             edges = np.concatenate([[0.0], fixes.t_s, [trace.lap_time_s]])
             return float(np.diff(edges).max()) <= MAX_SILENCE_S
@@ -226,10 +226,10 @@ def _sector_laps(lake: Lake, laps: Sequence[LapRow], circuit: Circuit) -> list[t
     suited = sorted((lap for lap in laps if "sectors" in lap["fit_for"] and lap["sample_count"]), key=lap_key)
     if not suited:
         return []
-    fit = {lap_key(lap): lap for lap in spread(suited, MOST_LAPS)}
+    fit = {lap_key(lap): lap for lap in spread_evenly(suited, MOST_LAPS)}
     keys = [LapKey(*key) for key in fit]
     circuits = {key.session_id: circuit for key in keys}
-    found = traces(lap_samples(lake, keys).toPandas(), circuits)
+    found = collect_traces(lap_samples(lake, keys).toPandas(), circuits)
     return [(trace, fit[key.session_id, key.vehicle_id, key.lap_number]) for key, trace in found]
 
 
@@ -238,7 +238,7 @@ def _race_laps(lake: Lake, sessions: Sequence[str]) -> int | None:
     return None if row is None else row[0]
 
 
-def _before(lake: Lake, track_id: str) -> dict[str, Any] | None:
+def _previous_lap(lake: Lake, track_id: str) -> dict[str, Any] | None:
     row = lake.read(SILVER_TRACKS).where(f"track_id = {sql_literal(track_id)}").first()
     return None if row is None else row.asDict(recursive=True)
 

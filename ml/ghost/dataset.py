@@ -16,7 +16,7 @@ from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.errors import TrainingDataError
 from ml.ghost.scaler import Scaler
-from ml.ghost.windows import GhostWindows, LapProfile, held_out, missing_kinds, windows
+from ml.ghost.windows import GhostWindows, LapProfile, choose_held_out, cut_windows, missing_zone_types
 
 FEWEST_LAPS: Final = 8
 _HELD_OUT_SHARE: Final = 0.25
@@ -53,7 +53,7 @@ class GhostDataset:
             partial.replace(folder / f"{kind}.npz")
 
 
-def load_kind(folder: Path, kind: ZoneType) -> tuple[GhostWindows, GhostWindows]:
+def load_zone_windows(folder: Path, kind: ZoneType) -> tuple[GhostWindows, GhostWindows]:
     """Windows of a zone type: to learn from, and kept aside."""
     with np.load(folder / f"{kind}.npz") as found:
         fields = ("values", "conditions", "kind", "lap", "place")
@@ -61,7 +61,7 @@ def load_kind(folder: Path, kind: ZoneType) -> tuple[GhostWindows, GhostWindows]
     return train, aside
 
 
-def make_dataset(
+def build_ghost_dataset(
     profiles: Sequence[LapProfile],
     tracks: Mapping[str, tuple[SegmentedTrack, tuple[TrackStretch, ...]]],
     scaler: Scaler,
@@ -83,12 +83,12 @@ def make_dataset(
             f"{len(profiles)} fast laps to learn from, at least {FEWEST_LAPS} are needed: give more sessions; "
             "the column status of gold.lap_registry says why a lap is not among them"
         )
-    aside = held_out(len(profiles), _HELD_OUT_SHARE, seed)
+    aside = choose_held_out(len(profiles), _HELD_OUT_SHARE, seed)
     parts = []
     for number, chosen in enumerate((~aside, aside)):
         some = [profile for profile, is_in in zip(profiles, chosen, strict=True) if is_in]
-        parts.append(windows(some, tracks, scaler, moved=True, seed=seed + number))
-    if absent := sorted({kind for part in parts for kind in missing_kinds(part)}):
+        parts.append(cut_windows(some, tracks, scaler, moved=True, seed=seed + number))
+    if absent := sorted({kind for part in parts for kind in missing_zone_types(part)}):
         raise TrainingDataError(
             f"no stretch of {', '.join(sorted(tracks))} is mostly {' or '.join(absent)}: each zone type needs a model "
             "of its own; lower stitched_zone_m in conf/ghost.yaml, or train on further tracks with it"

@@ -11,8 +11,16 @@ from conf.arrays import Float32Array
 from ml.ghost.dataset import GhostDataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GhostModel
-from ml.ghost.scores import WIDTHS, MemorisationTest, SeededScore, discriminative, halves, memory, predictive
-from ml.ghost.training import generate
+from ml.ghost.scores import (
+    WIDTHS,
+    MemorisationTest,
+    SeededScore,
+    discriminative_score,
+    measure_memorisation,
+    predictive_score,
+    split_laps,
+)
+from ml.ghost.training import generate_windows
 from ml.ghost.windows import GhostWindows
 
 
@@ -53,22 +61,24 @@ class GhostScores:
                 found[f"{name}.{width}"] = score.value
                 found[f"{name}.{width}.high"] = score.high
         return found | {
-            "predictive": self.predictive.value, "predictive_real": self.real_predictive.value,
-            "memory.ratio": self.memory.ratio, "memory.copies": self.memory.copies,
-        }  # fmt: skip
+            "predictive": self.predictive.value,
+            "predictive_real": self.real_predictive.value,
+            "memory.ratio": self.memory.ratio,
+            "memory.copies": self.memory.copies,
+        }
 
 
-def drawn_like(model: GhostModel, like: GhostWindows, seed: int = 0) -> Float32Array:
+def generate_like(model: GhostModel, like: GhostWindows, seed: int = 0) -> Float32Array:
     """A generated window for the stretch and entry speed of each window, shape (n, STEPS, 4)."""
     drawn = np.empty_like(like.values)
     for kind in TYPES:
         own = like.kind == kind
         if own.any():
-            drawn[own] = generate(model.generators[kind], like.take(own), seed)
+            drawn[own] = generate_windows(model.generators[kind], like.take(own), seed)
     return drawn
 
 
-def evaluate(model: GhostModel, data: GhostDataset, seed: int = 0, device: str = "cpu") -> GhostScores:
+def evaluate_ghost(model: GhostModel, data: GhostDataset, seed: int = 0, device: str = "cpu") -> GhostScores:
     """Score a model on the laps kept aside.
 
     Args:
@@ -77,31 +87,31 @@ def evaluate(model: GhostModel, data: GhostDataset, seed: int = 0, device: str =
         seed: Of what is drawn.
         device: Where to train the judges.
     """
-    aside, drawn = data.held_out, drawn_like(model, data.held_out, seed)
-    real = halves(aside.values, aside.lap, seed)
-    made = halves(drawn, aside.lap, seed)
-    learned = as_many(data.train, aside, seed)
-    seen = halves(learned.values, learned.lap, seed)
+    aside, drawn = data.held_out, generate_like(model, data.held_out, seed)
+    real = split_laps(aside.values, aside.lap, seed)
+    made = split_laps(drawn, aside.lap, seed)
+    learned = match_window_counts(data.train, aside, seed)
+    seen = split_laps(learned.values, learned.lap, seed)
     return GhostScores(
         windows=len(aside),
         laps=len(np.unique(aside.lap)),
         distance={k: distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES},
         real_distance={k: distribution_distance(aside.of(k).values, learned.of(k).values) for k in TYPES},
-        discriminative={width: discriminative(real, made, width, device=device) for width in WIDTHS},
-        control={width: discriminative(real, seen, width, device=device) for width in WIDTHS},
-        predictive=predictive(made.train, real.test, device=device),
-        real_predictive=predictive(real.train, real.test, device=device),
-        memory=memory(data.train.values, aside.values, drawn),
+        discriminative={width: discriminative_score(real, made, width, device=device) for width in WIDTHS},
+        control={width: discriminative_score(real, seen, width, device=device) for width in WIDTHS},
+        predictive=predictive_score(made.train, real.test, device=device),
+        real_predictive=predictive_score(real.train, real.test, device=device),
+        memory=measure_memorisation(data.train.values, aside.values, drawn),
     )
 
 
-def total_distance(model: GhostModel, aside: GhostWindows, seed: int = 0) -> float:
+def mean_zone_distance(model: GhostModel, aside: GhostWindows, seed: int = 0) -> float:
     """Mean distance from held-out windows over zone types; it decides between two models."""
-    drawn = drawn_like(model, aside, seed)
+    drawn = generate_like(model, aside, seed)
     return float(np.mean([distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES]))
 
 
-def as_many(train: GhostWindows, aside: GhostWindows, seed: int) -> GhostWindows:
+def match_window_counts(train: GhostWindows, aside: GhostWindows, seed: int) -> GhostWindows:
     """Select as many training windows of each zone type as are held out, or as there are."""
     rng = np.random.default_rng(seed)
     chosen = []

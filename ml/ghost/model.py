@@ -23,7 +23,7 @@ from conf.units import KMH_PER_MPS
 from ml.ghost.networks import Generator, NetworkShape
 from ml.ghost.scaler import CHANNELS, Scaler, scaler_from_bytes
 from ml.ghost.search.chain import STEPS, ChainedLap
-from ml.ghost.windows import CONDITIONS, conditions
+from ml.ghost.windows import CONDITIONS, stretch_conditions
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -58,12 +58,12 @@ def model_to_files(
     weights: Mapping[ZoneType, bytes], shape: NetworkShape, scaler: bytes, scaler_id: str
 ) -> dict[str, bytes]:
     """Serialise a model to files, by name."""
-    manifest = _manifest(shape) | {"scaler_id": scaler_id}
+    manifest = _build_manifest(shape) | {"scaler_id": scaler_id}
     files = {MANIFEST: json.dumps(manifest, indent=1).encode(), SCALER: scaler}
-    return files | {weights_file(kind): data for kind, data in weights.items()}
+    return files | {weights_file_name(kind): data for kind, data in weights.items()}
 
 
-def weights_file(kind: ZoneType) -> str:
+def weights_file_name(kind: ZoneType) -> str:
     """Name of the file with a zone type's weights."""
     return f"{kind.lower()}.pt"
 
@@ -80,14 +80,14 @@ def model_from_files(read: Callable[[str], bytes], name: str) -> GhostModel:
     """
     manifest = json.loads(read(MANIFEST))
     shape = NetworkShape(**manifest.get("shape", {}))
-    wanted = _manifest(shape)
+    wanted = _build_manifest(shape)
     differs = [key for key, value in wanted.items() if manifest.get(key) != value]
     if differs:
         said = "; ".join(f"{key} is {manifest.get(key)}, not {wanted[key]}" for key in differs)
         raise ModelFormatError(
             f"{name} was trained by another version ({said}): train anew with `slipstream train ghost`"
         )
-    generators = {kind: _generator(read(weights_file(kind)), shape, f"{name}, {kind}") for kind in TYPES}
+    generators = {kind: _load_generator(read(weights_file_name(kind)), shape, f"{name}, {kind}") for kind in TYPES}
     return GhostModel(generators, scaler_from_bytes(read(SCALER)), manifest["scaler_id"], name)
 
 
@@ -122,7 +122,7 @@ class GanSource:
             (m, n, STEPS, 4).
         """
         generator, scaler = self.model.generators[stretch.kind], self.model.scaler
-        told = torch.from_numpy(conditions(self.track, scaler, stretch.start_m, stretch.end_m))
+        told = torch.from_numpy(stretch_conditions(self.track, scaler, stretch.start_m, stretch.end_m))
         entry = np.repeat(scaler.speed_n(entry_mps * KMH_PER_MPS), n).astype(np.float32)
         latent = self._latents(stretch, (len(entry_mps), n, generator.shape.latent), rng).reshape(len(entry), -1)
         with torch.no_grad():
@@ -154,14 +154,17 @@ class GanSource:
         return latent
 
 
-def _manifest(shape: NetworkShape) -> dict[str, object]:
+def _build_manifest(shape: NetworkShape) -> dict[str, object]:
     return {
-        "format": FORMAT, "steps": STEPS, "channels": list(CHANNELS), "conditions": list(CONDITIONS),
+        "format": FORMAT,
+        "steps": STEPS,
+        "channels": list(CHANNELS),
+        "conditions": list(CONDITIONS),
         "shape": asdict(shape),
-    }  # fmt: skip
+    }
 
 
-def _generator(data: bytes, shape: NetworkShape, what: str) -> Generator:
+def _load_generator(data: bytes, shape: NetworkShape, what: str) -> Generator:
     generator = Generator(shape)
     try:
         generator.load_state_dict(torch.load(BytesIO(data), map_location="cpu", weights_only=True))

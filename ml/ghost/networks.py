@@ -57,7 +57,7 @@ class Generator(nn.Module):
         Returns:
             Normalised channels, shape (b, steps, 4).
         """
-        told = _told(conditions, self.shape)
+        told = _join_conditions(conditions, self.shape)
         b, n, _ = told.shape
         limit = told[:, :, LIMIT]
         start = entry[:, None, None].expand(b, n, 1)
@@ -75,7 +75,7 @@ class Critic(nn.Module):
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.reader = _Reader(shape, 1)
+        self.reader = _WindowReader(shape, 1)
 
     def forward(self, window: Tensor, conditions: Tensor) -> Tensor:
         """Rate windows of shape (b, steps, 4)."""
@@ -87,7 +87,7 @@ class Encoder(nn.Module):
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.reader = _Reader(shape, 2 * shape.latent)
+        self.reader = _WindowReader(shape, 2 * shape.latent)
 
     def forward(self, window: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Encode windows of shape (b, steps, 4)."""
@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         return mean, log_variance
 
 
-class _Reader(nn.Module):
+class _WindowReader(nn.Module):
     """An LSTM over a window, its slopes and the conditions, read off at the end and on average."""
 
     def __init__(self, shape: NetworkShape, out: int) -> None:
@@ -108,12 +108,12 @@ class _Reader(nn.Module):
         self.register_buffer("slopes", torch.tensor(_SLOPES), persistent=False)
 
     def forward(self, window: Tensor, conditions: Tensor) -> Tensor:
-        told = _told(conditions, self.shape)
+        told = _join_conditions(conditions, self.shape)
         slopes = torch.diff(window, dim=1, prepend=window[:, :1]) * cast("Tensor", self.slopes)
         apart = _APART * (window[:, :, :1] - told[:, :, LIMIT : LIMIT + 1])
         seen = self.lstm(torch.cat([apart, window[:, :, 1:], slopes, told], dim=2))[0]
         return cast("Tensor", self.head(torch.cat([seen.mean(dim=1), seen[:, -1]], dim=1)))
 
 
-def _told(conditions: Tensor, shape: NetworkShape) -> Tensor:
+def _join_conditions(conditions: Tensor, shape: NetworkShape) -> Tensor:
     return conditions if shape.is_conditional else torch.zeros_like(conditions)

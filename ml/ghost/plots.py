@@ -44,7 +44,7 @@ def loss_figure(trained: Mapping[ZoneType, TrainedZone]) -> Figure:
         ax.set_ylabel(label)
     axes[1, 0].legend(frameon=False, fontsize=8)
     for ax in axes.flat:
-        _bare(ax)
+        _plain_axes(ax)
     for ax in axes[(0, 2), :].flat:
         ax.set_ylim(bottom=0)
     return figure
@@ -71,13 +71,13 @@ def sample_figure(kind: str, real: GhostWindows, drawn: Float32Array, scaler: Sc
     for ax, label in zip(axes[:, 0], _AXES, strict=True):
         ax.set_ylabel(label)
     for ax in axes.flat:
-        _bare(ax)
+        _plain_axes(ax)
     handles = [Line2D([], [], color=_REAL, label="laps kept aside"), Line2D([], [], color=_DRAWN, label="generated")]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
     figure.suptitle(f"{kind}: generated and real passages", x=0.01, ha="left")
     return figure
 
 
-def _bare(ax: Any) -> None:
+def _plain_axes(ax: Any) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)

@@ -62,7 +62,7 @@ def fit_scaler(values: FloatArray) -> Any:
     return fitted
 
 
-def scaler_of(fitted: Any) -> Scaler:
+def scaler_from_fit(fitted: Any) -> Scaler:
     """The figures of a fitted scaler."""
     return Scaler(np.asarray(fitted.data_min_, dtype=np.float64), np.asarray(fitted.data_range_, dtype=np.float64))
 
@@ -80,4 +80,4 @@ def scaler_from_bytes(data: bytes) -> Scaler:
     """Load a scaler from its own joblib file; opening an untrusted one can run code."""
     import joblib
 
-    return scaler_of(joblib.load(BytesIO(data)))
+    return scaler_from_fit(joblib.load(BytesIO(data)))

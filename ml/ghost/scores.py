@@ -45,7 +45,7 @@ class WindowHalves:
     test: Float32Array
 
 
-def halves(values: Float32Array, laps: IntArray, seed: int = 0) -> WindowHalves:
+def split_laps(values: Float32Array, laps: IntArray, seed: int = 0) -> WindowHalves:
     """Split windows by lap.
 
     Raises:
@@ -59,7 +59,7 @@ def halves(values: Float32Array, laps: IntArray, seed: int = 0) -> WindowHalves:
     return WindowHalves(values[first], values[~first])
 
 
-def discriminative(
+def discriminative_score(
     real: WindowHalves, other: WindowHalves, width: int, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
 ) -> SeededScore:
     """Compute ``|0.5 - accuracy|`` of a discriminator: 0 is indistinguishable, 0.5 fully distinguishable.
@@ -71,10 +71,10 @@ def discriminative(
         seeds: One judge each.
         device: Where to train it.
     """
-    return _over(seeds, lambda seed: _told_apart(real, other, width, seed, device))
+    return _over_seeds(seeds, lambda seed: _train_discriminator(real, other, width, seed, device))
 
 
-def predictive(
+def predictive_score(
     train: Float32Array, real: Float32Array, seeds: Sequence[int] = (0, 1, 2), device: str = "cpu"
 ) -> SeededScore:
     """Mean absolute error, on real windows, of a forecaster of the next step that was trained on others.
@@ -85,7 +85,7 @@ def predictive(
         seeds: One forecaster each.
         device: Where to train it.
     """
-    return _over(seeds, lambda seed: _forecast(train, real, seed, device))
+    return _over_seeds(seeds, lambda seed: _train_forecaster(train, real, seed, device))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class MemorisationTest:
     copies: float
 
 
-def memory(train: Float32Array, held_out: Float32Array, drawn: Float32Array) -> MemorisationTest:
+def measure_memorisation(train: Float32Array, held_out: Float32Array, drawn: Float32Array) -> MemorisationTest:
     """Nearest-neighbour test against memorising, in the space of whole windows."""
     spread = np.maximum(train.reshape(-1, train.shape[2]).std(axis=0), 1e-6)
     tree = cKDTree((train / spread).reshape(len(train), -1))
@@ -123,14 +123,14 @@ class _Recurrent(nn.Module):
         return found
 
 
-def _told_apart(real: WindowHalves, other: WindowHalves, width: int, seed: int, device: str) -> float:
+def _train_discriminator(real: WindowHalves, other: WindowHalves, width: int, seed: int, device: str) -> float:
     torch.manual_seed(seed)
     judge = _Recurrent(real.train.shape[2], width, 1).to(device)
     ours, theirs = (torch.from_numpy(w).to(device) for w in (real.train, other.train))
     answers = torch.cat([torch.ones(_BATCH), torch.zeros(_BATCH)]).to(device)
 
     def loss() -> Tensor:
-        both = torch.cat([_some(ours), _some(theirs)])
+        both = torch.cat([_sample_rows(ours), _sample_rows(theirs)])
         return binary_cross_entropy_with_logits(judge(both)[:, -1, 0], answers)
 
     _fit(judge, loss)
@@ -142,13 +142,13 @@ def _told_apart(real: WindowHalves, other: WindowHalves, width: int, seed: int, 
     return abs(0.5 - sum(right) / 2.0)
 
 
-def _forecast(train: Float32Array, real: Float32Array, seed: int, device: str) -> float:
+def _train_forecaster(train: Float32Array, real: Float32Array, seed: int, device: str) -> float:
     torch.manual_seed(seed)
     network = _Recurrent(train.shape[2], 24, train.shape[2]).to(device)
     given, asked = torch.from_numpy(train).to(device), torch.from_numpy(real).to(device)
 
     def loss() -> Tensor:
-        some = _some(given)
+        some = _sample_rows(given)
         return l1_loss(network(some[:, :-1]), some[:, 1:])
 
     _fit(network, loss)
@@ -156,7 +156,7 @@ def _forecast(train: Float32Array, real: Float32Array, seed: int, device: str) -
         return float(l1_loss(network(asked[:, :-1]), asked[:, 1:]))
 
 
-def _some(windows: Tensor) -> Tensor:
+def _sample_rows(windows: Tensor) -> Tensor:
     return windows[torch.randint(len(windows), (_BATCH,)).to(windows.device)]
 
 
@@ -174,6 +174,6 @@ def _fit(network: nn.Module, loss: Callable[[], Tensor]) -> None:
         torch.set_num_threads(threads)
 
 
-def _over(seeds: Sequence[int], one: Callable[[int], float]) -> SeededScore:
+def _over_seeds(seeds: Sequence[int], one: Callable[[int], float]) -> SeededScore:
     found = [one(seed) for seed in seeds]
     return SeededScore(float(np.mean(found)), min(found), max(found))

@@ -14,15 +14,15 @@ from typing import Any, Final
 import torch
 
 from analysis.segmentation.zones import TYPES, ZoneType
-from ml.ghost.dataset import load_kind
+from ml.ghost.dataset import load_zone_windows
 from ml.ghost.networks import NetworkShape
-from ml.ghost.training import Evaluated, TrainingError, TrainingParams, train_zone
+from ml.ghost.training import EvaluationPoint, TrainingError, TrainingParams, train_zone
 
 PROGRESS: Final = "progress.jsonl"
 ERROR: Final = "error.txt"
 
 
-def train_share(data: str, folder: str, params: dict[str, Any]) -> None:
+def train_zone_share(data: str, folder: str, params: dict[str, Any]) -> None:
     """Train every ``WORLD_SIZE``-th zone type, from the ``RANK``-th on; run by TorchDistributor in each process.
 
     Zone types have models of their own, so processes share work and not gradients. What it says goes into the zone
@@ -46,12 +46,12 @@ def _train(kind: ZoneType, data: Path, folder: Path, params: TrainingParams, dev
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ERROR).unlink(missing_ok=True)
 
-    def say(found: Evaluated) -> None:
+    def say(found: EvaluationPoint) -> None:
         with (folder / PROGRESS).open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(found)) + "\n")
 
     try:
-        train, aside = load_kind(data, kind)
+        train, aside = load_zone_windows(data, kind)
         train_zone(kind, train, aside, folder, params, device, say)
     except TrainingError as error:
         (folder / ERROR).write_text(str(error), encoding="utf-8")

@@ -77,7 +77,7 @@ class TrainingParams:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationPoint:
     """Figures at one evaluation, means since the one before.
 
     Attributes:
@@ -108,7 +108,7 @@ class TrainedZone:
     """
 
     best_step: int
-    history: tuple[Evaluated, ...]
+    history: tuple[EvaluationPoint, ...]
     stopped_early: bool
     device: str
     seconds: float
@@ -126,7 +126,7 @@ def train_zone(
     folder: Path,
     params: TrainingParams,
     device: str = "cpu",
-    on_evaluated: Callable[[Evaluated], None] | None = None,
+    on_evaluated: Callable[[EvaluationPoint], None] | None = None,
 ) -> TrainedZone:
     """Train generator and critic of one zone type, or go on where a killed training left off.
 
@@ -150,11 +150,11 @@ def train_zone(
     if checkpoint.is_file():
         trainer.resume(checkpoint)
         if trainer.is_done and (folder / HISTORY).is_file():
-            return read_trained(folder)
+            return read_trained_zone(folder)
     while not trainer.is_done:
         found = trainer.advance()
-        _put(folder / WEIGHTS, trainer.best)
-        _put(checkpoint, trainer.state())
+        _write_atomically(folder / WEIGHTS, trainer.best)
+        _write_atomically(checkpoint, trainer.state())
         if on_evaluated:
             on_evaluated(found)
     done = TrainedZone(
@@ -166,10 +166,10 @@ def train_zone(
     return done
 
 
-def read_trained(folder: Path) -> TrainedZone:
+def read_trained_zone(folder: Path) -> TrainedZone:
     """Read the result of a finished training from its folder."""
     done = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
-    history = tuple(Evaluated(**e) for e in done.pop("history"))
+    history = tuple(EvaluationPoint(**e) for e in done.pop("history"))
     return TrainedZone(history=history, **done)
 
 
@@ -195,7 +195,7 @@ class _Trainer:
         self.weights = torch.tensor(_WEIGHT_OF_CHANNELS, device=device)
         self.step, self.seconds = 0, 0.0
         self.best, self.best_step, self.best_distance = self.average, 0, float("inf")
-        self.history: list[Evaluated] = []
+        self.history: list[EvaluationPoint] = []
         self.stopped_early = False
 
     @property
@@ -206,7 +206,7 @@ class _Trainer:
     def is_adversarial(self) -> bool:
         return self.step >= self.params.warm_share * self.params.steps
 
-    def advance(self) -> Evaluated:
+    def advance(self) -> EvaluationPoint:
         """Train up to the next evaluation, and evaluate."""
         began = time.perf_counter()
         sums: dict[str, list[Tensor]] = {}
@@ -219,10 +219,15 @@ class _Trainer:
         self._require_finite(means)
         distance = self._distance()
         self.seconds += time.perf_counter() - began
-        found = Evaluated(
-            self.step, self.seconds, means["reconstruction"], means["divergence"],
-            means.get("generator", float("nan")), means.get("critic", float("nan")), distance,
-        )  # fmt: skip
+        found = EvaluationPoint(
+            self.step,
+            self.seconds,
+            means["reconstruction"],
+            means["divergence"],
+            means.get("generator", float("nan")),
+            means.get("critic", float("nan")),
+            distance,
+        )
         self.history.append(found)
         if distance < self.best_distance:
             self.best_distance, self.best_step = distance, self.step
@@ -283,7 +288,7 @@ class _Trainer:
         return torch.randn(n, self.params.shape.latent).to(self.device)
 
     def _distance(self) -> float:
-        drawn = generate(self._averaged(), self.held_out, seed=self.params.seed)
+        drawn = generate_windows(self._averaged(), self.held_out, seed=self.params.seed)
         return distribution_distance(self.held_out.values, drawn, seed=self.params.seed)
 
     def _averaged(self) -> Generator:
@@ -303,14 +308,23 @@ class _Trainer:
     def state(self) -> dict[str, Any]:
         """All that is needed to go on."""
         return {
-            "params": json.dumps(asdict(self.params)), "generator": self.generator.state_dict(),
-            "encoder": self.encoder.state_dict(), "critic": self.critic.state_dict(),
-            "learner": self.learner.state_dict(), "judge": self.judge.state_dict(),
-            "schedule": self.schedule.state_dict(), "average": self.average, "best": self.best,
-            "best_step": self.best_step, "best_distance": self.best_distance, "step": self.step,
-            "seconds": self.seconds, "stopped_early": self.stopped_early,
-            "history": [asdict(e) for e in self.history], "random": torch.get_rng_state(),
-        }  # fmt: skip
+            "params": json.dumps(asdict(self.params)),
+            "generator": self.generator.state_dict(),
+            "encoder": self.encoder.state_dict(),
+            "critic": self.critic.state_dict(),
+            "learner": self.learner.state_dict(),
+            "judge": self.judge.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average,
+            "best": self.best,
+            "best_step": self.best_step,
+            "best_distance": self.best_distance,
+            "step": self.step,
+            "seconds": self.seconds,
+            "stopped_early": self.stopped_early,
+            "history": [asdict(e) for e in self.history],
+            "random": torch.get_rng_state(),
+        }
 
     def resume(self, path: Path) -> None:
         """Restore a checkpoint.
@@ -327,11 +341,11 @@ class _Trainer:
             getattr(self, name).load_state_dict(found[name])
         for name in ("average", "best", "best_step", "best_distance", "step", "seconds", "stopped_early"):
             setattr(self, name, found[name])
-        self.history = [Evaluated(**e) for e in found["history"]]
+        self.history = [EvaluationPoint(**e) for e in found["history"]]
         torch.set_rng_state(found["random"].cpu())
 
 
-def generate(generator: Generator, like: GhostWindows, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def generate_windows(generator: Generator, like: GhostWindows, seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """A window for the conditions and entry speed of each window given, shape (n, STEPS, 4)."""
     device = next(generator.parameters()).device
     source = torch.Generator().manual_seed(seed)
@@ -343,7 +357,7 @@ def generate(generator: Generator, like: GhostWindows, seed: int) -> np.ndarray[
     return np.asarray(drawn.float().cpu().numpy())
 
 
-def _put(path: Path, content: Any) -> None:
+def _write_atomically(path: Path, content: Any) -> None:
     """Write a file whole or not at all."""
     partial = path.with_suffix(".partial")
     torch.save(content, partial)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.segmentation.segmentation import SegmentedTrack, bend_between, speed_between
+from analysis.segmentation.segmentation import SegmentedTrack, limit_speed_mps, line_curvature_per_m
 from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import BoolArray, Float32Array, FloatArray, IntArray
@@ -22,9 +22,14 @@ from ml.ghost.scaler import Scaler
 from ml.ghost.search.human_laps import STEPS
 
 CONDITIONS = (
-    "curvature", "limit_speed", "limit_slope", "limit_speed_in_40_m", "limit_speed_in_100_m", "limit_speed_30_m_ago",
+    "curvature",
+    "limit_speed",
+    "limit_slope",
+    "limit_speed_in_40_m",
+    "limit_speed_in_100_m",
+    "limit_speed_30_m_ago",
     "length",
-)  # fmt: skip
+)
 LIMIT = CONDITIONS.index("limit_speed")
 _BEND_PER_M, _LENGTH_M, _SLOPE = 0.02, 200.0, 20.0  # what is about one
 _WIDEST_M, _EPSILON_M = 8.0, 1e-3  # between a profile's points: more, and something is missing there
@@ -73,23 +78,23 @@ class GhostWindows:
         """Some of the windows."""
         return GhostWindows(
             self.values[chosen], self.conditions[chosen], self.kind[chosen], self.lap[chosen], self.place[chosen]
-        )  # fmt: skip
+        )
 
     def of(self, kind: ZoneType) -> GhostWindows:
         """Those of one kind."""
         return self.take(self.kind == kind)
 
 
-def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Float32Array:
+def stretch_conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: float) -> Float32Array:
     """What a generator is told of a stretch, shape (STEPS, len(CONDITIONS))."""
     at = np.linspace(start_m, end_m, STEPS)
 
     def limit(ahead_m: float) -> FloatArray:
-        return scaler.speed_n(speed_between(track, at + ahead_m) * KMH_PER_MPS)
+        return scaler.speed_n(limit_speed_mps(track, at + ahead_m) * KMH_PER_MPS)
 
     here = limit(0.0)
     columns = [
-        bend_between(track, at) / _BEND_PER_M,
+        line_curvature_per_m(track, at) / _BEND_PER_M,
         here,
         np.gradient(here) * _SLOPE,
         limit(40.0),
@@ -100,7 +105,7 @@ def conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, end_m: flo
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def windows(
+def cut_windows(
     profiles: Sequence[LapProfile],
     tracks: Mapping[str, tuple[SegmentedTrack, tuple[TrackStretch, ...]]],
     scaler: Scaler,
@@ -123,11 +128,11 @@ def windows(
     for key, (track, stretches) in sorted(tracks.items()):
         own = [(k, p) for k, p in enumerate(profiles) if p.track == key]
         for stretch in stretches:
-            for start_m, end_m in _variants(stretch, track.length_m, moved, rng):
+            for start_m, end_m in _stretch_variants(stretch, track.length_m, moved, rng):
                 at = np.linspace(start_m, end_m, STEPS)
-                condition = conditions(track, scaler, start_m, end_m)
+                condition = stretch_conditions(track, scaler, start_m, end_m)
                 for k, profile in own:
-                    if not _covers(profile, start_m, end_m):
+                    if not _covers_stretch(profile, start_m, end_m):
                         continue
                     read = [np.interp(at, profile.distance_m, profile.values[:, c]) for c in range(4)]
                     values.append(np.stack(read, axis=1))
@@ -146,7 +151,7 @@ def windows(
     )
 
 
-def _variants(
+def _stretch_variants(
     stretch: TrackStretch, length_m: float, moved: bool, rng: np.random.Generator
 ) -> list[tuple[float, float]]:
     """The stretch, and with ``moved`` others about it that lie within the lap."""
@@ -159,7 +164,7 @@ def _variants(
     return found
 
 
-def _covers(profile: LapProfile, start_m: float, end_m: float) -> bool:
+def _covers_stretch(profile: LapProfile, start_m: float, end_m: float) -> bool:
     """Whether the lap has points all along a stretch."""
     at = profile.distance_m
     first = int(np.searchsorted(at, start_m + _EPSILON_M, side="right")) - 1
@@ -167,7 +172,7 @@ def _covers(profile: LapProfile, start_m: float, end_m: float) -> bool:
     return first >= 0 and last < len(at) and bool(np.diff(at[first : last + 1]).max() <= _WIDEST_M)
 
 
-def held_out(n_laps: int, share: float, seed: int) -> BoolArray:
+def choose_held_out(n_laps: int, share: float, seed: int) -> BoolArray:
     """Which laps are kept from training, at least one and not all, shape (n_laps,)."""
     n = min(max(1, round(share * n_laps)), n_laps - 1)
     chosen = np.zeros(n_laps, dtype=bool)
@@ -175,6 +180,6 @@ def held_out(n_laps: int, share: float, seed: int) -> BoolArray:
     return chosen
 
 
-def missing_kinds(found: GhostWindows) -> list[ZoneType]:
+def missing_zone_types(found: GhostWindows) -> list[ZoneType]:
     """Zone types without a window."""
     return [kind for kind in TYPES if not (found.kind == kind).any()]

@@ -49,7 +49,7 @@ class KarmaDataset:
         return self.laps[inside].reset_index(drop=True), self.damage[inside]
 
 
-def split_of(track_id: str) -> str:
+def track_split(track_id: str) -> str:
     """Return the split that a track's laps always belong to."""
     digest = hashlib.blake2b(f"karma|{track_id}".encode(), digest_size=8).digest()
     at = int.from_bytes(digest, "big") / 2.0**64
@@ -60,7 +60,7 @@ def split_of(track_id: str) -> str:
     return TRAIN
 
 
-def build_dataset(
+def build_karma_dataset(
     laps: pd.DataFrame, truth: pd.DataFrame, columns: Sequence[str], least_coverage: float
 ) -> KarmaDataset:
     """Join laps with what they did to the car, and split.
@@ -93,7 +93,7 @@ def build_dataset(
             "no lap has features and a label of wear: simulate some (`slipstream produce wear-laps`), then "
             "`slipstream run`"
         )
-    kept["split"] = [split_of(track) for track in kept["track_id"]]
+    kept["split"] = [track_split(track) for track in kept["track_id"]]
     _require_tracks(kept, set(laps["track_id"].dropna()))
     _require_no_shared_car(kept, truth)
     damage = labels[keep]
@@ -107,7 +107,7 @@ def _require_tracks(laps: pd.DataFrame, driven: set[str]) -> None:
     for split, least in needed.items():
         have = sorted(tracks.get(split, []))
         if len(have) < least:
-            more = [name for name in (f"drawn-{i}" for i in range(1, 1000)) if split_of(name) == split]
+            more = [name for name in (f"drawn-{i}" for i in range(1, 1000)) if track_split(name) == split]
             more = [name for name in more if name not in driven][: least - len(have)]
             raise TrainingDataError(
                 f"{least} tracks are needed to {'learn from' if split == TRAIN else 'judge on'} ({split}), and there "

@@ -15,8 +15,8 @@ from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import TEST, TRAIN, KarmaDataset
-from ml.karma.factors import contributions, groups_of
-from ml.karma.fitting import FittedKarma, with_before
+from ml.karma.factors import factor_groups, shapley_contributions
+from ml.karma.fitting import FittedKarma, with_previous_laps
 from ml.karma.model import KarmaModel
 
 LEVELS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -57,8 +57,13 @@ class KarmaEvaluation:
 
     def metrics(self, name: str) -> dict[str, float]:
         """By name, as a tracker logs them."""
-        found = {"r2": self.r2, "r2_rule": self.r2_rule, "mae_log": self.mae, "coverage": self.coverage,
-                 "r2_left_out": self.r2_left_out}  # fmt: skip
+        found = {
+            "r2": self.r2,
+            "r2_rule": self.r2_rule,
+            "mae_log": self.mae,
+            "coverage": self.coverage,
+            "r2_left_out": self.r2_left_out,
+        }
         return {
             f"{name}.{what}.{component}": float(values[c])
             for what, values in found.items()
@@ -66,12 +71,12 @@ class KarmaEvaluation:
         }
 
 
-def r2_of(true: FloatArray, predicted: FloatArray) -> FloatArray:
+def component_r2(true: FloatArray, predicted: FloatArray) -> FloatArray:
     """Share of the variance that is explained, by component."""
     return np.asarray(1.0 - ((true - predicted) ** 2).mean(axis=0) / true.var(axis=0))
 
 
-def evaluate(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> KarmaEvaluation:
+def evaluate_karma(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> KarmaEvaluation:
     """Evaluate a fit on the held-out laps.
 
     Args:
@@ -86,13 +91,21 @@ def evaluate(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequenc
     size = np.abs(true - predicted)
     within = np.stack([(size <= norm.ppf(0.5 + level / 2) * sigma).mean(axis=0) for level in LEVELS])
     return KarmaEvaluation(
-        true, predicted, sigma, r2_of(true, predicted), r2_of(true, by_rule(data, rules)), size.mean(axis=0),
-        (size <= fitted.spread.reach * sigma).mean(axis=0), rules.interval, within, fitted.r2,
+        true,
+        predicted,
+        sigma,
+        component_r2(true, predicted),
+        component_r2(true, predict_by_rule(data, rules)),
+        size.mean(axis=0),
+        (size <= fitted.spread.reach * sigma).mean(axis=0),
+        rules.interval,
+        within,
+        fitted.r2,
         len(laps.drop_duplicates(["session_id", "vehicle_id"])),
-    )  # fmt: skip
+    )
 
 
-def by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
+def predict_by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
     """Log damage of the laps kept aside, by a line through the logarithm of one feature, shape (n, components)."""
     (laps, damage), (aside, _) = data.part(TRAIN), data.part(TEST)
     columns = []
@@ -102,12 +115,12 @@ def by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def importances(fitted: FittedKarma, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
+def factor_importances(fitted: FittedKarma, laps: pd.DataFrame, rules: KarmaRules, sequence_laps: int) -> pd.DataFrame:
     """Mean size of each factor's Shapley value on log damage: one row a factor, one column a component."""
     inputs = fitted.scaling.to_inputs(laps)
-    groups = groups_of(fitted.scaling.columns, rules.factors)
-    before = with_before(inputs, laps, sequence_laps)
-    values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
+    groups = factor_groups(fitted.scaling.columns, rules.factors)
+    before = with_previous_laps(inputs, laps, sequence_laps)
+    values = shapley_contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
     return pd.DataFrame(np.abs(values).mean(axis=0), index=list(groups), columns=list(COMPONENTS))
 
 
@@ -128,7 +141,7 @@ class KarmaComparison:
     reason: str
 
 
-def beats(
+def compare_karma_models(
     candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: FloatArray, seed: int = 0
 ) -> KarmaComparison:
     """Whether a candidate explains more of frozen laps: mean R2 over components and the sets that both have.
@@ -164,7 +177,7 @@ def beats(
     return KarmaComparison(found, n, found.sign > 0, f"{verdict}: mean R2 {found.text('+.4f')} on {n} cars")
 
 
-def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:
+def choose_best_algorithm(r2: dict[str, Sequence[FloatArray]]) -> str:
     """Name of the best by its mean R2 on tracks left out of its training, over sets and components.
 
     Of those that cannot be told apart the first is taken, and the simplest come first: a forest between whose leaves
@@ -179,7 +192,7 @@ def best_of(r2: dict[str, Sequence[FloatArray]]) -> str:
     return next(name for name, mean in means.items() if mean >= least)
 
 
-def components_table(evaluation: KarmaEvaluation) -> list[dict[str, object]]:
+def component_rows(evaluation: KarmaEvaluation) -> list[dict[str, object]]:
     """One row a component."""
     names: tuple[Component, ...] = COMPONENTS
     return [

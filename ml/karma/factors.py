@@ -22,13 +22,13 @@ _WORTH_A_WORD: Final = 3.0  # %
 _LAPS_AT_ONCE: Final = 128
 
 
-def groups_of(columns: Sequence[str], factors: Mapping[str, Factor]) -> dict[str, IndexArray]:
+def factor_groups(columns: Sequence[str], factors: Mapping[str, Factor]) -> dict[str, IndexArray]:
     """Places of each factor's inputs among the columns; factors that have none are left out."""
     places = {name: [i for i, c in enumerate(columns) if c in factor.inputs] for name, factor in factors.items()}
     return {name: np.array(found, np.intp) for name, found in places.items() if found}
 
 
-def contributions(answer: Answer, before: FloatArray, groups: Mapping[str, IndexArray]) -> FloatArray:
+def shapley_contributions(answer: Answer, before: FloatArray, groups: Mapping[str, IndexArray]) -> FloatArray:
     """Shapley values on log damage, shape (n_laps, groups, components).
 
     Args:
@@ -38,7 +38,9 @@ def contributions(answer: Answer, before: FloatArray, groups: Mapping[str, Index
     """
     names, rng = list(groups), np.random.default_rng(0)
     orders = [order for _ in range(_PAIRS) for one in [rng.permutation(len(names))] for order in (one, one[::-1])]
-    chunks = [_of_some(answer, part, [groups[name] for name in names], orders) for part in _chunks(before)]
+    chunks = [
+        _contributions_of_chunk(answer, part, [groups[name] for name in names], orders) for part in _chunks(before)
+    ]
     return np.concatenate(chunks)
 
 
@@ -47,7 +49,7 @@ def _chunks(before: FloatArray) -> Iterator[FloatArray]:
         yield before[first : first + _LAPS_AT_ONCE]
 
 
-def _of_some(
+def _contributions_of_chunk(
     answer: Answer, before: FloatArray, places: Sequence[IndexArray], orders: Sequence[IndexArray]
 ) -> FloatArray:
     """The same for some laps: all that is put in place on the way, through the model in one go."""
@@ -67,12 +69,12 @@ def _of_some(
     return total / len(orders)
 
 
-def as_percent(log_damage: FloatArray) -> FloatArray:
+def to_percent_change(log_damage: FloatArray) -> FloatArray:
     """A change of log damage as a change of damage, %."""
     return np.asarray(100.0 * np.expm1(log_damage))
 
 
-def in_words(ranked: Sequence[tuple[str, float]], factors: Mapping[str, Factor]) -> str:
+def describe_factors(ranked: Sequence[tuple[str, float]], factors: Mapping[str, Factor]) -> str:
     """Factors as a person would say them, e.g. ``kerbs and knocks +85 %, cooler brakes -6 %``."""
     said = [
         f"{factors[name].more if percent > 0 else factors[name].less} {percent:+.0f} %"

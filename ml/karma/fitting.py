@@ -103,7 +103,7 @@ class FittedKarma:
             sequence_laps: Laps that the recurrent learner sees.
         """
         inputs = self.scaling.to_inputs(laps)
-        return self.answer(inputs, with_before(inputs, laps, sequence_laps))
+        return self.answer(inputs, with_previous_laps(inputs, laps, sequence_laps))
 
     def answer(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The same from inputs."""
@@ -111,7 +111,7 @@ class FittedKarma:
         return self.line(inputs) + self.share * rest, self.spread.sigma(spread)
 
 
-def fit(
+def fit_karma(
     laps: pd.DataFrame,
     damage: FloatArray,
     columns: Sequence[str],
@@ -130,7 +130,7 @@ def fit(
     target = np.log(damage)
     scaling = fit_scaling(laps, columns)
     inputs = scaling.to_inputs(laps)
-    before = with_before(inputs, laps, params.sequence_laps)
+    before = with_previous_laps(inputs, laps, params.sequence_laps)
     folds = _folds(laps["track_id"].to_numpy(), params.seed)
     line, learner = _fit_both(inputs, before, target, folds, algorithm, params)
     straight, rest, spread = (np.empty_like(target) for _ in range(3))
@@ -181,13 +181,13 @@ def _misfit(error: FloatArray, spread: FloatArray, gain: float) -> float:
 def _fit_both(
     inputs: FloatArray, before: FloatArray, target: FloatArray, folds: IntArray, algorithm: Algorithm, params: FitParams
 ) -> tuple[LogLine, Learner]:
-    line = fit_line(inputs, target, folds)
+    line = fit_log_lines(inputs, target, folds)
     learner = new_learner(algorithm, params.learner)
     learner.fit(inputs, before, target - line(inputs), params.seed)
     return line, learner
 
 
-def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> LogLine:
+def fit_log_lines(inputs: FloatArray, target: FloatArray, folds: IntArray) -> LogLine:
     """Straight lines with as few inputs as tracks left out allow (lasso; Tibshirani, 1996)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LassoCV
@@ -199,7 +199,7 @@ def fit_line(inputs: FloatArray, target: FloatArray, folds: IntArray) -> LogLine
     return LogLine(np.stack([line.coef_ for line in lines], axis=1), np.array([line.intercept_ for line in lines]))
 
 
-def with_before(inputs: FloatArray, laps: pd.DataFrame, length: int) -> FloatArray:
+def with_previous_laps(inputs: FloatArray, laps: pd.DataFrame, length: int) -> FloatArray:
     """Each lap behind those that the same car drove before it, shape (n, length, columns); NaN where there was none."""
     n = len(inputs)
     out = np.full((n, length, inputs.shape[1]), np.nan)

@@ -18,7 +18,7 @@ from conf.arrays import FloatArray
 _FEWEST_FOR_TREND: Final = 3
 
 
-def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
+def karma_score(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
     """Score of a damage per km, 0 to 100.
 
     Args:
@@ -28,7 +28,7 @@ def karma(damage_per_km: npt.ArrayLike, reference: npt.ArrayLike) -> FloatArray:
     return np.asarray(100.0 * np.exp2(-np.asarray(damage_per_km) / np.asarray(reference)))
 
 
-def overall(scores: Sequence[float]) -> float:
+def overall_karma(scores: Sequence[float]) -> float:
     """Return the mean of the components, counting the weakest twice."""
     return (sum(scores) + min(scores)) / (len(scores) + 1)
 
@@ -48,7 +48,7 @@ class RemainingLife:
     high: float
 
 
-def life(damages: Sequence[float], factor: float, rate_laps: int) -> RemainingLife:
+def estimate_remaining_life(damages: Sequence[float], factor: float, rate_laps: int) -> RemainingLife:
     """Estimate the remaining laps.
 
     Args:
@@ -66,7 +66,7 @@ def life(damages: Sequence[float], factor: float, rate_laps: int) -> RemainingLi
     return RemainingLife(remaining(1.0), remaining(factor), remaining(1.0 / factor))
 
 
-def trend(scores: Sequence[float], rate_laps: int) -> float | None:
+def karma_trend(scores: Sequence[float], rate_laps: int) -> float | None:
     """Slope over the last scores, points a lap; ``None`` before the third."""
     recent = scores[-rate_laps:]
     if len(recent) < _FEWEST_FOR_TREND:

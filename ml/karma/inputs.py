@@ -17,10 +17,15 @@ from conf.arrays import BoolArray, FloatArray
 
 PER_KM: Final = frozenset(
     {
-        "impact_count", "impact_sum_g", "gear_shift_count", "downshift_count", "skipped_gear_count", "shift_rpm_sum",
+        "impact_count",
+        "impact_sum_g",
+        "gear_shift_count",
+        "downshift_count",
+        "skipped_gear_count",
+        "shift_rpm_sum",
         "over_rev_rpm_s",
     }
-)  # fmt: skip
+)
 _SELDOM: Final = 0.02  # share of laps without any of it from which a feature counts as one that most laps lack
 _RANGE: Final = (0.5, 99.5)  # percentiles between which the training laps' values count as known
 _EDGE: Final = 0.1  # how far beyond, as a share of that range, a value still does
@@ -48,7 +53,7 @@ class InputScaling:
 
     def to_inputs(self, laps: pd.DataFrame) -> FloatArray:
         """Inputs, shape (n_laps, n_columns), of mean zero and spread one over the training laps."""
-        return (_logged(values_of(laps, self.columns), self.offset) - self.mean) / self.std
+        return (_log_values(input_values(laps, self.columns), self.offset) - self.mean) / self.std
 
     def outside(self, inputs: FloatArray) -> FloatArray:
         """How far inputs lie outside what training saw, as a share of its range; zero within."""
@@ -64,16 +69,16 @@ def fit_scaling(laps: pd.DataFrame, columns: Sequence[str]) -> InputScaling:
         laps: Rows with the columns and ``distance_km``; none may be missing.
         columns: Columns to learn from.
     """
-    values = values_of(laps, columns)
-    offset = np.array([_offset(name, column) for name, column in zip(columns, values.T, strict=True)])
-    logged = _logged(values, offset)
+    values = input_values(laps, columns)
+    offset = np.array([_log_offset(name, column) for name, column in zip(columns, values.T, strict=True)])
+    logged = _log_values(values, offset)
     mean, std = logged.mean(axis=0), logged.std(axis=0)
     std = np.where(std > 1e-9, std, 1.0)
     low, high = (np.percentile((logged - mean) / std, at, axis=0) for at in _RANGE)
     return InputScaling(tuple(columns), offset, mean, std, low, high)
 
 
-def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
+def input_values(laps: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
     """Columns as numbers, sums and counts per km, shape (n_laps, n_columns); NaN where a lap lacks one."""
     km = laps["distance_km"].to_numpy(dtype=np.float64)
     values = laps[list(columns)].astype(np.float64).to_numpy()
@@ -81,13 +86,13 @@ def values_of(laps: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
     return np.where(per_km, values / km[:, None], values)
 
 
-def complete(laps: pd.DataFrame, columns: Sequence[str]) -> BoolArray:
+def has_all_columns(laps: pd.DataFrame, columns: Sequence[str]) -> BoolArray:
     """Which laps have every column, shape (n_laps,)."""
     known: BoolArray = np.isfinite(laps[list(columns)].astype(np.float64).to_numpy()).all(axis=1)
     return known
 
 
-def _offset(name: str, column: FloatArray) -> float:
+def _log_offset(name: str, column: FloatArray) -> float:
     """What keeps the logarithm finite: next to nothing for a feature that every lap has, a third of its size else."""
     if name.endswith("_c"):
         return np.nan
@@ -98,7 +103,7 @@ def _offset(name: str, column: FloatArray) -> float:
     return float(np.median(positive) * (0.3 if seldom else 0.01))
 
 
-def _logged(values: FloatArray, offset: FloatArray) -> FloatArray:
+def _log_values(values: FloatArray, offset: FloatArray) -> FloatArray:
     is_linear = np.isnan(offset)
     logged = np.log(np.maximum(values, 0.0) + np.where(is_linear, 1.0, offset))
     return np.where(is_linear, values, logged)

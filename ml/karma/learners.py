@@ -61,7 +61,7 @@ class Learner(Protocol):
         """Mean and spread of the members, each of shape (n, components)."""
 
     def to_files(self) -> Files:
-        """What :func:`learner_of` needs to make it again."""
+        """What :func:`learner_from_files` needs to make it again."""
 
     def read(self, files: Mapping[str, bytes]) -> None:
         """Take up what :meth:`to_files` gave."""
@@ -70,11 +70,11 @@ class Learner(Protocol):
 def new_learner(algorithm: Algorithm, params: LearnerParams) -> Learner:
     """Create an untrained learner."""
     if algorithm == "random_forest":
-        return Forest(params)
-    return Mlp(params) if algorithm == "mlp" else Lstm(params)
+        return ForestLearner(params)
+    return MlpLearner(params) if algorithm == "mlp" else LstmLearner(params)
 
 
-def learner_of(algorithm: Algorithm, params: LearnerParams, files: Mapping[str, bytes]) -> Learner:
+def learner_from_files(algorithm: Algorithm, params: LearnerParams, files: Mapping[str, bytes]) -> Learner:
     """One from its files; they are read as data, never as code."""
     made = new_learner(algorithm, params)
     made.read(files)
@@ -107,7 +107,7 @@ class _Sklearn:
 
 
 @dataclass
-class Forest(_Sklearn):
+class ForestLearner(_Sklearn):
     """A random forest a component, for wear of one says nothing of another's (Breiman, 2001)."""
 
     def fit(self, inputs: FloatArray, before: FloatArray, targets: FloatArray, seed: int) -> None:  # noqa: ARG002 - looks at one lap
@@ -116,9 +116,12 @@ class Forest(_Sklearn):
 
         def grown(target: FloatArray) -> Any:
             forest = RandomForestRegressor(
-                n_estimators=self.params.trees, min_samples_leaf=self.params.leaf, max_features=0.4, random_state=seed,
+                n_estimators=self.params.trees,
+                min_samples_leaf=self.params.leaf,
+                max_features=0.4,
+                random_state=seed,
                 n_jobs=-1,
-            )  # fmt: skip
+            )
             return forest.fit(inputs, target)
 
         self.estimators = [grown(target) for target in targets.T]
@@ -134,7 +137,7 @@ class Forest(_Sklearn):
 
 
 @dataclass
-class Mlp(_Sklearn):
+class MlpLearner(_Sklearn):
     """Networks of one hidden layer, each on laps drawn with replacement."""
 
     def fit(self, inputs: FloatArray, before: FloatArray, targets: FloatArray, seed: int) -> None:  # noqa: ARG002
@@ -146,10 +149,16 @@ class Mlp(_Sklearn):
         for member in range(self.params.members):
             drawn = rng.integers(0, len(inputs), len(inputs))
             network = MLPRegressor(
-                hidden_layer_sizes=(self.params.hidden,), activation="tanh", alpha=self.params.decay * len(inputs) / 10,
-                learning_rate_init=self.params.learning_rate, max_iter=self.params.epochs, early_stopping=False,
-                random_state=seed + member, tol=0.0, n_iter_no_change=self.params.epochs,
-            )  # fmt: skip
+                hidden_layer_sizes=(self.params.hidden,),
+                activation="tanh",
+                alpha=self.params.decay * len(inputs) / 10,
+                learning_rate_init=self.params.learning_rate,
+                max_iter=self.params.epochs,
+                early_stopping=False,
+                random_state=seed + member,
+                tol=0.0,
+                n_iter_no_change=self.params.epochs,
+            )
             self.estimators.append(_quietly(network, inputs[drawn], targets[drawn]))
 
     def predict(self, inputs: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002
@@ -174,7 +183,7 @@ _BATCH: Final = 256
 
 
 @dataclass
-class Lstm:
+class LstmLearner:
     """LSTMs over a lap and those before it (Hochreiter, Schmidhuber, 1997): heat stays from one lap to the next."""
 
     params: LearnerParams
@@ -184,7 +193,7 @@ class Lstm:
         """Learn."""
         import torch
 
-        x, y = torch.from_numpy(_filled(before)), torch.from_numpy(targets.astype(np.float32))
+        x, y = torch.from_numpy(_fill_missing_laps(before)), torch.from_numpy(targets.astype(np.float32))
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the networks are small: threads would wait for each other
         try:
@@ -217,7 +226,7 @@ class Lstm:
         import torch
 
         with torch.no_grad():
-            x = torch.from_numpy(_filled(before))
+            x = torch.from_numpy(_fill_missing_laps(before))
             members = torch.stack([network(x) for network in self.members]).double().numpy()
         return members.mean(axis=0), members.std(axis=0)
 
@@ -243,7 +252,7 @@ class Lstm:
             self.members.append(network.eval())
 
 
-def _filled(before: FloatArray) -> Float32Array:
+def _fill_missing_laps(before: FloatArray) -> Float32Array:
     """Laps that were not driven as zeros, the middle of what training saw, and marked as such in a last column."""
     known = np.isfinite(before).all(axis=2, keepdims=True)
     return np.concatenate([np.where(known, before, 0.0), known], axis=2).astype(np.float32)

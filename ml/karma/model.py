@@ -14,7 +14,7 @@ from conf.errors import InputError
 from conf.wear import COMPONENTS
 from ml.karma.fitting import ErrorSpread, FittedKarma, LogLine
 from ml.karma.inputs import InputScaling
-from ml.karma.learners import Algorithm, Files, LearnerParams, learner_of
+from ml.karma.learners import Algorithm, Files, LearnerParams, learner_from_files
 
 CARD: Final = "karma.json"
 _ARRAYS: Final = "arrays.npz"
@@ -45,10 +45,14 @@ class KarmaModel:
     def to_files(self) -> Files:
         """The model as files by path: numbers, trees and tensors, no code."""
         card: dict[str, Any] = {
-            "format": _FORMAT, "algorithm": self.algorithm, "sequence_laps": self.sequence_laps,
-            "components": list(COMPONENTS), "params": asdict(self.params),
-            "sets": {name: list(fitted.scaling.columns) for name, fitted in self.sets.items()}, "files": {},
-        }  # fmt: skip
+            "format": _FORMAT,
+            "algorithm": self.algorithm,
+            "sequence_laps": self.sequence_laps,
+            "components": list(COMPONENTS),
+            "params": asdict(self.params),
+            "sets": {name: list(fitted.scaling.columns) for name, fitted in self.sets.items()},
+            "files": {},
+        }
         files: Files = {}
         for name, fitted in self.sets.items():
             own = {_ARRAYS: _arrays(fitted), **fitted.learner.to_files()}
@@ -57,7 +61,7 @@ class KarmaModel:
         return {CARD: json.dumps(card, indent=1).encode(), **files}
 
 
-def read_model(read: Callable[[str], bytes]) -> KarmaModel:
+def karma_model_from_files(read: Callable[[str], bytes]) -> KarmaModel:
     """A model from its files.
 
     Args:
@@ -93,4 +97,4 @@ def _fitted(algorithm: Algorithm, columns: tuple[str, ...], params: LearnerParam
         spread = ErrorSpread(*(a[f"spread.{name}"] for name in _VECTORS["spread"]))
         line, share, r2 = LogLine(a["weights"], a["at"]), a["share"], a["r2"]
     own = {path: data for path, data in files.items() if path != _ARRAYS}
-    return FittedKarma(algorithm, scaling, line, learner_of(algorithm, params, own), share, spread, r2)
+    return FittedKarma(algorithm, scaling, line, learner_from_files(algorithm, params, own), share, spread, r2)

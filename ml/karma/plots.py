@@ -62,9 +62,12 @@ def calibration_figure(evaluation: KarmaEvaluation, title: str) -> Figure:
     for c, component in enumerate(COMPONENTS):
         axes.plot(LEVELS, evaluation.observed[:, c], marker="o", markersize=3, linewidth=1.3, label=component)
     axes.set(
-        xlim=(0, 1), ylim=(0, 1.02), xlabel="share of laps that the interval is to hold", ylabel="share that it holds",
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+        xlabel="share of laps that the interval is to hold",
+        ylabel="share that it holds",
         title=title,
-    )  # fmt: skip
+    )
     axes.legend(frameon=False)
     axes.grid(alpha=0.25)
     return figure
@@ -74,7 +77,7 @@ def importance_figure(table: pd.DataFrame, title: str) -> Figure:
     """How much each factor moves each component's damage between laps.
 
     Args:
-        table: From :func:`ml.karma.evaluation.importances`.
+        table: From :func:`ml.karma.evaluation.factor_importances`.
         title: Heading.
     """
     order = table.mean(axis=1).sort_values().index

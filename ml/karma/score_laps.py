@@ -14,10 +14,10 @@ from conf.karma import KarmaRules
 from conf.reasons import ReasonCode, Refusal
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import KEY
-from ml.karma.factors import as_percent, contributions, groups_of, in_words
-from ml.karma.fitting import FittedKarma, with_before
-from ml.karma.formula import karma, life, overall, trend
-from ml.karma.inputs import complete
+from ml.karma.factors import describe_factors, factor_groups, shapley_contributions, to_percent_change
+from ml.karma.fitting import FittedKarma, with_previous_laps
+from ml.karma.formula import estimate_remaining_life, karma_score, karma_trend, overall_karma
+from ml.karma.inputs import has_all_columns
 from ml.karma.model import KarmaModel
 
 OVERALL: Final = "overall"
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class _Answers:
+class _ModelAnswers:
     """What one set's model says of laps; arrays begin with the lap."""
 
     set_name: str
@@ -43,11 +43,11 @@ class _Answers:
 class _LapAnswer:
     """One lap's place in the answers of the set that scored it."""
 
-    answers: _Answers
+    answers: _ModelAnswers
     at: int
 
 
-def columns_needed(rules: KarmaRules) -> tuple[str, ...]:
+def scoring_columns(rules: KarmaRules) -> tuple[str, ...]:
     """Columns of ``gold.lap_features`` that scoring reads."""
     inputs = {name for group in rules.inputs.values() for name in group}
     return (*KEY, "coverage", *_ABOUT, *sorted(inputs - {"distance_km"}))
@@ -57,7 +57,7 @@ def score_laps(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules, vehicle
     """Score cars' laps; each is scored by what the car sent, and a lap that cannot be scored says why.
 
     Args:
-        laps: All laps of whole sessions of cars: :func:`columns_needed`.
+        laps: All laps of whole sessions of cars: :func:`scoring_columns`.
         model: What scores them.
         rules: ``conf/karma.yaml``.
         vehicle: Whose reference a score is held to: a vehicle of ``conf/karma.yaml``.
@@ -69,10 +69,10 @@ def score_laps(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules, vehicle
     reference = rules.reference(vehicle)
     laps = laps.sort_values(KEY).reset_index(drop=True)
     reasons = find_refusals(laps, model, rules)
-    found = _answers(laps, reasons, model, rules)
+    found = _collect_answers(laps, reasons, model, rules)
     rows: list[Row] = []
     for _, own in laps.groupby(["session_id", "vehicle_id"], sort=True):
-        rows += _of_car(own, reasons, found, rules, reference)
+        rows += _car_rows(own, reasons, found, rules, reference)
     return rows
 
 
@@ -82,7 +82,7 @@ def find_refusals(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> d
     usual_km = laps.groupby(["session_id", "vehicle_id"])["distance_km"].transform("median").astype(float)
     some = np.zeros(len(laps), np.bool_)
     for fitted in model.sets.values():
-        some |= complete(laps, fitted.scaling.columns)
+        some |= has_all_columns(laps, fitted.scaling.columns)
     reasons: dict[int, Refusal] = {}
     for i, lap in enumerate(laps.to_dict(orient="records")):
         coverage, km = _number(lap["coverage"]), _number(lap["distance_km"])
@@ -100,38 +100,45 @@ def find_refusals(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> d
     return reasons
 
 
-def _answers(
+def _collect_answers(
     laps: pd.DataFrame, reasons: Mapping[int, Refusal], model: KarmaModel, rules: KarmaRules
 ) -> dict[int, _LapAnswer]:
     """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
     left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
     found: dict[int, _LapAnswer] = {}
     for name, fitted in model.sets.items():
-        can = complete(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()
+        can = has_all_columns(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()
         mine = np.flatnonzero(can & left)
         if not mine.size:
             continue
         seen = np.flatnonzero(can)
         inputs = np.full((len(laps), len(fitted.scaling.columns)), np.nan)
         inputs[seen] = fitted.scaling.to_inputs(laps.iloc[seen])
-        before = with_before(inputs, laps, model.sequence_laps)[mine]
-        answers = _ask(name, fitted, inputs[mine], before, rules)
+        before = with_previous_laps(inputs, laps, model.sequence_laps)[mine]
+        answers = _ask_model(name, fitted, inputs[mine], before, rules)
         found |= {int(i): _LapAnswer(answers, at) for at, i in enumerate(mine)}
         left[mine] = False
     return found
 
 
-def _ask(name: str, fitted: FittedKarma, inputs: FloatArray, before: FloatArray, rules: KarmaRules) -> _Answers:
+def _ask_model(
+    name: str, fitted: FittedKarma, inputs: FloatArray, before: FloatArray, rules: KarmaRules
+) -> _ModelAnswers:
     log_damage, sigma = fitted.answer(inputs, before)
-    groups = groups_of(fitted.scaling.columns, rules.factors)
-    values = contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
-    return _Answers(
-        name, np.exp(log_damage), np.exp(fitted.spread.reach * sigma), fitted.scaling.outside(inputs),
-        as_percent(values), tuple(groups), fitted.scaling.columns,
-    )  # fmt: skip
+    groups = factor_groups(fitted.scaling.columns, rules.factors)
+    values = shapley_contributions(lambda one, more: fitted.answer(one, more)[0], before, groups)
+    return _ModelAnswers(
+        name,
+        np.exp(log_damage),
+        np.exp(fitted.spread.reach * sigma),
+        fitted.scaling.outside(inputs),
+        to_percent_change(values),
+        tuple(groups),
+        fitted.scaling.columns,
+    )
 
 
-def _of_car(
+def _car_rows(
     laps: pd.DataFrame,
     reasons: Mapping[int, Refusal],
     found: Mapping[int, _LapAnswer],
@@ -142,7 +149,7 @@ def _of_car(
     damages: dict[str, list[float]] = {c: [] for c in COMPONENTS}
     scores: dict[str, list[float]] = {c: [] for c in (*COMPONENTS, OVERALL)}
     for i, lap in laps.iterrows():
-        about = {name: _plain(lap[name]) for name in (*KEY, *_ABOUT)}
+        about = {name: _plain_value(lap[name]) for name in (*KEY, *_ABOUT)}
         place = int(i)  # type: ignore[call-overload]
         if place in reasons:
             for component in (*COMPONENTS, OVERALL):
@@ -156,9 +163,9 @@ def _of_car(
             km = float(lap["distance_km"])
             per_km, factor = float(own.answers.damage_per_km[own.at, c]), float(own.answers.factor[own.at, c])
             damages[component].append(per_km * km)
-            score, low, high = karma([per_km, per_km * factor, per_km / factor], reference[component]).tolist()
+            score, low, high = karma_score([per_km, per_km * factor, per_km / factor], reference[component]).tolist()
             scores[component].append(score)
-            rest = life(damages[component], factor, rules.rate_laps)
+            rest = estimate_remaining_life(damages[component], factor, rules.rate_laps)
             rows.append(
                 shared
                 | _reasons(own, c, rules)
@@ -173,27 +180,27 @@ def _of_car(
                     "lap_damage_high": per_km * km * factor,
                     "cumulative_damage": sum(damages[component]),
                     "laps_counted": len(damages[component]),
-                    "trend": trend(scores[component], rules.rate_laps),
+                    "trend": karma_trend(scores[component], rules.rate_laps),
                     "remaining_laps": rest.laps,
                     "remaining_laps_low": rest.low,
                     "remaining_laps_high": rest.high,
                 }
             )
         yield from rows
-        yield _whole(rows, scores[OVERALL], shared, rules)
+        yield _overall_row(rows, scores[OVERALL], shared, rules)
 
 
-def _whole(rows: Sequence[Row], scores: list[float], shared: Row, rules: KarmaRules) -> Row:
+def _overall_row(rows: Sequence[Row], scores: list[float], shared: Row, rules: KarmaRules) -> Row:
     """The row of the car as a whole: explained by its weakest component."""
     weakest = min(rows, key=lambda row: row["karma_score"])
-    scores.append(overall([row["karma_score"] for row in rows]))
+    scores.append(overall_karma([row["karma_score"] for row in rows]))
     return shared | {
         "component": OVERALL,
         "karma_score": scores[-1],
-        "karma_low": overall([row["karma_low"] for row in rows]),
-        "karma_high": overall([row["karma_high"] for row in rows]),
+        "karma_low": overall_karma([row["karma_low"] for row in rows]),
+        "karma_high": overall_karma([row["karma_high"] for row in rows]),
         "laps_counted": len(scores),
-        "trend": trend(scores, rules.rate_laps),
+        "trend": karma_trend(scores, rules.rate_laps),
         "top_factors": weakest["top_factors"],
         "factors_text": f"{weakest['component']}: {weakest['factors_text']}",
     }
@@ -203,7 +210,7 @@ def _reasons(lap: _LapAnswer, component: int, rules: KarmaRules) -> Row:
     percent = lap.answers.percent[lap.at, :, component]
     ranked = [(lap.answers.factors[i], float(percent[i])) for i in np.argsort(-np.abs(np.log1p(percent / 100.0)))]
     top = ranked[:_MOST_FACTORS]
-    return {"top_factors": top, "factors_text": in_words(top, rules.factors)}
+    return {"top_factors": top, "factors_text": describe_factors(top, rules.factors)}
 
 
 def _applicability(lap: _LapAnswer) -> Row:
@@ -224,7 +231,7 @@ def _number(value: Any) -> float:
     return np.nan if value is None or pd.isna(value) else float(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     """A cell as Python's own type; ``None`` where there is none."""
     if value is None or pd.isna(value):
         return None

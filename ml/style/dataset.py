@@ -12,7 +12,7 @@ import pandas as pd
 
 from conf.errors import InputError
 from ml.style.features import LABELS, STYLE_FEATURES, style_label
-from ml.style.split import DEFAULT_SPLIT, SplitConfig, assert_no_leak, group_of, split_of
+from ml.style.split import DEFAULT_SPLIT, SplitConfig, assert_no_leak, group_split, split_group
 
 REASONS: Final = ("incomplete", "unlabelled", "missing_feature")
 KEY: Final = ["session_id", "vehicle_id", "window_end_ts"]
@@ -49,7 +49,7 @@ class StyleDataset:
         return f"{'; '.join(parts)}; left out: {left_out}"
 
 
-def build_dataset(
+def build_style_dataset(
     windows: pd.DataFrame,
     features: Sequence[str] = STYLE_FEATURES,
     config: SplitConfig = DEFAULT_SPLIT,
@@ -113,10 +113,10 @@ def _split(frame: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     stratum = "driver_profile" if "driver_profile" in frame.columns else "label"
     vehicles = frame.groupby(["session_id", "vehicle_id"], as_index=False)[stratum].first()
     vehicles["split_group"] = [
-        group_of(s, v) for s, v in zip(vehicles["session_id"], vehicles["vehicle_id"], strict=True)
+        split_group(s, v) for s, v in zip(vehicles["session_id"], vehicles["vehicle_id"], strict=True)
     ]
     vehicles["split"] = [
-        split_of(g, str(p), config) for g, p in zip(vehicles["split_group"], vehicles[stratum], strict=True)
+        group_split(g, str(p), config) for g, p in zip(vehicles["split_group"], vehicles[stratum], strict=True)
     ]
     return frame.merge(vehicles.drop(columns=stratum), on=["session_id", "vehicle_id"], validate="many_to_one")
 

@@ -16,7 +16,7 @@ from analysis.signals.held import MAX_AGE_S, US_PER_S
 from analysis.signals.windows import CHANNELS, WINDOW_S, window_features
 from conf.arrays import Float32Array
 from conf.errors import InputError
-from ml.style.features import AGGRESSIVE, NORMAL, feature_vector, unavailable
+from ml.style.features import AGGRESSIVE, NORMAL, feature_vector, unavailable_features
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -146,7 +146,7 @@ class AIInferenceEngine:
         end_s = self._pending.popleft()
         features = self._features(end_s)
         self._trim()
-        missing = unavailable(features, self._model.features)
+        missing = unavailable_features(features, self._model.features)
         if missing:
             self.reason = f"unavailable at {end_s}: {', '.join(missing)}"
             return None

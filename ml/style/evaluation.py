@@ -90,7 +90,7 @@ class StyleComparison:
     reason: str
 
 
-def evaluate(
+def evaluate_style(
     y: ArrayLike, probability: ArrayLike, groups: ArrayLike, *, majority: str, threshold: float = 0.5, seed: int = 0
 ) -> StyleEvaluation:
     """Score probabilities of AGGRESSIVE.
@@ -126,7 +126,7 @@ def evaluate(
     )
 
 
-def beats(
+def compare_style_models(
     candidate: ArrayLike,
     incumbent: ArrayLike,
     y: ArrayLike,
@@ -170,7 +170,7 @@ def beats(
     return StyleComparison(interval, len(vehicles), interval.low > 0, reason)
 
 
-def importances(
+def permutation_importances(
     fitted: FittedStyle, x: pd.DataFrame, y: ArrayLike, *, max_rows: int = 2000, n_repeats: int = 5, seed: int = 0
 ) -> pd.DataFrame:
     """Importance of each feature, largest first.

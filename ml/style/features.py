@@ -86,6 +86,6 @@ def feature_vector(features: Mapping[str, float], names: Sequence[str]) -> Float
     return np.array([features[name] for name in names], dtype=np.float32)
 
 
-def unavailable(features: Mapping[str, float], names: Sequence[str]) -> list[str]:
+def unavailable_features(features: Mapping[str, float], names: Sequence[str]) -> list[str]:
     """Names of the features that are missing or not finite."""
     return [name for name in names if not np.isfinite(features.get(name, np.nan))]

@@ -56,7 +56,9 @@ class FittedStyle:
         return forest_to_onnx(self.estimator, AGGRESSIVE, self.features)
 
 
-def train(x: pd.DataFrame, y: Sequence[str] | pd.Series[str], params: ForestParams = ForestParams()) -> FittedStyle:
+def train_forest(
+    x: pd.DataFrame, y: Sequence[str] | pd.Series[str], params: ForestParams = ForestParams()
+) -> FittedStyle:
     """Fit the forest.
 
     Args:

@@ -45,7 +45,7 @@ def importance_figure(table: pd.DataFrame, title: str = "Feature importance") ->
     """Impurity importance beside permutation importance on held-out windows.
 
     Args:
-        table: From :func:`ml.style.evaluation.importances`.
+        table: From :func:`ml.style.evaluation.permutation_importances`.
         title: Heading.
     """
     rows = table.iloc[::-1]

@@ -45,16 +45,16 @@ class LeakError(ValueError):
     """A group occurs in two splits."""
 
 
-def group_of(session_id: str, vehicle_id: str) -> str:
+def split_group(session_id: str, vehicle_id: str) -> str:
     """The split group of a vehicle of a session."""
     return f"{session_id}|{vehicle_id}"
 
 
-def split_of(group: str, profile: str, config: SplitConfig = DEFAULT_SPLIT) -> str:
+def group_split(group: str, profile: str, config: SplitConfig = DEFAULT_SPLIT) -> str:
     """The split in which a group stands, for good.
 
     Args:
-        group: From :func:`group_of`.
+        group: From :func:`split_group`.
         profile: Driver profile or label, the stratum.
         config: Shares and seed.
     """

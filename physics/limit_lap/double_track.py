@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from conf.arrays import BoolArray, FloatArray
-from conf.race_car import RaceCarSpec, Tyre
+from conf.race_car import RaceCarSpec, TyreSpec
 from conf.units import KMH_PER_MPS
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, EnergyStore, Envelope
 
@@ -36,7 +36,7 @@ class _Axle(NamedTuple):
     load_n: FloatArray
 
 
-class _Car:
+class _CarForces:
     def __init__(self, spec: RaceCarSpec, grip_factor: float) -> None:
         body = spec.body
         self.spec, self.grip = spec, grip_factor
@@ -51,7 +51,7 @@ class _Car:
         self.drag = 0.5 * body.drag_area_m2 * body.air_density_kgpm3
 
     def axle(self, which: int, v: FloatArray, a_along: FloatArray, a_across: FloatArray) -> _Axle:
-        tyre: Tyre = (self.spec.tyres.front, self.spec.tyres.rear)[which]
+        tyre: TyreSpec = (self.spec.tyres.front, self.spec.tyres.rear)[which]
         static = 0.5 * self.mass * self.spec.body.gravity_mps2 * self.share[which]
         centre = static + (1, -1)[which] * -a_along * self.per_long + v * v * self.per_v2[which]
         loads = [np.maximum(centre + side * a_across * self.per_lat[which], _LEAST_LOAD_N) for side in (-1.0, 1.0)]
@@ -97,28 +97,32 @@ class _Car:
         return np.asarray(self.spec.body.rolling_resistance * (axles[0].load_n + axles[1].load_n))
 
 
-def race_car_envelope(spec: RaceCarSpec, grip_factor: float = 1.0) -> Envelope:
+def build_race_car_envelope(spec: RaceCarSpec, grip_factor: float = 1.0) -> Envelope:
     """Tabulate what a race car can do.
 
     Args:
         spec: The car.
         grip_factor: Friction of the road against that of the tyre's test.
     """
-    car = _Car(spec, grip_factor)
+    car = _CarForces(spec, grip_factor)
     v, still = SPEED_MPS, np.zeros_like(SPEED_MPS)
     lateral = _bisect(lambda a: car.holds(v, still, a), np.full_like(v, 100.0))
 
     def corners(a: FloatArray) -> BoolArray:
         return np.asarray(car.holds(v, still, a) & (car.drive_n(v, still, a) >= car.resistance_n(v, a)))
 
-    along = _along(car, v, lateral)
+    along = _longitudinal_forces(car, v, lateral)
     store = None
     part = spec.powertrain
     if spec.kind == "hybrid":
         store = EnergyStore(
-            START_J, MOST_RECOVERED_J, part.motor_efficiency, part.brake_recovery, part.exhaust_recovery,
+            START_J,
+            MOST_RECOVERED_J,
+            part.motor_efficiency,
+            part.brake_recovery,
+            part.exhaust_recovery,
             part.motor_from_mps,
-        )  # fmt: skip
+        )
     engine, motor, shaft = _powertrain(spec)
     return Envelope(
         lateral_mps2=lateral,
@@ -138,7 +142,7 @@ def race_car_envelope(spec: RaceCarSpec, grip_factor: float = 1.0) -> Envelope:
     )
 
 
-def _friction(at_nominal: float, per_n: float, tyre: Tyre, load_n: FloatArray) -> FloatArray:
+def _friction(at_nominal: float, per_n: float, tyre: TyreSpec, load_n: FloatArray) -> FloatArray:
     return at_nominal + per_n * (load_n - tyre.nominal_load_n)
 
 
@@ -152,7 +156,7 @@ def _bisect(holds: Callable[[FloatArray], BoolArray], most: FloatArray) -> Float
     return low
 
 
-class _Along(NamedTuple):
+class _LongitudinalForces(NamedTuple):
     """Forces of the tyres along the road, each of shape (n, N_THETA)."""
 
     drive_n: FloatArray
@@ -161,7 +165,7 @@ class _Along(NamedTuple):
     brake_n: FloatArray
 
 
-def _along(car: _Car, speeds: FloatArray, lateral: FloatArray) -> _Along:
+def _longitudinal_forces(car: _CarForces, speeds: FloatArray, lateral: FloatArray) -> _LongitudinalForces:
     """What the tyres give forward, how it grows with the load that accelerating shifts, and what they give backward."""
     v = np.repeat(speeds, len(THETA))
     across = (lateral[:, None] * np.sin(THETA)).ravel()
@@ -177,7 +181,7 @@ def _along(car: _Car, speeds: FloatArray, lateral: FloatArray) -> _Along:
         backward = 0.5 * (backward - (brake + resists) / car.mass)
     shifted = car.drive_n(v, forward, across)
     parts = (still, (shifted - still) / forward, most, brake)
-    return _Along(*(part.reshape(len(speeds), len(THETA)) for part in parts))
+    return _LongitudinalForces(*(part.reshape(len(speeds), len(THETA)) for part in parts))
 
 
 def _powertrain(spec: RaceCarSpec) -> tuple[FloatArray, FloatArray, FloatArray]:

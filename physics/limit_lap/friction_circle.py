@@ -8,7 +8,7 @@ from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, Envelope
 from physics.vehicle import Vehicle
 
 
-def grip_circle_envelope(vehicle: Vehicle) -> Envelope:
+def build_friction_circle_envelope(vehicle: Vehicle) -> Envelope:
     """Tabulate what a car can do; its turning parts count as mass along the road, not across it."""
     v2 = SPEED_MPS * SPEED_MPS
     grip = vehicle.grip_n(v2)

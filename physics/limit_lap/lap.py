@@ -12,7 +12,7 @@ from conf.units import KMH_PER_MPS
 from physics.centre_line import Line
 from physics.integrate import elapsed_s
 from physics.limit_lap.envelope import Envelope
-from physics.limit_lap.solver import Store, Tables, march
+from physics.limit_lap.solver import BatteryLimits, EnvelopeTables, solve_speed
 
 _START_MPS, _LEAST_MPS = 100.0 / KMH_PER_MPS, 1.0
 
@@ -46,7 +46,7 @@ class LimitLap:
         return tuple(float(x) for x in np.diff(self.time_s[[0, *at, -1]]))
 
 
-def limit_lap(
+def solve_limit_lap(
     envelope: Envelope, line: Line, *, margin_mps: float = 0.0, drs_zones_m: Sequence[tuple[float, float]] = ()
 ) -> LimitLap:
     """The fastest flying lap that an envelope allows on a line, corner by corner.
@@ -62,14 +62,14 @@ def limit_lap(
     """
     bend = np.abs(line.curvature_per_m)
     most = np.maximum(envelope.fastest_mps(bend, envelope.corner_mps2) - margin_mps, _LEAST_MPS)
-    drs = _open(line, drs_zones_m) * envelope.drs_drag_cut
-    speed = march(_tables(envelope), _store(envelope), bend, line.step_m, drs, most, _START_MPS)
+    drs = _drs_open(line, drs_zones_m) * envelope.drs_drag_cut
+    speed = solve_speed(_tables(envelope), _store(envelope), bend, line.step_m, drs, most, _START_MPS)
     n = len(bend)
     v = speed[n : 2 * n + 1]
     return LimitLap(np.linspace(0.0, line.length_m, n + 1), elapsed_s(v, line.step_m), v)
 
 
-def _open(line: Line, zones: Sequence[tuple[float, float]]) -> FloatArray:
+def _drs_open(line: Line, zones: Sequence[tuple[float, float]]) -> FloatArray:
     """One where DRS is open, else zero, shape (n,)."""
     n, ends = len(line.s_m), np.append(line.s_m, line.length_m)
     is_open = np.zeros(n)
@@ -80,8 +80,8 @@ def _open(line: Line, zones: Sequence[tuple[float, float]]) -> FloatArray:
     return is_open
 
 
-def _tables(e: Envelope) -> Tables:
-    return Tables(
+def _tables(e: Envelope) -> EnvelopeTables:
+    return EnvelopeTables(
         lateral=e.lateral_mps2,
         drive=e.drive_mps2,
         drive_share=e.drive_share_per_mps2,
@@ -95,12 +95,16 @@ def _tables(e: Envelope) -> Tables:
     )
 
 
-def _store(e: Envelope) -> Store:
+def _store(e: Envelope) -> BatteryLimits:
     s = e.store
     if s is None:
-        return Store(-1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return BatteryLimits(-1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     per_kg = 1.0 / e.mass_kg
-    return Store(
-        s.start_j * per_kg, s.most_recovered_j * per_kg, s.motor_efficiency, s.brake_recovery, s.exhaust_recovery,
+    return BatteryLimits(
+        s.start_j * per_kg,
+        s.most_recovered_j * per_kg,
+        s.motor_efficiency,
+        s.brake_recovery,
+        s.exhaust_recovery,
         s.motor_from_mps,
-    )  # fmt: skip
+    )

@@ -21,7 +21,7 @@ _STEP_MPS, _FINE_STEP_MPS = float(SPEED_MPS[1] - SPEED_MPS[0]), float(FINE_MPS[1
 _CLOSE_MPS = 1e-4
 
 
-class Tables(NamedTuple):
+class EnvelopeTables(NamedTuple):
     """The tables of an envelope as the solver reads them."""
 
     lateral: FloatArray
@@ -36,7 +36,7 @@ class Tables(NamedTuple):
     shaft: FloatArray
 
 
-class Store(NamedTuple):
+class BatteryLimits(NamedTuple):
     """A battery, per mass of the car; ``start`` below zero stands for none."""
 
     start: float
@@ -48,7 +48,7 @@ class Store(NamedTuple):
 
 
 @numba.njit(cache=True)
-def _at(table: FloatArray, first: float, step: float, x: float) -> float:
+def _interpolate_even(table: FloatArray, first: float, step: float, x: float) -> float:
     """Linear interpolation on an even grid, held at its ends."""
     place = min(max((x - first) / step, 0.0), len(table) - 1.000001)
     i = int(place)
@@ -56,7 +56,7 @@ def _at(table: FloatArray, first: float, step: float, x: float) -> float:
 
 
 @numba.njit(cache=True)
-def _on(surface: FloatArray, t: Tables, v: float, curvature: float) -> float:
+def _read_surface(surface: FloatArray, t: EnvelopeTables, v: float, curvature: float) -> float:
     """Read a surface at a speed and the share of the lateral limit that a bend takes there."""
     n_v, n_theta = surface.shape
     place = min(max((v - _FIRST_MPS) / _STEP_MPS, 0.0), n_v - 1.000001)
@@ -72,11 +72,13 @@ def _on(surface: FloatArray, t: Tables, v: float, curvature: float) -> float:
 
 
 @numba.njit(cache=True)
-def _speed_before(t: Tables, v: float, curvature: float, step_m: float) -> float:
+def _speed_before(t: EnvelopeTables, v: float, curvature: float, step_m: float) -> float:
     """Speed one step earlier from which braking at the limit ends in ``v``."""
     before = v
     for _ in range(_ROUNDS_BACK):
-        loses = _on(t.brake, t, before, curvature) + _at(t.rolling, _FIRST_MPS, _STEP_MPS, before)
+        loses = _read_surface(t.brake, t, before, curvature) + _interpolate_even(
+            t.rolling, _FIRST_MPS, _STEP_MPS, before
+        )
         new = np.sqrt(v * v + 2.0 * step_m * (loses + t.drag * before * before))
         if abs(new - before) < _CLOSE_MPS:
             return float(new)
@@ -85,32 +87,32 @@ def _speed_before(t: Tables, v: float, curvature: float, step_m: float) -> float
 
 
 @numba.njit(cache=True)
-def _stored(
-    t: Tables, b: Store, energy: float, returned: float, v: float, push: float, dt: float
+def _update_battery(
+    t: EnvelopeTables, b: BatteryLimits, energy: float, returned: float, v: float, push: float, dt: float
 ) -> tuple[float, float]:
     """Energy in the battery, and what braking has returned, after a step with a force ``push`` (negative: braking)."""
     if push <= 0.0:
         back = -push * b.brake_recovery * v * dt if returned < b.most_recovered else 0.0
         return energy + back, returned + back
-    engine = min(push, _at(t.engine, _FIRST_MPS, _FINE_STEP_MPS, v))
-    motor = min(push - engine, _at(t.motor, _FIRST_MPS, _FINE_STEP_MPS, v))
+    engine = min(push, _interpolate_even(t.engine, _FIRST_MPS, _FINE_STEP_MPS, v))
+    motor = min(push - engine, _interpolate_even(t.motor, _FIRST_MPS, _FINE_STEP_MPS, v))
     if energy <= 0.0 or v < b.motor_from_mps:
         motor = 0.0
-    work = v * _at(t.shaft, _FIRST_MPS, _FINE_STEP_MPS, v) * dt
+    work = v * _interpolate_even(t.shaft, _FIRST_MPS, _FINE_STEP_MPS, v) * dt
     return max(energy + (engine * b.exhaust_recovery - motor / b.motor_efficiency) * work, 0.0), returned
 
 
 @numba.njit(cache=True)
-def _push(t: Tables, v: float, after: float, step_m: float, drs_cut: float) -> float:
+def _net_force(t: EnvelopeTables, v: float, after: float, step_m: float, drs_cut: float) -> float:
     """Force over mass that takes the speed from ``v`` to ``after`` in a step."""
-    resists = t.drag * (1.0 - drs_cut) * v * v + _at(t.rolling, _FIRST_MPS, _STEP_MPS, v)
+    resists = t.drag * (1.0 - drs_cut) * v * v + _interpolate_even(t.rolling, _FIRST_MPS, _STEP_MPS, v)
     return float((after * after - v * v) / (2.0 * step_m) + resists)
 
 
 @numba.njit(cache=True)
-def march(
-    t: Tables,
-    b: Store,
+def solve_speed(
+    t: EnvelopeTables,
+    b: BatteryLimits,
     curvature: FloatArray,
     step_m: float,
     drs_cut: FloatArray,
@@ -139,14 +141,18 @@ def march(
     gain = 0.0
     for i in range(ROUNDS * n):
         k, speed = i % n, v[i]
-        push = _at(t.engine, _FIRST_MPS, _FINE_STEP_MPS, speed)
+        push = _interpolate_even(t.engine, _FIRST_MPS, _FINE_STEP_MPS, speed)
         if energy[i] > 0.0 and speed >= b.motor_from_mps:
-            push += _at(t.motor, _FIRST_MPS, _FINE_STEP_MPS, speed)
+            push += _interpolate_even(t.motor, _FIRST_MPS, _FINE_STEP_MPS, speed)
         # The load shifts with the acceleration of the step before; after braking, with what the bend leaves.
-        forward = _on(t.forward, t, speed, curvature[k])
+        forward = _read_surface(t.forward, t, speed, curvature[k])
         gain = min(gain, forward) if gain > 0.0 else forward
-        push = min(push, _on(t.drive, t, speed, curvature[k]) + gain * _on(t.drive_share, t, speed, curvature[k]))
-        gain = push - _push(t, speed, speed, step_m, drs_cut[k])
+        push = min(
+            push,
+            _read_surface(t.drive, t, speed, curvature[k])
+            + gain * _read_surface(t.drive_share, t, speed, curvature[k]),
+        )
+        gain = push - _net_force(t, speed, speed, step_m, drs_cut[k])
         v[i + 1] = np.sqrt(max(speed * speed + 2.0 * step_m * gain, 1.0))
         j = i  # from here on speeds are new
         if v[i + 1] > most_mps[(i + 1) % n]:
@@ -162,9 +168,9 @@ def march(
             j = max(j - 1, 0)
         for q in range(j, i + 1):
             cut = drs_cut[q % n] if q == j else 0.0
-            used = _push(t, v[q], v[q + 1], step_m, cut)
+            used = _net_force(t, v[q], v[q + 1], step_m, cut)
             dt = 2.0 * step_m / (v[q] + v[q + 1])
-            energy[q + 1], returned[q + 1] = _stored(t, b, energy[q], returned[q], v[q], used, dt)
+            energy[q + 1], returned[q + 1] = _update_battery(t, b, energy[q], returned[q], v[q], used, dt)
             if (q + 1) % n == 0:
                 energy[q + 1], returned[q + 1] = b.start, 0.0
     return v

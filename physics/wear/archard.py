@@ -12,7 +12,7 @@ import numpy as np
 from conf.arrays import FloatArray
 
 
-def worn_m3(load_n: FloatArray, sliding_m: FloatArray, rate_m3_per_nm: float | FloatArray) -> FloatArray:
+def worn_volume_m3(load_n: FloatArray, sliding_m: FloatArray, rate_m3_per_nm: float | FloatArray) -> FloatArray:
     """Volume lost at each step.
 
     Args:

@@ -12,8 +12,8 @@ import numpy as np
 
 from conf.arrays import FloatArray
 from conf.wear import BrakeWear
-from physics.wear.archard import worn_m3
-from physics.wear.heat import acceleration
+from physics.wear.archard import worn_volume_m3
+from physics.wear.heat import thermal_acceleration
 from physics.wear.history import LoadHistory
 
 
@@ -24,7 +24,7 @@ def brake_damage(history: LoadHistory, wear: BrakeWear) -> FloatArray:
     the disc's radius: the two radii cancel.
     """
     rolled = history.speed_mps * history.dt_s
-    heat = acceleration(np.maximum(history.disc_c, wear.threshold_c), wear.threshold_c, wear.doubling_k)
-    front = worn_m3(history.brake_front_n / wear.friction, rolled, wear.rate_m3_per_nm * heat)
-    rear = worn_m3(history.brake_rear_n / wear.friction, rolled, wear.rate_m3_per_nm)
+    heat = thermal_acceleration(np.maximum(history.disc_c, wear.threshold_c), wear.threshold_c, wear.doubling_k)
+    front = worn_volume_m3(history.brake_front_n / wear.friction, rolled, wear.rate_m3_per_nm * heat)
+    rear = worn_volume_m3(history.brake_rear_n / wear.friction, rolled, wear.rate_m3_per_nm)
     return (front + rear) / (wear.volume_front_m3 + wear.volume_rear_m3)

@@ -6,9 +6,9 @@ from conf.vehicle import VehicleSpec
 from conf.wear import Component, WearRules
 from physics.wear.brakes import brake_damage
 from physics.wear.engine import engine_damage
-from physics.wear.gearbox import GearboxSum
+from physics.wear.gearbox import GearboxDamage
 from physics.wear.history import LoadHistory
-from physics.wear.suspension import SuspensionSum, static_load_n
+from physics.wear.suspension import SuspensionDamage, static_load_n
 from physics.wear.tyres import tyre_damage
 
 
@@ -23,8 +23,8 @@ class CarWear:
 
     def __init__(self, rules: WearRules, spec: VehicleSpec, mass_kg: float) -> None:
         self._rules, self._spec = rules, spec
-        self._gearbox = GearboxSum(rules.gearbox, spec)
-        self._suspension = SuspensionSum(rules.suspension, static_load_n(spec, mass_kg))
+        self._gearbox = GearboxDamage(rules.gearbox, spec)
+        self._suspension = SuspensionDamage(rules.suspension, static_load_n(spec, mass_kg))
 
     def add(self, history: LoadHistory) -> dict[Component, float]:
         """Damage that a piece of history adds to each component, as a share of its life."""

@@ -13,7 +13,7 @@ import numpy as np
 from conf.arrays import FloatArray
 from conf.vehicle import EngineSpec
 from conf.wear import EngineWear
-from physics.wear.heat import acceleration
+from physics.wear.heat import thermal_acceleration
 from physics.wear.history import LoadHistory
 from physics.wear.miner import cycle_damage
 
@@ -34,5 +34,5 @@ def engine_damage(history: LoadHistory, wear: EngineWear, engine: EngineSpec) ->
     cycle = cycle_damage(wear.crank, 1.0, stress)
     cycle += cycle_damage(wear.bolts, 1.0, speed)
     cycles = history.rpm / 60.0 / _REVOLUTIONS_PER_CYCLE * history.dt_s
-    heat = acceleration(history.engine_c, wear.reference_c, wear.doubling_k)
+    heat = thermal_acceleration(history.engine_c, wear.reference_c, wear.doubling_k)
     return np.asarray(cycles * cycle * heat)

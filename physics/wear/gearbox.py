@@ -14,7 +14,7 @@ from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
 from conf.wear import GearboxWear
 from physics.wear.history import LoadHistory
-from physics.wear.miner import MinerSum, cycle_damage
+from physics.wear.miner import MinerDamage, cycle_damage
 
 
 def sync_torque_nm(input_rpm: FloatArray, dt_s: float, inertia_kgm2: float) -> FloatArray:
@@ -29,7 +29,7 @@ def sync_torque_nm(input_rpm: FloatArray, dt_s: float, inertia_kgm2: float) -> F
     return np.asarray(inertia_kgm2 * change * (np.pi / 30.0) / dt_s)
 
 
-class GearboxSum:
+class GearboxDamage:
     """Damage of one gearbox, piece by piece.
 
     Args:
@@ -41,7 +41,7 @@ class GearboxSum:
         torque, first = max(spec.engine.curve_nm), spec.gear_ratios[0]
         # On shafts a fixed distance apart the torque acts on the teeth at a radius of distance / (1 + ratio).
         self._tooth, self._tooth_nm = wear.tooth, torque * (1.0 + first)
-        self._shaft = MinerSum(wear.shaft, torque * first)
+        self._shaft = MinerDamage(wear.shaft, torque * first)
 
     def add(self, history: LoadHistory) -> float:
         """Damage that a piece of history adds."""

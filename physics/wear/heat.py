@@ -11,7 +11,7 @@ import numpy as np
 from conf.arrays import FloatArray
 
 
-def acceleration(temperature_c: FloatArray, reference_c: float, doubling_k: float) -> FloatArray:
+def thermal_acceleration(temperature_c: FloatArray, reference_c: float, doubling_k: float) -> FloatArray:
     """Compute how many times faster than at the reference a part wears, shape of ``temperature_c``.
 
     Args:

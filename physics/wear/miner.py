@@ -11,7 +11,7 @@ import numpy as np
 
 from conf.arrays import FloatArray
 from conf.wear import SNCurve
-from physics.rainflow import Rainflow
+from physics.rainflow import RainflowCounter
 
 
 def cycle_damage(curve: SNCurve, reference: float, load: FloatArray) -> FloatArray:
@@ -25,7 +25,7 @@ def cycle_damage(curve: SNCurve, reference: float, load: FloatArray) -> FloatArr
     return np.asarray((np.abs(load) / reference) ** curve.exponent / curve.cycles)
 
 
-class MinerSum:
+class MinerDamage:
     """Damage of a load history by rainflow and Miner's rule.
 
     The damage so far is that of all closed cycles and half that of each open range, as if the history ended here. It
@@ -38,7 +38,7 @@ class MinerSum:
     """
 
     def __init__(self, curve: SNCurve, reference: float) -> None:
-        self._curve, self._reference, self._count = curve, reference, Rainflow()
+        self._curve, self._reference, self._count = curve, reference, RainflowCounter()
         self._closed = self.total = 0.0
 
     def add(self, load: FloatArray) -> float:

@@ -9,7 +9,7 @@ from conf.units import GRAVITY_MPS2
 from conf.vehicle import VehicleSpec
 from conf.wear import SuspensionWear
 from physics.wear.history import LoadHistory
-from physics.wear.miner import MinerSum
+from physics.wear.miner import MinerDamage
 
 WHEELS = 4
 
@@ -53,7 +53,7 @@ def wheel_loads_n(
     return np.maximum(static_load_n(spec, mass_kg) + moved, 0.0)
 
 
-class SuspensionSum:
+class SuspensionDamage:
     """Damage of one car's suspension, piece by piece: the mean of its four corners.
 
     Args:
@@ -62,7 +62,7 @@ class SuspensionSum:
     """
 
     def __init__(self, wear: SuspensionWear, static_n: FloatArray) -> None:
-        self._corners = [MinerSum(wear.curve, float(load)) for load in static_n]
+        self._corners = [MinerDamage(wear.curve, float(load)) for load in static_n]
 
     def add(self, history: LoadHistory) -> float:
         """Damage that a piece of history adds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conf.arrays import FloatArray
 from conf.wear import TyreWear
-from physics.wear.archard import tyre_slip, worn_m3
+from physics.wear.archard import tyre_slip, worn_volume_m3
 from physics.wear.history import LoadHistory
 
 
@@ -16,6 +16,6 @@ def tyre_damage(history: LoadHistory, wear: TyreWear) -> FloatArray:
     """
     rolled = history.speed_mps * history.dt_s
     slid = tyre_slip(history.tyre_n, history.tyre_load_n, wear.stiffness) * rolled
-    steady = worn_m3(history.tyre_n / wear.friction, slid, wear.rate_m3_per_nm)
-    scrubbed = worn_m3(history.scrub_n / wear.friction, rolled, wear.rate_m3_per_nm)
+    steady = worn_volume_m3(history.tyre_n / wear.friction, slid, wear.rate_m3_per_nm)
+    scrubbed = worn_volume_m3(history.scrub_n / wear.friction, rolled, wear.rate_m3_per_nm)
     return (steady + scrubbed) / wear.volume_m3

@@ -28,7 +28,7 @@ class CellError(InputError):
 
 
 @dataclass(frozen=True)
-class Gap:
+class TimingGap:
     """Distance to another car: in time on the same lap, in laps otherwise; neither for the leader.
 
     Attributes:
@@ -40,12 +40,12 @@ class Gap:
     laps: int | None = None
 
 
-def text(cell: str) -> str:
+def parse_text(cell: str) -> str:
     """The cell as it stands."""
     return cell
 
 
-def big_integer(cell: str) -> int:
+def parse_big_integer(cell: str) -> int:
     """A whole number of up to 18 digits; ``1.0`` is one, as a spreadsheet writes it."""
     found = INTEGER.fullmatch(cell)
     if found is None:
@@ -53,20 +53,20 @@ def big_integer(cell: str) -> int:
     return int(found[1])
 
 
-def integer(cell: str) -> int:
+def parse_integer(cell: str) -> int:
     """A whole number that 32 bits hold."""
-    value = big_integer(cell)
+    value = parse_big_integer(cell)
     if not -INT_LIMIT <= value < INT_LIMIT:
         raise CellError("an integer")
     return value
 
 
-def positive(cell: str) -> int | None:
+def parse_positive(cell: str) -> int | None:
     """A whole number of which 0 means that there is none, such as the lap of a fastest lap that was never driven."""
-    return integer(cell) or None
+    return parse_integer(cell) or None
 
 
-def number(cell: str) -> float:
+def parse_number(cell: str) -> float:
     """A finite decimal number."""
     value = float(cell) if NUMBER.fullmatch(cell) else math.nan
     if not math.isfinite(value):
@@ -74,12 +74,12 @@ def number(cell: str) -> float:
     return value
 
 
-def more_than_none(cell: str) -> bool:
+def is_above_zero(cell: str) -> bool:
     """Whether a number is above 0."""
-    return number(cell) > 0
+    return parse_number(cell) > 0
 
 
-def duration_ms(cell: str) -> int:
+def parse_duration_ms(cell: str) -> int:
     """Milliseconds of ``33.413``, ``1:37.428``, ``1'14.985``, ``1:02:03.4`` or ``1:02'03.4``, half of one rounded up.
 
     Seconds are below 60 where minutes stand before them, and minutes where hours do. A time of day is a duration too:
@@ -100,30 +100,30 @@ def _thousandths(digits: str) -> int:
     return (int(digits) * 2000 + whole) // (2 * whole)
 
 
-def gap(cell: str) -> Gap:
+def parse_gap(cell: str) -> TimingGap:
     """A gap: ``+2.740``, ``+1:14.985``, ``+1'14.985``, ``1 Lap``, ``14 Laps``, or ``-`` for the leader."""
     if cell == NO_GAP:
-        return Gap()
+        return TimingGap()
     laps = LAPS.fullmatch(cell)
     if laps is not None:
-        return Gap(laps=int(laps[1]))
+        return TimingGap(laps=int(laps[1]))
     try:
-        return Gap(ms=duration_ms(cell.removeprefix("+")))
+        return TimingGap(ms=parse_duration_ms(cell.removeprefix("+")))
     except CellError as error:
         raise CellError("a gap") from error
 
 
-def gap_ms(cell: str) -> int | None:
+def parse_gap_ms(cell: str) -> int | None:
     """Milliseconds of a gap, None where it is in laps."""
-    return gap(cell).ms
+    return parse_gap(cell).ms
 
 
-def gap_laps(cell: str) -> int | None:
+def parse_gap_laps(cell: str) -> int | None:
     """Laps of a gap, None where it is in time."""
-    return gap(cell).laps
+    return parse_gap(cell).laps
 
 
-def instant_us(cell: str) -> int:
+def parse_instant_us(cell: str) -> int:
     """Microseconds since the epoch of an ISO 8601 date and time; without a zone it is UTC."""
     if not INSTANT.fullmatch(cell):
         raise CellError("a time")
@@ -134,14 +134,14 @@ def instant_us(cell: str) -> int:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
 
 
-def epoch_s_to_us(cell: str) -> int:
+def parse_epoch_us(cell: str) -> int:
     """Microseconds since the epoch of seconds since the epoch."""
-    seconds = number(cell)
+    seconds = parse_number(cell)
     if not abs(seconds) < 1e12:
         raise CellError("a time in seconds")
     return round(seconds * 1_000_000)
 
 
-def in_pit(cell: str) -> bool | None:
+def parse_in_pit(cell: str) -> bool | None:
     """``B`` marks a lap that ends in the pits; the cell of any other lap is empty. What else it may hold is unknown."""
     return True if cell == "B" else None

@@ -22,7 +22,7 @@ OnProgress = Callable[[ReplayProgress], None]
 
 
 @dataclass(frozen=True)
-class Load:
+class FileLoad:
     """What one file gives to send.
 
     Attributes:
@@ -40,11 +40,11 @@ class Load:
     due_s: FloatArray | None = None
 
 
-class Delivery:
+class FileDelivery:
     """Sends a load from message ``start`` on and keeps its state file."""
 
     def __init__(
-        self, streamer: KafkaStreamer, state: ReplayState, load: Load, start: int, on_progress: OnProgress
+        self, streamer: KafkaStreamer, state: ReplayState, load: FileLoad, start: int, on_progress: OnProgress
     ) -> None:
         self._streamer = streamer
         self._state = state

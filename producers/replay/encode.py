@@ -31,7 +31,7 @@ STEADY = (
 Record = tuple[bytes, bytes, bytes]
 
 
-def encode(frame: pl.DataFrame, digest: str, first_row: int = 0) -> Iterator[Record]:
+def encode_readings(frame: pl.DataFrame, digest: str, first_row: int = 0) -> Iterator[Record]:
     """Encode readings as ``(key, value, event id)``.
 
     Args:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from producers.replay.formats import FileForm, LeftOutError, ReplayFileError, SheetForm, UnknownFormError, recognise
+from producers.replay.formats import (
+    ReplayFileError,
+    SheetFormat,
+    TelemetryFormat,
+    UnknownFormatError,
+    UnsupportedFileError,
+    detect_format,
+)
 
-Found = tuple[Path, FileForm | SheetForm]
+Found = tuple[Path, TelemetryFormat | SheetFormat]
 Skipped = tuple[Path, str]
 
 
@@ -24,19 +31,19 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Found], list[Skipped]]:
         UnknownFormError: If a file that is named itself has no known form; inside a folder it is left out.
         ReplayFileError: If a path does not exist, a file of a known form is damaged, or there is none.
     """
-    found: dict[Path, FileForm | SheetForm] = {}
+    found: dict[Path, TelemetryFormat | SheetFormat] = {}
     skipped: list[Skipped] = []
     for path in paths:
         if not path.exists():
             raise ReplayFileError(f"{path}: no such file or folder")
-        for file in files_in(path) if path.is_dir() else [path]:
+        for file in list_files(path) if path.is_dir() else [path]:
             if file in found:
                 continue
             try:
-                found[file] = recognise(file)
-            except LeftOutError as error:
+                found[file] = detect_format(file)
+            except UnsupportedFileError as error:
                 skipped.append((file, error.reason))
-            except UnknownFormError as error:
+            except UnknownFormatError as error:
                 if file == path:
                     raise
                 skipped.append((file, str(error).removeprefix(f"{file}: ")))
@@ -46,7 +53,7 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Found], list[Skipped]]:
     return list(found.items()), skipped
 
 
-def files_in(folder: Path, *, deep: bool = True) -> list[Path]:
+def list_files(folder: Path, *, deep: bool = True) -> list[Path]:
     """The files of a folder, hidden ones left aside; ``deep`` also those of the folders in it."""
     return sorted(
         path

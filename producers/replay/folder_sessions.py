@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from producers.replay.files import Found, files_in
-from producers.replay.formats import FileForm, ReplayFileError, SheetForm, recognise
-from producers.replay.reader import stated_sessions
-from producers.replay.sessions import Stated, races_in
+from producers.replay.files import Found, list_files
+from producers.replay.formats import ReplayFileError, SheetFormat, TelemetryFormat, detect_format
+from producers.replay.reader import read_stated_sessions
+from producers.replay.sessions import Stated, find_race_names
 from producers.replay.sheets import read_sheet
-from producers.replay.tables import Event
+from producers.replay.tables import SheetEvent
 
 
-class Folders:
+class FolderSessions:
     """What the files of a folder state of their sessions; each folder is looked at once.
 
     All files of the folder are asked, not only those that are replayed, so that a file named alone gets the session
@@ -31,7 +31,7 @@ class Folders:
         folder = path.parent
         if folder not in self._laps:
             self._laps[folder] = _union(_stated_by_sheet(*file) for file in self._files(folder))
-        if self._laps[folder] and races_in(path.name):
+        if self._laps[folder] and find_race_names(path.name):
             return self._laps[folder]
         if folder not in self._telemetry:
             self._telemetry[folder] = _union(_stated_by_telemetry(*file) for file in self._files(folder))
@@ -40,7 +40,9 @@ class Folders:
     def _files(self, folder: Path) -> list[Found]:
         if folder not in self._found:
             self._found[folder] = [
-                (path, form) for path in files_in(folder, deep=False) if (form := _form_or_none(path)) is not None
+                (path, form)
+                for path in list_files(folder, deep=False)
+                if (form := _detect_format_or_none(path)) is not None
             ]
         return self._found[folder]
 
@@ -49,32 +51,34 @@ def _union(parts: Iterable[set[Stated]]) -> set[Stated]:
     return {stated for part in parts for stated in part}
 
 
-def _form_or_none(path: Path) -> FileForm | SheetForm | None:
+def _detect_format_or_none(path: Path) -> TelemetryFormat | SheetFormat | None:
     try:
-        return recognise(path)
+        return detect_format(path)
     except ReplayFileError:
         return None
 
 
-def _stated_by_sheet(path: Path, form: FileForm | SheetForm) -> set[Stated]:
-    if isinstance(form, FileForm) or not form.name.startswith("lap_"):
+def _stated_by_sheet(path: Path, form: TelemetryFormat | SheetFormat) -> set[Stated]:
+    if isinstance(form, TelemetryFormat) or not form.name.startswith("lap_"):
         return set()
     try:
-        return {stated for event in read_sheet(path, form).events if (stated := stated_by(event)) is not None}
+        return {
+            stated for event in read_sheet(path, form).events if (stated := parse_stated_session(event)) is not None
+        }
     except ReplayFileError:
         return set()
 
 
-def _stated_by_telemetry(path: Path, form: FileForm | SheetForm) -> set[Stated]:
-    if isinstance(form, SheetForm):
+def _stated_by_telemetry(path: Path, form: TelemetryFormat | SheetFormat) -> set[Stated]:
+    if isinstance(form, SheetFormat):
         return set()
     try:
-        return stated_sessions(path, form)
+        return read_stated_sessions(path, form)
     except ReplayFileError:
         return set()
 
 
-def stated_by(event: Event) -> Stated | None:
+def parse_stated_session(event: SheetEvent) -> Stated | None:
     """The event and session that a line names, None where it does not name both."""
     meta_event, meta_session = event.fields.get("meta_event"), event.fields.get("meta_session")
     if isinstance(meta_event, str) and isinstance(meta_session, str):

@@ -50,7 +50,7 @@ class ReplayFileError(InputError):
     """A file that cannot be replayed; the message names the file, what is wrong with it and the remedy."""
 
 
-class UnknownFormError(ReplayFileError):
+class UnknownFormatError(ReplayFileError):
     """A file whose content is none of the known forms, or that has none."""
 
 
@@ -61,7 +61,7 @@ class NotTelemetryError(ReplayFileError):
         super().__init__(f"{path}: not telemetry but {name}")
 
 
-class LeftOutError(ReplayFileError):
+class UnsupportedFileError(ReplayFileError):
     """A published file that replay knows but does not send.
 
     Attributes:
@@ -74,7 +74,7 @@ class LeftOutError(ReplayFileError):
 
 
 @dataclass(frozen=True)
-class FileForm:
+class TelemetryFormat:
     """What a telemetry file is.
 
     Attributes:
@@ -97,7 +97,7 @@ class FileForm:
 
 
 @dataclass(frozen=True)
-class SheetForm:
+class SheetFormat:
     """What a file of lap events, sector times, results or weather is.
 
     Attributes:
@@ -112,7 +112,7 @@ class SheetForm:
 
 
 @dataclass(frozen=True)
-class _Peek:
+class _FileHead:
     """The beginning of a file.
 
     Attributes:
@@ -128,7 +128,7 @@ class _Peek:
     values: tuple[str, ...] = ()
 
 
-def recognise(path: Path) -> FileForm | SheetForm:
+def detect_format(path: Path) -> TelemetryFormat | SheetFormat:
     """Detect a published file's format by its content.
 
     Args:
@@ -141,24 +141,24 @@ def recognise(path: Path) -> FileForm | SheetForm:
         ReplayFileError: For a telemetry file that is damaged, lacks a column or names no known channel, and for lap
             events of which neither content nor name says the kind.
     """
-    container = container_of(path)
+    container = detect_container(path)
     peek = _peek_parquet(path) if container == "parquet" else _peek_text(path, container)
     if not {"telemetry_name", "telemetry_value"} & set(peek.header):
-        return _sheet_form(path, container, peek)
+        return _detect_sheet_format(path, container, peek)
     columns = _columns(path, peek.header)
     if not peek.names:
         raise ReplayFileError(f"{path}: no readings: nothing that can be read follows the header")
-    dialect = dialect_of(path, peek.names)
-    return FileForm(_name(columns, dialect), container, columns, dialect)
+    dialect = detect_dialect(path, peek.names)
+    return TelemetryFormat(_name(columns, dialect), container, columns, dialect)
 
 
-def lap_kind_in(name: str) -> SheetName | None:
+def lap_kind_from_name(name: str) -> SheetName | None:
     """Which lap events a file's name says it holds, such as ``R1_lap_end.csv`` or ``lap_start_time_R2.csv``."""
     found = re.search(r"lap[\s_-]*(start|end|time)", name, re.IGNORECASE)
     return LAP_NAMES[found[1].lower()] if found else None
 
 
-def container_of(path: Path) -> Container:
+def detect_container(path: Path) -> Container:
     """How a file is packed, from its first bytes.
 
     Raises:
@@ -171,13 +171,13 @@ def container_of(path: Path) -> Container:
     except OSError as error:
         raise ReplayFileError(f"{path}: cannot be read: {error.strerror}") from error
     if not magic:
-        raise UnknownFormError(f"{path}: the file is empty")
+        raise UnknownFormatError(f"{path}: the file is empty")
     if magic == PARQUET_MAGIC:
         return "parquet"
     return "csv.gz" if magic.startswith(GZIP_MAGIC) else "csv"
 
 
-def dialect_of(path: Path, names: Iterable[str]) -> str:
+def detect_dialect(path: Path, names: Iterable[str]) -> str:
     """The dialect that a file's channel names belong to.
 
     ``speed`` and ``gear`` are common to both dialects and decide nothing; a file with no other channel counts as the
@@ -202,9 +202,9 @@ def dialect_of(path: Path, names: Iterable[str]) -> str:
     return DIALECTS[1] if renamed - own else DIALECTS[0]
 
 
-def with_dialect(form: FileForm, dialect: str) -> FileForm:
+def with_dialect(form: TelemetryFormat, dialect: str) -> TelemetryFormat:
     """The form with the dialect that the whole file, and not only its beginning, was found to speak."""
-    return FileForm(_name(form.columns, dialect), form.container, form.columns, dialect)
+    return TelemetryFormat(_name(form.columns, dialect), form.container, form.columns, dialect)
 
 
 def _name(columns: tuple[str, ...], dialect: str) -> str:
@@ -213,26 +213,26 @@ def _name(columns: tuple[str, ...], dialect: str) -> str:
     return "long13-renamed" if dialect == DIALECTS[1] else "long13"
 
 
-def _sheet_form(path: Path, container: Container, peek: _Peek) -> SheetForm:
+def _detect_sheet_format(path: Path, container: Container, peek: _FileHead) -> SheetFormat:
     found = set(peek.header) - {""}
     name: SheetName | None = next((name for name, marks in SHEETS if marks <= found), None)
     if name is None and LAP_MARKS <= found <= LAP_COLUMNS:
         name = _lap_kind(path, peek)
     if name is None and found >= BEST_LAPS:
-        raise LeftOutError(path, "best laps, which repeat what the sector file says")
+        raise UnsupportedFileError(path, "best laps, which repeat what the sector file says")
     if name is None:
-        raise UnknownFormError(
+        raise UnknownFormatError(
             f"{path}: unknown file form, {_shown(peek.header)}; a telemetry file has {', '.join(sorted(SHORT_COLUMNS))}"
         )
     if container == "parquet":
-        raise UnknownFormError(f"{path}: {name} as parquet; replay reads such files as text")
-    return SheetForm(name, container, peek.delimiter)
+        raise UnknownFormatError(f"{path}: {name} as parquet; replay reads such files as text")
+    return SheetFormat(name, container, peek.delimiter)
 
 
-def _lap_kind(path: Path, peek: _Peek) -> SheetName:
+def _lap_kind(path: Path, peek: _FileHead) -> SheetName:
     """Only lap times have whole numbers for values; for the rest the columns are the same and the name has to tell."""
     value = next((value for value in peek.values if value), "")
-    name = "lap_time" if re.fullmatch(r"[0-9]+(\.0*)?", value) else lap_kind_in(path.name)
+    name = "lap_time" if re.fullmatch(r"[0-9]+(\.0*)?", value) else lap_kind_from_name(path.name)
     if name is None:
         raise ReplayFileError(
             f"{path}: lap events of which neither content nor name says the kind; "
@@ -246,11 +246,11 @@ def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
     wanted = LONG_COLUMNS if found & (set(LONG_COLUMNS) - set(SHORT_COLUMNS)) else SHORT_COLUMNS
     missing = sorted(set(wanted) - found)
     if missing:
-        raise missing_columns(path, missing, found)
+        raise missing_columns_error(path, missing, found)
     return wanted
 
 
-def missing_columns(path: Path, missing: Sequence[str], found: Iterable[str]) -> ReplayFileError:
+def missing_columns_error(path: Path, missing: Sequence[str], found: Iterable[str]) -> ReplayFileError:
     """The error for a file that lacks columns."""
     return ReplayFileError(
         f"{path}: missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
@@ -264,19 +264,19 @@ def _shown(header: list[str]) -> str:
     return f"columns {', '.join(name[:40] for name in header[:16]) or '(none)'}"
 
 
-def _peek_parquet(path: Path) -> _Peek:
+def _peek_parquet(path: Path) -> _FileHead:
     try:
         columns = list(pl.read_parquet_schema(path))
         header = [name.strip() for name in columns]
         if "telemetry_name" not in columns:
-            return _Peek(header, [])
+            return _FileHead(header, [])
         names = pl.scan_parquet(path).select(pl.col("telemetry_name").cast(pl.String).unique()).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
-    return _Peek(header, names["telemetry_name"].drop_nulls().to_list())
+    return _FileHead(header, names["telemetry_name"].drop_nulls().to_list())
 
 
-def _peek_text(path: Path, container: Container) -> _Peek:
+def _peek_text(path: Path, container: Container) -> _FileHead:
     first, *lines = _head(path, container).removeprefix("\ufeff").splitlines() or [""]
     delimiter = ";" if first.count(";") > first.count(",") else ","
     header = [name.strip() for name in first.split(delimiter)]
@@ -286,7 +286,7 @@ def _peek_text(path: Path, container: Container) -> _Peek:
         return [row[header.index(name)].strip(' "') for row in rows] if name in header else []
 
     names = set(column("telemetry_name")) if delimiter == "," else set()
-    return _Peek(header, sorted(names), delimiter, tuple(column("value")))
+    return _FileHead(header, sorted(names), delimiter, tuple(column("value")))
 
 
 def _head(path: Path, container: Container) -> str:

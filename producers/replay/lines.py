@@ -15,7 +15,7 @@ EXAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Malformed:
+class MalformedLine:
     """A line that could not be read.
 
     Attributes:
@@ -27,7 +27,7 @@ class Malformed:
     reason: str
 
 
-def contents(path: Path, container: Container) -> bytes:
+def read_contents(path: Path, container: Container) -> bytes:
     """A text file's bytes, unpacked.
 
     Raises:
@@ -43,7 +43,7 @@ def contents(path: Path, container: Container) -> bytes:
         raise ReplayFileError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def fault(line: bytes, width: int, delimiter: str = ",") -> str | None:
+def line_fault(line: bytes, width: int, delimiter: str = ",") -> str | None:
     """What keeps a line from being read as ``width`` fields, or None."""
     try:
         text = line.decode("utf-8")
@@ -54,18 +54,18 @@ def fault(line: bytes, width: int, delimiter: str = ",") -> str | None:
     if text.count('"') % 2:
         return "quote without its pair"
     try:
-        fields = len(split(text, delimiter))
+        fields = len(split_fields(text, delimiter))
     except csv.Error:
         return "quotes or line breaks out of place"
     return None if fields == width else f"{fields} fields in place of {width}"
 
 
-def split(line: str, delimiter: str) -> list[str]:
+def split_fields(line: str, delimiter: str) -> list[str]:
     """The fields of a line, quotes undone."""
     return next(csv.reader([line], delimiter=delimiter)) if '"' in line else line.split(delimiter)
 
 
-def digest_of(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """First twelve hexadecimal digits of the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]

@@ -8,11 +8,18 @@ from pathlib import Path
 
 from producers.replay.encode import Record
 from producers.replay.files import Found, Skipped
-from producers.replay.folder_sessions import Folders, stated_by
-from producers.replay.formats import FileForm, SheetForm
-from producers.replay.lines import Malformed, digest_of
-from producers.replay.sessions import SessionError, Stated, choose_session, contradiction, races_in, same_event
-from producers.replay.sheets import Sheet, read_sheet, record
+from producers.replay.folder_sessions import FolderSessions, parse_stated_session
+from producers.replay.formats import SheetFormat, TelemetryFormat
+from producers.replay.lines import MalformedLine, file_digest
+from producers.replay.sessions import (
+    SessionError,
+    Stated,
+    choose_session,
+    find_race_names,
+    is_same_event,
+    session_contradiction_error,
+)
+from producers.replay.sheets import Sheet, event_record, read_sheet
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,12 @@ class PlacedSheet:
     sheet: Sheet
     sessions: tuple[str, ...]
     records: tuple[Record, ...]
-    malformed: tuple[Malformed, ...]
+    malformed: tuple[MalformedLine, ...]
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReplayPlan:
     """What is sent.
 
     Attributes:
@@ -44,12 +51,12 @@ class Plan:
         copies: Files left out since they say what another one says, byte for byte.
     """
 
-    telemetry: tuple[tuple[Path, FileForm], ...]
+    telemetry: tuple[tuple[Path, TelemetryFormat], ...]
     sheets: tuple[PlacedSheet, ...]
     copies: tuple[Skipped, ...]
 
 
-def make_plan(found: Sequence[Found], session: str | None) -> Plan:
+def make_replay_plan(found: Sequence[Found], session: str | None) -> ReplayPlan:
     """Read the sheets among the files, find their sessions, and drop copies.
 
     Args:
@@ -61,17 +68,19 @@ def make_plan(found: Sequence[Found], session: str | None) -> Plan:
         SessionError: If a sheet's session cannot be found, ``session`` contradicts the data, or it would put sheets of
             several races into one session.
     """
-    telemetry = [(path, form) for path, form in found if isinstance(form, FileForm)]
-    folders = Folders()
-    sheets = [place(read_sheet(path, form), folders, session) for path, form in found if isinstance(form, SheetForm)]
+    telemetry = [(path, form) for path, form in found if isinstance(form, TelemetryFormat)]
+    folders = FolderSessions()
+    sheets = [
+        place_sheet(read_sheet(path, form), folders, session) for path, form in found if isinstance(form, SheetFormat)
+    ]
     if session is not None:
         _check_use(session, sheets, alone=not telemetry)
     kept, copies = _without_copies(sheets)
     files, more = _without_copied_files(telemetry)
-    return Plan(files, kept, (*more, *copies))
+    return ReplayPlan(files, kept, (*more, *copies))
 
 
-def place(sheet: Sheet, folders: Folders, session: str | None) -> PlacedSheet:
+def place_sheet(sheet: Sheet, folders: FolderSessions, session: str | None) -> PlacedSheet:
     """Give each event of a sheet its session.
 
     Args:
@@ -82,27 +91,27 @@ def place(sheet: Sheet, folders: Folders, session: str | None) -> PlacedSheet:
     Raises:
         SessionError: If none can be found, or ``session`` is of another event than the sheet says.
     """
-    said = [stated_by(event) for event in sheet.events]
+    said = [parse_stated_session(event) for event in sheet.events]
     stated = dict.fromkeys(each for each in said if each is not None)
     own = [_id(each) for each in stated]
-    if own and session is not None and not any(same_event(session, event) for event, _ in stated):
-        raise contradiction(sheet.path, session, own)
+    if own and session is not None and not any(is_same_event(session, event) for event, _ in stated):
+        raise session_contradiction_error(sheet.path, session, own)
     default = session if own == [session] else None
     if not own:
         default = choose_session(sheet.path, folders.stated, session)
     ids = [default if each is None else _id(each) for each in said]
     placed = [(event, where) for event, where in zip(sheet.events, ids, strict=True) if where is not None]
     silent = [
-        Malformed(event.line, "no meta_event or meta_session")
+        MalformedLine(event.line, "no meta_event or meta_session")
         for event, where in zip(sheet.events, ids, strict=True)
         if where is None
     ]
     return PlacedSheet(
         sheet=sheet,
         sessions=tuple(dict.fromkeys(where for _, where in placed)),
-        records=tuple(record(sheet, event, where) for event, where in placed),
+        records=tuple(event_record(sheet, event, where) for event, where in placed),
         malformed=tuple(sorted([*sheet.malformed, *silent], key=lambda bad: bad.line)),
-        notes=(*sheet.notes, *_disagreement(sheet.path.name, list(stated))),
+        notes=(*sheet.notes, *_race_mismatch_note(sheet.path.name, list(stated))),
     )
 
 
@@ -110,9 +119,9 @@ def _id(stated: Stated) -> str:
     return f"{stated[0]}-{stated[1]}"
 
 
-def _disagreement(name: str, stated: Sequence[Stated]) -> list[str]:
+def _race_mismatch_note(name: str, stated: Sequence[Stated]) -> list[str]:
     """A note where a file's name speaks of another race than its lines, which count."""
-    named, said = races_in(name), races_in(" ".join(session for _, session in stated))
+    named, said = find_race_names(name), find_race_names(" ".join(session for _, session in stated))
     if not named or not said or set(named) & set(said):
         return []
     return [f"named {', '.join(named)}, but its lines say {', '.join(map(_id, stated))}"]
@@ -122,9 +131,11 @@ def _check_use(session: str, sheets: Sequence[PlacedSheet], *, alone: bool) -> N
     """Check that a session the user names is that of a file, and not that of several races."""
     taken = [sheet for sheet in sheets if session in sheet.sessions]
     if alone and not taken:
-        raise contradiction(sheets[0].sheet.path, session, dict.fromkeys(s for sheet in sheets for s in sheet.sessions))
-    silent = [sheet for sheet in taken if not any(stated_by(event) for event in sheet.sheet.events)]
-    by_race = {race: sheet.sheet.path for sheet in silent for race in races_in(sheet.sheet.path.name)}
+        raise session_contradiction_error(
+            sheets[0].sheet.path, session, dict.fromkeys(s for sheet in sheets for s in sheet.sessions)
+        )
+    silent = [sheet for sheet in taken if not any(parse_stated_session(event) for event in sheet.sheet.events)]
+    by_race = {race: sheet.sheet.path for sheet in silent for race in find_race_names(sheet.sheet.path.name)}
     if len(by_race) > 1:
         raise SessionError(
             f"--session {session} would put several races into one session "
@@ -143,14 +154,14 @@ def _without_copies(sheets: Sequence[PlacedSheet]) -> tuple[tuple[PlacedSheet, .
 
 
 def _without_copied_files(
-    telemetry: Sequence[tuple[Path, FileForm]],
-) -> tuple[tuple[tuple[Path, FileForm], ...], list[Skipped]]:
+    telemetry: Sequence[tuple[Path, TelemetryFormat]],
+) -> tuple[tuple[tuple[Path, TelemetryFormat], ...], list[Skipped]]:
     """As :func:`_without_copies`; only files of equal size are read for it."""
     sizes = [path.stat().st_size for path, _ in telemetry]
     first: dict[str, Path] = {}
     kept, copies = [], []
     for (path, form), size in zip(telemetry, sizes, strict=True):
-        original = first.setdefault(digest_of(path) if sizes.count(size) > 1 else str(path), path)
+        original = first.setdefault(file_digest(path) if sizes.count(size) > 1 else str(path), path)
         if original == path:
             kept.append((path, form))
         else:

@@ -10,15 +10,15 @@ import polars as pl
 
 from producers.replay.formats import (
     LONG_COLUMNS,
-    FileForm,
     NotTelemetryError,
     ReplayFileError,
-    SheetForm,
-    dialect_of,
-    recognise,
+    SheetFormat,
+    TelemetryFormat,
+    detect_dialect,
+    detect_format,
     with_dialect,
 )
-from producers.replay.lines import EXAMPLES, Malformed, contents, digest_of, fault
+from producers.replay.lines import EXAMPLES, MalformedLine, file_digest, line_fault, read_contents
 from producers.replay.sessions import assign_session
 from producers.replay.stopped_clock import number_standing_clock
 
@@ -44,14 +44,14 @@ class Readings:
 
     path: Path
     digest: str
-    form: FileForm
+    form: TelemetryFormat
     frame: pl.DataFrame
     sessions: tuple[str, ...]
     malformed_count: int
-    malformed: tuple[Malformed, ...]
+    malformed: tuple[MalformedLine, ...]
 
 
-def read(path: Path, session: str | None = None) -> Readings:
+def read_telemetry(path: Path, session: str | None = None) -> Readings:
     """Read a telemetry file.
 
     A field that is empty stays null and is left to the gate downstream; one that holds what cannot be parsed makes
@@ -65,21 +65,21 @@ def read(path: Path, session: str | None = None) -> Readings:
         ReplayFileError: If the file is of no known form, is damaged, or holds no readings.
         SessionError: If the session is missing where the data need it, or contradicts them.
     """
-    form = recognise(path)
-    if isinstance(form, SheetForm):
+    form = detect_format(path)
+    if isinstance(form, SheetFormat):
         raise NotTelemetryError(path, form.name)
     text, malformed = _load(path, form)
-    typed, unparsed = _typed(text)
+    typed, unparsed = _cast_columns(text)
     if typed.is_empty():
         raise ReplayFileError(f"{path}: no readings: all {len(malformed) + len(unparsed)} lines are malformed")
-    form = with_dialect(form, dialect_of(path, typed["telemetry_name"].drop_nulls().unique()))
+    form = with_dialect(form, detect_dialect(path, typed["telemetry_name"].drop_nulls().unique()))
     placed, silent = assign_session(path, typed, session)
-    unplaced = [Malformed(line, "no meta_event or meta_session") for line in silent]
+    unplaced = [MalformedLine(line, "no meta_event or meta_session") for line in silent]
     frame = number_standing_clock(_arrival_order(placed))
     malformed = sorted([*malformed, *unparsed, *unplaced], key=lambda bad: bad.line)
     return Readings(
         path=path,
-        digest=digest_of(path),
+        digest=file_digest(path),
         form=form,
         frame=frame,
         sessions=tuple(frame["session_id"].unique(maintain_order=True)),
@@ -88,7 +88,7 @@ def read(path: Path, session: str | None = None) -> Readings:
     )
 
 
-def stated_sessions(path: Path, form: FileForm) -> set[tuple[str, str]]:
+def read_stated_sessions(path: Path, form: TelemetryFormat) -> set[tuple[str, str]]:
     """The pairs of ``meta_event`` and ``meta_session`` that a telemetry file's rows name.
 
     Raises:
@@ -110,14 +110,14 @@ def _arrival_order(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _load(path: Path, form: FileForm) -> tuple[pl.DataFrame, list[Malformed]]:
+def _load(path: Path, form: TelemetryFormat) -> tuple[pl.DataFrame, list[MalformedLine]]:
     """The file's columns as they stand, with the line each row came from."""
     if form.container == "parquet":
         try:
             return pl.read_parquet(path, columns=list(form.columns)).with_row_index("line", offset=2), []
         except (pl.exceptions.PolarsError, OSError) as error:
             raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
-    data = contents(path, form.container)
+    data = read_contents(path, form.container)
     frame = _parse_whole(data)
     if frame is not None:
         return frame.select("line", *form.columns), []
@@ -143,35 +143,35 @@ def _parse_whole(data: bytes) -> pl.DataFrame | None:
     return frame.with_row_index("line", offset=2)
 
 
-def _parse_by_line(data: bytes) -> tuple[pl.DataFrame, list[Malformed]]:
+def _parse_by_line(data: bytes) -> tuple[pl.DataFrame, list[MalformedLine]]:
     header, *lines = data.split(b"\n")
     width = header.count(b",") + 1
     if lines and not lines[-1]:
         lines.pop()
-    reasons = [fault(line, width) for line in lines]
+    reasons = [line_fault(line, width) for line in lines]
     good = [number for number, reason in enumerate(reasons, start=2) if reason is None]
-    malformed = [Malformed(number, reason) for number, reason in enumerate(reasons, start=2) if reason is not None]
+    malformed = [MalformedLine(number, reason) for number, reason in enumerate(reasons, start=2) if reason is not None]
     frame = _parse_csv(b"\n".join([header, *(lines[number - 2] for number in good)]))
     return frame.with_columns(line=pl.Series(good, dtype=pl.UInt32)), malformed
 
 
-def _typed(text: pl.DataFrame) -> tuple[pl.DataFrame, list[Malformed]]:
+def _cast_columns(text: pl.DataFrame) -> tuple[pl.DataFrame, list[MalformedLine]]:
     """Give each column its type; rows with a field that cannot be parsed are set aside."""
     have = set(text.columns)
-    columns = {name: _converted(name, text.schema[name]) for name in LONG_COLUMNS if name in have}
+    columns = {name: _cast_column(name, text.schema[name]) for name in LONG_COLUMNS if name in have}
     typed = text.select("line", **columns)
     faults = pl.concat_list(
-        pl.when(pl.col(name).is_not_null() & typed[name].is_null()).then(_complaint(name)) for name in columns
+        pl.when(pl.col(name).is_not_null() & typed[name].is_null()).then(_malformed_reason(name)) for name in columns
     ).list.drop_nulls()
     bad = text.select("line", reason=faults.list.join("; ")).filter(pl.col("reason") != "")
-    malformed = [Malformed(line, reason) for line, reason in bad.iter_rows()]
+    malformed = [MalformedLine(line, reason) for line, reason in bad.iter_rows()]
     if malformed:
         typed = typed.join(bad, on="line", how="anti", maintain_order="left")
     absent = [pl.lit(None, dtype=_dtype(name)).alias(name) for name in LONG_COLUMNS if name not in have]
     return typed.with_columns(absent).rename({name: f"{name}_us" for name in TIMES}), malformed
 
 
-def _complaint(name: str) -> pl.Expr:
+def _malformed_reason(name: str) -> pl.Expr:
     kind = "an integer" if name in INTEGERS else "a time" if name in TIMES else "a number"
     return pl.format(f"{name} '{{}}' is not {kind}", pl.col(name).cast(pl.String))
 
@@ -184,7 +184,7 @@ def _dtype(name: str) -> type[pl.DataType]:
     return pl.Float64 if name == "telemetry_value" else pl.String
 
 
-def _converted(name: str, dtype: pl.DataType) -> pl.Expr:
+def _cast_column(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if name in INTEGERS:
         whole = column.cast(pl.Float64, strict=False)

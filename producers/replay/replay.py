@@ -14,15 +14,15 @@ import polars as pl
 
 from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
-from producers.replay.delivery import Delivery, Load, OnProgress
-from producers.replay.encode import EVENT_TYPE, Record, encode
+from producers.replay.delivery import FileDelivery, FileLoad, OnProgress
+from producers.replay.encode import EVENT_TYPE, Record, encode_readings
 from producers.replay.files import find_files
 from producers.replay.lines import EXAMPLES
 from producers.replay.pacing import check_speed, due_times_s
-from producers.replay.plan import PlacedSheet, make_plan
-from producers.replay.reader import Readings, read
+from producers.replay.plan import PlacedSheet, make_replay_plan
+from producers.replay.reader import Readings, read_telemetry
 from producers.replay.report import FileReport, ReplayReport
-from producers.replay.sessions import check_session, missing_session
+from producers.replay.sessions import check_session, missing_session_error
 from producers.replay.state import ReplayState
 
 CHUNK_ROWS = 20_000
@@ -46,8 +46,8 @@ class ReplayTarget:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What holds for all files of a replay; see :func:`replay`."""
+class _ReplayRun:
+    """What holds for all files of a replay; see :func:`replay_files`."""
 
     target: ReplayTarget
     state_dir: Path
@@ -57,7 +57,7 @@ class _Run:
     on_progress: OnProgress
 
 
-def replay(
+def replay_files(
     paths: Sequence[Path],
     target: ReplayTarget,
     *,
@@ -95,11 +95,11 @@ def replay(
     check_speed(speed)
     check_session(session)
     found, skipped = find_files(paths)
-    plan = make_plan(found, session)
+    plan = make_replay_plan(found, session)
     for path, form in plan.telemetry:
         if session is None and not form.has_session:
-            raise missing_session(path)
-    run = _Run(target, state_dir, session, speed, resume, on_progress)
+            raise missing_session_error(path)
+    run = _ReplayRun(target, state_dir, session, speed, resume, on_progress)
     reports = [
         *(_replay_sheet(sheet, run) for sheet in plan.sheets),
         *(_replay_telemetry(path, run) for path, _ in plan.telemetry),
@@ -107,9 +107,9 @@ def replay(
     return ReplayReport(tuple(reports), (*skipped, *plan.copies))
 
 
-def _replay_sheet(placed: PlacedSheet, run: _Run) -> FileReport:
+def _replay_sheet(placed: PlacedSheet, run: _ReplayRun) -> FileReport:
     sheet = placed.sheet
-    load = Load(sheet.path, sheet.event_type, len(placed.records), lambda start: [placed.records[start:]])
+    load = FileLoad(sheet.path, sheet.event_type, len(placed.records), lambda start: [placed.records[start:]])
     with _streamer(sheet.path, sheet.topic, run) as streamer:
         state = ReplayState(
             run.state_dir,
@@ -135,12 +135,12 @@ def _replay_sheet(placed: PlacedSheet, run: _Run) -> FileReport:
     )
 
 
-def _replay_telemetry(path: Path, run: _Run) -> FileReport:
+def _replay_telemetry(path: Path, run: _ReplayRun) -> FileReport:
     topic = run.target.topic
     with _streamer(path, topic, run) as streamer:
-        readings = read(path, run.session)
+        readings = read_telemetry(path, run.session)
         due_s = None if run.speed is None else due_times_s(readings.frame, run.speed)
-        load = Load(path, EVENT_TYPE, readings.frame.height, partial(_chunks, readings), due_s)
+        load = FileLoad(path, EVENT_TYPE, readings.frame.height, partial(_chunks, readings), due_s)
         state = ReplayState(
             run.state_dir, digest=readings.digest, session=run.session, topic=topic, cluster=streamer.cluster_id
         )
@@ -161,7 +161,7 @@ def _replay_telemetry(path: Path, run: _Run) -> FileReport:
     )
 
 
-def _streamer(path: Path, topic: str, run: _Run) -> KafkaStreamer:
+def _streamer(path: Path, topic: str, run: _ReplayRun) -> KafkaStreamer:
     return KafkaStreamer(
         run.target.bootstrap,
         topic,
@@ -172,11 +172,11 @@ def _streamer(path: Path, topic: str, run: _Run) -> KafkaStreamer:
     )
 
 
-def _deliver(streamer: KafkaStreamer, state: ReplayState, load: Load, run: _Run) -> tuple[int, float]:
+def _deliver(streamer: KafkaStreamer, state: ReplayState, load: FileLoad, run: _ReplayRun) -> tuple[int, float]:
     """Send a load; returns the message it began at and the seconds it took."""
     start = min(state.resume_at(), load.total) if run.resume else 0
     begun = time.perf_counter()
-    Delivery(streamer, state, load, start, run.on_progress).run()
+    FileDelivery(streamer, state, load, start, run.on_progress).run()
     return start, time.perf_counter() - begun
 
 
@@ -185,7 +185,7 @@ def _chunks(readings: Readings, start: int) -> Iterator[list[Record]]:
     frame = readings.frame.with_columns(dialect=pl.lit(readings.form.dialect))
 
     def chunk(row: int) -> list[Record]:
-        return list(encode(frame.slice(row, CHUNK_ROWS), readings.digest, row))
+        return list(encode_readings(frame.slice(row, CHUNK_ROWS), readings.digest, row))
 
     with ThreadPoolExecutor(1, thread_name_prefix="encode") as pool:
         upcoming = pool.submit(chunk, start)

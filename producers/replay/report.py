@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers.replay.formats import FileForm, SheetForm
-from producers.replay.lines import Malformed
+from producers.replay.formats import SheetFormat, TelemetryFormat
+from producers.replay.lines import MalformedLine
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class FileReport:
     """
 
     path: Path
-    form: FileForm | SheetForm
+    form: TelemetryFormat | SheetFormat
     topic: str
     sessions: tuple[str, ...]
     messages: int
     malformed_count: int
-    malformed: tuple[Malformed, ...]
+    malformed: tuple[MalformedLine, ...]
     notes: tuple[str, ...]
     resumed_from: int
     sent: int
@@ -53,7 +53,7 @@ class FileReport:
     @property
     def unit(self) -> str:
         """What a message of it is called."""
-        return "readings" if isinstance(self.form, FileForm) else "events"
+        return "readings" if isinstance(self.form, TelemetryFormat) else "events"
 
 
 @dataclass(frozen=True)

@@ -5,61 +5,69 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from producers.replay.cell_parsers import duration_ms, gap_laps, gap_ms, integer, number, positive, text
-from producers.replay.tables import Event, Field, Parsed, Table, parse_rows
+from producers.replay.cell_parsers import (
+    parse_duration_ms,
+    parse_gap_laps,
+    parse_gap_ms,
+    parse_integer,
+    parse_number,
+    parse_positive,
+    parse_text,
+)
+from producers.replay.tables import ParsedSheet, SheetEvent, SheetField, SheetTable, parse_sheet_rows
 
 NAMES = ("FIRSTNAME", "SECONDNAME")
 
 GAPS = (
-    Field("gap_first_ms", "GAP_FIRST", gap_ms),
-    Field("gap_first_laps", "GAP_FIRST", gap_laps),
-    Field("gap_previous_ms", "GAP_PREVIOUS", gap_ms),
-    Field("gap_previous_laps", "GAP_PREVIOUS", gap_laps),
+    SheetField("gap_first_ms", "GAP_FIRST", parse_gap_ms),
+    SheetField("gap_first_laps", "GAP_FIRST", parse_gap_laps),
+    SheetField("gap_previous_ms", "GAP_PREVIOUS", parse_gap_ms),
+    SheetField("gap_previous_laps", "GAP_PREVIOUS", parse_gap_laps),
 )
 OVERALL_FIELDS = (
-    Field("vehicle_number", "NUMBER", integer),
-    Field("position", "POSITION", integer),
-    Field("status", "STATUS", text),
-    Field("laps", "LAPS", integer),
-    Field("total_time_ms", "TOTAL_TIME", duration_ms),
+    SheetField("vehicle_number", "NUMBER", parse_integer),
+    SheetField("position", "POSITION", parse_integer),
+    SheetField("status", "STATUS", parse_text),
+    SheetField("laps", "LAPS", parse_integer),
+    SheetField("total_time_ms", "TOTAL_TIME", parse_duration_ms),
     *GAPS,
-    Field("fl_lap", "FL_LAPNUM", positive),
-    Field("fl_time_ms", "FL_TIME", duration_ms),
-    Field("fl_kmh", "FL_KPH", number),
-    Field("vehicle_class", "CLASS", text, required=False),
-    Field("vehicle_model", "VEHICLE", text, required=False),
-    Field("team", "TEAM", text, required=False),
-    *(Field(name, f"DRIVER_{name}", text, required=False) for name in NAMES),
+    SheetField("fl_lap", "FL_LAPNUM", parse_positive),
+    SheetField("fl_time_ms", "FL_TIME", parse_duration_ms),
+    SheetField("fl_kmh", "FL_KPH", parse_number),
+    SheetField("vehicle_class", "CLASS", parse_text, required=False),
+    SheetField("vehicle_model", "VEHICLE", parse_text, required=False),
+    SheetField("team", "TEAM", parse_text, required=False),
+    *(SheetField(name, f"DRIVER_{name}", parse_text, required=False) for name in NAMES),
 )
 BY_CLASS_FIELDS = (
-    Field("vehicle_number", "NUMBER", integer),
-    Field("position", "POS", integer),
-    Field("position_in_class", "PIC", integer),
-    Field("laps", "LAPS", integer),
-    Field("total_time_ms", "ELAPSED", duration_ms),
+    SheetField("vehicle_number", "NUMBER", parse_integer),
+    SheetField("position", "POS", parse_integer),
+    SheetField("position_in_class", "PIC", parse_integer),
+    SheetField("laps", "LAPS", parse_integer),
+    SheetField("total_time_ms", "ELAPSED", parse_duration_ms),
     *GAPS,
-    Field("fl_lap", "BEST_LAP_NUM", positive),
-    Field("fl_time_ms", "BEST_LAP_TIME", duration_ms),
-    Field("fl_kmh", "BEST_LAP_KPH", number),
-    Field("vehicle_class", "CLASS_TYPE", text),
-    Field("vehicle_model", "VEHICLE", text, required=False),
-    Field("team", "TEAM", text, required=False),
+    SheetField("fl_lap", "BEST_LAP_NUM", parse_positive),
+    SheetField("fl_time_ms", "BEST_LAP_TIME", parse_duration_ms),
+    SheetField("fl_kmh", "BEST_LAP_KPH", parse_number),
+    SheetField("vehicle_class", "CLASS_TYPE", parse_text),
+    SheetField("vehicle_model", "VEHICLE", parse_text, required=False),
+    SheetField("team", "TEAM", parse_text, required=False),
 )
 
 
-def parse_results(table: Table) -> Parsed:
+def parse_results(table: SheetTable) -> ParsedSheet:
     """The lines of a result sheet. Whether it is official its name says and nothing else does."""
     fields = OVERALL_FIELDS if table.form.name == "results" else BY_CLASS_FIELDS
-    parsed = parse_rows(table, fields)
+    parsed = parse_sheet_rows(table, fields)
     official, notes = _is_official(table.path.name)
     events = tuple(_line(event, table.form.name, official) for event in parsed.events)
     return replace(parsed, events=events, notes=notes, variant="official" if official else "provisional")
 
 
-def _line(event: Event, sheet: str, official: bool) -> Event:
+def _line(event: SheetEvent, sheet: str, official: bool) -> SheetEvent:
     fields = {name: value for name, value in event.fields.items() if name not in NAMES}
     driver = " ".join(str(event.fields[name]) for name in NAMES if event.fields.get(name))
-    return Event(event.line, {"sheet": sheet, "is_official": official, **fields, "driver_name": driver or None})
+    return SheetEvent(event.line, {"sheet": sheet, "is_official": official, **fields, "driver_name": driver or None})
 
 
 def _is_official(name: str) -> tuple[bool, tuple[str, ...]]:

@@ -34,7 +34,7 @@ def check_session(session: str | None) -> None:
         )
 
 
-def missing_session(path: Path) -> SessionError:
+def missing_session_error(path: Path) -> SessionError:
     """The error for a file that does not say its session when the user does not either."""
     return SessionError(f"{path}: the file does not say which session it is from; name it with --session ID")
 
@@ -59,23 +59,23 @@ def assign_session(path: Path, readings: pl.DataFrame, session: str | None) -> t
     stated = readings.with_columns(session_id=pl.format("{}-{}", "meta_event", "meta_session"))
     found = stated["session_id"].drop_nulls().unique(maintain_order=True).to_list()
     if session is None and not found:
-        raise missing_session(path)
+        raise missing_session_error(path)
     if session is not None and set(found) - {session}:
-        raise contradiction(path, session, found)
+        raise session_contradiction_error(path, session, found)
     if session is not None:
         return stated.with_columns(pl.col("session_id").fill_null(session)), []
     silent = stated.filter(pl.col("session_id").is_null())["line"].to_list()
     return stated.filter(pl.col("session_id").is_not_null()), silent
 
 
-def contradiction(path: Path, session: str, found: Collection[str]) -> SessionError:
+def session_contradiction_error(path: Path, session: str, found: Collection[str]) -> SessionError:
     """The error for a session that the user names and the data do not."""
     return SessionError(
         f"{path}: --session {session} contradicts the data, which say {', '.join(found)}; leave --session out"
     )
 
 
-def races_in(text: str) -> tuple[str, ...]:
+def find_race_names(text: str) -> tuple[str, ...]:
     """The races that a name speaks of, as ``R1``: from ``Race 1``, ``race_1``, ``R1`` or ``r01``."""
     return tuple(dict.fromkeys(f"R{number}" for number in RACE.findall(text)))
 
@@ -91,7 +91,7 @@ def infer_session(path: Path, stated: Collection[Stated]) -> str:
         SessionError: If they state no event or several, or the name no race or several while they state several
             sessions.
     """
-    races, events = races_in(path.name), {event for event, _ in stated}
+    races, events = find_race_names(path.name), {event for event, _ in stated}
     sessions = sorted(f"{event}-{session}" for event, session in stated)
     if not events:
         raise _unplaced(path, "no file beside it says of which event it is")
@@ -103,7 +103,7 @@ def infer_session(path: Path, stated: Collection[Stated]) -> str:
         if len(sessions) == 1:
             return sessions[0]
         raise _unplaced(path, f"its name does not say which race of {', '.join(sessions)} it is")
-    written = [session for _, session in sorted(stated) if races_in(session) == races]
+    written = [session for _, session in sorted(stated) if find_race_names(session) == races]
     return f"{events.pop()}-{written[0] if written else races[0]}"
 
 
@@ -123,7 +123,7 @@ def choose_session(path: Path, beside: Callable[[Path], Collection[Stated]], ses
     """
     if session is None:
         return infer_session(path, beside(path))
-    if not races_in(path.name) or not any(same_event(session, event) for event, _ in beside(path)):
+    if not find_race_names(path.name) or not any(is_same_event(session, event) for event, _ in beside(path)):
         return session
     try:
         return infer_session(path, beside(path))
@@ -131,7 +131,7 @@ def choose_session(path: Path, beside: Callable[[Path], Collection[Stated]], ses
         return session
 
 
-def same_event(session: str, event: str) -> bool:
+def is_same_event(session: str, event: str) -> bool:
     """Whether a session id is that of a session of an event."""
     return session.startswith(f"{event}-")
 

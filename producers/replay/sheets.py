@@ -10,16 +10,16 @@ import orjson
 
 from conf.contract import load_contract
 from producers.replay.encode import Record
-from producers.replay.formats import ReplayFileError, SheetForm, SheetName
-from producers.replay.lines import Malformed, digest_of
+from producers.replay.formats import ReplayFileError, SheetFormat, SheetName
+from producers.replay.lines import MalformedLine, file_digest
 from producers.replay.results import parse_results
-from producers.replay.tables import Event, Parsed, Table, Value, load_table
+from producers.replay.tables import ParsedSheet, SheetEvent, SheetTable, Value, load_sheet
 from producers.replay.timing import parse_laps, parse_sectors
 from producers.replay.weather import parse_weather
 
 
 @dataclass(frozen=True)
-class Kind:
+class SheetKind:
     """How sheets of one form become events.
 
     Attributes:
@@ -29,18 +29,18 @@ class Kind:
     """
 
     event: str
-    parse: Callable[[Table], Parsed]
+    parse: Callable[[SheetTable], ParsedSheet]
     subject: tuple[str, str] | None = None
 
 
-KINDS: dict[SheetName, Kind] = {
-    "lap_start": Kind("lap_start.v1", parse_laps, ("vehicle_id", "")),
-    "lap_end": Kind("lap_end.v1", parse_laps, ("vehicle_id", "")),
-    "lap_time": Kind("lap_time.v1", parse_laps, ("vehicle_id", "")),
-    "sector_times": Kind("sector_times.v1", parse_sectors, ("vehicle_number", "number-")),
-    "results": Kind("result.v1", parse_results),
-    "results_by_class": Kind("result.v1", parse_results),
-    "weather": Kind("weather.v1", parse_weather),
+KINDS: dict[SheetName, SheetKind] = {
+    "lap_start": SheetKind("lap_start.v1", parse_laps, ("vehicle_id", "")),
+    "lap_end": SheetKind("lap_end.v1", parse_laps, ("vehicle_id", "")),
+    "lap_time": SheetKind("lap_time.v1", parse_laps, ("vehicle_id", "")),
+    "sector_times": SheetKind("sector_times.v1", parse_sectors, ("vehicle_number", "number-")),
+    "results": SheetKind("result.v1", parse_results),
+    "results_by_class": SheetKind("result.v1", parse_results),
+    "weather": SheetKind("weather.v1", parse_weather),
 }
 
 
@@ -60,10 +60,10 @@ class Sheet:
     """
 
     path: Path
-    form: SheetForm
+    form: SheetFormat
     identity: str
-    events: tuple[Event, ...]
-    malformed: tuple[Malformed, ...]
+    events: tuple[SheetEvent, ...]
+    malformed: tuple[MalformedLine, ...]
     notes: tuple[str, ...]
 
     @property
@@ -77,13 +77,13 @@ class Sheet:
         return _contract_property(self.form.name, "ce_type")
 
 
-def read_sheet(path: Path, form: SheetForm) -> Sheet:
+def read_sheet(path: Path, form: SheetFormat) -> Sheet:
     """Read a sheet.
 
     Raises:
         ReplayFileError: If the file is damaged, lacks a column, or has no line that can be read.
     """
-    table = load_table(path, form)
+    table = load_sheet(path, form)
     parsed = KINDS[form.name].parse(table)
     malformed = sorted([*table.malformed, *parsed.malformed], key=lambda bad: bad.line)
     if not parsed.events:
@@ -91,11 +91,11 @@ def read_sheet(path: Path, form: SheetForm) -> Sheet:
             f"{path}: no events: all {len(malformed)} lines are malformed, line {malformed[0].line}: "
             f"{malformed[0].reason}"
         )
-    identity = ":".join(filter(None, (digest_of(path), form.name, parsed.variant)))
+    identity = ":".join(filter(None, (file_digest(path), form.name, parsed.variant)))
     return Sheet(path, form, identity, parsed.events, tuple(malformed), parsed.notes)
 
 
-def record(sheet: Sheet, event: Event, session: str) -> Record:
+def event_record(sheet: Sheet, event: SheetEvent, session: str) -> Record:
     """An event as ``(key, value, event id)``; fields without a value are left out."""
     values = {name: value for name, value in event.fields.items() if value is not None}
     payload = orjson.dumps({"session_id": session, **values})

@@ -13,7 +13,7 @@ from conf.errors import InputError
 
 
 @dataclass(frozen=True)
-class Progress:
+class SavedProgress:
     """The state of one file's replay.
 
     Attributes:
@@ -51,14 +51,14 @@ class ReplayState:
         where = hashlib.sha256(f"{session or ''}|{topic}|{cluster}".encode()).hexdigest()[:8]
         self.path = folder / f"{digest}-{where}.json"
 
-    def load(self) -> Progress | None:
+    def load(self) -> SavedProgress | None:
         """The last state saved, or None.
 
         Raises:
             InputError: If the state file is not one.
         """
         try:
-            return Progress(**json.loads(self.path.read_text(encoding="utf-8")))
+            return SavedProgress(**json.loads(self.path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
@@ -74,7 +74,7 @@ class ReplayState:
     def save(self, file: str, rows: int, acknowledged: int) -> None:
         """Record that the first ``acknowledged`` of ``rows`` readings are delivered."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        progress = Progress(file, rows, acknowledged, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        progress = SavedProgress(file, rows, acknowledged, datetime.now(UTC).isoformat(timespec="milliseconds"))
         fresh = self.path.with_suffix(f".{os.getpid()}.tmp")
         fresh.write_text(json.dumps(asdict(progress)), encoding="utf-8")
         fresh.replace(self.path)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producers.replay.cell_parsers import CellError
-from producers.replay.formats import ReplayFileError, SheetForm, missing_columns
-from producers.replay.lines import Malformed, contents, fault, split
+from producers.replay.formats import ReplayFileError, SheetFormat, missing_columns_error
+from producers.replay.lines import MalformedLine, line_fault, read_contents, split_fields
 
 Value = bool | int | float | str | list[str] | list[int | None] | None
 Parse = Callable[[str], Value]
 
 
 @dataclass(frozen=True)
-class Field:
+class SheetField:
     """A field of an event and where it comes from.
 
     Attributes:
@@ -34,7 +34,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """The cells of one line by column, spaces around them taken off; ``line`` counts from 1, which is the header."""
 
     line: int
@@ -42,7 +42,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class SheetTable:
     """A sheet.
 
     Attributes:
@@ -54,14 +54,14 @@ class Table:
     """
 
     path: Path
-    form: SheetForm
+    form: SheetFormat
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    malformed: tuple[Malformed, ...]
+    rows: tuple[SheetRow, ...]
+    malformed: tuple[MalformedLine, ...]
 
 
 @dataclass(frozen=True)
-class Event:
+class SheetEvent:
     """What one line says.
 
     Attributes:
@@ -74,7 +74,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedSheet:
     """The events of a table.
 
     Attributes:
@@ -84,19 +84,19 @@ class Parsed:
         variant: What tells apart two sheets of one form that may be the same byte for byte; empty where nothing does.
     """
 
-    events: tuple[Event, ...]
-    malformed: tuple[Malformed, ...]
+    events: tuple[SheetEvent, ...]
+    malformed: tuple[MalformedLine, ...]
     notes: tuple[str, ...] = ()
     variant: str = ""
 
 
-def load_table(path: Path, form: SheetForm) -> Table:
+def load_sheet(path: Path, form: SheetFormat) -> SheetTable:
     """Read a sheet.
 
     Raises:
         ReplayFileError: If it is damaged or nothing follows its header.
     """
-    header, *lines = contents(path, form.container).split(b"\n")
+    header, *lines = read_contents(path, form.container).split(b"\n")
     if lines and not lines[-1]:
         lines.pop()
     if not lines:
@@ -104,16 +104,16 @@ def load_table(path: Path, form: SheetForm) -> Table:
     columns = tuple(name.strip() for name in header.decode("utf-8-sig", "replace").split(form.delimiter))
     rows, malformed = [], []
     for number, line in enumerate(lines, start=2):
-        reason = fault(line, len(columns), form.delimiter)
+        reason = line_fault(line, len(columns), form.delimiter)
         if reason is None:
-            cells = split(line.decode().rstrip("\r"), form.delimiter)
-            rows.append(Row(number, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
+            cells = split_fields(line.decode().rstrip("\r"), form.delimiter)
+            rows.append(SheetRow(number, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
         else:
-            malformed.append(Malformed(number, reason))
-    return Table(path, form, columns, tuple(rows), tuple(malformed))
+            malformed.append(MalformedLine(number, reason))
+    return SheetTable(path, form, columns, tuple(rows), tuple(malformed))
 
 
-def parse_rows(table: Table, fields: Sequence[Field]) -> Parsed:
+def parse_sheet_rows(table: SheetTable, fields: Sequence[SheetField]) -> ParsedSheet:
     """Make an event of each row; a cell that cannot be parsed makes its line malformed, an empty one is None.
 
     Raises:
@@ -121,18 +121,18 @@ def parse_rows(table: Table, fields: Sequence[Field]) -> Parsed:
     """
     missing = dict.fromkeys(field.column for field in fields if field.required and field.column not in table.columns)
     if missing:
-        raise missing_columns(table.path, list(missing), filter(None, table.columns))
+        raise missing_columns_error(table.path, list(missing), filter(None, table.columns))
     events, malformed = [], []
     for row in table.rows:
         values, complaints = _values(row.cells, fields)
         if complaints:
-            malformed.append(Malformed(row.line, "; ".join(complaints)))
+            malformed.append(MalformedLine(row.line, "; ".join(complaints)))
         else:
-            events.append(Event(row.line, values))
-    return Parsed(tuple(events), tuple(malformed))
+            events.append(SheetEvent(row.line, values))
+    return ParsedSheet(tuple(events), tuple(malformed))
 
 
-def _values(cells: dict[str, str], fields: Iterable[Field]) -> tuple[dict[str, Value], list[str]]:
+def _values(cells: dict[str, str], fields: Iterable[SheetField]) -> tuple[dict[str, Value], list[str]]:
     values: dict[str, Value] = {}
     complaints: dict[str, None] = {}
     for field in fields:

@@ -21,7 +21,7 @@ _LATENCY_S = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Delivery:
+class FrameDelivery:
     """When each frame of a car arrives and which are sent again, arrays of shape (frames,)."""
 
     arrival_us: IntArray
@@ -141,7 +141,7 @@ def car_clock_us(true_us: IntArray, faults: DataFaults, seed: int, car: int) -> 
     return np.asarray(true_us + np.rint(shown).astype(np.int64))
 
 
-def draw_delivery(sent_us: IntArray, faults: DataFaults, seed: int, car: int) -> Delivery:
+def draw_delivery(sent_us: IntArray, faults: DataFaults, seed: int, car: int) -> FrameDelivery:
     """Arrival of the frames sent at ``sent_us``: a short latency, bursts of long delays, duplicates a little later."""
     late, twice = generator(seed, car, "late"), generator(seed, car, "duplicate")
     n = len(sent_us)
@@ -150,4 +150,4 @@ def draw_delivery(sent_us: IntArray, faults: DataFaults, seed: int, car: int) ->
     latency = _LATENCY_S + (jitter if faults.late_share > 0 else 0.0) + delayed * wait * faults.late_max_s
     arrival = sent_us + np.rint(latency * 1e6).astype(np.int64)
     again = arrival + np.rint(twice.uniform(0.0, 3.0, n) * 1e6).astype(np.int64)
-    return Delivery(arrival, again, twice.random(n) < faults.duplicate_share)
+    return FrameDelivery(arrival, again, twice.random(n) < faults.duplicate_share)

@@ -81,7 +81,7 @@ class Frame:
         return orjson.dumps(head | self.columns, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def paced(messages: Iterable[T], speed: float, due_us: Callable[[T], int]) -> Iterator[T]:
+def pace_messages(messages: Iterable[T], speed: float, due_us: Callable[[T], int]) -> Iterator[T]:
     """Yield messages in real time: wait until each is due; the first is due at once.
 
     Args:

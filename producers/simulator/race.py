@@ -13,7 +13,7 @@ from physics.vehicle import Vehicle
 from producers.simulator.cars.car import LEAST_MPS, Car
 from producers.simulator.cars.car_faults import CarFaultSchedule
 from producers.simulator.cars.driver import Driver
-from producers.simulator.cars.sensors import Heat, HeatModel, Weather
+from producers.simulator.cars.sensors import AmbientConditions, HeatModel, HeatTrace
 from producers.simulator.cars.speed_limits import SpeedLimits
 from producers.simulator.cars.trace import Trace, TraceRecorder
 from producers.simulator.config import SimulatorConfig
@@ -38,12 +38,14 @@ class RaceBlock:
 
     first: int
     trace: Trace
-    heat: Heat
+    heat: HeatTrace
 
     @classmethod
     def join(cls, parts: list[RaceBlock]) -> Self:
         """One of several that follow each other."""
-        return cls(parts[0].first, Trace.join([part.trace for part in parts]), Heat.join([part.heat for part in parts]))
+        return cls(
+            parts[0].first, Trace.join([part.trace for part in parts]), HeatTrace.join([part.heat for part in parts])
+        )
 
     def split(self, steps: int) -> Iterator[RaceBlock]:
         """Blocks of at most so many steps."""
@@ -71,7 +73,7 @@ class Race:
         config: SimulatorConfig,
         plan: RacePlan,
         vehicle: Vehicle,
-        weather: Weather,
+        weather: AmbientConditions,
         fuel_kg: float,
     ) -> None:
         self._config, self._plan, lap_m = config, plan, plan.lap_m

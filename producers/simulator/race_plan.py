@@ -13,9 +13,9 @@ from conf.wear import WearRules
 from physics.centre_line import Line
 from physics.vehicle import Vehicle
 from producers.simulator.cars.driver_errors import with_driver_errors
-from producers.simulator.cars.driver_styles import ProfileName, Style, draw_style, stack_styles
+from producers.simulator.cars.driver_styles import DriverStyle, ProfileName, draw_style, stack_styles
 from producers.simulator.cars.race_incidents import IncidentPlan, draw_race_incidents
-from producers.simulator.cars.setups import Setups, draw_setups
+from producers.simulator.cars.setups import CarSetups, draw_setups
 from producers.simulator.cars.speed_plan import SpeedPlan, plan_speed
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.rng import generator
@@ -39,10 +39,10 @@ class RacePlan:
         steps_per_sample: Steps from one sample to the next.
     """
 
-    style: Style
+    style: DriverStyle
     speed: SpeedPlan
     incidents: IncidentPlan
-    setups: Setups
+    setups: CarSetups
     laps: int
     centre_m: float
     dt_s: float

@@ -10,9 +10,9 @@ from itertools import count
 from conf.contract import load_contract
 from conf.families import TELEMETRY
 from infra.kafka.producer import KafkaStreamer
-from producers.simulator.frames import Frame, paced
+from producers.simulator.frames import Frame, pace_messages
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.events import Event, due_us, messages, race_topics, truth_topic
+from producers.simulator.timing.events import RaceEvent, arrival_us, race_topics, session_messages, truth_topic
 
 POLL_EVERY = 100
 
@@ -78,7 +78,7 @@ def send_session(
             stack.enter_context(KafkaStreamer(bootstrap, each, source=source, client_options=client_options))
             for each in (topic, *besides)
         )
-        due = messages(simulator, race=race, truth=truth)
+        due = session_messages(simulator, race=race, truth=truth)
         samples = _send(simulator, due, telemetry, dict(zip(besides, others, strict=True)), speed, on_progress)
         report, *reports = (streamer.flush() for streamer in (telemetry, *others))
     sent = {name: each.sent for name, each in zip(besides, reports, strict=True)}
@@ -95,7 +95,7 @@ def send_session(
 
 def _send(
     simulator: VehicleSimulator,
-    due: Iterator[Frame | Event],
+    due: Iterator[Frame | RaceEvent],
     telemetry: KafkaStreamer,
     events: Mapping[str, KafkaStreamer],
     speed: float | None,
@@ -104,9 +104,9 @@ def _send(
     """Send frames, and events to the streamer of their topic; return how many samples the frames held."""
     session, frames, samples = simulator.settings.session_id, count(), 0
     event_type = load_contract("event.frame.v1").properties["ce_type"]
-    total_s, began_us = length_s(simulator), simulator.start_us
-    for number, message in enumerate(due if speed is None else paced(due, speed, due_us)):
-        if isinstance(message, Event):
+    total_s, began_us = session_length_s(simulator), simulator.start_us
+    for number, message in enumerate(due if speed is None else pace_messages(due, speed, arrival_us)):
+        if isinstance(message, RaceEvent):
             events[message.topic].send(message.key, message.payload, message.event_type, message.event_id)
         else:
             telemetry.send(message.key(), message.payload(), event_type, f"{session}:{next(frames)}")
@@ -114,7 +114,7 @@ def _send(
         if number % POLL_EVERY == 0 or speed is not None:
             for streamer in (telemetry, *events.values()):
                 streamer.poll()
-            on_progress(min((due_us(message) - began_us) / 1e6, total_s), total_s)
+            on_progress(min((arrival_us(message) - began_us) / 1e6, total_s), total_s)
     on_progress(total_s, total_s)
     return samples
 
@@ -123,7 +123,7 @@ def _samples(frame: Frame) -> int:
     return len(frame.columns["t_us"])
 
 
-def length_s(simulator: VehicleSimulator) -> float:
+def session_length_s(simulator: VehicleSimulator) -> float:
     """Length of a session in seconds, from the first car's first sample to the last one's last."""
     if simulator.settings.duration_s is not None:
         return simulator.settings.duration_s

@@ -14,11 +14,11 @@ from conf.errors import InputError
 from conf.track import TrackSpec, load_track
 from conf.vehicle import VehicleSpec, load_vehicle
 from conf.wear import load_wear_rules
-from physics.centre_line import centre_line
+from physics.centre_line import build_centre_line
 from physics.vehicle import Vehicle
 from producers.simulator.cars.driver_styles import ProfileName, allot_profiles
 from producers.simulator.cars.race_incidents import IncidentPlan
-from producers.simulator.cars.sensors import CarSensors, Heat, Weather
+from producers.simulator.cars.sensors import AmbientConditions, CarSensors, HeatTrace
 from producers.simulator.cars.trace import Trace
 from producers.simulator.cars.trajectory import Trajectory, end_at_flag
 from producers.simulator.config import SimulatorConfig
@@ -65,7 +65,7 @@ class DrivenRace:
     """
 
     trace: Trace
-    heat: Heat
+    heat: HeatTrace
     trajectories: list[Trajectory]
 
 
@@ -86,12 +86,12 @@ class VehicleSimulator:
     def __init__(self, settings: SimulatorConfig) -> None:
         self.settings = settings
         self.track: TrackSpec = load_track(settings.track)
-        self._centre = centre_line(self.track)
+        self._centre = build_centre_line(self.track)
         self.vehicle: VehicleSpec = load_vehicle(settings.vehicle)
         self._fuel_kg = self.vehicle.fuel_capacity_kg * _FULL_TANK_SHARE
         self._vehicle = Vehicle(self.vehicle, self._fuel_kg)
         self.rules = load_wear_rules()
-        self._weather = Weather(settings.ambient_temp_c, settings.track_temp_c)
+        self._weather = AmbientConditions(settings.ambient_temp_c, settings.track_temp_c)
         self.cars = self._grid()
 
     def race(self) -> Race:

@@ -25,7 +25,7 @@ from producers.simulator.simulator import GridCar, VehicleSimulator
 _LEFT = (0, 2)
 
 
-def truth_rows(simulator: VehicleSimulator, car: GridCar) -> Iterator[dict[str, Any]]:
+def wear_label_rows(simulator: VehicleSimulator, car: GridCar) -> Iterator[dict[str, Any]]:
     """Payloads of ``truth`` of one car, lap by lap, one a component; the last lap may be a part of one.
 
     Args:
@@ -33,7 +33,7 @@ def truth_rows(simulator: VehicleSimulator, car: GridCar) -> Iterator[dict[str, 
         car: One of its cars.
     """
     course, settings, rules = simulator.trajectory(car), simulator.settings, simulator.rules
-    history = load_history(simulator, car)
+    history = build_load_history(simulator, car)
     wear = CarWear(rules, simulator.vehicle, simulator.forces.mass_kg)
     parts, setup = draw_parts(rules, car.index, seed=settings.seed), simulator.plan.setups.of(car.index)
     total: dict[Component, float] = dict.fromkeys(COMPONENTS, 0.0)
@@ -61,16 +61,14 @@ def truth_rows(simulator: VehicleSimulator, car: GridCar) -> Iterator[dict[str, 
                 "part_factor": parts[component],
                 **setup,
                 "mishaps": [
-                    str(each)
-                    for each in settings.car_faults
-                    if each.car == car.index + 1 and each.lap in (None, lap)
+                    str(each) for each in settings.car_faults if each.car == car.index + 1 and each.lap in (None, lap)
                 ],
                 "wear_version": rules.version,
                 "is_synthetic": True,
-            }  # fmt: skip
+            }
 
 
-def load_history(simulator: VehicleSimulator, car: GridCar) -> LoadHistory:
+def build_load_history(simulator: VehicleSimulator, car: GridCar) -> LoadHistory:
     """What one car went through, up to where it stopped sending, at the solver's step.
 
     Args:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.coaching.insights import CoachingInsight
-from analysis.coaching.place_names import place_name
-from analysis.drivers.formatting import clock
+from analysis.coaching.place_names import section_name
+from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit
-from serving.charts.circuit import place
-from serving.charts.style import FAINT, LAP, LOST, MUTED, REFERENCE, new_figure, quiet_grid, styled
+from serving.charts.circuit import point_on_line
+from serving.charts.style import FAINT, LAP, LOST, MUTED, REFERENCE, draw_light_grid, figure_style, new_figure
 from serving.charts.time_delta import draw_delta, draw_loss_map, label_corners
 from serving.queries.coaching import CoachedLap, format_values
 
@@ -28,21 +28,24 @@ _HEIGHTS: Final = (2.6, 1.1, 1.1, 2.0)
 
 def coaching_figure(found: CoachedLap) -> Figure:
     """The whole lap on one sheet: traces to the left, map and what to do better to the right."""
-    with styled():
+    with figure_style():
         figure = new_figure(14.0, 8.4)
         left, right = figure.subfigures(1, 2, width_ratios=[2.0, 1.0])  # type: ignore[misc]
         draw_inputs(list(left.subplots(len(_HEIGHTS), 1, sharex=True, height_ratios=_HEIGHTS)), found)
         above, below = right.subplots(2, 1, height_ratios=[1.35, 1.0])
         draw_loss_map(above, found.circuit, found.distance_m, found.delta_s)
-        for one in shown(found):
+        for one in marked_insights(found):
             _rank_on_map(above, found.circuit, one)
         draw_insights(below, found)
         lap, target = found.lap.row, found.target
         figure.suptitle(
             f"{lap.uid}: {abs(found.lap_delta_s):.3f} s {'slower' if found.lap_delta_s >= 0 else 'faster'} than "
             f"{target.uid}",
-            x=0.01, ha="left", fontsize=12, fontweight="bold",
-        )  # fmt: skip
+            x=0.01,
+            ha="left",
+            fontsize=12,
+            fontweight="bold",
+        )
     return figure
 
 
@@ -55,8 +58,8 @@ def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
     """
     where = found.distance_m
     names = (
-        f"{found.lap.row.car}, lap {found.lap.row.lap_number}: {clock(found.lap.time_s)}",
-        f"target {found.target.uid}: {clock(found.target.time_s)}",
+        f"{found.lap.row.car}, lap {found.lap.row.lap_number}: {format_lap_time(found.lap.time_s)}",
+        f"target {found.target.uid}: {format_lap_time(found.target.time_s)}",
     )
     for panel, (channel, label) in zip(axes, _CHANNELS, strict=False):
         ours, theirs = getattr(found.driven, channel), getattr(found.aimed, channel)
@@ -70,8 +73,8 @@ def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
     _draw_ranked_delta(axes[-1], found)
     for panel in axes:
         panel.set_xlim(0.0, where[-1])
-        quiet_grid(panel)
-        for one in shown(found):
+        draw_light_grid(panel)
+        for one in marked_insights(found):
             panel.axvspan(one.place.start_m, one.place.end_m, fc=FAINT, ec="white", lw=2.0, alpha=0.8, zorder=0)
     label_corners(axes[0], found.circuit)
     axes[-1].set_xlabel("Distance from the line, m")
@@ -80,7 +83,7 @@ def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
 _CHANNELS: Final = (("speed_kmh", "Speed, km/h"), ("throttle_pct", "Throttle, %"), ("brake_bar", "Brake, bar"))
 
 
-def shown(found: CoachedLap) -> tuple[CoachingInsight, ...]:
+def marked_insights(found: CoachedLap) -> tuple[CoachingInsight, ...]:
     """The insights that the picture marks."""
     return found.insights[:_SHOWN]
 
@@ -88,7 +91,7 @@ def shown(found: CoachedLap) -> tuple[CoachingInsight, ...]:
 def draw_insights(axes: Axes, found: CoachedLap) -> None:
     """A bar for each insight, the costliest first, with the verdict and its figures."""
     axes.set_title("What to do better, and what it cost", pad=14)
-    some = shown(found)
+    some = marked_insights(found)
     if not some:
         axes.text(0.0, 0.5, "Nothing is worth a word.", transform=axes.transAxes, color=MUTED)
         axes.set_axis_off()
@@ -97,17 +100,28 @@ def draw_insights(axes: Axes, found: CoachedLap) -> None:
     across = axes.get_yaxis_transform()
     for row, one in enumerate(some):
         human, target = format_values(one)
-        words = f"{place_name(one.place, found.circuit)}: {one.text}"
-        _badge(axes, 0.02, row, one, transform=across)
+        words = f"{section_name(one.place, found.circuit)}: {one.text}"
+        _draw_rank(axes, 0.02, row, one, transform=across)
         axes.text(0.065, row, words, transform=across, va="center", fontsize=9.0, fontweight="bold")
         axes.text(
-            1.0, row, f"{one.time_loss_s:.3f} s", transform=across, ha="right", va="center", fontsize=9.0,
+            1.0,
+            row,
+            f"{one.time_loss_s:.3f} s",
+            transform=across,
+            ha="right",
+            va="center",
+            fontsize=9.0,
             fontweight="bold",
-        )  # fmt: skip
+        )
         axes.text(
-            0.065, row + 0.36, f"{one.metric} {human}, target {target}", transform=across, va="center", fontsize=8.0,
+            0.065,
+            row + 0.36,
+            f"{one.metric} {human}, target {target}",
+            transform=across,
+            va="center",
+            fontsize=8.0,
             color=MUTED,
-        )  # fmt: skip
+        )
     shares = np.array([one.time_loss_s for one in some]) / most
     axes.barh(np.arange(len(some)) + 0.36, shares, left=_BAR_SHARE - shares, color=LOST, alpha=0.55, height=0.16)
     axes.set_xlim(0.0, _BAR_SHARE)
@@ -121,17 +135,17 @@ def _draw_ranked_delta(axes: Axes, found: CoachedLap) -> None:
     low, high = float(found.delta_s.min()), float(found.delta_s.max())
     span = max(high - low, _LEAST_SCALE_S)
     axes.set_ylim(low - 0.08 * span, high + 0.34 * span)
-    for one in shown(found):
+    for one in marked_insights(found):
         middle = (one.place.start_m + one.place.end_m) / 2
-        _badge(axes, middle, 0.93, one, transform=axes.get_xaxis_transform())
+        _draw_rank(axes, middle, 0.93, one, transform=axes.get_xaxis_transform())
 
 
 def _rank_on_map(axes: Axes, circuit: Circuit, one: CoachingInsight) -> None:
-    x, y = place(circuit, (one.place.start_m + one.place.end_m) / 2)
-    _badge(axes, x, y, one, zorder=6, edge="white")
+    x, y = point_on_line(circuit, (one.place.start_m + one.place.end_m) / 2)
+    _draw_rank(axes, x, y, one, zorder=6, edge="white")
 
 
-def _badge(axes: Axes, x: float, y: float, one: CoachingInsight, *, edge: str = "none", **more: Any) -> None:
+def _draw_rank(axes: Axes, x: float, y: float, one: CoachingInsight, *, edge: str = "none", **more: Any) -> None:
     """An insight's rank in a circle."""
     box = {"boxstyle": "circle,pad=0.25", "fc": LOST, "ec": edge, "lw": 0.8}
     axes.text(

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.dptad.rules import CATEGORIES
-from analysis.drivers.formatting import clock, tenths
+from analysis.drivers.formatting import format_lap_time, format_tenths
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
-from serving.charts.circuit import draw_events, draw_road, event_legend, label_circuit
-from serving.charts.style import CAUTION, FAINT, GAINED, INK, LAP, LOST, MUTED, new_figure, quiet_grid, styled
-from serving.queries.laps import PACE, LapRow, best_lap
+from serving.charts.circuit import add_event_legend, draw_events, draw_road, label_circuit
+from serving.charts.style import (
+    CAUTION,
+    FAINT,
+    GAINED,
+    INK,
+    LAP,
+    LOST,
+    MUTED,
+    draw_light_grid,
+    figure_style,
+    new_figure,
+)
+from serving.queries.laps import PACE, LapRow, find_best_lap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +41,7 @@ def lap_times_figure(laps: Sequence[LapRow], field: Sequence[LapRow], target_s: 
 
     Laps far slower than the rest are triangles at the upper edge, with their time.
     """
-    with styled():
+    with figure_style():
         figure = new_figure(9.6, 3.5)
         axes = figure.subplots()
         fit = [lap for lap in laps if PACE in lap.fit_for and lap.lap_time_s]
@@ -40,18 +51,28 @@ def lap_times_figure(laps: Sequence[LapRow], field: Sequence[LapRow], target_s: 
         for lap in laps:
             if lap.pit_in:
                 axes.axvline(lap.lap_number + 0.5, color=MUTED, lw=1.0, ls=(0, (2, 2)))
-                axes.text(lap.lap_number + 0.5, 0.02, "pit stop ", transform=axes.get_xaxis_transform(), fontsize=8,
-                          color=MUTED, va="bottom", ha="right")  # fmt: skip
+                axes.text(
+                    lap.lap_number + 0.5,
+                    0.02,
+                    "pit stop ",
+                    transform=axes.get_xaxis_transform(),
+                    fontsize=8,
+                    color=MUTED,
+                    va="bottom",
+                    ha="right",
+                )
         if target_s is not None:
-            axes.axhline(target_s, color=GAINED, lw=1.2, ls=(0, (5, 3)), label=f"target lap {clock(target_s)}")
+            axes.axhline(
+                target_s, color=GAINED, lw=1.2, ls=(0, (5, 3)), label=f"target lap {format_lap_time(target_s)}"
+            )
         numbers = [lap.lap_number for lap in laps]
         axes.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
         axes.set_xlabel("Lap")
         axes.set_ylabel("Lap time")
         step = max(1, round(len(numbers) / 25))
         axes.set_xticks(range(min(numbers), max(numbers) + 1, step))
-        axes.yaxis.set_major_formatter(lambda value, _: tenths(value))
-        quiet_grid(axes)
+        axes.yaxis.set_major_formatter(lambda value, _: format_tenths(value))
+        draw_light_grid(axes)
         axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=5, borderaxespad=0.2, handletextpad=0.4)
     return figure
 
@@ -61,7 +82,7 @@ def sectors_figure(laps: Sequence[LapRow], field: Sequence[LapRow]) -> Figure:
 
     Laps far slower than the rest are arrows at the right edge.
     """
-    with styled():
+    with figure_style():
         figure = new_figure(9.6, 2.5)
         axes = figure.subplots()
         fit = [lap for lap in laps if "sectors" in lap.fit_for]
@@ -81,13 +102,13 @@ def sectors_figure(laps: Sequence[LapRow], field: Sequence[LapRow]) -> Figure:
     return figure
 
 
-def scores_figure(scores: Sequence[Row]) -> Figure:
+def anomaly_scores_figure(scores: Sequence[Row]) -> Figure:
     """Anomaly scores by lap, a row a category: the darker the more anomalous."""
     from matplotlib.colors import LinearSegmentedColormap
 
     names = (*CATEGORIES, "overall")
     values = np.array([[_number(row[f"{name}_score"]) for row in scores] for name in names], dtype=np.float64)
-    with styled():
+    with figure_style():
         figure = new_figure(9.6, 2.1)
         axes = figure.subplots()
         steps = ["#FFFFFF", "#F4C9A4", LOST, "#7A2E00"]
@@ -96,8 +117,16 @@ def scores_figure(scores: Sequence[Row]) -> Figure:
         for (row, column), value in np.ndenumerate(values):
             if len(scores) <= _MOST_NUMBERED and not np.isnan(value):
                 colour, weight = "white" if value > 55 else INK, "bold" if names[row] == "overall" else "normal"
-                axes.text(column + 0.5, row + 0.5, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour,
-                          weight=weight)  # fmt: skip
+                axes.text(
+                    column + 0.5,
+                    row + 0.5,
+                    f"{value:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color=colour,
+                    weight=weight,
+                )
         axes.set_yticks(np.arange(len(names)) + 0.5, [name.capitalize() for name in names])
         step = max(1, len(scores) // 25)
         shown = range(0, len(scores), step)
@@ -111,14 +140,14 @@ def scores_figure(scores: Sequence[Row]) -> Figure:
 
 def events_map_figure(circuit: Circuit, events: Sequence[Row]) -> Figure:
     """Incidents of all laps where they happened."""
-    with styled():
+    with figure_style():
         figure = new_figure(5.4, 4.8)
         axes = figure.subplots()
         whole = draw_road(axes, circuit, 7.0)
         axes.plot(*whole.T, color=MUTED, lw=0.9, zorder=2)
         draw_events(axes, circuit, events)
         label_circuit(axes, circuit)
-        event_legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4)
+        add_event_legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4)
     return figure
 
 
@@ -133,19 +162,42 @@ def _draw_laps(axes: Axes, laps: Sequence[LapRow], fit: Sequence[LapRow]) -> flo
     for run in runs if fit else ():
         own = [fit[int(k)] for k in run]
         axes.plot([lap.lap_number for lap in own], [lap.lap_time_s or np.nan for lap in own], color=LAP, lw=1.3)
-    axes.plot([lap.lap_number for lap in fit], [lap.lap_time_s or np.nan for lap in fit], "o", color=LAP, ms=5,
-              label="lap fit for pace")  # fmt: skip
+    axes.plot(
+        [lap.lap_number for lap in fit],
+        [lap.lap_time_s or np.nan for lap in fit],
+        "o",
+        color=LAP,
+        ms=5,
+        label="lap fit for pace",
+    )
     others = [lap for lap in laps if PACE not in lap.fit_for and lap.lap_time_s]
     for beyond, marker, label in ((False, "o", "other lap"), (True, "^", None)):
         part = [lap for lap in others if ((lap.lap_time_s or 0.0) > top) == beyond]
         shown = [min(lap.lap_time_s or top, top) for lap in part]
         axes.plot([lap.lap_number for lap in part], shown, marker, mfc="white", mec=LAP, ms=5, ls="", label=label)
         for lap in part if beyond else ():
-            axes.annotate(tenths(lap.lap_time_s or 0.0), (lap.lap_number, top), xytext=(0, -7),
-                          textcoords="offset points", ha="center", va="top", fontsize=7, color=MUTED)  # fmt: skip
-    if (best := best_lap(laps)) is not None and best.lap_time_s:
-        axes.annotate(clock(best.lap_time_s), (best.lap_number, best.lap_time_s), xytext=(0, -7), ha="center", va="top",
-                      textcoords="offset points", fontsize=8.5, weight="bold", color=LAP)  # fmt: skip
+            axes.annotate(
+                format_tenths(lap.lap_time_s or 0.0),
+                (lap.lap_number, top),
+                xytext=(0, -7),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=7,
+                color=MUTED,
+            )
+    if (best := find_best_lap(laps)) is not None and best.lap_time_s:
+        axes.annotate(
+            format_lap_time(best.lap_time_s),
+            (best.lap_number, best.lap_time_s),
+            xytext=(0, -7),
+            ha="center",
+            va="top",
+            textcoords="offset points",
+            fontsize=8.5,
+            weight="bold",
+            color=LAP,
+        )
     return top
 
 
@@ -184,8 +236,16 @@ def _draw_sector(axes: Axes, k: int, laps: Sequence[LapRow], field: Sequence[Lap
     near, far = above[above <= edge_s], above[above > edge_s]
     axes.plot(near, np.full(near.size, k), "o", color=LAP, alpha=0.35, ms=5, mec="none", label="lap" if first else None)
     axes.plot(np.full(far.size, edge_s), np.full(far.size, k), ">", color=LAP, alpha=0.6, ms=6, mec="none")
-    axes.plot([0.0, mean], [k, k], color=LOST, lw=3.0, alpha=0.8, solid_capstyle="butt", zorder=1,
-              label="potential: best to mean" if first else None)  # fmt: skip
+    axes.plot(
+        [0.0, mean],
+        [k, k],
+        color=LOST,
+        lw=3.0,
+        alpha=0.8,
+        solid_capstyle="butt",
+        zorder=1,
+        label="potential: best to mean" if first else None,
+    )
     axes.plot(mean, k, "|", color=LOST, ms=15, mew=2.0)
     axes.annotate(f"{mean:.2f} s", (mean, k), xytext=(4, 9), textcoords="offset points", fontsize=8, color=LOST)
     theirs = _sector_times([lap for lap in field if "sectors" in lap.fit_for], k)

@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from analysis.drivers.formatting import tenths
+from analysis.drivers.formatting import format_tenths
 from conf.arrays import FloatArray
-from serving.charts.style import FAINT, INK, LAP, LOST, MUTED, SKY, lost_to_gained, new_figure, quiet_grid, styled
+from serving.charts.style import (
+    FAINT,
+    INK,
+    LAP,
+    LOST,
+    MUTED,
+    SKY,
+    draw_light_grid,
+    figure_style,
+    new_figure,
+    time_delta_colormap,
+)
 from serving.queries.karma import COMPONENTS, OVERALL, KarmaFactor, KarmaLap, KarmaReport, KarmaScore, relative_damage
-from serving.queries.karma_terms import factor_words, remaining_words, share
+from serving.queries.karma_terms import factor_words, format_share, remaining_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +44,7 @@ _ON_WHITE: Final = {"boxstyle": "square,pad=0.15", "fc": "white", "ec": "none", 
 
 def karma_figure(found: KarmaReport, pair: Pair | None) -> Figure:
     """Everything on one sheet."""
-    with styled():
+    with figure_style():
         heights = [height for k, height in enumerate(_HEIGHTS_IN) if pair is not None or k != 2]
         figure = new_figure(_WIDTH_IN, sum(heights) + 0.3)
         figure.suptitle(f"Karma of {found.car} in {found.session_id}", x=0.01, ha="left", weight="bold")
@@ -46,25 +57,25 @@ def karma_figure(found: KarmaReport, pair: Pair | None) -> Figure:
     return figure
 
 
-def scores_figure(found: KarmaReport) -> Figure:
+def karma_scores_figure(found: KarmaReport) -> Figure:
     """Karma lap by lap with its 90 % interval, overall and by component; laps without a score with their reason."""
-    with styled():
+    with figure_style():
         figure = new_figure(_WIDTH_IN, _HEIGHTS_IN[0])
         _draw_scores(figure, found)
     return figure
 
 
-def heat_figure(found: KarmaReport, pair: Pair | None) -> Figure:
+def karma_heat_figure(found: KarmaReport, pair: Pair | None) -> Figure:
     """Karma of all laps and components as numbers, coloured; the two laps that are compared are marked."""
-    with styled():
+    with figure_style():
         figure = new_figure(_WIDTH_IN, _HEIGHTS_IN[1])
         _draw_heat(figure, found, pair)
     return figure
 
 
-def pair_figure(found: KarmaReport, pair: Pair) -> Figure:
+def lap_pair_figure(found: KarmaReport, pair: Pair) -> Figure:
     """Damage per km of two laps by component, and the factors in which they differ most."""
-    with styled():
+    with figure_style():
         figure = new_figure(_WIDTH_IN, _HEIGHTS_IN[2])
         _draw_pair(figure, found, pair)
     return figure
@@ -72,7 +83,7 @@ def pair_figure(found: KarmaReport, pair: Pair) -> Figure:
 
 def damage_figure(found: KarmaReport) -> Figure:
     """Damage so far by component, and the laps that remain with their 90 % interval."""
-    with styled():
+    with figure_style():
         figure = new_figure(_WIDTH_IN, _HEIGHTS_IN[3])
         _draw_damage(figure, found)
     return figure
@@ -82,7 +93,7 @@ def _draw_scores(part: FigureBase, found: KarmaReport) -> None:
     grid = part.add_gridspec(2, len(COMPONENTS), height_ratios=(1.15, 1.0))
     whole = part.add_subplot(grid[0, :])
     _draw_karma(whole, found, OVERALL)
-    _say_reasons(whole, found)
+    _draw_reasons(whole, found)
     whole.set_title("Overall")
     whole.set_ylabel("Karma (100 = gentle)")
     whole.set_xlabel("Lap")
@@ -104,11 +115,10 @@ def _draw_karma(axes: Axes, found: KarmaReport, component: str) -> None:
     laps = found.of(component)
     axes.set_ylim(0.0, 100.0)
     axes.set_yticks([0, 25, 50, 75, 100])
-    quiet_grid(axes)
+    draw_light_grid(axes)
     _shade_unscored(axes, found, component)
     if not laps:
-        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=MUTED,
-                  bbox=_ON_WHITE)  # fmt: skip
+        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=MUTED, bbox=_ON_WHITE)
         return
     numbers = np.array([lap.number for lap, _ in laps])
     karma, low, high = (_column(laps, name) for name in ("karma", "low", "high"))
@@ -129,10 +139,18 @@ def _name_lowest(axes: Axes, found: KarmaReport, number: int, room: tuple[float,
     right = number > (found.laps[0].number + found.laps[-1].number) / 2
     below, above = room
     on_top = below < 16.0
-    axes.annotate(f"{value} on lap {number}", (number, min(above, 90.0) if on_top else below),
-                  xytext=(4 if right else -4, 3 if on_top else -3), textcoords="offset points",
-                  ha="right" if right else "left", va="bottom" if on_top else "top", fontsize=8, weight="bold",
-                  color=LOST, zorder=6)  # fmt: skip
+    axes.annotate(
+        f"{value} on lap {number}",
+        (number, min(above, 90.0) if on_top else below),
+        xytext=(4 if right else -4, 3 if on_top else -3),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        va="bottom" if on_top else "top",
+        fontsize=8,
+        weight="bold",
+        color=LOST,
+        zorder=6,
+    )
 
 
 def _shade_unscored(axes: Axes, found: KarmaReport, component: str) -> None:
@@ -142,31 +160,44 @@ def _shade_unscored(axes: Axes, found: KarmaReport, component: str) -> None:
             axes.axvspan(lap.number - 0.46, lap.number + 0.46, fc="#F6F7F9", ec="#DDE1E6", hatch="////", lw=0, zorder=1)
 
 
-def _say_reasons(axes: Axes, found: KarmaReport) -> None:
+def _draw_reasons(axes: Axes, found: KarmaReport) -> None:
     """Why laps have no score, upright in their place."""
     lines = 3 if len(found.laps) <= _MOST_TIMED else 2
     for lap in found.laps:
         if lap.reason is not None:
             words = textwrap.wrap(f"no score: {lap.reason}", 28, max_lines=lines, placeholder=" ...")
-            axes.text(lap.number, 50.0, "\n".join(words), rotation=90, ha="center", va="center", fontsize=7.5,
-                      color=INK, linespacing=1.05, zorder=4, bbox=_ON_WHITE)  # fmt: skip
+            axes.text(
+                lap.number,
+                50.0,
+                "\n".join(words),
+                rotation=90,
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                color=INK,
+                linespacing=1.05,
+                zorder=4,
+                bbox=_ON_WHITE,
+            )
 
 
 def _draw_heat(part: FigureBase, found: KarmaReport, pair: Pair | None) -> None:
     names = (*COMPONENTS, OVERALL)
     values = np.array([[_karma(lap, name) for lap in found.laps] for name in names], dtype=np.float64)
     axes = part.subplots()
-    colours = lost_to_gained().reversed().with_extremes(bad="#F6F7F9")
+    colours = time_delta_colormap().reversed().with_extremes(bad="#F6F7F9")
     axes.pcolormesh(np.ma.masked_invalid(values), cmap=colours, vmin=0.0, vmax=100.0, ec="white", lw=1.5)
     numbered = len(found.laps) <= _MOST_NUMBERED
     for (row, column), value in np.ndenumerate(values):
         if numbered and not np.isnan(value):
             weight = "bold" if names[row] == OVERALL or value < 25.0 else "normal"
-            axes.text(column + 0.5, row + 0.5, f"{value:.0f}", ha="center", va="center_baseline", fontsize=8.5,
-                      weight=weight)  # fmt: skip
+            axes.text(
+                column + 0.5, row + 0.5, f"{value:.0f}", ha="center", va="center_baseline", fontsize=8.5, weight=weight
+            )
     for column in np.flatnonzero(np.isnan(values).all(axis=0)) if numbered else ():
-        axes.text(column + 0.5, len(names) / 2, "not scored", rotation=90, ha="center", va="center", fontsize=8,
-                  color=MUTED)  # fmt: skip
+        axes.text(
+            column + 0.5, len(names) / 2, "not scored", rotation=90, ha="center", va="center", fontsize=8, color=MUTED
+        )
     axes.set_yticks(np.arange(len(names)) + 0.5, [name.capitalize() for name in names])
     axes.get_yticklabels()[-1].set_fontweight("bold")
     axes.axhline(len(COMPONENTS), color="white", lw=5.0)
@@ -184,7 +215,7 @@ def _draw_heat(part: FigureBase, found: KarmaReport, pair: Pair | None) -> None:
 def _lap_label(lap: KarmaLap, of: int) -> str:
     if of > _MOST_TIMED:
         return str(lap.number)
-    return f"{lap.number}\n{tenths(lap.time_ms / 1000.0) if lap.time_ms is not None else 'no time'}"
+    return f"{lap.number}\n{format_tenths(lap.time_ms / 1000.0) if lap.time_ms is not None else 'no time'}"
 
 
 def _draw_pair(part: FigureBase, found: KarmaReport, pair: Pair) -> None:
@@ -210,23 +241,42 @@ def _draw_wear(axes: Axes, found: KarmaReport, pair: Pair) -> None:
             if score.low is not None and score.high is not None:
                 end = max(relative_damage(score.low), length)
                 axes.plot([relative_damage(score.high), end], [y, y], color=INK, lw=0.9, alpha=0.75)
-            axes.annotate(f"{length:.1f}\u00d7", (end, y), xytext=(4, 0), textcoords="offset points", va="center",
-                          fontsize=7.5, weight="bold", bbox=_ON_WHITE)  # fmt: skip
-            rate = "" if score.damage_per_km is None else share(score.damage_per_km)
-            axes.text(1.0, y, rate, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=7.5,
-                      color=MUTED, bbox=_ON_WHITE)  # fmt: skip
+            axes.annotate(
+                f"{length:.1f}\u00d7",
+                (end, y),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7.5,
+                weight="bold",
+                bbox=_ON_WHITE,
+            )
+            rate = "" if score.damage_per_km is None else format_share(score.damage_per_km)
+            axes.text(
+                1.0,
+                y,
+                rate,
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                fontsize=7.5,
+                color=MUTED,
+                bbox=_ON_WHITE,
+            )
     axes.axvline(1.0, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=0)
     axes.set_yticks(range(len(names)), [name.capitalize() for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.margins(x=0.4)
     axes.set_xlim(left=0.0)
     axes.set_xlabel("Multiple of the reference (1 is karma 50)")
-    _quiet_bars(axes)
+    _style_bars(axes)
 
 
 def _draw_factors(axes: Axes, pair: Pair) -> None:
     """What both laps have of the factors in which they differ most."""
-    rows = [row for row in differences(*pair) if abs((row[3] or 0.0) - (row[2] or 0.0)) >= _LEAST_DIFFERENCE][:_FACTORS]
+    rows = [
+        row for row in largest_factor_differences(*pair) if abs((row[3] or 0.0) - (row[2] or 0.0)) >= _LEAST_DIFFERENCE
+    ][:_FACTORS]
     axes.set_title("What made the difference")
     if not rows:
         axes.text(0.5, 0.5, "no factor differs between these laps", transform=axes.transAxes, ha="center", color=MUTED)
@@ -238,17 +288,24 @@ def _draw_factors(axes: Axes, pair: Pair) -> None:
             if value is None:
                 continue
             axes.barh(y, value, height=0.34, color=colour)
-            axes.annotate(f"{round(value):+d} %", (value, y), xytext=(4 if value >= 0 else -4, 0), va="center",
-                          textcoords="offset points", ha="left" if value >= 0 else "right", fontsize=7.5)  # fmt: skip
+            axes.annotate(
+                f"{round(value):+d} %",
+                (value, y),
+                xytext=(4 if value >= 0 else -4, 0),
+                va="center",
+                textcoords="offset points",
+                ha="left" if value >= 0 else "right",
+                fontsize=7.5,
+            )
     axes.axvline(0.0, color=INK, lw=0.9)
     axes.set_yticks(range(len(rows)), [f"{name.capitalize()}: {factor_words(feature)}" for name, feature, *_ in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.margins(x=0.16)
     axes.set_xlabel("Change of the damage per km, %")
-    _quiet_bars(axes)
+    _style_bars(axes)
 
 
-def differences(first: KarmaLap, second: KarmaLap) -> list[tuple[str, str, float | None, float | None]]:
+def largest_factor_differences(first: KarmaLap, second: KarmaLap) -> list[tuple[str, str, float | None, float | None]]:
     """Component, feature and what it did in both laps, in %; the largest difference first.
 
     ``None``: not among that lap's factors, which counts as no change.
@@ -276,7 +333,7 @@ def _draw_cumulative(axes: Axes, found: KarmaReport, component: str) -> None:
     _shade_unscored(axes, found, component)
     _lap_ticks(axes, found, 6)
     axes.set_xlabel("Lap")
-    quiet_grid(axes)
+    draw_light_grid(axes)
     if not laps:
         axes.set_title(component.capitalize())
         axes.set_yticks([])
@@ -289,7 +346,7 @@ def _draw_cumulative(axes: Axes, found: KarmaReport, component: str) -> None:
     axes.bar(numbers, added, bottom=total - added, width=0.84, color=colours, zorder=2)
     axes.set_ylim(0.0, 1.12 * float(total.max()) or 1.0)
     axes.locator_params(axis="y", nbins=4)
-    axes.set_title(f"{component.capitalize()}: {share(total[-1] / 100.0)}")
+    axes.set_title(f"{component.capitalize()}: {format_share(total[-1] / 100.0)}")
 
 
 def _draw_remaining(axes: Axes, found: KarmaReport) -> None:
@@ -313,11 +370,18 @@ def _draw_remaining(axes: Axes, found: KarmaReport) -> None:
         edge = laps
         if score.remaining_low is not None and score.remaining_high is not None:
             edge = max(score.remaining_high, 1.0)
-            axes.plot([max(score.remaining_low, 1.0), edge], [row, row], color=colour, lw=7.0, alpha=0.3,
-                      solid_capstyle="butt")  # fmt: skip
+            axes.plot(
+                [max(score.remaining_low, 1.0), edge],
+                [row, row],
+                color=colour,
+                lw=7.0,
+                alpha=0.3,
+                solid_capstyle="butt",
+            )
         axes.plot(laps, row, "o", color=colour, ms=6)
-        axes.annotate(remaining_words(score), (edge, row), xytext=(7, 0), textcoords="offset points", va="center",
-                      fontsize=8)  # fmt: skip
+        axes.annotate(
+            remaining_words(score), (edge, row), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8
+        )
     axes.set_xscale("log")
     axes.set_xlim(min(ends) / 1.3, max(ends) * 2.6)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -326,7 +390,7 @@ def _draw_remaining(axes: Axes, found: KarmaReport) -> None:
     axes.set_yticks(range(len(known)), [name.capitalize() for name, _ in known])
     axes.set_ylim(len(known) - 0.4, -0.6)
     axes.set_xlabel("Laps, logarithmic")
-    _quiet_bars(axes)
+    _style_bars(axes)
 
 
 def _lap_ticks(axes: Axes, found: KarmaReport, most: int) -> None:
@@ -336,7 +400,7 @@ def _lap_ticks(axes: Axes, found: KarmaReport, most: int) -> None:
     axes.set_xticks(range(first, last + 1, step))
 
 
-def _quiet_bars(axes: Axes) -> None:
+def _style_bars(axes: Axes) -> None:
     """For bars that lie: lines to read values by, and no line at the names."""
     axes.grid(visible=True, axis="x", color=FAINT, lw=0.8)
     axes.set_axisbelow(True)

@@ -8,9 +8,9 @@ import numpy as np
 
 from analysis.comparison.aligned_laps import LapComparison
 from analysis.comparison.corner_report import CornerReport
-from analysis.drivers.formatting import clock
+from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit, Corner
-from serving.charts.style import FAINT, GAINED, LAP, LOST, MUTED, REFERENCE, new_figure, styled
+from serving.charts.style import FAINT, GAINED, LAP, LOST, MUTED, REFERENCE, figure_style, new_figure
 from serving.charts.time_delta import draw_delta, draw_loss_map, label_corners
 from serving.queries.comparison import ComparedLaps
 
@@ -28,7 +28,7 @@ _PANELS: Final = (
 
 def comparison_figure(found: ComparedLaps) -> Figure:
     """The whole comparison on one sheet: traces to the left, map and pieces to the right."""
-    with styled():
+    with figure_style():
         figure = new_figure(13.0, 8.2)
         heights = [*(height for _, _, height in _PANELS), 1.8]
         left, right = figure.subfigures(1, 2, width_ratios=[2.1, 1.0])  # type: ignore[misc]
@@ -43,9 +43,9 @@ def comparison_figure(found: ComparedLaps) -> Figure:
     return figure
 
 
-def traces_figure(found: ComparedLaps, width_in: float = 9.6, height_in: float = 5.2) -> Figure:
+def lap_traces_figure(found: ComparedLaps, width_in: float = 9.6, height_in: float = 5.2) -> Figure:
     """The traces alone."""
-    with styled():
+    with figure_style():
         figure = new_figure(width_in, height_in)
         heights = [*(height for _, _, height in _PANELS), 1.8]
         draw_traces(list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)), found)
@@ -54,7 +54,7 @@ def traces_figure(found: ComparedLaps, width_in: float = 9.6, height_in: float =
 
 def loss_map_figure(comparison: LapComparison, circuit: Circuit) -> Figure:
     """The map alone."""
-    with styled():
+    with figure_style():
         figure = new_figure(4.6, 4.2)
         draw_loss_map(figure.subplots(), circuit, comparison.distance_m, comparison.delta_s)
     return figure
@@ -104,12 +104,12 @@ def _mark_corners(axes: list[Axes], circuit: Circuit | None) -> None:
         return
     for corner in circuit.corners:
         for panel in axes:
-            for start, end in _inside(corner, circuit.length_m):
+            for start, end in _corner_spans(corner, circuit.length_m):
                 panel.axvspan(start, end, color=FAINT, alpha=0.7, lw=0, zorder=0)
     label_corners(axes[0], circuit)
 
 
-def _inside(corner: Corner, length_m: float) -> list[tuple[float, float]]:
+def _corner_spans(corner: Corner, length_m: float) -> list[tuple[float, float]]:
     """The corner's stretch: one part, or two where it reaches over the line."""
     if corner.entry_m <= corner.exit_m:
         return [(corner.entry_m, corner.exit_m)]
@@ -120,4 +120,4 @@ def _name(found: ComparedLaps, side: str) -> str:
     lap = found.lap if side == "lap" else found.reference
     other = found.reference if side == "lap" else found.lap
     session = "" if lap.row.session_id == other.row.session_id else f"{lap.row.session_id} "
-    return f"{session}{lap.row.car}, lap {lap.row.lap_number}: {clock(lap.time_s)}"
+    return f"{session}{lap.row.car}, lap {lap.row.lap_number}: {format_lap_time(lap.time_s)}"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from conf.units import KMH_PER_MPS
-from serving.charts.style import FAINT, INK, LAP, MUTED, REFERENCE, new_figure, quiet_grid, styled
+from serving.charts.style import FAINT, INK, LAP, MUTED, REFERENCE, draw_light_grid, figure_style, new_figure
 from serving.queries.limit_lap import LimitLapResult
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def limit_lap_figure(found: LimitLapResult) -> Figure:
     """Speed over distance with the sectors, and the line coloured by speed."""
-    with styled():
+    with figure_style():
         figure = new_figure(12.0, 4.8)
         trace, chart = figure.subplots(1, 2, width_ratios=[1.9, 1.0])
         _draw_trace(trace, found)
@@ -41,7 +41,7 @@ def _draw_trace(axes: Axes, found: LimitLapResult) -> None:
         axes.text((start + end) / 2, speed.max() * 1.08, f"S{number}  {seconds:.3f} s", ha="center", color=INK)
         start = end
     axes.set(xlabel="Distance, m", ylabel="Speed, km/h", xlim=(0, found.line.length_m))
-    quiet_grid(axes)
+    draw_light_grid(axes)
 
 
 def _draw_map(axes: Axes, found: LimitLapResult) -> None:

@@ -61,7 +61,7 @@ _DPI: Final = 150
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     """Apply the common style to all figures drawn and saved in this context."""
     from matplotlib import rc_context
 
@@ -79,7 +79,7 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure; the suffix says in which form (png, svg, pdf).
 
     Raises:
@@ -90,29 +90,29 @@ def save(figure: Figure, path: Path) -> Path:
     if form not in known:
         raise InputError(f"{path}: '{path.suffix}' is no form of picture: end the name in .png, .svg or .pdf")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with styled():
+    with figure_style():
         figure.savefig(path)
     return path
 
 
-def svg(figure: Figure) -> str:
+def figure_to_svg(figure: Figure) -> str:
     """A figure as an ``<svg>`` element that can stand beside others in one page."""
     out = StringIO()
-    with styled():
+    with figure_style():
         figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     # Names such as axes_1 come again in every figure, and nothing refers to them.
     return re.sub(r' id="[\w.]+_\d+"', "", text[text.index("<svg") :])
 
 
-def lost_to_gained() -> Colormap:
+def time_delta_colormap() -> Colormap:
     """Colours from time gained over none to time lost."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("lost_to_gained", [GAINED, "#D9DDE1", LOST])
 
 
-def quiet_grid(axes: Axes) -> None:
+def draw_light_grid(axes: Axes) -> None:
     """Thin lines to read values by."""
     axes.grid(visible=True, axis="y", color=FAINT, lw=0.8)
     axes.set_axisbelow(True)

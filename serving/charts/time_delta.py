@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
-from serving.charts.circuit import corner_number, draw_road, label_circuit, place
-from serving.charts.style import GAINED, INK, LOST, MUTED, lost_to_gained
+from serving.charts.circuit import corner_number_label, draw_road, label_circuit, point_on_line
+from serving.charts.style import GAINED, INK, LOST, MUTED, time_delta_colormap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ _LEAST_SCALE_S: Final = 0.02
 _LABEL_SHARE: Final = 0.03  # of the lap: corners closer than this have their labels at two heights
 
 
-def local_loss(distance_m: FloatArray, delta_s: FloatArray) -> FloatArray:
+def local_loss_rate(distance_m: FloatArray, delta_s: FloatArray) -> FloatArray:
     """Time lost per 100 m at each distance, smoothed over about 25 m, shape (n,)."""
     step = float(np.median(np.diff(distance_m)))
     even = np.arange(0.0, distance_m[-1], step)
@@ -38,9 +38,15 @@ def draw_delta(axes: Axes, distance_m: FloatArray, delta_s: FloatArray) -> None:
         axes.fill_between(distance_m, delta_s, 0.0, where=lost, interpolate=True, color=colour, alpha=0.25, lw=0)
     axes.plot(distance_m, delta_s, color=INK, lw=1.4)
     axes.annotate(
-        f"{delta_s[-1]:+.3f} s", (distance_m[-1], delta_s[-1]), xytext=(4, 0), textcoords="offset points", va="center",
-        fontsize=8.5, fontweight="bold", annotation_clip=False,
-    )  # fmt: skip
+        f"{delta_s[-1]:+.3f} s",
+        (distance_m[-1], delta_s[-1]),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        fontweight="bold",
+        annotation_clip=False,
+    )
     axes.set_ylabel("Time lost, s")
 
 
@@ -50,10 +56,10 @@ def draw_loss_map(axes: Axes, circuit: Circuit, distance_m: FloatArray, delta_s:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
 
-    loss = local_loss(distance_m, delta_s)
+    loss = local_loss_rate(distance_m, delta_s)
     most = max(_LEAST_SCALE_S, float(np.quantile(np.abs(loss), 0.98)))
-    points = place(circuit, distance_m)
-    norm, colours = Normalize(-most, most), lost_to_gained()
+    points = point_on_line(circuit, distance_m)
+    norm, colours = Normalize(-most, most), time_delta_colormap()
     draw_road(axes, circuit, 8.0)
     pieces = np.stack([points[:-1], points[1:]], axis=1)
     lines = LineCollection(list(pieces), cmap=colours, norm=norm, lw=4.0, capstyle="round", zorder=2)
@@ -74,6 +80,12 @@ def label_corners(axes: Axes, circuit: Circuit) -> None:
         raised = corner.apex_m - last < _LABEL_SHARE * circuit.length_m and not raised
         last = corner.apex_m
         axes.text(
-            corner.apex_m, 1.05 if raised else 1.01, corner_number(corner), transform=axes.get_xaxis_transform(),
-            ha="center", va="bottom", fontsize=7.5, color=MUTED,
-        )  # fmt: skip
+            corner.apex_m,
+            1.05 if raised else 1.01,
+            corner_number_label(corner),
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=7.5,
+            color=MUTED,
+        )

@@ -9,8 +9,16 @@ import numpy as np
 
 from analysis.tracks.circuit import Circuit, Corner
 from conf.arrays import FloatArray
-from serving.charts.circuit import draw_across, draw_events, draw_road, event_legend, free_place, left_of, place
-from serving.charts.style import INK, LAP, LOST, MUTED, SKY, new_figure, styled
+from serving.charts.circuit import (
+    add_event_legend,
+    draw_cross_line,
+    draw_events,
+    draw_road,
+    find_label_position,
+    left_normal,
+    point_on_line,
+)
+from serving.charts.style import INK, LAP, LOST, MUTED, SKY, figure_style, new_figure
 from serving.queries.lap_events import LapEvents
 
 if TYPE_CHECKING:
@@ -34,16 +42,16 @@ def track_figure(circuit: Circuit, title: str, note: str, lap: LapEvents | None 
     """
     wide, high = (float(np.ptp(axis)) for axis in (circuit.line.x_m, circuit.line.y_m))
     inches = min(_WIDEST_IN / wide, _HIGHEST_IN / high)
-    with styled():
+    with figure_style():
         figure = new_figure(max(inches * wide, 5.0) + 1.0, inches * high + 1.6)
         axes = figure.add_subplot()
-        _Map(circuit, axes).draw(lap)
+        _TrackMap(circuit, axes).draw(lap)
         axes.set_title(title, fontsize=13, color=INK, pad=14)
         axes.text(0.0, -0.02, note.replace("; ", "\n"), transform=axes.transAxes, fontsize=8.5, color=MUTED, va="top")
     return figure
 
 
-class _Map:
+class _TrackMap:
     """The circuit on its axes; ``reach`` is the unit that labels keep from the line."""
 
     def __init__(self, circuit: Circuit, axes: Axes) -> None:
@@ -57,7 +65,7 @@ class _Map:
         self._sectors()
         self._start()
         for number, end in enumerate(self.circuit.sector_ends_m, start=1):
-            draw_across(self.axes, self.circuit, end, 0.42 * self.reach, 1.6)
+            draw_cross_line(self.axes, self.circuit, end, 0.42 * self.reach, 1.6)
             self._beside(end, f"S{number} | S{number + 1}")
         for corner in self.circuit.corners:
             self._corner(corner)
@@ -71,19 +79,19 @@ class _Map:
     def _sectors(self) -> None:
         edges = [0.0, *self.circuit.sector_ends_m, self.circuit.length_m]
         for number, (start, end) in enumerate(pairwise(edges)):
-            piece = place(self.circuit, np.arange(start, end, 1.0))
+            piece = point_on_line(self.circuit, np.arange(start, end, 1.0))
             label = f"sector {number + 1}" if len(edges) > 2 else None
             self.axes.plot(*piece.T, color=_SECTORS[number % len(_SECTORS)], lw=2.6, zorder=3, label=label)
 
     def _start(self) -> None:
-        draw_across(self.axes, self.circuit, 0.0, 0.42 * self.reach, 4.0)
+        draw_cross_line(self.axes, self.circuit, 0.0, 0.42 * self.reach, 4.0)
         arrow = {"arrowstyle": "-|>,head_width=0.45,head_length=0.9", "color": INK, "lw": 2.6, "shrinkA": 0.0}
-        tip, tail = place(self.circuit, np.array([2.0 * self.reach, 0.0]))
+        tip, tail = point_on_line(self.circuit, np.array([2.0 * self.reach, 0.0]))
         self.axes.annotate("", xy=tuple(tip), xytext=tuple(tail), arrowprops=arrow, zorder=5)
         self._beside(0.0, "start/finish")
 
     def _corner(self, corner: Corner) -> None:
-        at = free_place(self.circuit, corner, self.reach, self.taken)
+        at = find_label_position(self.circuit, corner, self.reach, self.taken)
         box = {"boxstyle": "circle,pad=0.25", "fc": "white", "ec": INK, "lw": 1.1}
         middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 6}
         self.axes.text(at[0], at[1], str(corner.number), fontsize=9, fontweight="bold", bbox=box, **middle)
@@ -95,7 +103,7 @@ class _Map:
 
     def _beside(self, distance_m: float, text: str) -> None:
         """A word beside the line, on the side with more room, growing away from it."""
-        left, on_line = left_of(self.circuit, distance_m), place(self.circuit, distance_m)
+        left, on_line = left_normal(self.circuit, distance_m), point_on_line(self.circuit, distance_m)
         away = max(left, -left, key=lambda way: self._room(on_line + way * 2.0 * self.reach))
         across, up = (0.0 if abs(part) < 0.4 else float(np.sign(part)) for part in away)
         ha: Any = {1.0: "left", 0.0: "center", -1.0: "right"}[across]
@@ -111,11 +119,11 @@ class _Map:
 
     def _lap(self, lap: LapEvents) -> None:
         if lap.braking_m.size:
-            points = place(self.circuit, lap.braking_m)
+            points = point_on_line(self.circuit, lap.braking_m)
             self.axes.scatter(points[:, 0], points[:, 1], s=30, color=LOST, lw=0, zorder=2)
             self.axes.plot([], [], color=LOST, lw=6, label="on the brake")
         draw_events(self.axes, self.circuit, lap.events)
-        event_legend(self.axes, title=lap.label, loc="upper left", bbox_to_anchor=(1.0, 1.0), alignment="left")
+        add_event_legend(self.axes, title=lap.label, loc="upper left", bbox_to_anchor=(1.0, 1.0), alignment="left")
 
     def _scale(self) -> None:
         line = self.circuit.line

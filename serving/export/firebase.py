@@ -55,7 +55,7 @@ class PushError(InputError):
 
 
 @dataclass(frozen=True)
-class Database:
+class RealtimeDatabase:
     """A Realtime Database.
 
     Attributes:
@@ -71,7 +71,7 @@ class Database:
     namespace: str | None = None
 
     @classmethod
-    def parse(cls, url: str | None) -> Database:
+    def parse(cls, url: str | None) -> RealtimeDatabase:
         """Take a URL apart. What is wrong with it is said without repeating it, for it may hold a secret.
 
         Raises:
@@ -110,7 +110,9 @@ class Database:
         return f"{self.url}/{path}.json" + (f"?{urlencode({'ns': self.namespace})}" if self.namespace else "")
 
 
-def open_session(database: Database, key_file: Path | None = None, *, backoff_s: float = 0.5) -> requests.Session:
+def open_database_session(
+    database: RealtimeDatabase, key_file: Path | None = None, *, backoff_s: float = 0.5
+) -> requests.Session:
     """A session that writes to a database, and tries again what failed on the way.
 
     Args:
@@ -140,7 +142,7 @@ def open_session(database: Database, key_file: Path | None = None, *, backoff_s:
     return session
 
 
-def patch(session: requests.Session, database: Database, node: str, changes: Mapping[str, Any]) -> int:
+def patch_node(session: requests.Session, database: RealtimeDatabase, node: str, changes: Mapping[str, Any]) -> int:
     """Write values at their paths under a node, each replaced whole, all or none; ``None`` removes.
 
     Returns:

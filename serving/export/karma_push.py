@@ -12,7 +12,7 @@ import orjson
 from filelock import FileLock
 
 from infra.local.files import read_json, write_json
-from serving.export.firebase import Database, open_session, patch
+from serving.export.firebase import RealtimeDatabase, open_database_session, patch_node
 from serving.export.karma_tree import Leaf, Tree, count_leaves
 
 NODE: Final = "karma"
@@ -59,21 +59,21 @@ def find_changes(tree: Tree, pushed: Mapping[str, str], *, everything: bool = Fa
         for component, leaf in components.items()
     }
     gone = [path for path in pushed if path.partition("/")[0] in tree and path not in leaves]
-    changed = {path: leaf for path, leaf in leaves.items() if everything or pushed.get(path) != digest(leaf)}
+    changed = {path: leaf for path, leaf in leaves.items() if everything or pushed.get(path) != leaf_digest(leaf)}
     return dict.fromkeys(gone) | changed
 
 
-def state_file(home: Path, database: Database) -> Path:
+def push_state_file(home: Path, database: RealtimeDatabase) -> Path:
     """File under a home that remembers what was pushed to a database."""
     return home / "push" / f"{hashlib.sha256(database.node_url(NODE).encode()).hexdigest()[:16]}.json"
 
 
-def digest(leaf: Leaf) -> str:
+def leaf_digest(leaf: Leaf) -> str:
     """SHA-256 of a leaf."""
     return hashlib.sha256(orjson.dumps(leaf, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def read_pushed(state: Path) -> dict[str, str]:
+def read_pushed_digests(state: Path) -> dict[str, str]:
     """Digest of each leaf that was pushed, by path; none where nothing was.
 
     Raises:
@@ -84,7 +84,7 @@ def read_pushed(state: Path) -> dict[str, str]:
 
 def push_tree(
     tree: Tree,
-    database: Database,
+    database: RealtimeDatabase,
     state: Path,
     key_file: Path | None = None,
     *,
@@ -115,23 +115,23 @@ def push_tree(
         InputError: If the state file is damaged.
     """
     with (
-        open_session(database, key_file, backoff_s=backoff_s) as session,
+        open_database_session(database, key_file, backoff_s=backoff_s) as session,
         FileLock(state.with_suffix(".lock")),
     ):
-        pushed = read_pushed(state)
+        pushed = read_pushed_digests(state)
         changes = find_changes(tree, pushed, everything=everything)
         n_done = n_requests = n_retries = 0
         for part in _batches(changes, batch):
             _write_pushed(state, database, pushed | dict.fromkeys(part, IN_DOUBT))
-            n_retries += patch(session, database, NODE, part)
-            pushed = _after(pushed, part)
+            n_retries += patch_node(session, database, NODE, part)
+            pushed = _pushed_after(pushed, part)
             _write_pushed(state, database, pushed)
             n_requests, n_done = n_requests + 1, n_done + len(part)
             on_progress(n_done, len(changes))
-    return outcome(tree, changes, n_requests, n_retries)
+    return push_outcome(tree, changes, n_requests, n_retries)
 
 
-def outcome(tree: Tree, changes: Changes, n_requests: int, n_retries: int = 0) -> PushResult:
+def push_outcome(tree: Tree, changes: Changes, n_requests: int, n_retries: int = 0) -> PushResult:
     """Compute what a push of these changes would do."""
     removed = sum(leaf is None for leaf in changes.values())
     sent = len(changes) - removed
@@ -144,11 +144,11 @@ def _batches(changes: Changes, size: int) -> Iterator[Changes]:
         yield dict(items[start : start + size])
 
 
-def _after(pushed: Mapping[str, str], changes: Changes) -> dict[str, str]:
+def _pushed_after(pushed: Mapping[str, str], changes: Changes) -> dict[str, str]:
     """What is pushed when these changes are."""
     kept = {path: known for path, known in pushed.items() if path not in changes}
-    return kept | {path: digest(leaf) for path, leaf in changes.items() if leaf is not None}
+    return kept | {path: leaf_digest(leaf) for path, leaf in changes.items() if leaf is not None}
 
 
-def _write_pushed(state: Path, database: Database, pushed: Mapping[str, str]) -> None:
+def _write_pushed(state: Path, database: RealtimeDatabase, pushed: Mapping[str, str]) -> None:
     write_json(state, {"url": database.node_url(NODE), "leaves": pushed})

@@ -32,11 +32,27 @@ from serving.queries.karma import KarmaError
 
 KEY: Final = ("session_id", "vehicle_id", "lap_number", "component")
 FIELDS: Final = (
-    "karma_score", "karma_low", "karma_high", "lap_damage", "cumulative_damage", "trend",
-    "remaining_laps", "remaining_laps_low", "remaining_laps_high", "top_factors", "factors_text", "missing_inputs",
-    "applicability", "outside_inputs", "not_scored_reason", "session_id", "lap_end_ts", "is_synthetic", "model_version",
+    "karma_score",
+    "karma_low",
+    "karma_high",
+    "lap_damage",
+    "cumulative_damage",
+    "trend",
+    "remaining_laps",
+    "remaining_laps_low",
+    "remaining_laps_high",
+    "top_factors",
+    "factors_text",
+    "missing_inputs",
+    "applicability",
+    "outside_inputs",
+    "not_scored_reason",
+    "session_id",
+    "lap_end_ts",
+    "is_synthetic",
+    "model_version",
     "algorithm",
-)  # fmt: skip
+)
 MAX_KEY_BYTES: Final = 768
 
 Leaf = dict[str, Any]
@@ -47,7 +63,7 @@ _UNSAFE = re.compile(r"[%.$#\[\]/\x00-\x1f\x7f]")
 _SHOWN = 20
 
 
-def karma_tree(rows: Iterable[Row]) -> Tree:
+def build_karma_tree(rows: Iterable[Row]) -> Tree:
     """The tree of scores, by vehicle, lap and component; of each vehicle the session that ended last.
 
     Args:
@@ -61,8 +77,8 @@ def karma_tree(rows: Iterable[Row]) -> Tree:
     tree: Tree = {}
     for row in sorted(scores, key=lambda row: (row["vehicle_id"], row["lap_number"], row["component"])):
         if row["session_id"] == latest[row["vehicle_id"]]:
-            laps = tree.setdefault(safe_key(row["vehicle_id"]), {})
-            laps.setdefault(str(row["lap_number"]), {})[safe_key(row["component"])] = leaf_of(row)
+            laps = tree.setdefault(to_safe_key(row["vehicle_id"]), {})
+            laps.setdefault(str(row["lap_number"]), {})[to_safe_key(row["component"])] = row_to_leaf(row)
     return tree
 
 
@@ -75,14 +91,16 @@ def latest_sessions(rows: Iterable[Row]) -> dict[str, str]:
     return {vehicle: session for vehicle, (_, session) in ends.items()}
 
 
-def leaf_of(row: Row) -> Leaf:
+def row_to_leaf(row: Row) -> Leaf:
     """What the tree says of a row; ``lap_end_ts`` as ISO 8601 in UTC, fields without a value left out."""
     end_us = row["lap_end_ts"]
-    leaf: Leaf = _kept({name: row[name] for name in FIELDS} | {"lap_end_ts": None if end_us is None else _iso(end_us)})
+    leaf: Leaf = _firebase_value(
+        {name: row[name] for name in FIELDS} | {"lap_end_ts": None if end_us is None else _iso(end_us)}
+    )
     return leaf
 
 
-def safe_key(name: str) -> str:
+def to_safe_key(name: str) -> str:
     """A name as a key of a Realtime Database; different names have different keys.
 
     Raises:
@@ -99,7 +117,7 @@ def count_leaves(tree: Tree) -> int:
     return sum(len(components) for laps in tree.values() for components in laps.values())
 
 
-def read_karma(lake: LakeReader, session: str | None = None, vehicle: str | None = None) -> list[Row]:
+def read_karma_rows(lake: LakeReader, session: str | None = None, vehicle: str | None = None) -> list[Row]:
     """Scores to make a tree of.
 
     Args:
@@ -114,7 +132,7 @@ def read_karma(lake: LakeReader, session: str | None = None, vehicle: str | None
     columns = tuple(dict.fromkeys((*KEY, *FIELDS)))
     rows = lake.rows(GOLD_KARMA_SCORES, _where(session, vehicle), columns=columns, order_by=KEY)
     if not rows:
-        raise KarmaError(_why_none(lake, session, vehicle))
+        raise KarmaError(_describe_missing_scores(lake, session, vehicle))
     return rows
 
 
@@ -141,7 +159,7 @@ def write_scores(lake: LakeReader, path: Path, session: str | None = None, vehic
     """
     scores = lake.frame(GOLD_KARMA_SCORES, _where(session, vehicle), order_by=KEY)
     if scores.is_empty():
-        raise KarmaError(_why_none(lake, session, vehicle))
+        raise KarmaError(_describe_missing_scores(lake, session, vehicle))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     pq.write_table(_as_written(lake, scores), temporary, compression="zstd")
@@ -159,33 +177,33 @@ def _where(session: str | None, vehicle: str | None) -> dict[str, Value]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _why_none(lake: LakeReader, session: str | None, vehicle: str | None) -> str:
+def _describe_missing_scores(lake: LakeReader, session: str | None, vehicle: str | None) -> str:
     known = lake.rows(GOLD_KARMA_SCORES, columns=("session_id", "vehicle_id"), distinct=True)
     sessions = sorted({row["session_id"] for row in known})
     if not known:
         return f"{GOLD_KARMA_SCORES} is empty: `slipstream score karma` scores laps"
     if session is not None and session not in sessions:
-        return f"no scores of session '{session}': {_those('sessions', sessions)}; `slipstream score karma` scores more"
+        there = _describe_selection("sessions", sessions)
+        return f"no scores of session '{session}': {there}; `slipstream score karma` scores more"
     vehicles = sorted({row["vehicle_id"] for row in known if session in {None, row["session_id"]}})
     where = "" if session is None else f" in session '{session}'"
-    return (
-        f"no scores of vehicle '{vehicle}'{where}: {_those('vehicles', vehicles)}; `slipstream score karma` scores more"
-    )
+    there = _describe_selection("vehicles", vehicles)
+    return f"no scores of vehicle '{vehicle}'{where}: {there}; `slipstream score karma` scores more"
 
 
-def _those(what: str, names: list[str]) -> str:
+def _describe_selection(what: str, names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{what} are {', '.join(names[:_SHOWN])}{more}"
 
 
-def _kept(value: Any) -> Any:
+def _firebase_value(value: Any) -> Any:
     """What Firebase keeps of a value; ``None`` where it keeps nothing."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: kept for name, item in value.items() if (kept := _kept(item)) is not None} or None
+        return {name: kept for name, item in value.items() if (kept := _firebase_value(item)) is not None} or None
     if isinstance(value, list):
-        return [kept for item in value if (kept := _kept(item)) is not None] or None
+        return [kept for item in value if (kept := _firebase_value(item)) is not None] or None
     return value
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from conf.families import FAMILIES, PROMOTED, TELEMETRY, Family
+from conf.families import FAMILIES, PROMOTED, TELEMETRY, MessageFamily
 from conf.reconciliation import OUTCOMES
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from serving.lake.reader import LakeReader
-from serving.lake.reconciliation import BalanceCheck, LakeBalance, QueryAccount, State, total_of
-from serving.lake.store import table_stats
+from serving.lake.reconciliation import BalanceCheck, LakeBalance, QueryAccount, State, sum_totals
+from serving.lake.store import read_table_stats
 
 TABLES = (
     OPS_RECONCILIATION,
@@ -50,7 +50,7 @@ _EVENTS = "select count(*) as n from {table}"
 _LISTED = ((SILVER_CONFLICTS, "noted_ts", "conflicts"), (SILVER_QUARANTINE, "quarantined_ts", "quarantined"))
 
 
-def lake_balance(lake: LakeReader) -> LakeBalance:
+def reconcile_lake(lake: LakeReader) -> LakeBalance:
     """Balance a lake, from its tables alone.
 
     Tables that change while they are read are read again, a few times at most.
@@ -69,11 +69,11 @@ def lake_balance(lake: LakeReader) -> LakeBalance:
 
 
 def _read(lake: LakeReader, existing: Collection[str]) -> LakeBalance:
-    accounts = _accounts(lake, existing) if OPS_RECONCILIATION in existing else ()
-    total = total_of(accounts)
+    accounts = _query_totals(lake, existing) if OPS_RECONCILIATION in existing else ()
+    total = sum_totals(accounts)
     stored = [family for family in FAMILIES if family.bronze in existing]
     promoted = [family.bronze for family in stored if family in PROMOTED]
-    bronze_rows = sum(table_stats(lake.table(name)).rows for name in promoted) if promoted else None
+    bronze_rows = sum(read_table_stats(lake.table(name)).rows for name in promoted) if promoted else None
     checks: list[BalanceCheck] = []
     for family in stored:
         checks += _offset_checks(lake, family)
@@ -81,20 +81,20 @@ def _read(lake: LakeReader, existing: Collection[str]) -> LakeBalance:
         checks.append(_messages_check(bronze_rows, total))
     checks += [_account_check(account) for account in accounts]
     for family in PROMOTED:
-        own = total_of(account for account in accounts if family_of(account.query) == family)
+        own = sum_totals(account for account in accounts if family_of_query(account.query) == family)
         if own.written or any(name in existing for name in family.tables):
             checks.append(_written_check(lake, existing, family, own))
     checks += _listed_checks(lake, existing, total)
     return LakeBalance(bronze_rows=bronze_rows, total=total, queries=accounts, checks=tuple(checks))
 
 
-def family_of(query: str) -> Family:
+def family_of_query(query: str) -> MessageFamily:
     """The family that a query promotes, from the query's id."""
     name = query.partition(":")[0]
     return next((family for family in PROMOTED if family.silver_query == name), TELEMETRY)
 
 
-def _accounts(lake: LakeReader, existing: Collection[str]) -> tuple[QueryAccount, ...]:
+def _query_totals(lake: LakeReader, existing: Collection[str]) -> tuple[QueryAccount, ...]:
     """One account per query, the one that wrote last at the end."""
     pending = _pending(lake, existing)
     rows = lake.query(_ACCOUNTS).to_pylist()
@@ -112,7 +112,7 @@ def _pending(lake: LakeReader, existing: Collection[str]) -> dict[str, list[int]
     for row in lake.query(_BATCHES).to_pylist():
         name = row["query"]
         if name not in done:
-            last = family_of(name).last_table
+            last = family_of_query(name).last_table
             version = lake.table(last).transaction_version(f"{name}:rows") if last in existing else None
             done[name] = -1 if version is None else version
         if row["batch_id"] > done[name]:
@@ -120,12 +120,12 @@ def _pending(lake: LakeReader, existing: Collection[str]) -> dict[str, list[int]
     return pending
 
 
-def _offset_checks(lake: LakeReader, family: Family) -> Iterator[BalanceCheck]:
+def _offset_checks(lake: LakeReader, family: MessageFamily) -> Iterator[BalanceCheck]:
     """Per topic and partition: as many distinct offsets as rows, and as many as lie between the first and the last."""
     for row in lake.query(_OFFSETS.format(bronze=family.bronze)).to_pylist():
         part = f"{row['topic']}-{row['kafka_partition']}"
-        yield _equal(f"{part}: no offset missing", row["span"], row["offsets"])
-        yield _equal(f"{part}: no offset twice", row["offsets"], row["n"])
+        yield _equality_check(f"{part}: no offset missing", row["span"], row["offsets"])
+        yield _equality_check(f"{part}: no offset twice", row["offsets"], row["n"])
 
 
 def _messages_check(bronze_rows: int, total: QueryAccount) -> BalanceCheck:
@@ -143,12 +143,14 @@ def _account_check(account: QueryAccount) -> BalanceCheck:
     return _check(name, "ok" if good else "failed", account.units, accounted, hint)
 
 
-def _written_check(lake: LakeReader, existing: Collection[str], family: Family, total: QueryAccount) -> BalanceCheck:
+def _written_check(
+    lake: LakeReader, existing: Collection[str], family: MessageFamily, total: QueryAccount
+) -> BalanceCheck:
     """Units in the family's tables: readings and samples of a telemetry row, else one a row."""
     sql = _TELEMETRY_UNITS if family == TELEMETRY else _EVENTS
     tables = [name for name in family.tables if name in existing]
     actual = sum(lake.query(sql.format(table=name))["n"][0].as_py() for name in tables)
-    check = _equal(f"{' + '.join(family.tables)}: units written", total.written, actual)
+    check = _equality_check(f"{' + '.join(family.tables)}: units written", total.written, actual)
     if check.state == "failed" and total.written - total.pending_written <= actual < total.written:
         return _check(check.name, "waiting", check.expected, actual, _UNDER_WAY)
     return check
@@ -167,13 +169,13 @@ def _listed_checks(lake: LakeReader, existing: Collection[str], total: QueryAcco
         if table in existing:
             written_us = lake.frame(table, columns=(written,))[written]
             n, late = len(written_us), int((written_us > last_us).sum())
-        check = _equal(f"{table}: {column}", expected, n)
+        check = _equality_check(f"{table}: {column}", expected, n)
         if check.state == "failed" and n - late == expected:
             check = _check(check.name, "waiting", expected, n, _UNDER_WAY)
         yield check
 
 
-def _equal(name: str, expected: int, actual: int) -> BalanceCheck:
+def _equality_check(name: str, expected: int, actual: int) -> BalanceCheck:
     return _check(name, "ok" if expected == actual else "failed", expected, actual)
 
 

@@ -16,7 +16,7 @@ _CONFIG = {"datafusion.sql_parser.enable_ident_normalization": "true"}
 _SCANS = "scans"
 
 
-def run(sql: str, tables: Mapping[str, DeltaTable], *, limited: bool) -> pa.RecordBatchReader:
+def run_query(sql: str, tables: Mapping[str, DeltaTable], *, limited: bool) -> pa.RecordBatchReader:
     """Plan and start a query.
 
     Args:
@@ -51,17 +51,17 @@ def _is_metadata_only(engine: QueryBuilder, sql: str) -> bool:
 
 def _scanning_engine(tables: Mapping[str, DeltaTable]) -> QueryBuilder:
     """The tables as views with a condition that is always true but needs a column of the data files."""
-    engine = _engine({f"{_SCANS}.{_flat(name)}": table for name, table in tables.items()})
+    engine = _engine({f"{_SCANS}.{_flatten_type(name)}": table for name, table in tables.items()})
     for layer in sorted({name.partition(".")[0] for name in tables}):
         engine.execute(f"create schema {layer}")
     for name, table in tables.items():
         always = f"coalesce(cast(\"{_data_column(table)}\" as varchar), '') >= ''"
-        view = f"create view {name} as select * from {_SCANS}.{_flat(name)} where {always}"  # noqa: S608 - our names
+        view = f"create view {name} as select * from {_SCANS}.{_flatten_type(name)} where {always}"  # noqa: S608 - our names
         engine.execute(view)
     return engine
 
 
-def _flat(name: str) -> str:
+def _flatten_type(name: str) -> str:
     return name.replace(".", "_")
 
 

@@ -12,7 +12,7 @@ from deltalake.schema import ArrayType, Field, MapType, PrimitiveType, StructTyp
 from conf.contract import Column, Contract, load_contract, table_names
 from conf.frozen import FrozenModel
 from serving.lake.reader import LakeReader
-from serving.lake.store import command_that_fills, contract_version, missing_table, table_stats
+from serving.lake.store import command_that_fills, missing_table_error, read_table_stats, table_contract_version
 
 _DDL = {"long": "BIGINT", "integer": "INT", "short": "SMALLINT", "byte": "TINYINT"}
 
@@ -88,18 +88,19 @@ def list_tables(lake: LakeReader) -> tuple[TableInfo, ...]:
     """
     existing = set(lake.existing_tables())
     return tuple(
-        table_info(lake, name) if name in existing else _planned(name) for name in sorted({*table_names(), *existing})
+        read_table_info(lake, name) if name in existing else _planned_table(name)
+        for name in sorted({*table_names(), *existing})
     )
 
 
-def table_info(lake: LakeReader, name: str) -> TableInfo:
+def read_table_info(lake: LakeReader, name: str) -> TableInfo:
     """Facts of one existing table.
 
     Raises:
         LakeError: If it does not exist or cannot be read.
     """
     table = lake.table(name)
-    stats = table_stats(table)
+    stats = read_table_stats(table)
     contract = _contract(name)
     last: dict[str, Any] = next(iter(table.history(1)), {})
     return TableInfo(
@@ -114,7 +115,7 @@ def table_info(lake: LakeReader, name: str) -> TableInfo:
         version=table.version(),
         size_bytes=stats.size_bytes,
         files=stats.files,
-        contract_version=contract_version(table),
+        contract_version=table_contract_version(table),
         last_write=datetime.fromtimestamp(last["timestamp"] / 1000, UTC) if "timestamp" in last else None,
         last_operation=last.get("operation"),
     )
@@ -127,21 +128,24 @@ def describe_table(lake: LakeReader, name: str) -> TableDescription:
         LakeError: If there is no such table, or it cannot be read.
     """
     if name in lake.existing_tables():
-        return TableDescription(table=table_info(lake, name), columns=columns(name, lake.table(name)))
+        return TableDescription(table=read_table_info(lake, name), columns=describe_columns(name, lake.table(name)))
     if name in table_names():
         contracted = (_contracted(column, in_table=False) for column in load_contract(name).columns)
-        return TableDescription(table=_planned(name), columns=tuple(contracted))
-    raise missing_table(name, lake.settings)
+        return TableDescription(table=_planned_table(name), columns=tuple(contracted))
+    raise missing_table_error(name, lake.settings)
 
 
-def columns(name: str, table: DeltaTable) -> tuple[ColumnInfo, ...]:
+def describe_columns(name: str, table: DeltaTable) -> tuple[ColumnInfo, ...]:
     """Columns of a table in its own order, then those that only the contract has."""
     contract = _contract(name)
     contracted = {c.name: c for c in contract.columns} if contract else {}
     fields = table.schema().fields
     present = {field.name for field in fields}
     return (
-        *(_contracted(contracted[f.name], in_table=True) if f.name in contracted else _extra(f) for f in fields),
+        *(
+            _contracted(contracted[f.name], in_table=True) if f.name in contracted else _undeclared_column(f)
+            for f in fields
+        ),
         *(_contracted(column, in_table=False) for name, column in contracted.items() if name not in present),
     )
 
@@ -150,7 +154,7 @@ def _contract(name: str) -> Contract | None:
     return load_contract(name) if name in table_names() else None
 
 
-def _planned(name: str) -> TableInfo:
+def _planned_table(name: str) -> TableInfo:
     contract = load_contract(name)
     return TableInfo(
         name=name,
@@ -178,7 +182,7 @@ def _contracted(column: Column, *, in_table: bool) -> ColumnInfo:
     )
 
 
-def _extra(field: Field) -> ColumnInfo:
+def _undeclared_column(field: Field) -> ColumnInfo:
     """A column that the contract does not have, from the table's own schema."""
     comment = str(field.metadata.get("comment", ""))
     return ColumnInfo(

@@ -41,7 +41,7 @@ def write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     out.write(b"[")
     for row in _rows(reader):
         out.write(b",\n" if rows else b"\n")
-        out.write(to_json(row))
+        out.write(to_json_bytes(row))
         rows += 1
     out.write(b"\n]\n" if rows else b"]\n")
     return rows
@@ -93,7 +93,7 @@ def print_table(reader: pa.RecordBatchReader, console: Console, limit: int) -> i
     return len(rows)
 
 
-def to_json(value: Any) -> bytes:
+def to_json_bytes(value: Any) -> bytes:
     """One value as JSON."""
     return orjson.dumps(value, default=_json_default, option=_JSON_OPTIONS)
 
@@ -163,7 +163,7 @@ def _as_text(value: Any) -> str:
         return value
     if isinstance(value, bytes):
         return _text(value)
-    return to_json(value).decode().strip('"')
+    return to_json_bytes(value).decode().strip('"')
 
 
 def _cell(value: Any) -> Text:

@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError
 from conf.settings import AppConfig
 from serving.lake import store
 from serving.lake.rows import Row, Where, read_frame
-from serving.lake.sql import execute
+from serving.lake.sql import execute_sql
 
 
 class LakeReader:
@@ -95,8 +95,8 @@ class LakeReader:
         return self.frame(name, where, columns=columns, order_by=order_by, distinct=distinct).to_dicts()
 
     def sql(self, statement: str) -> pa.RecordBatchReader:
-        """Run a user's query over all tables and stream its answer; see :func:`serving.lake.sql.execute`."""
-        return execute(statement, self)
+        """Run a user's query over all tables and stream its answer; see :func:`serving.lake.sql.execute_sql`."""
+        return execute_sql(statement, self)
 
     def query(self, statement: str) -> pa.Table:
         """Run a query and read its whole answer."""
@@ -163,7 +163,7 @@ class LakeSnapshot(LakeReader):
         with self._lock:
             if name not in self._held:
                 if name in self._missing:
-                    raise store.missing_table(name, self.settings)
+                    raise store.missing_table_error(name, self.settings)
                 self._held[name] = self._reader.lend(name)
             return self._held[name]
 

@@ -117,7 +117,7 @@ class LakeBalance(FrozenModel):
         )
 
 
-def total_of(accounts: Iterable[QueryAccount]) -> QueryAccount:
+def sum_totals(accounts: Iterable[QueryAccount]) -> QueryAccount:
     """The sum of accounts."""
     parts = list(accounts)
     counts = [name for name in QueryAccount.model_fields if name != "query"]

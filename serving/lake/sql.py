@@ -17,7 +17,7 @@ from deltalake.exceptions import DeltaError
 
 from conf.contract import table_names
 from conf.errors import InputError
-from serving.lake.datafusion import run
+from serving.lake.datafusion import run_query
 from serving.lake.store import LAYERS
 
 _QUERY_WORDS = {"select", "with", "values"}
@@ -51,7 +51,7 @@ class QueryError(InputError):
     """A query was refused or failed; the message has the engine's words and what may help."""
 
 
-def execute(sql: str, source: TableSource) -> pa.RecordBatchReader:
+def execute_sql(sql: str, source: TableSource) -> pa.RecordBatchReader:
     """Run a query and stream its answer.
 
     Args:
@@ -70,14 +70,14 @@ def execute(sql: str, source: TableSource) -> pa.RecordBatchReader:
     _refuse_all_but_queries(tokens)
     tables = {name: source.table(name) for name in _mentioned(tokens, source)}
     try:
-        reader = run(sql, tables, limited=tokens[0] != "explain" and not _LIMIT_WORDS.isdisjoint(tokens))
+        reader = run_query(sql, tables, limited=tokens[0] != "explain" and not _LIMIT_WORDS.isdisjoint(tokens))
     except (DeltaError, pa.ArrowException) as error:
-        raise _explained(error, tables, source) from error
+        raise _explain_error(error, tables, source) from error
     schema = pa.schema([field.with_type(_plain(field.type)) for field in reader.schema])
     return pa.RecordBatchReader.from_batches(schema, _read(reader, schema, tables, source))
 
 
-def first_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
+def limit_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
     """At most ``limit`` rows of an answer; no more of it is read."""
 
     def cut() -> Iterator[pa.RecordBatch]:
@@ -133,7 +133,7 @@ def _read(
         for batch in reader:
             yield batch.cast(schema, safe=False)  # only now() has nanoseconds to lose
     except pa.ArrowException as error:
-        raise _explained(error, tables, source) from error
+        raise _explain_error(error, tables, source) from error
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -149,7 +149,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)
 
 
-def _explained(error: Exception, tables: dict[str, DeltaTable], source: TableSource) -> QueryError:
+def _explain_error(error: Exception, tables: dict[str, DeltaTable], source: TableSource) -> QueryError:
     """The engine's message, with the names that may have been meant."""
     message = str(error).partition("\nValid fields are")[0]
     hints = []

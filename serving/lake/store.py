@@ -94,14 +94,14 @@ def open_table(name: str, settings: AppConfig) -> DeltaTable:
     try:
         table = DeltaTable(uri, storage_options=storage_options(settings))
     except TableNotFoundError:
-        raise missing_table(name, settings) from None
+        raise missing_table_error(name, settings) from None
     except DeltaError as error:
         raise LakeError(f"table {name} at {uri} cannot be opened: {error}") from error
     check_contract(name, table)
     return table
 
 
-def missing_table(name: str, settings: AppConfig) -> MissingTableError:
+def missing_table_error(name: str, settings: AppConfig) -> MissingTableError:
     """The error that says what to do about a table that is not there."""
     if name in table_names():
         return MissingTableError(
@@ -110,7 +110,7 @@ def missing_table(name: str, settings: AppConfig) -> MissingTableError:
     return MissingTableError(f"there is no table {name} in {settings.lake_root}: see `slipstream tables`")
 
 
-def contract_version(table: DeltaTable) -> str | None:
+def table_contract_version(table: DeltaTable) -> str | None:
     """Version of the contract that a table was written under, ``None`` if it does not say."""
     version: str | None = table.metadata().configuration.get(VERSION_PROPERTY)
     return version
@@ -124,10 +124,10 @@ def check_contract(name: str, table: DeltaTable) -> None:
         ContractError: If it does not say in a way that can be read under which contract it was written.
     """
     if name in table_names():
-        check_contract_version(load_contract(name), contract_version(table), table.table_uri)
+        check_contract_version(load_contract(name), table_contract_version(table), table.table_uri)
 
 
-def table_stats(table: DeltaTable) -> TableStats:
+def read_table_stats(table: DeltaTable) -> TableStats:
     """Rows, bytes and files of a table, from its log alone where every file has statistics."""
     adds = table.get_add_actions()
     records = adds.column("num_records").to_pylist()

@@ -25,7 +25,7 @@ class TableFiles(FrozenModel):
     mergeable: int
 
 
-def table_files(lake: LakeReader, name: str, target_mb: int) -> TableFiles:
+def count_table_files(lake: LakeReader, name: str, target_mb: int) -> TableFiles:
     """Count a table's live files.
 
     Args:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.track_build.rows import LapRow, TrackError, circuit_from, own_circuit
+from analysis.track_build.rows import LapRow, TrackError, circuit_from_row, load_own_circuit
 from analysis.tracks.circuit import Circuit, Corner
-from conf.drawn_track import drawn_number
+from conf.drawn_track import parse_drawn_number
 from conf.errors import InputError
 from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TRACKS
@@ -76,7 +76,7 @@ class KnownTrack:
         """What the circuit is known from, and how well."""
         name, row = self.circuit.track_id, self.row
         if row is None:
-            is_drawn = drawn_number(name) is not None
+            is_drawn = parse_drawn_number(name) is not None
             return f"{name}: drawn by its number" if is_drawn else f"{name}: from its file, conf/tracks/{name}.yaml"
         dead_reckoning = "speed and lateral acceleration (dead reckoning: a map, not a survey)"
         how = "positions" if row["source"] == "gps" else dead_reckoning
@@ -115,13 +115,13 @@ class CircuitError(InputError):
     """The circuit of a session is not known; the message says what to do."""
 
 
-def track_of(lake: LakeReader, session_id: str) -> str | None:
+def session_track(lake: LakeReader, session_id: str) -> str | None:
     """Track that a session was driven on, ``None`` where nothing says."""
     rows = lake.rows(SILVER_SESSIONS, {"session_id": session_id}, columns=("track_id",), missing_ok=True)
     return rows[0]["track_id"] if rows else None
 
 
-def title_of(lake: LakeReader, track_id: str) -> str:
+def track_title(lake: LakeReader, track_id: str) -> str:
     """A track's name for people; its id where it has none."""
     if is_track(track_id):
         return load_track(track_id).title
@@ -135,35 +135,37 @@ def load_circuit(lake: LakeReader, track_id: str) -> Circuit:
     Raises:
         CircuitError: If it has neither a file in ``conf/tracks`` nor a row in ``silver.tracks``.
     """
-    if (own := own_circuit(track_id)) is not None:
+    if (own := load_own_circuit(track_id)) is not None:
         return own
     rows = lake.rows(SILVER_TRACKS, {"track_id": track_id}, missing_ok=True)
     if not rows:
         raise CircuitError(
             f"track '{track_id}' is not in {SILVER_TRACKS}: `slipstream track build` builds it from laps"
         )
-    return circuit_from(rows[0])
+    return circuit_from_row(rows[0])
 
 
-def known_tracks(lake: LakeReader) -> list[KnownTrack]:
+def list_known_tracks(lake: LakeReader) -> list[KnownTrack]:
     """All tracks: those of our own, then those built in this lake."""
     own = [
-        KnownTrack(circuit, load_track(name).title, None) for name in track_names() if (circuit := own_circuit(name))
+        KnownTrack(circuit, load_track(name).title, None)
+        for name in track_names()
+        if (circuit := load_own_circuit(name))
     ]
     rows = lake.rows(SILVER_TRACKS, order_by=("track_id",), missing_ok=True)
-    return own + [KnownTrack(circuit_from(row), row["name"], row) for row in rows]
+    return own + [KnownTrack(circuit_from_row(row), row["name"], row) for row in rows]
 
 
-def known_track(lake: LakeReader, name: str) -> KnownTrack:
+def find_known_track(lake: LakeReader, name: str) -> KnownTrack:
     """A track by name.
 
     Raises:
         TrackError: If there is none of that name.
     """
-    own = own_circuit(name)
+    own = load_own_circuit(name)
     if own is not None:  # drawn circuits among them, which are in no list
-        return KnownTrack(own, title_of(lake, name), None)
-    found = {track.circuit.track_id: track for track in known_tracks(lake)}
+        return KnownTrack(own, track_title(lake, name), None)
+    found = {track.circuit.track_id: track for track in list_known_tracks(lake)}
     if name not in found:
         raise TrackError(f"no track '{name}': there are {', '.join(found)}; build one with `slipstream track build`")
     return found[name]
@@ -178,7 +180,7 @@ def sessions_by_track(lake: LakeReader) -> dict[str, list[str]]:
     return found
 
 
-def lap_rows(lake: LakeReader, sessions: Sequence[str]) -> list[LapRow]:
+def read_lap_rows(lake: LakeReader, sessions: Sequence[str]) -> list[LapRow]:
     """Rows of ``silver.laps`` of sessions.
 
     Raises:

@@ -10,19 +10,19 @@ from typing import Final, Literal
 
 import numpy as np
 
-from analysis.coaching.insights import CoachingInsight, DriverInputs, inputs_of, insights
+from analysis.coaching.insights import CoachingInsight, DriverInputs, find_insights, read_driver_inputs
 from analysis.coaching.rows import insight_rows
 from analysis.comparison.aligned_laps import THROTTLE
 from analysis.comparison.rows import ComparedPair, Row
-from analysis.drivers.formatting import clock
+from analysis.drivers.formatting import format_lap_time
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.stretches import zones_of
-from analysis.segmentation.zones import Microsector, cut, find_zones
+from analysis.segmentation.stretches import zones_from_microsectors
+from analysis.segmentation.zones import Microsector, cut_microsectors, find_zones
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.errors import InputError
 from conf.frozen import FrozenModel
-from conf.ghost import Segmentation, load_segmentation
+from conf.ghost import GhostRules, load_ghost_rules
 from conf.tables import (
     GOLD_GHOST_LAPS,
     GOLD_GHOST_SUMMARY,
@@ -33,19 +33,24 @@ from conf.tables import (
     SILVER_TRACKS,
 )
 from serving.lake.reader import LakeReader
-from serving.queries.circuits import track_of
+from serving.queries.circuits import session_track
 from serving.queries.comparison import find_circuit
-from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, load_ghost, newest_ghost
-from serving.queries.lap_traces import LoadedLap, load_lap
-from serving.queries.laps import BEST, LapError, LapName, LapRow, by_time, find_lap, read_laps
+from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, find_newest_ghost, load_ghost
+from serving.queries.lap_traces import LoadedLap, load_lap_trace
+from serving.queries.laps import BEST, LapError, LapName, LapRow, find_lap, rank_by_time, read_laps
 
 TargetKind = Literal["ghost", "best_lap", "other_lap"]
 
 
 INPUTS: Final = (
-    SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS, GOLD_MICROSECTORS, GOLD_GHOST_LAPS,
+    SILVER_LAPS,
+    SILVER_TELEMETRY,
+    SILVER_SESSIONS,
+    SILVER_TRACKS,
+    GOLD_MICROSECTORS,
+    GOLD_GHOST_LAPS,
     GOLD_GHOST_SUMMARY,
-)  # fmt: skip
+)
 _CLOCKS_APART_S: Final = 0.05
 _EVERY_M: Final = 5.0
 
@@ -103,7 +108,7 @@ class CoachingAnswer(FrozenModel):
 
 
 @dataclass(frozen=True)
-class Target:
+class CoachingTarget:
     """The target that a lap is compared with.
 
     Attributes:
@@ -145,14 +150,14 @@ class CoachedLap:
     """
 
     lap: LoadedLap
-    target: Target
+    target: CoachingTarget
     circuit: Circuit
     pieces: tuple[Microsector, ...]
     cut_by: str
     driven: DriverInputs
     aimed: DriverInputs
     insights: tuple[CoachingInsight, ...]
-    rules: Segmentation
+    rules: GhostRules
 
     @cached_property
     def distance_m(self) -> FloatArray:
@@ -174,8 +179,8 @@ class CoachedLap:
         """Both laps, and what the first insights are worth."""
         lost = self.lap_delta_s
         way = "slower" if lost >= 0 else "faster"
-        target = f"{self.target.uid} ({clock(self.target.time_s)})"
-        said = f"{self.lap.row.uid} ({clock(self.lap.time_s)}) is {abs(lost):.3f} s {way} than {target}"
+        target = f"{self.target.uid} ({format_lap_time(self.target.time_s)})"
+        said = f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {abs(lost):.3f} s {way} than {target}"
         if not self.insights:
             return f"{said}; there is nothing to say of it"
         worth = sum(insight.time_loss_s for insight in self.insights)
@@ -259,7 +264,7 @@ def format_values(insight: CoachingInsight) -> tuple[str, str]:
     return human, target
 
 
-def coach(lake: LakeReader, lap: LapName, target: str = BEST) -> CoachedLap:
+def coach_against_target(lake: LakeReader, lap: LapName, target: str = BEST) -> CoachedLap:
     """Compare a lap with a target, section by section.
 
     Args:
@@ -273,21 +278,21 @@ def coach(lake: LakeReader, lap: LapName, target: str = BEST) -> CoachedLap:
         LapError: If there is no such lap, or it cannot be held against the target; the message says what to do.
     """
     row = find_lap(lake, lap)
-    track_id = track_of(lake, row.session_id)
+    track_id = session_track(lake, row.session_id)
     circuit = find_circuit(lake, row.session_id, track_id)
     if isinstance(circuit, str):
         raise LapError(circuit)
-    loaded = load_lap(lake, row, circuit)
-    return _judge(lake, loaded, _target(lake, row, target, circuit), circuit)
+    loaded = load_lap_trace(lake, row, circuit)
+    return _judge(lake, loaded, _resolve_target(lake, row, target, circuit), circuit)
 
 
-def _judge(lake: LakeReader, lap: LoadedLap, target: Target, circuit: Circuit) -> CoachedLap:
-    rules = load_segmentation()
+def _judge(lake: LakeReader, lap: LoadedLap, target: CoachingTarget, circuit: Circuit) -> CoachedLap:
+    rules = load_ghost_rules()
     channel, note = _throttle(lap, target)
     driven, aimed = (
         _inputs(uid, trace, circuit, channel) for uid, trace in ((lap.row.uid, lap.trace), (target.uid, target.trace))
     )
-    pieces, cut_by = segmentation(lake, target, circuit, rules)
+    pieces, cut_by = load_microsectors(lake, target, circuit, rules)
     return CoachedLap(
         lap=lap,
         target=replace(target, notes=(*target.notes, *note)),
@@ -296,13 +301,13 @@ def _judge(lake: LakeReader, lap: LoadedLap, target: Target, circuit: Circuit) -
         cut_by=cut_by,
         driven=driven,
         aimed=aimed,
-        insights=insights(driven, aimed, zones_of(pieces), rules),
+        insights=find_insights(driven, aimed, zones_from_microsectors(pieces), rules),
         rules=rules,
     )
 
 
-def segmentation(
-    lake: LakeReader, target: Target, circuit: Circuit, rules: Segmentation
+def load_microsectors(
+    lake: LakeReader, target: CoachingTarget, circuit: Circuit, rules: GhostRules
 ) -> tuple[tuple[Microsector, ...], str]:
     """The newest micro-sectors of the track, or those of the target where it has none; and where they are from.
 
@@ -311,7 +316,7 @@ def segmentation(
     """
     rows = lake.rows(GOLD_MICROSECTORS, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True)
     if not rows:
-        pieces = cut(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
+        pieces = cut_microsectors(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
         return pieces, f"zones were found on {target.uid}: {GOLD_MICROSECTORS} has none of {circuit.track_id}"
     version = max(row["segmentation_version"] for row in rows)
     found = tuple(
@@ -322,29 +327,29 @@ def segmentation(
     return found, f"zones are those of segmentation {version} of {circuit.track_id}"
 
 
-def _target(lake: LakeReader, lap: LapRow, target: str, circuit: Circuit) -> Target:
+def _resolve_target(lake: LakeReader, lap: LapRow, target: str, circuit: Circuit) -> CoachingTarget:
     if target == GHOST:
-        return _ghost(lake, newest_ghost(lake, lap.session_id), circuit)
+        return _ghost_target(lake, find_newest_ghost(lake, lap.session_id), circuit)
     if target == BEST:
-        return _best(lake, lap, circuit)
+        return _best_lap_target(lake, lap, circuit)
     name = LapName.parse(target)
     if name.vehicle == GHOST:
-        return _ghost(lake, find_ghost(lake, name), circuit)
+        return _ghost_target(lake, find_ghost(lake, name), circuit)
     row = find_lap(lake, name)
     if row.uid == lap.uid:
         raise LapError(f"{lap.uid} was to be held against itself: name another lap with --target")
-    _same_track(lap, row.uid, track_of(lake, row.session_id), circuit)
-    best = next(iter(by_time(read_laps(lake, row.session_id))), None)
+    _same_track(lap, row.uid, session_track(lake, row.session_id), circuit)
+    best = next(iter(rank_by_time(read_laps(lake, row.session_id))), None)
     kind: TargetKind = "best_lap" if best is not None and best.uid == row.uid else "other_lap"
-    loaded = load_lap(lake, row, circuit)
+    loaded = load_lap_trace(lake, row, circuit)
     notes = () if "pace" in row.fit_for else (f"{row.uid} is not fit for pace ({', '.join(row.invalid_reasons)})",)
-    return Target(row.uid, kind, loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
+    return CoachingTarget(row.uid, kind, loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
 
 
-def _best(lake: LakeReader, lap: LapRow, circuit: Circuit) -> Target:
+def _best_lap_target(lake: LakeReader, lap: LapRow, circuit: Circuit) -> CoachingTarget:
     """The best lap of the session that has what it takes to be compared with."""
     passed_over: list[str] = []
-    for row in by_time(read_laps(lake, lap.session_id)):
+    for row in rank_by_time(read_laps(lake, lap.session_id)):
         if row.uid == lap.uid:
             quicker = f" of those with telemetry ({len(passed_over)} quicker have none)" if passed_over else ""
             raise LapError(
@@ -352,24 +357,26 @@ def _best(lake: LakeReader, lap: LapRow, circuit: Circuit) -> Target:
                 "'ghost' or SESSION/VEHICLE/LAP"
             )
         try:
-            loaded = load_lap(lake, row, circuit)
-            inputs_of(loaded.trace, circuit)
+            loaded = load_lap_trace(lake, row, circuit)
+            read_driver_inputs(loaded.trace, circuit)
         except InputError:
             passed_over.append(row.uid)
             continue
         notes = (f"quicker, but without the telemetry for it: {', '.join(passed_over[:3])}",) if passed_over else ()
-        return Target(row.uid, "best_lap", loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
+        return CoachingTarget(row.uid, "best_lap", loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
     raise LapError(
         f"{lap.session_id} has no lap fit for pace with speed, throttle and brake pressure: name a target with --target"
     )
 
 
-def _ghost(lake: LakeReader, ghost: GhostRow, circuit: Circuit) -> Target:
+def _ghost_target(lake: LakeReader, ghost: GhostRow, circuit: Circuit) -> CoachingTarget:
     if ghost.track_id not in (None, circuit.track_id):
         raise LapError(f"{ghost.uid} is a ghost of {ghost.track_id}, not of {circuit.track_id}: name another target")
     warning = feasibility_note(ghost)
     trace = load_ghost(lake, ghost, circuit)
-    return Target(ghost.uid, "ghost", trace, None, is_synthetic=True, notes=() if warning is None else (warning,))
+    return CoachingTarget(
+        ghost.uid, "ghost", trace, None, is_synthetic=True, notes=() if warning is None else (warning,)
+    )
 
 
 def _same_track(lap: LapRow, target_uid: str, track_id: str | None, circuit: Circuit) -> None:
@@ -379,7 +386,7 @@ def _same_track(lap: LapRow, target_uid: str, track_id: str | None, circuit: Cir
         )
 
 
-def _throttle(lap: LoadedLap, target: Target) -> tuple[str | None, Sequence[str]]:
+def _throttle(lap: LoadedLap, target: CoachingTarget) -> tuple[str | None, Sequence[str]]:
     """The throttle channel that both have, as a pedal is not to be compared with a blade; and what to know of it."""
     sources = {lap.throttle_source, target.throttle_source}
     names = THROTTLE if None in sources or len(sources) == 1 else THROTTLE[1:]
@@ -395,6 +402,6 @@ def _has(trace: LapTrace, name: str) -> bool:
 
 def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> DriverInputs:
     try:
-        return inputs_of(trace, circuit, throttle)
+        return read_driver_inputs(trace, circuit, throttle)
     except InputError as error:
         raise LapError(f"{uid}: {error}") from error

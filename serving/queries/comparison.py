@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from analysis.comparison.aligned_laps import AlignedBy, LapComparison, align, compare_laps
-from analysis.comparison.corner_report import CornerReport, ReportPiece, corner_report
+from analysis.comparison.aligned_laps import AlignedBy, LapComparison, align_laps, compare_laps
+from analysis.comparison.corner_report import CornerReport, ReportPiece, build_corner_report
 from analysis.comparison.rows import ComparedPair, Row, piece_columns, piece_rows, trace_rows
-from analysis.drivers.formatting import clock
-from analysis.laps.distance import time_at
+from analysis.drivers.formatting import format_lap_time
+from analysis.laps.distance import time_at_distance_s
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from serving.lake.reader import LakeReader
-from serving.queries.circuits import CircuitError, load_circuit, track_of
-from serving.queries.lap_traces import LoadedLap, load_lap
-from serving.queries.laps import LapError, LapName, LapRow, best_lap, find_lap, read_laps
+from serving.queries.circuits import CircuitError, load_circuit, session_track
+from serving.queries.lap_traces import LoadedLap, load_lap_trace
+from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, find_lap, read_laps
 
 ReferenceKind = Literal["best_lap", "other_lap"]
 
@@ -81,7 +81,7 @@ class ComparedLaps:
     Attributes:
         lap: The lap.
         reference: What it is compared with.
-        reference_kind: ``best_lap`` where the reference is the best lap of its vehicle and session fit for pace.
+        reference_kind: ``best`` where the reference is the best lap of its vehicle and session fit for pace.
         track_id: Track; ``None`` where nothing says.
         circuit: The circuit; ``None`` where it is not known, see ``no_circuit``.
         no_circuit: Why it is not known, and what to do.
@@ -111,8 +111,8 @@ class ComparedLaps:
         lost = "no slower" if abs(self.delta_s) < 0.0005 else f"{abs(self.delta_s):.3f} s"
         way = "" if abs(self.delta_s) < 0.0005 else " slower" if self.delta_s > 0 else " faster"
         return (
-            f"{self.lap.row.uid} ({clock(self.lap.time_s)}) is {lost}{way} than {self.reference.row.uid} "
-            f"({clock(self.reference.time_s)})"
+            f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {lost}{way} than {self.reference.row.uid} "
+            f"({format_lap_time(self.reference.time_s)})"
         )
 
     @property
@@ -192,12 +192,12 @@ def sectors_sentence(found: ComparedLaps) -> str | None:
     return f"official sectors: {', '.join(parts)}" if parts else None
 
 
-def compare_named(lake: LakeReader, lap: LapName, reference: LapName) -> ComparedLaps:
-    """Compare two laps by their names; see :func:`compare_rows`."""
-    return compare_rows(lake, find_lap(lake, lap), find_lap(lake, reference))
+def compare_named_laps(lake: LakeReader, lap: LapName, reference: LapName) -> ComparedLaps:
+    """Compare two laps by their names; see :func:`compare_lap_rows`."""
+    return compare_lap_rows(lake, find_lap(lake, lap), find_lap(lake, reference))
 
 
-def compare_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> ComparedLaps:
+def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> ComparedLaps:
     """Compare any two laps of one track.
 
     Raises:
@@ -206,7 +206,7 @@ def compare_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> ComparedLa
     """
     if lap.uid == reference.uid:
         raise LapError(f"{lap.uid} was to be compared with itself: name another lap as reference")
-    track_id, *others = dict.fromkeys(track_of(lake, row.session_id) for row in (lap, reference))
+    track_id, *others = dict.fromkeys(session_track(lake, row.session_id) for row in (lap, reference))
     if others and None not in (track_id, *others):
         raise LapError(
             f"{lap.uid} was driven on {track_id} and {reference.uid} on {others[0]}: compare laps of one track"
@@ -214,14 +214,14 @@ def compare_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> ComparedLa
     track_id = track_id or next(iter(others), None)
     circuit = find_circuit(lake, lap.session_id, track_id)
     one = None if isinstance(circuit, str) else circuit
-    ours, theirs = (load_lap(lake, row, one) for row in (lap, reference))
+    ours, theirs = (load_lap_trace(lake, row, one) for row in (lap, reference))
     if others or track_id is None:
         _check_lengths(ours, theirs)
     kind = _kind(read_laps(lake, reference.session_id), reference)
-    return compare_loaded((ours, theirs), circuit, track_id=track_id, reference_kind=kind)
+    return compare_loaded_laps((ours, theirs), circuit, track_id=track_id, reference_kind=kind)
 
 
-def compare_loaded(
+def compare_loaded_laps(
     laps: tuple[LoadedLap, LoadedLap],
     circuit: Circuit | str,
     *,
@@ -240,7 +240,7 @@ def compare_loaded(
     known = None if isinstance(circuit, str) else circuit
     one, two = _same_throttle(ours, theirs)
     found = compare_laps(one, two, known)
-    aligned = align(one, two, known)
+    aligned = align_laps(one, two, known)
     return ComparedLaps(
         lap=ours,
         reference=theirs,
@@ -249,8 +249,10 @@ def compare_loaded(
         circuit=known,
         no_circuit=circuit if isinstance(circuit, str) else None,
         comparison=found,
-        reference_s=time_at(aligned.reference, found.distance_m / aligned.length_m * aligned.reference.end_m),
-        report=None if known is None else corner_report(one, two, known),
+        reference_s=time_at_distance_s(
+            aligned.reference, found.distance_m / aligned.length_m * aligned.reference.end_m
+        ),
+        report=None if known is None else build_corner_report(one, two, known),
     )
 
 
@@ -290,5 +292,5 @@ def _same_throttle(ours: LoadedLap, theirs: LoadedLap) -> tuple[LapTrace, LapTra
 
 
 def _kind(laps: Iterable[LapRow], reference: LapRow) -> ReferenceKind:
-    best = best_lap(lap for lap in laps if lap.vehicle_id == reference.vehicle_id)
+    best = find_best_lap(lap for lap in laps if lap.vehicle_id == reference.vehicle_id)
     return "best_lap" if best is not None and best.uid == reference.uid else "other_lap"

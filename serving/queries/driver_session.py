@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.drivers.formatting import clock
+from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit
 from conf.tables import (
     GOLD_DPTAD_EVENTS,
@@ -25,10 +25,10 @@ from conf.tables import (
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Row, Value
 from serving.lake.store import command_that_fills
-from serving.queries.circuits import title_of, track_of
-from serving.queries.comparison import ComparedLaps, compare_loaded, find_circuit
-from serving.queries.lap_traces import load_first
-from serving.queries.laps import LapRow, best_lap, by_time, laps_of_vehicle, read_laps
+from serving.queries.circuits import session_track, track_title
+from serving.queries.comparison import ComparedLaps, compare_loaded_laps, find_circuit
+from serving.queries.lap_traces import load_first_trace
+from serving.queries.laps import LapRow, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
 
 TABLES: Final = (
     SILVER_LAPS,
@@ -65,7 +65,7 @@ class TableRows:
 
 
 @dataclass(frozen=True)
-class Loss:
+class TimeLoss:
     """Where time is lost: a lap of the driver against a reference.
 
     Attributes:
@@ -116,7 +116,7 @@ class DriverReport:
     fleet: TableRows
     track: str | None
     circuit: Circuit | str
-    loss: Loss
+    loss: TimeLoss
     versions: dict[str, int]
 
     @property
@@ -127,12 +127,12 @@ class DriverReport:
     @property
     def best(self) -> LapRow | None:
         """The driver's best lap."""
-        return best_lap(self.laps)
+        return find_best_lap(self.laps)
 
     @property
     def session_best(self) -> LapRow | None:
         """The best lap of the session."""
-        return best_lap(self.field)
+        return find_best_lap(self.field)
 
 
 def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> DriverReport:
@@ -156,7 +156,7 @@ def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> Driv
     def read(table: str, where: dict[str, str], *order_by: str) -> TableRows:
         return read_table(now, table, where, order_by)
 
-    track_id = track_of(now, session_id)
+    track_id = session_track(now, session_id)
     circuit = find_circuit(now, session_id, track_id)
     return DriverReport(
         session_id=session_id,
@@ -172,7 +172,7 @@ def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> Driv
         scores=read(GOLD_DPTAD_SCORES, ours, "lap_number"),
         events=read(GOLD_DPTAD_EVENTS, ours, "event_ts", "event_type"),
         fleet=read(GOLD_FLEET_SUMMARY, here),
-        track=None if track_id is None else title_of(now, track_id),
+        track=None if track_id is None else track_title(now, track_id),
         circuit=circuit,
         loss=compare_with_best(now, laps, field, circuit),
         versions=now.versions,
@@ -191,7 +191,7 @@ def read_table(lake: LakeReader, table: str, where: dict[str, str], order_by: Se
 
 def compare_with_best(
     lake: LakeReader, laps: Sequence[LapRow], field: Sequence[LapRow], circuit: Circuit | str
-) -> Loss:
+) -> TimeLoss:
     """The driver's best lap against the session's best; where that is the driver's own, a median lap against it.
 
     Laps without telemetry cannot be compared and are passed over, which the words say.
@@ -203,27 +203,29 @@ def compare_with_best(
         circuit: The circuit, or why it is not known.
     """
     known = None if isinstance(circuit, str) else circuit
-    reference = load_first(lake, by_time(field), known)
-    own = load_first(lake, by_time(laps), known)
+    reference = load_first_trace(lake, rank_by_time(field), known)
+    own = load_first_trace(lake, rank_by_time(laps), known)
     if reference is None or own is None:
         who = "no car" if reference is None else laps[0].car
-        return Loss(None, f"{who} has a lap fit for pace with telemetry, so there is nothing to compare.")
+        return TimeLoss(None, f"{who} has a lap fit for pace with telemetry, so there is nothing to compare.")
     is_own = own.row.uid == reference.row.uid
     if is_own:
-        covered = [lap for lap in by_time(laps) if lap.is_covered]
-        own = load_first(lake, covered[len(covered) // 2 :], known)
+        covered = [lap for lap in rank_by_time(laps) if lap.is_covered]
+        own = load_first_trace(lake, covered[len(covered) // 2 :], known)
         if own is None or own.row.uid == reference.row.uid:
-            return Loss(None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare.")
-    found = compare_loaded((own, reference), circuit)
-    return Loss(found, _words(found, laps, field, is_own=is_own))
+            return TimeLoss(
+                None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare."
+            )
+    found = compare_loaded_laps((own, reference), circuit)
+    return TimeLoss(found, _words(found, laps, field, is_own=is_own))
 
 
 def _words(found: ComparedLaps, laps: Sequence[LapRow], field: Sequence[LapRow], *, is_own: bool) -> str:
     """What is compared with what."""
     lap, reference = found.lap.row, found.reference.row
-    best, own_best = best_lap(field), best_lap(laps)
-    theirs = f"{clock(found.reference.time_s)} by {reference.car} on lap {reference.lap_number}"
-    ours = f"lap {lap.lap_number}, {clock(found.lap.time_s)}"
+    best, own_best = find_best_lap(field), find_best_lap(laps)
+    theirs = f"{format_lap_time(found.reference.time_s)} by {reference.car} on lap {reference.lap_number}"
+    ours = f"lap {lap.lap_number}, {format_lap_time(found.lap.time_s)}"
     if is_own:
         words = f"The best lap there is telemetry of is the driver's own, {theirs}; a median lap ({ours}) against it."
     elif own_best is not None and own_best.uid == lap.uid:
@@ -231,5 +233,5 @@ def _words(found: ComparedLaps, laps: Sequence[LapRow], field: Sequence[LapRow],
     else:
         words = f"The driver's best lap with telemetry ({ours}) against the best there is telemetry of, {theirs}."
     if best is not None and best.uid != reference.uid and best.lap_time_s is not None:
-        words += f" The session's best, {clock(best.lap_time_s)} by {best.car}, has no telemetry."
+        words += f" The session's best, {format_lap_time(best.lap_time_s)} by {best.car}, has no telemetry."
     return words

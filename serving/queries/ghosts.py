@@ -39,19 +39,19 @@ class GhostRow:
     notes: tuple[str, ...]
 
 
-def ghosts_of(lake: LakeReader, session_id: str) -> tuple[GhostRow, ...]:
+def list_ghosts(lake: LakeReader, session_id: str) -> tuple[GhostRow, ...]:
     """Ghosts of a session, the newest first; none where there is no such table yet."""
     rows = lake.rows(GOLD_GHOST_SUMMARY, {"session_id": session_id}, missing_ok=True)
-    return tuple(_ghost_of(row) for row in sorted(rows, key=_age, reverse=True))
+    return tuple(_ghost_of(row) for row in sorted(rows, key=_sort_by_age, reverse=True))
 
 
-def newest_ghost(lake: LakeReader, session_id: str) -> GhostRow:
+def find_newest_ghost(lake: LakeReader, session_id: str) -> GhostRow:
     """The newest ghost of a session that a car could drive.
 
     Raises:
         LapError: If there is none; the message says why the newest could not be driven.
     """
-    found = ghosts_of(lake, session_id)
+    found = list_ghosts(lake, session_id)
     feasible = [ghost for ghost in found if ghost.is_feasible]
     if feasible:
         return feasible[0]
@@ -70,13 +70,13 @@ def find_ghost(lake: LakeReader, name: LapName) -> GhostRow:
         LapError: If there is none of that name; the message names those there are.
     """
     if name.lap_number is None:
-        return newest_ghost(lake, name.session_id)
-    found = ghosts_of(lake, name.session_id)
+        return find_newest_ghost(lake, name.session_id)
+    found = list_ghosts(lake, name.session_id)
     uid = f"{name.session_id}/{GHOST}/{name.lap_number}"
     for ghost in found:
         if ghost.uid == uid:
             return ghost
-    raise LapError(f"no ghost {uid}: {_those(found)}")
+    raise LapError(f"no ghost {uid}: {_describe_ghosts(found)}")
 
 
 def load_ghost(lake: LakeReader, ghost: GhostRow, circuit: Circuit) -> LapTrace:
@@ -108,7 +108,7 @@ def _why(ghost: GhostRow) -> str:
     return "; ".join(ghost.notes) or "nothing says why"
 
 
-def _age(row: Row) -> tuple[int, int]:
+def _sort_by_age(row: Row) -> tuple[int, int]:
     number = str(row["lap_uid"]).rpartition("/")[2]
     return row["created_ts"] or 0, int(number) if number.isdecimal() else 0
 
@@ -124,5 +124,5 @@ def _ghost_of(row: Row) -> GhostRow:
     )
 
 
-def _those(found: Sequence[GhostRow]) -> str:
+def _describe_ghosts(found: Sequence[GhostRow]) -> str:
     return f"ghosts are {', '.join(ghost.uid for ghost in found)}" if found else "there are none yet"

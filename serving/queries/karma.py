@@ -12,7 +12,7 @@ from conf.errors import InputError
 from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Row
-from serving.queries.circuits import title_of, track_of
+from serving.queries.circuits import session_track, track_title
 
 COMPONENTS: Final[tuple[str, ...]] = wear.COMPONENTS
 OVERALL: Final = "overall"
@@ -206,12 +206,12 @@ def read_karma_session(lake: LakeReader, vehicle: str, session: str | None = Non
     numbers = _numbers(now)
     session_id, vehicle_id = resolve_vehicle_session(_drives(now), numbers, vehicle, session)
     rows = now.rows(GOLD_KARMA_SCORES, {"session_id": session_id, "vehicle_id": vehicle_id}, order_by=("lap_number",))
-    track_id = track_of(now, session_id)
+    track_id = session_track(now, session_id)
     return KarmaReport(
         session_id=session_id,
         vehicle_id=vehicle_id,
         vehicle_number=numbers.get((session_id, vehicle_id)),
-        track=None if track_id is None else title_of(now, track_id),
+        track=None if track_id is None else track_title(now, track_id),
         laps=group_laps(rows),
         is_synthetic=any(row["is_synthetic"] for row in rows),
         versions=now.versions,
@@ -237,19 +237,19 @@ def resolve_vehicle_session(
     here = [drive for drive in drives if session in (None, drive[0])]
     if not here:
         raise KarmaError(
-            f"no lap of session '{session}' is scored: {_those('sessions', (s for s, _ in drives))}; {FILL}"
+            f"no lap of session '{session}' is scored: {_describe_choices('sessions', (s for s, _ in drives))}; {FILL}"
         )
     found = [drive for drive in here if drive[1] == vehicle]
     found = found or [d for d in here if vehicle.isdecimal() and numbers.get(d) == int(vehicle)]
     if not found:
         where = "" if session is None else f" in session '{session}'"
-        those = _those("vehicles with scores", (_car(drive, numbers) for drive in here))
+        those = _describe_choices("vehicles with scores", (_car(drive, numbers) for drive in here))
         raise KarmaError(f"no lap of vehicle '{vehicle}' is scored{where}: {those}; {FILL}")
     if len({v for _, v in found}) > 1:
         names = (f"{_car(drive, numbers)} in {drive[0]}" for drive in found)
-        raise KarmaError(f"number {vehicle} is not of one vehicle, name an id: {_those('vehicles', names)}")
+        raise KarmaError(f"number {vehicle} is not of one vehicle, name an id: {_describe_choices('vehicles', names)}")
     if len(found) > 1:
-        sessions = _those("sessions", (s for s, _ in found))
+        sessions = _describe_choices("sessions", (s for s, _ in found))
         raise KarmaError(f"{_car(found[0], numbers)} drove in several; name one with --session: {sessions}")
     return found[0]
 
@@ -291,7 +291,7 @@ def relative_damage(karma: float) -> float:
 
 def _scored_lap(found: KarmaReport, number: int) -> KarmaLap:
     own = {lap.number: lap for lap in found.laps}
-    scored = _those("laps with a score", (str(lap.number) for lap in found.scored))
+    scored = _describe_choices("laps with a score", (str(lap.number) for lap in found.scored))
     if number not in own:
         raise KarmaError(f"{found.car} has no lap {number} in {found.session_id}: {scored}")
     if (reason := own[number].reason) is not None:
@@ -301,17 +301,27 @@ def _scored_lap(found: KarmaReport, number: int) -> KarmaLap:
 
 def _score_of(row: Row) -> KarmaScore:
     return KarmaScore(
-        component=row["component"], karma=row["karma_score"], low=row["karma_low"], high=row["karma_high"],
-        damage_per_km=row["damage_per_km"], lap_damage=row["lap_damage"],
-        cumulative_damage=row["cumulative_damage"], laps_counted=row["laps_counted"], trend=row["trend"],
-        remaining_laps=_finite(row["remaining_laps"]), remaining_low=_finite(row["remaining_laps_low"]),
+        component=row["component"],
+        karma=row["karma_score"],
+        low=row["karma_low"],
+        high=row["karma_high"],
+        damage_per_km=row["damage_per_km"],
+        lap_damage=row["lap_damage"],
+        cumulative_damage=row["cumulative_damage"],
+        laps_counted=row["laps_counted"],
+        trend=row["trend"],
+        remaining_laps=_finite(row["remaining_laps"]),
+        remaining_low=_finite(row["remaining_laps_low"]),
         remaining_high=_finite(row["remaining_laps_high"]),
         factors=tuple(KarmaFactor(f["feature"], f["contribution"]) for f in row["top_factors"] or ()),
-        factors_text=row["factors_text"], missing_inputs=tuple(row["missing_inputs"] or ()),
-        channel_set=row["channel_set"], applicability=row["applicability"],
-        outside_inputs=tuple(row["outside_inputs"] or ()), reason=row["not_scored_reason"],
+        factors_text=row["factors_text"],
+        missing_inputs=tuple(row["missing_inputs"] or ()),
+        channel_set=row["channel_set"],
+        applicability=row["applicability"],
+        outside_inputs=tuple(row["outside_inputs"] or ()),
+        reason=row["not_scored_reason"],
         model=ScoringModel(row["algorithm"], row["model_version"], row["mlflow_run_id"]),
-    )  # fmt: skip
+    )
 
 
 def _finite(value: float | None) -> float | None:
@@ -336,7 +346,7 @@ def _car(drive: Drive, numbers: Mapping[Drive, int]) -> str:
     return f"{drive[1]} ({numbers[drive]})" if drive in numbers else drive[1]
 
 
-def _those(what: str, names: Iterable[str]) -> str:
+def _describe_choices(what: str, names: Iterable[str]) -> str:
     """``sessions are a, b``, each once, the first of them where there are many."""
     found = list(dict.fromkeys(names))
     if not found:

@@ -25,14 +25,14 @@ def factor_words(name: str) -> str:
     return next(own, name).replace("_", " ")
 
 
-def signals_missing(inputs: Iterable[str]) -> list[str]:
+def missing_signals(inputs: Iterable[str]) -> list[str]:
     """What a car does not send, each once, for inputs that have no value."""
     group_of = {name: group for group, names in load_karma_rules().inputs.items() for name in names}
     groups = dict.fromkeys(group_of.get(name, name) for name in inputs)
     return [_SIGNALS.get(group, group.replace("_", " ")) for group in groups]
 
 
-def share(value: float) -> str:
+def format_share(value: float) -> str:
     """A share as a percentage to two digits, e.g. ``0.041 %``, ``3.2 %``, ``41 %``."""
     percent = 100.0 * value
     if percent >= 9.95:

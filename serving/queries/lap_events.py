@@ -32,7 +32,7 @@ class LapEvents:
     braking_m: FloatArray
 
 
-def lap_events(lake: LakeReader, lap: tuple[str, str, int]) -> LapEvents:
+def read_lap_events(lake: LakeReader, lap: tuple[str, str, int]) -> LapEvents:
     """Events of a lap, and where it brakes if it is in ``silver.telemetry_100hz``.
 
     Args:
@@ -51,10 +51,10 @@ def lap_events(lake: LakeReader, lap: tuple[str, str, int]) -> LapEvents:
         raise TrackError(f"no events of {name}: {why}")
     events = lake.rows(GOLD_DPTAD_EVENTS, where, order_by=("event_ts", "event_type"))
     label = f"{lap[0]}\n{lap[1]}, lap {lap[2]}\nthresholds {judged[0]['thresholds_version']}"
-    return LapEvents(label, events, _braking_m(lake, where))
+    return LapEvents(label, events, _braking_spans_m(lake, where))
 
 
-def _braking_m(lake: LakeReader, where: dict[str, Value]) -> FloatArray:
+def _braking_spans_m(lake: LakeReader, where: dict[str, Value]) -> FloatArray:
     names = ("lap_distance_m", "brake_front_bar")
     rows = lake.rows(SILVER_TELEMETRY_100HZ, where, columns=names, order_by=("sample_idx",), missing_ok=True)
     along, bar = (np.array([row[n] for row in rows], dtype=np.float64) for n in names)

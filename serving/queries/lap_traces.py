@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analysis.drivers.formatting import listed
+from analysis.drivers.formatting import join_names
 from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
@@ -21,9 +21,22 @@ from serving.lake.rows import Value
 from serving.queries.laps import LapError, LapRow, read_laps
 
 CHANNELS: Final = (
-    "speed_kmh", "throttle_pct", "throttle_pedal_pct", "throttle_blade_pct", "brake_front_bar", "steering_deg", "gear",
-    "rpm", "accel_long_g", "accel_lat_g", "lap_distance_m", "x_m", "y_m", "lat_deg", "lon_deg",
-)  # fmt: skip
+    "speed_kmh",
+    "throttle_pct",
+    "throttle_pedal_pct",
+    "throttle_blade_pct",
+    "brake_front_bar",
+    "steering_deg",
+    "gear",
+    "rpm",
+    "accel_long_g",
+    "accel_lat_g",
+    "lap_distance_m",
+    "x_m",
+    "y_m",
+    "lat_deg",
+    "lon_deg",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class LoadedLap:
         return self.trace.lap_time_s
 
 
-def load_lap(
+def load_lap_trace(
     lake: LakeReader, lap: LapRow, circuit: Circuit | None = None, channels: Sequence[str] = CHANNELS
 ) -> LoadedLap:
     """Read a lap's samples and say how far round each was taken.
@@ -66,7 +79,7 @@ def load_lap(
         raise LapError(f"{lap.uid}: nothing says when it began and ended in the time of the telemetry: choose another")
     found = _samples(lake, lap, channels)
     if not (found.height and lap.is_covered):
-        raise LapError(f"{lap.uid} has {_lack(lap)}: {_instead(lake, lap)}")
+        raise LapError(f"{lap.uid} has {_missing_samples_reason(lap)}: {_remedy(lake, lap)}")
     samples = TimedSamples(
         found["event_ts"].cast(pl.Int64).to_numpy(),
         found["clock_source"].ne_missing(STOPPED_CLOCK).to_numpy(),
@@ -82,32 +95,32 @@ def load_lap(
     return LoadedLap(lap, trace, None if sources.is_empty() else sources[0])
 
 
-def load_first(lake: LakeReader, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
+def load_first_trace(lake: LakeReader, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
     """The first of some laps that can be loaded, ``None`` where there is none."""
     for lap in laps:
         if lap.is_covered:
             try:
-                return load_lap(lake, lap, circuit)
+                return load_lap_trace(lake, lap, circuit)
             except LapError:
                 continue
     return None
 
 
-def _lack(lap: LapRow) -> str:
+def _missing_samples_reason(lap: LapRow) -> str:
     if not lap.sample_count or lap.telemetry_gap_s is None:
         return "no telemetry"
     return f"no telemetry for {lap.telemetry_gap_s:.1f} s of it"
 
 
-def _instead(lake: LakeReader, lap: LapRow) -> str:
+def _remedy(lake: LakeReader, lap: LapRow) -> str:
     """What to do about a lap without samples."""
     if lap.is_covered:
         return "its samples are not numbered yet, `slipstream stream silver` completes that"
     laps = read_laps(lake, lap.session_id)
     own = [str(one.lap_number) for one in laps if one.vehicle_id == lap.vehicle_id and one.is_covered]
     if own:
-        return f"of {lap.car} {listed(own)} {'has' if len(own) == 1 else 'have'} it"
-    cars = listed(sorted({one.car for one in laps if one.is_covered}))
+        return f"of {lap.car} {join_names(own)} {'has' if len(own) == 1 else 'have'} it"
+    cars = join_names(sorted({one.car for one in laps if one.is_covered}))
     return f"in {lap.session_id} {cars} have it" if cars else f"no car of {lap.session_id} has it"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from analysis.drivers.formatting import clock, counted
+from analysis.drivers.formatting import format_count, format_lap_time
 from analysis.laps.distance import MAX_SILENCE_S
 from conf.errors import InputError
 from conf.frozen import FrozenModel
@@ -149,9 +149,13 @@ class ListedLap(FrozenModel):
 def summarize_laps(laps: Sequence[LapRow]) -> str:
     """How many laps of how many vehicles, and the best."""
     cars, fit = len({lap.vehicle_id for lap in laps}), sum(PACE in lap.fit_for for lap in laps)
-    best = best_lap(laps)
-    found = f"; the best is {clock(best.lap_time_s or 0.0)} by {best.car} on lap {best.lap_number}" if best else ""
-    return f"{counted(len(laps), 'lap')} of {counted(cars, 'vehicle')}, {fit:,} fit for pace{found}"
+    best = find_best_lap(laps)
+    found = (
+        f"; the best is {format_lap_time(best.lap_time_s or 0.0)} by {best.car} on lap {best.lap_number}"
+        if best
+        else ""
+    )
+    return f"{format_count(len(laps), 'lap')} of {format_count(cars, 'vehicle')}, {fit:,} fit for pace{found}"
 
 
 def read_laps(lake: LakeReader, session_id: str | None = None) -> tuple[LapRow, ...]:
@@ -164,7 +168,7 @@ def read_laps(lake: LakeReader, session_id: str | None = None) -> tuple[LapRow, 
     where = {} if session_id is None else {"session_id": session_id}
     rows = lake.rows(SILVER_LAPS, where, order_by=("session_id", "vehicle_id", "lap_number"))
     if session_id is not None and not rows:
-        raise LapError(f"no laps of session '{session_id}': {_those('sessions', sessions_with_laps(lake))}")
+        raise LapError(f"no laps of session '{session_id}': {_describe_choices('sessions', sessions_with_laps(lake))}")
     return tuple(_lap_of(row) for row in rows)
 
 
@@ -173,7 +177,7 @@ def sessions_with_laps(lake: LakeReader) -> tuple[str, ...]:
     return tuple(sorted(lake.frame(SILVER_LAPS, columns=("session_id",), distinct=True)["session_id"].to_list()))
 
 
-def only_session(lake: LakeReader, session_id: str | None) -> str:
+def choose_session(lake: LakeReader, session_id: str | None) -> str:
     """The session that was named, or the only one there is.
 
     Raises:
@@ -183,7 +187,7 @@ def only_session(lake: LakeReader, session_id: str | None) -> str:
         return session_id
     found = sessions_with_laps(lake)
     if len(found) != 1:
-        raise LapError(f"name a session with --session: {_those('sessions', found)}")
+        raise LapError(f"name a session with --session: {_describe_choices('sessions', found)}")
     return found[0]
 
 
@@ -197,9 +201,13 @@ def laps_of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
     own = own or [lap for lap in laps if vehicle.isdecimal() and lap.vehicle_number == int(vehicle)]
     cars = dict.fromkeys(lap.car for lap in own or laps)
     if not own:
-        raise LapError(f"session {laps[0].session_id} has no vehicle '{vehicle}': {_those('vehicles', cars)}")
+        raise LapError(
+            f"session {laps[0].session_id} has no vehicle '{vehicle}': {_describe_choices('vehicles', cars)}"
+        )
     if len(cars) > 1:
-        raise LapError(f"number {vehicle} is not of one vehicle in {laps[0].session_id}: {_those('vehicles', cars)}")
+        raise LapError(
+            f"number {vehicle} is not of one vehicle in {laps[0].session_id}: {_describe_choices('vehicles', cars)}"
+        )
     return tuple(own)
 
 
@@ -212,22 +220,22 @@ def find_lap(lake: LakeReader, name: LapName) -> LapRow:
     """
     laps = laps_of_vehicle(read_laps(lake, name.session_id), name.vehicle)
     if name.lap_number is None:
-        if (best := best_lap(laps)) is None:
+        if (best := find_best_lap(laps)) is None:
             raise LapError(f"{laps[0].car} has no lap fit for pace in {name.session_id}: {_why(laps)}")
         return best
     found = [lap for lap in laps if lap.lap_number == name.lap_number]
     if not found:
-        numbers = _those("laps", (str(lap.lap_number) for lap in laps))
+        numbers = _describe_choices("laps", (str(lap.lap_number) for lap in laps))
         raise LapError(f"{laps[0].car} has no lap {name.lap_number} in {name.session_id}: {numbers}")
     return found[0]
 
 
-def best_lap(laps: Iterable[LapRow]) -> LapRow | None:
+def find_best_lap(laps: Iterable[LapRow]) -> LapRow | None:
     """The quickest lap fit for pace, the first of equal ones; ``None`` where there is none."""
-    return next(iter(by_time(laps)), None)
+    return next(iter(rank_by_time(laps)), None)
 
 
-def by_time(laps: Iterable[LapRow]) -> list[LapRow]:
+def rank_by_time(laps: Iterable[LapRow]) -> list[LapRow]:
     """Laps fit for pace, the quickest first; equal ones by vehicle and number."""
     fit = [lap for lap in laps if PACE in lap.fit_for and lap.lap_time_ms is not None]
     return sorted(fit, key=lambda lap: (lap.lap_time_ms or 0, lap.vehicle_id, lap.lap_number))
@@ -238,16 +246,27 @@ def _lap_of(row: Row) -> LapRow:
         return tuple(row[name] or ())
 
     return LapRow(
-        session_id=row["session_id"], vehicle_id=row["vehicle_id"], lap_number=row["lap_number"],
-        vehicle_number=row["vehicle_number"], start_us=row["lap_start_ts"], end_us=row["lap_end_ts"],
+        session_id=row["session_id"],
+        vehicle_id=row["vehicle_id"],
+        lap_number=row["lap_number"],
+        vehicle_number=row["vehicle_number"],
+        start_us=row["lap_start_ts"],
+        end_us=row["lap_end_ts"],
         lap_time_ms=row["lap_time_ms"],
         sectors_s=(row["sector_1_time"], row["sector_2_time"], row["sector_3_time"]),
-        lap_time_source=row["lap_time_source"], is_valid=bool(row["is_valid"]),
-        invalid_reasons=listed("invalid_reasons"), fit_for=listed("fit_for"), flag_at_finish=row["flag_at_finish"],
-        pit_in=bool(row["pit_in"]), pit_time_s=row["pit_time_s"], top_speed_kmh=row["top_speed_kmh"],
-        sample_count=row["sample_count"] or 0, telemetry_gap_s=row["telemetry_gap_s"], conflicts=listed("conflicts"),
+        lap_time_source=row["lap_time_source"],
+        is_valid=bool(row["is_valid"]),
+        invalid_reasons=listed("invalid_reasons"),
+        fit_for=listed("fit_for"),
+        flag_at_finish=row["flag_at_finish"],
+        pit_in=bool(row["pit_in"]),
+        pit_time_s=row["pit_time_s"],
+        top_speed_kmh=row["top_speed_kmh"],
+        sample_count=row["sample_count"] or 0,
+        telemetry_gap_s=row["telemetry_gap_s"],
+        conflicts=listed("conflicts"),
         is_synthetic=bool(row["is_synthetic"]),
-    )  # fmt: skip
+    )
 
 
 def _why(laps: Iterable[LapRow]) -> str:
@@ -255,7 +274,7 @@ def _why(laps: Iterable[LapRow]) -> str:
     return "; ".join(f"lap {lap.lap_number} {', '.join(lap.invalid_reasons) or 'has no time'}" for lap in laps)
 
 
-def _those(what: str, names: Iterable[str]) -> str:
+def _describe_choices(what: str, names: Iterable[str]) -> str:
     """``sessions are a, b``, the first of them where there are many."""
     found = list(names)
     if not found:

@@ -9,14 +9,14 @@ from conf.arrays import FloatArray
 from conf.errors import InputError
 from conf.frozen import FrozenModel
 from conf.race_car import load_race_car
-from conf.track_parameters import FILE, TrackParameters, track_parameters
+from conf.track_parameters import FILE, TrackParameters, load_track_parameters
 from conf.units import KMH_PER_MPS
 from conf.vehicle import load_vehicle, vehicle_names
 from physics.centre_line import Line
-from physics.limit_lap.double_track import race_car_envelope
+from physics.limit_lap.double_track import build_race_car_envelope
 from physics.limit_lap.envelope import Envelope
-from physics.limit_lap.friction_circle import grip_circle_envelope
-from physics.limit_lap.lap import LimitLap, limit_lap
+from physics.limit_lap.friction_circle import build_friction_circle_envelope
+from physics.limit_lap.lap import LimitLap, solve_limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
 from physics.vehicle import Vehicle
 
@@ -99,8 +99,8 @@ def compute_limit_lap(
     known, notes = _parameters(raceline, parameters, name, must_know=track is not None)
     line = spline_line(*read_race_line(raceline))
     envelope = _envelope(vehicle, known.grip_factor if known else 1.0)
-    lap = limit_lap(envelope, line, margin_mps=margin_mps, drs_zones_m=known.drs_zones_m if known else ())
-    ends = known.sector_ends_m if known else thirds(line)
+    lap = solve_limit_lap(envelope, line, margin_mps=margin_mps, drs_zones_m=known.drs_zones_m if known else ())
+    ends = known.sector_ends_m if known else split_in_thirds(line)
     if ends[-1] >= line.length_m:
         raise InputError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
     return LimitLapResult(
@@ -108,7 +108,7 @@ def compute_limit_lap(
     )
 
 
-def thirds(line: Line) -> tuple[float, float]:
+def split_in_thirds(line: Line) -> tuple[float, float]:
     """Where a lap without known sectors is cut."""
     return line.length_m / 3.0, 2.0 * line.length_m / 3.0
 
@@ -120,7 +120,7 @@ def _parameters(
         raise InputError(f"no file {given} with track parameters")
     places = [given] if given else [folder / FILE for folder in (raceline.parent, raceline.parent.parent)]
     path = next((p for p in places if p.is_file()), None)
-    known = track_parameters(path, name) if path else None
+    known = load_track_parameters(path, name) if path else None
     if known:
         return known, [f"Sector ends, DRS zones and friction of {name} from {path}."]
     if given or must_know:
@@ -130,9 +130,9 @@ def _parameters(
 
 def _envelope(vehicle: str, grip_factor: float) -> Envelope:
     if vehicle in vehicle_names():
-        return grip_circle_envelope(Vehicle(load_vehicle(vehicle)))
+        return build_friction_circle_envelope(Vehicle(load_vehicle(vehicle)))
     path = Path(vehicle)
     if not path.is_file():
         names = ", ".join(vehicle_names())
         raise InputError(f"no vehicle '{vehicle}': give a parameter file that exists, or one of {names}")
-    return race_car_envelope(load_race_car(path), grip_factor)
+    return build_race_car_envelope(load_race_car(path), grip_factor)

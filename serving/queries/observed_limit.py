@@ -8,16 +8,16 @@ import numpy as np
 
 from analysis.car_limits.fitted_envelope import QUANTILE
 from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
-from analysis.drivers.formatting import clock
+from analysis.drivers.formatting import format_lap_time
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.units import KMH_PER_MPS
 from serving.lake.reader import LakeReader
-from serving.queries.circuits import track_of
+from serving.queries.circuits import session_track
 from serving.queries.comparison import find_circuit
-from serving.queries.lap_traces import load_lap
-from serving.queries.laps import LapError, LapRow, by_time, laps_of_vehicle, read_laps
-from serving.queries.limit_lap import LimitLapAnswer, LimitLapResult, thirds
+from serving.queries.lap_traces import load_lap_trace
+from serving.queries.laps import LapError, LapRow, laps_of_vehicle, rank_by_time, read_laps
+from serving.queries.limit_lap import LimitLapAnswer, LimitLapResult, split_in_thirds
 
 GHOST = "ghost"
 
@@ -86,12 +86,12 @@ def compute_observed_limit(
         LapError: If the track is not known or no lap is fit.
         EnvelopeError: If the laps do not show enough, or the limit lap came out slower than one of them.
     """
-    circuit = find_circuit(lake, session_id, track_of(lake, session_id))
+    circuit = find_circuit(lake, session_id, session_track(lake, session_id))
     if isinstance(circuit, str):
         raise LapError(circuit)
     laps = read_laps(lake, session_id)
     laps = laps_of_vehicle(laps, vehicle) if vehicle else laps
-    chosen = by_time(lap for lap in laps if GHOST in lap.fit_for)
+    chosen = rank_by_time(lap for lap in laps if GHOST in lap.fit_for)
     if not chosen:
         raise LapError(
             f"no lap of {session_id} is fit for a ghost: `slipstream laps list` says what speaks against each"
@@ -99,7 +99,7 @@ def compute_observed_limit(
     used, traces, left_out = [], [], []
     for row in chosen:
         try:
-            traces.append(load_lap(lake, row, circuit).trace)
+            traces.append(load_lap_trace(lake, row, circuit).trace)
         except LapError as error:
             left_out.append(str(error))
         else:
@@ -107,10 +107,10 @@ def compute_observed_limit(
     if not used:
         raise LapError(f"no lap of {session_id} can be used: {'; '.join(left_out[:3])}")
     seen = observed_limit_lap(traces, circuit, quantile, [row.uid for row in used])
-    return _asked(session_id, circuit, seen, used, left_out, traces[0])
+    return _limit_lap_result(session_id, circuit, seen, used, left_out, traces[0])
 
 
-def _asked(
+def _limit_lap_result(
     session_id: str,
     circuit: Circuit,
     limit: ObservedLimit,
@@ -121,11 +121,14 @@ def _asked(
     line, fitted, lap = limit.line, limit.fitted, limit.lap
     cars, best = sorted({row.vehicle_id for row in used}), used[0]
     gap_s = (best.lap_time_s or 0.0) - lap.lap_time_s
-    ends = circuit.sector_ends_m or thirds(line)
+    ends = circuit.sector_ends_m or split_in_thirds(line)
     inside = f"{fitted.quantile:.0%} of the hardest of {fitted.instants:,} instants inside"
     notes = [
         f"Envelope of {len(used)} laps of {len(cars)} cars, {inside}.",
-        f"Best lap driven: {best.uid}, {clock(best.lap_time_s or 0.0)}; the limit lap is {gap_s:.3f} s faster.",
+        (
+            f"Best lap driven: {best.uid}, {format_lap_time(best.lap_time_s or 0.0)}; "
+            f"the limit lap is {gap_s:.3f} s faster."
+        ),
     ]
     if left_out:
         notes.append(f"Left out, {len(left_out)} laps: {'; '.join(left_out[:3])}")

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from analysis.drivers.formatting import clock
+from analysis.drivers.formatting import format_lap_time
 from conf.frozen import FrozenModel
 from conf.laps import load_lap_rules
 from conf.tables import SILVER_RESULTS
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Row
-from serving.queries.laps import PACE, LapRow, best_lap, read_laps
+from serving.queries.laps import PACE, LapRow, find_best_lap, read_laps
 
 _Key = tuple[str, int | str]
 
@@ -132,7 +132,7 @@ def check_entry(sheet: Row | None, laps: Sequence[LapRow], *, has_sheet: bool = 
         has_sheet: Whether the session has a result sheet.
     """
     row = sheet or {}
-    best, time_s = best_lap(laps), row.get("fl_time_s")
+    best, time_s = find_best_lap(laps), row.get("fl_time_s")
     official_ms = None if time_s is None else round(time_s * 1000)
     counted = row.get("laps")
     if sheet is not None:
@@ -162,7 +162,7 @@ def _exceptions(laps: Sequence[LapRow], best: LapRow | None, sheet: Row, officia
         yield f"the officials count no lap of this car{'; its laps come from the feed alone' if alone else ''}"
         return
     if len(laps) != counted:
-        yield f"{len(laps)} laps here, {counted} on the sheet{_odd(laps)}"
+        yield f"{len(laps)} laps here, {counted} on the sheet{_odd_laps(laps)}"
     ours = best.lap_time_ms if best else None
     if ours != official_ms:
         here = f"best lap {_lap(best.lap_number, ours)}" if best else "no lap fit for pace"
@@ -197,17 +197,17 @@ def _readable(conflict: str) -> str:
     """``total time: official results 45:58.258, …`` for ``total_time_ms: official results 2758258, …``."""
     name, _, said = conflict.partition(": ")
     if name.endswith("_ms"):
-        said = re.sub(r"\b\d+\b", lambda found: clock(int(found[0]) / 1000), said)
+        said = re.sub(r"\b\d+\b", lambda found: format_lap_time(int(found[0]) / 1000), said)
     return f"{name.removesuffix('_ms').replace('_', ' ')}: {said}"
 
 
-def _odd(laps: Sequence[LapRow]) -> str:
+def _odd_laps(laps: Sequence[LapRow]) -> str:
     odd = [f"lap {lap.lap_number} incomplete" for lap in laps if "incomplete" in lap.invalid_reasons]
     return f" ({', '.join(odd)})" if odd else ""
 
 
 def _lap(number: int | None, time_ms: int | None) -> str:
-    time = "without a time" if time_ms is None else clock(time_ms / 1000)
+    time = "without a time" if time_ms is None else format_lap_time(time_ms / 1000)
     return time if number is None else f"{time} (lap {number})"
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.dptad.rules import CATEGORIES, RULE_OF
-from analysis.drivers.formatting import counted, listed, ranges
+from analysis.drivers.formatting import format_count, format_ranges, join_names
 from serving.queries.driver_session import DriverReport
 
 Row = Mapping[str, Any]
@@ -17,22 +17,22 @@ Row = Mapping[str, Any]
 _INCIDENTS: Final = 10
 
 
-def judged(found: DriverReport) -> list[Row]:
+def scored_rows(found: DriverReport) -> list[Row]:
     """Rows of the laps that were judged; the others have no score at all."""
     return [row for row in found.scores.rows if row["event_count"] is not None]
 
 
-def scores(found: DriverReport) -> dict[str, Any]:
+def describe_scores(found: DriverReport) -> dict[str, Any]:
     """What the anomaly scores say, without the figures."""
-    rows = judged(found)
+    rows = scored_rows(found)
     if not rows:
         return {"missing": found.scores.missing or f"No lap could be judged. {_reasons(found.scores.rows)}"}
     versions = sorted({row["thresholds_version"] for row in rows if row["thresholds_version"]})
-    words = f"{counted(len(rows), 'lap')} judged by thresholds {listed(versions)}"
+    words = f"{format_count(len(rows), 'lap')} judged by thresholds {join_names(versions)}"
     if not all(row["is_calibrated"] for row in rows):
         words = (
-            f"{counted(len(rows), 'lap')} judged by default thresholds: they are not calibrated on this track, so take "
-            "the scores as a comparison between laps"
+            f"{format_count(len(rows), 'lap')} judged by default thresholds: they are not calibrated on this track, so "
+            "take the scores as a comparison between laps"
         )
     means = ", ".join(f"{name} {score:.0f}" for name, score in mean_scores(rows).items())
     words = f"{words}. Mean scores: {means}." if means else f"{words}."
@@ -56,17 +56,19 @@ def _reasons(rows: Sequence[Row]) -> str:
             laps.add(row["lap_number"])
     sentences = []
     for why, (names, laps) in sorted(said.items()):
-        where = "" if len(laps) == len(rows) else f" on {'laps' if len(laps) > 1 else 'lap'} {ranges(sorted(laps))}"
-        what = "" if names >= set(CATEGORIES) else f" {listed(sorted(names))}"
+        where = (
+            "" if len(laps) == len(rows) else f" on {'laps' if len(laps) > 1 else 'lap'} {format_ranges(sorted(laps))}"
+        )
+        what = "" if names >= set(CATEGORIES) else f" {join_names(sorted(names))}"
         sentences.append(f"Not judged{':' if what else ''}{what}{where}, because {why}.")
     return " ".join(sentences)
 
 
-def incidents(events: Sequence[Row]) -> list[dict[str, Any]]:
+def incident_rows(events: Sequence[Row]) -> list[dict[str, Any]]:
     """Incidents of the same kind in the same place, those of most laps first."""
     groups: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for event in events:
-        groups[_where(event), event["rule"]].append(event)
+        groups[_incident_place(event), event["rule"]].append(event)
     found = []
     for (where, _), own in groups.items():
         strongest = max(own, key=lambda e: e["magnitude"] / e["threshold"])
@@ -74,35 +76,37 @@ def incidents(events: Sequence[Row]) -> list[dict[str, Any]]:
         numbers = sorted({e["lap_number"] for e in own})
         found.append(
             {
-                "where": where, "what": _what(own[0]), "n_laps": len(numbers),
+                "where": where,
+                "what": _incident_kind(own[0]),
+                "n_laps": len(numbers),
                 "ratio": strongest["magnitude"] / strongest["threshold"],
                 "strongest": f"{strongest['magnitude']:.{digits}f} {unit}",
                 "limit": f"{strongest['threshold']:.{digits}f} {unit}",
             }
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda g: (-g["n_laps"], -g["ratio"], g["where"]))[:_INCIDENTS]
 
 
-def _what(event: Row) -> str:
+def _incident_kind(event: Row) -> str:
     rule = RULE_OF.get(event["rule"])
     return str(event["event_type"]).replace("_", " ") if rule is None else rule.one
 
 
-def _where(event: Row) -> str:
+def _incident_place(event: Row) -> str:
     if event["corner"]:
         return str(event["corner"])
     return "somewhere" if event["lap_distance_m"] is None else f"around {round(event['lap_distance_m'], -2):,.0f} m"
 
 
-def no_incidents(found: DriverReport) -> str:
+def describe_no_incidents(found: DriverReport) -> str:
     """Why there are no incidents to show."""
-    counts = [row["event_count"] for row in judged(found)]
+    counts = [row["event_count"] for row in scored_rows(found)]
     return "No incident was found on these laps." if not any(counts) else str(found.events.missing)
 
 
-def insights(found: DriverReport) -> list[dict[str, Any]]:
+def insight_texts(found: DriverReport) -> list[dict[str, Any]]:
     """Sentences about the best lap and about the most anomalous one."""
-    by_number = {row["lap_number"]: row for row in judged(found)}
+    by_number = {row["lap_number"]: row for row in scored_rows(found)}
     chosen: dict[int, str] = {}
     if found.best is not None and found.best.lap_number in by_number:
         chosen[found.best.lap_number] = "the best lap"

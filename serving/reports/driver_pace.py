@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analysis.drivers.formatting import clock, counted, listed
+from analysis.drivers.formatting import format_count, format_lap_time, join_names
 from serving.queries.driver_session import DriverReport
 
 Row = Mapping[str, Any]
@@ -15,7 +15,7 @@ _ENDED: Final = {"pit": "pit stop", "flag": "change of flag", "end": "end of the
 _SOURCES: Final = {"official": "officials", "start_end": "feed", "telemetry": "telemetry"}
 
 
-def stints(found: DriverReport) -> list[Row]:
+def stint_rows(found: DriverReport) -> list[Row]:
     """Stints and their segments."""
     return [
         {
@@ -24,37 +24,43 @@ def stints(found: DriverReport) -> list[Row]:
             "kind": _KINDS.get(s["kind"], s["kind"]),
             "fit": s["n_pace_laps"],
             "mean": _time(s["pace_mean_s"]),
-            "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], clock),
+            "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], format_lap_time),
             "trend": _signed(s["slope_s_per_lap"]),
-            "best": "" if s["best_lap_s"] is None else f"{clock(s['best_lap_s'])} ({s['best_lap_number']})",
+            "best": "" if s["best_lap_s"] is None else f"{format_lap_time(s['best_lap_s'])} ({s['best_lap_number']})",
             "ended": _ENDED.get(s["ended_by"], s["ended_by"]),
         }
         for s in found.stints.rows
     ]
 
 
-def records(found: DriverReport) -> str:
+def describe_records(found: DriverReport) -> str:
     """The fastest runs of laps in words, empty where there are none."""
     row = found.summary.first
     runs = [(n, row.get(f"best_{n}_laps_mean_s"), row.get(f"best_{n}_laps_first_lap")) for n in (3, 5, 10)]
-    return listed([f"{n} laps at {clock(s)} each from lap {first}" for n, s, first in runs if s is not None])
+    return join_names(
+        [f"{n} laps at {format_lap_time(s)} each from lap {first}" for n, s, first in runs if s is not None]
+    )
 
 
-def target(found: DriverReport) -> dict[str, Any]:
+def target_facts(found: DriverReport) -> dict[str, Any]:
     """The target lap by sectors."""
     row = found.target.first
     if not row:
         return {"rows": [], "missing": found.target.missing}
     sectors = [
         {
-            "name": f"Sector {k}", "n": row[f"n_s{k}"], "best": _seconds(row[f"best_s{k}"]),
-            "lap": row[f"best_s{k}_lap"] or "", "mean": _seconds(row[f"mean_s{k}"]),
+            "name": f"Sector {k}",
+            "n": row[f"n_s{k}"],
+            "best": _seconds(row[f"best_s{k}"]),
+            "lap": row[f"best_s{k}_lap"] or "",
+            "mean": _seconds(row[f"mean_s{k}"]),
             "interval": _interval(row[f"mean_s{k}_low"], row[f"mean_s{k}_high"], _seconds),
-            "potential": _seconds(row[f"sector_potential_s{k}"]), "weight": digits(row[f"weight_s{k}"], 2),
+            "potential": _seconds(row[f"sector_potential_s{k}"]),
+            "weight": format_digits(row[f"weight_s{k}"], 2),
             "focus": row["focus_sector"] == k,
         }
         for k in (1, 2, 3)
-    ]  # fmt: skip
+    ]
     sums = {
         name: _sum(row, f"{column}_s{{}}")
         for name, column in (("sum_best", "best"), ("sum_mean", "mean"), ("sum_potential", "sector_potential"))
@@ -65,28 +71,28 @@ def target(found: DriverReport) -> dict[str, Any]:
 def _target_words(row: Row) -> str:
     if row["siwtl_lap"] is None:
         return "A sector has no time at all, so there is no target lap."
-    words = f"The target lap is {clock(row['siwtl_lap'])}"
+    words = f"The target lap is {format_lap_time(row['siwtl_lap'])}"
     if row["siwtl_lap_low"] is not None:
-        words += f" (95 % interval {clock(row['siwtl_lap_low'])} to {clock(row['siwtl_lap_high'])})"
+        words += f" (95 % interval {format_lap_time(row['siwtl_lap_low'])} to {format_lap_time(row['siwtl_lap_high'])})"
     gain = row["potential_gain"]
     if gain is not None:
         way = "under" if gain > 0 else "above"
-        words += f", {abs(gain):.3f} s {way} the best lap of {clock(row['current_best_s'])}"
-    words += f"; the best sectors add up to {clock(row['sum_best_sectors_s'])}."
+        words += f", {abs(gain):.3f} s {way} the best lap of {format_lap_time(row['current_best_s'])}"
+    words += f"; the best sectors add up to {format_lap_time(row['sum_best_sectors_s'])}."
     if row["insufficient_laps"]:
         words += " A sector has fewer than two laps: its weight says nothing."
     elif row["achievability"] is not None:
-        words += f" Achievability {row['achievability']:.2f} of 1, from {counted(row['n_valid_laps'], 'lap')}."
+        words += f" Achievability {row['achievability']:.2f} of 1, from {format_count(row['n_valid_laps'], 'lap')}."
     return words
 
 
-def session_lines(found: DriverReport) -> list[str]:
+def describe_session(found: DriverReport) -> list[str]:
     """The field in a few lines."""
     row = found.fleet.first
     if not row:
         return []
-    laps = f"{counted(row['n_laps'], 'lap')}, {row['n_valid_laps']} of them fit for pace"
-    lines = [f"{counted(row['n_drivers'], 'driver')} drove {laps}."]
+    laps = f"{format_count(row['n_laps'], 'lap')}, {row['n_valid_laps']} of them fit for pace"
+    lines = [f"{format_count(row['n_drivers'], 'driver')} drove {laps}."]
     weather = [
         f"air {row['air_temp_c']:.0f} °C" if row["air_temp_c"] is not None else None,
         f"track {row['track_temp_c']:.0f} °C" if row["track_temp_c"] is not None else None,
@@ -97,14 +103,14 @@ def session_lines(found: DriverReport) -> list[str]:
     return [*lines, *(row["highlights"] or ()), *(row["trends"] or ())]
 
 
-def lap_rows(found: DriverReport) -> list[Row]:
+def pace_lap_rows(found: DriverReport) -> list[Row]:
     """All laps."""
     return [
         {
             "number": lap.lap_number,
             "time": _time(lap.lap_time_s),
             "sectors": [_seconds(s) for s in lap.sectors_s],
-            "top": digits(lap.top_speed_kmh, 0),
+            "top": format_digits(lap.top_speed_kmh, 0),
             "source": _SOURCES.get(lap.lap_time_source or "", lap.lap_time_source or ""),
             "against": ", ".join(reason.replace("_", " ") for reason in lap.invalid_reasons),
             "best": lap is found.best or (found.best is not None and lap.uid == found.best.uid),
@@ -123,17 +129,17 @@ def _interval(low: float | None, high: float | None, form: Any) -> str:
 
 
 def _time(time_s: float | None) -> str:
-    return "" if time_s is None else clock(time_s)
+    return "" if time_s is None else format_lap_time(time_s)
 
 
 def _seconds(value: float | None) -> str:
-    return digits(value, 3)
+    return format_digits(value, 3)
 
 
 def _signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.3f}"
 
 
-def digits(value: float | None, places: int) -> str:
+def format_digits(value: float | None, places: int) -> str:
     """A number with so many decimal places."""
     return "" if value is None else f"{value:,.{places}f}"

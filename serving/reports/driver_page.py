@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.tracks.circuit import Circuit
-from serving.charts.driver import events_map_figure, lap_times_figure, scores_figure, sectors_figure
-from serving.charts.laps import loss_map_figure, traces_figure
-from serving.charts.style import svg
+from serving.charts.driver import anomaly_scores_figure, events_map_figure, lap_times_figure, sectors_figure
+from serving.charts.laps import lap_traces_figure, loss_map_figure
+from serving.charts.style import figure_to_svg
 from serving.queries.driver_session import DriverReport
 from serving.reports import driver_driving as driving
 from serving.reports import driver_pace as pace
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 TEMPLATE = "driver_report.html.j2"
 
 
-def write_report(found: DriverReport, folder: Path) -> Path:
+def write_driver_report(found: DriverReport, folder: Path) -> Path:
     """Write the page into a folder; its name is made of session and vehicle."""
     name = re.sub(r"[^\w.-]+", "-", f"{found.session_id}_{found.vehicle_id}")
     path = folder / f"{name}.html"
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(found, datetime.now(UTC)), encoding="utf-8")
+    path.write_text(render_page(found, datetime.now(UTC)), encoding="utf-8")
     return path
 
 
-def render(found: DriverReport, made_at: datetime) -> str:
+def render_page(found: DriverReport, made_at: datetime) -> str:
     """The page.
 
     Args:
@@ -46,34 +46,34 @@ def render(found: DriverReport, made_at: datetime) -> str:
         loader=PackageLoader("serving.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     pages.filters["code"] = _code
-    return pages.get_template(TEMPLATE).render(context(found, made_at))
+    return pages.get_template(TEMPLATE).render(page_context(found, made_at))
 
 
-def context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
+def page_context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
     """What the template shows."""
-    incidents = driving.incidents(found.events.rows)
+    incidents = driving.incident_rows(found.events.rows)
     return {
-        "title": view.title(found),
+        "title": view.report_title(found),
         "session": found.session_id,
         "synthetic": any(lap.is_synthetic for lap in found.laps),
-        "facts": view.facts(found),
+        "facts": view.report_facts(found),
         "tiles": view.key_figures(found),
         "glance": view.summary(found),
         "absent": [part.missing for part in (found.summary, found.result) if part.missing],
-        "stints": {"rows": pace.stints(found), "missing": found.stints.missing},
-        "records": pace.records(found),
-        "target": pace.target(found),
-        "loss": {"traces": None, "pieces": None} | view.loss(found) | _loss_figures(found),
-        "scores": {"words": None, "missing": None} | driving.scores(found),
+        "stints": {"rows": pace.stint_rows(found), "missing": found.stints.missing},
+        "records": pace.describe_records(found),
+        "target": pace.target_facts(found),
+        "loss": {"traces": None, "pieces": None} | view.describe_loss(found) | _loss_figures(found),
+        "scores": {"words": None, "missing": None} | driving.describe_scores(found),
         "incidents": {
             "rows": incidents,
-            "none": driving.no_incidents(found),
+            "none": driving.describe_no_incidents(found),
             "no_map": found.circuit if isinstance(found.circuit, str) else "",
             "caption": "Incidents of all judged laps; the larger the mark, the further over its limit.",
         },
-        "insights": driving.insights(found),
-        "session_lines": pace.session_lines(found),
-        "laps": pace.lap_rows(found),
+        "insights": driving.insight_texts(found),
+        "session_lines": pace.describe_session(found),
+        "laps": pace.pace_lap_rows(found),
         "plots": _figures(found),
         "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
         "sources": list_versions(found.versions),
@@ -85,7 +85,7 @@ def _figures(found: DriverReport) -> dict[str, Markup | None]:
     plots: dict[str, Figure | None] = {
         "laps": lap_times_figure(found.laps, found.field, target_s),
         "sectors": sectors_figure(found.laps, found.field) if found.target.rows else None,
-        "scores": scores_figure(rows) if (rows := driving.judged(found)) else None,
+        "scores": anomaly_scores_figure(rows) if (rows := driving.scored_rows(found)) else None,
         "events": None,
     }
     if isinstance(found.circuit, Circuit) and found.events.rows:
@@ -97,7 +97,7 @@ def _loss_figures(found: DriverReport) -> dict[str, Markup | None]:
     compared = found.loss.compared
     if compared is None:
         return {}
-    drawn = {"traces": _embedded(traces_figure(compared))}
+    drawn = {"traces": _embedded(lap_traces_figure(compared))}
     if compared.circuit is not None:
         drawn["map"] = _embedded(loss_map_figure(compared.comparison, compared.circuit))
     return drawn
@@ -114,4 +114,4 @@ def _code(text: str) -> Markup:
 def _embedded(figure: Figure | None) -> Markup | None:
     from markupsafe import Markup
 
-    return None if figure is None else Markup(svg(figure))  # noqa: S704 - drawn by us, its text escaped by matplotlib
+    return None if figure is None else Markup(figure_to_svg(figure))  # noqa: S704 - drawn by us, its text escaped by matplotlib

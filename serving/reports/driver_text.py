@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from analysis.comparison.corner_report import CornerReport, ReportPiece, ReportRule
-from analysis.drivers.formatting import clock, counted, listed, tenths
+from analysis.drivers.formatting import format_count, format_lap_time, format_tenths, join_names
 from serving.queries.comparison import what_differs
 from serving.queries.driver_session import DriverReport
 from serving.queries.laps import PACE
-from serving.reports.driver_driving import incidents, judged, mean_scores
-from serving.reports.driver_pace import digits
+from serving.reports.driver_driving import incident_rows, mean_scores, scored_rows
+from serving.reports.driver_pace import format_digits
 from serving.reports.sources import list_versions
 
 Row = Mapping[str, Any]
@@ -31,21 +31,21 @@ class KeyFigure:
     lines: tuple[str, ...]
 
 
-def title(found: DriverReport) -> str:
+def report_title(found: DriverReport) -> str:
     """The driver where his name is known, and the car."""
     name = found.driver.first.get("driver_name") or found.summary.first.get("driver_id")
     return f"{name}, {found.car}" if name else found.car
 
 
-def facts(found: DriverReport) -> list[str]:
+def report_facts(found: DriverReport) -> list[str]:
     """Session, track, day, class, laps."""
     start_us = found.session.first.get("start_ts")
     day = None if start_us is None else f"{datetime.fromtimestamp(start_us / 1e6, UTC):%-d %B %Y}"
     kind = found.result.first.get("vehicle_class") or found.summary.first.get("vehicle_class")
     stops = sum(lap.pit_in for lap in found.laps)
     fit = sum(PACE in lap.fit_for for lap in found.laps)
-    driven = f"{counted(len(found.laps), 'lap')}, {fit} fit for pace"
-    parts = (found.session_id, found.track, day, kind, driven, counted(stops, "pit stop") if stops else None)
+    driven = f"{format_count(len(found.laps), 'lap')}, {fit} fit for pace"
+    parts = (found.session_id, found.track, day, kind, driven, format_count(stops, "pit stop") if stops else None)
     return [part for part in parts if part]
 
 
@@ -75,21 +75,23 @@ def _best(found: DriverReport) -> KeyFigure | None:
         return None
     off = best.lap_time_s - session.lap_time_s
     beside = f"{off:.3f} s off the session's best" if best.uid != session.uid else "the best of the session"
-    return KeyFigure("Best lap", clock(best.lap_time_s), (f"lap {best.lap_number}", beside))
+    return KeyFigure("Best lap", format_lap_time(best.lap_time_s), (f"lap {best.lap_number}", beside))
 
 
 def _of_summary(row: Row) -> Iterator[KeyFigure]:
     if not row:
         return
     if row["avg_lap_ms"] is not None:
-        lines = [f"{counted(row['valid_laps'], 'lap')} fit for pace"]
+        lines = [f"{format_count(row['valid_laps'], 'lap')} fit for pace"]
         if row["avg_lap_ms_low"] is not None:
-            lines.append(f"95 %: {tenths(row['avg_lap_ms_low'] / 1000)} to {tenths(row['avg_lap_ms_high'] / 1000)}")
-        yield KeyFigure("Mean lap", clock(row["avg_lap_ms"] / 1000), tuple(lines))
+            lines.append(
+                f"95 %: {format_tenths(row['avg_lap_ms_low'] / 1000)} to {format_tenths(row['avg_lap_ms_high'] / 1000)}"
+            )
+        yield KeyFigure("Mean lap", format_lap_time(row["avg_lap_ms"] / 1000), tuple(lines))
     if row["siwtl_lap_s"] is not None:
         gain = row["potential_gain_s"]
         word = "" if gain is None else f"{abs(gain):.3f} s {'under' if gain > 0 else 'above'} the best lap"
-        yield KeyFigure("Target lap", clock(row["siwtl_lap_s"]), (word,) if word else ())
+        yield KeyFigure("Target lap", format_lap_time(row["siwtl_lap_s"]), (word,) if word else ())
     if row["consistency_score"] is not None:
         low, high = row["consistency_score_low"], row["consistency_score_high"]
         lines = ["of 100"] + ([] if low is None else [f"95 %: {low:.1f} to {high:.1f}"])
@@ -103,8 +105,8 @@ def summary(found: DriverReport) -> list[str]:
     lines = [*_glance_pace(found.summary.first), *_glance_target(found.target.first)]
     compared = found.loss.compared
     if compared is not None and compared.report is not None:
-        dear = [p for p in _dearest(compared.report, 3) if p.time_lost_s >= _WORTH_NAMING_S]
-        where = listed([f"{p.label} ({p.time_lost_s:.2f} s)" for p in dear])
+        dear = [p for p in _costliest_pieces(compared.report, 3) if p.time_lost_s >= _WORTH_NAMING_S]
+        where = join_names([f"{p.label} ({p.time_lost_s:.2f} s)" for p in dear])
         if dear:
             lap, reference = compared.lap.row, compared.reference.row
             lines.append(
@@ -137,21 +139,21 @@ def _glance_target(row: Row) -> Iterator[str]:
 
 
 def _glance_driving(found: DriverReport) -> Iterator[str]:
-    rows = judged(found)
+    rows = scored_rows(found)
     means = mean_scores(rows)
     if means:
         name, score = max(means.items(), key=lambda item: item[1])
         yield f"The least smooth category is the {name}: mean anomaly score {score:.0f} of 100."
-    again = [row for row in incidents(found.events.rows) if row["n_laps"] > 1]
+    again = [row for row in incident_rows(found.events.rows) if row["n_laps"] > 1]
     if again:
         first = again[0]
         yield (
             f"What comes again most: {first['what']}, {first['where']}, on {first['n_laps']} of "
-            f"{counted(len(rows), 'judged lap')}."
+            f"{format_count(len(rows), 'judged lap')}."
         )
 
 
-def loss(found: DriverReport) -> dict[str, Any]:
+def describe_loss(found: DriverReport) -> dict[str, Any]:
     """Where time is lost, without the figures."""
     compared = found.loss.compared
     out: dict[str, Any] = {"words": found.loss.words}
@@ -168,35 +170,42 @@ def loss(found: DriverReport) -> dict[str, Any]:
     zero = -least / span * 100.0
     out["pieces"] = [
         {
-            "label": p.label, "lost": f"{p.time_lost_s:+.3f}", "way": "lost" if p.time_lost_s > 0 else "gained",
-            "zero": f"{zero:.1f}", "left": f"{zero + min(0.0, p.time_lost_s) / span * 100.0:.1f}",
-            "width": f"{abs(p.time_lost_s) / span * 100.0:.1f}", "least": digits(p.lap.min_kmh, 0),
-            "least_ref": digits(p.reference.min_kmh, 0), "words": what_differs(p),
+            "label": p.label,
+            "lost": f"{p.time_lost_s:+.3f}",
+            "way": "lost" if p.time_lost_s > 0 else "gained",
+            "zero": f"{zero:.1f}",
+            "left": f"{zero + min(0.0, p.time_lost_s) / span * 100.0:.1f}",
+            "width": f"{abs(p.time_lost_s) / span * 100.0:.1f}",
+            "least": format_digits(p.lap.min_kmh, 0),
+            "least_ref": format_digits(p.reference.min_kmh, 0),
+            "words": what_differs(p),
         }
         for p in pieces
-    ]  # fmt: skip
+    ]
     out["total"] = f"{compared.report.lap_delta_s:+.3f}"
-    out["dearest"] = [p.finding for p in _dearest(compared.report, _DEAREST) if p.time_lost_s >= _WORTH_NAMING_S]
+    out["dearest"] = [
+        p.finding for p in _costliest_pieces(compared.report, _DEAREST) if p.time_lost_s >= _WORTH_NAMING_S
+    ]
     return out
 
 
-def _dearest(report: CornerReport, most: int) -> list[ReportPiece]:
+def _costliest_pieces(report: CornerReport, most: int) -> list[ReportPiece]:
     return sorted(report.pieces, key=lambda p: -p.time_lost_s)[:most]
 
 
-def console_lines(found: DriverReport) -> list[str]:
+def driver_console_lines(found: DriverReport) -> list[str]:
     """The report in a few lines for the terminal."""
-    lines = [f"{title(found)}: {', '.join(facts(found))}"]
-    lines += [f"  {tile.name}: {tile.value}{_bracketed(tile.lines)}" for tile in key_figures(found)]
-    lines += [f"  {line}" for line in (*summary(found), *missing(found))]
+    lines = [f"{report_title(found)}: {', '.join(report_facts(found))}"]
+    lines += [f"  {tile.name}: {tile.value}{_in_brackets(tile.lines)}" for tile in key_figures(found)]
+    lines += [f"  {line}" for line in (*summary(found), *missing_tables(found))]
     return [*lines, f"  Tables and their versions: {list_versions(found.versions)}"]
 
 
-def _bracketed(lines: Sequence[str]) -> str:
+def _in_brackets(lines: Sequence[str]) -> str:
     return f" ({', '.join(lines)})" if lines else ""
 
 
-def missing(found: DriverReport) -> list[str]:
+def missing_tables(found: DriverReport) -> list[str]:
     """List every table without rows for this driver, and the command that fills it."""
     parts = (found.result, found.summary, found.stints, found.target, found.scores, found.fleet)
     return [part.missing for part in parts if part.missing]

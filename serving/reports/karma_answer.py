@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conf.frozen import FrozenModel
 from serving.queries.karma import KarmaLap, KarmaReport, KarmaScore
-from serving.reports.karma_text import limitations, look_first, summary
+from serving.reports.karma_text import find_first_concern, limitations, summary
 
 
 class FirstLook(FrozenModel):
@@ -48,7 +48,7 @@ class KarmaAnswer(FrozenModel):
 
 def answer_karma(found: KarmaReport, pair: tuple[KarmaLap, KarmaLap] | None) -> KarmaAnswer:
     """The report for programs, with the two laps that are compared."""
-    first = look_first(found)
+    first = find_first_concern(found)
     return KarmaAnswer(
         session_id=found.session_id,
         vehicle_id=found.vehicle_id,

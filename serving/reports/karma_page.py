@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from serving.charts.karma import damage_figure, heat_figure, pair_figure, scores_figure
-from serving.charts.style import svg
+from serving.charts.karma import damage_figure, karma_heat_figure, karma_scores_figure, lap_pair_figure
+from serving.charts.style import figure_to_svg
 from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport
 from serving.reports import karma_text as view
 from serving.reports.sources import list_versions
@@ -27,11 +27,11 @@ def write_karma_report(found: KarmaReport, pair: Pair | None, folder: Path) -> P
     name = re.sub(r"[^\w.-]+", "-", f"{found.session_id}_{found.vehicle_id}")
     path = folder / f"{name}.html"
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(found, pair, datetime.now(UTC)), encoding="utf-8")
+    path.write_text(render_page(found, pair, datetime.now(UTC)), encoding="utf-8")
     return path
 
 
-def render(found: KarmaReport, pair: Pair | None, made_at: datetime) -> str:
+def render_page(found: KarmaReport, pair: Pair | None, made_at: datetime) -> str:
     """The page.
 
     Args:
@@ -44,24 +44,24 @@ def render(found: KarmaReport, pair: Pair | None, made_at: datetime) -> str:
     pages = Environment(
         loader=PackageLoader("serving.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    return pages.get_template(TEMPLATE).render(context(found, pair, made_at))
+    return pages.get_template(TEMPLATE).render(page_context(found, pair, made_at))
 
 
-def context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> dict[str, Any]:
+def page_context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> dict[str, Any]:
     """What the template shows."""
     return {
         "title": found.car,
         "session": found.session_id,
         "synthetic": found.is_synthetic,
-        "facts": view.facts(found),
+        "facts": view.report_facts(found),
         "tiles": view.key_figures(found),
         "glance": view.summary(found),
         "columns": [name.capitalize() for name in (OVERALL, *COMPONENTS)],
-        "components": view.component_rows(found),
-        "compared": view.pair_words(pair),
-        "laps": view.lap_rows(found),
+        "components": view.karma_component_rows(found),
+        "compared": view.describe_pair(pair),
+        "laps": view.karma_lap_rows(found),
         "trust": view.limitations(found),
-        "models": view.model_rows(found),
+        "models": view.scoring_model_rows(found),
         "plots": _figures(found, pair) if found.components else {},
         "made_at": f"{made_at:%Y-%m-%d %H:%M} UTC",
         "sources": list_versions(found.versions),
@@ -70,9 +70,9 @@ def context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> dict[st
 
 def _figures(found: KarmaReport, pair: Pair | None) -> dict[str, Markup | None]:
     return {
-        "scores": _embedded(scores_figure(found)),
-        "heat": _embedded(heat_figure(found, pair)),
-        "pair": None if pair is None else _embedded(pair_figure(found, pair)),
+        "scores": _embedded(karma_scores_figure(found)),
+        "heat": _embedded(karma_heat_figure(found, pair)),
+        "pair": None if pair is None else _embedded(lap_pair_figure(found, pair)),
         "damage": _embedded(damage_figure(found)),
     }
 
@@ -80,4 +80,4 @@ def _figures(found: KarmaReport, pair: Pair | None) -> dict[str, Markup | None]:
 def _embedded(figure: Figure) -> Markup:
     from markupsafe import Markup
 
-    return Markup(svg(figure))  # noqa: S704 - drawn by us, its text escaped by matplotlib
+    return Markup(figure_to_svg(figure))  # noqa: S704 - drawn by us, its text escaped by matplotlib

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.drivers.formatting import clock, counted, listed, ranges
+from analysis.drivers.formatting import format_count, format_lap_time, format_ranges, join_names
 from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport, KarmaScore
-from serving.queries.karma_terms import factor_words, remaining_words, share, signals_missing
+from serving.queries.karma_terms import factor_words, format_share, missing_signals, remaining_words
 from serving.reports.driver_text import KeyFigure
 from serving.reports.sources import list_versions
 
@@ -21,11 +21,11 @@ _TREND: Final = 1.0  # points a lap: less is lost in the noise of five laps
 _OUTSIDE: Final = 4
 
 
-def facts(found: KarmaReport) -> list[str]:
+def report_facts(found: KarmaReport) -> list[str]:
     """Session, track, day, laps."""
     end_us = max((lap.end_us for lap in found.laps if lap.end_us is not None), default=None)
     day = None if end_us is None else f"{datetime.fromtimestamp(end_us / 1e6, UTC):%-d %B %Y}"
-    laps = f"{counted(len(found.laps), 'lap')}, {len(found.scored)} scored"
+    laps = f"{format_count(len(found.laps), 'lap')}, {len(found.scored)} scored"
     return [part for part in (found.session_id, found.track, day, laps) if part]
 
 
@@ -44,7 +44,7 @@ def _last(found: KarmaReport) -> KeyFigure | None:
 
 
 def _look_first(found: KarmaReport) -> KeyFigure | None:
-    if (first := look_first(found)) is None:
+    if (first := find_first_concern(found)) is None:
         return None
     lap, score = first
     if is_worn_soon(found, score):
@@ -75,7 +75,7 @@ def _soonest(found: KarmaReport) -> KeyFigure | None:
     return KeyFigure("Fewest laps left", f"{score.remaining_laps:,.0f}", tuple(lines))
 
 
-def look_first(found: KarmaReport) -> tuple[KarmaLap, KarmaScore] | None:
+def find_first_concern(found: KarmaReport) -> tuple[KarmaLap, KarmaScore] | None:
     """Choose the component to inspect first: one that may wear out within such a session, else the lowest score."""
     soon = _worn_first(found)
     if soon is not None and is_worn_soon(found, soon):
@@ -95,11 +95,11 @@ def summary(found: KarmaReport) -> list[str]:
     if not found.scored and not found.components:
         why = sorted({lap.reason for lap in found.laps if lap.reason})
         return [f"No lap has a score: {'; '.join(why)}."]
-    return [*_say_first(found), *_say_trend(found), *_say_unscored(found)]
+    return [*_describe_first_concern(found), *_describe_trend(found), *_describe_unscored(found)]
 
 
-def _say_first(found: KarmaReport) -> Iterator[str]:
-    first = look_first(found)
+def _describe_first_concern(found: KarmaReport) -> Iterator[str]:
+    first = find_first_concern(found)
     if first is None:
         return
     lap, score = first
@@ -107,7 +107,7 @@ def _say_first(found: KarmaReport) -> Iterator[str]:
     if is_worn_soon(found, score):
         yield (
             f"{name} first: at the rate of the last laps, {remaining_words(score)} laps remain to parts that were new "
-            f"when the session began, which is within another session of {counted(len(found.laps), 'lap')}."
+            f"when the session began, which is within another session of {format_count(len(found.laps), 'lap')}."
         )
         return
     why = f": {score.factors_text}" if score.factors_text else ""
@@ -115,24 +115,24 @@ def _say_first(found: KarmaReport) -> Iterator[str]:
     usual = sorted(s.karma or 0.0 for _, s in found.of(score.component))
     if len(usual) > 2:
         middle = usual[len(usual) // 2]
-        yield f"On its middle lap the same component scores {middle:.0f}{_is_single(usual)}."
+        yield f"On its middle lap the same component scores {middle:.0f}{_is_isolated(usual)}."
 
 
-def _is_single(scores: Sequence[float]) -> str:
+def _is_isolated(scores: Sequence[float]) -> str:
     """Whether the lowest stands apart: more below the middle than the middle spreads otherwise."""
     lowest, second, middle = scores[0], scores[1], scores[len(scores) // 2]
     return ", so it was that lap alone" if second - lowest > 2.0 * (middle - second) and second - lowest > 10.0 else ""
 
 
-def _say_trend(found: KarmaReport) -> Iterator[str]:
+def _describe_trend(found: KarmaReport) -> Iterator[str]:
     last = [found.of(name)[-1][1] for name in found.components]
     falling = sorted((s.trend, s.component) for s in last if s.trend is not None and s.trend <= -_TREND)
     if falling:
-        names = listed([f"{component} ({-trend:.1f})" for trend, component in falling])
+        names = join_names([f"{component} ({-trend:.1f})" for trend, component in falling])
         yield f"Over the last five scored laps karma falls, by points a lap: {names}."
 
 
-def _say_unscored(found: KarmaReport) -> Iterator[str]:
+def _describe_unscored(found: KarmaReport) -> Iterator[str]:
     reasons: dict[str, list[int]] = {}
     for lap in found.laps:
         if lap.reason is not None:
@@ -146,9 +146,9 @@ def _say_unscored(found: KarmaReport) -> Iterator[str]:
         yield f"{name.capitalize()} has no score on any lap{': ' if why else ''}{'; '.join(why)}."
 
 
-def component_rows(found: KarmaReport) -> list[dict[str, str]]:
+def karma_component_rows(found: KarmaReport) -> list[dict[str, str]]:
     """A row a component: what the session did to it and what remains."""
-    first = look_first(found)
+    first = find_first_concern(found)
     rows = []
     for name in found.components:
         laps = found.of(name)
@@ -157,26 +157,30 @@ def component_rows(found: KarmaReport) -> list[dict[str, str]]:
         last = laps[-1][1]
         rows.append(
             {
-                "name": name.capitalize(), "mean": f"{sum(scores) / len(scores):.0f}",
-                "worst": f"{worst.karma:.0f}", "worst_lap": str(worst_lap.number),
-                "last": _karma(last), "trend": "" if last.trend is None else f"{last.trend:+.1f}",
-                "damage": "" if last.cumulative_damage is None else share(last.cumulative_damage),
-                "remaining": remaining_words(last), "why": worst.factors_text or "",
+                "name": name.capitalize(),
+                "mean": f"{sum(scores) / len(scores):.0f}",
+                "worst": f"{worst.karma:.0f}",
+                "worst_lap": str(worst_lap.number),
+                "last": _karma(last),
+                "trend": "" if last.trend is None else f"{last.trend:+.1f}",
+                "damage": "" if last.cumulative_damage is None else format_share(last.cumulative_damage),
+                "remaining": remaining_words(last),
+                "why": worst.factors_text or "",
                 "first": "yes" if first is not None and first[1].component == name else "",
             }
-        )  # fmt: skip
+        )
     return rows
 
 
-def lap_rows(found: KarmaReport) -> list[dict[str, Any]]:
+def karma_lap_rows(found: KarmaReport) -> list[dict[str, Any]]:
     """A row a lap: time, scores with intervals, what stood out or why there is no score."""
     least = min((lap.karma for lap in found.scored if lap.karma is not None), default=None)
     return [
         {
             "number": str(lap.number),
-            "time": "" if lap.time_ms is None else clock(lap.time_ms / 1000.0),
+            "time": "" if lap.time_ms is None else format_lap_time(lap.time_ms / 1000.0),
             "scores": [_cell(lap.scores.get(name)) for name in (OVERALL, *COMPONENTS)],
-            "words": _stood_out(lap),
+            "words": _describe_notable(lap),
             "reason": "" if lap.reason is None else lap.reason,
             "hardest": least is not None and lap.karma == least,
         }
@@ -191,7 +195,7 @@ def _cell(score: KarmaScore | None) -> dict[str, str]:
     return {"value": f"{score.karma:.0f}", "interval": f"{score.low:.0f}-{score.high:.0f}" if known else ""}
 
 
-def _stood_out(lap: KarmaLap) -> str:
+def _describe_notable(lap: KarmaLap) -> str:
     score = lap.hardest
     if score is None:
         return ""
@@ -202,10 +206,10 @@ def _stood_out(lap: KarmaLap) -> str:
 
 def limitations(found: KarmaReport) -> list[str]:
     """List the limitations of the scores: the index, missing signals, unseen conditions."""
-    return [INDEX, *_say_missing(found), *_say_outside(found)]
+    return [INDEX, *_describe_missing_signals(found), *_describe_outside(found)]
 
 
-def _say_missing(found: KarmaReport) -> Iterator[str]:
+def _describe_missing_signals(found: KarmaReport) -> Iterator[str]:
     laps: dict[tuple[str, ...], list[int]] = {}
     for lap in found.scored:
         own = dict.fromkeys(name for score in lap.scores.values() for name in score.missing_inputs)
@@ -213,7 +217,7 @@ def _say_missing(found: KarmaReport) -> Iterator[str]:
     for inputs, numbers in laps.items():
         if not inputs:
             continue
-        signals = _neither(signals_missing(inputs))
+        signals = _join_negated(missing_signals(inputs))
         if len(laps) == 1:
             yield f"This car sends no {signals}; a model that does without answered, so the intervals are wider."
         else:
@@ -225,7 +229,7 @@ def _say_missing(found: KarmaReport) -> Iterator[str]:
         yield "The car sends everything that the best model looks at."
 
 
-def _say_outside(found: KarmaReport) -> Iterator[str]:
+def _describe_outside(found: KarmaReport) -> Iterator[str]:
     known = {lap.number: _applicability(lap) for lap in found.scored}
     within = {number: value for number, (value, _) in known.items() if value is not None}
     if not within:
@@ -253,20 +257,20 @@ def _applicability(lap: KarmaLap) -> tuple[float | None, tuple[str, ...]]:
     return least.applicability, least.outside_inputs
 
 
-def model_rows(found: KarmaReport) -> list[dict[str, str]]:
+def scoring_model_rows(found: KarmaReport) -> list[dict[str, str]]:
     """What gave the scores: algorithm, version, run."""
     return [
         {
             "algorithm": (model.algorithm or "unknown").replace("_", " "),
             "version": model.version or "unknown",
             "run_id": model.run_id or "unknown",
-            "sets": listed(sorted({s.channel_set for s in _scores(found) if s.model == model and s.channel_set})),
+            "sets": join_names(sorted({s.channel_set for s in _scores(found) if s.model == model and s.channel_set})),
         }
         for model in found.models
     ]
 
 
-def pair_words(pair: tuple[KarmaLap, KarmaLap] | None) -> str:
+def describe_pair(pair: tuple[KarmaLap, KarmaLap] | None) -> str:
     """What is compared with what."""
     if pair is None:
         return "Fewer than two laps have a score, so there is nothing to compare."
@@ -284,7 +288,7 @@ def pair_words(pair: tuple[KarmaLap, KarmaLap] | None) -> str:
     return words
 
 
-def console_lines(found: KarmaReport) -> list[str]:
+def karma_console_lines(found: KarmaReport) -> list[str]:
     """What stands around the table in the terminal."""
     said = [*summary(found), *limitations(found), f"Tables and their versions: {list_versions(found.versions)}"]
     return [f"  {line}" for line in said]
@@ -301,7 +305,7 @@ def karma_table(found: KarmaReport) -> Table:
     table.add_column("")
     for lap in found.laps:
         cells = [_coloured(lap.scores.get(name)) for name in (*COMPONENTS, OVERALL)]
-        time = "" if lap.time_ms is None else clock(lap.time_ms / 1000.0)
+        time = "" if lap.time_ms is None else format_lap_time(lap.time_ms / 1000.0)
         why = "" if lap.reason is None else f"not scored: {lap.reason}"
         table.add_row(str(lap.number), time, *cells, Text(why, style="dim"), end_section=lap is found.laps[-1])
     last = [found.of(name)[-1][1] if found.of(name) else None for name in (*COMPONENTS, OVERALL)]
@@ -339,14 +343,14 @@ def _between(score: KarmaScore) -> tuple[str, ...]:
 
 
 def _timed(lap: KarmaLap) -> str:
-    return "" if lap.time_ms is None else f", {clock(lap.time_ms / 1000.0)}"
+    return "" if lap.time_ms is None else f", {format_lap_time(lap.time_ms / 1000.0)}"
 
 
 def _laps(numbers: Sequence[int]) -> str:
-    return f"{'lap' if len(numbers) == 1 else 'laps'} {ranges(sorted(numbers))}"
+    return f"{'lap' if len(numbers) == 1 else 'laps'} {format_ranges(sorted(numbers))}"
 
 
-def _neither(names: Sequence[str]) -> str:
+def _join_negated(names: Sequence[str]) -> str:
     """``a``, or ``a and no b``: after a ``no``."""
     return " and no ".join(names)
 

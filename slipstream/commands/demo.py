@@ -65,9 +65,9 @@ def _step(console: Console, name: str) -> Iterator[None]:
 
 
 def _start_stack(settings: AppConfig) -> None:
-    from infra.local.stack import up
+    from infra.local.stack import start_stack
 
-    up(settings, auto_port=True)
+    start_stack(settings, auto_port=True)
 
 
 def _open(settings: AppConfig) -> Lake:
@@ -100,16 +100,16 @@ def _simulate_while_streaming(lake: Lake, console: Console, sessions: list[Simul
     """Send all sessions while bronze and silver stream; return when both have caught up."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    from infra.local.stack import endpoints
+    from infra.local.stack import find_endpoints
     from medallion.provenance import job_run
     from streaming import bronze, silver
     from streaming.query import Trigger
 
-    bootstrap = endpoints(lake.settings).bootstrap
+    bootstrap = find_endpoints(lake.settings).bootstrap
     trigger = Trigger(once=False, every_s=1.0)
     columns = (TextColumn("     {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with job_run(lake, "demo_stream", (), silver.OUTPUTS) as run, Progress(*columns, console=console) as bars:
-        stored, promoted = bronze.start_all(lake, bootstrap, trigger), silver.start_all(lake, run, trigger)
+        stored, promoted = bronze.start_bronze(lake, bootstrap, trigger), silver.start_silver(lake, run, trigger)
         try:
             units = sum(_send(bootstrap, config, bars) for config in sessions)
             accounted = bars.add_task("silver: samples and events accounted for", total=units)
@@ -141,19 +141,19 @@ def _send(bootstrap: str, config: SimulatorConfig, bars: Progress) -> int:
 
 def _drain(lake: Lake) -> None:
     from streaming import gold, silver
-    from streaming.job import drain
+    from streaming.job import drain_job
 
-    drain(lake, silver.JOB)
-    drain(lake, gold.JOB)
+    drain_job(lake, silver.JOB)
+    drain_job(lake, gold.JOB)
 
 
 def _model(lake: Lake) -> tuple[StyleTrainingResult, StyleScoringResult]:
-    from infra.local.stack import endpoints
+    from infra.local.stack import find_endpoints
     from jobs.score_style import score_style
     from jobs.train_style import MODEL, train_style
     from ml.tracking import Tracker
 
-    tracker = Tracker(endpoints(lake.settings).tracking_uri)
+    tracker = Tracker(find_endpoints(lake.settings).tracking_uri)
     trained = train_style(lake, tracker)
     return trained, score_style(lake, tracker, MODEL, lake.settings.style_threshold)
 
@@ -163,30 +163,30 @@ def _driver_report(settings: AppConfig) -> list[str]:
     from conf.tables import SILVER_RESULTS
     from serving.lake.reader import LakeReader
     from serving.queries.driver_session import read_driver_session
-    from serving.reports.driver_page import write_report
-    from serving.reports.driver_text import console_lines
+    from serving.reports.driver_page import write_driver_report
+    from serving.reports.driver_text import driver_console_lines
 
     lake = LakeReader(settings).snapshot()
     own = [row for row in lake.rows(SILVER_RESULTS, order_by=("position",)) if row["vehicle_id"] is not None]
     own = [row for row in own if row["session_id"].startswith(f"demo-{TRACKS[0]}-")]
     second = min(own, key=lambda row: row["position"] != 2)
     found = read_driver_session(lake, second["session_id"], second["vehicle_id"])
-    write_report(found, settings.reports_dir / "drivers")
-    return console_lines(found)
+    write_driver_report(found, settings.reports_dir / "drivers")
+    return driver_console_lines(found)
 
 
 def _show(
     console: Console, settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult, wall_s: float
 ) -> None:
-    from infra.local.stack import endpoints
-    from serving.lake.balance import lake_balance
+    from infra.local.stack import find_endpoints
+    from serving.lake.balance import reconcile_lake
     from serving.lake.reader import LakeReader
-    from slipstream.terminal.demo import draw_session, summary_table
+    from slipstream.terminal.demo import demo_summary_table, draw_session
 
     picture = draw_session(settings, f"demo-{TRACKS[0]}-", settings.reports_dir / "demo.png")
     console.print()
-    console.print(summary_table(settings, trained, scored))
-    balance = lake_balance(LakeReader(settings))
+    console.print(demo_summary_table(settings, trained, scored))
+    balance = reconcile_lake(LakeReader(settings))
     console.print(balance.summary)
     docs = next((settings.reports_dir / "quality").rglob("data_docs/**/index.html"), None)
     console.print()
@@ -210,7 +210,7 @@ def _show(
         "slipstream down",
     ):
         console.print(f"  .venv/bin/{line}", soft_wrap=True, highlight=False)
-    kafka = endpoints(settings).bootstrap
+    kafka = find_endpoints(settings).bootstrap
     console.print(f"\ndone in {wall_s:.0f} s; Kafka is up at {kafka}, everything is in {settings.home}", soft_wrap=True)
     if not balance.closes:
         raise typer.Exit(1)

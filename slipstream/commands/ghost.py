@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipstream.commands._aliases import add_alias
-from slipstream.console import DryRun, Format, open_job_lake, print_answer, summary
+from slipstream.console import DryRun, Format, open_job_lake, print_answer, print_summary
 
 if TYPE_CHECKING:
     from serving.queries.coaching import CoachedLap
@@ -91,14 +91,14 @@ def limit_lap(
         found = _asked(raceline, vehicle, track_parameters, track, corner_margin_mps)
     if plot:
         from serving.charts.limit_lap import limit_lap_figure
-        from serving.charts.style import save
+        from serving.charts.style import save_figure
 
-        save(limit_lap_figure(found), plot)
+        save_figure(limit_lap_figure(found), plot)
     if output == "json":
         print_answer(found.answer)
         return
     _print(found)
-    summary(found.headline + (f"; drawn in {plot}" if plot else ""))
+    print_summary(found.headline + (f"; drawn in {plot}" if plot else ""))
 
 
 @app.command(rich_help_panel="Jobs")
@@ -132,7 +132,7 @@ def coach(
     if dry_run:
         from jobs.coach_lap import JOB
 
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     found = _coach_and_save(name, target) if save else _coach(name, target)
     if output == "json":
@@ -147,10 +147,10 @@ def coach(
             typer.echo(note)
     if plot:
         from serving.charts.coaching import coaching_figure
-        from serving.charts.style import save as save_figure
+        from serving.charts.style import save_figure
 
         typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=output == "json")
-    summary(found.headline, err=output == "json")
+    print_summary(found.headline, err=output == "json")
 
 
 add_alias(ghost, "ghost compare", coach, "coach")
@@ -159,7 +159,7 @@ add_alias(ghost, "ghost compare", coach, "coach")
 def _coach(lap: LapName, target: str) -> CoachedLap:
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
-    from serving.queries.coaching import coach as coach_lap
+    from serving.queries.coaching import coach_against_target as coach_lap
 
     return coach_lap(LakeReader(get_settings()).snapshot(), lap, target)
 

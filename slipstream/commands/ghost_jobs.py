@@ -10,7 +10,7 @@ import typer
 from slipstream.commands._aliases import add_alias, rename_flags
 from slipstream.commands.ghost import app, ghost
 from slipstream.commands.track import track as track_group
-from slipstream.console import DryRun, Format, open_lake_and_tracker, print_json, progress, summary
+from slipstream.console import DryRun, Format, open_lake_and_tracker, print_json, print_summary, show_progress
 
 if TYPE_CHECKING:
     from jobs.synthesize_ghost import GhostSynthesisResult
@@ -21,7 +21,7 @@ WithRebuild = rename_flags({"--again": "--rebuild"})
 
 
 @track_group.command("segment", cls=WithRebuild)
-def segment(
+def segment_command(
     session: Annotated[
         list[str] | None,
         typer.Option(show_default="all whose track is known", help="Cut the laps of this session; repeat it."),
@@ -41,21 +41,21 @@ def segment(
     from jobs.segment_tracks import JOB, segment_all
 
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     lake, tracker = open_lake_and_tracker(JOB)
     done, _ = segment_all(lake, tracker, session, rebuild=rebuild)
     for one in done:
         for problem, laps in one.problems:
             typer.echo(f"left out, {laps} laps: {problem}")
-        summary(one.sentence)
+        print_summary(one.sentence)
 
 
-add_alias(ghost, "ghost segment", segment, "track segment", WithRebuild)
+add_alias(ghost, "ghost segment", segment_command, "track segment", WithRebuild)
 
 
 @ghost.command("synthesize")
-def synthesize(
+def synthesize_command(
     session: Annotated[str, typer.Option(show_default=False, help="Its laps say what the cars can do.")],
     track: Annotated[
         str | None, typer.Option(show_default="the session's own", help="Track, to be sure of it.")
@@ -87,21 +87,28 @@ def synthesize(
     from jobs.synthesize_ghost import JOB, synthesize_ghost
 
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     lake, tracker = open_lake_and_tracker(JOB)
-    with progress("stretches") as update:
+    with show_progress("stretches") as update:
         done = synthesize_ghost(
-            lake, tracker, session, track_id=track, kind=source, model_version=model_version, seed=seed, rounds=rounds,
+            lake,
+            tracker,
+            session,
+            track_id=track,
+            kind=source,
+            model_version=model_version,
+            seed=seed,
+            rounds=rounds,
             on_progress=lambda k, total: update("chaining", k, total),
-        )  # fmt: skip
+        )
     if output == "json":
         print_json(_facts(done))
     else:
         _say(done)
     if plot:
         _draw(done, plot)
-    summary(done.sentence, err=output == "json")
+    print_summary(done.sentence, err=output == "json")
 
 
 def _say(done: GhostSynthesisResult) -> None:
@@ -113,9 +120,11 @@ def _say(done: GhostSynthesisResult) -> None:
     for column in ("time, s", "standard error, s", "to the best human, s"):
         table.add_column(column, justify="right")
     for name, one in (
-        ("limit lap", done.limit), ("ghost", done.ghost), ("best human zones, stitched", done.stitched),
+        ("limit lap", done.limit),
+        ("ghost", done.ghost),
+        ("best human zones, stitched", done.stitched),
         (f"best human, {done.best_uid}", done.best),
-    ):  # fmt: skip
+    ):
         table.add_row(name, f"{one.time_s:.3f}", f"{one.error_s:.3f}", f"{one.time_s - done.best.time_s:+.3f}")
     Console().print(table)
     for note in done.verdict.notes:
@@ -145,10 +154,10 @@ def _facts(done: GhostSynthesisResult) -> dict[str, object]:
 def _draw(done: GhostSynthesisResult, plot: Path) -> None:
     from conf.settings import get_settings
     from serving.charts.coaching import coaching_figure
-    from serving.charts.style import save
+    from serving.charts.style import save_figure
     from serving.lake.reader import LakeReader
-    from serving.queries.coaching import coach
+    from serving.queries.coaching import coach_against_target
     from serving.queries.laps import LapName
 
-    found = coach(LakeReader(get_settings()), LapName.parse(done.best_uid), done.uid)
-    typer.echo(f"plot: {save(coaching_figure(found), plot)}", err=True)
+    found = coach_against_target(LakeReader(get_settings()), LapName.parse(done.best_uid), done.uid)
+    typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=True)

@@ -13,7 +13,7 @@ from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
 from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
 from slipstream.commands.wear_laps import produce_wear_laps
-from slipstream.console import DryRun, open_lake_and_tracker, progress, summary
+from slipstream.console import DryRun, open_lake_and_tracker, print_summary, show_progress
 from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
@@ -75,16 +75,16 @@ def train_karma(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = Fals
     from jobs import train_karma as job
 
     if dry_run:
-        summary(job.JOB.dry_run_sentence)
+        print_summary(job.JOB.dry_run_sentence)
         return
     algorithms, params = job.choose_algorithms(algorithm), job.fit_params(seed)
     lake, tracker = open_lake_and_tracker(job.JOB)
-    with progress("fits") as update:
+    with show_progress("fits") as update:
         done = job.train_karma(lake, tracker, algorithms, params, lambda _what, n, of: update("models of wear", n, of))
-    say_trained(done)
+    print_training(done)
 
 
-def say_trained(done: KarmaTrainingResult) -> None:
+def print_training(done: KarmaTrainingResult) -> None:
     """Print what a training found."""
     from rich.console import Console
     from rich.table import Table
@@ -108,7 +108,7 @@ def say_trained(done: KarmaTrainingResult) -> None:
     for plot in done.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
-    summary(done.sentence)
+    print_summary(done.sentence)
 
 
 @keep_log("score-karma")
@@ -130,20 +130,20 @@ def score_karma(
     from jobs import score_karma as job
 
     if dry_run:
-        summary(job.JOB.dry_run_sentence)
+        print_summary(job.JOB.dry_run_sentence)
         return
     lake, tracker = open_lake_and_tracker(job.JOB)
     with Console(stderr=True).status("scoring …"):
         done = job.score_karma(lake, tracker, reference_car, session, version)
-    _say_scored(done)
+    _print_scoring(done)
 
 
-def _say_scored(done: KarmaScoringResult) -> None:
+def _print_scoring(done: KarmaScoringResult) -> None:
     for name, laps in done.sets.items():
         typer.echo(f"scored by the inputs `{name}`: {laps:,} laps")
     for reason, laps in sorted(done.reasons.items()):
         typer.echo(f"not scored, {laps:,} laps: {reason}")
-    summary(done.sentence)
+    print_summary(done.sentence)
 
 
 karma.command()(export)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, progress, summary
+from slipstream.console import DryRun, print_summary, show_progress
 from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
-    from serving.export.firebase import Database
+    from serving.export.firebase import RealtimeDatabase
     from serving.export.karma_tree import Tree
 
 Session = Annotated[
@@ -45,17 +45,17 @@ def export(
     `slipstream karma export --vehicle GR86-022-13 --out karma.parquet`
     """
     from conf.settings import get_settings
-    from serving.export.karma_tree import count_leaves, karma_tree, read_karma, write_scores, write_tree
+    from serving.export.karma_tree import build_karma_tree, count_leaves, read_karma_rows, write_scores, write_tree
     from serving.lake.reader import LakeReader
 
     settings = get_settings()
     path = out or settings.home / "exports" / "karma.json"
     if path.suffix == ".parquet":
-        summary(f"exported {write_scores(LakeReader(settings), path, session, vehicle):,} rows to {path}")
+        print_summary(f"exported {write_scores(LakeReader(settings), path, session, vehicle):,} rows to {path}")
     elif path.suffix == ".json":
-        tree = karma_tree(read_karma(LakeReader(settings), session, vehicle))
+        tree = build_karma_tree(read_karma_rows(LakeReader(settings), session, vehicle))
         write_tree(tree, path)
-        summary(f"exported {count_leaves(tree):,} leaves of {len(tree)} vehicles to {path}")
+        print_summary(f"exported {count_leaves(tree):,} leaves of {len(tree)} vehicles to {path}")
     else:
         raise typer.BadParameter("must end in .json (the tree) or .parquet (the rows)", param_hint="--out")
 
@@ -93,38 +93,38 @@ def push(
     `slipstream karma push --url http://127.0.0.1:9000/?ns=PROJECT --dry-run`
     """
     from conf.settings import get_settings
-    from serving.export.firebase import Database
-    from serving.export.karma_push import push_tree, state_file
-    from serving.export.karma_tree import karma_tree, read_karma
+    from serving.export.firebase import RealtimeDatabase
+    from serving.export.karma_push import push_state_file, push_tree
+    from serving.export.karma_tree import build_karma_tree, read_karma_rows
     from serving.lake.reader import LakeReader
 
     settings = get_settings()
-    database = Database.parse(url or settings.firebase_db_url)
+    database = RealtimeDatabase.parse(url or settings.firebase_db_url)
     key_file = service_account or settings.firebase_credentials
-    tree = karma_tree(read_karma(LakeReader(settings), session, vehicle))
-    state = state_file(settings.home, database)
+    tree = build_karma_tree(read_karma_rows(LakeReader(settings), session, vehicle))
+    state = push_state_file(settings.home, database)
     if dry_run:
-        _foretell(database, tree, state, everything=rebuild)
+        _print_planned_push(database, tree, state, everything=rebuild)
         return
-    with progress("leaves") as update:
+    with show_progress("leaves") as update:
         done = push_tree(
             tree, database, state, key_file, everything=rebuild, on_progress=lambda *of: update(database.host, *of)
         )
     removed = f", removed {done.removed:,}," if done.removed else ""
-    summary(
+    print_summary(
         f"pushed {done.sent:,} leaves{removed} in {done.requests} requests ({done.unchanged:,} unchanged, "
         f"{done.retries} retries) to {database.host}"
     )
 
 
-def _foretell(database: Database, tree: Tree, state: Path, *, everything: bool) -> None:
+def _print_planned_push(database: RealtimeDatabase, tree: Tree, state: Path, *, everything: bool) -> None:
     """Say what a push would do."""
-    from serving.export.karma_push import BATCH, NODE, find_changes, outcome, read_pushed
+    from serving.export.karma_push import BATCH, NODE, find_changes, push_outcome, read_pushed_digests
 
-    changes = find_changes(tree, read_pushed(state), everything=everything)
-    would = outcome(tree, changes, -(-len(changes) // BATCH))
+    changes = find_changes(tree, read_pushed_digests(state), everything=everything)
+    would = push_outcome(tree, changes, -(-len(changes) // BATCH))
     removed = f", remove {would.removed:,}," if would.removed else ""
-    summary(
+    print_summary(
         f"would push {would.sent:,} leaves{removed} in {would.requests} requests ({would.unchanged:,} unchanged) "
         f"to {database.node_url(NODE)}"
     )

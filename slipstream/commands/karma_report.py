@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipstream.console import Format, print_answer, summary
+from slipstream.console import Format, print_answer, print_summary
 from slipstream.logs import keep_log
 
 
@@ -55,20 +55,20 @@ def report(
     if output == "json":
         print_answer(answer_karma(found, pair))
     else:
-        typer.echo(f"Karma of {found.car}: {', '.join(view.facts(found))}")
+        typer.echo(f"Karma of {found.car}: {', '.join(view.report_facts(found))}")
         print_wide(Console(), view.karma_table(found))
-        for line in view.console_lines(found):
+        for line in view.karma_console_lines(found):
             typer.echo(line)
     if plot:
         from serving.charts.karma import karma_figure
-        from serving.charts.style import save
+        from serving.charts.style import save_figure
 
-        summary(f"plot: {save(karma_figure(found, pair), plot)}", err=output != "table")
+        print_summary(f"plot: {save_figure(karma_figure(found, pair), plot)}", err=output != "table")
         return
     from serving.reports.karma_page import write_karma_report
 
     path = write_karma_report(found, pair, out or settings.reports_dir / "karma")
-    summary(f"report: {path}", err=output != "table")
+    print_summary(f"report: {path}", err=output != "table")
 
 
 def _two_numbers(laps: str | None) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, print_answer, summary
+from slipstream.console import DryRun, open_job_lake, print_answer, print_summary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -37,17 +37,17 @@ def list_laps(
     """
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
-    from serving.queries.laps import ListedLap, laps_of_vehicle, only_session, read_laps, summarize_laps
+    from serving.queries.laps import ListedLap, choose_session, laps_of_vehicle, read_laps, summarize_laps
     from slipstream.terminal.laps import laps_table
 
     lake = LakeReader(get_settings()).snapshot()
-    found = read_laps(lake, only_session(lake, session))
+    found = read_laps(lake, choose_session(lake, session))
     found = laps_of_vehicle(found, vehicle) if vehicle else found
     if output == "table":
         _print(laps_table(found))
     else:
         _write([ListedLap.of(lap) for lap in found], output)
-    summary(summarize_laps(found), err=output != "table")
+    print_summary(summarize_laps(found), err=output != "table")
 
 
 @laps.command()
@@ -71,7 +71,7 @@ def check(
         _print(check_table(found))
     else:
         _write([CheckedEntry.of(entry) for entry in found], output)
-    summary(summarize_checks(found), err=output != "table")
+    print_summary(summarize_checks(found), err=output != "table")
 
 
 @laps.command()
@@ -95,23 +95,23 @@ def compare(
     """
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
-    from serving.queries.comparison import compare_named
+    from serving.queries.comparison import compare_named_laps
     from serving.queries.laps import LapName
 
     names = (LapName.parse(lap), LapName.parse(reference))
     if dry_run:
         from jobs.compare_laps import JOB
 
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
-    found = _compare_and_save(*names) if save else compare_named(LakeReader(get_settings()).snapshot(), *names)
+    found = _compare_and_save(*names) if save else compare_named_laps(LakeReader(get_settings()).snapshot(), *names)
     _show(found, output)
     if plot:
         from serving.charts.laps import comparison_figure
-        from serving.charts.style import save as save_figure
+        from serving.charts.style import save_figure
 
         typer.echo(f"plot: {save_figure(comparison_figure(found), plot)}", err=output != "table")
-    summary(found.headline, err=output != "table")
+    print_summary(found.headline, err=output != "table")
 
 
 def _show(found: ComparedLaps, output: str) -> None:

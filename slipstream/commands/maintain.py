@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, summary
+from slipstream.console import DryRun, open_job_lake, print_summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def maintain(
     settings = get_settings()
     before = read_table_files(settings, tables or (), target_mb)
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
     else:
         _maintain(before, target_mb, retain_hours)
     after = before if dry_run else read_table_files(settings, tables or (), target_mb)
@@ -79,9 +79,9 @@ def _print(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *,
         Console().print(_table(touched, after, dry_run=dry_run))
     mergeable, files = sum(f.mergeable for f in before.values()), sum(f.files for f in before.values())
     if dry_run:
-        summary(f"would merge {mergeable:,} of {files:,} files in {len(touched)} of {len(before)} tables")
+        print_summary(f"would merge {mergeable:,} of {files:,} files in {len(touched)} of {len(before)} tables")
     else:
-        summary(describe_maintenance(before, after))
+        print_summary(describe_maintenance(before, after))
 
 
 def _table(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *, dry_run: bool) -> Table:

@@ -9,7 +9,7 @@ import typer
 
 from slipstream.commands._aliases import add_alias
 from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
-from slipstream.console import DryRun, summary
+from slipstream.console import DryRun, print_summary
 from slipstream.logs import log_to_file
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def stream(
         log_to_file(get_settings(), "stream-karma")
     job = _job(layer)
     if dry_run:
-        summary(job.dry_run_sentence)
+        print_summary(job.dry_run_sentence)
         return
     given = Namespace(once=once, every=every, reference_car=reference_car or DEFAULT_REFERENCE_CAR)
-    summary(job.run(job.context(get_settings()), given))
+    print_summary(job.run(job.context(get_settings()), given))
 
 
 def stream_karma(
@@ -85,13 +85,13 @@ def run(dry_run: DryRun = False) -> None:
     Example: `slipstream produce simulate --cars 4 --laps 3 && slipstream run`
     """
     if dry_run:
-        summary("would run " + ", ".join(LAYERS))
+        print_summary("would run " + ", ".join(LAYERS))
         return
     from rich.console import Console
 
     from conf.settings import get_settings
     from medallion.session import open_lake
-    from streaming.job import drain
+    from streaming.job import drain_job
 
     console = Console(stderr=True)
     with console.status("starting Spark …"):
@@ -99,5 +99,5 @@ def run(dry_run: DryRun = False) -> None:
     for layer in LAYERS:
         job = _job(layer)
         with console.status(f"{layer} …"):
-            done = drain(lake, job)
-        summary(job.sentence(done))
+            done = drain_job(lake, job)
+        print_summary(job.sentence(done))

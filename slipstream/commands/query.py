@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from slipstream.console import Format, print_answer, summary
+from slipstream.console import Format, print_answer, print_summary
 
 app = typer.Typer()
 
@@ -36,7 +36,7 @@ def tables(output: Format = "table") -> None:
         return
     print_wide(Console(), tables_table(infos))
     present = sum(info.exists for info in infos)
-    summary(f"{present} of {len(infos)} tables exist in {settings.lake_root}")
+    print_summary(f"{present} of {len(infos)} tables exist in {settings.lake_root}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -59,7 +59,7 @@ def describe(
         print_answer(described)
         return
     print_wide(Console(), describe_group(described))
-    summary(f"{len(described.columns)} columns")
+    print_summary(f"{len(described.columns)} columns")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -81,7 +81,7 @@ def sql(
     from conf.settings import get_settings
     from serving.lake.formats import print_table, write_csv, write_json
     from serving.lake.reader import LakeReader
-    from serving.lake.sql import first_rows
+    from serving.lake.sql import limit_rows
 
     started = time.perf_counter()
     statement = sys.stdin.read() if query == "-" else query
@@ -90,7 +90,7 @@ def sql(
         print_table(reader, Console(), TABLE_ROWS if limit is None else limit)
         return
     if limit is not None:
-        reader = first_rows(reader, limit)
+        reader = limit_rows(reader, limit)
     write = write_csv if output == "csv" else write_json
     rows = write(reader, typer.get_binary_stream("stdout"))
-    summary(f"{rows:,} rows in {time.perf_counter() - started:.2f} s", err=True)
+    print_summary(f"{rows:,} rows in {time.perf_counter() - started:.2f} s", err=True)

@@ -10,10 +10,10 @@ import typer
 
 from conf.topics import TELEMETRY_RAW
 from slipstream.commands._options import Speed
-from slipstream.console import DryRun, summary
+from slipstream.console import DryRun, print_summary
 
 if TYPE_CHECKING:
-    from producers.replay.lines import Malformed
+    from producers.replay.lines import MalformedLine
     from producers.replay.report import FileReport, ReplayReport
 
 SHOWN_LINES = 3
@@ -70,12 +70,12 @@ def _default_folder() -> list[Path]:
 
 def _list_files(paths: list[Path], session: str | None) -> None:
     from producers.replay.files import find_files
-    from producers.replay.plan import make_plan
+    from producers.replay.plan import make_replay_plan
     from producers.replay.sessions import check_session
 
     check_session(session)
     found, skipped = find_files(paths)
-    plan = make_plan(found, session)
+    plan = make_replay_plan(found, session)
     for sheet in plan.sheets:
         where = f"session {', '.join(sheet.sessions)}, {len(sheet.records):,} events for {sheet.sheet.topic}"
         typer.echo(f"{sheet.sheet.path}: {sheet.sheet.form.name}, {sheet.sheet.form.container}, {where}")
@@ -83,20 +83,19 @@ def _list_files(paths: list[Path], session: str | None) -> None:
     for path, form in plan.telemetry:
         typer.echo(f"{path}: {form.name}, {form.container}, {path.stat().st_size:,} bytes")
     _list_skipped((*skipped, *plan.copies))
-    summary(f"would replay {len(plan.sheets) + len(plan.telemetry)} files, nothing sent")
+    print_summary(f"would replay {len(plan.sheets) + len(plan.telemetry)} files, nothing sent")
 
 
 def _send_files(paths: list[Path], session: str | None, speed: float | None, resume: bool, topic: str) -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
-    from infra.local.stack import endpoints
+    from infra.local.stack import find_endpoints
     from producers.replay.progress import ReplayBar
-    from producers.replay.replay import ReplayTarget
-    from producers.replay.replay import replay as replay_files
+    from producers.replay.replay import ReplayTarget, replay_files
 
     settings = get_settings()
-    bootstrap = endpoints(settings).bootstrap
+    bootstrap = find_endpoints(settings).bootstrap
     target = ReplayTarget(bootstrap, topic, settings.kafka_config)
     state_dir = settings.home / "replay"
     with ReplayBar(Console(stderr=True)) as bar:
@@ -108,7 +107,7 @@ def _send_files(paths: list[Path], session: str | None, speed: float | None, res
     _list_skipped(report.skipped)
     seconds = sum(file.send_s for file in report.files)
     topics = ", ".join(dict.fromkeys(file.topic for file in report.files))
-    summary(
+    print_summary(
         f"{_counts(report)} sent to {topics} at {bootstrap} in {seconds:.1f} s, {report.acknowledged:,} acknowledged, "
         f"{report.malformed_count:,} malformed lines left out"
     )
@@ -131,7 +130,7 @@ def _describe(file: FileReport) -> None:
     _list_remarks(file.malformed, file.malformed_count, file.notes)
 
 
-def _list_remarks(malformed: Sequence[Malformed], count: int, notes: Iterable[str]) -> None:
+def _list_remarks(malformed: Sequence[MalformedLine], count: int, notes: Iterable[str]) -> None:
     for note in notes:
         typer.echo(f"  {note}")
     for bad in malformed[:SHOWN_LINES]:

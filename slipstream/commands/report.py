@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from slipstream.commands import karma_report
-from slipstream.console import summary
+from slipstream.console import print_summary
 
 app = typer.Typer()
 report = typer.Typer(no_args_is_help=True, help="Reports: pages to read and to print.")
@@ -33,17 +33,17 @@ def driver(
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
     from serving.queries.driver_session import read_driver_session
-    from serving.queries.laps import only_session
-    from serving.reports.driver_page import write_report
-    from serving.reports.driver_text import console_lines
+    from serving.queries.laps import choose_session
+    from serving.reports.driver_page import write_driver_report
+    from serving.reports.driver_text import driver_console_lines
 
     settings = get_settings()
     lake = LakeReader(settings).snapshot()
-    found = read_driver_session(lake, only_session(lake, session), vehicle)
-    path = write_report(found, out or settings.reports_dir / "drivers")
-    for line in console_lines(found):
+    found = read_driver_session(lake, choose_session(lake, session), vehicle)
+    path = write_driver_report(found, out or settings.reports_dir / "drivers")
+    for line in driver_console_lines(found):
         typer.echo(line)
-    summary(f"report: {path}")
+    print_summary(f"report: {path}")
 
 
 report.command("karma")(karma_report.report)

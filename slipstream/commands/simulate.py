@@ -10,7 +10,7 @@ import typer
 from conf.topics import TELEMETRY_RAW
 from producers.simulator.defaults import DEFAULT_LAPS, INCIDENT_LAPS
 from slipstream.commands._options import Speed, Topic
-from slipstream.console import DryRun, progress, summary
+from slipstream.console import DryRun, print_summary, show_progress
 
 if TYPE_CHECKING:
     from producers.simulator.simulator import VehicleSimulator
@@ -175,13 +175,13 @@ def simulate(
     config = asked.config(get_settings().sim_rate_hz)
     if write_scenario is not None:
         scenarios.write_scenario(asked, write_scenario)
-        summary(f"wrote {write_scenario}, nothing sent")
+        print_summary(f"wrote {write_scenario}, nothing sent")
         return
     simulator = VehicleSimulator(config)
     if dry_run:
         _count(simulator, asked.sends_race, asked.truth)
     else:
-        send(simulator, topic, speed, race=asked.sends_race, truth=asked.truth)
+        send_simulation(simulator, topic, speed, race=asked.sends_race, truth=asked.truth)
 
 
 def _of_command_line(context: typer.Context, options: dict[str, Any]) -> dict[str, Any]:
@@ -245,10 +245,10 @@ def _planted(text: str, how_much: str, option: str, form: str) -> dict[str, Any]
 
 def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
     from producers.simulator.frames import Frame
-    from producers.simulator.timing.events import messages, truth_topic
+    from producers.simulator.timing.events import session_messages, truth_topic
 
     frames = samples = events = truths = size = 0
-    for message in messages(simulator, race=race, truth=truth):
+    for message in session_messages(simulator, race=race, truth=truth):
         if isinstance(message, Frame):
             frames += 1
             samples += len(message.columns["t_us"])
@@ -261,19 +261,21 @@ def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
     typer.echo(f"session {config.session_id} on {config.track}: {grid}")
     besides = f" and {events:,} events of the race" if race else ""
     besides += f" and {truths:,} labels of wear" if truth else ""
-    summary(f"would send {frames:,} frames with {samples:,} samples ({size / 2**20:.1f} MiB){besides}, nothing sent")
+    print_summary(
+        f"would send {frames:,} frames with {samples:,} samples ({size / 2**20:.1f} MiB){besides}, nothing sent"
+    )
 
 
-def send(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
+def send_simulation(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
     """Send a session and say what was sent."""
     from conf.settings import get_settings
-    from infra.local.stack import endpoints
+    from infra.local.stack import find_endpoints
     from producers.simulator.sending import send_session
     from producers.simulator.timing.events import race_topics, truth_topic
 
     settings, config = get_settings(), simulator.settings
-    bootstrap = endpoints(settings).bootstrap
-    with progress("simulated seconds") as update:
+    bootstrap = find_endpoints(settings).bootstrap
+    with show_progress("simulated seconds") as update:
         sent = send_session(
             simulator,
             bootstrap,
@@ -286,7 +288,7 @@ def send(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: 
         )
     besides = f" and {sent.events:,} events to {', '.join(race_topics())}" if race else ""
     besides += f" and {sent.truths:,} labels of wear to {truth_topic()}" if truth else ""
-    summary(
+    print_summary(
         f"session {config.session_id}: {sent.frames:,} frames with {sent.samples:,} samples of {config.n_cars} cars "
         f"sent to {topic}{besides} at {bootstrap} in {sent.elapsed_s:.1f} s, {sent.acknowledged:,} acknowledged"
     )

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, Format, print_json, summary
+from slipstream.console import DryRun, Format, print_json, print_summary
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from conf.settings import AppConfig
-    from infra.doctor import Check
+    from infra.doctor import Finding
     from serving.lake.reconciliation import LakeBalance
 
 app = typer.Typer()
@@ -53,14 +53,14 @@ def up(
 
     settings, console = get_settings(), Console()
     if dry_run:
-        running = {each.name for each in stack.status(settings) if each.state == "up"}
+        running = {each.name for each in stack.stack_status(settings) if each.state == "up"}
         wanted = [name for name in service or stack.local_services(settings) if name not in running]
         typer.echo(f"would start {' and '.join(wanted) or 'nothing'}, nothing done")
         return
-    statuses = stack.up(settings, auto_port, service, Console(stderr=True))
+    statuses = stack.start_stack(settings, auto_port, service, Console(stderr=True))
     stack.print_status(statuses, console)
     places = ", ".join(f"{each.name} at {each.address}" for each in statuses if each.state == "up")
-    summary(f"up: {places or 'nothing'}; `slipstream down` stops it")
+    print_summary(f"up: {places or 'nothing'}; `slipstream down` stops it")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -76,11 +76,13 @@ def down(service: Services = None, dry_run: DryRun = False) -> None:
 
     settings = get_settings()
     if dry_run:
-        wanted = [s.name for s in stack.status(settings) if s.state != "down" and s.name in (service or stack.SERVICES)]
+        wanted = [
+            s.name for s in stack.stack_status(settings) if s.state != "down" and s.name in (service or stack.SERVICES)
+        ]
         typer.echo(f"would stop {' and '.join(wanted) or 'nothing'}, nothing done")
         return
-    stack.down(settings, service or stack.SERVICES, Console(stderr=True))
-    summary(f"stopped; the data stay in {settings.home}")
+    stack.stop_stack(settings, service or stack.SERVICES, Console(stderr=True))
+    print_summary(f"stopped; the data stay in {settings.home}")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -94,12 +96,12 @@ def status(output: Format = "table") -> None:
     from conf.settings import get_settings
     from infra.local import stack
 
-    statuses = stack.status(get_settings())
+    statuses = stack.stack_status(get_settings())
     if output == "json":
         print_json([asdict(each) for each in statuses])
         return
     stack.print_status(statuses, Console())
-    summary(f"{sum(each.state == 'up' for each in statuses)} of {len(statuses)} services are up")
+    print_summary(f"{sum(each.state == 'up' for each in statuses)} of {len(statuses)} services are up")
 
 
 @app.command(rich_help_panel=PANEL)
@@ -118,7 +120,7 @@ def doctor(output: Format = "table") -> None:
 
     settings = get_settings()
     balance, problem = _balance(settings)
-    checks = [*infra_doctor.checks(settings), *([problem] if problem else [])]
+    checks = [*infra_doctor.run_checks(settings), *([problem] if problem else [])]
     bad = [check.name for check in checks if check.outcome == "fail"]
     if balance is not None and balance.broken:
         bad.append("balance")
@@ -129,26 +131,26 @@ def doctor(output: Format = "table") -> None:
         console = Console()
         infra_doctor.print_checks(checks, console)
         _print_balance(balance, console)
-        summary(f"failed: {', '.join(bad)}" if bad else "all is well")
+        print_summary(f"failed: {', '.join(bad)}" if bad else "all is well")
     if bad:
         raise typer.Exit(1)
 
 
-def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Check | None]:
+def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Finding | None]:
     """The lake's balance, or the finding that says why there is none."""
     from conf.errors import SlipstreamError
-    from infra.doctor import Check
+    from infra.doctor import Finding
 
     try:
-        from serving.lake.balance import lake_balance
+        from serving.lake.balance import reconcile_lake
         from serving.lake.reader import LakeReader
     except ModuleNotFoundError as error:
         remedy = "pip install 'slipstream-lake[query]'"
-        return None, Check("balance", "warn", f"not computed, {error.name} is not installed", remedy)
+        return None, Finding("balance", "warn", f"not computed, {error.name} is not installed", remedy)
     try:
-        return lake_balance(LakeReader(settings)), None
+        return reconcile_lake(LakeReader(settings)), None
     except SlipstreamError as error:
-        return None, Check("balance", "fail", str(error))
+        return None, Finding("balance", "fail", str(error))
 
 
 def _print_balance(balance: LakeBalance | None, console: Console) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slipstream.console import DryRun, Format, open_job_lake, print_answer, summary
+from slipstream.console import DryRun, Format, open_job_lake, print_answer, print_summary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,23 +51,23 @@ def build(
 
     `slipstream track build --session barber-R1 --name barber --corner-name 5=Museum`
     """
-    from analysis.track_build.rows import choose_laps
+    from analysis.track_build.rows import choose_track_laps
     from conf.settings import get_settings
     from jobs.build_track import JOB, build_track, describe_build, plan_track
     from serving.lake.reader import LakeReader
-    from serving.queries.circuits import lap_rows
+    from serving.queries.circuits import read_lap_rows
 
     plan = plan_track(name, sessions, title, corner_names or [])
-    chosen = choose_laps(lap_rows(LakeReader(get_settings()), sessions))
+    chosen = choose_track_laps(read_lap_rows(LakeReader(get_settings()), sessions))
     if dry_run:
         cars = len({(lap["session_id"], lap["vehicle_id"]) for lap in chosen})
-        summary(f"would build {name} from {len(chosen)} laps of {cars} cars; nothing written")
-        summary(JOB.dry_run_sentence)
+        print_summary(f"would build {name} from {len(chosen)} laps of {cars} cars; nothing written")
+        print_summary(JOB.dry_run_sentence)
         return
     lake, say = open_job_lake(JOB), f"building {name} from {len(chosen)} laps …"
     with _status(say):
         done = build_track(lake, plan)
-    summary(describe_build(name, done))
+    print_summary(describe_build(name, done))
 
 
 @track.command()
@@ -79,19 +79,19 @@ def assign(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     from conf.settings import get_settings
     from jobs.assign_track import JOB, assign_sessions, describe_assignment
     from serving.lake.reader import LakeReader
-    from serving.queries.circuits import known_track, lap_rows
+    from serving.queries.circuits import find_known_track, read_lap_rows
 
     reader = LakeReader(get_settings()).snapshot()
-    known_track(reader, name)
-    laps = lap_rows(reader, sessions)
+    find_known_track(reader, name)
+    laps = read_lap_rows(reader, sessions)
     if dry_run:
-        summary(f"would note {', '.join(sessions)} as driven on {name}, {len(laps):,} laps; nothing written")
-        summary(JOB.dry_run_sentence)
+        print_summary(f"would note {', '.join(sessions)} as driven on {name}, {len(laps):,} laps; nothing written")
+        print_summary(JOB.dry_run_sentence)
         return
     lake = open_job_lake(JOB)
     with _status(f"bringing laps on {name} up to date …"):
         done = assign_sessions(lake, name, sessions)
-    summary(describe_assignment(name, sessions, done))
+    print_summary(describe_assignment(name, sessions, done))
 
 
 @track.command()
@@ -103,19 +103,19 @@ def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     from conf.settings import get_settings
     from jobs.calibrate_track import JOB, calibrate_track, describe_calibration
     from serving.lake.reader import LakeReader
-    from serving.queries.circuits import known_track, lap_rows
+    from serving.queries.circuits import find_known_track, read_lap_rows
 
     reader = LakeReader(get_settings()).snapshot()
-    known_track(reader, name)
-    fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in lap_rows(reader, sessions))
+    find_known_track(reader, name)
+    fit = sum("pace" in lap["fit_for"] and bool(lap["sample_count"]) for lap in read_lap_rows(reader, sessions))
     if dry_run:
-        summary(f"would calibrate {name} on {fit:,} laps of {', '.join(sessions)}; nothing written")
-        summary(JOB.dry_run_sentence)
+        print_summary(f"would calibrate {name} on {fit:,} laps of {', '.join(sessions)}; nothing written")
+        print_summary(JOB.dry_run_sentence)
         return
     lake = open_job_lake(JOB)
     with _status(f"calibrating {name} …"):
         done = calibrate_track(lake, name, sessions)
-    summary(describe_calibration(name, done))
+    print_summary(describe_calibration(name, done))
 
 
 @track.command("list")
@@ -128,17 +128,17 @@ def list_tracks(output: Format = "table") -> None:
 
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
-    from serving.queries.circuits import known_tracks, sessions_by_track
+    from serving.queries.circuits import list_known_tracks, sessions_by_track
     from slipstream.terminal.tables import print_wide
 
     reader = LakeReader(get_settings()).snapshot()
-    tracks, sessions = known_tracks(reader), sessions_by_track(reader)
+    tracks, sessions = list_known_tracks(reader), sessions_by_track(reader)
     answers = [one.listed(sessions.get(one.circuit.track_id, ())) for one in tracks]
     if output == "json":
         print_answer(answers)
         return
     print_wide(Console(), _tracks_table(answers))
-    summary(f"{len(tracks)} tracks, {sum(one.row is not None for one in tracks)} of them built in this lake")
+    print_summary(f"{len(tracks)} tracks, {sum(one.row is not None for one in tracks)} of them built in this lake")
 
 
 @track.command()
@@ -161,25 +161,25 @@ def show(
 
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
-    from serving.queries.circuits import known_track
-    from serving.queries.lap_events import lap_events
+    from serving.queries.circuits import find_known_track
+    from serving.queries.lap_events import read_lap_events
     from slipstream.terminal.tables import print_wide
 
     reader, lap = LakeReader(get_settings()).snapshot(), _lap(events)
-    found = known_track(reader, name)
-    on_map = None if lap is None else lap_events(reader, lap)
+    found = find_known_track(reader, name)
+    on_map = None if lap is None else read_lap_events(reader, lap)
     if output == "json":
         print_answer(found.detail(on_map.events if on_map else None))
     else:
         print_wide(Console(), _corners_table(found))
         if on_map:
             print_wide(Console(), _events_table(on_map.events))
-        summary(found.origin)
+        print_summary(found.origin)
     if plot:
-        from serving.charts.style import save
+        from serving.charts.style import save_figure
         from serving.charts.track_map import track_figure
 
-        save(track_figure(found.circuit, found.headline, found.origin, on_map), plot)
+        save_figure(track_figure(found.circuit, found.headline, found.origin, on_map), plot)
         typer.echo(f"plot: {plot}", err=output == "json")
 
 
@@ -222,9 +222,14 @@ def _events_table(events: Sequence[Any]) -> Table:
     table = Table("at, m", "time, s", "corner", "phase", "event", "severity", "what")
     for event in events:
         table.add_row(
-            f"{event['lap_distance_m']:,.0f}", f"{event['t_lap_s']:.2f}", event["corner"] or "",
-            event["lap_phase"] or "", event["event_type"], event["severity"], event["message"],
-        )  # fmt: skip
+            f"{event['lap_distance_m']:,.0f}",
+            f"{event['t_lap_s']:.2f}",
+            event["corner"] or "",
+            event["lap_phase"] or "",
+            event["event_type"],
+            event["severity"],
+            event["message"],
+        )
     return table
 
 

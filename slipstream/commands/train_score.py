@@ -10,7 +10,7 @@ import typer
 from slipstream.commands import karma
 from slipstream.commands._aliases import rename_flags
 from slipstream.commands._options import WithReferenceCar
-from slipstream.console import DryRun, open_lake_and_tracker, progress, summary
+from slipstream.console import DryRun, open_lake_and_tracker, print_summary, show_progress
 
 if TYPE_CHECKING:
     from jobs.train_ghost import GhostTrainingResult
@@ -54,13 +54,13 @@ def train_style_command(
     from ml.style.model import ForestParams
 
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     lake, tracker = open_lake_and_tracker(JOB)
-    say_trained(train_style(lake, tracker, features, ForestParams(seed=seed)))
+    print_training(train_style(lake, tracker, features, ForestParams(seed=seed)))
 
 
-def say_trained(trained: StyleTrainingResult) -> None:
+def print_training(trained: StyleTrainingResult) -> None:
     """Print what a training run found."""
     for label, one in trained.evaluation.classes.items():
         scores = f"precision {one.precision:.3f}  recall {one.recall:.3f}  F1 {one.f1:.3f}"
@@ -68,7 +68,7 @@ def say_trained(trained: StyleTrainingResult) -> None:
     for plot in trained.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {trained.page}")
-    summary(trained.sentence)
+    print_summary(trained.sentence)
 
 
 def _train_obd(trips: list[Path], dry_run: bool) -> None:
@@ -81,7 +81,7 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
     from jobs.train_obd import JOB, train_obd
 
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     context = JOB.context(get_settings())
     with Console(stderr=True).status("holding out each trip in turn (a minute or two) …"):
@@ -94,7 +94,7 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
     for plot in done.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
-    summary(done.sentence)
+    print_summary(done.sentence)
 
 
 @train.command("ghost", cls=rename_flags({"--fresh": "--rebuild"}))
@@ -127,20 +127,26 @@ def train_ghost_command(
     from jobs.train_ghost import JOB, train_ghost, training_params
 
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     params = training_params(steps, seed, learning_rate, unconditional=unconditional)
     lake, tracker = open_lake_and_tracker(JOB)
     segmented, sessions = segment_all(lake, tracker, session)
-    with progress("steps") as update:
+    with show_progress("steps") as update:
         done = train_ghost(
-            lake, tracker, segmented, sessions, params, processes=processes, rebuild=rebuild,
+            lake,
+            tracker,
+            segmented,
+            sessions,
+            params,
+            processes=processes,
+            rebuild=rebuild,
             on_progress=lambda kind, step, distance: update(f"{kind} (distance {distance:.3f})", step, params.steps),
-        )  # fmt: skip
-    _say_ghost(done)
+        )
+    _print_ghost_training(done)
 
 
-def _say_ghost(done: GhostTrainingResult) -> None:
+def _print_ghost_training(done: GhostTrainingResult) -> None:
     for kind, zone in done.zones.items():
         early = ", ended early" if zone.stopped_early else ""
         typer.echo(f"{kind:<9} {zone.seconds:,.0f} s on {zone.device}, weights of step {zone.best_step:,}{early}")
@@ -157,7 +163,7 @@ def _say_ghost(done: GhostTrainingResult) -> None:
     for plot in done.plots:
         typer.echo(f"plot: {plot}")
     typer.echo(f"run: {done.page}")
-    summary(done.sentence)
+    print_summary(done.sentence)
 
 
 @score.command("style")
@@ -167,13 +173,13 @@ def score_style_command(features: Features = "all", dry_run: DryRun = False) -> 
     `slipstream score style`
     """
     from jobs.score_style import JOB, score_style
-    from jobs.train_style import model_name
+    from jobs.train_style import style_model_name
 
     if dry_run:
-        summary(JOB.dry_run_sentence)
+        print_summary(JOB.dry_run_sentence)
         return
     lake, tracker = open_lake_and_tracker(JOB)
-    summary(score_style(lake, tracker, model_name(features), lake.settings.style_threshold).sentence)
+    print_summary(score_style(lake, tracker, style_model_name(features), lake.settings.style_threshold).sentence)
 
 
 train.command("karma")(karma.train_karma)

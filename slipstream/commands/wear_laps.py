@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from slipstream.commands.simulate import send
-from slipstream.console import DryRun, summary
+from slipstream.commands.simulate import send_simulation
+from slipstream.console import DryRun, print_summary
 from slipstream.logs import keep_log
 
 
@@ -36,13 +36,20 @@ def produce_wear_laps(
     own = sorted(track_names())
     names = (own + [f"drawn-{i}" for i in range(1, tracks + 1)])[:tracks]
     if dry_run:
-        summary(f"would send {len(names)} sessions of {cars} cars and {laps} laps: {', '.join(names)}")
+        print_summary(f"would send {len(names)} sessions of {cars} cars and {laps} laps: {', '.join(names)}")
         return
     for i, name in enumerate(names):
         car_faults = draw_random_car_faults(load_track(name).length_m, cars, laps, seed + i)
         with check_input():
             config = SimulatorConfig(
-                session_id=f"karma-{name}-{seed + i}", track=name, n_cars=cars, n_laps=laps, seed=seed + i,
-                rate_hz=25.0, setups="varied", car_faults=car_faults, profiles=RACING,
-            )  # fmt: skip
-        send(VehicleSimulator(config), TELEMETRY_RAW.name, None, race=True, truth=True)
+                session_id=f"karma-{name}-{seed + i}",
+                track=name,
+                n_cars=cars,
+                n_laps=laps,
+                seed=seed + i,
+                rate_hz=25.0,
+                setups="varied",
+                car_faults=car_faults,
+                profiles=RACING,
+            )
+        send_simulation(VehicleSimulator(config), TELEMETRY_RAW.name, None, race=True, truth=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from analysis.coaching.place_names import place_name
+from analysis.coaching.place_names import section_name
 from serving.queries.coaching import CoachedLap, format_values
 
 if TYPE_CHECKING:
@@ -21,18 +21,35 @@ def coaching_table(found: CoachedLap) -> Table:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, right in (
-        ("", True), ("where", False), ("verdict", False), ("lost, s", True), ("what", False), ("lap", True),
-        ("target", True), ("throttle, %", True), ("target", True), ("brake, bar", True), ("target", True),
-    ):  # fmt: skip
+        ("", True),
+        ("where", False),
+        ("verdict", False),
+        ("lost, s", True),
+        ("what", False),
+        ("lap", True),
+        ("target", True),
+        ("throttle, %", True),
+        ("target", True),
+        ("brake, bar", True),
+        ("target", True),
+    ):
         table.add_column(name, justify="right" if right else "left", no_wrap=right)
     for one in found.insights:
         human, target = format_values(one)
         style = _STYLES[found.rules.coaching.severity(one.time_loss_s)]
         table.add_row(
-            str(one.rank), place_name(one.place, found.circuit), one.text, Text(f"{one.time_loss_s:.3f}", style=style),
-            one.metric, human, target, f"{one.throttle_applied_pct:.0f}", f"{one.throttle_target_pct:.0f}",
-            f"{one.brake_applied_bar:.0f}", f"{one.brake_target_bar:.0f}",
-        )  # fmt: skip
+            str(one.rank),
+            section_name(one.place, found.circuit),
+            one.text,
+            Text(f"{one.time_loss_s:.3f}", style=style),
+            one.metric,
+            human,
+            target,
+            f"{one.throttle_applied_pct:.0f}",
+            f"{one.throttle_target_pct:.0f}",
+            f"{one.brake_applied_bar:.0f}",
+            f"{one.brake_target_bar:.0f}",
+        )
     table.add_section()
     total = sum(one.time_loss_s for one in found.insights)
     table.add_row("", "together", "", f"{total:.3f}", *[""] * 7, style="bold")

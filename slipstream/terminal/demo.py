@@ -22,7 +22,7 @@ PROFILES = {"aggressive": "#d62728", "normal": "#1f77b4", "safe": "#2ca02c", "ec
 Columns = dict[str, list[Any]]
 
 
-def summary_table(settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult) -> Table:
+def demo_summary_table(settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult) -> Table:
     """What is in the lake, and how well the model did."""
     lake = LakeReader(settings)
     table = Table("what", "figure", title="Slipstream", title_justify="left")
@@ -71,9 +71,11 @@ def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
     throttle.set(ylabel="throttle, %", xlabel="distance from the line, m")
     style.axhline(settings.style_threshold, color="0.5", lw=0.8, ls="--")
     style.set(
-        ylabel="P(aggressive)", xlabel="time in the session, s", ylim=(-0.03, 1.03),
+        ylabel="P(aggressive)",
+        xlabel="time in the session, s",
+        ylim=(-0.03, 1.03),
         title="What the model says of the same drivers, every second",
-    )  # fmt: skip
+    )
     for axes in (speed, throttle, style):
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.01)

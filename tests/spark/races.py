@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from conf.families import ENVIRONMENT, RACE, TIMING, Family
+from conf.families import ENVIRONMENT, RACE, TIMING, MessageFamily
 from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TIMING_EVENTS
 from medallion.io import Lake
 from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
 from producers.replay.files import find_files
-from producers.replay.plan import make_plan
+from producers.replay.plan import make_replay_plan
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.events import messages
+from producers.simulator.timing.events import session_messages
 from streaming.session_tables import refresh_session_tables
 from tests.spark.messages import FRAME, Stored
 
@@ -23,7 +23,7 @@ FAMILIES = {f.topic: f for f in (TIMING, RACE, ENVIRONMENT)}
 
 def ingest(lake: Lake, to_bronze, stored: dict[str, list[Stored]], batch_id: int = 0) -> None:
     for topic, rows in stored.items():
-        family: Family | None = FAMILIES.get(topic)
+        family: MessageFamily | None = FAMILIES.get(topic)
         if family is None:
             SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(rows), batch_id, "silver:a")
         else:
@@ -36,7 +36,7 @@ def published(folder: Path) -> dict[str, list[Stored]]:
     """All sheets of a folder as bronze has them."""
     found, _ = find_files([folder])
     stored: defaultdict[str, list[Stored]] = defaultdict(list)
-    for placed in make_plan(found, None).sheets:
+    for placed in make_replay_plan(found, None).sheets:
         topic, kind = placed.sheet.topic, placed.sheet.event_type
         for _, value, _ in placed.records:
             stored[topic].append(Stored(topic, 0, len(stored[topic]), kind, "replay", value))
@@ -46,7 +46,7 @@ def published(folder: Path) -> dict[str, list[Stored]]:
 def simulated(simulator: VehicleSimulator) -> dict[str, list[Stored]]:
     """A race as bronze has it."""
     stored: defaultdict[str, list[Stored]] = defaultdict(list)
-    for message in messages(simulator, race=True):
+    for message in session_messages(simulator, race=True):
         topic, kind, value = (
             ("telemetry.raw", FRAME, message.payload())
             if isinstance(message, Frame)

@@ -21,9 +21,9 @@ from conf.tables import (
 )
 from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, laps_with_new_times
-from medallion.gold.timed_laps import TimedLap, Vehicle, finished_laps, laps_near, timed_laps
+from medallion.gold.timed_laps import TimedLap, Vehicle, finished_laps, laps_near, read_timed_laps
 from medallion.io import Lake
-from medallion.keys import LapKey, sessions_condition, sessions_of, vehicles_of
+from medallion.keys import LapKey, distinct_sessions, distinct_vehicles, sessions_condition
 from medallion.silver.environment import NEAR_US
 
 SOURCES: Final = (
@@ -71,7 +71,7 @@ class AffectedKeys:
 
 def affected_by_laps(laps: Sequence[LapKey]) -> AffectedKeys:
     """What changed rows of ``silver.laps`` affect."""
-    return AffectedKeys(laps, laps, vehicles_of(laps), sessions_of(laps))
+    return AffectedKeys(laps, laps, distinct_vehicles(laps), distinct_sessions(laps))
 
 
 def change_keys(source: str, rows: DataFrame) -> DataFrame:
@@ -80,9 +80,12 @@ def change_keys(source: str, rows: DataFrame) -> DataFrame:
     vehicle = F.lit(None).cast("string") if source == SILVER_ENVIRONMENT else F.col("vehicle_id")
     lap = F.col("lap_number") if source in (SILVER_LAPS, SILVER_TELEMETRY) else F.lit(None).cast("int")
     return rows.select(
-        F.lit(source).alias("source"), "session_id", vehicle.alias("vehicle_id"), lap.alias("lap_number"),
+        F.lit(source).alias("source"),
+        "session_id",
+        vehicle.alias("vehicle_id"),
+        lap.alias("lap_number"),
         at.alias("at_us"),
-    )  # fmt: skip
+    )
 
 
 def find_affected(lake: Lake, changes: DataFrame) -> AffectedKeys:
@@ -100,20 +103,20 @@ def find_affected(lake: Lake, changes: DataFrame) -> AffectedKeys:
     )
     rows = groups.where("session_id IS NOT NULL").collect()
     sessions = sorted({r.session_id for r in rows})
-    timed = timed_laps(lake, sessions_condition(sessions))
+    timed = read_timed_laps(lake, sessions_condition(sessions))
     of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == SILVER_LAPS}
-    late = laps_of_samples((r for r in rows if r.source == SILVER_TELEMETRY), timed) & finished_laps(timed)
+    late = laps_of_changed_samples((r for r in rows if r.source == SILVER_TELEMETRY), timed) & finished_laps(timed)
     weather_laps = _laps_in_weather((r for r in rows if r.source == SILVER_ENVIRONMENT), timed)
     of_vehicles = (SILVER_RESULTS, SILVER_ENTRIES, GOLD_STYLE_PREDICTIONS, GOLD_KARMA_SCORES)
     others = {(r.session_id, r.vehicle_id) for r in rows if r.source in of_vehicles and r.vehicle_id}
     analyses = sorted(of_laps | late)
-    vehicles = sorted(others | set(vehicles_of(analyses)))
+    vehicles = sorted(others | set(distinct_vehicles(analyses)))
     named = {r.session_id for r in rows if r.source == SILVER_ENVIRONMENT} | {session for session, _ in vehicles}
     features = laps_with_new_times(lake, sorted(of_laps), timed) | weather_laps
     return AffectedKeys(sorted(features), analyses, vehicles, sorted(named))
 
 
-def laps_of_samples(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
+def laps_of_changed_samples(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
     """Laps whose features changed samples may alter: by the number they carry, and by their time.
 
     Args:

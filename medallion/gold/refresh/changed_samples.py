@@ -16,7 +16,7 @@ _REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded u
 
 
 @dataclass(frozen=True)
-class Change:
+class VehicleChange:
     """What changed of one vehicle.
 
     Attributes:
@@ -47,7 +47,7 @@ class Change:
         return [LapKey(self.session_id, self.vehicle_id, number) for number in numbers]
 
 
-def find_changes(rows: DataFrame) -> list[Change]:
+def find_changes(rows: DataFrame) -> list[VehicleChange]:
     """Per vehicle what rows of ``silver.telemetry`` affect."""
     spans = rows.groupBy(*VEHICLE, "lap_number").agg(
         F.unix_micros(F.min("event_ts")).alias("first_us"), F.unix_micros(F.max("event_ts")).alias("last_us")
@@ -55,27 +55,27 @@ def find_changes(rows: DataFrame) -> list[Change]:
     samples: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in spans.collect():
         samples[row.session_id, row.vehicle_id].append(row)
-    return [Change(*vehicle, tuple(found)) for vehicle, found in sorted(samples.items())]
+    return [VehicleChange(*vehicle, tuple(found)) for vehicle, found in sorted(samples.items())]
 
 
-def windows_of(changes: Iterable[Change], prefix: str = "") -> str:
+def windows_condition(changes: Iterable[VehicleChange], prefix: str = "") -> str:
     """SQL condition that selects the windows which saw a changed sample: they end up to a window's length after it."""
     return " OR ".join(_span(c, f"{prefix}window_end_ts", 0, _REACH_US, prefix) for c in changes)
 
 
-def samples_of_windows(silver: DataFrame, changes: Sequence[Change]) -> str:
+def window_samples_condition(silver: DataFrame, changes: Sequence[VehicleChange]) -> str:
     """SQL condition that selects the samples which those windows are computed from."""
     spans = [_span(c, "event_ts", 2 * _REACH_US, _REACH_US) for c in changes]
-    return " OR ".join([*spans, *_beyond(silver, changes)])
+    return " OR ".join([*spans, *_neighbouring_samples(silver, changes)])
 
 
-def _span(change: Change, column: str, before_us: int, after_us: int, prefix: str = "") -> str:
+def _span(change: VehicleChange, column: str, before_us: int, after_us: int, prefix: str = "") -> str:
     first, last = change.first_us - before_us, change.last_us + after_us
     vehicle = vehicle_condition(change.session_id, change.vehicle_id, prefix)
     return f"({vehicle} AND {column} BETWEEN timestamp_micros({first}) AND timestamp_micros({last}))"
 
 
-def _beyond(silver: DataFrame, changes: Sequence[Change]) -> list[str]:
+def _neighbouring_samples(silver: DataFrame, changes: Sequence[VehicleChange]) -> list[str]:
     """The samples next to each span that is read: whether a window in a gap exists depends on where the gap ends."""
     mine = [F.expr(vehicle_condition(c.session_id, c.vehicle_id)) for c in changes]
     at = F.unix_micros("event_ts")

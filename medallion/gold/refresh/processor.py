@@ -19,9 +19,14 @@ from conf.tables import (
 )
 from medallion.batching import batches_by_size
 from medallion.gold import dptad, drivers, lap_features, telemetry_buckets, telemetry_windows
-from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_samples
-from medallion.gold.refresh.changed_samples import Change, find_changes, samples_of_windows, windows_of
-from medallion.gold.timed_laps import Vehicle, timed_laps
+from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_changed_samples
+from medallion.gold.refresh.changed_samples import (
+    VehicleChange,
+    find_changes,
+    window_samples_condition,
+    windows_condition,
+)
+from medallion.gold.timed_laps import Vehicle, read_timed_laps
 from medallion.io import Lake, sync_rows
 from medallion.keys import lap_keys, laps_condition, sessions_condition
 from medallion.silver import telemetry_100hz
@@ -99,23 +104,23 @@ class GoldProcessor:
         drivers.update_drivers(self.lake, changed, self.run_id)
         self.vehicles |= vehicles
 
-    def _windows(self, changes: Sequence[Change]) -> None:
+    def _windows(self, changes: Sequence[VehicleChange]) -> None:
         silver = self._silver(changes)
-        rows = telemetry_windows.window_rows(silver.where(samples_of_windows(silver, changes)), self.run_id)
-        inside = partial(windows_of, changes)
+        rows = telemetry_windows.window_rows(silver.where(window_samples_condition(silver, changes)), self.run_id)
+        inside = partial(windows_condition, changes)
         sync_rows(self.lake, rows.where(inside()), GOLD_TELEMETRY_WINDOWS, inside)
 
-    def _buckets(self, changes: Sequence[Change]) -> None:
+    def _buckets(self, changes: Sequence[VehicleChange]) -> None:
         laps = [lap for change in changes for lap in change.laps]
         if laps:
             rows = telemetry_buckets.bucket_rows(self._silver(changes).where(laps_condition(laps)), self.run_id)
             sync_rows(self.lake, rows, GOLD_TELEMETRY_BUCKETS, partial(laps_condition, laps))
 
-    def _features(self, changes: Sequence[Change]) -> None:
-        timed = timed_laps(self.lake, sessions_condition({c.session_id for c in changes}))
-        laps = laps_of_samples((s for c in changes for s in c.samples), timed)
+    def _features(self, changes: Sequence[VehicleChange]) -> None:
+        timed = read_timed_laps(self.lake, sessions_condition({c.session_id for c in changes}))
+        laps = laps_of_changed_samples((s for c in changes for s in c.samples), timed)
         lap_features.update_lap_features(self.lake, sorted(laps), self.run_id)
 
-    def _silver(self, changes: Sequence[Change]) -> DataFrame:
+    def _silver(self, changes: Sequence[VehicleChange]) -> DataFrame:
         sessions = sorted({c.session_id for c in changes})
         return self.lake.read(SILVER_TELEMETRY).where(F.col("session_id").isin(*sessions))

@@ -32,7 +32,7 @@ class SpeedSlopes:
     whole: BoolArray
 
 
-def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) -> SpeedSlopes:
+def speed_slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) -> SpeedSlopes:
     """Least-squares slope of the speed over a window of time round each point.
 
     Args:
@@ -43,14 +43,14 @@ def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) 
     v = speed_mps
     dt = 2.0 * np.diff(at_m, axis=-1) / (v[:, 1:] + v[:, :-1])
     gain = np.diff(v, axis=1) / dt
-    t = _summed(dt)
-    s = _summed(v[:, :-1] * dt + 0.5 * gain * dt * dt)
+    t = _cumulative(dt)
+    s = _cumulative(v[:, :-1] * dt + 0.5 * gain * dt * dt)
     # Integral of t v dt over each interval, its own start being zero.
-    moment = _summed(t[:, :-1] * np.diff(s, axis=1) + v[:, :-1] * dt**2 / 2.0 + gain * dt**3 / 3.0)
+    moment = _cumulative(t[:, :-1] * np.diff(s, axis=1) + v[:, :-1] * dt**2 / 2.0 + gain * dt**3 / 3.0)
 
     def read(when: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Integrals of v and of t v up to an instant of each row."""
-        k = _before(t, when)
+        k = _interval_index(t, when)
         u = when - np.take_along_axis(t, k, 1)
         v0, a0, t0 = (np.take_along_axis(x, k, 1) for x in (v, gain, t))
         run = v0 * u + 0.5 * a0 * u * u
@@ -66,11 +66,11 @@ def slopes(at_m: FloatArray, speed_mps: FloatArray, window_s: float = WINDOW_S) 
     return SpeedSlopes((s1 - s0) / window_s, slope, whole)
 
 
-def _summed(values: FloatArray) -> FloatArray:
+def _cumulative(values: FloatArray) -> FloatArray:
     return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
 
 
-def _before(t: FloatArray, when: FloatArray) -> IndexArray:
+def _interval_index(t: FloatArray, when: FloatArray) -> IndexArray:
     """Index of the interval that holds each instant, row by row."""
     rows, points = t.shape
     shift = _APART_S * np.arange(rows)[:, None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.segmentation.stretches import TrackStretch
 from conf.arrays import BoolArray, FloatArray
-from conf.ghost import Chaining
+from conf.ghost import ChainingRules
 from conf.reasons import ReasonCode
 from ml.ghost.search.human_laps import STEPS, HumanLaps
 from ml.ghost.search.limits import MIN_MPS, CarLimits
@@ -32,7 +32,7 @@ class FilterResult:
 class CandidateFilter:
     """Passes the candidates that a car and a driver can follow."""
 
-    def __init__(self, limits: CarLimits, laps: HumanLaps, rules: Chaining) -> None:
+    def __init__(self, limits: CarLimits, laps: HumanLaps, rules: ChainingRules) -> None:
         self._limits, self._laps, self._rules = limits, laps, rules
 
     @property

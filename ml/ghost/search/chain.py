@@ -17,13 +17,22 @@ import numpy as np
 from analysis.segmentation.stretches import TrackStretch
 from conf.arrays import FloatArray, IndexArray
 from conf.errors import InputError
-from conf.ghost import Chaining
+from conf.ghost import ChainingRules
 from conf.reasons import Refusal
 from conf.units import KMH_PER_MPS
 from ml.ghost.search.candidate_filter import CandidateFilter, FilterResult, PreviousStretch
 from ml.ghost.search.human_laps import CHANNELS, STEPS, HumanLaps
 
-__all__ = ["CHANNELS", "STEPS", "ChainError", "ChainedLap", "Focusing", "StretchSource", "chain", "piece_s"]
+__all__ = [
+    "CHANNELS",
+    "STEPS",
+    "ChainError",
+    "ChainedLap",
+    "FocusingSource",
+    "StretchSource",
+    "chain_stretches",
+    "piece_times_s",
+]
 
 Progress = Callable[[TrackStretch, int, int], None]  # stretch, candidates that passed, candidates drawn
 
@@ -53,7 +62,7 @@ class StretchSource(Protocol):
 
 
 @runtime_checkable
-class Focusing(StretchSource, Protocol):
+class FocusingSource(StretchSource, Protocol):
     """A source that can search near a lap chained from its last candidates."""
 
     def focus(self, best: ChainedLap) -> None:
@@ -80,7 +89,7 @@ class ChainedLap:
     def lap_time_s(self) -> float:
         """Time before smoothing."""
         return float(
-            sum(piece_s(p[None, :, 0], s.length_m)[0] for p, s in zip(self.pieces, self.stretches, strict=True))
+            sum(piece_times_s(p[None, :, 0], s.length_m)[0] for p, s in zip(self.pieces, self.stretches, strict=True))
         )
 
     @property
@@ -103,12 +112,12 @@ class _States:
         return np.asarray(self.pieces[:, -1, 0])
 
 
-def chain(
+def chain_stretches(
     source: StretchSource,
     stretches: Sequence[TrackStretch],
     gate: CandidateFilter,
     laps: HumanLaps,
-    rules: Chaining,
+    rules: ChainingRules,
     rng: np.random.Generator,
     *,
     chaining: bool = True,
@@ -139,7 +148,7 @@ def chain(
     return replace(found, stretches=tuple(stretches), pieces=np.roll(found.pieces, first, axis=0))
 
 
-def piece_s(speed_mps: FloatArray, length_m: float) -> FloatArray:
+def piece_times_s(speed_mps: FloatArray, length_m: float) -> FloatArray:
     """Time over pieces at ``STEPS`` even distances, shape (..., STEPS) to (...): ``2 ds / (v_i + v_i+1)`` summed."""
     step_m = length_m / (speed_mps.shape[-1] - 1)
     return np.asarray((2.0 * step_m / (speed_mps[..., 1:] + speed_mps[..., :-1])).sum(axis=-1))
@@ -152,7 +161,7 @@ class _Search:
         self,
         source: StretchSource,
         gate: CandidateFilter,
-        rules: Chaining,
+        rules: ChainingRules,
         rng: np.random.Generator,
         progress: Progress | None,
     ) -> None:
@@ -170,7 +179,9 @@ class _Search:
             # What is left has the entry speed of its state exactly.
             parent, which = np.nonzero(passed.passed)
             found = pieces[parent, which]
-            after = _States(time[parent] + piece_s(found[:, :, 0], stretch.length_m), start[parent], parent, found)
+            after = _States(
+                time[parent] + piece_times_s(found[:, :, 0], stretch.length_m), start[parent], parent, found
+            )
             layers.append(self._kept(after))
             entry, time, start = layers[-1].speed_mps, layers[-1].time_s, layers[-1].start
         return self._closed(layers, stretches, starts_mps)
@@ -181,7 +192,7 @@ class _Search:
         for stretch in stretches:
             pieces, passed = self._candidates(stretch, laps.speeds_at(stretch.start_m), None)
             found = pieces[passed.passed]
-            best.append(found[int(np.argmin(piece_s(found[:, :, 0], stretch.length_m)))])
+            best.append(found[int(np.argmin(piece_times_s(found[:, :, 0], stretch.length_m)))])
         return ChainedLap(tuple(stretches), np.array(best), self._drawn, self._passed)
 
     def _candidates(
@@ -202,7 +213,7 @@ class _Search:
         if self._progress is not None:
             self._progress(stretch, count, passed.passed.size)
         if not count:
-            raise ChainError(_why(stretch, entry_mps, passed, self._most))
+            raise ChainError(_describe_refusals(stretch, entry_mps, passed, self._most))
         return pieces, passed
 
     def _kept(self, found: _States) -> _States:
@@ -255,7 +266,7 @@ def _path(layers: Sequence[_States], last: int) -> list[int]:
     return path[::-1]
 
 
-def _why(stretch: TrackStretch, entry_mps: FloatArray, passed: FilterResult, most_mps2: float) -> str:
+def _describe_refusals(stretch: TrackStretch, entry_mps: FloatArray, passed: FilterResult, most_mps2: float) -> str:
     """Why none of a stretch's candidates passed, and what to do."""
     failed = ", ".join(f"{count} {Refusal.of(code).text}" for code, count in passed.reasons.items() if count)
     entries = f"{entry_mps.min() * KMH_PER_MPS:.0f} to {entry_mps.max() * KMH_PER_MPS:.0f} km/h"

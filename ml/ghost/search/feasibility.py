@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from conf.ghost import Segmentation
+from conf.ghost import GhostRules
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from ml.ghost.search.ghost_lap import GhostLap
-from ml.ghost.search.smoothing import window_points
+from ml.ghost.search.smoothing import filter_window_points
 
 _RUN_END_M: Final = 5.0  # an acceleration that pauses for less goes on
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FeasibilityVerdict:
     """Whether a ghost can be driven.
 
     Attributes:
@@ -45,20 +45,20 @@ class _Check:
     figures: dict[str, float]
 
 
-def judge(ghost: GhostLap) -> Verdict:
+def check_feasibility(ghost: GhostLap) -> FeasibilityVerdict:
     """Check a ghost against the limits it was made for."""
-    checks = [_finite(ghost)]
+    checks = [_check_finite(ghost)]
     if checks[0].passed:
-        every = (_envelope, _gaps, _engine, _pedals, _gears, _limit)
+        every = (_check_envelope, _check_gaps, _check_engine, _check_pedals, _check_gears, _check_limit)
         checks += [check(ghost) for check in every]
-    return Verdict(
+    return FeasibilityVerdict(
         all(check.passed for check in checks),
         tuple(check.note for check in checks if check.note),
         {name: value for check in checks for name, value in check.figures.items()},
     )
 
 
-def summary(ghost: GhostLap, verdict: Verdict, rules: Segmentation) -> dict[str, Any]:
+def ghost_summary_columns(ghost: GhostLap, verdict: FeasibilityVerdict, rules: GhostRules) -> dict[str, Any]:
     """What of ``gold.ghost_summary`` follows from a ghost and its verdict: column name to value."""
     columns = ("max_junction_speed_gap_kmh", "max_long_g", "max_lat_g", "envelope_excess_mps2")
     return {
@@ -69,12 +69,12 @@ def summary(ghost: GhostLap, verdict: Verdict, rules: Segmentation) -> dict[str,
         **{name: verdict.figures.get(name) for name in columns},
         "feasible": verdict.feasible,
         "feasibility_notes": list(verdict.notes),
-        "sg_window": window_points(ghost.step_m, rules.smoothing),
+        "sg_window": filter_window_points(ghost.step_m, rules.smoothing),
         "sg_polyorder": rules.smoothing.polyorder,
     }
 
 
-def _finite(ghost: GhostLap) -> _Check:
+def _check_finite(ghost: GhostLap) -> _Check:
     bad = np.flatnonzero(~np.isfinite(ghost.values).all(axis=1))
     note = (
         f"The ghost has no value at {bad[0] * ghost.step_m:.0f} m and {len(bad) - 1} places more." if bad.size else ""
@@ -82,7 +82,7 @@ def _finite(ghost: GhostLap) -> _Check:
     return _Check(not bad.size, note, {})
 
 
-def _envelope(ghost: GhostLap) -> _Check:
+def _check_envelope(ghost: GhostLap) -> _Check:
     """Accelerations inside the surface, or where humans lay outside it, no further than they."""
     moves, most = ghost.moves, ghost.limits.rules.envelope_mps2
     across = ghost.limits.across_mps2(ghost.at_m, moves.slopes.speed_mps[0])
@@ -103,7 +103,7 @@ def _envelope(ghost: GhostLap) -> _Check:
     return _result(excess[worst] <= most, note, figures)
 
 
-def _gaps(ghost: GhostLap) -> _Check:
+def _check_gaps(ghost: GhostLap) -> _Check:
     gaps, most = ghost.junction_gaps_kmh, ghost.limits.rules.junction_gap_kmh
     worst = int(np.argmax(gaps))
     note = (
@@ -113,11 +113,11 @@ def _gaps(ghost: GhostLap) -> _Check:
     return _result(gaps[worst] <= most, note, {"max_junction_speed_gap_kmh": float(gaps[worst])})
 
 
-def _engine(ghost: GhostLap) -> _Check:
+def _check_engine(ghost: GhostLap) -> _Check:
     """Energy of each acceleration: mass times what its speed gains beyond what the engine gives."""
     rules = ghost.limits.rules
     energy, length = (x[0] for x in ghost.limits.over_engine(ghost.at_m, ghost.speed_mps[None]))
-    runs = [(energy[a:b].sum() / length[a:b].sum(), a, b) for a, b in _runs(ghost)]
+    runs = [(energy[a:b].sum() / length[a:b].sum(), a, b) for a, b in _acceleration_runs(ghost)]
     if not runs:
         return _Check(True, "", {"engine_excess_n": 0.0})
     mean, a, b = max(runs)
@@ -131,7 +131,7 @@ def _engine(ghost: GhostLap) -> _Check:
     return _result(force <= rules.engine_n, note, {"engine_excess_n": force})
 
 
-def _runs(ghost: GhostLap) -> Iterator[tuple[int, int]]:
+def _acceleration_runs(ghost: GhostLap) -> Iterator[tuple[int, int]]:
     """First and last point of each acceleration long enough to be asked for its energy."""
     _, length = ghost.limits.over_engine(ghost.at_m, ghost.speed_mps[None])
     faster = np.flatnonzero(length[0] > 0)
@@ -142,7 +142,7 @@ def _runs(ghost: GhostLap) -> Iterator[tuple[int, int]]:
             yield a, b
 
 
-def _pedals(ghost: GhostLap) -> _Check:
+def _check_pedals(ghost: GhostLap) -> _Check:
     limits = ghost.limits
     together = limits.both_pedals(ghost.values[:-1, 1], ghost.values[:-1, 2])
     metres, most = float(together.sum() * ghost.step_m), limits.both_pedals_m
@@ -154,7 +154,7 @@ def _pedals(ghost: GhostLap) -> _Check:
     return _result(metres <= most, note, {"both_pedals_m": metres})
 
 
-def _gears(ghost: GhostLap) -> _Check:
+def _check_gears(ghost: GhostLap) -> _Check:
     box, most = ghost.limits.gearbox, ghost.limits.rules.rpm
     if box is None or ghost.gear is None:
         return _Check(
@@ -170,7 +170,7 @@ def _gears(ghost: GhostLap) -> _Check:
     return _result(abs(beyond[worst]) <= most, note, {"rpm_beyond": float(abs(beyond[worst]))})
 
 
-def _limit(ghost: GhostLap) -> _Check:
+def _check_limit(ghost: GhostLap) -> _Check:
     over = ghost.lap_time_s - ghost.limits.limit_lap_s
     note = (
         f"Its {ghost.lap_time_s:.3f} s are {-over:.3f} s faster than the limit lap of the car's envelope, "

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.laps.resample import read_between
+from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import LapTrace
 from conf.arrays import FloatArray, IndexArray, IntArray
 
@@ -92,8 +92,8 @@ def _readings(trace: LapTrace) -> FloatArray:
     none = np.full(len(trace.t_s), np.nan)
     rpm = trace.channels.get("rpm", none)
     at = np.flatnonzero(np.isfinite(rpm))
-    gear = read_between(trace.t_s, trace.channels.get("gear", none), trace.t_s[at], held=True)
-    speed = read_between(trace.t_s, trace.channels.get("speed_kmh", none), trace.t_s[at])
+    gear = interpolate_samples(trace.t_s, trace.channels.get("gear", none), trace.t_s[at], held=True)
+    speed = interpolate_samples(trace.t_s, trace.channels.get("speed_kmh", none), trace.t_s[at])
     rows = np.stack([gear, rpm[at], speed], axis=1)
     return np.asarray(rows[np.isfinite(rows).all(axis=1) & (gear >= 1) & (speed > 1.0)])
 
@@ -112,7 +112,7 @@ def _ratio(rows: FloatArray, fewest: int) -> tuple[float, float, float] | None:
     return ratio, float(min(x.min() for x in used)), float(rows[engaged, 1].max())
 
 
-def shifts_of(gear: IntArray) -> Iterator[tuple[int, int, int]]:
+def find_gear_shifts(gear: IntArray) -> Iterator[tuple[int, int, int]]:
     """Index, gear before and gear after of every shift."""
     for k in np.flatnonzero(np.diff(gear)):
         yield int(k) + 1, int(gear[k]), int(gear[k + 1])

@@ -14,15 +14,15 @@ import numpy as np
 
 from analysis.laps.resample import RATE_HZ
 from analysis.segmentation.grid_lap import STEP_M
-from analysis.segmentation.segmentation import piece_at
+from analysis.segmentation.segmentation import microsector_index
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray, IntArray
-from conf.ghost import Segmentation
+from conf.ghost import GhostRules
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from ml.ghost.search.chain import STEPS, ChainedLap
-from ml.ghost.search.limits import CarLimits, LapAccelerations, flying
-from ml.ghost.search.smoothing import jumps_kmh, one_foot, smooth
+from ml.ghost.search.limits import CarLimits, LapAccelerations, flying_accelerations
+from ml.ghost.search.smoothing import junction_jumps_kmh, separate_pedals, smooth_lap
 from physics.integrate import elapsed_s
 
 
@@ -69,7 +69,7 @@ class GhostLap:
     @cached_property
     def moves(self) -> LapAccelerations:
         """Accelerations, each shape (1, n + 1)."""
-        return flying(self.limits, self.at_m, self.speed_mps[None])
+        return flying_accelerations(self.limits, self.at_m, self.speed_mps[None])
 
     @property
     def car_kmh(self) -> FloatArray:
@@ -99,7 +99,7 @@ class GhostLap:
             np.interp(at, self.at_m, x[0]) for x in (self.moves.slopes.along_mps2, self.moves.slopes.speed_mps)
         )
         values = np.stack([np.interp(at, self.at_m, column) for column in self.values.T])
-        piece = piece_at(pieces, at)
+        piece = microsector_index(pieces, at)
         line = circuit.line
         return {
             "sample_idx": np.arange(len(t), dtype=np.int32),
@@ -128,8 +128,8 @@ class GhostLap:
         return {"gear": gear.astype(np.int32), "rpm": box.rpm(speed_mps * self.limits.scale * KMH_PER_MPS, gear)}
 
 
-def assemble(
-    chain: ChainedLap, limits: CarLimits, rules: Segmentation, step_m: float = STEP_M, *, is_smoothed: bool = True
+def assemble_ghost(
+    chain: ChainedLap, limits: CarLimits, rules: GhostRules, step_m: float = STEP_M, *, is_smoothed: bool = True
 ) -> GhostLap:
     """Put a chain on the grid and smooth it; the gaps where stretches meet are measured again afterwards (GX4).
 
@@ -142,17 +142,17 @@ def assemble(
     """
     n = int(np.ceil(limits.length_m / step_m))
     step = limits.length_m / n
-    raw = on_grid(chain, n, step)
+    raw = resample_chain(chain, n, step)
     together = limits.both_pedals(raw[:, 1], raw[:, 2])
-    smoothed = smooth(raw, step, rules.smoothing) if is_smoothed else raw
-    values = one_foot(smoothed, together, step, rules.smoothing, limits.rules)
+    smoothed = smooth_lap(raw, step, rules.smoothing) if is_smoothed else raw
+    values = separate_pedals(smoothed, together, step, rules.smoothing, limits.rules)
     junctions = np.array([stretch.end_m for stretch in chain.stretches])
     inside = junctions[:-1]
-    left = np.append(jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)
+    left = np.append(junction_jumps_kmh(values[:, 0], step, inside.tolist()), 0.0)
     return GhostLap(step, values, junctions, np.maximum(chain.junction_gaps_kmh, left), limits, chain.candidates)
 
 
-def on_grid(chain: ChainedLap, n: int, step_m: float) -> FloatArray:
+def resample_chain(chain: ChainedLap, n: int, step_m: float) -> FloatArray:
     """The chain on an even grid, ``v^2`` linear between its points as for the integrator, shape (n + 1, 4)."""
     at = np.concatenate([np.linspace(s.start_m, s.end_m, STEPS) for s in chain.stretches])
     values = chain.pieces.reshape(len(at), -1)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import grid_lap, on_grid, throttle_of
+from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid, throttle_channel
 from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
@@ -62,7 +62,7 @@ class HumanLaps:
         return np.asarray(self.values[:, k] * (1.0 - share) + self.values[:, k + 1] * share)
 
 
-def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
+def build_human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     """Put laps on the circuit's grid; a lap without one of the channels is left out, and the notes say so.
 
     Raises:
@@ -74,8 +74,8 @@ def human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     step_m = circuit.length_m
     for k, trace in enumerate(traces):
         try:
-            lap = grid_lap(trace, circuit)
-            rest = [on_grid(trace, circuit, name) for name in (throttle_of(trace), *CHANNELS[2:])]
+            lap = resample_by_distance(trace, circuit)
+            rest = [sample_on_grid(trace, circuit, name) for name in (throttle_channel(trace), *CHANNELS[2:])]
         except InputError as error:
             notes.append(f"lap {k} of {trace.lap_time_s:.3f} s is left out: {error}")
             continue

@@ -25,8 +25,8 @@ from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
-from conf.ghost import Feasibility
-from ml.ghost.search.accelerations import SpeedSlopes, slopes
+from conf.ghost import FeasibilityRules
+from ml.ghost.search.accelerations import SpeedSlopes, speed_slopes
 from ml.ghost.search.gearbox import ObservedGearbox, learn_gearbox
 from ml.ghost.search.human_laps import HumanLaps
 from physics.centre_line import Line
@@ -67,7 +67,7 @@ class CarLimits:
     both_pedals_m: float
     gearbox: ObservedGearbox | None
     hardest_bar: float
-    rules: Feasibility
+    rules: FeasibilityRules
 
     @property
     def scale(self) -> float:
@@ -75,8 +75,8 @@ class CarLimits:
         return self.line.length_m / self.length_m
 
     def slopes(self, at_m: FloatArray, speed_mps: FloatArray) -> SpeedSlopes:
-        """Speed and acceleration along, on the cars' scale; see :func:`ml.ghost.search.accelerations.slopes`."""
-        return slopes(at_m * self.scale, speed_mps * self.scale)
+        """Speed and acceleration along, on the cars' scale; see :func:`ml.ghost.search.accelerations.speed_slopes`."""
+        return speed_slopes(at_m * self.scale, speed_mps * self.scale)
 
     def curvature_per_m(self, at_m: FloatArray) -> FloatArray:
         """Signed curvature on the cars' scale, positive to the left."""
@@ -98,7 +98,7 @@ class CarLimits:
         """How far accelerations lie outside the surface, the road's slope counted; NaN where they are not known."""
         along = np.where(moved.along_mps2 > 0, moved.along_mps2 - self._at(self.slope_mps2, at_m), moved.along_mps2)
         across = np.abs(self.across_mps2(at_m, moved.speed_mps))
-        return np.where(moved.whole, beyond_mps2(self.fitted, moved.speed_mps, along, across), np.nan)
+        return np.where(moved.whole, envelope_excess_mps2(self.fitted, moved.speed_mps, along, across), np.nan)
 
     def excess_mps2(self, at_m: FloatArray, moved: SpeedSlopes) -> FloatArray:
         """How far they lie outside the surface and outside what humans showed at that place."""
@@ -131,7 +131,7 @@ class CarLimits:
 
 
 def learn_limits(
-    laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: ObservedLimit, rules: Feasibility
+    laps: HumanLaps, traces: Sequence[LapTrace], circuit: Circuit, seen: ObservedLimit, rules: FeasibilityRules
 ) -> CarLimits:
     """Learn the limits from laps.
 
@@ -156,15 +156,15 @@ def learn_limits(
         hardest_bar=float(laps.values[:, :, 2].max()),
         rules=rules,
     )
-    moved = flying(limits, laps.at_m, laps.speed_mps).slopes
+    moved = flying_accelerations(limits, laps.at_m, laps.speed_mps).slopes
     together = limits.both_pedals(laps.values[:, :, 1], laps.values[:, :, 2])[:, :-1].sum(axis=1) * laps.step_m
-    limits = replace(limits, slope_mps2=_slope(limits, laps, moved), both_pedals_m=float(together.max()))
+    limits = replace(limits, slope_mps2=_road_slope(limits, laps, moved), both_pedals_m=float(together.max()))
     shown = np.quantile(np.nan_to_num(limits.beyond_mps2(laps.at_m, moved)), rules.shown_quantile, axis=0)
     reach = 2 * round(rules.shown_within_m / laps.step_m) + 1
     return replace(limits, shown_mps2=maximum_filter1d(shown, reach, mode="wrap"))
 
 
-def _slope(limits: CarLimits, laps: HumanLaps, moved: SpeedSlopes) -> FloatArray:
+def _road_slope(limits: CarLimits, laps: HumanLaps, moved: SpeedSlopes) -> FloatArray:
     """What the road gives along it, from the laps that were flat out there, shape (n + 1,)."""
     reach = 2 * round(_FULL_WITHIN_M / laps.step_m) + 1
     full = minimum_filter1d((laps.values[:, :, 1] >= _FULL_PCT).astype(np.float64), reach, axis=1) > 0
@@ -176,7 +176,7 @@ def _slope(limits: CarLimits, laps: HumanLaps, moved: SpeedSlopes) -> FloatArray
         return np.where(known, np.nanmedian(surplus, axis=0), 0.0)
 
 
-def beyond_mps2(
+def envelope_excess_mps2(
     fitted: FittedEnvelope, speed_mps: FloatArray, along_mps2: FloatArray, across_mps2: FloatArray
 ) -> FloatArray:
     """Distance of accelerations from the g-g-v surface, m/s^2; zero inside it, shape as given.
@@ -198,11 +198,16 @@ def beyond_mps2(
     most_along, most_across = np.maximum(most_along, _LEAST_MPS2), fitted.across_mps2(speed_mps)
     along = np.abs(along_mps2)
     both = np.hypot(along, across_mps2) * (1.0 - 1.0 / use)
-    return np.minimum(both, np.minimum(_over(along, most_along, across_mps2 / most_across, n),
-                                       _over(across_mps2, most_across, along / most_along, n)))  # fmt: skip
+    return np.minimum(
+        both,
+        np.minimum(
+            _excess_over(along, most_along, across_mps2 / most_across, n),
+            _excess_over(across_mps2, most_across, along / most_along, n),
+        ),
+    )
 
 
-def _over(value: FloatArray, most: FloatArray, other_share: FloatArray, n: FloatArray) -> FloatArray:
+def _excess_over(value: FloatArray, most: FloatArray, other_share: FloatArray, n: FloatArray) -> FloatArray:
     """By how much one acceleration is more than the other leaves it; infinite where the other alone is too much."""
     left = most * np.maximum(1.0 - np.minimum(other_share, 1.0) ** n, 0.0) ** (1.0 / n)
     return np.where(other_share <= 1.0, np.maximum(value - left, 0.0), np.inf)
@@ -223,7 +228,7 @@ class LapAccelerations:
     excess_mps2: FloatArray
 
 
-def flying(limits: CarLimits, at_m: FloatArray, speed_mps: FloatArray) -> LapAccelerations:
+def flying_accelerations(limits: CarLimits, at_m: FloatArray, speed_mps: FloatArray) -> LapAccelerations:
     """Accelerations of laps that follow themselves.
 
     Each is continued with its end before it and its beginning after it, shifted in speed where they do not meet.

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from analysis.segmentation.stretches import TrackStretch
-from conf.ghost import Chaining, Segmentation
+from conf.ghost import ChainingRules, GhostRules
 from ml.ghost.search.candidate_filter import CandidateFilter
-from ml.ghost.search.chain import ChainError, Focusing, StretchSource, chain
-from ml.ghost.search.feasibility import Verdict, judge
-from ml.ghost.search.ghost_lap import GhostLap, assemble
+from ml.ghost.search.chain import ChainError, FocusingSource, StretchSource, chain_stretches
+from ml.ghost.search.feasibility import FeasibilityVerdict, check_feasibility
+from ml.ghost.search.ghost_lap import GhostLap, assemble_ghost
 from ml.ghost.search.human_laps import HumanLaps
 from ml.ghost.search.limits import CarLimits
 
@@ -34,16 +34,16 @@ class SearchResult:
     """
 
     ghost: GhostLap
-    verdict: Verdict
+    verdict: FeasibilityVerdict
     rounds: tuple[tuple[float, bool], ...]
 
 
-def search(
+def search_ghost(
     source: StretchSource,
     parts: Sequence[TrackStretch],
     laps: HumanLaps,
     limits: CarLimits,
-    rules: Segmentation,
+    rules: GhostRules,
     *,
     seed: int = 0,
     rounds: int = 4,
@@ -70,13 +70,13 @@ def search(
     """
     chaining = rules.chaining
     best: tuple[bool, float] = (True, float("inf"))
-    kept: tuple[GhostLap, Verdict] | None = None
+    kept: tuple[GhostLap, FeasibilityVerdict] | None = None
     outcomes: list[tuple[float, bool]] = []
     failed = ChainError("no round was asked for: give at least one")
     for number in range(rounds):
-        tell = _Counted(number * len(parts), rounds * len(parts), on_progress)
+        tell = _CountingSource(number * len(parts), rounds * len(parts), on_progress)
         try:
-            chained = chain(
+            chained = chain_stretches(
                 source,
                 parts,
                 CandidateFilter(limits, laps, chaining),
@@ -90,28 +90,28 @@ def search(
             failed = error
             outcomes.append((float("nan"), False))
             continue
-        ghost = assemble(chained, limits, rules, is_smoothed=is_smoothed)
-        verdict = judge(ghost)
+        ghost = assemble_ghost(chained, limits, rules, is_smoothed=is_smoothed)
+        verdict = check_feasibility(ghost)
         outcomes.append((ghost.lap_time_s, verdict.feasible))
         if not verdict.feasible:
-            chaining = _stricter(chaining)
+            chaining = _tighten_rules(chaining)
         if (not verdict.feasible, ghost.lap_time_s) < best:
             best, kept = (not verdict.feasible, ghost.lap_time_s), (ghost, verdict)
-            if isinstance(source, Focusing):
+            if isinstance(source, FocusingSource):
                 source.focus(chained)
     if kept is None:
         raise failed
     return SearchResult(*kept, tuple(outcomes))
 
 
-def _stricter(rules: Chaining) -> Chaining:
+def _tighten_rules(rules: ChainingRules) -> ChainingRules:
     """Rules for candidates after a lap of theirs was refused as a whole: small excesses had added up."""
     return rules.model_copy(
         update={"margin_mps2": rules.margin_mps2 - _STRICTER_MPS2, "engine_n": _STRICTER_SHARE * rules.engine_n}
     )
 
 
-class _Counted:
+class _CountingSource:
     """Counts stretches over all rounds."""
 
     def __init__(self, done: int, total: int, on_progress: OnProgress | None) -> None:

@@ -14,14 +14,14 @@ from scipy.ndimage import binary_dilation, binary_opening
 from scipy.signal import savgol_filter
 
 from conf.arrays import BoolArray, FloatArray
-from conf.ghost import Feasibility, Smoothing
+from conf.ghost import FeasibilityRules, SmoothingRules
 from conf.units import KMH_PER_MPS
 from ml.ghost.search.limits import MIN_MPS
 
 _MOST_PCT: Final = 100.0
 
 
-def smooth(values: FloatArray, step_m: float, rules: Smoothing) -> FloatArray:
+def smooth_lap(values: FloatArray, step_m: float, rules: SmoothingRules) -> FloatArray:
     """Smooth a flying lap; pedals stay within their range.
 
     Args:
@@ -30,7 +30,7 @@ def smooth(values: FloatArray, step_m: float, rules: Smoothing) -> FloatArray:
         step_m: Grid step.
         rules: The filter.
     """
-    reach = window_points(step_m, rules) // 2
+    reach = filter_window_points(step_m, rules) // 2
     gap = np.zeros(values.shape[1])
     gap[0] = values[-1, 0] - values[0, 0]
     ring = np.concatenate([values[-1 - reach : -1] - gap, values, values[1 : 1 + reach] + gap])
@@ -41,14 +41,14 @@ def smooth(values: FloatArray, step_m: float, rules: Smoothing) -> FloatArray:
     )
 
 
-def window_points(step_m: float, rules: Smoothing) -> int:
+def filter_window_points(step_m: float, rules: SmoothingRules) -> int:
     """Length of the filter in points of the grid, odd and more than the polynomial needs."""
     half = max(round(rules.window_m / step_m / 2.0 - 0.5), (rules.polyorder + 2) // 2)
     return 2 * half + 1
 
 
-def one_foot(
-    values: FloatArray, raw_together: BoolArray, step_m: float, rules: Smoothing, limits: Feasibility
+def separate_pedals(
+    values: FloatArray, raw_together: BoolArray, step_m: float, rules: SmoothingRules, limits: FeasibilityRules
 ) -> FloatArray:
     """Release the throttle before the brake is pressed, where the filter made them overlap.
 
@@ -62,7 +62,7 @@ def one_foot(
         rules: The filter.
         limits: From where a pedal counts as pressed; the throttle falls while the brake rises from half of that to it.
     """
-    window = np.ones(window_points(step_m, rules), dtype=bool)
+    window = np.ones(filter_window_points(step_m, rules), dtype=bool)
     meant = binary_dilation(binary_opening(raw_together, window), window)
     pressed, released = limits.overlap_brake_bar, limits.overlap_throttle_pct
     share = np.clip(2.0 * values[:, 2] / pressed - 1.0, 0.0, 1.0)
@@ -72,7 +72,7 @@ def one_foot(
     return found
 
 
-def jumps_kmh(speed_mps: FloatArray, step_m: float, junctions_m: Sequence[float]) -> FloatArray:
+def junction_jumps_kmh(speed_mps: FloatArray, step_m: float, junctions_m: Sequence[float]) -> FloatArray:
     """Jump of speed over the step that holds each junction, beyond what the steps beside it show.
 
     A smooth lap has next to none; what the filter left of a gap, or made at the seam, it has.

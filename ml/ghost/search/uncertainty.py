@@ -17,14 +17,14 @@ from typing import Final
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import EnvelopeError, fit_envelope
-from analysis.car_limits.motion import joined, motion_of
+from analysis.car_limits.motion import compute_motion, join_motions
 from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap
 from analysis.segmentation.zones import Zone
 from analysis.statistics.bootstrap import draw_indices, standard_error
 from conf.arrays import FloatArray
-from physics.limit_lap.lap import limit_lap
+from physics.limit_lap.lap import solve_limit_lap
 
 N_RESAMPLES: Final = 40
 _FEWEST: Final = 8  # resamples from which there is a spread to speak of
@@ -51,7 +51,7 @@ def integration_error_s(laps: Sequence[GridLap]) -> float:
     return float(np.sqrt(np.mean(off**2)))
 
 
-def limit_error(
+def limit_lap_error(
     traces: Sequence[LapTrace], seen: ObservedLimit, rng: np.random.Generator, n_resamples: int = N_RESAMPLES
 ) -> TimeSpread:
     """Spread of the limit lap over draws of laps; a draw that shows too little to fit an envelope is left out.
@@ -62,19 +62,19 @@ def limit_error(
         rng: Chance.
         n_resamples: Draws; each takes about half a second.
     """
-    motions = [motion_of(trace, seen.line) for trace in traces]
+    motions = [compute_motion(trace, seen.line) for trace in traces]
     times: list[float] = []
     for _ in range(n_resamples):
         drawn = draw_indices(len(motions), 1, rng)[0]
         try:
-            fitted = fit_envelope(joined([motions[k] for k in drawn]), seen.fitted.quantile)
+            fitted = fit_envelope(join_motions([motions[k] for k in drawn]), seen.fitted.quantile)
         except EnvelopeError:
             continue
-        times.append(limit_lap(fitted.envelope(), seen.line).lap_time_s)
+        times.append(solve_limit_lap(fitted.envelope(), seen.line).lap_time_s)
     return _spread(np.array(times), seen.lap.lap_time_s)
 
 
-def stitched_error(
+def stitched_lap_error(
     laps: Sequence[GridLap], zones: Sequence[Zone], rng: np.random.Generator, n_resamples: int = 1000
 ) -> TimeSpread:
     """Spread of the stitched time over draws of laps.

@@ -11,7 +11,7 @@ What the data hold, found by looking and checked on every run (`TripFacts`):
 Road surface and traffic are an observer's notes, not something a car sends, and are never features.
 """
 
-from ml.style.obd.evaluate import evaluate, random_split, trip_facts
+from ml.style.obd.evaluate import evaluate_recipes, random_split, trip_facts
 from ml.style.obd.figures import along_trip_figure, label_rule_figure, random_vs_held_out_figure, roc_pr_figure
 from ml.style.obd.model import (
     BASELINE,
@@ -25,9 +25,9 @@ from ml.style.obd.model import (
     fit_obd,
     score_trip,
 )
-from ml.style.obd.order import TripOrder, agreement, restore_order
+from ml.style.obd.order import TripOrder, order_agreement, restore_order
 from ml.style.obd.reader import ObdTrip, TripFormatError, read_trip, read_trips
-from ml.style.obd.report import Gain, HeldOut, ObdReport, RandomSplit, TripFacts
+from ml.style.obd.report import HeldOutScore, ObdReport, RandomSplit, RecipeGain, TripFacts
 
 __all__ = [
     "BASELINE",
@@ -37,20 +37,20 @@ __all__ = [
     "NO_ENGINE_SPEED",
     "TIME_ORDER",
     "FittedObd",
-    "Gain",
-    "HeldOut",
+    "HeldOutScore",
     "ObdReport",
     "ObdTrip",
     "RandomSplit",
     "Recipe",
+    "RecipeGain",
     "TripFacts",
     "TripFormatError",
     "TripOrder",
-    "agreement",
     "along_trip_figure",
-    "evaluate",
+    "evaluate_recipes",
     "fit_obd",
     "label_rule_figure",
+    "order_agreement",
     "random_split",
     "random_vs_held_out_figure",
     "read_trip",

@@ -22,9 +22,9 @@ from conf.errors import InputError
 from ml.style.obd.block_draws import block_weights, make_blocks, weighted_metrics
 from ml.style.obd.features import drive_features
 from ml.style.obd.model import BASELINE, BETTER, Recipe, fit_forest, fit_obd, score_trip, stack_windows
-from ml.style.obd.order import TripOrder, agreement, restore_order, stored_order
+from ml.style.obd.order import TripOrder, order_agreement, restore_order, stored_order
 from ml.style.obd.reader import ObdTrip
-from ml.style.obd.report import POOLED, Gain, HeldOut, ObdReport, RandomSplit, TripFacts
+from ml.style.obd.report import POOLED, HeldOutScore, ObdReport, RandomSplit, RecipeGain, TripFacts
 
 RULE_WINDOWS = (5, 10, 15, 18, 19, 20, 21, 22, 25, 30, 45, 60)
 RANDOM_TEST_SHARE = 0.25
@@ -34,13 +34,13 @@ RANDOM_TEST_SHARE = 0.25
 class _Draws:
     """One recipe on one held-out trip: the figures, the scores by file row, and each bootstrap draw."""
 
-    result: HeldOut
+    result: HeldOutScore
     probability: FloatArray
     auc: FloatArray
     pr_auc: FloatArray
 
 
-def evaluate(
+def evaluate_recipes(
     trips: Sequence[ObdTrip],
     recipes: Recipe | Sequence[Recipe] = BETTER,
     *,
@@ -84,7 +84,7 @@ def evaluate(
     return ObdReport(
         held_out=[one.result for one in draws.values()],
         gains=[gain for recipe in every[1:] for gain in _gains(draws, recipe.name, baseline.name, trips)],
-        random_split=[random_split(trips, _settled(recipe, draws), seed) for recipe in every],
+        random_split=[random_split(trips, _most_chosen_recipe(recipe, draws), seed) for recipe in every],
         trips=[trip_facts(trip, orders[trip.name]) for trip in trips],
         block_rows=block_rows,
         n_resamples=n_resamples,
@@ -113,8 +113,8 @@ def trip_facts(trip: ObdTrip, order: TripOrder | None = None) -> TripFacts:
         trip=trip.name,
         cuts=order.cuts,
         drives=len(order.drives),
-        agreement_stored=agreement(trip, stored_order(trip)),
-        agreement_driven=agreement(trip, order),
+        agreement_stored=order_agreement(trip, stored_order(trip)),
+        agreement_driven=order_agreement(trip, order),
         rpm_spread_auc=aucs,
     )
 
@@ -132,7 +132,7 @@ def _hold_out(trips: Sequence[ObdTrip], held_out: ObdTrip, recipe: Recipe, weigh
     pipeline = fit_obd([trip for trip in trips if trip.name != held_out.name], recipe)
     probability = score_trip(pipeline, held_out)["probability"].to_numpy()
     auc, pr_auc = weighted_metrics(held_out.labels, probability, weights)
-    result = HeldOut(
+    result = HeldOutScore(
         recipe=recipe.name,
         trip=held_out.name,
         auc=percentile_interval(auc[0], auc[1:]),
@@ -144,18 +144,21 @@ def _hold_out(trips: Sequence[ObdTrip], held_out: ObdTrip, recipe: Recipe, weigh
     return _Draws(result, probability, auc, pr_auc)
 
 
-def _gains(draws: dict[tuple[str, str], _Draws], recipe: str, baseline: str, trips: Sequence[ObdTrip]) -> list[Gain]:
+def _gains(
+    draws: dict[tuple[str, str], _Draws], recipe: str, baseline: str, trips: Sequence[ObdTrip]
+) -> list[RecipeGain]:
     """Gain per trip and pooled: differences on the same draws, so what both find hard cancels out."""
     auc = np.stack([draws[recipe, trip.name].auc - draws[baseline, trip.name].auc for trip in trips])
     pr_auc = np.stack([draws[recipe, trip.name].pr_auc - draws[baseline, trip.name].pr_auc for trip in trips])
     lines = [(trip.name, auc[i], pr_auc[i]) for i, trip in enumerate(trips)]
     lines.append((POOLED, auc.mean(axis=0), pr_auc.mean(axis=0)))
     return [
-        Gain(recipe, name, percentile_interval(a[0], a[1:]), percentile_interval(p[0], p[1:])) for name, a, p in lines
+        RecipeGain(recipe, name, percentile_interval(a[0], a[1:]), percentile_interval(p[0], p[1:]))
+        for name, a, p in lines
     ]
 
 
-def _settled(recipe: Recipe, draws: dict[tuple[str, str], _Draws]) -> Recipe:
+def _most_chosen_recipe(recipe: Recipe, draws: dict[tuple[str, str], _Draws]) -> Recipe:
     """The recipe with the window lengths that most folds chose."""
     chosen = Counter(one.result.window_rows for (name, _), one in draws.items() if name == recipe.name)
     return replace(recipe, window_rows=(chosen.most_common(1)[0][0],))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from ml.style.obd.report import HeldOut, ObdReport
+from ml.style.obd.report import HeldOutScore, ObdReport
 
 
 def roc_pr_figure(report: ObdReport) -> Figure:
@@ -83,14 +83,16 @@ def label_rule_figure(report: ObdReport) -> Figure:
     for facts in report.trips:
         axes.plot(list(facts.rpm_spread_auc), list(facts.rpm_spread_auc.values()), marker="o", label=facts.trip)
     axes.set(
-        xlabel="window, rows", ylabel="AUC of one number", ylim=(0.5, 1.01),
+        xlabel="window, rows",
+        ylabel="AUC of one number",
+        ylim=(0.5, 1.01),
         title="Standard deviation of rpm over a window, as the only score",
-    )  # fmt: skip
+    )
     axes.legend()
     return figure
 
 
-def _draw_curves(roc: Axes, pr: Axes, report: ObdReport, one: HeldOut) -> None:
+def _draw_curves(roc: Axes, pr: Axes, report: ObdReport, one: HeldOutScore) -> None:
     scores = report.scores[(report.scores["recipe"] == one.recipe) & (report.scores["trip"] == one.trip)]
     false_rate, true_rate, _ = roc_curve(scores["aggressive"], scores["probability"])
     precision, recall, _ = precision_recall_curve(scores["aggressive"], scores["probability"])

@@ -29,9 +29,18 @@ MAX_COOLANT_STEP_C = 5.0
 MAX_JOIN_COST = 5.0
 MAX_CHANNEL_COST = 30.0
 JOIN_CHANNELS = [
-    "speed_avg_60s_kmh", "speed_var_60s_kmh2", "coolant_temp_c", "intake_temp_c", "fuel_avg_l_100km",
-    "altitude_change_m", "rpm", "air_flow_gs", "manifold_kpa", "accel_long_ms2", "accel_vert_ms2",
-]  # fmt: skip
+    "speed_avg_60s_kmh",
+    "speed_var_60s_kmh2",
+    "coolant_temp_c",
+    "intake_temp_c",
+    "fuel_avg_l_100km",
+    "altitude_change_m",
+    "rpm",
+    "air_flow_gs",
+    "manifold_kpa",
+    "accel_long_ms2",
+    "accel_vert_ms2",
+]
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ def find_cuts(signals: pd.DataFrame) -> IndexArray:
     return np.flatnonzero(jump.to_numpy())
 
 
-def agreement(trip: ObdTrip, order: TripOrder) -> float:
+def order_agreement(trip: ObdTrip, order: TripOrder) -> float:
     """Share of rows whose stored 60 s mean speed equals the mean of the 60 rows up to it, 1 for a true order."""
     speed, stored = trip.signals["speed_kmh"], trip.signals["speed_avg_60s_kmh"]
     gaps = [

@@ -15,7 +15,7 @@ POOLED = "pooled"
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutScore:
     """A recipe on a trip that it never saw; `window_rows` were chosen without that trip."""
 
     recipe: str
@@ -28,7 +28,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Gain:
+class RecipeGain:
     """Recipe minus baseline on the same draws of blocks; `pooled` is the mean over trips, each weighing the same."""
 
     recipe: str
@@ -71,8 +71,8 @@ class TripFacts:
 class ObdReport:
     """All figures of an evaluation; `scores` feeds the plots: recipe, trip, row, drive, probability, aggressive."""
 
-    held_out: list[HeldOut]
-    gains: list[Gain]
+    held_out: list[HeldOutScore]
+    gains: list[RecipeGain]
     random_split: list[RandomSplit]
     trips: list[TripFacts]
     block_rows: int
@@ -90,7 +90,7 @@ class ObdReport:
         """The figures as JSON; a figure that is not defined is null."""
         return json.dumps(_finite(self.to_dict()), indent=2, allow_nan=False)
 
-    def gain(self, recipe: str, trip: str = POOLED) -> Gain:
+    def gain(self, recipe: str, trip: str = POOLED) -> RecipeGain:
         """Gain of a recipe on a trip, or pooled."""
         return next(gain for gain in self.gains if (gain.recipe, gain.trip) == (recipe, trip))
 

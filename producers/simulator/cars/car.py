@@ -187,9 +187,21 @@ class Car:
         accel = (drive - brake - scrub - now.resistance_n) / car.inertia_kg
         after = np.maximum(v + accel * self.dt_s, self._least_mps)
         moved = Motion(
-            s, v, (after - v) / self.dt_s, self.gear, now.rpm, load, torque, brake, clutch_open, scrub,
-            across / car.mass_kg, now.stuck_n, now.kerb_m, now.flare_rpm,
-        )  # fmt: skip
+            s,
+            v,
+            (after - v) / self.dt_s,
+            self.gear,
+            now.rpm,
+            load,
+            torque,
+            brake,
+            clutch_open,
+            scrub,
+            across / car.mass_kg,
+            now.stuck_n,
+            now.kerb_m,
+            now.flare_rpm,
+        )
         self.load, self.brake_n, self._response = load, brake, None
         self.speed_mps, self.distance_m = after, s + 0.5 * (v + after) * self.dt_s
         self.since_shift_s = self.since_shift_s + self.dt_s

@@ -11,7 +11,7 @@ from conf.arrays import BoolArray, FloatArray, IntArray
 from conf.units import GRAVITY_MPS2
 from producers.simulator.cars.car import Car, CarResponse
 from producers.simulator.cars.controls import Controls
-from producers.simulator.cars.driver_styles import Style
+from producers.simulator.cars.driver_styles import DriverStyle
 from producers.simulator.cars.speed_limits import SpeedLimits
 from producers.simulator.cars.speed_plan import SpeedPlan
 
@@ -35,7 +35,7 @@ class Driver:
     """
 
     def __init__(
-        self, car: Car, plan: SpeedPlan, style: Style, rng: np.random.Generator, limits: SpeedLimits | None = None
+        self, car: Car, plan: SpeedPlan, style: DriverStyle, rng: np.random.Generator, limits: SpeedLimits | None = None
     ) -> None:
         self._car, self._plan, self._style, self._rng, self._limits = car, plan, style, rng, limits
         cars, self._total = plan.target_mps.shape
@@ -82,9 +82,9 @@ class Driver:
         """Take on each driver's style of a lap."""
         self._lap = lap
         cars, vehicle = np.arange(len(lap)), self._car.vehicle
-        own = {name: np.asarray(getattr(self._style, name))[cars, lap] for name in Style.__dataclass_fields__}
+        own = {name: np.asarray(getattr(self._style, name))[cars, lap] for name in DriverStyle.__dataclass_fields__}
         limiter = vehicle.spec.engine.limiter_rpm
-        self._now = Style(**own)
+        self._now = DriverStyle(**own)
         self._up_rpm, self._down_rpm = own["upshift_share"] * limiter, own["downshift_share"] * limiter
         newton = vehicle.mass_kg * GRAVITY_MPS2 * self._car.dt_s
         self._brake_on = own["brake_g_per_s"] * newton

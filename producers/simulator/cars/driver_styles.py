@@ -14,7 +14,7 @@ PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
 
 
 @dataclass(frozen=True)
-class Style:
+class DriverStyle:
     """What a driver does, as numbers; each field a scalar or an array over (cars, laps).
 
     Attributes:
@@ -48,22 +48,22 @@ class Style:
     line_m: FloatArray | float
 
 
-PROFILES: dict[ProfileName, Style] = {
-    "aggressive": Style(0.96, 0.94, 0.95, 1.00, 7.0, 9.0, 6.0, 0.0, 0.970, 0.62, 0.09, 2.6, 7.0),
-    "normal": Style(0.88, 0.77, 0.80, 0.91, 2.8, 4.2, 3.0, 0.3, 0.885, 0.50, 0.17, 1.4, 8.5),
-    "safe": Style(0.78, 0.58, 0.66, 0.82, 1.6, 2.5, 1.7, 0.7, 0.820, 0.46, 0.24, 1.0, 10.0),
-    "eco": Style(0.84, 0.62, 0.60, 0.66, 1.1, 1.6, 1.9, 2.2, 0.690, 0.38, 0.22, 0.9, 9.5),
+PROFILES: dict[ProfileName, DriverStyle] = {
+    "aggressive": DriverStyle(0.96, 0.94, 0.95, 1.00, 7.0, 9.0, 6.0, 0.0, 0.970, 0.62, 0.09, 2.6, 7.0),
+    "normal": DriverStyle(0.88, 0.77, 0.80, 0.91, 2.8, 4.2, 3.0, 0.3, 0.885, 0.50, 0.17, 1.4, 8.5),
+    "safe": DriverStyle(0.78, 0.58, 0.66, 0.82, 1.6, 2.5, 1.7, 0.7, 0.820, 0.46, 0.24, 1.0, 10.0),
+    "eco": DriverStyle(0.84, 0.62, 0.60, 0.66, 1.1, 1.6, 1.9, 2.2, 0.690, 0.38, 0.22, 0.9, 9.5),
 }
 
 # Spread between drivers of one profile, as a share of the field's value: habits vary more than limits do.
-_SPREAD = Style(0.018, 0.06, 0.05, 0.045, 0.25, 0.25, 0.20, 0.30, 0.02, 0.06, 0.20, 0.15, 0.12)
-_AT_MOST = Style(0.975, 0.96, 0.97, 1.0, 12.0, 15.0, 9.0, 4.0, 0.985, 0.68, 0.5, 4.0, 14.0)
+_SPREAD = DriverStyle(0.018, 0.06, 0.05, 0.045, 0.25, 0.25, 0.20, 0.30, 0.02, 0.06, 0.20, 0.15, 0.12)
+_AT_MOST = DriverStyle(0.975, 0.96, 0.97, 1.0, 12.0, 15.0, 9.0, 4.0, 0.985, 0.68, 0.5, 4.0, 14.0)
 # Every so often a lap is driven unlike oneself: held up, pushing, saving fuel.
 _OTHER_LAP_PROBABILITY = 0.12
 _LAP_SPREAD = 0.006
 
 
-def draw_style(profile: ProfileName, laps: int, rng: np.random.Generator) -> Style:
+def draw_style(profile: ProfileName, laps: int, rng: np.random.Generator) -> DriverStyle:
     """One driver of a profile over a number of laps; every field an array of shape (laps,).
 
     Args:
@@ -76,18 +76,18 @@ def draw_style(profile: ProfileName, laps: int, rng: np.random.Generator) -> Sty
     held = rng.random(laps) < _OTHER_LAP_PROBABILITY
     mix = np.where(held, rng.uniform(0.3, 0.9, laps), rng.beta(1.2, 9.0, laps))
     values = {}
-    for field in fields(Style):
+    for field in fields(DriverStyle):
         name = field.name
         own = float(getattr(PROFILES[profile], name)) * np.exp(rng.normal(0.0, float(getattr(_SPREAD, name))))
         lap = np.exp(rng.normal(0.0, _LAP_SPREAD, laps))
         value = (own + mix * (float(getattr(other, name)) - own)) * lap
         values[name] = np.minimum(value, float(getattr(_AT_MOST, name)))
-    return Style(**values)
+    return DriverStyle(**values)
 
 
-def stack_styles(styles: list[Style]) -> Style:
+def stack_styles(styles: list[DriverStyle]) -> DriverStyle:
     """Styles of several drivers as one of arrays of shape (cars, laps)."""
-    return Style(**{f.name: np.stack([getattr(style, f.name) for style in styles]) for f in fields(Style)})
+    return DriverStyle(**{f.name: np.stack([getattr(style, f.name) for style in styles]) for f in fields(DriverStyle)})
 
 
 def allot_profiles(profiles: dict[ProfileName, float], cars: int, rng: np.random.Generator) -> list[ProfileName]:

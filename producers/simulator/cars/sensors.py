@@ -14,7 +14,7 @@ from physics.centre_line import Line
 from physics.thermal import brake_temperature_c, engine_temperature_c, fuel_rate_kgps
 from physics.vehicle import Vehicle
 from producers.simulator.cars.car_faults import kerb_shake_mps2
-from producers.simulator.cars.setups import Setups
+from producers.simulator.cars.setups import CarSetups
 from producers.simulator.cars.trace import Trace
 
 _PAD_HEAT_SHARE = 0.9  # of the brake's heat goes into the disc, the rest into pad and air
@@ -44,7 +44,7 @@ NOT_NEGATIVE = ("speed_kmh", "throttle_pct", "brake_front_bar", "brake_rear_bar"
 
 
 @dataclass(frozen=True)
-class Weather:
+class AmbientConditions:
     """Air and track temperature, constant over the run."""
 
     ambient_c: float
@@ -52,7 +52,7 @@ class Weather:
 
 
 @dataclass(frozen=True)
-class Heat:
+class HeatTrace:
     """Fuel and temperatures of every car, arrays of shape (steps, cars)."""
 
     fuel_kg: FloatArray
@@ -60,13 +60,13 @@ class Heat:
     brake_c: FloatArray
 
     @classmethod
-    def join(cls, parts: Sequence[Heat]) -> Self:
+    def join(cls, parts: Sequence[HeatTrace]) -> Self:
         """One of several that follow each other."""
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
-    def part(self, first: int, last: int) -> Heat:
+    def part(self, first: int, last: int) -> HeatTrace:
         """Steps ``first`` up to ``last``, that one left out."""
-        return Heat(*(getattr(self, f.name)[first:last] for f in fields(self)))
+        return HeatTrace(*(getattr(self, f.name)[first:last] for f in fields(self)))
 
 
 class HeatModel:
@@ -79,14 +79,14 @@ class HeatModel:
         fuel_kg: Fuel on board at the start.
     """
 
-    def __init__(self, vehicle: Vehicle, weather: Weather, setups: Setups, fuel_kg: float) -> None:
+    def __init__(self, vehicle: Vehicle, weather: AmbientConditions, setups: CarSetups, fuel_kg: float) -> None:
         self._vehicle, self._weather, self._setups, self._fuel_kg = vehicle, weather, setups, fuel_kg
         cars = len(setups.cooling)
         self._burnt = np.zeros(cars)  # sum of the rates so far
         self._engine_c = np.full(cars, vehicle.spec.thermal.thermostat_opens_c)
         self._brake_c = np.full(cars, 150.0 + weather.ambient_c)
 
-    def follow(self, trace: Trace) -> Heat:
+    def follow(self, trace: Trace) -> HeatTrace:
         """Fuel burnt and temperatures reached along the stretch that follows the one before."""
         spec, setups, speed = self._vehicle.spec, self._setups, trace.speed_mps
         _, drag = self._vehicle.engine_torque_nm(trace.rpm)
@@ -103,7 +103,7 @@ class HeatModel:
         brake_c = brake_temperature_c(spec.thermal, heat_w, speed, start_c=self._brake_c, **around)
         self._burnt, self._engine_c, self._brake_c = burnt[-1], engine_c[-1], brake_c[-1]
         fuel_kg = np.maximum(self._fuel_kg - burnt * trace.dt_s, 0.0)
-        return Heat(fuel_kg=fuel_kg, engine_c=engine_c[:-1], brake_c=brake_c[:-1])
+        return HeatTrace(fuel_kg=fuel_kg, engine_c=engine_c[:-1], brake_c=brake_c[:-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +121,12 @@ class CarSensors:
 
     vehicle: Vehicle
     line: Line
-    weather: Weather
-    setups: Setups
+    weather: AmbientConditions
+    setups: CarSetups
     ride_n_per_m: float
     car: int
 
-    def measure(self, trace: Trace, heat: Heat, pick: IntArray) -> dict[str, FloatArray]:
+    def measure(self, trace: Trace, heat: HeatTrace, pick: IntArray) -> dict[str, FloatArray]:
         """True values of every channel but ``lap_number`` at the picked steps.
 
         Args:

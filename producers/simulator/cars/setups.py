@@ -13,7 +13,7 @@ from producers.simulator.rng import generator
 
 
 @dataclass(frozen=True, eq=False)
-class Setups:
+class CarSetups:
     """Set-up of every car, arrays of shape (cars,).
 
     Attributes:
@@ -35,7 +35,7 @@ class Setups:
         return {f.name: float(getattr(self, f.name)[car]) for f in fields(self)}
 
 
-def draw_setups(spec: VehicleSpec, rules: WearRules, cars: int, *, seed: int, varied: bool) -> Setups:
+def draw_setups(spec: VehicleSpec, rules: WearRules, cars: int, *, seed: int, varied: bool) -> CarSetups:
     """Set-ups of a grid.
 
     Args:
@@ -56,7 +56,7 @@ def draw_setups(spec: VehicleSpec, rules: WearRules, cars: int, *, seed: int, va
     draws = np.zeros((cars, len(middle)))
     if varied:
         draws = np.stack([generator(seed, car, "setup").uniform(-1.0, 1.0, len(middle)) for car in range(cars)])
-    return Setups(**{name: value + spread[name] * draws[:, i] for i, (name, value) in enumerate(middle.items())})
+    return CarSetups(**{name: value + spread[name] * draws[:, i] for i, (name, value) in enumerate(middle.items())})
 
 
 def draw_parts(rules: WearRules, car: int, *, seed: int) -> dict[Component, float]:

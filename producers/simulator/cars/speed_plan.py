@@ -8,10 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from conf.arrays import BoolArray, FloatArray
-from physics.centre_line import Line, driven_line
-from physics.speed_profile import braking_envelope
+from physics.centre_line import Line, build_driven_line
+from physics.speed_profile import braking_speed_mps
 from physics.vehicle import Vehicle
-from producers.simulator.cars.driver_styles import Style
+from producers.simulator.cars.driver_styles import DriverStyle
 
 _CORNER_SPREAD = 0.02  # how much better or worse than usual a driver takes a stretch of road, as a share of its grip
 _STRETCH_M = 60.0
@@ -40,7 +40,7 @@ class SpeedPlan:
     lifted: BoolArray | None = None
 
 
-def plan_speed(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Generator) -> SpeedPlan:
+def plan_speed(vehicle: Vehicle, centre: Line, style: DriverStyle, rng: np.random.Generator) -> SpeedPlan:
     """Lay out every lap of every car.
 
     Args:
@@ -50,7 +50,7 @@ def plan_speed(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Gene
         rng: Source of the variation from corner to corner.
     """
     cars, laps = np.shape(style.corner_share)
-    lines = [driven_line(centre, float(np.mean(row))) for row in np.asarray(style.line_m)]
+    lines = [build_driven_line(centre, float(np.mean(row))) for row in np.asarray(style.line_m)]
     points = len(centre.s_m)
     step = np.array([line.step_m for line in lines])
     curvature = np.stack([line.curvature_per_m for line in lines])
@@ -59,7 +59,7 @@ def plan_speed(vehicle: Vehicle, centre: Line, style: Style, rng: np.random.Gene
     every = np.repeat(curvature, laps, axis=0)
     corner = np.minimum(np.reshape(style.corner_share, (-1, 1)) * (1.0 + form), 0.975)
     brake = np.reshape(style.brake_share, -1)
-    target = braking_envelope(vehicle, every, np.repeat(step, laps), corner, brake).reshape(cars, laps * points)
+    target = braking_speed_mps(vehicle, every, np.repeat(step, laps), corner, brake).reshape(cars, laps * points)
     return SpeedPlan(lines, points, step, curvature, target, acceleration_along(target, step))
 
 

@@ -13,11 +13,11 @@ from conf.contract import load_contract
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.official_timing import time_race
-from producers.simulator.timing.standings import crossings, places, result
+from producers.simulator.timing.standings import car_standings, line_crossings, result_lines
 from producers.simulator.timing.timing_feed import feed_events
-from producers.simulator.timing.timing_sheets import field_row, result_rows, sector_rows
+from producers.simulator.timing.timing_sheets import result_rows, sector_rows, standing_row
 from producers.simulator.timing.weather import weather_rows
-from producers.simulator.wear_labels import truth_rows
+from producers.simulator.wear_labels import wear_label_rows
 
 KINDS = ("lap_start", "lap_end", "lap_time", "sector_times", "field", "result", "weather")
 """What a race sends; each has a contract ``event.<kind>.v1``, which says its topic and type."""
@@ -31,7 +31,7 @@ _Notice = tuple[int, str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Event:
+class RaceEvent:
     """One message besides the frames.
 
     Attributes:
@@ -52,7 +52,7 @@ class Event:
     time_us: int
 
 
-def race_events(simulator: VehicleSimulator) -> Iterator[Event]:
+def race_events(simulator: VehicleSimulator) -> Iterator[RaceEvent]:
     """Events of a race in the order in which they are sent.
 
     Args:
@@ -64,13 +64,13 @@ def race_events(simulator: VehicleSimulator) -> Iterator[Event]:
     return _events(simulator, _notices(simulator), "race")
 
 
-def truth_events(simulator: VehicleSimulator) -> Iterator[Event]:
+def truth_events(simulator: VehicleSimulator) -> Iterator[RaceEvent]:
     """What each lap did to each component of each car, in order of time."""
-    rows = (row for car in simulator.cars for row in truth_rows(simulator, car))
+    rows = (row for car in simulator.cars for row in wear_label_rows(simulator, car))
     return _events(simulator, ((row["time_us"], TRUTH_KIND, row) for row in rows), TRUTH_KIND)
 
 
-def messages(simulator: VehicleSimulator, *, race: bool, truth: bool = False) -> Iterator[Frame | Event]:
+def session_messages(simulator: VehicleSimulator, *, race: bool, truth: bool = False) -> Iterator[Frame | RaceEvent]:
     """Frames, and with ``race`` the race's events, with ``truth`` the labels among them, in order of arrival.
 
     A race or labels need the end: the session is then driven first.
@@ -79,10 +79,10 @@ def messages(simulator: VehicleSimulator, *, race: bool, truth: bool = False) ->
         simulator.drive_to_end()
     besides = [race_events(simulator)] if race else []
     besides += [truth_events(simulator)] if truth else []
-    return merge(simulator.frames(), *besides, key=due_us)
+    return merge(simulator.frames(), *besides, key=arrival_us)
 
 
-def due_us(message: Frame | Event) -> int:
+def arrival_us(message: Frame | RaceEvent) -> int:
     """When a message arrives, true UTC in microseconds; a frame sent again says when it first did."""
     return message.arrival_us if isinstance(message, Frame) else message.time_us
 
@@ -97,12 +97,12 @@ def truth_topic() -> str:
     return load_contract(f"event.{TRUTH_KIND}.v1").properties["topic"]
 
 
-def _events(simulator: VehicleSimulator, notices: Iterable[_Notice], numbered: str) -> Iterator[Event]:
+def _events(simulator: VehicleSimulator, notices: Iterable[_Notice], numbered: str) -> Iterator[RaceEvent]:
     session = simulator.settings.session_id
     contracts = {kind: load_contract(f"event.{kind}.v1").properties for kind in (*KINDS, TRUTH_KIND)}
     for number, (time_us, kind, payload) in enumerate(sorted(notices, key=lambda notice: notice[0])):
         properties = contracts[kind]
-        yield Event(
+        yield RaceEvent(
             properties["topic"],
             _key(session, payload),
             orjson.dumps(payload),
@@ -124,13 +124,13 @@ def _notices(simulator: VehicleSimulator) -> Iterator[_Notice]:
     timings = time_race(simulator)
     for car in simulator.cars:
         yield from ((time_us, kind, payload) for kind, time_us, payload in feed_events(simulator, car))
-    table = crossings(timings)
+    table = line_crossings(timings)
     for timed in timings:
-        states = (field_row(simulator, timed, place) for place in places(timed, table))
+        states = (standing_row(simulator, timed, place) for place in car_standings(timed, table))
         for kind, rows in (("sector_times", sector_rows(simulator, timed)), ("field", states)):
             yield from ((row["time_us"] + _PUBLISHED_US, kind, row) for row in rows)
     last_us = max(lap.end_us for timed in timings for lap in timed.laps)
-    lines = result(timings)
+    lines = result_lines(timings)
     for is_official, after_us in ((False, _PROVISIONAL_US), (True, _OFFICIAL_US)):
         for row in result_rows(simulator, lines, is_official=is_official):
             yield last_us + after_us, "result", row

@@ -30,7 +30,7 @@ _PLACES = 500  # along the lap, of which the fastest has the speed trap
 
 
 @dataclass(frozen=True)
-class OfficialLap:
+class SimulatedOfficialLap:
     """One lap as the official timing has it.
 
     Attributes:
@@ -79,7 +79,7 @@ class TimingResult:
     car: GridCar
     vehicle_id: str | None
     first_ms: int
-    laps: tuple[OfficialLap, ...]
+    laps: tuple[SimulatedOfficialLap, ...]
     finished: bool
     pit_lap: int
 
@@ -95,11 +95,11 @@ def time_race(simulator: VehicleSimulator) -> list[TimingResult]:
     """
     if simulator.settings.n_laps is None:
         raise InputError("a race needs n_laps: a session of a set duration has no finish")
-    trap = trap_share(max((simulator.trajectory(car) for car in simulator.cars), key=lambda course: course.laps))
+    trap = speed_trap_share(max((simulator.trajectory(car) for car in simulator.cars), key=lambda course: course.laps))
     return [_time(simulator, car, trap) for car in simulator.cars]
 
 
-def point_shares(track: TrackSpec) -> FloatArray:
+def timing_point_shares(track: TrackSpec) -> FloatArray:
     """Where the timing points lie, as shares of a lap, shape (6,).
 
     Raises:
@@ -114,7 +114,7 @@ def point_shares(track: TrackSpec) -> FloatArray:
     return np.column_stack([0.5 * (edges[:-1] + edges[1:]), edges[1:]]).ravel()
 
 
-def trap_share(course: Trajectory) -> float:
+def speed_trap_share(course: Trajectory) -> float:
     """Where the speed trap lies, as a share of a lap: where a car's speed is highest over its laps."""
     shares = np.arange(_PLACES) / _PLACES
     mean_kmh = course.speed_kmh((np.arange(course.laps)[:, None] + shares).ravel()).reshape(-1, _PLACES).mean(axis=0)
@@ -125,7 +125,7 @@ def _time(simulator: VehicleSimulator, car: GridCar, trap: float) -> TimingResul
     course, start_us = simulator.trajectory(car), simulator.start_us
     pit_lap = int(simulator.incidents.pit_lap[car.index])
     lap_numbers = np.arange(course.laps)
-    passings = course.passing_us(lap_numbers[:, None] + point_shares(simulator.track))
+    passings = course.passing_us(lap_numbers[:, None] + timing_point_shares(simulator.track))
     first_ms = _ms(course.crossings_us[0] - start_us)
     race_ms = _ms(passings - start_us)
     top_kmh = course.speed_kmh(lap_numbers + trap)
@@ -136,7 +136,7 @@ def _time(simulator: VehicleSimulator, car: GridCar, trap: float) -> TimingResul
         lap, end_us = i + 1, int(passings[i, -1])
         ends = not course.retired and lap == course.laps
         laps.append(
-            OfficialLap(
+            SimulatedOfficialLap(
                 lap=lap,
                 end_us=end_us,
                 elapsed_ms=row[-1],

@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from producers.simulator.timing.official_timing import OfficialLap, TimingResult
+from producers.simulator.timing.official_timing import SimulatedOfficialLap, TimingResult
 
 
 @dataclass(frozen=True)
-class Place:
+class Standing:
     """Where a car stands when it crosses the line.
 
     Attributes:
@@ -27,7 +27,7 @@ class Place:
     position: int
     gap_ms: int
     interval_ms: int | None
-    last: OfficialLap | None
+    last: SimulatedOfficialLap | None
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class ResultLine:
     timed: TimingResult
     position: int | None
     total_ms: int
-    fastest: OfficialLap | None
+    fastest: SimulatedOfficialLap | None
     gap_first: tuple[int | None, int | None] | None
     gap_previous: tuple[int | None, int | None] | None
 
 
-def crossings(timings: Sequence[TimingResult]) -> list[list[tuple[int, int]]]:
+def line_crossings(timings: Sequence[TimingResult]) -> list[list[tuple[int, int]]]:
     """For each number of laps, from 0: elapsed milliseconds and grid index of every car that completed them, in order.
 
     Cars that cross in the same millisecond keep the order of the grid.
@@ -63,21 +63,21 @@ def crossings(timings: Sequence[TimingResult]) -> list[list[tuple[int, int]]]:
     return [sorted(row) for row in table]
 
 
-def places(timed: TimingResult, table: Sequence[Sequence[tuple[int, int]]]) -> Iterator[Place]:
+def car_standings(timed: TimingResult, table: Sequence[Sequence[tuple[int, int]]]) -> Iterator[Standing]:
     """Where one car stands at each of its crossings, the first at the start of lap 1 included.
 
     Args:
         timed: The car.
-        table: What :func:`crossings` gives.
+        table: What :func:`line_crossings` gives.
     """
     for laps, last in enumerate([None, *timed.laps]):
         elapsed_ms, row = last.elapsed_ms if last else timed.first_ms, table[laps]
         at = bisect_left(row, (elapsed_ms, timed.car.index))
         interval_ms = elapsed_ms - row[at - 1][0] if at else None
-        yield Place(laps, elapsed_ms, at + 1, elapsed_ms - row[0][0], interval_ms, last)
+        yield Standing(laps, elapsed_ms, at + 1, elapsed_ms - row[0][0], interval_ms, last)
 
 
-def result(timings: Sequence[TimingResult]) -> list[ResultLine]:
+def result_lines(timings: Sequence[TimingResult]) -> list[ResultLine]:
     """The result: by laps, then by time; after those that finished, those that did not, in the same order."""
     order = sorted(timings, key=lambda timed: (not timed.finished, -len(timed.laps), _total_ms(timed)))
     lines: list[ResultLine] = []
@@ -100,7 +100,7 @@ def _total_ms(timed: TimingResult) -> int:
     return timed.laps[-1].elapsed_ms
 
 
-def _fastest(timed: TimingResult) -> OfficialLap | None:
+def _fastest(timed: TimingResult) -> SimulatedOfficialLap | None:
     counted = [lap for lap in timed.laps if lap.lap > 1 and not lap.deleted]
     return min(counted, key=lambda lap: lap.lap_ms, default=None)
 

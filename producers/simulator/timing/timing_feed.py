@@ -42,7 +42,7 @@ def feed_events(simulator: VehicleSimulator, car: GridCar) -> Iterator[tuple[str
     """
     course, config = simulator.trajectory(car), simulator.settings
     crossings = course.crossings_us
-    faults = _draw(config.data_faults, len(crossings), config.seed, car.index)
+    faults = _draw_faults(config.data_faults, len(crossings), config.seed, car.index)
     opens = course.laps + course.retired  # laps that the car began
     for k, true_us in enumerate(crossings.tolist()):
         lap_ms = None if k == 0 else round((true_us - int(crossings[k - 1])) / 1000)
@@ -77,7 +77,7 @@ def _payload(simulator: VehicleSimulator, car: GridCar, lap: int, shown_us: int,
     }
 
 
-def _draw(faults: DataFaults, n: int, seed: int, car: int) -> _Faults:
+def _draw_faults(faults: DataFaults, n: int, seed: int, car: int) -> _Faults:
     lag, delay, repeat, lost, missing = (
         generator(seed, car, f"timing-{name}") for name in ("lag", "delay", "repeat", "lost", "missing")
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 from producers.simulator.rng import generator
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.official_timing import POINTS, OfficialLap, TimingResult
-from producers.simulator.timing.standings import Place, ResultLine
+from producers.simulator.timing.official_timing import POINTS, SimulatedOfficialLap, TimingResult
+from producers.simulator.timing.standings import ResultLine, Standing
 
 _DAY_MS = 86_400_000
 _TYRE = "slick"
@@ -24,7 +24,7 @@ def sector_rows(simulator: VehicleSimulator, timed: TimingResult) -> Iterator[di
 
 
 def _sector_times(
-    simulator: VehicleSimulator, timed: TimingResult, lap: OfficialLap, missed: Sequence[bool]
+    simulator: VehicleSimulator, timed: TimingResult, lap: SimulatedOfficialLap, missed: Sequence[bool]
 ) -> dict[str, Any]:
     settings = simulator.settings
     sectors = _beside(lap.sectors_ms, missed[1::2])
@@ -58,7 +58,7 @@ def _sector_times(
     }
 
 
-def field_row(simulator: VehicleSimulator, timed: TimingResult, place: Place) -> dict[str, Any]:
+def standing_row(simulator: VehicleSimulator, timed: TimingResult, place: Standing) -> dict[str, Any]:
     """Payload of ``field``: where a car stands when it crosses the line."""
     stopped = 0 < timed.pit_lap <= place.laps
     flag = place.last.flag if place.last else "GF"
@@ -117,7 +117,7 @@ def result_rows(
         }
 
 
-def _kmh(simulator: VehicleSimulator, lap: OfficialLap) -> float:
+def _kmh(simulator: VehicleSimulator, lap: SimulatedOfficialLap) -> float:
     return round(simulator.track.length_m * 3600.0 / lap.lap_ms, 1)
 
 

@@ -17,7 +17,7 @@ def own_ports(tmp: Path, jars_dir: Path, offset: int) -> AppConfig:
     start = 21000 + os.getpid() % 100 * 100 + offset
     chosen: list[int] = []
     for _ in range(3):
-        chosen.append(ports.choose("test", "a port", start, auto_port=True, exclude=chosen))
+        chosen.append(ports.choose_port("test", "a port", start, auto_port=True, exclude=chosen))
     return AppConfig(
         slipstream_home=tmp,
         slipstream_jars=jars_dir,
@@ -32,9 +32,9 @@ def own_ports(tmp: Path, jars_dir: Path, offset: int) -> AppConfig:
 def running(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[AppConfig]:
     """A home whose Kafka and MLflow are up."""
     settings = own_ports(tmp_path_factory.mktemp("stack"), jars_dir, offset=0)
-    stack.up(settings)
+    stack.start_stack(settings)
     yield settings
-    stack.down(settings)
+    stack.stop_stack(settings)
 
 
 @pytest.fixture
@@ -42,5 +42,5 @@ def idle(tmp_path: Path, jars_dir: Path) -> Iterator[AppConfig]:
     """A home with nothing running yet."""
     settings = own_ports(tmp_path, jars_dir, offset=50)
     yield settings
-    spark_cluster.stop(settings)
-    stack.down(settings)
+    spark_cluster.stop_cluster(settings)
+    stack.stop_stack(settings)

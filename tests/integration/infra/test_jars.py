@@ -32,7 +32,7 @@ print("rows", sorted(row.value for row in spark.read.format("delta").load(folder
 
 
 def test_the_spark_set_is_all_that_kafka_to_delta_needs(running: AppConfig, tmp_path: Path) -> None:
-    bootstrap = stack.endpoints(running).bootstrap
+    bootstrap = stack.find_endpoints(running).bootstrap
     producer = Producer({"bootstrap.servers": bootstrap})
     for value in ("a", "b", "c"):
         producer.produce("environment.raw", value)

@@ -24,12 +24,12 @@ spark.stop()
 
 
 def test_two_workers_are_alive_run_a_job_and_leave_nothing_behind(idle: AppConfig) -> None:
-    cluster = spark_cluster.start(
+    cluster = spark_cluster.start_cluster(
         idle, ClusterSpec(workers=2, memory="1g", master_port=27077, web_port=28080, auto_port=True)
     )
     assert [(worker.state, worker.cores, worker.memory_mib) for worker in cluster.workers] == [("ALIVE", 1, 1024)] * 2
     with pytest.raises(ValueError, match="a Spark cluster of this home is up already"):
-        spark_cluster.start(idle)
+        spark_cluster.start_cluster(idle)
 
     environment = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "PATH": "/usr/bin:/bin"}
     result = subprocess.run(
@@ -43,13 +43,13 @@ def test_two_workers_are_alive_run_a_job_and_leave_nothing_behind(idle: AppConfi
     assert "executors 2 sum 499500" in result.stdout, result.stderr[-3000:]
 
     names = ["spark-master", "spark-worker-1", "spark-worker-2"]
-    parts = [part for part in (service.load(idle, name) for name in names) if part is not None]
+    parts = [part for part in (service.load_service(idle, name) for name in names) if part is not None]
     assert len(parts) == 3
     processes = [psutil.Process(part.process.pid) for part in parts]
-    spark_cluster.stop(idle)
+    spark_cluster.stop_cluster(idle)
     assert not any(process.is_running() for process in processes)
     assert spark_cluster.worker_states(cluster.web_url) == []
-    assert service.load(idle, "spark-master") is None
+    assert service.load_service(idle, "spark-master") is None
 
 
 def test_a_cluster_without_workers_is_refused() -> None:

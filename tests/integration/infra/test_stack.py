@@ -55,30 +55,30 @@ def consume(bootstrap: str, count: int, topic: str = "telemetry.raw") -> list[by
 
 
 def pid_of(settings: AppConfig, name: str) -> int:
-    pid = next(each.pid for each in stack.status(settings) if each.name == name)
+    pid = next(each.pid for each in stack.stack_status(settings) if each.name == name)
     assert pid is not None
     return pid
 
 
 def test_up_again_says_that_it_is_up(running: AppConfig) -> None:
-    before = stack.status(running)
+    before = stack.stack_status(running)
     output = io.StringIO()
-    stack.up(running, console=Console(file=output, width=200))
+    stack.start_stack(running, console=Console(file=output, width=200))
     assert "kafka: already up at" in output.getvalue()
     assert "mlflow: already up at" in output.getvalue()
-    assert stack.status(running) == before
+    assert stack.stack_status(running) == before
     assert [each.state for each in before] == ["up", "up"]
 
 
 def test_a_message_of_16_mib_goes_through(running: AppConfig) -> None:
-    bootstrap = stack.endpoints(running).bootstrap
+    bootstrap = stack.find_endpoints(running).bootstrap
     values = [os.urandom(TEN_MB), os.urandom(SIXTEEN_MIB)]
     produce(bootstrap, values, "race.raw")
     assert consume(bootstrap, 2, "race.raw") == values
 
 
 def test_topics_have_their_partitions_and_are_not_made_by_accident(running: AppConfig) -> None:
-    bootstrap = stack.endpoints(running).bootstrap
+    bootstrap = stack.find_endpoints(running).bootstrap
     found = topics.cluster_metadata(bootstrap)
     assert found is not None
     wanted = topics.partition_counts(running)
@@ -88,21 +88,21 @@ def test_topics_have_their_partitions_and_are_not_made_by_accident(running: AppC
 
 
 def test_everything_listens_on_loopback_only(running: AppConfig) -> None:
-    services = [service.load(running, name) for name in stack.SERVICES]
-    members = [member for each in services if each is not None for member in process.members(each.process)]
+    services = [service.load_service(running, name) for name in stack.SERVICES]
+    members = [member for each in services if each is not None for member in process.session_pids(each.process)]
     sockets = [connection for member in members for connection in member.net_connections()]
     listening = {each.laddr.ip.removeprefix("::ffff:") for each in sockets if each.status == psutil.CONN_LISTEN}
     assert listening == {ports.HOST}
 
 
 def test_doctor_finds_all_well(running: AppConfig) -> None:
-    found = {check.name: check for check in doctor.checks(running)}
+    found = {check.name: check for check in doctor.run_checks(running)}
     assert {name: check.detail for name, check in found.items() if check.outcome == "fail"} == {}
     assert found["Kafka"].outcome == found["MLflow"].outcome == found["jars"].outcome == "ok"
 
 
 def test_a_run_is_logged_and_a_model_version_registered(running: AppConfig, tmp_path: Path) -> None:
-    client = mlflow.MlflowClient(tracking_uri=stack.endpoints(running).tracking_uri)
+    client = mlflow.MlflowClient(tracking_uri=stack.find_endpoints(running).tracking_uri)
     experiment = client.create_experiment("stack-test")
     run = client.create_run(experiment)
     client.log_metric(run.info.run_id, "f1", 0.75)
@@ -120,29 +120,29 @@ def test_a_run_is_logged_and_a_model_version_registered(running: AppConfig, tmp_
 
 
 def test_a_killed_broker_is_stale_and_comes_back_with_its_messages(running: AppConfig) -> None:
-    bootstrap = stack.endpoints(running).bootstrap
+    bootstrap = stack.find_endpoints(running).bootstrap
     values = [f"before {number}".encode() for number in range(100)]
     produce(bootstrap, values, "timing.raw")
     os.kill(pid_of(running, "kafka"), signal.SIGKILL)
     time.sleep(0.5)
-    assert [each.state for each in stack.status(running)] == ["stale", "up"]
-    assert stack.endpoints(running).bootstrap == bootstrap
+    assert [each.state for each in stack.stack_status(running)] == ["stale", "up"]
+    assert stack.find_endpoints(running).bootstrap == bootstrap
 
-    assert [each.state for each in stack.up(running)] == ["up", "up"]
+    assert [each.state for each in stack.start_stack(running)] == ["up", "up"]
     produce(bootstrap, [b"after"], "timing.raw")
     assert consume(bootstrap, 101, "timing.raw") == [*values, b"after"]
 
 
 def test_a_killed_mlflow_leaves_no_worker_behind_and_keeps_its_runs(running: AppConfig) -> None:
-    client = mlflow.MlflowClient(tracking_uri=stack.endpoints(running).tracking_uri)
+    client = mlflow.MlflowClient(tracking_uri=stack.find_endpoints(running).tracking_uri)
     experiment = client.create_experiment("kept")
     pid = pid_of(running, "mlflow")
     workers = psutil.Process(pid).children(recursive=True)
     os.kill(pid, signal.SIGKILL)
     time.sleep(0.5)
-    assert stack.status(running)[1].state == "stale"
+    assert stack.stack_status(running)[1].state == "stale"
 
-    assert stack.up(running)[1].state == "up"
+    assert stack.start_stack(running)[1].state == "up"
     assert workers
     assert not any(worker.is_running() for worker in workers)
     found = client.get_experiment_by_name("kept")
@@ -153,19 +153,19 @@ def test_a_killed_mlflow_leaves_no_worker_behind_and_keeps_its_runs(running: App
 def test_a_taken_port_is_an_error_and_auto_port_goes_around_it(idle: AppConfig) -> None:
     with socket.create_server((ports.HOST, idle.kafka_port)):
         with pytest.raises(ports.PortTakenError, match=f"port {idle.kafka_port} is taken.*KAFKA_PORT.*--auto-port"):
-            stack.up(idle, services=["kafka"])
-        assert stack.status(idle)[0].state == "down"
+            stack.start_stack(idle, services=["kafka"])
+        assert stack.stack_status(idle)[0].state == "down"
         assert not (idle.home / "kafka").exists()
-        stack.up(idle, auto_port=True, services=["kafka"])
-        bootstrap = stack.endpoints(idle).bootstrap
+        stack.start_stack(idle, auto_port=True, services=["kafka"])
+        bootstrap = stack.find_endpoints(idle).bootstrap
     assert bootstrap != idle.bootstrap
     produce(bootstrap, [b"first"])
 
     # Down and up again: the usual port is free now, and the data are the same.
     broker = psutil.Process(pid_of(idle, "kafka"))
-    stack.down(idle)
+    stack.stop_stack(idle)
     assert not broker.is_running()
-    assert not ports.answers(int(bootstrap.rpartition(":")[2]))
-    assert stack.endpoints(idle).bootstrap == idle.bootstrap
-    stack.up(idle, services=["kafka"])
+    assert not ports.accepts_connections(int(bootstrap.rpartition(":")[2]))
+    assert stack.find_endpoints(idle).bootstrap == idle.bootstrap
+    stack.start_stack(idle, services=["kafka"])
     assert consume(idle.bootstrap, 1) == [b"first"]

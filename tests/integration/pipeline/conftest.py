@@ -23,7 +23,7 @@ from conf.settings import AppConfig
 from infra.kafka.producer import KafkaStreamer
 from infra.local import broker, ports, service, stack
 from producers.replay.encode import EVENT_TYPE as READING
-from producers.replay.encode import encode
+from producers.replay.encode import encode_readings
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
@@ -34,9 +34,15 @@ POISON = (b"\xff\xfe", b"{}", b'{"session_id": "live", "vehicle_id": "x", "t_us"
 # What says who wrote a row and when, not what it holds.
 INGEST = ("run_id", "batch_id", "quarantined_ts", "noted_ts", "updated_ts")
 TABLES = (
-    "silver.telemetry", "silver.quarantine", "silver.conflicts", "silver.clock_offsets", "silver.sessions",
-    "gold.telemetry_windows", "gold.telemetry_buckets", "gold.lap_features",
-)  # fmt: skip
+    "silver.telemetry",
+    "silver.quarantine",
+    "silver.conflicts",
+    "silver.clock_offsets",
+    "silver.sessions",
+    "gold.telemetry_windows",
+    "gold.telemetry_buckets",
+    "gold.lap_features",
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def produce(settings: AppConfig) -> Sent:
     """Send everything; halfway the broker is killed, and comes back five seconds later."""
     simulator = VehicleSimulator(SimulatorConfig(session_id="sim", n_cars=4, n_laps=1, rate_hz=15, seed=11))
     frames, long = list(simulator.frames()), readings()
-    records = list(encode(long, "test"))
+    records = list(encode_readings(long, "test"))
     outage = threading.Thread(target=_outage, args=(settings,))
     with KafkaStreamer(settings.bootstrap, source="/replay/test") as streamer:
         streamer.send_many(records[: len(records) // 2], READING)
@@ -105,31 +111,31 @@ def produce(settings: AppConfig) -> Sent:
 
 
 def _outage(settings: AppConfig) -> None:
-    kafka = service.load(settings, broker.NAME)
+    kafka = service.load_service(settings, broker.NAME)
     assert kafka is not None
     os.kill(kafka.process.pid, signal.SIGKILL)
     time.sleep(5)
-    stack.up(settings, services=[broker.NAME])
+    stack.start_stack(settings, services=[broker.NAME])
 
 
 @pytest.fixture(scope="session")
 def sent(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[Sent]:
     """A broker that holds the messages."""
     start = 41000 + os.getpid() % 100 * 50
-    port = ports.choose("test", "a port", start, auto_port=True)
+    port = ports.choose_port("test", "a port", start, auto_port=True)
     settings = AppConfig(
         slipstream_home=tmp_path_factory.mktemp("broker"),
         slipstream_jars=jars_dir,
         kafka_port=port,
-        kafka_controller_port=ports.choose("test", "a port", port + 1, auto_port=True),
+        kafka_controller_port=ports.choose_port("test", "a port", port + 1, auto_port=True),
         kafka_partitions=2,
         _env_file=None,
     )
-    stack.up(settings, services=[broker.NAME])
+    stack.start_stack(settings, services=[broker.NAME])
     try:
         yield produce(settings)
     finally:
-        stack.down(settings, services=[broker.NAME])
+        stack.stop_stack(settings, services=[broker.NAME])
 
 
 @dataclass(frozen=True)
@@ -143,9 +149,14 @@ class Home:
         """``python -m …`` in a process group of its own, so that its JVM can be killed with it."""
         log = self.settings.home.with_suffix(".log").open("a")
         return subprocess.Popen(
-            [sys.executable, "-m", *module], env=self.env, cwd=self.settings.home, text=True, stdout=subprocess.PIPE,
-            stderr=log, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, "-m", *module],
+            env=self.env,
+            cwd=self.settings.home,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def run(self, *module: str, code: int = 0) -> str:
         """Run to the end; returns what it said, and shows its log where it fails."""

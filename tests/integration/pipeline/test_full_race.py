@@ -15,7 +15,7 @@ import pytest
 
 from conf.settings import AppConfig
 from infra.local import broker, ports, service, stack
-from serving.lake.balance import lake_balance
+from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
 
 pytestmark = [
@@ -42,11 +42,11 @@ class Broker:
 
         def run() -> None:
             time.sleep(after_s)
-            kafka = service.load(self.settings, broker.NAME)
+            kafka = service.load_service(self.settings, broker.NAME)
             assert kafka is not None
             os.kill(kafka.process.pid, signal.SIGKILL)
             time.sleep(OUTAGE_S)
-            stack.up(self.settings, services=[broker.NAME])
+            stack.start_stack(self.settings, services=[broker.NAME])
 
         thread = threading.Thread(target=run)
         thread.start()
@@ -55,19 +55,19 @@ class Broker:
 
 @pytest.fixture
 def kafka(tmp_path: Path, jars_dir: Path) -> Iterator[Broker]:
-    port = ports.choose("test", "a port", 46000, auto_port=True)
+    port = ports.choose_port("test", "a port", 46000, auto_port=True)
     settings = AppConfig(
         slipstream_home=tmp_path / "broker",
         slipstream_jars=jars_dir,
         kafka_port=port,
-        kafka_controller_port=ports.choose("test", "a port", port + 1, auto_port=True),
+        kafka_controller_port=ports.choose_port("test", "a port", port + 1, auto_port=True),
         _env_file=None,
     )
-    stack.up(settings, services=[broker.NAME])
+    stack.start_stack(settings, services=[broker.NAME])
     try:
         yield Broker(settings)
     finally:
-        stack.down(settings, services=[broker.NAME])
+        stack.stop_stack(settings, services=[broker.NAME])
 
 
 def laps(home) -> dict[str, tuple[int, int]]:
@@ -79,10 +79,10 @@ def laps(home) -> dict[str, tuple[int, int]]:
 def assert_second_replay_adds_nothing(home, *replay: str) -> None:
     """Bronze doubles, silver and gold stay to the last cell."""
     first = {name: home.table(name) for name in ("silver.telemetry", "gold.telemetry_windows", "gold.lap_features")}
-    messages = lake_balance(LakeReader(home.settings)).bronze_rows
+    messages = reconcile_lake(LakeReader(home.settings)).bronze_rows
     home.run("slipstream.cli", "produce", "replay", *replay)
     home.run("slipstream.cli", "run")
-    balance = lake_balance(LakeReader(home.settings))
+    balance = reconcile_lake(LakeReader(home.settings))
     assert balance.closes, balance.summary
     assert balance.bronze_rows == 2 * messages
     assert all(home.table(name).equals(before) for name, before in first.items())
@@ -107,7 +107,7 @@ def test_indianapolis_killed_drivers_and_a_killed_broker(kafka, new_home, differ
 
     assert differences(whole, killed) == {}
     for home in (whole, killed):
-        balance = lake_balance(LakeReader(home.settings))
+        balance = reconcile_lake(LakeReader(home.settings))
         assert balance.closes, balance.summary
         assert (balance.bronze_rows, balance.total.units) == (READINGS, READINGS)
     assert sorted(laps(killed).values()) == [(1, 14), (1, 29)]
@@ -122,7 +122,7 @@ def test_barber_seventeen_cars_and_a_clock_that_stood_still(kafka, new_home, dat
     assert "--session" in home.log()
     home.run("slipstream.cli", "produce", "replay", laps, "--session", "BARBER-2025-R1")
     home.run("slipstream.cli", "run")
-    balance = lake_balance(LakeReader(home.settings))
+    balance = reconcile_lake(LakeReader(home.settings))
     assert balance.closes, balance.summary
     silver = home.table("silver.telemetry")
     assert silver["vehicle_id"].n_unique() == 17

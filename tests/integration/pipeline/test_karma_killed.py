@@ -13,9 +13,9 @@ from deltalake import write_deltalake
 from conf.karma import load_karma_rules
 from conf.lake import table_uri
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
-from jobs.train_karma import MODEL, register
-from ml.karma.dataset import build_dataset
-from ml.karma.fitting import FitParams, fit
+from jobs.train_karma import MODEL, register_karma_model
+from ml.karma.dataset import build_karma_dataset
+from ml.karma.fitting import FitParams, fit_karma
 from ml.karma.learners import LearnerParams
 from ml.karma.model import KarmaModel
 from ml.tracking import Tracker
@@ -29,12 +29,12 @@ def registered(folder: Path) -> str:
     """Address of a store whose model of wear was learned from simulated laps."""
     laps, truth = simulated()
     rules = load_karma_rules()
-    data = build_dataset(laps, truth, rules.columns(rules.best_set), rules.least_coverage)
-    sets = {name: fit(*data.part("train"), rules.columns(name), "random_forest", PARAMS) for name in rules.sets}
+    data = build_karma_dataset(laps, truth, rules.columns(rules.best_set), rules.least_coverage)
+    sets = {name: fit_karma(*data.part("train"), rules.columns(name), "random_forest", PARAMS) for name in rules.sets}
     tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
     tracker.client.create_experiment("mechanical-karma", artifact_location=(folder / "artifacts").as_uri())
     with tracker.run("mechanical-karma", "test", {}) as run:
-        version = register(run, KarmaModel("random_forest", sets, PARAMS.sequence_laps, PARAMS.learner))
+        version = register_karma_model(run, KarmaModel("random_forest", sets, PARAMS.sequence_laps, PARAMS.learner))
     tracker.promote(MODEL, version)
     return tracker.uri
 
@@ -43,9 +43,19 @@ def fill(folder: str) -> None:
     """``gold.lap_features`` with a change feed."""
     rows = feature_rows(simulated()[0])
     rows["lap_end_ts"] = rows["lap_end_ts"].dt.tz_localize("UTC")
-    integers = ("lap_number", "feature_version", "sample_count", "impact_count", "gear_shift_count", "downshift_count",
-                "skipped_gear_count", "brake_spike_count", "throttle_drop_count", "steering_corrections",
-                "harsh_downshift_count")  # fmt: skip
+    integers = (
+        "lap_number",
+        "feature_version",
+        "sample_count",
+        "impact_count",
+        "gear_shift_count",
+        "downshift_count",
+        "skipped_gear_count",
+        "brake_spike_count",
+        "throttle_drop_count",
+        "steering_corrections",
+        "harsh_downshift_count",
+    )
     rows = rows.astype({name: np.int32 for name in integers if name in rows})
     table = pa.Table.from_pandas(rows, preserve_index=False)
     table = table.set_column(

@@ -13,7 +13,7 @@ import pytest
 from infra.kafka.topics import BrokerUnreachableError, topic_partitions
 from infra.local import spark_cluster
 from infra.local.jars import ensure_jars
-from serving.lake.balance import lake_balance
+from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -22,7 +22,7 @@ REPO = Path(__file__).resolve().parents[3]
 
 
 def test_run_brings_everything_to_gold(sent, undisturbed) -> None:
-    balance = lake_balance(LakeReader(undisturbed.settings))
+    balance = reconcile_lake(LakeReader(undisturbed.settings))
     assert balance.closes, balance.summary
     assert balance.bronze_rows == sent.messages
     silver = undisturbed.table("silver.telemetry")
@@ -36,12 +36,12 @@ def test_run_brings_everything_to_gold(sent, undisturbed) -> None:
 def test_a_second_run_changes_nothing(undisturbed, differences, new_home, sent, tmp_path) -> None:
     before = new_home(sent.bootstrap)
     shutil.copytree(undisturbed.settings.home / "lake", before.settings.home / "lake")
-    account = lake_balance(LakeReader(undisturbed.settings)).total
+    account = reconcile_lake(LakeReader(undisturbed.settings)).total
     said = undisturbed.run("slipstream.cli", "run")
     assert "0 messages stored" in said
     assert "0 units, 0 written" in said
     assert differences(before, undisturbed) == {}
-    assert lake_balance(LakeReader(undisturbed.settings)).total == account
+    assert reconcile_lake(LakeReader(undisturbed.settings)).total == account
 
 
 def test_killed_four_times_it_ends_with_the_same_tables(sent, undisturbed, new_home, differences) -> None:
@@ -55,9 +55,9 @@ def test_killed_four_times_it_ends_with_the_same_tables(sent, undisturbed, new_h
     home.kill_when(home.commit("gold.telemetry_windows", 1), *gold)
     home.run(*gold)
     assert differences(undisturbed, home) == {}
-    balance = lake_balance(LakeReader(home.settings))
+    balance = reconcile_lake(LakeReader(home.settings))
     assert balance.closes, balance.summary
-    assert balance.total.units == lake_balance(LakeReader(undisturbed.settings)).total.units
+    assert balance.total.units == reconcile_lake(LakeReader(undisturbed.settings)).total.units
 
 
 def test_without_a_broker_it_says_so(new_home) -> None:
@@ -85,8 +85,8 @@ def cluster(new_home, sent):
     """A home with a master and two workers."""
     home = new_home(sent.bootstrap)
     spec = spark_cluster.ClusterSpec(workers=2, cores=1, memory="1g", master_port=27577, web_port=28580, auto_port=True)
-    yield home, spark_cluster.start(home.settings, spec)
-    spark_cluster.stop(home.settings)
+    yield home, spark_cluster.start_cluster(home.settings, spec)
+    spark_cluster.stop_cluster(home.settings)
 
 
 def submit(home, master: str, script: Path, *args: str, packages: Path | None = None) -> str:
@@ -121,7 +121,7 @@ def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differen
         said = submit(home, running.master_url, REPO / "streaming" / f"{layer}.py", "--once", packages=packages)
         assert f"{layer}: " in said
     assert differences(undisturbed, home) == {}
-    assert lake_balance(LakeReader(home.settings)).closes
+    assert reconcile_lake(LakeReader(home.settings)).closes
 
 
 def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:

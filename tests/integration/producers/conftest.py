@@ -21,17 +21,17 @@ RAW = "telemetry.raw"
 def running(tmp_path: Path, jars_dir: Path) -> Iterator[AppConfig]:
     """A home whose Kafka is up, on ports that differ from one test process to the next."""
     start = 31000 + os.getpid() % 100 * 100
-    port = ports.choose("test", "a port", start, auto_port=True)
+    port = ports.choose_port("test", "a port", start, auto_port=True)
     settings = AppConfig(
         slipstream_home=tmp_path / "home",
         slipstream_jars=jars_dir,
         kafka_port=port,
-        kafka_controller_port=ports.choose("test", "a port", start, auto_port=True, exclude=[port]),
+        kafka_controller_port=ports.choose_port("test", "a port", start, auto_port=True, exclude=[port]),
         _env_file=None,
     )
-    stack.up(settings, services=[broker.NAME])
+    stack.start_stack(settings, services=[broker.NAME])
     yield settings
-    stack.down(settings, services=[broker.NAME])
+    stack.stop_stack(settings, services=[broker.NAME])
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def kill_broker(running: AppConfig) -> Callable[[], None]:
     """Ends the broker the hard way."""
 
     def kill() -> None:
-        kafka = service.load(running, broker.NAME)
+        kafka = service.load_service(running, broker.NAME)
         assert kafka is not None
         os.kill(kafka.process.pid, signal.SIGKILL)
 

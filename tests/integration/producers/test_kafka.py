@@ -84,7 +84,7 @@ def test_a_broker_that_is_gone_for_a_while_loses_nothing(
     def kill_and_bring_back() -> None:
         kill_broker()
         time.sleep(5)
-        stack.up(running, services=[broker.NAME])
+        stack.start_stack(running, services=[broker.NAME])
 
     trouble = threading.Thread(target=kill_and_bring_back)
     with KafkaStreamer(running.bootstrap, source="/test") as streamer:

@@ -18,7 +18,7 @@ from conf.settings import AppConfig
 from infra.kafka.producer import BrokerUnavailableError
 from infra.local import broker, stack
 from producers.replay.formats import ReplayFileError
-from producers.replay.replay import ReplayTarget, replay
+from producers.replay.replay import ReplayTarget, replay_files
 from producers.replay.report import ReplayProgress
 from producers.replay.sessions import SessionError
 
@@ -48,7 +48,9 @@ def test_sent_is_acknowledged_is_consumed(running: AppConfig, consume: Consume, 
     with path.open("a") as file:
         file.write("cut,off\n")
     seen: list[ReplayProgress] = []
-    report = replay([path], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state", on_progress=seen.append)
+    report = replay_files(
+        [path], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state", on_progress=seen.append
+    )
     assert (report.sent, report.acknowledged, report.malformed_count) == (50_000, 50_000, 1)
     assert (seen[0].done, seen[-1].done, seen[-1].total) == (0, 50_000, 50_000)
     messages = consume(running)
@@ -101,7 +103,7 @@ def test_a_folder_goes_to_the_topics_of_its_contracts_and_the_same_again(
     write_sheets(folder)
     seen: list[ReplayProgress] = []
     for _ in range(2):
-        report = replay(
+        report = replay_files(
             [folder],
             ReplayTarget(running.bootstrap),
             state_dir=tmp_path / "state",
@@ -134,10 +136,10 @@ def test_sheets_resume_where_they_stopped(running: AppConfig, consume: Consume, 
     rows = "".join(f"{k},E,R1,feed,2025-01-01T00:00:01Z,0,2025-01-01T00:00:00Z,C\n" for k in range(100))
     path = tmp_path / "lap_end.csv"
     path.write_text(LAP_END.splitlines()[0] + "\n" + rows)
-    replay([path], target, state_dir=state)
+    replay_files([path], target, state_dir=state)
     (saved,) = state.iterdir()
     saved.write_text(saved.read_text().replace('"acknowledged": 100', '"acknowledged": 60'))
-    report = replay([path], target, state_dir=state, resume=True)
+    report = replay_files([path], target, state_dir=state, resume=True)
     assert (report.files[0].resumed_from, report.sent) == (60, 40)
     messages = consume(running, "timing.raw")
     assert len(messages) == 140
@@ -145,7 +147,7 @@ def test_sheets_resume_where_they_stopped(running: AppConfig, consume: Consume, 
 
 
 def test_a_published_weekend(running: AppConfig, consume: Consume, tmp_path: Path, data_dir: Path):
-    report = replay([data_dir / "grcup" / "vir"], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state")
+    report = replay_files([data_dir / "grcup" / "vir"], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state")
     assert report.sent == report.acknowledged == 368_628 + 3486
     assert len(report.skipped) == 5
     for topic, count in (("timing.raw", 3255), ("race.raw", 144), ("environment.raw", 87)):
@@ -158,7 +160,7 @@ def test_a_published_weekend(running: AppConfig, consume: Consume, tmp_path: Pat
 def test_order_of_arrival_is_kept_for_each_car(
     running: AppConfig, consume: Consume, write_telemetry: Write, tmp_path: Path
 ):
-    replay([write_telemetry(30_000)], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state")
+    replay_files([write_telemetry(30_000)], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state")
     rows: dict[bytes, list[int]] = defaultdict(list)
     for message in consume(running):
         rows[message.key()].append(int(dict(message.headers())["ce_id"].split(b":")[1]))
@@ -171,7 +173,7 @@ def test_a_second_replay_sends_the_same_again(
 ):
     path, target = write_telemetry(5_000), ReplayTarget(running.bootstrap)
     for resume in (False, True):  # finished, so there is nothing to resume
-        assert replay([path], target, state_dir=tmp_path / "state", resume=resume).acknowledged == 5_000
+        assert replay_files([path], target, state_dir=tmp_path / "state", resume=resume).acknowledged == 5_000
     messages = consume(running)
     assert len(messages) == 10_000
     assert all(len(values) == 1 for values in by_id(messages).values())
@@ -180,7 +182,7 @@ def test_a_second_replay_sends_the_same_again(
 def test_at_the_files_own_rate(running: AppConfig, write_telemetry: Write, tmp_path: Path):
     path = write_telemetry(1_000)  # 250 instants, 20 ms apart: 4.98 s
     begun = time.monotonic()
-    report = replay([path], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state", speed=2.0)
+    report = replay_files([path], ReplayTarget(running.bootstrap), state_dir=tmp_path / "state", speed=2.0)
     assert report.acknowledged == 1_000
     assert 2.4 < report.files[0].send_s < 10
     assert time.monotonic() - begun >= report.files[0].send_s
@@ -198,7 +200,7 @@ def test_killed_and_resumed_every_row_arrives(
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     before = len(consume(running))
-    report = replay([path], ReplayTarget(running.bootstrap), state_dir=folder, resume=True)
+    report = replay_files([path], ReplayTarget(running.bootstrap), state_dir=folder, resume=True)
     assert 0 < report.files[0].resumed_from <= before < 100_000
     assert report.acknowledged == report.sent == 100_000 - report.files[0].resumed_from
     messages = consume(running)
@@ -218,9 +220,9 @@ def test_interrupted_it_delivers_what_it_sent_and_remembers(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        replay([path], target, state_dir=folder, on_progress=interrupt)
+        replay_files([path], target, state_dir=folder, on_progress=interrupt)
     assert len(consume(running)) == 40_000
-    report = replay([path], target, state_dir=folder, resume=True)
+    report = replay_files([path], target, state_dir=folder, resume=True)
     assert (report.files[0].resumed_from, report.sent) == (40_000, 60_000)
     assert len(by_id(consume(running))) == 100_000
 
@@ -232,7 +234,7 @@ def test_a_broker_gone_for_a_while_loses_nothing(
     def kill_and_bring_back() -> None:
         kill_broker()
         time.sleep(5)
-        stack.up(running, services=[broker.NAME])
+        stack.start_stack(running, services=[broker.NAME])
 
     trouble = threading.Thread(target=kill_and_bring_back)
 
@@ -240,7 +242,7 @@ def test_a_broker_gone_for_a_while_loses_nothing(
         if now.done >= 20_000 and trouble.ident is None:
             trouble.start()
 
-    report = replay(
+    report = replay_files(
         [write_telemetry(100_000)],
         ReplayTarget(running.bootstrap),
         state_dir=tmp_path / "state",
@@ -258,22 +260,22 @@ def test_errors_come_before_anything_is_sent(
 ):
     path, target = write_telemetry(100), ReplayTarget(running.bootstrap)
     with pytest.raises(ReplayFileError, match="no such file"):
-        replay([path, tmp_path / "absent.csv"], target, state_dir=tmp_path / "state")
+        replay_files([path, tmp_path / "absent.csv"], target, state_dir=tmp_path / "state")
     with pytest.raises(SessionError, match="contradicts the data"):
-        replay([path], target, state_dir=tmp_path / "state", session="other")
+        replay_files([path], target, state_dir=tmp_path / "state", session="other")
     weather = tmp_path / "elsewhere" / "26_Weather_Race 1.CSV"
     weather.parent.mkdir()
     weather.write_text(WEATHER)
     with pytest.raises(SessionError, match="name it with --session ID"):
-        replay([path, weather], target, state_dir=tmp_path / "state")
+        replay_files([path, weather], target, state_dir=tmp_path / "state")
     with pytest.raises(ValueError, match="must be a positive number"):
-        replay([path], target, state_dir=tmp_path / "state", speed=0.0)
+        replay_files([path], target, state_dir=tmp_path / "state", speed=0.0)
     assert consume(running) == []
 
 
 def test_no_broker(write_telemetry: Write, tmp_path: Path):
     begun = time.monotonic()
     with pytest.raises(BrokerUnavailableError, match=r"no Kafka broker answers at 127\.0\.0\.1:1 within 10 s"):
-        replay([write_telemetry(100)], ReplayTarget("127.0.0.1:1"), state_dir=tmp_path / "state")
+        replay_files([write_telemetry(100)], ReplayTarget("127.0.0.1:1"), state_dir=tmp_path / "state")
     assert time.monotonic() - begun < 20
     assert not (tmp_path / "state").exists()

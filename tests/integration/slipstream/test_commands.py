@@ -31,8 +31,8 @@ def slipstream(*args: str) -> Result:
 def broker(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[str]:
     """A home whose Kafka the command line has started; stopped the same way."""
     start = 21000 + os.getpid() % 100 * 100 + 80
-    kafka = ports.choose("test", "a port", start, auto_port=True)
-    controller = ports.choose("test", "a port", kafka + 1, auto_port=True)
+    kafka = ports.choose_port("test", "a port", start, auto_port=True)
+    controller = ports.choose_port("test", "a port", kafka + 1, auto_port=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLIPSTREAM_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("SLIPSTREAM_JARS", str(jars_dir))
@@ -44,7 +44,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator
         yield f"127.0.0.1:{kafka}"
         assert "would stop kafka" in slipstream("down", "--dry-run").stdout
         slipstream("down")
-        assert {each.state for each in stack.status(get_settings())} == {"down"}
+        assert {each.state for each in stack.stack_status(get_settings())} == {"down"}
     get_settings.cache_clear()
 
 

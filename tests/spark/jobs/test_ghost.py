@@ -17,7 +17,7 @@ from conf.settings import AppConfig
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS
 from jobs.segment_tracks import SegmentationResult, segment_all, segment_sessions
 from jobs.synthesize_ghost import GhostSynthesisResult, synthesize_ghost
-from jobs.train_ghost import MODEL, load_model, train_ghost
+from jobs.train_ghost import MODEL, load_ghost_model, train_ghost
 from medallion.gold import microsectors
 from medallion.gold.microsectors import SegmentationError
 from medallion.io import Lake
@@ -42,7 +42,7 @@ def raced(new_lake, to_bronze) -> Lake:
     )
     ingest(lake, to_bronze, simulated(VehicleSimulator(config)), 0)
     close(lake)
-    telemetry_100hz.update_100hz(lake, tracks.driven_laps(lake, [SESSION]), "run")
+    telemetry_100hz.update_100hz(lake, tracks.laps_with_telemetry(lake, [SESSION]), "run")
     return lake
 
 
@@ -135,7 +135,7 @@ def test_without_a_model_the_user_is_told_how_to_train_one(
     raced: Lake, tracker: Tracker, segmented: SegmentationResult
 ) -> None:
     with pytest.raises(TrackingError, match="no model 'ghost-gan'"):
-        load_model(tracker, version="999")
+        load_ghost_model(tracker, version="999")
 
 
 def test_a_ghost_is_published_with_all_that_vouches_for_it(raced: Lake, ghost: GhostSynthesisResult, rows) -> None:
@@ -163,12 +163,17 @@ def test_training_runs_through_the_distributor_and_registers_the_whole(
     monkeypatch.setattr("ml.ghost.scores._STEPS", 3)
     told: list[tuple[str, int]] = []
     done = train_ghost(
-        raced, tracker, [segmented], [SESSION], QUICK, processes=2,
+        raced,
+        tracker,
+        [segmented],
+        [SESSION],
+        QUICK,
+        processes=2,
         on_progress=lambda kind, step, _: told.append((kind, step)),
-    )  # fmt: skip
+    )
     assert {kind for kind, _ in told} == {"Turn", "Straight", "Braking"}
     assert done.promoted
-    model, run_id = load_model(tracker)
+    model, run_id = load_ghost_model(tracker)
     assert run_id == done.run_id
     assert model.scaler_id == segmented.scaling.scaler_id
     nested = tracker.client.search_runs(

@@ -12,8 +12,8 @@ from conf.karma import load_karma_rules
 from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_SESSIONS
 from conf.wear import COMPONENTS
-from jobs.score_karma import KarmaScorer, cars_of, score_karma
-from jobs.train_karma import LABELS, MODEL, KarmaTrainingResult, load_karma, train_karma
+from jobs.score_karma import KarmaScorer, distinct_cars, score_karma
+from jobs.train_karma import LABELS, MODEL, KarmaTrainingResult, load_karma_model, train_karma
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.karma.fitting import FitParams
@@ -85,7 +85,7 @@ def test_a_training_is_tracked_registered_and_used(driven, tracker, trained, row
 def test_the_model_in_use_gives_way_only_to_a_better_one(driven, tracker, trained) -> None:
     again = train_karma(driven, tracker, ("random_forest",), QUICK)
     assert not again.promoted
-    _, version, run_id = load_karma(tracker)
+    _, version, run_id = load_karma_model(tracker)
     assert (version, run_id) == (trained.version, trained.run_id)
     assert "against version" in again.verdict
 
@@ -117,7 +117,7 @@ def test_scoring_again_writes_nothing(scored, tracker, rows) -> None:
 def test_car_by_car_gives_what_the_batch_gives(driven, tracker, scored, new_lake, rows) -> None:
     lake = new_lake("apart", driven)
     scorer = KarmaScorer(lake, tracker)
-    for car in cars_of(lake.read(GOLD_LAP_FEATURES))[:4]:
+    for car in distinct_cars(lake.read(GOLD_LAP_FEATURES))[:4]:
         scorer.score([car], "run")
     some = rows(lake, GOLD_KARMA_SCORES, "scored_ts")
     whole = rows(scored, GOLD_KARMA_SCORES, "scored_ts")
@@ -129,14 +129,14 @@ def test_the_stream_writes_what_the_batch_writes_and_then_only_what_changed(
     driven, tracker, scored, new_lake, rows
 ) -> None:
     lake = tracked(new_lake("streamed", driven), tracker)
-    karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
+    karma.start_karma(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
     assert rows(lake, GOLD_KARMA_SCORES, "scored_ts").equals(rows(scored, GOLD_KARMA_SCORES, "scored_ts"))
     assert rows(lake, GOLD_KARMA_LATEST, "scored_ts").equals(rows(scored, GOLD_KARMA_LATEST, "scored_ts"))
     before = rows(lake, GOLD_KARMA_SCORES)
     session, vehicle = before["session_id"][0], before["vehicle_id"][0]
     mine = f"session_id = '{session}' AND vehicle_id = '{vehicle}' AND lap_number = {LAPS}"
     lake.table(GOLD_LAP_FEATURES).update(mine, {"impact_fatigue_g": F.lit(3.0), "impact_max_g": F.lit(3.0)})
-    karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
+    karma.start_karma(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
     after = rows(lake, GOLD_KARMA_SCORES)
     changed = after.join(before, on=after.columns, how="anti", nulls_equal=True)
     assert set(changed.select("session_id", "vehicle_id", "lap_number").rows()) == {(session, vehicle, LAPS)}
@@ -145,7 +145,7 @@ def test_the_stream_writes_what_the_batch_writes_and_then_only_what_changed(
     was = before.join(changed.select(key), on=key).filter(pl.col("component") == "suspension")["karma_score"][0]
     assert worse < was - 5
     lake.table(GOLD_LAP_FEATURES).delete(f"session_id = '{session}' AND vehicle_id = '{vehicle}'")
-    karma.start(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
+    karma.start_karma(lake, JobRun("karma"), Trigger(once=True)).awaitTermination()
     left = rows(lake, GOLD_KARMA_SCORES)
     assert left.height == before.height - LAPS * 6
     assert vehicle not in set(left.filter(pl.col("session_id") == session)["vehicle_id"])

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from analysis.track_build.rows import TrackError
-from analysis.tracks.circuit import circuit_of
+from analysis.tracks.circuit import circuit_from_track
 from conf.settings import AppConfig
 from conf.tables import SILVER_SESSIONS, SILVER_TELEMETRY_100HZ
 from conf.track import load_track
@@ -25,8 +25,8 @@ from medallion.silver import telemetry_100hz, tracks
 from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.tracks import TrackPlan
-from producers.replay.encode import encode
-from producers.replay.reader import read
+from producers.replay.encode import encode_readings
+from producers.replay.reader import read_telemetry
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import READING, Message, Stored, stored
@@ -76,10 +76,10 @@ def copied(races: Lake, home: AppConfig) -> Lake:
 
 
 def test_a_track_of_our_own_is_known_without_building_it(races: Lake) -> None:
-    circuits = tracks.circuits_of(races, [OWN, NOWHERE, "none"])
+    circuits = tracks.circuits_by_session(races, [OWN, NOWHERE, "none"])
     assert set(circuits) == {OWN}
     assert circuits[OWN].track_id == "harbour-mile"
-    assert circuits[OWN].corners == circuit_of(load_track("harbour-mile")).corners
+    assert circuits[OWN].corners == circuit_from_track(load_track("harbour-mile")).corners
     with pytest.raises(TrackError, match=r"was driven on harbour-mile, whose file is .*: there is nothing to build"):
         tracks.make_track(races, TrackPlan("mine", (OWN,)))
     with pytest.raises(TrackError, match=r"'three-oaks' is a track of our own"):
@@ -91,7 +91,7 @@ def test_a_track_of_our_own_is_known_without_building_it(races: Lake) -> None:
 
 
 def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
-    truth = circuit_of(load_track("three-oaks"))
+    truth = circuit_from_track(load_track("three-oaks"))
     done = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
     assert done.track is not None
     assert done.is_new
@@ -107,7 +107,7 @@ def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     assert row["is_synthetic"]
     assert (row["version"], row["sessions"]) == (1, [NOWHERE])
     # The session knows its track now, and the circuit comes back whole, as executors get it.
-    again = tracks.circuits_of(copied, [NOWHERE])[NOWHERE]
+    again = tracks.circuits_by_session(copied, [NOWHERE])[NOWHERE]
     assert pickle.loads(pickle.dumps(again)).corners == circuit.corners
     for name in ("s_m", "x_m", "y_m", "curvature_per_m"):
         assert np.array_equal(getattr(again.line, name), getattr(circuit.line, name))
@@ -148,11 +148,11 @@ def test_sessions_are_assigned_to_known_tracks_only(copied: Lake) -> None:
         assign_sessions(copied, "three-oaks", [OWN])
     done = assign_sessions(copied, "three-oaks", [NOWHERE])
     assert done.laps > 0
-    assert tracks.circuits_of(copied, [NOWHERE])[NOWHERE].track_id == "three-oaks"
+    assert tracks.circuits_by_session(copied, [NOWHERE])[NOWHERE].track_id == "three-oaks"
 
 
 def test_the_even_grid_holds_the_laps_that_are_fit_and_no_others(copied: Lake, rows) -> None:
-    laps = tracks.driven_laps(copied, [OWN, NOWHERE])
+    laps = tracks.laps_with_telemetry(copied, [OWN, NOWHERE])
     assert telemetry_100hz.update_100hz(copied, laps, "run") > 0
     table = rows(copied, SILVER_TELEMETRY_100HZ)
     known = rows(copied, "silver.laps").filter(pl.col("sample_count") > 0)
@@ -168,7 +168,7 @@ def test_the_even_grid_holds_the_laps_that_are_fit_and_no_others(copied: Lake, r
     assert own.height == lap["lap_time_ms"] // 10 + 1
     assert own["event_ts"][0] == lap["lap_start_ts"]
     assert own["lap_distance_m"].is_sorted()
-    length = circuit_of(load_track("harbour-mile")).length_m
+    length = circuit_from_track(load_track("harbour-mile")).length_m
     assert own["lap_distance_m"].min() == 0.0
     assert length - 1.0 < own["lap_distance_m"].max() <= length
     assert own["is_interpolated"].mean() == pytest.approx(0.8, abs=0.02)  # 20 of 100 are samples
@@ -193,9 +193,9 @@ def test_the_even_grid_holds_the_laps_that_are_fit_and_no_others(copied: Lake, r
 def replayed(lake: Lake, to_bronze, place: Path, file: str, session: str | None = None) -> None:
     """Sheets and telemetry of a published race."""
     ingest(lake, to_bronze, published(place))
-    readings = read(place / file, session)
+    readings = read_telemetry(place / file, session)
     frame = readings.frame.with_columns(dialect=pl.lit(readings.form.dialect))
-    messages = [Message(k.decode(), READING, v) for k, v, _ in encode(frame, "test")]
+    messages = [Message(k.decode(), READING, v) for k, v, _ in encode_readings(frame, "test")]
     SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(stored(messages)), 0, "silver:a")
     close(lake)
 

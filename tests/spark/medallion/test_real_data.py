@@ -11,15 +11,15 @@ from conf.channel import load_channels
 from medallion.io import Lake
 from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
-from producers.replay.encode import encode
-from producers.replay.reader import read
+from producers.replay.encode import encode_readings
+from producers.replay.reader import read_telemetry
 from tests.spark.messages import READING, Message, stored
 
 CELL = ["session_id", "vehicle_id", "timestamp_us", "ecu_seq", "telemetry_name"]
 
 
 def promote(lake: Lake, frame: pl.DataFrame, to_bronze) -> BatchReconciliation:
-    messages = [Message(k.decode(), READING, v) for k, v, _ in encode(frame, "test")]
+    messages = [Message(k.decode(), READING, v) for k, v, _ in encode_readings(frame, "test")]
     balance = SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(stored(messages)), 0, "silver:a")
     update_event_times(lake, "run")
     assert balance is not None
@@ -35,7 +35,7 @@ def counted(frame: pl.DataFrame) -> tuple[int, int, int]:
 
 
 def load(path: Path, session: str | None = None) -> pl.DataFrame:
-    readings = read(path, session)
+    readings = read_telemetry(path, session)
     return readings.frame.with_columns(dialect=pl.lit(readings.form.dialect))
 
 

@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from analysis.drivers.formatting import listed
+from analysis.drivers.formatting import join_names
 from analysis.pace.driver_laps import DriverLaps
-from analysis.pace.lap_pace import best_of
+from analysis.pace.lap_pace import find_best_time
 from conf.arrays import BoolArray, FloatArray
 
 _ROUNDING_S: Final = 0.0006  # outside figures come rounded to the millisecond
@@ -70,7 +70,7 @@ def figures(laps: DriverLaps, used: BoolArray) -> dict[str, float]:
         ``sum_best_s``.
     """
     times = laps.lap_time_s[used & np.isfinite(laps.lap_time_s)]
-    bests = [best_of(laps, column).time_s for column in np.where(used[:, None], laps.sectors_s, np.nan).T]
+    bests = [find_best_time(laps, column).time_s for column in np.where(used[:, None], laps.sectors_s, np.nan).T]
     return {
         "n_laps": float(times.size),
         "best_lap_s": float(times.min()) if times.size else np.nan,
@@ -132,14 +132,14 @@ def _source(laps: DriverLaps, used: BoolArray, only: BoolArray, columns: tuple[F
     """Positions of the laps behind a figure on one side: for a best the lap it comes from, else all of that side."""
     if columns is None:
         return np.flatnonzero(only).tolist()
-    numbers = {best_of(laps, np.where(used, column, np.nan)).lap_number for column in columns}
+    numbers = {find_best_time(laps, np.where(used, column, np.nan)).lap_number for column in columns}
     return [i for i in np.flatnonzero(only).tolist() if int(laps.lap_number[i]) in numbers]
 
 
 def _difference(figure: str, values: tuple[float, float], behind: Mapping[int, str], explained: bool) -> Difference:
     here, outside = ("none" if np.isnan(value) else f"{value:.6g}" for value in values)
     start = f"{figure}: {here} here, {outside} outside"
-    cause = listed(list(behind.values())) if explained else "not explained by the laps that either side leaves out"
+    cause = join_names(list(behind.values())) if explained else "not explained by the laps that either side leaves out"
     return Difference(figure, *values, tuple(sorted(behind)), explained, f"{start}: {cause}")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from analysis.laps.distance import lap_trace
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.channel import load_channels
@@ -36,7 +36,7 @@ class RealLap:
 
     def trace(self, circuit: Circuit | None = None, without: tuple[str, ...] = ()) -> LapTrace:
         kept = {name: values for name, values in self.channels.items() if name not in without}
-        return lap_trace(self.t_s, kept, self.lap_time_s, circuit)
+        return place_samples(self.t_s, kept, self.lap_time_s, circuit)
 
 
 @cache

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conf.drawn_track import drawn_number, drawn_track
-from conf.track import Arc, TrackSpec, is_track, load_track
-from physics.centre_line import centre_line
+from conf.drawn_track import draw_track, parse_drawn_number
+from conf.track import ArcSpec, TrackSpec, is_track, load_track
+from physics.centre_line import build_centre_line
 
 numbers = st.integers(0, 5_000)
 
@@ -40,7 +40,7 @@ def test_a_crossing_would_be_seen(shape: str, expected: bool) -> None:
 @given(numbers)
 @settings(max_examples=60)
 def test_every_circuit_closes_turns_once_and_crosses_itself_nowhere(number: int) -> None:
-    line = centre_line(load_track(f"drawn-{number}"), 2.0)  # raises where it does not close or turn
+    line = build_centre_line(load_track(f"drawn-{number}"), 2.0)  # raises where it does not close or turn
     every = max(len(line.s_m) // 200, 1)
     assert not crosses_itself(line.x_m[::every], line.y_m[::every])
 
@@ -49,7 +49,7 @@ def test_every_circuit_closes_turns_once_and_crosses_itself_nowhere(number: int)
 @settings(max_examples=100)
 def test_every_circuit_can_be_driven(number: int) -> None:
     track = load_track(f"drawn-{number}")
-    arcs = [piece for piece in track.segments if isinstance(piece, Arc)]
+    arcs = [piece for piece in track.segments if isinstance(piece, ArcSpec)]
     assert all(14.0 - 1e-9 <= arc.radius_m <= 400.0 + 1e-9 for arc in arcs)
     assert 8 <= len(arcs) <= 16
     assert 1_000 < track.length_m < 9_000
@@ -61,8 +61,8 @@ def test_every_circuit_can_be_driven(number: int) -> None:
 @given(numbers, numbers)
 @example(0, 1)
 def test_a_number_stands_for_one_circuit(one: int, other: int) -> None:
-    assert drawn_track(one) == drawn_track(one)
-    assert (drawn_track(one)["segments"] == drawn_track(other)["segments"]) == (one == other)
+    assert draw_track(one) == draw_track(one)
+    assert (draw_track(one)["segments"] == draw_track(other)["segments"]) == (one == other)
 
 
 def test_circuits_run_both_ways_round_and_are_long_and_short() -> None:
@@ -81,7 +81,7 @@ def test_a_drawn_circuit_is_a_track_like_any_other() -> None:
     assert track.name == "drawn-7"
     assert is_track("drawn-7")
     assert is_track("three-oaks")
-    assert drawn_number("three-oaks") is None
+    assert parse_drawn_number("three-oaks") is None
 
 
 @pytest.mark.parametrize(

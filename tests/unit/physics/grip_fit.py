@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from conf.arrays import FloatArray
 from conf.vehicle import VehicleSpec
-from physics.speed_profile import limit_lap
+from physics.speed_profile import limit_lap_speed_mps
 from physics.vehicle import Vehicle
 from tests.unit.physics.gps_line import line_from_gps
 
@@ -74,7 +74,7 @@ def driven_bends(laps: Sequence[RealLap], smoothing_m: float = 8.0) -> Bends:
 def simulate(spec: VehicleSpec, bends: Bends) -> tuple[FloatArray, float]:
     """Flying lap at the limit: speed in m/s on the grid of the bends, and the lap time in seconds."""
     step = bends.length_m / len(bends.curvature_per_m)
-    speed = limit_lap(Vehicle(spec), bends.curvature_per_m, step)
+    speed = limit_lap_speed_mps(Vehicle(spec), bends.curvature_per_m, step)
     return speed, float(np.sum(2.0 * step / (speed + np.roll(speed, -1))))
 
 

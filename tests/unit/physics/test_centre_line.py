@@ -6,20 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from conf.track import Arc, Straight, TrackSpec, load_track, track_names
-from physics.centre_line import MAX_GAP_M, centre_line, driven_line, line_through
+from conf.track import ArcSpec, StraightSpec, TrackSpec, load_track, track_names
+from physics.centre_line import MAX_GAP_M, build_centre_line, build_driven_line, fit_line_through
 from tests.unit.physics.gps_line import line_from_gps, local_metres
 
 
 def circle(radius: float, angle: float = 360.0) -> TrackSpec:
-    arcs = tuple(Arc(radius_m=radius, angle_deg=angle / 4) for _ in range(4))
+    arcs = tuple(ArcSpec(radius_m=radius, angle_deg=angle / 4) for _ in range(4))
     return TrackSpec(name="circle", title="Circle", width_m=10, sector_ends_m=(), segments=arcs)
 
 
 @pytest.mark.parametrize("name", track_names())
 def test_every_track_closes_and_turns_once(name: str) -> None:
     track = load_track(name)
-    line = centre_line(track)
+    line = build_centre_line(track)
     step = np.hypot(np.diff(line.x_m, append=line.x_m[0]), np.diff(line.y_m, append=line.y_m[0]))
     assert step.max() <= line.step_m + MAX_GAP_M
     assert 2000 <= line.length_m <= 4500
@@ -30,8 +30,8 @@ def test_every_track_closes_and_turns_once(name: str) -> None:
 @pytest.mark.parametrize("name", track_names())
 def test_the_driven_line_stays_on_the_road(name: str) -> None:
     track = load_track(name)
-    centre = centre_line(track)
-    driven = driven_line(centre, 8.0)
+    centre = build_centre_line(track)
+    driven = build_driven_line(centre, 8.0)
     apart = np.hypot(driven.x_m[:, None] - centre.x_m[::3], driven.y_m[:, None] - centre.y_m[::3]).min(axis=1)
     assert apart.max() < track.width_m / 2
     turned = driven.curvature_per_m.sum() * driven.step_m
@@ -45,24 +45,24 @@ def test_tracks_are_at_least_three() -> None:
 @given(st.floats(30, 400))
 @settings(max_examples=20, deadline=None)
 def test_a_circle_has_its_curvature_everywhere(radius: float) -> None:
-    line = centre_line(circle(radius))
+    line = build_centre_line(circle(radius))
     assert line.curvature_per_m == pytest.approx(np.full(len(line.s_m), 1 / radius))
-    again = line_through(line.x_m, line.y_m, len(line.s_m))
+    again = fit_line_through(line.x_m, line.y_m, len(line.s_m))
     assert again.curvature_per_m == pytest.approx(np.full(len(line.s_m), 1 / radius), rel=0.01)
 
 
 def test_a_track_that_does_not_close_says_by_how_much() -> None:
     with pytest.raises(ValueError, match=r"does not close: it ends \d+\.\d\d m"):
-        centre_line(circle(100.0, 340.0))
+        build_centre_line(circle(100.0, 340.0))
     loop = TrackSpec(
         name="open",
         title="Open",
         width_m=10,
         sector_ends_m=(),
-        segments=(*circle(100.0).segments, Straight(straight_m=3)),
+        segments=(*circle(100.0).segments, StraightSpec(straight_m=3)),
     )
     with pytest.raises(ValueError, match="change its straights"):
-        centre_line(loop)
+        build_centre_line(loop)
 
 
 def test_sectors_must_lie_on_the_lap() -> None:
@@ -86,12 +86,10 @@ def test_curvature_comes_back_from_coarse_fixes() -> None:
 
 def test_straights_far_from_the_origin_stay_straight() -> None:
     """A stadium 2 km long: a truncated derivative kernel once bent its straights by 0.005 per metre."""
-    corner = Arc(radius_m=60, angle_deg=180)
-    straight = Straight(straight_m=1000)
-    track = TrackSpec(
-        name="s", title="S", width_m=9, sector_ends_m=(), segments=(straight, corner, straight, corner)
-    )  # fmt: skip
-    line = centre_line(track)
+    corner = ArcSpec(radius_m=60, angle_deg=180)
+    straight = StraightSpec(straight_m=1000)
+    track = TrackSpec(name="s", title="S", width_m=9, sector_ends_m=(), segments=(straight, corner, straight, corner))
+    line = build_centre_line(track)
     lat, lon = 39.8 + line.y_m / 111_195.08, -86.2 + line.x_m / (111_195.08 * np.cos(np.radians(39.8)))
     seen = line_from_gps(np.append(line.s_m, line.length_m), np.append(lat, lat[0]), np.append(lon, lon[0]), 6.0)
     assert np.abs(seen.curvature_per_m[100:900]).max() < 1e-5

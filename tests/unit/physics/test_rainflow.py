@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physics.rainflow import Rainflow
+from physics.rainflow import RainflowCounter
 
 LOADS = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), max_size=80)
 
 
 def counted(pieces: list[list[float]]) -> Counter[float]:
     """Cycles by range, half cycles of the residue included."""
-    flow, count = Rainflow(), Counter()
+    flow, count = RainflowCounter(), Counter()
     for piece in pieces:
         for size in flow.add(np.array(piece)):
             count[round(float(size), 9)] += 1.0
@@ -50,4 +50,4 @@ def test_upside_down_it_is_the_same(load: list[float]) -> None:
 
 def test_what_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match=r"load\[1\] is not finite"):
-        Rainflow().add(np.array([1.0, np.nan]))
+        RainflowCounter().add(np.array([1.0, np.nan]))

@@ -55,12 +55,21 @@ def karma_rows(
     for lap in range(1, n_laps + 1):
         time_ms = round(99_200 + 900 * np.exp(-(lap - 1) / 1.5) + 25 * lap + rng.normal(0, 180))
         here = {
-            "session_id": session, "vehicle_id": vehicle, "lap_number": lap, "lap_time_ms": time_ms,
-            "distance_km": LAP_KM, "lap_end_ts": 1_700_000_000_000_000 + lap * 99_500_000, "is_synthetic": True,
-            "algorithm": "random_forest", "model_version": "3", "mlflow_run_id": "7c1f0d2a9b", "channel_set": "no_heat",
-            "missing_inputs": list(missing), "outside_inputs": list(outside.get(lap, ())),
+            "session_id": session,
+            "vehicle_id": vehicle,
+            "lap_number": lap,
+            "lap_time_ms": time_ms,
+            "distance_km": LAP_KM,
+            "lap_end_ts": 1_700_000_000_000_000 + lap * 99_500_000,
+            "is_synthetic": True,
+            "algorithm": "random_forest",
+            "model_version": "3",
+            "mlflow_run_id": "7c1f0d2a9b",
+            "channel_set": "no_heat",
+            "missing_inputs": list(missing),
+            "outside_inputs": list(outside.get(lap, ())),
             "applicability": 1.0 - len(outside.get(lap, ())) / 40,
-        }  # fmt: skip
+        }
         wear = {name: USUAL[name] * float(np.exp(rng.normal(0, 0.13))) for name in COMPONENTS}
         wear["brakes"] *= 1 + 0.025 * lap
         if lap == kerb_lap:
@@ -83,17 +92,24 @@ def karma_rows(
             rows.append(
                 here
                 | {
-                    "component": name, "karma_score": own[name], "karma_low": 100 * 2 ** -(wear[name] * (1 + width)),
-                    "karma_high": 100 * 2 ** -(wear[name] * (1 - width)), "damage_per_km": rate,
-                    "lap_damage": rate * LAP_KM, "lap_damage_low": rate * LAP_KM * (1 - width),
-                    "lap_damage_high": rate * LAP_KM * (1 + width), "cumulative_damage": total[name],
-                    "laps_counted": len(scores[name]), "trend": _slope(scores[name]), "remaining_laps": remaining,
+                    "component": name,
+                    "karma_score": own[name],
+                    "karma_low": 100 * 2 ** -(wear[name] * (1 + width)),
+                    "karma_high": 100 * 2 ** -(wear[name] * (1 - width)),
+                    "damage_per_km": rate,
+                    "lap_damage": rate * LAP_KM,
+                    "lap_damage_low": rate * LAP_KM * (1 - width),
+                    "lap_damage_high": rate * LAP_KM * (1 + width),
+                    "cumulative_damage": total[name],
+                    "laps_counted": len(scores[name]),
+                    "trend": _slope(scores[name]),
+                    "remaining_laps": remaining,
                     "remaining_laps_low": remaining * (1 - 1.1 * width),
                     "remaining_laps_high": remaining * (1 + 1.4 * width),
                     "top_factors": [{"feature": f, "contribution": p} for f, p in percents.items()],
                     "factors_text": _in_words(percents),
                 }
-            )  # fmt: skip
+            )
         values = [*own.values(), min(own.values())]
         overall = float(np.mean(values))
         scores[OVERALL].append(overall)
@@ -101,11 +117,15 @@ def karma_rows(
         rows.append(
             here
             | {
-                "component": OVERALL, "karma_score": overall, "karma_low": overall - spread,
-                "karma_high": overall + spread, "laps_counted": len(scores[OVERALL]),
-                "trend": _slope(scores[OVERALL]), "top_factors": [],
+                "component": OVERALL,
+                "karma_score": overall,
+                "karma_low": overall - spread,
+                "karma_high": overall + spread,
+                "laps_counted": len(scores[OVERALL]),
+                "trend": _slope(scores[OVERALL]),
+                "top_factors": [],
             }
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -19,11 +19,19 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from analysis.dptad.analysis import analyse_lap
-from analysis.drivers.fleet import SessionConditions, fleet_summary
-from analysis.drivers.summary import ExternalFigures, driver_summary
-from analysis.pace.driver_laps import driver_laps
-from analysis.timing.session_laps import LapTelemetry, entry_row, judged, lap_row, session_laps, timing_of, to_datetime
-from analysis.tracks.circuit import circuit_of
+from analysis.drivers.fleet import SessionConditions, summarise_fleet
+from analysis.drivers.summary import ExternalFigures, summarise_driver
+from analysis.pace.driver_laps import build_driver_laps
+from analysis.timing.session_laps import (
+    LapTelemetry,
+    build_session_laps,
+    collect_timing,
+    entry_row,
+    evaluate_session_laps,
+    lap_row,
+    us_to_datetime,
+)
+from analysis.tracks.circuit import circuit_from_track
 from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.laps import load_lap_rules
@@ -32,8 +40,8 @@ from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfi
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import race_events
 from serving.lake.reader import LakeReader
-from serving.queries.lap_traces import load_lap
-from serving.queries.laps import PACE, LapRow, best_lap, read_laps
+from serving.queries.lap_traces import load_lap_trace
+from serving.queries.laps import PACE, LapRow, find_best_lap, read_laps
 from tests.unit.arrow_rows import arrow_rows
 
 Rows = Iterable[Mapping[str, Any]]
@@ -69,10 +77,15 @@ def race(n_cars: int = 3, n_laps: int = 6, seed: int = 3, rate_hz: float = 10.0)
     """A race with a yellow flag; sensors and clocks without fault."""
     return VehicleSimulator(
         SimulatorConfig(
-            session_id=SESSION, n_cars=n_cars, n_laps=n_laps, seed=seed, rate_hz=rate_hz,
-            data_faults=DataFaults.none(), race_incidents=RaceIncidents.with_incidents(),
+            session_id=SESSION,
+            n_cars=n_cars,
+            n_laps=n_laps,
+            seed=seed,
+            rate_hz=rate_hz,
+            data_faults=DataFaults.none(),
+            race_incidents=RaceIncidents.with_incidents(),
         )
-    )  # fmt: skip
+    )
 
 
 def write_rows(settings: AppConfig, table: str, rows: Rows | pa.Table) -> None:
@@ -137,16 +150,20 @@ def write_gold(settings: AppConfig, simulator: VehicleSimulator) -> None:
     for car in simulator.cars:
         result = results.get(car.entered_number)
         known = ExternalFigures(
-            driver_id=car.driver_id, vehicle_number=car.entered_number, vehicle_class="gr86-cup",
+            driver_id=car.driver_id,
+            vehicle_number=car.entered_number,
+            vehicle_class="gr86-cup",
             position=result.position if result else None,
             gap_first_s=result.gap_first_ms / 1000 if result and result.gap_first_ms else None,
-        )  # fmt: skip
-        drivers.append(driver_summary(driver_laps(session, car.vehicle_id, lap_columns(by_car[car.vehicle_id])), known))
+        )
+        drivers.append(
+            summarise_driver(build_driver_laps(session, car.vehicle_id, lap_columns(by_car[car.vehicle_id])), known)
+        )
     write_rows(settings, "gold.driver_summary", [d.row() for d in drivers])
     write_rows(settings, "gold.siwtl", [d.target.row() for d in drivers])
     write_rows(settings, "gold.stints", [s.row() for d in drivers for s in d.segments])
     write_rows(
-        settings, "gold.fleet_summary", [fleet_summary(session, drivers, SessionConditions(24.0, 33.0, "dry")).row()]
+        settings, "gold.fleet_summary", [summarise_fleet(session, drivers, SessionConditions(24.0, 33.0, "dry")).row()]
     )
     _write_dptad(settings, simulator, [lap for laps in by_car.values() for lap in laps])
 
@@ -161,13 +178,15 @@ def lap_columns(laps: Sequence[LapRow]) -> dict[str, list[Any]]:
 def _write_laps(settings: AppConfig, simulator: VehicleSimulator) -> list[dict[str, Any]]:
     session, rules = simulator.settings.session_id, load_lap_rules()
     feed = [
-        SimpleNamespace(**(vars(e) | {"kind": kind, "event_ts": to_datetime(e.time_us)}), **_none(e, "lap_time_ms"))
+        SimpleNamespace(**(vars(e) | {"kind": kind, "event_ts": us_to_datetime(e.time_us)}), **_none(e, "lap_time_ms"))
         for kind in ("lap_start", "lap_end", "lap_time")
         for e in _events(simulator, kind)
     ]
-    official = [SimpleNamespace(**vars(e), event_ts=to_datetime(e.time_us)) for e in _events(simulator, "sector_times")]
-    timing = timing_of(feed, official, {car.vehicle_id: car.number for car in simulator.cars})
-    found = session_laps(timing, rules)
+    official = [
+        SimpleNamespace(**vars(e), event_ts=us_to_datetime(e.time_us)) for e in _events(simulator, "sector_times")
+    ]
+    timing = collect_timing(feed, official, {car.vehicle_id: car.number for car in simulator.cars})
+    found = build_session_laps(timing, rules)
     samples = {car.vehicle_id: simulator.samples(car.vehicle_id)["t_us"].to_numpy() for car in simulator.cars}
     driven = {
         (vehicle, lap.number): LapTelemetry(
@@ -180,7 +199,7 @@ def _write_laps(settings: AppConfig, simulator: VehicleSimulator) -> list[dict[s
     numbers = {e.vehicle_id: e.number for e in found.entries}
     rows = [
         lap_row(vehicle, numbers[vehicle], lap, drive, rules) | {"session_id": session, "is_synthetic": True}
-        for vehicle, laps in judged(found, driven, rules).items()
+        for vehicle, laps in evaluate_session_laps(found, driven, rules).items()
         for lap, drive in laps
     ]
     write_rows(settings, "silver.laps", rows)
@@ -200,23 +219,28 @@ def _samples(simulator: VehicleSimulator, laps: Sequence[Mapping[str, Any]]) -> 
         frames.append(frame.sort("event_ts").join_asof(starts, on="event_ts").rename({"number": "lap_number"}))
     known = set(load_contract("silver.telemetry").column_names)
     every = pl.concat(frames).with_columns(
-        session_id=pl.lit(simulator.settings.session_id), ecu_seq=0, clock_source=pl.lit("car"),
-        throttle_source=pl.lit("pedal"), is_synthetic=True,
-    )  # fmt: skip
+        session_id=pl.lit(simulator.settings.session_id),
+        ecu_seq=0,
+        clock_source=pl.lit("car"),
+        throttle_source=pl.lit("pedal"),
+        is_synthetic=True,
+    )
     return every.select(c for c in every.columns if c in known).to_arrow()
 
 
 def _write_dptad(settings: AppConfig, simulator: VehicleSimulator, laps: Sequence[LapRow]) -> None:
-    circuit = circuit_of(simulator.track)
+    circuit = circuit_from_track(simulator.track)
     scores, events = [], []
     for vehicle in dict.fromkeys(lap.vehicle_id for lap in laps):
         own = [lap for lap in laps if lap.vehicle_id == vehicle and PACE in lap.fit_for]
-        best = best_lap(own)
+        best = find_best_lap(own)
         if best is None:
             continue
-        reference = load_lap(LakeReader(settings), best, circuit).trace
+        reference = load_lap_trace(LakeReader(settings), best, circuit).trace
         for lap in own:
-            found = analyse_lap(load_lap(LakeReader(settings), lap, circuit).trace, circuit, references=[reference])
+            found = analyse_lap(
+                load_lap_trace(LakeReader(settings), lap, circuit).trace, circuit, references=[reference]
+            )
             key = {"session_id": lap.session_id, "vehicle_id": vehicle, "lap_number": lap.lap_number}
             scores.append(key | found.columns() | {"is_synthetic": True})
             for event in found.events:

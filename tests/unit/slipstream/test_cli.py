@@ -8,9 +8,17 @@ import sys
 import pytest
 
 COMMANDS = [
-    ["up"], ["down"], ["status"], ["doctor"], ["produce"], ["produce", "simulate"], ["produce", "replay"],
-    ["tables"], ["describe"], ["sql"],
-]  # fmt: skip
+    ["up"],
+    ["down"],
+    ["status"],
+    ["doctor"],
+    ["produce"],
+    ["produce", "simulate"],
+    ["produce", "replay"],
+    ["tables"],
+    ["describe"],
+    ["sql"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -39,9 +39,9 @@ def test_a_value_error_is_a_fault_unless_it_is_ours_to_raise():
 
 
 def test_a_model_of_ours_that_is_filled_wrongly_is_a_fault():
-    from conf.laps import Reason
+    from conf.laps import LapReason
 
-    assert user_message(caught(lambda: Reason(colour="red"))) is None
+    assert user_message(caught(lambda: LapReason(colour="red"))) is None
 
 
 @pytest.mark.parametrize(

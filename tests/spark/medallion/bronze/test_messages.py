@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from conf.families import TELEMETRY
-from medallion.bronze.messages import to_bronze
+from medallion.bronze.messages import to_bronze_rows
 
 TABLE = TELEMETRY.bronze
 RECORDS = (
@@ -27,7 +27,7 @@ def test_headers_become_columns_and_bytes_stay(lake, rows) -> None:
         record(1, None, type=b"\xff\xfe", source=b"nowhere", id=b"", time=b"yesterday"),
         record(2, b""),
     ]
-    lake.append(to_bronze(lake.spark.createDataFrame(records, RECORDS), 7), TABLE)
+    lake.append(to_bronze_rows(lake.spark.createDataFrame(records, RECORDS), 7), TABLE)
     found = lake.read(TABLE).orderBy("kafka_offset").collect()
     assert [None if r.payload is None else bytes(r.payload) for r in found] == [b"\x00\xff", None, b""]
     assert {(r.topic, r.kafka_partition, bytes(r.msg_key), r.batch_id) for r in found} == {

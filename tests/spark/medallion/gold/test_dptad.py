@@ -58,7 +58,7 @@ def lake(silver: Lake, home: AppConfig) -> Lake:
 def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Path) -> None:
     other = Lake(lake.spark, lake.settings.model_copy(update={"slipstream_home": tmp_path / "other"}))
     shutil.copytree(Path(lake.settings.lake_root), Path(other.settings.lake_root))
-    laps = tracks.driven_laps(lake, [SESSION])
+    laps = tracks.laps_with_telemetry(lake, [SESSION])
     assert dptad.update_dptad(lake, laps, "whole") == len(laps)
     # The first batches are judged uncalibrated no more once the track is calibrated, on the laps that silver has.
     for part in (laps[8:], laps[:9][::-1]):
@@ -95,11 +95,13 @@ def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Pat
 
 
 def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> None:
-    laps = tracks.driven_laps(lake, [SESSION])
+    laps = tracks.laps_with_telemetry(lake, [SESSION])
     dptad.update_dptad(lake, laps, "run")
     first = dptad_thresholds.latest_calibrations(lake, [TRACK])[TRACK]
     assert (first.thresholds.version, first.thresholds.sessions) == (1, (SESSION,))
-    assert set(first.stretch_s) == {corner.number for corner in tracks.circuits_of(lake, [SESSION])[SESSION].corners}
+    assert set(first.stretch_s) == {
+        corner.number for corner in tracks.circuits_by_session(lake, [SESSION])[SESSION].corners
+    }
     frozen = rows(lake, GOLD_DPTAD_THRESHOLDS)
     # The same laps give the same thresholds: no new version.
     same = calibrate_track(lake, TRACK, [SESSION])
@@ -123,7 +125,7 @@ def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> No
 
 
 def test_too_few_laps_leave_a_track_uncalibrated_and_say_so(lake: Lake, rows) -> None:
-    laps = tracks.driven_laps(lake, [SHORT])
+    laps = tracks.laps_with_telemetry(lake, [SHORT])
     dptad.update_dptad(lake, laps, "run")
     scores = rows(lake, GOLD_DPTAD_SCORES)
     judged = scores.filter(pl.col("overall_score").is_not_null())
@@ -135,7 +137,7 @@ def test_too_few_laps_leave_a_track_uncalibrated_and_say_so(lake: Lake, rows) ->
 
 
 def test_what_cannot_be_judged_has_a_reason_and_no_score(lake: Lake, rows) -> None:
-    laps = tracks.driven_laps(lake, [SESSION])
+    laps = tracks.laps_with_telemetry(lake, [SESSION])
     still, silent, neutral = [lap for lap in laps if lap.lap_number == 3][:3]
 
     def of(lap: LapKey) -> str:

@@ -11,11 +11,11 @@ from delta.tables import DeltaTable
 from polars.testing import assert_frame_equal
 
 from analysis.drivers.comparison import driver_figures
-from analysis.drivers.fleet import SessionConditions, fleet_summary
-from analysis.drivers.head_to_head import DPTAD, head_to_head
-from analysis.drivers.summary import ExternalFigures, driver_summary
-from analysis.laps.features import LAP_CHANNELS, lap_features
-from analysis.pace.driver_laps import driver_laps
+from analysis.drivers.fleet import SessionConditions, summarise_fleet
+from analysis.drivers.head_to_head import DPTAD, build_head_to_head
+from analysis.drivers.summary import ExternalFigures, summarise_driver
+from analysis.laps.features import LAP_CHANNELS, compute_lap_features
+from analysis.pace.driver_laps import build_driver_laps
 from conf.contract import load_contract
 from jobs.maintenance import maintain_tables
 from medallion.gold.refresh.processor import GoldProcessor
@@ -24,7 +24,7 @@ from medallion.provenance import JobRun
 from producers.simulator.config import RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from serving.lake.reader import LakeReader
-from serving.lake.table_files import table_files
+from serving.lake.table_files import count_table_files
 from streaming import gold
 from streaming.query import Trigger
 from tests.spark.races import close, ingest, simulated
@@ -42,7 +42,7 @@ RACE = RaceIncidents(full_course_yellows=1, pit_stop_share=0.4, track_limits_sha
 def run_gold(lake: Lake, run_id: str) -> JobRun:
     """The job over what has changed since it last ran."""
     run = JobRun("gold", run_id)
-    for query in gold.start(lake, run, Trigger(once=True)):
+    for query in gold.start_gold(lake, run, Trigger(once=True)):
         query.awaitTermination()
     return run
 
@@ -95,7 +95,7 @@ def expected(lake: Lake, rows, session: str, conditions: SessionConditions) -> d
     """The pure functions on the laps of one session."""
     laps = rows(lake, "silver.laps").filter(pl.col("session_id") == session)
     summaries = [
-        driver_summary(driver_laps(session, v, columns(own)), elsewhere(lake, rows, session, v))
+        summarise_driver(build_driver_laps(session, v, columns(own)), elsewhere(lake, rows, session, v))
         for (v,), own in laps.sort("vehicle_id").group_by(["vehicle_id"], maintain_order=True)
     ]
     scores = rows(lake, "gold.dptad_scores").filter(pl.col("session_id") == session)
@@ -109,9 +109,9 @@ def expected(lake: Lake, rows, session: str, conditions: SessionConditions) -> d
         "gold.stints": [part.row() for s in summaries for part in s.segments],
         "gold.driver_summary": [s.row() for s in summaries],
         "gold.driver_comparison": [
-            head_to_head(a, b).row() for a in field for b in field if a.vehicle_id < b.vehicle_id
+            build_head_to_head(a, b).row() for a in field for b in field if a.vehicle_id < b.vehicle_id
         ],
-        "gold.fleet_summary": [fleet_summary(session, summaries, conditions).row()],
+        "gold.fleet_summary": [summarise_fleet(session, summaries, conditions).row()],
     }
 
 
@@ -162,7 +162,7 @@ def test_features_are_those_of_the_timed_interval(raced, rows) -> None:
         t_s = car["event_ts"].dt.epoch("us").to_numpy() / 1e6
         channels = {c: car[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in LAP_CHANNELS}
         start, end = (lap[f"lap_{side}_ts"].timestamp() for side in ("start", "end"))
-        for name, value in lap_features(t_s, channels, start, end).items():
+        for name, value in compute_lap_features(t_s, channels, start, end).items():
             wanted = None if value is None or np.isnan(value) else pytest.approx(value, rel=1e-9, abs=1e-9)
             assert lap[name] == wanted, name
         inside = car.filter((pl.col("event_ts") >= lap["lap_start_ts"]) & (pl.col("event_ts") < lap["lap_end_ts"]))
@@ -221,8 +221,10 @@ def test_a_changed_lap_changes_its_own_rows_only(raced, new_lake, rows) -> None:
     assert rows(lake, LAPS).filter(own)["is_valid"].to_list() == [False]
     metrics = lake.table(LAPS).history(1).first()["operationMetrics"]
     assert (metrics["numTargetRowsUpdated"], metrics["numTargetRowsInserted"]) == ("1", "0")
-    counts = [table.filter(vehicle_id=vehicle)["valid_laps"].item()
-              for table in (before["gold.driver_summary"], rows(lake, "gold.driver_summary"))]  # fmt: skip
+    counts = [
+        table.filter(vehicle_id=vehicle)["valid_laps"].item()
+        for table in (before["gold.driver_summary"], rows(lake, "gold.driver_summary"))
+    ]
     assert counts[1] == counts[0] - 1
 
 
@@ -232,12 +234,12 @@ def test_maintenance_changes_no_row_and_no_stream_sees_it(raced, new_lake, rows)
         scattered = lake.read(table).repartition(5).write.format("delta").mode("overwrite")
         scattered.option("dataChange", "false").save(lake.uri(table))
     before = {table: rows(lake, table) for table in MAINTAINED}
-    files = {table: table_files(LakeReader(lake.settings), table, 128) for table in MAINTAINED}
+    files = {table: count_table_files(LakeReader(lake.settings), table, 128) for table in MAINTAINED}
     assert files["silver.telemetry"].mergeable > 0
     mergeable = [table for table in MAINTAINED if files[table].mergeable]
     maintain_tables(lake, MAINTAINED, merge=mergeable, target_mb=128, retain_hours=168.0)
     for table in MAINTAINED:
-        assert table_files(LakeReader(lake.settings), table, 128).mergeable == 0
+        assert count_table_files(LakeReader(lake.settings), table, 128).mergeable == 0
         assert_frame_equal(rows(lake, table), before[table])
     assert run_gold(lake, "second").rows_in == 0
 

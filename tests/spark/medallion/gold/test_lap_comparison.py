@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from deltalake import DeltaTable
 
-from analysis.comparison.aligned_laps import align, compare_laps
-from analysis.comparison.corner_report import corner_report
+from analysis.comparison.aligned_laps import align_laps, compare_laps
+from analysis.comparison.corner_report import build_corner_report
 from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
-from analysis.laps.distance import lap_trace, time_at
-from analysis.tracks.circuit import circuit_of
+from analysis.laps.distance import place_samples, time_at_distance_s
+from analysis.tracks.circuit import circuit_from_track
 from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
 from conf.track import load_track
 from medallion.gold.lap_comparison import write_comparison
@@ -21,17 +21,17 @@ from serving.lake.reader import LakeReader
 from serving.queries.result_check import check_results
 from tests.unit.analysis.made_laps import drive, pace_of
 
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 PAIR = ComparedPair("s/a/3", "s/b/2", "s", "a", 3, "best_lap", "three-oaks", is_synthetic=True)
 
 
 def made(top_mps: float, pair: ComparedPair = PAIR):
     """Rows of both tables: a lap of so much top speed against one of 50 m/s."""
     laps = [drive(CIRCUIT, pace_of(CIRCUIT, top)) for top in (top_mps, 50.0)]
-    lap, reference = (lap_trace(one.t_s, one.channels, one.lap_time_s, CIRCUIT) for one in laps)
-    found, aligned = compare_laps(lap, reference, CIRCUIT), align(lap, reference, CIRCUIT)
-    report = corner_report(lap, reference, CIRCUIT)
-    points = trace_rows(pair, found, time_at(aligned.reference, found.distance_m), CIRCUIT)
+    lap, reference = (place_samples(one.t_s, one.channels, one.lap_time_s, CIRCUIT) for one in laps)
+    found, aligned = compare_laps(lap, reference, CIRCUIT), align_laps(lap, reference, CIRCUIT)
+    report = build_corner_report(lap, reference, CIRCUIT)
+    points = trace_rows(pair, found, time_at_distance_s(aligned.reference, found.distance_m), CIRCUIT)
     return points, piece_rows(pair, report.pieces, report.lap_delta_s, report.aligned_by)
 
 

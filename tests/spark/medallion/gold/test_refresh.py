@@ -10,7 +10,7 @@ import pytest
 from delta.tables import DeltaTable
 from polars.testing import assert_frame_equal
 
-from analysis.laps.features import LAP_CHANNELS, lap_features
+from analysis.laps.features import LAP_CHANNELS, compute_lap_features
 from analysis.signals.buckets import bucket_features
 from analysis.signals.windows import window_ends, window_features
 from conf.contract import load_contract
@@ -83,7 +83,7 @@ def expected(silver: pl.DataFrame) -> dict[str, pl.DataFrame]:
         parts[WINDOWS].append(keys | {"window_end_ts": stamps} | window_features(t_s, channels, ends))
         for (lap,), rows in car.drop_nulls("lap_number").group_by(["lap_number"], maintain_order=True):
             t_s, channels = inputs(rows)
-            parts[LAPS].append(keys | {"lap_number": lap} | lap_features(t_s, channels))
+            parts[LAPS].append(keys | {"lap_number": lap} | compute_lap_features(t_s, channels))
             parts[BUCKETS].append(keys | bucket_features(t_s, channels, rows["lap_number"].to_numpy().astype(float)))
     return {name: as_table(name, found) for name, found in parts.items()}
 

@@ -93,7 +93,7 @@ POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
         frame([T0 + 80, T0 + 81, T0 + 82], rpm=[20_001.0, 1.0, -1.0]),
         [{("rpm_possible", "rpm")}, {("rpm_possible", "rpm")}],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from conf.families import ENVIRONMENT, EVENT_FAMILIES, RACE, TIMING
 from medallion.io import Lake
-from medallion.silver.promote_events import EventProcessor, ce_type, table_of
+from medallion.silver.promote_events import EventProcessor, event_ce_type, event_table_contract
 from medallion.silver.reconciliation import BatchReconciliation
 from tests.spark.messages import Stored
 
@@ -18,7 +18,7 @@ AT = 1_757_184_041_775_000
 
 def event(offset: int, kind: str, topic: str = "timing.raw", **fields: Any) -> Stored:
     value = {"session_id": "S-R1", **fields}
-    return Stored(topic, 0, offset, ce_type(f"{kind}.v1"), "replay", orjson.dumps(value))
+    return Stored(topic, 0, offset, event_ce_type(f"{kind}.v1"), "replay", orjson.dumps(value))
 
 
 def lap_end(offset: int, lap: int = 3, at_us: int = AT, **fields: Any) -> Stored:
@@ -30,7 +30,7 @@ def sectors(offset: int, lap: int = 1, **fields: Any) -> Stored:
 
 
 def test_every_event_has_a_table_and_every_field_a_column_or_a_reason() -> None:
-    found = {e: table_of(f, e).name for f in EVENT_FAMILIES for e in f.events}
+    found = {e: event_table_contract(f, e).name for f in EVENT_FAMILIES for e in f.events}
     assert found == {
         "lap_start.v1": "silver.timing_events",
         "lap_end.v1": "silver.timing_events",
@@ -52,9 +52,9 @@ def test_repeats_conflicts_and_refusals_are_counted_and_listed(lake: Lake, to_br
         sectors(5, lap_time_ms=98_326, sector_1_ms=26_914),
         sectors(6, lap_time_ms=98_327, sector_1_ms=26_914),
         event(7, "weather", time_us=AT),  # of another topic
-        Stored("timing.raw", 0, 8, ce_type("lap_end.v1"), "replay", b"{"),
+        Stored("timing.raw", 0, 8, event_ce_type("lap_end.v1"), "replay", b"{"),
         Stored("timing.raw", 0, 9, None, None, b"\xff\xfe"),
-        Stored("timing.raw", 0, 10, ce_type("lap_time.v1"), "replay", None),
+        Stored("timing.raw", 0, 10, event_ce_type("lap_time.v1"), "replay", None),
     ]
     balance = EventProcessor(lake, TIMING, "run").process(to_bronze(messages), 0, "silver_timing:a")
     assert balance == BatchReconciliation(messages=11, units=11, written=3, repeats=1, conflicts=2, quarantined=5)

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.car_limits.fitted_envelope import FEWEST, EnvelopeError, FittedEnvelope, fit_envelope, quantile_regression
-from analysis.car_limits.motion import Motion, driven_m, joined, motion_of, on_scale
+from analysis.car_limits.motion import Motion, compute_motion, driven_length_m, join_motions, scale_line
 from analysis.track_build.from_positions import build_from_positions
 from physics.centre_line import Line
-from physics.limit_lap.lap import limit_lap
+from physics.limit_lap.lap import solve_limit_lap
 from tests.unit.analysis import real_laps
 
 
@@ -90,15 +90,15 @@ def of_race(name: str, data_dir: Path) -> tuple[Motion, Line, float]:
     laps = getattr(real_laps, name)(data_dir)
     circuit = build_from_positions([lap.trace() for lap in laps], name).circuit
     traces = [lap.trace(circuit) for lap in laps]
-    line = on_scale(circuit.line, float(np.median([driven_m(trace) for trace in traces])))
-    return joined([motion_of(trace, line) for trace in traces]), line, min(lap.lap_time_s for lap in laps)
+    line = scale_line(circuit.line, float(np.median([driven_length_m(trace) for trace in traces])))
+    return join_motions([compute_motion(trace, line) for trace in traces]), line, min(lap.lap_time_s for lap in laps)
 
 
 @pytest.mark.parametrize("race", ["barber", "indianapolis"])
 def test_a_real_limit_is_a_little_faster_than_the_best_human(race: str, data_dir: Path) -> None:
     motion, line, best_s = of_race(race, data_dir)
     fitted = {q: fit_envelope(motion, q) for q in (0.9, 0.98)}
-    times = {q: limit_lap(f.envelope(), line).lap_time_s for q, f in fitted.items()}
+    times = {q: solve_limit_lap(f.envelope(), line).lap_time_s for q, f in fitted.items()}
     assert times[0.98] < times[0.9]
     assert 0.96 < times[0.98] / best_s < 1.0
     assert_is_a_race_car(fitted[0.98])

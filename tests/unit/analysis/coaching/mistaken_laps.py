@@ -11,17 +11,17 @@ from analysis.coaching.insights import DriverInputs
 from analysis.segmentation.zones import Zone
 from conf.track import load_track
 from conf.vehicle import load_vehicle
-from physics.centre_line import Line, centre_line, driven_line
-from physics.limit_lap.friction_circle import grip_circle_envelope
-from physics.limit_lap.lap import limit_lap
+from physics.centre_line import Line, build_centre_line, build_driven_line
+from physics.limit_lap.friction_circle import build_friction_circle_envelope
+from physics.limit_lap.lap import solve_limit_lap
 from physics.vehicle import Vehicle
 
 CAR = Vehicle(load_vehicle("gr86-cup"))
-ENVELOPE = grip_circle_envelope(CAR)
+ENVELOPE = build_friction_circle_envelope(CAR)
 
 
 def line() -> Line:
-    return driven_line(centre_line(load_track("three-oaks")), 6.0)
+    return build_driven_line(build_centre_line(load_track("three-oaks")), 6.0)
 
 
 def drive_on(v: np.ndarray, start: int, step_m: float) -> np.ndarray:
@@ -50,7 +50,7 @@ def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Driv
 def limit() -> tuple[np.ndarray, float]:
     """Speed of the limit lap, and the step of its grid."""
     track = line()
-    return limit_lap(ENVELOPE, track).speed_mps, track.step_m
+    return solve_limit_lap(ENVELOPE, track).speed_mps, track.step_m
 
 
 def zones_of(v: np.ndarray, step_m: float) -> list[Zone]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.coaching.insights import DriverInputs, inputs_of
+from analysis.coaching.insights import DriverInputs, read_driver_inputs
 from analysis.segmentation.zones import Zone, find_zones
 from analysis.track_build.from_positions import build_from_positions
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from tests.unit.analysis import real_laps
 
 
@@ -16,5 +16,5 @@ def real_inputs(race: str, data_dir: Path) -> tuple[list[DriverInputs], tuple[Zo
     found = sorted(getattr(real_laps, race)(data_dir), key=lambda lap: lap.lap_time_s)
     circuit = build_from_positions([lap.trace() for lap in found], race).circuit
     traces = [lap.trace(circuit) for lap in found]
-    zones = find_zones(traces[0], circuit, load_segmentation())
-    return [inputs_of(trace, circuit) for trace in traces], zones, [trace.lap_time_s for trace in traces]
+    zones = find_zones(traces[0], circuit, load_ghost_rules())
+    return [read_driver_inputs(trace, circuit) for trace in traces], zones, [trace.lap_time_s for trace in traces]

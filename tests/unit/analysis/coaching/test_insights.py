@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.coaching.insights import VERDICTS, DriverInputs, insights, losses_s, places_of
-from conf.ghost import load_segmentation
+from analysis.coaching.insights import VERDICTS, DriverInputs, find_insights, find_track_sections, section_losses_s
+from conf.ghost import load_ghost_rules
 from physics.integrate import elapsed_s
 from tests.unit.analysis.coaching.mistaken_laps import brake_early, drive_on, limit, pedals_of, zones_of
 from tests.unit.analysis.coaching.real_inputs import real_inputs
 
-RULES = load_segmentation()
+RULES = load_ghost_rules()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_a_foot_thirty_metres_early_and_a_lift(target: tuple[np.ndarray, float])
     both = drive_on(both, last - 1, step_m)
     lift_cost = elapsed_s(both, step_m)[-1] - elapsed_s(early, step_m)[-1]
     lap = pedals_of(both, step_m, slice(first, last))
-    found = insights(lap, pedals_of(v, step_m), zones, RULES)
+    found = find_insights(lap, pedals_of(v, step_m), zones, RULES)
     named = {i.code: i for i in found[:2]}
     assert set(named) == {"BRAKE_TOO_EARLY", "LIFTING_ON_STRAIGHT"}
     brake, lift = named["BRAKE_TOO_EARLY"], named["LIFTING_ON_STRAIGHT"]
@@ -53,14 +53,14 @@ def test_a_foot_thirty_metres_early_and_a_lift(target: tuple[np.ndarray, float])
 def test_a_lap_against_itself_says_nothing(target: tuple[np.ndarray, float]) -> None:
     v, step_m = target
     lap = pedals_of(v, step_m)
-    assert insights(lap, lap, zones_of(v, step_m), RULES) == ()
+    assert find_insights(lap, lap, zones_of(v, step_m), RULES) == ()
 
 
 def test_losses_add_up(target: tuple[np.ndarray, float]) -> None:
     v, step_m = target
     zones = zones_of(v, step_m)
     lap, aim = pedals_of(v * 0.97, step_m), pedals_of(v, step_m)
-    lost = losses_s(lap, aim, places_of(zones), RULES)
+    lost = section_losses_s(lap, aim, find_track_sections(zones), RULES)
     whole = lap.time_s[-1] - aim.time_s[-1]
     assert 0.85 * whole < lost.sum() <= whole + 1e-9
 
@@ -76,7 +76,7 @@ def test_losses_add_up(target: tuple[np.ndarray, float]) -> None:
 def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: dict[str, object], code: str) -> None:
     v, step_m = target
     aim, zones = pedals_of(v, step_m), zones_of(v, step_m)
-    place = max((p for p in places_of(zones) if p.kind == "Braking"), key=lambda p: p.end_m - p.start_m)
+    place = max((p for p in find_track_sections(zones) if p.kind == "Braking"), key=lambda p: p.end_m - p.start_m)
     inside = slice(int(place.start_m / step_m), int(place.end_m / step_m))
     speed, throttle, brake = aim.speed_kmh.copy(), aim.throttle_pct.copy(), aim.brake_bar.copy()
     if "brake_bar" in change:
@@ -88,7 +88,7 @@ def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: d
         speed[inside] -= 1.0
         slowest = inside.start + int(np.argmin(speed[inside]))
         throttle[slowest : inside.stop + round(30 / step_m)] = 70.0
-    (first, *_) = insights(DriverInputs(step_m, speed, throttle, brake), aim, zones, RULES)
+    (first, *_) = find_insights(DriverInputs(step_m, speed, throttle, brake), aim, zones, RULES)
     assert first.code == code
     assert first.text == VERDICTS[code]
     assert first.place == place
@@ -98,10 +98,10 @@ def test_what_goes_wrong_in_a_corner(target: tuple[np.ndarray, float], change: d
 def test_insights_explain_what_real_laps_lose(race: str, data_dir: Path) -> None:
     (target, *others), zones, official_s = real_inputs(race, data_dir)
     for lap in others:
-        lost = losses_s(lap, target, places_of(zones), RULES)
+        lost = section_losses_s(lap, target, find_track_sections(zones), RULES)
         delta_s = lap.time_s - target.time_s
         over_the_line = delta_s[: len(delta_s) // 4]  # what the lap before left it with, while both are flat out
         assert np.abs(lost.sum() + over_the_line - delta_s[-1]).min() < 1e-6
-    slow = insights(others[-2], target, zones, RULES)
+    slow = find_insights(others[-2], target, zones, RULES)
     assert sum(i.time_loss_s for i in slow) > 0.8 * (official_s[-2] - official_s[0])
     assert [i.time_loss_s for i in slow] == sorted((i.time_loss_s for i in slow), reverse=True)

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.coaching.insights import CoachingInsight, DriverInputs, insights, places_of
+from analysis.coaching.insights import CoachingInsight, DriverInputs, find_insights, find_track_sections
 from analysis.coaching.live import LiveLap, LiveSamples
 from analysis.segmentation.zones import Zone
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from physics.integrate import elapsed_s
 from tests.unit.analysis.coaching.mistaken_laps import brake_early, limit, pedals_of, zones_of
 from tests.unit.analysis.coaching.real_inputs import real_inputs
 
-RULES = load_segmentation()
+RULES = load_ghost_rules()
 
 
 def grid_of(lap: DriverInputs) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_in_whatever_chunks_it_comes_the_lap_says_what_it_says_as_a_whole(
     samples = samples_of(lap, every_m, shift_m=0.3)
     edges = sorted(int(c * len(samples.t_s)) for c in cuts)
     done, said = run(LiveLap.start(target, zones, RULES), samples, edges)
-    same(done.ranked, insights(whole(samples, target), target, zones, RULES))
+    same(done.ranked, find_insights(whole(samples, target), target, zones, RULES))
     assert [i for _, i in said] == list(done.said)
     assert len({i.place for i in done.said}) == len(done.said)
     assert done.update(samples) == (done, ())
@@ -110,7 +110,7 @@ def test_every_sample_by_itself_with_holes_and_steps_back() -> None:
         for name in ("speed_kmh", "throttle_pct", "brake_bar")
     }
     samples = replace(samples, **holes)
-    expected = insights(whole(samples, target), target, zones, RULES)
+    expected = find_insights(whole(samples, target), target, zones, RULES)
     again = np.sort(np.append(np.arange(len(samples.t_s)), np.arange(5, len(samples.t_s), 9)))
     repeated = LiveSamples(*(values[again] for values in vars(samples).values()))
     repeated.distance_m[3::50] -= 0.5
@@ -127,7 +127,7 @@ def test_each_is_said_when_the_straight_behind_it_is_over() -> None:
     lap, target, zones = mistaken(30.0, 0.04, 1.0, 3)
     samples = samples_of(lap, 2.0)
     done, said = run(LiveLap.start(target, zones, RULES), samples, range(5, len(samples.t_s), 5))
-    places = places_of(zones)
+    places = find_track_sections(zones)
     inside = [(at_m, places.index(insight.place)) for at_m, insight in said if np.isfinite(at_m)]
     assert len(inside) >= 4
     for at_m, k in inside:
@@ -175,9 +175,14 @@ def test_real_laps(race: str, data_dir: Path) -> None:
     (target, *others), zones, _ = real_inputs(race, data_dir)
     for lap in others:
         at = grid_of(lap)
-        samples = LiveSamples(at, np.append(0.0, elapsed_s(lap.speed_kmh / 3.6, lap.step_m)[1:]), lap.speed_kmh,
-                          lap.throttle_pct, lap.brake_bar)  # fmt: skip
+        samples = LiveSamples(
+            at,
+            np.append(0.0, elapsed_s(lap.speed_kmh / 3.6, lap.step_m)[1:]),
+            lap.speed_kmh,
+            lap.throttle_pct,
+            lap.brake_bar,
+        )
         done, said = run(LiveLap.start(target, zones, RULES), samples, range(60, len(at), 60))
-        same(done.ranked, insights(lap, target, zones, RULES))
+        same(done.ranked, find_insights(lap, target, zones, RULES))
         late = [i for at_m, i in said if not np.isfinite(at_m)]
         assert len(late) <= 2

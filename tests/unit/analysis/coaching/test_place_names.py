@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from analysis.coaching.insights import CoachingPlace
-from analysis.coaching.place_names import place_name
-from analysis.tracks.circuit import circuit_of, with_names
+from analysis.coaching.place_names import section_name
+from analysis.tracks.circuit import circuit_from_track, name_corners
 from conf.track import load_track
 
-CIRCUIT = with_names(circuit_of(load_track("three-oaks")), {3: "Mill"})  # apexes at 331, 530, 890, 1120, 1559 m ...
+CIRCUIT = name_corners(
+    circuit_from_track(load_track("three-oaks")), {3: "Mill"}
+)  # apexes at 331, 530, 890, 1120, 1559 m ...
 
 
 @pytest.mark.parametrize(
@@ -28,8 +30,8 @@ CIRCUIT = with_names(circuit_of(load_track("three-oaks")), {3: "Mill"})  # apexe
     ],
 )
 def test_names(place: CoachingPlace, name: str) -> None:
-    assert place_name(place, CIRCUIT) == name
+    assert section_name(place, CIRCUIT) == name
 
 
 def test_without_corners_a_place_is_its_metres() -> None:
-    assert place_name(CoachingPlace("Turn", 1_234.4, 1_300.0), replace(CIRCUIT, corners=())) == "1,234 m"
+    assert section_name(CoachingPlace("Turn", 1_234.4, 1_300.0), replace(CIRCUIT, corners=())) == "1,234 m"

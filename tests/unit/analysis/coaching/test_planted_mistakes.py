@@ -10,40 +10,46 @@ from functools import cache
 import polars as pl
 import pytest
 
-from analysis.coaching.insights import inputs_of, insights
-from analysis.laps.distance import lap_trace
+from analysis.coaching.insights import find_insights, read_driver_inputs
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import find_zones
-from analysis.tracks.circuit import Circuit, circuit_of
-from conf.ghost import load_segmentation
+from analysis.tracks.circuit import Circuit, circuit_from_track
+from conf.ghost import load_ghost_rules
 from conf.track import load_track
 from producers.simulator.config import DataFaults, DriverError, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
-RULES = load_segmentation()
+RULES = load_ghost_rules()
 CHANNELS = ("speed_kmh", "throttle_pct", "brake_front_bar", "lap_distance_m", "x_m", "y_m")
 LAP = 2
 
 
 @cache
 def circuit(track: str) -> Circuit:
-    return circuit_of(load_track(track))
+    return circuit_from_track(load_track(track))
 
 
 def driven(track: str, seed: int, *mistakes: DriverError) -> LapTrace:
     """A flying lap without sensor noise."""
     simulator = VehicleSimulator(
         SimulatorConfig(
-            track=track, n_cars=1, n_laps=LAP + 1, seed=seed, rate_hz=50.0, data_faults=DataFaults.none(),
-            profiles={"aggressive": 1.0}, driver_errors=mistakes,
+            track=track,
+            n_cars=1,
+            n_laps=LAP + 1,
+            seed=seed,
+            rate_hz=50.0,
+            data_faults=DataFaults.none(),
+            profiles={"aggressive": 1.0},
+            driver_errors=mistakes,
         )
-    )  # fmt: skip
+    )
     (times,) = simulator.laps().filter(lap_number=LAP).to_dicts()
     near = pl.col("t_us").is_between(times["start_us"] - 500_000, times["end_us"] + 500_000)
     samples = simulator.to_polars().filter(near).sort("t_us")
     t_s = (samples["t_us"].to_numpy() - times["start_us"]) / 1e6
     channels = {name: samples[name].cast(pl.Float64).to_numpy() for name in CHANNELS}
-    return lap_trace(t_s, channels, (times["end_us"] - times["start_us"]) / 1e6, circuit(track))
+    return place_samples(t_s, channels, (times["end_us"] - times["start_us"]) / 1e6, circuit(track))
 
 
 @pytest.mark.slow
@@ -66,8 +72,8 @@ def test_the_two_mistakes_are_the_two_worst_and_cost_what_they_cost(
         "LIFTING_ON_STRAIGHT": driven(track, seed, lift).lap_time_s - clean.lap_time_s,
     }
     zones = find_zones(clean, circuit(track), RULES)
-    lap, target = (inputs_of(one, circuit(track)) for one in (driven(track, seed, early, lift), clean))
-    found = {i.code: i for i in insights(lap, target, zones, RULES)[:2]}
+    lap, target = (read_driver_inputs(one, circuit(track)) for one in (driven(track, seed, early, lift), clean))
+    found = {i.code: i for i in find_insights(lap, target, zones, RULES)[:2]}
     assert set(found) == set(true_s)
     for code, insight in found.items():
         assert insight.time_loss_s == pytest.approx(true_s[code], rel=0.10)

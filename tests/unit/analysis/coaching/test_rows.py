@@ -11,15 +11,15 @@ import pytest
 from analysis.coaching.insights import CoachingInsight, CoachingPlace, DriverInputs
 from analysis.coaching.rows import insight_rows
 from analysis.comparison.rows import ComparedPair
-from analysis.segmentation.zones import Zone, cut
-from analysis.tracks.circuit import circuit_of
+from analysis.segmentation.zones import Zone, cut_microsectors
+from analysis.tracks.circuit import circuit_from_track
 from conf.contract import load_contract
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from conf.track import load_track
 
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 PAIR = ComparedPair("s/a/3", "s/ghost/1", "s", "a", 3, "ghost", "three-oaks", is_synthetic=True)
-PIECES = cut(
+PIECES = cut_microsectors(
     [Zone("Straight", 0.0, 210.0), Zone("Braking", 210.0, 300.0), Zone("Straight", 300.0, CIRCUIT.length_m)],
     CIRCUIT,
     12.0,
@@ -39,7 +39,7 @@ EARLY = CoachingInsight(
     brake_applied_bar=40.0,
     brake_target_bar=80.0,
 )
-RULES = load_segmentation().coaching
+RULES = load_ghost_rules().coaching
 
 
 def test_a_row_has_place_verdict_and_what_was_applied() -> None:

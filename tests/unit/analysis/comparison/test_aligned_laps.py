@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.comparison.aligned_laps import align, compare_laps
-from analysis.laps.distance import lap_trace
+from analysis.comparison.aligned_laps import align_laps, compare_laps
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
-from analysis.tracks.circuit import circuit_of
+from analysis.tracks.circuit import circuit_from_track
 from conf.track import load_track
 from tests.unit.analysis import real_laps
 from tests.unit.analysis.made_laps import MadeLap, drive, pace_of
 
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 PACE = pace_of(CIRCUIT)
 POSITION = ("x_m", "y_m")
 
 
 def traced(lap: MadeLap, *drop: str) -> LapTrace:
-    return lap_trace(lap.t_s, lap.without(*drop), lap.lap_time_s, CIRCUIT)
+    return place_samples(lap.t_s, lap.without(*drop), lap.lap_time_s, CIRCUIT)
 
 
 @pytest.mark.parametrize(("drop", "by"), [((), "position"), (POSITION, "distance")])
@@ -62,7 +62,7 @@ def test_a_detour_costs_its_time_where_it_was_and_moves_nothing_else(at: float, 
     reference = traced(drive(CIRCUIT, noise_m=0.1, seed=seed))
     plain = traced(drive(CIRCUIT, PACE * 0.97, noise_m=0.1, seed=seed + 20))
     made = drive(CIRCUIT, PACE * 0.97, noise_m=0.1, seed=seed + 20, detour=(at, 80.0))
-    detour = lap_trace(made.t_s, made.channels, made.lap_time_s, CIRCUIT)
+    detour = place_samples(made.t_s, made.channels, made.lap_time_s, CIRCUIT)
     before, after = compare_laps(plain, reference, CIRCUIT), compare_laps(detour, reference, CIRCUIT)
     change = after.delta_s - before.delta_s
     lost = made.lap_time_s - plain.lap_time_s
@@ -134,7 +134,7 @@ def test_real_laps_aligned_by_position_agree_with_distance(data_dir: Path) -> No
     circuit = build_from_positions([lap.trace() for lap in laps], "x").circuit
     traces = [lap.trace(circuit) for lap in laps if lap.car == "GR86-006-7"]
     for lap, reference in zip(traces[1:], traces[:-1], strict=True):
-        by_position = align(lap, reference, circuit)
+        by_position = align_laps(lap, reference, circuit)
         by_distance = replace(by_position, lap=lap, reference=reference, aligned_by="distance")
         grid = np.arange(0.0, circuit.length_m, 5.0)
         assert np.std(by_position.delta_s(grid) - by_distance.delta_s(grid)) < 0.15

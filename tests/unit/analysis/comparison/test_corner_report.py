@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.comparison.aligned_laps import align
-from analysis.comparison.corner_report import CornerReport, ReportPiece, corner_report
-from analysis.laps.distance import lap_trace
+from analysis.comparison.aligned_laps import align_laps
+from analysis.comparison.corner_report import CornerReport, ReportPiece, build_corner_report
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
-from analysis.tracks.circuit import Circuit, circuit_of, with_names
+from analysis.tracks.circuit import Circuit, circuit_from_track, name_corners
 from conf.track import load_track, track_names
 from tests.unit.analysis import real_laps
 from tests.unit.analysis.made_laps import drive, pace_of
 
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 PACE = pace_of(CIRCUIT)
 
 
 def traced(circuit: Circuit = CIRCUIT, pace: np.ndarray | None = None, **how: object) -> LapTrace:
     lap = drive(circuit, pace, **how)
-    return lap_trace(lap.t_s, lap.channels, lap.lap_time_s, circuit)
+    return place_samples(lap.t_s, lap.channels, lap.lap_time_s, circuit)
 
 
 def around(circuit: Circuit, metres: float) -> Circuit:
@@ -65,13 +65,13 @@ def shares_out(report: CornerReport, circuit: Circuit) -> None:
     seed=st.integers(0, 9),
 )
 def test_the_pieces_share_the_lap_out_wherever_the_line_is(name, moved, gain, seed) -> None:
-    circuit = around(circuit_of(load_track(name)), moved)
+    circuit = around(circuit_from_track(load_track(name)), moved)
     lap = traced(circuit, pace_of(circuit) * gain, noise_m=0.3, seed=seed)
     reference = traced(circuit, pace_of(circuit), noise_m=0.3, seed=seed + 50)
-    report = corner_report(lap, reference, circuit)
+    report = build_corner_report(lap, reference, circuit)
     shares_out(report, circuit)
     assert report.lap_delta_s == lap.lap_time_s - reference.lap_time_s
-    delta = align(lap, reference, circuit).delta_s
+    delta = align_laps(lap, reference, circuit).delta_s
     for piece in report.pieces:
         if piece.end_m >= piece.start_m:
             lost = float(delta(piece.end_m) - delta(piece.start_m))
@@ -80,7 +80,7 @@ def test_the_pieces_share_the_lap_out_wherever_the_line_is(name, moved, gain, se
 
 def test_a_lap_against_itself_loses_nothing() -> None:
     lap = traced()
-    report = corner_report(lap, lap, CIRCUIT)
+    report = build_corner_report(lap, lap, CIRCUIT)
     for piece in report.pieces:
         assert piece.time_lost_s == 0.0
         assert piece.lap == piece.reference
@@ -102,7 +102,7 @@ def test_earlier_braking_and_less_speed_are_put_in_words() -> None:
     earlier = np.interp(reference.distance_m + 25.0, reference.distance_m, brake)
     pressure = np.interp(slow.distance_m, reference.distance_m, earlier)
     lap = replace(slow, channels={**slow.channels, "brake_front_bar": pressure})
-    report = corner_report(lap, reference, with_names(CIRCUIT, {5: "Hairpin"}))
+    report = build_corner_report(lap, reference, name_corners(CIRCUIT, {5: "Hairpin"}))
     piece = piece_of(report, 5)
     assert piece.brake_earlier_m == pytest.approx(25, abs=4)
     assert piece.lap.brake_m == pytest.approx(piece.reference.brake_m - 25, abs=4)
@@ -115,7 +115,7 @@ def test_earlier_braking_and_less_speed_are_put_in_words() -> None:
     assert "km/h slower at the apex" in said
     assert said.endswith(f": {piece.time_lost_s:.2f} s lost")
     # The same seen from the other side.
-    back = piece_of(corner_report(reference, lap, CIRCUIT), 5)
+    back = piece_of(build_corner_report(reference, lap, CIRCUIT), 5)
     assert back.brake_earlier_m == pytest.approx(-piece.brake_earlier_m)
     assert "m later" in back.finding
     assert back.finding.endswith("gained")
@@ -130,7 +130,7 @@ def test_a_late_throttle_is_found() -> None:
     span = (reference.distance_m > bend.entry_m) & (reference.distance_m < bend.exit_m + 60)
     late = np.where(span, 0.0, lap.channels["throttle_pct"])
     piece = piece_of(
-        corner_report(replace(lap, channels={**lap.channels, "throttle_pct": late}), reference, CIRCUIT), number
+        build_corner_report(replace(lap, channels={**lap.channels, "throttle_pct": late}), reference, CIRCUIT), number
     )
     assert piece.lap.throttle_m == pytest.approx((bend.exit_m + 60) % length, abs=4)
     assert piece.throttle_later_m > 20
@@ -142,8 +142,8 @@ def test_what_no_channel_shows_is_none_and_a_gap_is_named() -> None:
     hole = (lap.distance_m > 1000) & (lap.distance_m < 1200)
     gapped = {**lap.channels, "speed_kmh": np.where(hole, np.nan, lap.channels["speed_kmh"])}
     del gapped["brake_front_bar"]
-    made = lap_trace(lap.t_s, gapped, lap.lap_time_s, CIRCUIT)
-    report = corner_report(made, lap, CIRCUIT)
+    made = place_samples(lap.t_s, gapped, lap.lap_time_s, CIRCUIT)
+    report = build_corner_report(made, lap, CIRCUIT)
     shares_out(report, CIRCUIT)
     assert all(piece.lap.brake_m is None and piece.brake_earlier_m is None for piece in report.pieces)
     touched = [piece for piece in report.pieces if piece.gaps]
@@ -154,7 +154,7 @@ def test_what_no_channel_shows_is_none_and_a_gap_is_named() -> None:
 
 def test_a_circuit_without_corners_is_one_piece() -> None:
     bare = replace(CIRCUIT, corners=())
-    report = corner_report(traced(pace=PACE * 0.9), traced(), bare)
+    report = build_corner_report(traced(pace=PACE * 0.9), traced(), bare)
     shares_out(report, bare)
     (piece,) = report.pieces
     assert piece.label == "lap"
@@ -165,7 +165,7 @@ def test_real_laps_of_two_tracks(data_dir: Path) -> None:
         circuit = build_from_positions([lap.trace() for lap in laps], "x").circuit
         best = min(laps, key=lambda lap: lap.lap_time_s).trace(circuit)
         for lap in (laps[0].trace(circuit), laps[-1].trace(circuit)):
-            report = corner_report(lap, best, circuit)
+            report = build_corner_report(lap, best, circuit)
             shares_out(report, circuit)
             assert report.aligned_by == "position"
             corners = [piece for piece in report.pieces if piece.corner is not None]
@@ -182,7 +182,7 @@ def test_the_two_barber_files(data_dir: Path) -> None:
     circuit = build_from_positions([lap.trace() for lap in laps], "barber").circuit
     yellow = next(lap for lap in laps if lap.car == "GR86-002-000").trace(circuit)
     green = next(lap for lap in laps if lap.car == "GR86-030-18").trace(circuit)
-    report = corner_report(yellow, green, circuit)
+    report = build_corner_report(yellow, green, circuit)
     shares_out(report, circuit)
     late = sum(piece.time_lost_s for piece in report.pieces if piece.start_m > 3_000)
     assert late > 2.0

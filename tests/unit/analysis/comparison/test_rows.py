@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from analysis.comparison.aligned_laps import align, compare_laps
-from analysis.comparison.corner_report import corner_report
+from analysis.comparison.aligned_laps import align_laps, compare_laps
+from analysis.comparison.corner_report import build_corner_report
 from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
-from analysis.laps.distance import lap_trace, time_at
-from analysis.tracks.circuit import circuit_of
+from analysis.laps.distance import place_samples, time_at_distance_s
+from analysis.tracks.circuit import circuit_from_track
 from conf.contract import load_contract
 from conf.track import load_track
 from tests.unit.analysis.made_laps import drive, pace_of
@@ -19,20 +19,20 @@ from tests.unit.analysis.made_laps import drive, pace_of
 STAMPS = {"updated_ts", "run_id"}
 NOT_YET = {"microsector_id", "zone_type"}
 PAIR = ComparedPair("s/a/3", "s/b/2", "s", "a", 3, "other_lap", "three-oaks", is_synthetic=True)
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 
 
 @pytest.fixture(scope="module")
 def laps():
     made = [drive(CIRCUIT), drive(CIRCUIT, pace_of(CIRCUIT, top_mps=48.0))]
-    return [lap_trace(lap.t_s, lap.channels, lap.lap_time_s, CIRCUIT) for lap in made]
+    return [place_samples(lap.t_s, lap.channels, lap.lap_time_s, CIRCUIT) for lap in made]
 
 
 @pytest.fixture(scope="module")
 def points(laps):
     found = compare_laps(laps[1], laps[0], CIRCUIT)
-    aligned = align(laps[1], laps[0], CIRCUIT)
-    return trace_rows(PAIR, found, time_at(aligned.reference, found.distance_m), CIRCUIT)
+    aligned = align_laps(laps[1], laps[0], CIRCUIT)
+    return trace_rows(PAIR, found, time_at_distance_s(aligned.reference, found.distance_m), CIRCUIT)
 
 
 def test_a_point_has_every_column_of_the_contract(points):
@@ -49,9 +49,11 @@ def test_times_and_differences_belong_together(points, laps):
     for row in points:
         assert row["t_s"] - row["t_ref_s"] == pytest.approx(row["delta_s"])
         for delta, name in {
-            "speed_delta_kmh": "speed_kmh", "throttle_delta_pct": "throttle_pct", "brake_delta_bar": "brake_front_bar",
+            "speed_delta_kmh": "speed_kmh",
+            "throttle_delta_pct": "throttle_pct",
+            "brake_delta_bar": "brake_front_bar",
             "steering_delta_deg": "steering_deg",
-        }.items():  # fmt: skip
+        }.items():
             stem, _, unit = name.rpartition("_")
             theirs = row[f"{stem}_ref_{unit}"]
             known = row[name] is not None and theirs is not None
@@ -74,7 +76,7 @@ def test_without_a_circuit_corner_and_sector_are_null(laps):
 
 
 def test_a_channel_that_is_not_there_is_null_and_not_nan(laps):
-    bare = [lap_trace(t.t_s, {"speed_kmh": t.channels["speed_kmh"]}, t.lap_time_s, CIRCUIT) for t in laps]
+    bare = [place_samples(t.t_s, {"speed_kmh": t.channels["speed_kmh"]}, t.lap_time_s, CIRCUIT) for t in laps]
     found = compare_laps(*bare, CIRCUIT)
     rows = trace_rows(PAIR, found, np.zeros(len(found.distance_m)), CIRCUIT)
     assert {row["brake_front_bar"] for row in rows} == {None}
@@ -82,7 +84,7 @@ def test_a_channel_that_is_not_there_is_null_and_not_nan(laps):
 
 
 def test_pieces_have_every_column_and_add_up(laps):
-    report = corner_report(laps[1], laps[0], CIRCUIT)
+    report = build_corner_report(laps[1], laps[0], CIRCUIT)
     rows = piece_rows(PAIR, report.pieces, report.lap_delta_s, report.aligned_by)
     assert set(rows[0]) == set(load_contract("gold.corner_reports").column_names) - STAMPS
     assert [row["piece"] for row in rows] == list(range(1, len(rows) + 1))

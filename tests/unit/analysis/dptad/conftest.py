@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.dptad import Thresholds, calibrate
+from analysis.dptad import Thresholds, calibrate_thresholds
 from analysis.laps.trace import LapTrace
-from analysis.tracks.circuit import Circuit, circuit_of
+from analysis.tracks.circuit import Circuit, circuit_from_track
 from conf.arrays import FloatArray
 from conf.track import load_track
 from conf.units import GRAVITY_MPS2
@@ -73,12 +73,12 @@ def simulated() -> list[LapTrace]:
 @pytest.fixture(scope="session")
 def circuit() -> Circuit:
     """The track of the simulated laps."""
-    return circuit_of(load_track("alder-ridge"))
+    return circuit_from_track(load_track("alder-ridge"))
 
 
 @pytest.fixture(scope="session")
 def thresholds(simulated: list[LapTrace], circuit: Circuit) -> Thresholds:
-    return calibrate(simulated, "alder-ridge", 1, circuit, ("sim",))
+    return calibrate_thresholds(simulated, "alder-ridge", 1, circuit, ("sim",))
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from analysis.dptad import CATEGORIES, Thresholds, analyse_lap
-from analysis.dptad.insights import stretch_times_s
-from analysis.dptad.phases import stretches_m
-from analysis.laps.features import lap_features
+from analysis.dptad.insights import corner_times_s
+from analysis.dptad.phases import corner_stretches_m
+from analysis.laps.features import compute_lap_features
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.contract import load_contract
@@ -40,7 +40,7 @@ def test_the_columns_are_those_of_the_contracts(
 def test_the_literal_formulas_are_those_of_the_lap_features(simulated: list[LapTrace], thresholds: Thresholds) -> None:
     """The same numbers, to the last bit, when the lap's start is given."""
     lap = simulated[3]
-    features = lap_features(START_US / 1e6 + lap.t_s, lap.channels, thresholds=thresholds.deltas)
+    features = compute_lap_features(START_US / 1e6 + lap.t_s, lap.channels, thresholds=thresholds.deltas)
     columns = analyse_lap(lap, None, thresholds, start_us=START_US).columns()
     for ours, theirs in {
         "brake_smoothness_raw": "brake_smoothness_raw",
@@ -69,14 +69,14 @@ def test_counts_add_up(simulated: list[LapTrace], circuit: Circuit, thresholds: 
 
 
 def test_stretches_share_the_lap_out_in_order(circuit: Circuit, simulated: list[LapTrace]) -> None:
-    stretches = stretches_m(circuit)
+    stretches = corner_stretches_m(circuit)
     edges = [stretches[corner.number] for corner in circuit.corners]
     assert all(a < b for a, b in edges)
     assert [b for _, b in edges[:-1]] == [a for a, _ in edges[1:]]
     assert edges[-1][1] == circuit.length_m
     for corner, (start, end) in zip(circuit.corners, edges, strict=True):
         assert start <= corner.entry_m <= corner.apex_m <= end
-    taken = stretch_times_s(simulated[0], circuit)
+    taken = corner_times_s(simulated[0], circuit)
     before = np.interp(edges[0][0], simulated[0].distance_m, simulated[0].t_s)
     assert sum(taken.values()) + before == pytest.approx(simulated[0].lap_time_s, abs=0.1)
 
@@ -96,7 +96,7 @@ def test_an_insight_names_the_corner_and_the_time_that_was_lost(
 ) -> None:
     best = simulated[0]
     corner = circuit.corners[2]
-    start, _ = stretches_m(circuit)[corner.number]
+    start, _ = corner_stretches_m(circuit)[corner.number]
     worse = slowed(best, max(start, corner.entry_m - 40), corner.apex_m, 0.25)
     first = analyse_lap(worse, circuit, thresholds, references=[best]).insights[0]
     assert first.corner == corner.label
@@ -124,7 +124,7 @@ def test_insights_are_few_and_the_dearest_come_first(
     lap = simulated[0]
     worse = lap
     for i, corner in enumerate(circuit.corners[:7]):
-        start, end = stretches_m(circuit)[corner.number]
+        start, end = corner_stretches_m(circuit)[corner.number]
         t = worse.t_s + 0.1 * (i + 1) * np.clip((worse.distance_m - start) / (end - start), 0, 1)
         jab = 120 * np.clip(1 - np.abs(t - np.interp(corner.apex_m, worse.distance_m, t)) / 0.15, 0, None)
         channels = {**worse.channels, "steering_deg": worse.channels["steering_deg"] + jab}
@@ -139,7 +139,7 @@ def test_the_reference_is_the_median_of_several(
     simulated: list[LapTrace], circuit: Circuit, thresholds: Thresholds
 ) -> None:
     best, corner = simulated[0], circuit.corners[2]
-    start, _ = stretches_m(circuit)[corner.number]
+    start, _ = corner_stretches_m(circuit)[corner.number]
     laps = [slowed(best, max(start, corner.entry_m - 40), corner.apex_m, lost) for lost in (0.0, 0.1, 0.3)]
     analysis = analyse_lap(laps[2], circuit, thresholds, references=laps, reference_name="your median")
     cost = next(one for one in analysis.insights if one.corner == corner.label)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from analysis.dptad import Thresholds, analyse_lap
-from analysis.dptad.even_lap import lap_on_grid
+from analysis.dptad.even_lap import resample_to_grid
 from analysis.dptad.events import find_candidates
-from analysis.dptad.handling import balance
+from analysis.dptad.handling import assess_handling
 from analysis.dptad.rules import RULES, EventCandidate
-from analysis.dptad.speed import CornerExit, slow_exits
+from analysis.dptad.speed import CornerExit, find_slow_exits
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 
@@ -21,12 +21,12 @@ T = np.arange(0.0, 80.0, 0.04)
 
 
 def found(lap: LapTrace, rule: str) -> list[EventCandidate]:
-    grid = lap_on_grid(lap)
-    return [one for one in find_candidates(grid, balance(grid), None, Thresholds()) if one.rule == rule]
+    grid = resample_to_grid(lap)
+    return [one for one in find_candidates(grid, assess_handling(grid), None, Thresholds()) if one.rule == rule]
 
 
 def times(lap: LapTrace, rule: str) -> list[float]:
-    return [lap_on_grid(lap).t_s[one.index] for one in found(lap, rule)]
+    return [resample_to_grid(lap).t_s[one.index] for one in found(lap, rule)]
 
 
 def squeeze(start: float, peak: float = 80.0, ends: float = 2.0) -> np.ndarray:
@@ -140,13 +140,13 @@ def test_speed_lost_on_neither_pedal_in_a_turn_is_scrub(hand_made: Make) -> None
 
 
 def test_a_slow_exit_is_measured_against_the_reference(simulated: list[LapTrace], circuit: Circuit) -> None:
-    lap = lap_on_grid(simulated[0])
+    lap = resample_to_grid(simulated[0])
     number = circuit.corners[1].number
-    from_reference = slow_exits(lap, circuit, {number: CornerExit(60.0, 200.0)})
+    from_reference = find_slow_exits(lap, circuit, {number: CornerExit(60.0, 200.0)})
     (one,) = from_reference
     assert one.corner == number
     assert one.magnitude == pytest.approx(200.0 - np.interp(circuit.corners[1].exit_m, lap.distance_m, lap.speed_kmh))
-    assert not slow_exits(lap, circuit, {number: CornerExit(40.0, 50.0)})
+    assert not find_slow_exits(lap, circuit, {number: CornerExit(40.0, 50.0)})
 
 
 def test_an_event_says_where_and_how_bad(hand_made: Make) -> None:

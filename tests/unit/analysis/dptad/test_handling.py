@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.dptad.even_lap import lap_on_grid
-from analysis.dptad.handling import balance, fit_steering
+from analysis.dptad.even_lap import resample_to_grid
+from analysis.dptad.handling import assess_handling, fit_steering
 from analysis.laps.trace import LapTrace
 from conf.units import GRAVITY_MPS2
 
@@ -32,21 +32,23 @@ def test_the_cars_own_handling_is_recovered_whichever_way_its_sensors_sit(
         return zero + gain * ahead * GRAVITY_MPS2 / speed**2 + understeer * ahead
 
     channels = {"speed_kmh": speed * 3.6, "accel_lat_g": side * lateral, "steering_deg": steer(t)}
-    lap = lap_on_grid(LapTrace(t, np.cumsum(speed) * 0.05, channels, 80.0))
+    lap = resample_to_grid(LapTrace(t, np.cumsum(speed) * 0.05, channels, 80.0))
     model = fit_steering(lap)
     assert model is not None
     assert model.gain_deg_m == pytest.approx(gain, rel=0.03)
     assert model.understeer_deg_per_g == pytest.approx(understeer, abs=2.0)
     assert model.zero_deg == pytest.approx(zero, abs=0.5)
     # Beside the moments at which the speed jumps, the car gets what it needs.
-    assert np.nanmedian(np.abs(balance(lap).excess_deg)) < 1.0
+    assert np.nanmedian(np.abs(assess_handling(lap).excess_deg)) < 1.0
 
 
 def test_incidents_in_the_lap_do_not_bend_the_model(hand_made: Make) -> None:
     quiet = hand_made()
     jerky = quiet.channels["steering_deg"].copy()
     jerky[(quiet.t_s % 10 > 5) & (quiet.t_s % 10 < 5.5)] -= 80.0
-    was, now = (fit_steering(lap_on_grid(hand_made(steering_deg=x))) for x in (quiet.channels["steering_deg"], jerky))
+    was, now = (
+        fit_steering(resample_to_grid(hand_made(steering_deg=x))) for x in (quiet.channels["steering_deg"], jerky)
+    )
     assert was is not None
     assert now is not None
     needed = [m.gain_deg_m * 0.012 + m.understeer_deg_per_g * 1.1 for m in (was, now)]
@@ -55,6 +57,6 @@ def test_incidents_in_the_lap_do_not_bend_the_model(hand_made: Make) -> None:
 
 def test_a_lap_that_hardly_turns_cannot_tell(hand_made: Make) -> None:
     quiet = hand_made()
-    lap = lap_on_grid(hand_made(accel_lat_g=np.zeros(quiet.t_s.size)))
+    lap = resample_to_grid(hand_made(accel_lat_g=np.zeros(quiet.t_s.size)))
     assert fit_steering(lap) is None
-    assert np.isnan(balance(lap).excess_deg).all()
+    assert np.isnan(assess_handling(lap).excess_deg).all()

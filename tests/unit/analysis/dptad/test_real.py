@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from analysis.dptad import CATEGORIES, Category, LapAnalysis, Thresholds, analyse_lap, calibrate
-from analysis.dptad.even_lap import lap_on_grid
+from analysis.dptad import CATEGORIES, Category, LapAnalysis, Thresholds, analyse_lap, calibrate_thresholds
+from analysis.dptad.even_lap import resample_to_grid
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 
@@ -19,14 +19,14 @@ Race = tuple[Circuit, dict[tuple[str, int], LapTrace]]
 @pytest.fixture(scope="module")
 def at_barber(barber: Barber) -> dict[str, LapAnalysis]:
     circuit, laps = barber
-    used = calibrate(list(laps.values()), "barber", 1, circuit)
+    used = calibrate_thresholds(list(laps.values()), "barber", 1, circuit)
     return {car: analyse_lap(lap, circuit, used) for car, lap in laps.items()}
 
 
 @pytest.fixture(scope="module")
 def in_the_race(indianapolis: Race) -> dict[tuple[str, int], LapAnalysis]:
     circuit, laps = indianapolis
-    used = calibrate(list(laps.values()), "indianapolis", 1, circuit)
+    used = calibrate_thresholds(list(laps.values()), "indianapolis", 1, circuit)
     return {key: analyse_lap(lap, circuit, used) for key, lap in laps.items()}
 
 
@@ -52,7 +52,7 @@ def test_brake_events_lie_where_the_field_brakes(barber: Barber, at_barber: dict
     circuit, laps = barber
     grid_m = np.arange(0.0, circuit.length_m)
     braked = np.zeros(grid_m.size)
-    for lap in map(lap_on_grid, laps.values()):
+    for lap in map(resample_to_grid, laps.values()):
         near = np.zeros(grid_m.size, bool)
         for at_m in lap.distance_m[lap.brake_bar >= 5.0]:
             near[int(max(at_m - 30, 0)) : int(at_m + 30)] = True
@@ -97,7 +97,7 @@ def test_which_way_the_lateral_sensor_sits_does_not_matter(indianapolis: Race) -
 def test_the_spin_of_the_wheels_out_of_the_hairpin_is_found(barber: Barber, at_barber: dict[str, LapAnalysis]) -> None:
     """Car 13 in first gear at full throttle: engine speed leaps and falls by 1,000 1/min, drive breaks off."""
     (event,) = (e for e in at_barber["GR86-022-13"].events if e.event_type == "traction_control")
-    lap = lap_on_grid(barber[1]["GR86-022-13"])
+    lap = resample_to_grid(barber[1]["GR86-022-13"])
     index = int(np.searchsorted(lap.t_s, event.t_lap_s))
     near = slice(index - 12, index + 13)
     assert lap.throttle_pct[index] > 80

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from analysis.dptad import Thresholds, analyse_lap
-from analysis.dptad.insights import stretch_times_s
-from analysis.dptad.reference import REFERENCE_NAME, reference_lap, reference_times_s
+from analysis.dptad.insights import corner_times_s
+from analysis.dptad.reference import REFERENCE_NAME, build_reference_lap, reference_times_s
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 
@@ -17,15 +17,15 @@ from analysis.tracks.circuit import Circuit
 def test_a_reference_lap_takes_the_times_it_was_made_of(circuit: Circuit, simulated: list[LapTrace]) -> None:
     times = reference_times_s(simulated, circuit)
     assert times.keys() == {corner.number for corner in circuit.corners}
-    lap = reference_lap(circuit, times)
+    lap = build_reference_lap(circuit, times)
     assert lap is not None
-    assert stretch_times_s(lap, circuit) == pytest.approx(times, abs=1e-9)
+    assert corner_times_s(lap, circuit) == pytest.approx(times, abs=1e-9)
     assert lap.lap_time_s > sum(times.values()) - 1e-9
 
 
 def test_it_is_near_the_best_and_no_lap_in_particular(circuit: Circuit, simulated: list[LapTrace]) -> None:
     times = reference_times_s(simulated, circuit)
-    taken = [stretch_times_s(lap, circuit) for lap in simulated]
+    taken = [corner_times_s(lap, circuit) for lap in simulated]
     for number, seconds in times.items():
         seen = sorted(one[number] for one in taken)
         assert seen[0] <= seconds <= np.median(seen)
@@ -35,9 +35,9 @@ def test_it_is_near_the_best_and_no_lap_in_particular(circuit: Circuit, simulate
 
 def test_times_of_other_corners_are_no_reference(circuit: Circuit, simulated: list[LapTrace]) -> None:
     times = reference_times_s(simulated, circuit)
-    assert reference_lap(replace(circuit, corners=circuit.corners[:-1]), times) is None
-    assert reference_lap(circuit, {}) is None
-    assert reference_lap(replace(circuit, corners=()), {}) is None
+    assert build_reference_lap(replace(circuit, corners=circuit.corners[:-1]), times) is None
+    assert build_reference_lap(circuit, {}) is None
+    assert build_reference_lap(replace(circuit, corners=()), {}) is None
     assert reference_times_s([], circuit) == {}
 
 
@@ -45,7 +45,7 @@ def test_a_corner_that_is_driven_slower_costs_what_it_takes_longer(
     circuit: Circuit, simulated: list[LapTrace], thresholds: Thresholds
 ) -> None:
     lap = simulated[0]
-    reference = reference_lap(circuit, stretch_times_s(lap, circuit))
+    reference = build_reference_lap(circuit, corner_times_s(lap, circuit))
     assert reference is not None
     corner = circuit.corners[3]
     late = np.clip((lap.distance_m - corner.entry_m) / (corner.exit_m - corner.entry_m), 0.0, 1.0) * 0.4

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.dptad import CATEGORIES, Thresholds, analyse_lap
-from analysis.dptad.smoothness import smoothness
+from analysis.dptad.smoothness import smoothness_score
 from analysis.dptad.thresholds import RoughnessScale
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
@@ -42,16 +42,16 @@ def test_scores_stay_in_bounds_on_anything(seed: int, dropped: set[str], lost: f
 
 def test_smoothness_is_a_half_at_the_usual_and_a_fifth_at_the_rough() -> None:
     scale = RoughnessScale(100.0, 130.0)
-    assert smoothness(100.0, scale) == pytest.approx(0.5)
-    assert smoothness(130.0, scale) == pytest.approx(0.2)
-    assert smoothness(0.0, scale) == 1.0
-    assert np.isnan(smoothness(np.nan, scale))
+    assert smoothness_score(100.0, scale) == pytest.approx(0.5)
+    assert smoothness_score(130.0, scale) == pytest.approx(0.2)
+    assert smoothness_score(0.0, scale) == 1.0
+    assert np.isnan(smoothness_score(np.nan, scale))
 
 
 @given(st.floats(1e-3, 1e4), st.floats(1.001, 3))
 def test_rougher_is_never_smoother(rough: float, more: float) -> None:
     scale = RoughnessScale(100.0, 130.0)
-    assert 0.0 <= smoothness(rough * more, scale) <= smoothness(rough, scale) <= 1.0
+    assert 0.0 <= smoothness_score(rough * more, scale) <= smoothness_score(rough, scale) <= 1.0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from analysis.pace.driver_laps import PURPOSES, DriverLaps, driver_laps
+from analysis.pace.driver_laps import PURPOSES, DriverLaps, build_driver_laps
 
 GREEN = ("GF", "FF")
 
@@ -31,7 +31,7 @@ def made(lap_time_s: Sequence[float | None] | np.ndarray, vehicle: str = "car-1"
         "top_speed_kmh": [None] * n,
     }
     assert set(given) <= set(columns)
-    return driver_laps("session-1", vehicle, columns | given)
+    return build_driver_laps("session-1", vehicle, columns | given)
 
 
 def seconds(low: float = 20.0, high: float = 80.0) -> st.SearchStrategy[float]:
@@ -95,7 +95,7 @@ def _driver(session: str, number: str, rows: list[dict[str, str]]) -> DriverLaps
         ["pace", *([] if None in row else ["sectors", "target_lap"])] if good else []
         for good, row in zip(clean, sectors, strict=True)
     ]
-    return driver_laps(
+    return build_driver_laps(
         session,
         number,
         {

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.drivers.fleet import SessionConditions, fleet_summary
-from analysis.drivers.formatting import clock, counted, listed, ranges
-from analysis.drivers.summary import driver_summary
+from analysis.drivers.fleet import SessionConditions, summarise_fleet
+from analysis.drivers.formatting import format_count, format_lap_time, format_ranges, join_names
+from analysis.drivers.summary import summarise_driver
 from conf.contract import load_contract
 from tests.unit.analysis.drivers.laps import any_laps, made, published
 
@@ -17,8 +17,8 @@ fields = st.integers(0, 4).flatmap(lambda n: st.tuples(*[any_laps(max_size=10, v
 
 
 def field(drivers, **given):
-    drivers = [driver_summary(d) for d in drivers]
-    return fleet_summary("session-1", drivers, **given).row()
+    drivers = [summarise_driver(d) for d in drivers]
+    return summarise_fleet("session-1", drivers, **given).row()
 
 
 def test_the_columns_are_those_of_the_contract():
@@ -76,16 +76,16 @@ def test_weather_is_passed_on():
 
 
 def test_who_does_not_belong_is_refused():
-    driver = driver_summary(made([130.0]))
+    driver = summarise_driver(made([130.0]))
     with pytest.raises(ValueError, match=r"session-1\|car-1: not of session_id elsewhere"):
-        fleet_summary("elsewhere", [driver])
+        summarise_fleet("elsewhere", [driver])
     with pytest.raises(ValueError, match="comes twice"):
-        fleet_summary("session-1", [driver, driver])
+        summarise_fleet("session-1", [driver, driver])
 
 
 def test_a_real_field_of_twenty_three_cars(data_dir):
-    drivers = [driver_summary(d) for d in published(data_dir, "vir", 1).values()]
-    row = fleet_summary("vir-R1", drivers).row()
+    drivers = [summarise_driver(d) for d in published(data_dir, "vir", 1).values()]
+    row = summarise_fleet("vir-R1", drivers).row()
     assert (row["n_drivers"], row["n_laps"], row["fleet_best_ms"]) == (23, 415, 128_432)
     assert [entry["vehicle_id"] for entry in row["top3"]] == ["13", "55", "72"]
     assert "Under caution in part or whole: full course yellow, laps 2-4." in row["highlights"]
@@ -93,8 +93,8 @@ def test_a_real_field_of_twenty_three_cars(data_dir):
 
 
 def test_wording():
-    assert clock(128.4324) == "2:08.432"
-    assert clock(59.9999) == "1:00.000"
-    assert [listed(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert [counted(n, "lap") for n in (0, 1, 2)] == ["0 laps", "1 lap", "2 laps"]
-    assert ranges([2, 3, 4, 7]) == "2-4 and 7"
+    assert format_lap_time(128.4324) == "2:08.432"
+    assert format_lap_time(59.9999) == "1:00.000"
+    assert [join_names(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [format_count(n, "lap") for n in (0, 1, 2)] == ["0 laps", "1 lap", "2 laps"]
+    assert format_ranges([2, 3, 4, 7]) == "2-4 and 7"

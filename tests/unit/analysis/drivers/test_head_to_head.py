@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from analysis.drivers.comparison import FIGURES, driver_figures
-from analysis.drivers.head_to_head import head_to_head
-from analysis.drivers.summary import driver_summary
+from analysis.drivers.head_to_head import build_head_to_head
+from analysis.drivers.summary import summarise_driver
 from conf.contract import load_contract
 from tests.unit.analysis.drivers.laps import any_laps, made, published
 
@@ -20,7 +20,7 @@ MIRRORED = {"strengths", "weaknesses", "valid_laps"}
 
 
 def ready(laps, **given):
-    return driver_figures(driver_summary(laps), **given)
+    return driver_figures(summarise_driver(laps), **given)
 
 
 def noisy(middle, sd, vehicle, n=16):
@@ -29,7 +29,7 @@ def noisy(middle, sd, vehicle, n=16):
 
 
 def test_the_columns_are_those_of_the_contract():
-    row = head_to_head(ready(made([])), ready(made([], "car-2"))).row()
+    row = build_head_to_head(ready(made([])), ready(made([], "car-2"))).row()
     assert set(row) == set(load_contract("gold.driver_comparison").column_names) - {"updated_ts", "run_id"}
     assert row["faster_vehicle"] is None
     assert row["analysis_text"] == (
@@ -41,7 +41,7 @@ def test_the_columns_are_those_of_the_contract():
 @settings(max_examples=40, deadline=None)
 def test_turned_round_every_difference_changes_its_sign_and_strengths_change_sides(a, b):
     one, two = ready(a), ready(b)
-    there, back = head_to_head(one, two), head_to_head(two, one)
+    there, back = build_head_to_head(one, two), build_head_to_head(two, one)
     for figure in FIGURES:
         assert there.deltas[figure.name].value == pytest.approx(-back.deltas[figure.name].value, nan_ok=True)
     row, turned = there.row(), back.row()
@@ -55,7 +55,7 @@ def test_turned_round_every_difference_changes_its_sign_and_strengths_change_sid
 @given(any_laps(max_size=15), any_laps(max_size=15, vehicle="car-2"))
 @settings(max_examples=40, deadline=None)
 def test_only_differences_beyond_noise_are_claimed(a, b):
-    found = head_to_head(ready(a), ready(b))
+    found = build_head_to_head(ready(a), ready(b))
     row = found.row()
     beyond = [d for d in found.deltas.values() if d.low > 0 or d.high < 0]
     assert len(row["strengths_1"]) + len(row["strengths_2"]) == len(beyond)
@@ -68,7 +68,7 @@ def test_only_differences_beyond_noise_are_claimed(a, b):
 
 def test_a_quicker_driver_is_called_so_with_size_unit_and_interval():
     quick, slow = noisy((45.9, 48.9, 35.2), 0.1, "car-1"), noisy((45.9, 49.9, 35.2), 0.1, "car-2")
-    row = head_to_head(ready(quick), ready(slow)).row()
+    row = build_head_to_head(ready(quick), ready(slow)).row()
     assert row["faster_vehicle"] == "car-1"
     assert any(
         re.fullmatch(
@@ -85,7 +85,7 @@ def test_a_quicker_driver_is_called_so_with_size_unit_and_interval():
 
 
 def test_with_few_laps_nothing_is_claimed():
-    row = head_to_head(ready(made([120.0] * 3)), ready(made([150.0] * 3, "car-2"))).row()
+    row = build_head_to_head(ready(made([120.0] * 3)), ready(made([150.0] * 3, "car-2"))).row()
     assert row["avg_lap_delta_s"] == -30.0
     assert row["faster_vehicle"] is None
     assert row["strengths_1"] == row["weaknesses_2"] == []
@@ -95,7 +95,7 @@ def test_with_few_laps_nothing_is_claimed():
 def test_anomaly_scores_are_compared_where_both_have_one():
     one = ready(made([130.0]), dptad={"brake": 20.0, "speed": 5.0})
     two = ready(made([130.0], "car-2"), dptad={"brake": 35.0})
-    row = head_to_head(one, two).row()
+    row = build_head_to_head(one, two).row()
     assert row["dptad_delta_brake"] == -15.0
     assert row["dptad_delta_speed"] is None
     assert row["dptad_delta_steering"] is None
@@ -104,16 +104,16 @@ def test_anomaly_scores_are_compared_where_both_have_one():
 def test_sessions_are_not_mixed(data_dir):
     vir, barber = (published(data_dir, place, 1)["13"] for place in ("vir", "barber"))
     with pytest.raises(ValueError, match="session_id differs"):
-        head_to_head(ready(vir), ready(barber))
+        build_head_to_head(ready(vir), ready(barber))
 
 
 def test_real_drivers(data_dir):
     drivers = published(data_dir, "vir", 1)
-    row = head_to_head(ready(drivers["13"]), ready(drivers["12"])).row()
+    row = build_head_to_head(ready(drivers["13"]), ready(drivers["12"])).row()
     assert row["faster_vehicle"] == "13"
     assert row["best_lap_delta_s"] == pytest.approx(128.432 - 133.822)
     assert row["top_speed_delta_kmh"] is None  # VIR has no speed trap
     assert "top speed" not in row["analysis_text"]
-    row = head_to_head(ready(drivers["13"]), ready(drivers["55"])).row()
+    row = build_head_to_head(ready(drivers["13"]), ready(drivers["55"])).row()
     assert row["faster_vehicle"] is None
     assert "which is within noise" in row["analysis_text"]

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.laps.distance import distance_at, lap_trace, time_at
+from analysis.laps.distance import distance_at_time_m, place_samples, time_at_distance_s
 from analysis.track_build.from_positions import build_from_positions
-from analysis.tracks.circuit import Circuit, circuit_of
+from analysis.tracks.circuit import Circuit, circuit_from_track
 from conf.track import load_track
 from tests.unit.analysis import real_laps
 from tests.unit.analysis.made_laps import drive
 
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 ORIGIN = (33.5, -86.6)
 POSITION = ("x_m", "y_m", "lat_deg", "lon_deg")
 
@@ -27,7 +27,7 @@ POSITION = ("x_m", "y_m", "lat_deg", "lon_deg")
 )
 def test_the_best_source_there_is_gives_the_true_distance(drop, source, within_m) -> None:
     lap = drive(CIRCUIT, noise_m=0.3)
-    trace = lap_trace(lap.t_s, lap.without(*drop), lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, lap.without(*drop), lap.lap_time_s, CIRCUIT)
     assert trace.distance_source == source
     assert np.abs(trace.distance_m - lap.true_m).max() < within_m
     assert trace.end_m == CIRCUIT.length_m
@@ -38,7 +38,7 @@ def test_the_best_source_there_is_gives_the_true_distance(drop, source, within_m
 def test_positions_in_degrees_are_used_with_a_circuit_tied_to_the_earth() -> None:
     lap = drive(CIRCUIT, origin_deg=ORIGIN, noise_m=0.3)
     tied = replace(CIRCUIT, origin_deg=ORIGIN)
-    trace = lap_trace(lap.t_s, lap.without("lap_distance_m"), lap.lap_time_s, tied)
+    trace = place_samples(lap.t_s, lap.without("lap_distance_m"), lap.lap_time_s, tied)
     assert trace.distance_source == "gps"
     assert np.abs(trace.distance_m - lap.true_m).max() < 4.0  # the made lap's earth is a sphere
 
@@ -46,14 +46,14 @@ def test_positions_in_degrees_are_used_with_a_circuit_tied_to_the_earth() -> Non
 def test_without_a_circuit_distance_is_as_measured() -> None:
     lap = drive(CIRCUIT)
     slow = {"speed_kmh": lap.channels["speed_kmh"] * 0.98}
-    trace = lap_trace(lap.t_s, slow, lap.lap_time_s)
+    trace = place_samples(lap.t_s, slow, lap.lap_time_s)
     assert trace.end_m == trace.driven_m == pytest.approx(0.98 * CIRCUIT.length_m, rel=1e-3)
-    scaled = lap_trace(lap.t_s, slow, lap.lap_time_s, CIRCUIT)
+    scaled = place_samples(lap.t_s, slow, lap.lap_time_s, CIRCUIT)
     assert scaled.end_m == CIRCUIT.length_m
     assert scaled.driven_m == trace.driven_m
-    assert float(distance_at(scaled, lap.lap_time_s)) == CIRCUIT.length_m
-    assert float(time_at(scaled, CIRCUIT.length_m)) == lap.lap_time_s
-    assert float(time_at(scaled, 0.0)) == 0.0
+    assert float(distance_at_time_m(scaled, lap.lap_time_s)) == CIRCUIT.length_m
+    assert float(time_at_distance_s(scaled, CIRCUIT.length_m)) == lap.lap_time_s
+    assert float(time_at_distance_s(scaled, 0.0)) == 0.0
 
 
 @pytest.mark.parametrize("late_s", [-0.3, 0.0, 0.4])
@@ -65,7 +65,7 @@ def test_a_sensor_may_reset_beside_the_line(late_s: float) -> None:
         reading[lap.t_s < late_s] += np.floor(length)
     else:
         reading[lap.t_s > lap.lap_time_s + late_s] -= np.floor(length)
-    trace = lap_trace(lap.t_s, {**lap.channels, "lap_distance_m": reading}, lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, {**lap.channels, "lap_distance_m": reading}, lap.lap_time_s, CIRCUIT)
     assert trace.distance_source == "sensor"
     assert np.abs(trace.distance_m - lap.true_m).max() < 2.0
 
@@ -76,7 +76,7 @@ def test_a_reading_that_is_up_to_a_fifth_of_a_second_old_is_evened_out() -> None
     age = 0.2 * (lap.t_s / 2.6 % 1.0)
     stale = np.interp(lap.t_s - age, lap.t_s, lap.true_m)
     reading = np.where(np.isfinite(lap.channels["lap_distance_m"]), stale, np.nan)
-    trace = lap_trace(lap.t_s, {**lap.channels, "lap_distance_m": reading}, lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, {**lap.channels, "lap_distance_m": reading}, lap.lap_time_s, CIRCUIT)
     jitter = np.diff(trace.distance_m - lap.true_m)
     assert np.abs(jitter).max() < 0.5
     assert np.nanmax(np.abs(np.diff((reading - lap.true_m)[::5]))) > 5.0
@@ -96,7 +96,7 @@ def test_a_reading_that_is_up_to_a_fifth_of_a_second_old_is_evened_out() -> None
 def test_a_sensor_that_cannot_be_is_passed_over_with_a_reason(spoil, reason) -> None:
     lap = drive(CIRCUIT)
     spoilt = {**lap.channels, "lap_distance_m": spoil(lap.t_s, lap.channels["lap_distance_m"])}
-    trace = lap_trace(lap.t_s, spoilt, lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, spoilt, lap.lap_time_s, CIRCUIT)
     assert trace.distance_source == "gps"
     assert re.search(reason, trace.passed_over[0].text)
     assert np.abs(trace.distance_m - lap.true_m).max() < 1.0
@@ -113,7 +113,7 @@ def test_positions_elsewhere_are_passed_over_with_a_reason(move, reason) -> None
     lap = drive(CIRCUIT)
     x, y = move(CIRCUIT.line, lap.channels["x_m"], lap.channels["y_m"])
     channels = {**lap.without("lap_distance_m"), "x_m": x, "y_m": y}
-    trace = lap_trace(lap.t_s, channels, lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, channels, lap.lap_time_s, CIRCUIT)
     assert trace.distance_source == "integrated"
     assert reason in trace.passed_over[1].text
 
@@ -121,13 +121,13 @@ def test_positions_elsewhere_are_passed_over_with_a_reason(move, reason) -> None
 def test_an_interval_without_speed_is_reported() -> None:
     lap = drive(CIRCUIT)
     speed = np.where((lap.t_s > 20) & (lap.t_s < 22), np.nan, lap.channels["speed_kmh"])
-    trace = lap_trace(lap.t_s, {**lap.channels, "speed_kmh": speed}, lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, {**lap.channels, "speed_kmh": speed}, lap.lap_time_s, CIRCUIT)
     (gap,) = trace.speed_gaps
     assert 19.7 < gap.start_s <= 20.0
     assert 22.0 <= gap.end_s < 22.3
     late = np.where(lap.t_s < 3, np.nan, lap.channels["speed_kmh"])
-    assert lap_trace(lap.t_s, {"speed_kmh": late}, lap.lap_time_s).speed_gaps[0].start_s == 0.0
-    none = lap_trace(lap.t_s, lap.without("speed_kmh"), lap.lap_time_s, CIRCUIT)
+    assert place_samples(lap.t_s, {"speed_kmh": late}, lap.lap_time_s).speed_gaps[0].start_s == 0.0
+    none = place_samples(lap.t_s, lap.without("speed_kmh"), lap.lap_time_s, CIRCUIT)
     assert [(gap.start_s, gap.end_s) for gap in none.speed_gaps] == [(0.0, lap.lap_time_s)]
     assert np.abs(none.distance_m - lap.true_m).max() < 5.0
 
@@ -135,16 +135,16 @@ def test_an_interval_without_speed_is_reported() -> None:
 def test_no_source_at_all_is_an_error_that_names_them() -> None:
     t = np.arange(0.0, 90.0, 0.1)
     with pytest.raises(ValueError, match=r"sensor: no readings; gps: .*; integrated: no speed"):
-        lap_trace(t, {"gear": np.ones(len(t))}, 90.0, CIRCUIT)
+        place_samples(t, {"gear": np.ones(len(t))}, 90.0, CIRCUIT)
 
 
 def test_wrong_arrays_are_named() -> None:
     with pytest.raises(ValueError, match="speed_kmh has shape"):
-        lap_trace([0.0, 1.0], {"speed_kmh": [1.0]}, 2.0)
+        place_samples([0.0, 1.0], {"speed_kmh": [1.0]}, 2.0)
     with pytest.raises(ValueError, match="rising"):
-        lap_trace([1.0, 0.0], {"speed_kmh": [1.0, 1.0]}, 2.0)
+        place_samples([1.0, 0.0], {"speed_kmh": [1.0, 1.0]}, 2.0)
     with pytest.raises(ValueError, match="lap_time_s is 0"):
-        lap_trace([0.0], {"speed_kmh": [1.0]}, 0)
+        place_samples([0.0], {"speed_kmh": [1.0]}, 0)
 
 
 @settings(max_examples=20, deadline=None)
@@ -155,7 +155,7 @@ def test_distance_never_falls_and_stays_on_the_lap(noise: float, seed: int, drop
     channels = lap.without(drop)
     if "lap_distance_m" in channels:
         channels["lap_distance_m"] = channels["lap_distance_m"] + rng.normal(0, noise, len(lap.t_s))
-    trace = lap_trace(lap.t_s, channels, lap.lap_time_s, CIRCUIT)
+    trace = place_samples(lap.t_s, channels, lap.lap_time_s, CIRCUIT)
     assert np.diff(trace.distance_m).min() >= 0.0
     assert trace.distance_m[0] >= 0.0
     assert trace.distance_m[-1] <= CIRCUIT.length_m

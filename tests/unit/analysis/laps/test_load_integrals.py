@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.laps.features import LAP_CHANNELS, LapLimits, lap_features
-from analysis.laps.load_events import fatigue
-from analysis.signals.held import hold, to_us
+from analysis.laps.features import LAP_CHANNELS, LapLimits, compute_lap_features
+from analysis.laps.load_events import fatigue_range
+from analysis.signals.held import hold_samples, seconds_to_us
 from benchmarks.thinning import OLDER, moves, names, simulated
 
 T = 1_757_181_600 + np.arange(0, 60.01, 0.05)
@@ -24,7 +24,7 @@ def constant(value: float) -> np.ndarray:
 
 
 def features(**channels: np.ndarray) -> dict[str, float | int | None]:
-    return lap_features(T, channels, T[0], T[0] + 60.0)
+    return compute_lap_features(T, channels, T[0], T[0] + 60.0)
 
 
 def test_a_steady_drive() -> None:
@@ -66,7 +66,7 @@ def test_bands_of_engine_speed_and_over_revs() -> None:
     assert lap["over_rev_peak_rpm"] == pytest.approx(1_000.0)
     assert lap["over_rev_s"] == pytest.approx(3.0, abs=0.06)
     assert features(rpm=constant(7_000.0))["rpm_power_mean"] == pytest.approx(7_000.0)
-    assert lap_features(T, {"rpm": rpm}, limits=LapLimits(rpm_limit=9_000))["over_rev_peak_rpm"] == 0.0
+    assert compute_lap_features(T, {"rpm": rpm}, limits=LapLimits(rpm_limit=9_000))["over_rev_peak_rpm"] == 0.0
 
 
 def test_shifts_change_the_engine_speed_by_the_gears() -> None:
@@ -90,8 +90,8 @@ def test_a_lap_depends_on_the_second_beside_it_at_most() -> None:
     channels["gear"] = np.repeat(rng.integers(2, 5, T.size // 40 + 1), 40)[: T.size].astype(float)
     channels["speed_kmh"] += 100.0
     near = (ELAPSED >= 19.0) & (ELAPSED <= 41.0)
-    cut = lap_features(T[near], {name: values[near] for name, values in channels.items()}, T[0] + 20, T[0] + 40)
-    assert repr(cut) == repr(lap_features(T, channels, T[0] + 20, T[0] + 40))
+    cut = compute_lap_features(T[near], {name: values[near] for name, values in channels.items()}, T[0] + 20, T[0] + 40)
+    assert repr(cut) == repr(compute_lap_features(T, channels, T[0] + 20, T[0] + 40))
 
 
 def test_a_knock_is_told_from_a_corner() -> None:
@@ -109,8 +109,8 @@ def test_a_knock_is_told_from_a_corner() -> None:
 @given(st.floats(0.1, 3.0), st.integers(1, 40), st.floats(0.5, 10.0))
 def test_fatigue_is_the_range_of_one_cycle_a_kilometre(size: float, cycles: int, km: float) -> None:
     swings = np.tile([0.0, size], cycles + 1)[:-1]
-    held = hold(to_us(np.arange(swings.size) * 0.1), swings)
-    assert fatigue(held, km) == pytest.approx(size * (cycles / km) ** 0.2)
+    held = hold_samples(seconds_to_us(np.arange(swings.size) * 0.1), swings)
+    assert fatigue_range(held, km) == pytest.approx(size * (cycles / km) ** 0.2)
 
 
 @pytest.mark.parametrize("missing", [c for c in LAP_CHANNELS if c not in ("steering_deg", "engine_load_pct")])

@@ -7,25 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.laps.distance import lap_trace
-from analysis.laps.resample import max_gap_s, read_between, resample
+from analysis.laps.distance import place_samples
+from analysis.laps.resample import interpolate_samples, max_gap_s, resample_lap
 from analysis.laps.trace import LapTrace
-from analysis.tracks.circuit import circuit_of
+from analysis.tracks.circuit import circuit_from_track
 from conf.track import load_track
 from tests.unit.analysis import real_laps
 from tests.unit.analysis.made_laps import drive
 
-CIRCUIT = circuit_of(load_track("three-oaks"))
+CIRCUIT = circuit_from_track(load_track("three-oaks"))
 
 
 @pytest.fixture(scope="module")
 def trace() -> LapTrace:
     lap = drive(CIRCUIT)
-    return lap_trace(lap.t_s, lap.channels, lap.lap_time_s, CIRCUIT)
+    return place_samples(lap.t_s, lap.channels, lap.lap_time_s, CIRCUIT)
 
 
 def test_the_grid_is_even_and_ends_within_a_step_of_the_lap(trace: LapTrace) -> None:
-    even = resample(trace)
+    even = resample_lap(trace)
     assert even.sample_idx.tolist() == list(range(len(even.t_lap_s)))
     assert even.t_lap_s == pytest.approx(even.sample_idx * 0.01, abs=1e-12)
     assert trace.lap_time_s - 0.01 < even.t_lap_s[-1] <= trace.lap_time_s
@@ -38,7 +38,7 @@ def test_the_grid_is_even_and_ends_within_a_step_of_the_lap(trace: LapTrace) -> 
 
 
 def test_continuous_channels_are_linear_and_the_gear_is_the_last_one(trace: LapTrace) -> None:
-    even = resample(trace)
+    even = resample_lap(trace)
     known = np.isfinite(trace.channels["speed_kmh"])
     inside = (even.t_lap_s >= trace.t_s[known][0]) & (even.t_lap_s <= trace.t_s[known][-1])
     straight = np.interp(even.t_lap_s, trace.t_s[known], trace.channels["speed_kmh"][known])
@@ -55,7 +55,7 @@ def test_nothing_is_read_across_a_gap(rate_hz: float, gap_s: float, empty: bool)
     before = np.arange(0.0, 10.0, 1 / rate_hz)
     t = np.concatenate([before, before + before[-1] + gap_s])
     at = np.arange(0.0, t[-1], 0.01)
-    read = read_between(t, t * 2.0, at)
+    read = interpolate_samples(t, t * 2.0, at)
     inside = (at > before[-1] + 1e-9) & (at < before[-1] + gap_s - 1e-9)
     assert np.isnan(read[inside]).all() == empty
     assert read[~inside] == pytest.approx(2.0 * at[~inside])
@@ -64,7 +64,7 @@ def test_nothing_is_read_across_a_gap(rate_hz: float, gap_s: float, empty: bool)
 def test_the_ends_hold_for_a_moment_only() -> None:
     t = np.arange(1.0, 2.0, 0.04)
     at = np.array([0.0, 0.69, 0.71, 1.0, t[-1] + 0.29, t[-1] + 0.31])
-    read = read_between(t, np.full(t.size, 5.0), at)
+    read = interpolate_samples(t, np.full(t.size, 5.0), at)
     assert np.isnan(read).tolist() == [True, True, False, False, False, True]
 
 
@@ -72,7 +72,7 @@ def test_what_has_no_sample_stays_missing(trace: LapTrace) -> None:
     none = np.full(len(trace.t_s), np.nan)
     once = none.copy()
     once[100] = 1.0
-    even = resample(LapTrace(trace.t_s, trace.distance_m, {"a": none, "b": once}, trace.lap_time_s))
+    even = resample_lap(LapTrace(trace.t_s, trace.distance_m, {"a": none, "b": once}, trace.lap_time_s))
     assert np.isnan(even.channels["a"]).all()
     assert np.isfinite(even.channels["b"]).sum() == pytest.approx(60, abs=1)
     assert max_gap_s(np.empty(0)) == 0.3
@@ -88,20 +88,20 @@ def test_a_value_read_lies_between_its_neighbours(steps: list[float], values: li
     t = np.cumsum(steps)
     x = np.array(values[: len(t)])
     at = np.arange(0.0, t[-1] + 1.0, 0.05)
-    read = read_between(t, x, at, held=held)
+    read = interpolate_samples(t, x, at, held=held)
     ok = np.isfinite(read)
     before = np.clip(np.searchsorted(t, at, side="right") - 1, 0, len(t) - 1)
     after = np.clip(np.searchsorted(t, at), 0, len(t) - 1)
     low, high = np.minimum(x[before], x[after]), np.maximum(x[before], x[after])
     assert np.all(read[ok] >= low[ok] - 1e-9)
     assert np.all(read[ok] <= high[ok] + 1e-9)
-    assert read_between(t, x, t, held=held) == pytest.approx(x)
+    assert interpolate_samples(t, x, t, held=held) == pytest.approx(x)
 
 
 def test_a_real_lap_has_rows_without_speed_exactly_in_its_reported_gaps(data_dir: Path) -> None:
     for lap in real_laps.barber(data_dir)[:4]:
         trace = lap.trace()
-        even = resample(trace)
+        even = resample_lap(trace)
         missing = np.isnan(even.channels["speed_kmh"])
         reported = np.zeros(len(missing), dtype=bool)
         for gap in trace.speed_gaps:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.pace.driver_laps import driver_laps
+from analysis.pace.driver_laps import build_driver_laps
 from tests.unit.analysis.drivers.laps import made, published
 
 VIR_ROWS = {1: (415, 0), 2: (441, 31)}
@@ -52,7 +52,7 @@ def test_what_is_wrong_is_named(change, message):
 
 def test_a_missing_column_is_named():
     with pytest.raises(ValueError, match=r"columns lack lap_time_ms, .*read them from silver\.laps"):
-        driver_laps("s", "v", {"lap_number": [1]})
+        build_driver_laps("s", "v", {"lap_number": [1]})
 
 
 @pytest.mark.parametrize("race", [1, 2])

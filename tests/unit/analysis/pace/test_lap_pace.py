@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.pace.lap_pace import best_of, lap_statistics, pace_records, trend_s_per_lap
+from analysis.pace.lap_pace import compute_lap_statistics, find_best_time, find_pace_records, trend_s_per_lap
 from tests.unit.analysis.drivers.laps import any_laps, made, published
 
 
@@ -17,7 +17,7 @@ from tests.unit.analysis.drivers.laps import any_laps, made, published
 @settings(deadline=None)
 def test_statistics_are_those_of_the_laps_fit_for_pace(laps):
     times = [t for t, fit in zip(laps.lap_time_s, laps.fit_for["pace"], strict=True) if fit and math.isfinite(t)]
-    found = lap_statistics(laps)
+    found = compute_lap_statistics(laps)
     assert found.n == len(times)
     if not times:
         assert math.isnan(found.best.time_s)
@@ -31,7 +31,7 @@ def test_statistics_are_those_of_the_laps_fit_for_pace(laps):
 
 
 def test_the_first_of_equal_bests_is_named_and_the_gap_to_the_second_is_zero():
-    best = best_of(laps := made([131.0, 130.0, 130.0]), laps.lap_time_s)
+    best = find_best_time(laps := made([131.0, 130.0, 130.0]), laps.lap_time_s)
     assert (best.time_s, best.lap_number, best.gap_second_s) == (130.0, 2, 0.0)
 
 
@@ -42,7 +42,7 @@ def test_pace_records_are_the_best_of_all_runs_one_can_form(laps):
     for length in (3, 5):
         runs = [[times.get(first + k, math.nan) for k in range(length)] for first in times]
         means = [sum(run) / length for run in runs if all(map(math.isfinite, run))]
-        records = pace_records(laps, (length,))
+        records = find_pace_records(laps, (length,))
         assert bool(records) == bool(means)
         for record in records:
             assert record.mean_s == pytest.approx(min(means))
@@ -51,8 +51,8 @@ def test_pace_records_are_the_best_of_all_runs_one_can_form(laps):
 
 def test_a_run_does_not_bridge_a_missing_lap():
     laps = made([130, 130, 130, 130], lap_number=[1, 2, 4, 5])
-    assert pace_records(laps, (2,))[0].last_lap == 2
-    assert pace_records(laps, (3,)) == ()
+    assert find_pace_records(laps, (2,))[0].last_lap == 2
+    assert find_pace_records(laps, (3,)) == ()
 
 
 @given(st.floats(-1, 1), st.integers(5, 40), st.randoms(use_true_random=False))
@@ -88,5 +88,5 @@ def test_ten_thousand_laps_are_thinned_and_keep_their_trend():
 def test_real_best_laps_are_those_of_the_official_list(data_dir):
     # The official list leaves lap 1 out, as the laps here do.
     for race, car, lap in ((1, "72", 10), (1, "12", 8), (2, "72", 5), (2, "12", 5)):
-        best = lap_statistics(published(data_dir, "vir", race)[car]).best
+        best = compute_lap_statistics(published(data_dir, "vir", race)[car]).best
         assert best.lap_number == lap

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.pace.siwtl import siwtl
+from analysis.pace.siwtl import compute_siwtl
 from conf.contract import load_contract
 from tests.unit.analysis.drivers.laps import any_laps, made, published
 
@@ -29,13 +29,13 @@ def driver(rows, **given):
 
 
 def test_the_columns_are_those_of_the_contract():
-    assert set(siwtl(made([])).row()) == set(load_contract("gold.siwtl").column_names) - STAMPS
+    assert set(compute_siwtl(made([])).row()) == set(load_contract("gold.siwtl").column_names) - STAMPS
 
 
 @given(any_laps(max_size=25))
 @settings(max_examples=80, deadline=None)
 def test_the_target_lies_between_the_best_and_the_mean_sectors(laps):
-    found = siwtl(laps)
+    found = compute_siwtl(laps)
     for sector in found.sectors:
         assert sector.weight.value == 1.0 if sector.n < 2 else 0 < sector.weight.value <= 1
         assert math.isnan(sector.potential_s) if sector.n == 0 else sector.potential_s >= 0
@@ -52,7 +52,7 @@ def test_the_target_lies_between_the_best_and_the_mean_sectors(laps):
 @given(any_laps(min_size=5, max_size=25))
 @settings(deadline=None)
 def test_intervals_hold_their_figure_and_stay_within_what_is_possible(laps):
-    found = siwtl(laps)
+    found = compute_siwtl(laps)
     figures = [found.target_s, found.achievability, found.consistency]
     for sector in found.sectors:
         figures += [sector.mean_s, sector.var_s2, sector.weight]
@@ -76,17 +76,17 @@ def test_the_order_of_the_sectors_makes_no_difference_to_the_target(laps):
         lap_number=laps.lap_number.tolist(),
         fit_for=[[p for p in laps.fit_for if laps.fit_for[p][i]] for i in range(len(laps))],
     )
-    a, b = siwtl(laps), siwtl(turned)
+    a, b = compute_siwtl(laps), compute_siwtl(turned)
     assert a.target_s.value == pytest.approx(b.target_s.value, nan_ok=True)
     assert a.achievability.value == pytest.approx(b.achievability.value, nan_ok=True)
 
 
 def test_a_driver_who_repeats_his_best_is_asked_for_no_less_and_a_ragged_one_for_less_than_his_bests():
-    even = siwtl(driver([[45.9, 48.9, 35.2]] * 10))
+    even = compute_siwtl(driver([[45.9, 48.9, 35.2]] * 10))
     assert even.target_s.value == even.sum_best_sectors_s == even.current_best.time_s
     assert (even.potential_gain_s, even.achievability.value, even.consistency.value) == (0.0, 1.0, 100.0)
     assert even.focus_sector is None
-    calm, ragged = siwtl(driver(sectors(20, 0.3))), siwtl(driver(sectors(20, 1.0)))
+    calm, ragged = compute_siwtl(driver(sectors(20, 0.3))), compute_siwtl(driver(sectors(20, 1.0)))
     assert calm.sum_best_sectors_s == pytest.approx(ragged.sum_best_sectors_s)
     assert calm.target_s.value < ragged.target_s.value
     # The seed's own sum does the reverse (BX2): the more ragged, the faster the target.
@@ -95,7 +95,7 @@ def test_a_driver_who_repeats_his_best_is_asked_for_no_less_and_a_ragged_one_for
 
 def test_figures_by_hand():
     rows = [[46.0, 49.0, 35.0], [46.6, 49.2, 35.1], [46.2, 49.0, 36.4], [46.4, 49.6, 35.5]]
-    found = siwtl(driver(rows, top_speed_kmh=[None] * 4))
+    found = compute_siwtl(driver(rows, top_speed_kmh=[None] * 4))
     var = np.var(rows, axis=0)
     w = 1 / (1 + var)
     assert [s.var_s2.value for s in found.sectors] == pytest.approx(var)
@@ -113,7 +113,7 @@ def test_figures_by_hand():
 
 
 def test_one_lap_has_weights_of_one_and_says_that_it_is_not_enough():
-    row = siwtl(driver([[45.9, 48.9, 35.2]])).row()
+    row = compute_siwtl(driver([[45.9, 48.9, 35.2]])).row()
     assert row["insufficient_laps"] is True
     assert [row[f"weight_s{i}"] for i in (1, 2, 3)] == [1.0, 1.0, 1.0]
     assert row["var_s1"] is None
@@ -124,7 +124,7 @@ def test_one_lap_has_weights_of_one_and_says_that_it_is_not_enough():
 
 
 def test_no_lap_is_unavailable_and_not_zero():
-    row = siwtl(driver(sectors(6, 0.3), fit_for=[[]] * 6)).row()
+    row = compute_siwtl(driver(sectors(6, 0.3), fit_for=[[]] * 6)).row()
     assert row["n_valid_laps"] == 0
     assert row["insufficient_laps"] is True
     known = {k for k, v in row.items() if v is not None}
@@ -138,33 +138,33 @@ def test_a_best_lap_whose_sectors_are_unknown_still_is_the_best_lap():
     rows = [*sectors(8, 0.3), [None, None, None]]
     times = [*[sum(r) for r in rows[:8]], 129.0]
     laps = made(times, sectors=rows, fit_for=[["pace", "sectors", "target_lap"]] * 8 + [["pace"]])
-    found = siwtl(laps)
+    found = compute_siwtl(laps)
     assert (found.current_best.time_s, found.current_best.lap_number) == (129.0, 9)
     assert found.n_valid_laps == 8
 
 
 def test_a_very_erratic_driver_is_clipped_at_zero_consistency():
-    assert siwtl(made([1.0, 1.0, 1.0, 1.0, 100.0])).consistency.value == 0.0
+    assert compute_siwtl(made([1.0, 1.0, 1.0, 1.0, 100.0])).consistency.value == 0.0
 
 
 def test_the_interval_is_the_same_each_time_and_differs_by_driver():
     rows = sectors(15, 0.4)
     a, b = driver(rows), driver(rows, vehicle="car-2")
-    assert siwtl(a).row() == siwtl(a).row()
-    assert siwtl(a).target_s.value == siwtl(b).target_s.value
-    assert siwtl(a).target_s != siwtl(b).target_s
+    assert compute_siwtl(a).row() == compute_siwtl(a).row()
+    assert compute_siwtl(a).target_s.value == compute_siwtl(b).target_s.value
+    assert compute_siwtl(a).target_s != compute_siwtl(b).target_s
 
 
 def test_ten_thousand_laps_take_less_than_a_second():
     laps = driver(sectors(10_000, 0.5))
     start = time.perf_counter()
-    siwtl(laps)
+    compute_siwtl(laps)
     assert time.perf_counter() - start < 1.0
 
 
 @pytest.mark.parametrize("race", [1, 2])
 def test_real_drivers(data_dir, race):
-    found = [siwtl(laps) for laps in published(data_dir, "vir", race).values()]
+    found = [compute_siwtl(laps) for laps in published(data_dir, "vir", race).values()]
     judged = [t for t in found if not t.insufficient_laps]
     assert len(judged) == 21
     for target in judged:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.segmentation.grid_lap import GridLap, grid_lap, stitched_s
-from analysis.segmentation.zones import Zone, at_least, find_zones
+from analysis.segmentation.grid_lap import GridLap, resample_by_distance, stitch_best_zones
+from analysis.segmentation.zones import Zone, find_zones, merge_short_zones
 from analysis.track_build.from_positions import build_from_positions
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from physics.integrate import elapsed_s
 from tests.unit.analysis import real_laps
 
@@ -32,7 +32,7 @@ def test_stitching_takes_the_best_of_each_zone(speeds: list[float]) -> None:
         speed = np.full(301, v)
         speed[151:] = speeds[-1 - k]
         laps.append(GridLap(1.0, speed, 0.0))
-    total, best = stitched_s(laps, zones)
+    total, best = stitch_best_zones(laps, zones)
     assert total <= min(lap.lap_time_s for lap in laps) + 1e-9
     assert speeds[best[0]] == max(speeds)
 
@@ -41,13 +41,13 @@ def test_stitching_takes_the_best_of_each_zone(speeds: list[float]) -> None:
 def test_real_laps_come_out_at_their_official_time(race: str, data_dir: Path) -> None:
     found = getattr(real_laps, race)(data_dir)
     circuit = build_from_positions([lap.trace() for lap in found], race).circuit
-    laps = [grid_lap(lap.trace(circuit), circuit) for lap in found]
+    laps = [resample_by_distance(lap.trace(circuit), circuit) for lap in found]
     off_s = np.array([lap.lap_time_s - lap.official_s for lap in laps])
     assert np.abs(off_s).max() < 0.1, off_s
     fastest = int(np.argmin([lap.official_s for lap in laps]))
-    rules = load_segmentation()
-    zones = at_least(find_zones(found[fastest].trace(circuit), circuit, rules), rules.stitched_zone_m)
-    total, best = stitched_s(laps, zones)
+    rules = load_ghost_rules()
+    zones = merge_short_zones(find_zones(found[fastest].trace(circuit), circuit, rules), rules.stitched_zone_m)
+    total, best = stitch_best_zones(laps, zones)
     assert total < laps[fastest].lap_time_s
     assert total > 0.96 * laps[fastest].lap_time_s
     assert len(set(best)) > 1

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.segmentation.stretches import stretches, zones_of
+from analysis.segmentation.stretches import split_into_stretches, zones_from_microsectors
 from analysis.segmentation.zones import TYPES, Microsector, Zone
 
 LEAST_M = 100.0
@@ -33,7 +33,7 @@ def cut_laps(draw: st.DrawFn) -> tuple[tuple[Zone, ...], tuple[Microsector, ...]
 @given(cut_laps())
 def test_stretches_cover_the_lap_piece_by_piece(lap: tuple[tuple[Zone, ...], tuple[Microsector, ...]]) -> None:
     zones, pieces = lap
-    found = stretches(pieces, LEAST_M)
+    found = split_into_stretches(pieces, LEAST_M)
     assert [n for s in found for n in range(s.first, s.last + 1)] == [p.number for p in pieces]
     assert [s.number for s in found] == list(range(len(found)))
     assert all(s.start_m == pieces[s.first].start_m and s.end_m == pieces[s.last].end_m for s in found)
@@ -45,7 +45,7 @@ def test_stretches_cover_the_lap_piece_by_piece(lap: tuple[tuple[Zone, ...], tup
 @given(cut_laps())
 def test_zones_are_found_again_in_their_micro_sectors(lap: tuple[tuple[Zone, ...], tuple[Microsector, ...]]) -> None:
     zones, pieces = lap
-    again = zones_of(pieces)
+    again = zones_from_microsectors(pieces)
     assert [z.kind for z in again] == [z.kind for z in zones]
     np.testing.assert_allclose([z.end_m for z in again], [z.end_m for z in zones])
 
@@ -55,5 +55,5 @@ def test_the_kind_is_that_of_most_of_it() -> None:
         Microsector(k, 0 if k < 3 else 1, "Braking" if k < 3 else "Turn", 12.0 * k, 12.0 * (k + 1), 1)
         for k in range(10)
     )
-    (only,) = stretches(pieces, LEAST_M)
+    (only,) = split_into_stretches(pieces, LEAST_M)
     assert only.kind == "Turn"

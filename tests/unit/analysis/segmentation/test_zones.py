@@ -11,23 +11,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.laps.distance import lap_trace
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.zones import TYPES, Zone, ZoneError, at_least, cut, find_zones
+from analysis.segmentation.zones import TYPES, Zone, ZoneError, cut_microsectors, find_zones, merge_short_zones
 from analysis.track_build.from_positions import build_from_positions
-from analysis.tracks.circuit import Circuit, circuit_of
-from conf.ghost import load_segmentation
+from analysis.tracks.circuit import Circuit, circuit_from_track
+from conf.ghost import load_ghost_rules
 from conf.track import load_track, track_names
 from tests.unit.analysis import real_laps
 from tests.unit.analysis.made_laps import drive, pace_of
 
-RULES = load_segmentation()
+RULES = load_ghost_rules()
 
 
 def made(name: str) -> tuple[LapTrace, Circuit]:
-    circuit = circuit_of(load_track(name))
+    circuit = circuit_from_track(load_track(name))
     lap = drive(circuit, pace_of(circuit))
-    return lap_trace(lap.t_s, lap.channels, lap.lap_time_s, circuit), circuit
+    return place_samples(lap.t_s, lap.channels, lap.lap_time_s, circuit), circuit
 
 
 def check(zones: tuple[Zone, ...], circuit: Circuit) -> None:
@@ -45,7 +45,7 @@ def test_zones_cover_the_track(name: str) -> None:
     lap, circuit = made(name)
     zones = find_zones(lap, circuit, RULES)
     check(zones, circuit)
-    pieces = cut(zones, circuit, RULES.longest_microsector_m)
+    pieces = cut_microsectors(zones, circuit, RULES.longest_microsector_m)
     assert 100 < len(pieces) < 1000
     assert [p.number for p in pieces] == list(range(len(pieces)))
     assert all(0 < p.end_m - p.start_m <= RULES.longest_microsector_m + 1e-6 for p in pieces)
@@ -61,7 +61,7 @@ def test_real_zones_brake_before_corners(race: str, data_dir: Path) -> None:
     best = min(laps, key=lambda lap: lap.lap_time_s)
     zones = find_zones(best.trace(circuit), circuit, RULES)
     check(zones, circuit)
-    assert 100 < len(cut(zones, circuit, RULES.longest_microsector_m)) < 1000
+    assert 100 < len(cut_microsectors(zones, circuit, RULES.longest_microsector_m)) < 1000
     braking = [zone for zone in zones if zone.kind == "Braking"]
     assert 4 <= len(braking) <= 14
     apexes = [corner.apex_m for corner in circuit.corners]
@@ -95,7 +95,7 @@ def test_a_lap_that_never_brakes_is_refused() -> None:
 def test_joined_zones_are_long_enough_and_cover_the_same(lengths: list[float], least_m: float) -> None:
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
     zones = [Zone(TYPES[k % 3], a, b) for k, (a, b) in enumerate(pairwise(edges))]
-    joined = at_least(zones, least_m)
+    joined = merge_short_zones(zones, least_m)
     assert joined[0].start_m == 0.0
     assert joined[-1].end_m == edges[-1]
     assert all(a.end_m == b.start_m for a, b in pairwise(joined))

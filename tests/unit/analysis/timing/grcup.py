@@ -84,6 +84,11 @@ def official_lap(row: dict[str, str], end_us: int) -> OfficialTimingLap:
     """A row of the sector file."""
     sectors = tuple(None if not row[f"S{i}_SECONDS"] else round(float(row[f"S{i}_SECONDS"]) * 1000) for i in (1, 2, 3))
     return OfficialTimingLap(
-        int(row["LAP_NUMBER"]), ms(row["LAP_TIME"]), sectors, end_us,
-        row["FLAG_AT_FL"], row["CROSSING_FINISH_LINE_IN_PIT"] == "B", ms(row["PIT_TIME"]),
-    )  # fmt: skip
+        int(row["LAP_NUMBER"]),
+        ms(row["LAP_TIME"]),
+        sectors,
+        end_us,
+        row["FLAG_AT_FL"],
+        row["CROSSING_FINISH_LINE_IN_PIT"] == "B",
+        ms(row["PIT_TIME"]),
+    )

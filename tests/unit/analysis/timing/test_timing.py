@@ -16,12 +16,12 @@ from analysis.timing.entries import DAY_US, fit_clock, match_entries
 from analysis.timing.laps import (
     JudgedLap,
     OfficialTimingLap,
-    counter_laps,
-    feed_laps,
-    judge,
-    official_laps,
-    quick_ms,
-    slow_field,
+    add_lap_reasons,
+    build_counter_laps,
+    build_feed_laps,
+    build_official_laps,
+    find_slow_field,
+    quick_lap_ms,
 )
 from conf.laps import load_lap_rules
 from tests.unit.analysis.timing.grcup import FEEDS, ms, race
@@ -58,7 +58,7 @@ def test_a_lost_counter_is_counted_over_and_a_missing_crossing_is_named() -> Non
     lost = [FeedEvent(e.kind, e.time_us, LOST_COUNTER, e.lap_time_ms) if e.lap == 3 else e for e in events]
     assert number_crossings(find_crossings(lost)) == list(range(9))
     gone = [e for e in feed(8) if round((e.time_us - T0) / 1e6 / LAP_S) != 4]
-    laps = judge(feed_laps(find_crossings(gone)), RULES.limits)
+    laps = add_lap_reasons(build_feed_laps(find_crossings(gone)), RULES.limits)
     assert [lap.number for lap in laps] == [1, 2, 3, 5, 6, 7, 8]
     assert "incomplete" in laps[3].reasons
     assert laps[3].conflicts[0] == "crossings of laps 4 to 4 are missing"
@@ -68,24 +68,28 @@ def test_a_lost_counter_is_counted_over_and_a_missing_crossing_is_named() -> Non
 def test_repeated_ends_of_0_and_43_ms_are_one_crossing_and_named() -> None:
     at = T0 + round(8 * LAP_S * 1e6)
     glitch = [FeedEvent("lap_time", at + 200, 9, 0), FeedEvent("lap_time", at + 31_000, 8, 43)]
-    laps = feed_laps(find_crossings([*feed(8), *glitch]))
+    laps = build_feed_laps(find_crossings([*feed(8), *glitch]))
     assert [lap.feed_lap_time_ms for lap in laps] == [98_000] * 8
     assert laps[-1].conflicts == ("feed repeats the crossing 2 times within seconds",)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    zone=st.integers(-48, 48), lag_us=st.integers(-300_000, 300_000), seed=st.integers(0, 2**16),
+    zone=st.integers(-48, 48),
+    lag_us=st.integers(-300_000, 300_000),
+    seed=st.integers(0, 2**16),
     n_cars=st.integers(2, 8),
-)  # fmt: skip
+)
 def test_numbers_are_found_by_the_clock_whatever_the_ids_say(zone: int, lag_us: int, seed: int, n_cars: int) -> None:
     rng = np.random.default_rng(seed)
     starts = np.cumsum(rng.uniform(0.7, 3.0, n_cars)) + 50_000
     true = {n: np.cumsum([starts[n], *rng.normal(98, 0.6, 12)]) for n in range(n_cars)}
     official = {n: (np.rint(t * 1e6).astype(np.int64) - zone * 900_000_000) % DAY_US for n, t in true.items()}
     day_us = (T0 // DAY_US) * DAY_US
-    seen = {f"GR86-{n:03d}-999": day_us + np.rint(t * 1e6 + lag_us + rng.normal(0, 2e4, 13)).astype(np.int64)
-            for n, t in true.items()}  # fmt: skip
+    seen = {
+        f"GR86-{n:03d}-999": day_us + np.rint(t * 1e6 + lag_us + rng.normal(0, 2e4, 13)).astype(np.int64)
+        for n, t in true.items()
+    }
     clock = fit_clock(np.concatenate(list(seen.values())), np.concatenate(list(official.values())))
     assert clock is not None
     assert abs(clock.lag_us - lag_us) < 30_000
@@ -126,7 +130,7 @@ def test_planted_faults_are_all_named() -> None:
         official(1001),
         OfficialTimingLap(1002, None, (None, None, None), None),
     ]
-    found = {lap.number: lap for lap in judge(official_laps(rows, [], RULES.limits), RULES.limits)}
+    found = {lap.number: lap for lap in add_lap_reasons(build_official_laps(rows, [], RULES.limits), RULES.limits)}
     reasons = {n: set(lap.reasons) for n, lap in found.items()}
     assert reasons == {
         1: {"first_lap"},
@@ -149,14 +153,14 @@ def test_planted_faults_are_all_named() -> None:
 
 def test_time_that_goes_backwards_is_named() -> None:
     rows = [official(1), official(2), OfficialTimingLap(3, 98_000, (30_000, 40_000, 28_000), T0 + 98_000_000)]
-    laps = official_laps(rows, [], RULES.limits)
+    laps = build_official_laps(rows, [], RULES.limits)
     assert laps[2].conflicts == ("ends before lap 2 does",)
 
 
 def test_a_feed_that_disagrees_is_reported_and_not_averaged() -> None:
     events = [*crossing(1, 1), *crossing(2, 2), *crossing(3, 3, late_us=900_000)]
     rows = [official(2), OfficialTimingLap(3, 96_500, (30_000, 40_000, 26_500), T0 + 3 * 98_000_000)]
-    laps = official_laps(rows, find_crossings(events), RULES.limits)
+    laps = build_official_laps(rows, find_crossings(events), RULES.limits)
     assert (laps[1].lap_time_ms, laps[1].feed_time_ms) == (96_500, 98_900)
     assert "feed_disagrees" in laps[1].reasons
     assert laps[1].conflicts[0] == "official 96.500 s, crossings of the feed 98.900 s"
@@ -166,7 +170,7 @@ def test_a_feed_that_disagrees_is_reported_and_not_averaged() -> None:
 def test_counter_laps_are_intervals_of_the_samples(raw: list[int]) -> None:
     counter = np.where(np.array(raw) == 0, np.nan, np.array(raw, dtype=float))
     t_us = T0 + np.arange(len(raw), dtype=np.int64) * 40_000
-    laps = counter_laps(t_us, counter)
+    laps = build_counter_laps(t_us, counter)
     assert {lap.number for lap in laps} == set(raw) - {0}
     for lap in laps:
         assert t_us[0] <= lap.start_us <= lap.end_us <= t_us[-1]
@@ -176,7 +180,7 @@ def test_counter_laps_are_intervals_of_the_samples(raw: list[int]) -> None:
 
 def test_a_lap_is_whole_between_its_neighbours() -> None:
     counter = np.repeat([1.0, 2.0, 3.0, np.nan], 10)
-    laps = counter_laps(np.arange(40, dtype=np.int64) * 1_000_000, counter)
+    laps = build_counter_laps(np.arange(40, dtype=np.int64) * 1_000_000, counter)
     assert [(lap.number, lap.start_us, lap.end_us, lap.reasons) for lap in laps] == [
         (1, 0, 10_000_000, ("incomplete",)),
         (2, 10_000_000, 20_000_000, ()),
@@ -194,7 +198,7 @@ def test_a_slow_lap_of_one_car_is_its_own_a_slow_lap_of_half_the_field_a_neutral
         return laps
 
     field = {"a": car({3}, 0), "b": car({3}, 2_000_000), "c": car({3, 6}, 4_000_000), "d": car(set(), 5_000_000)}
-    found = slow_field(field, RULES.limits)
+    found = find_slow_field(field, RULES.limits)
     assert found["a"] == {3: True}
     assert found["c"] == {3: True, 6: False}
     assert found["d"] == {}
@@ -205,12 +209,12 @@ def test_a_lap_much_shorter_than_quick_ones_is_none() -> None:
         return [JudgedLap(n, "start_end", None, None, round(1000 * s)) for n, s in enumerate(times_s, 1)]
 
     field = {"a": car([98.0] * 12), "b": car([97.0, 150.0, 99.0, 40.0, 88.0, 86.0])}
-    quick = quick_ms(field, RULES.limits)
+    quick = quick_lap_ms(field, RULES.limits)
     assert quick == pytest.approx(87_000, abs=5_000)
-    found = judge(field["b"], RULES.limits, field_quick_ms=quick)
+    found = add_lap_reasons(field["b"], RULES.limits, field_quick_ms=quick)
     assert [lap.number for lap in found if "short_lap" in lap.reasons] == [4]
     assert all("missing_sector" in lap.reasons for lap in found)
-    assert quick_ms({"a": car([98.0] * 9)}, RULES.limits) is None
+    assert quick_lap_ms({"a": car([98.0] * 9)}, RULES.limits) is None
 
 
 # Halves of laps: the feed had a crossing too many.
@@ -224,17 +228,17 @@ SHORT = {
 def test_published_races(data_dir: Path, place: str, number: int) -> None:
     entries, crossings, official_rows = race(data_dir, place, number)
     field = {
-        e.vehicle_id: official_laps(official_rows[e.vehicle_id], crossings.get(e.vehicle_id, []), RULES.limits)
+        e.vehicle_id: build_official_laps(official_rows[e.vehicle_id], crossings.get(e.vehicle_id, []), RULES.limits)
         if e.vehicle_id in official_rows
-        else feed_laps(crossings.get(e.vehicle_id, []))
+        else build_feed_laps(crossings.get(e.vehicle_id, []))
         for e in entries
     }
     for laps in field.values():
         assert all(b.number > a.number for a, b in pairwise(laps))
     if place == "indianapolis":
-        quick = quick_ms(field, RULES.limits)
+        quick = quick_lap_ms(field, RULES.limits)
         assert quick == pytest.approx(101_000, rel=0.01)
-        judged = {v: judge(laps, RULES.limits, field_quick_ms=quick) for v, laps in field.items()}
+        judged = {v: add_lap_reasons(laps, RULES.limits, field_quick_ms=quick) for v, laps in field.items()}
         short = {(v, lap.number): lap for v, laps in judged.items() for lap in laps if "short_lap" in lap.reasons}
         assert SHORT[number] <= {key for key, lap in short.items() if "lap_time_lt_30s" not in lap.reasons}
         assert not any(RULES.fit_for(lap.reasons) for lap in short.values())

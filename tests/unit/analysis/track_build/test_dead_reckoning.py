@@ -7,24 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.laps.distance import lap_trace
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.track_build.dead_reckoning import build_by_dead_reckoning
 from analysis.track_build.from_positions import build_from_positions
-from analysis.tracks.circuit import circuit_of
+from analysis.tracks.circuit import circuit_from_track
 from conf.track import load_track
 from physics.centre_line import Line
 from tests.unit.analysis import real_laps
 from tests.unit.analysis.made_laps import drive, pace_of
 
 NO_POSITION = ("x_m", "y_m", "lat_deg", "lon_deg")
-CIRCUIT = circuit_of(load_track("alder-ridge"))
+CIRCUIT = circuit_from_track(load_track("alder-ridge"))
 
 
 def laps(offset_g: float = 0.0, gain: float = 1.0, n: int = 3) -> list[LapTrace]:
     made = [drive(CIRCUIT, pace_of(CIRCUIT) * (0.9 + 0.05 * k)) for k in range(n)]
     return [
-        lap_trace(
+        place_samples(
             lap.t_s,
             {**lap.without(*NO_POSITION), "accel_lat_g": gain * lap.channels["accel_lat_g"] + offset_g},
             lap.lap_time_s,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from analysis.laps.distance import lap_trace
+from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
-from analysis.tracks.circuit import circuit_of
+from analysis.tracks.circuit import circuit_from_track
 from conf.track import load_track, track_names
 from physics.centre_line import Line
 from tests.unit.analysis import real_laps
@@ -20,11 +20,11 @@ ORIGIN = (33.5, -86.6)
 
 
 def laps_on(name: str, n: int, **how: object) -> list[LapTrace]:
-    circuit = circuit_of(load_track(name))
+    circuit = circuit_from_track(load_track(name))
     laps = [
         drive(circuit, pace_of(circuit) * (0.9 + 0.02 * k), beside_m=1.5 * np.sin(k), seed=k, **how) for k in range(n)
     ]
-    return [lap_trace(lap.t_s, lap.channels, lap.lap_time_s) for lap in laps]
+    return [place_samples(lap.t_s, lap.channels, lap.lap_time_s) for lap in laps]
 
 
 def beside(line: Line, other: Line) -> np.ndarray:
@@ -34,7 +34,7 @@ def beside(line: Line, other: Line) -> np.ndarray:
 
 @pytest.mark.parametrize("name", track_names())
 def test_a_line_comes_back_from_noisy_laps(name: str) -> None:
-    truth = circuit_of(load_track(name))
+    truth = circuit_from_track(load_track(name))
     built = build_from_positions(laps_on(name, 9, noise_m=0.7), name)
     line = built.circuit.line
     assert built.laps == 9
@@ -82,8 +82,6 @@ def test_half_of_the_cars_give_the_line_of_the_other_half(data_dir: Path) -> Non
     traces = [lap.trace() for lap in real_laps.barber(data_dir)]
     one, other = (build_from_positions(half, "barber").circuit for half in (traces[::2], traces[1::2]))
     shift = np.radians(np.array(one.origin_deg) - np.array(other.origin_deg)) * 6_371_000
-    moved = replace(
-        one.line, x_m=one.line.x_m + shift[1] * np.cos(np.radians(33.5)), y_m=one.line.y_m + shift[0]
-    )  # fmt: skip
+    moved = replace(one.line, x_m=one.line.x_m + shift[1] * np.cos(np.radians(33.5)), y_m=one.line.y_m + shift[0])
     assert np.percentile(beside(moved, other.line), 95) < 2.5
     assert one.length_m == pytest.approx(other.length_m, rel=0.002)

@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from analysis.tracks.circuit import MIN_CORNER_DEG, circuit_of, with_names
+from analysis.tracks.circuit import MIN_CORNER_DEG, circuit_from_track, name_corners
 from analysis.tracks.corners import find_corners
-from conf.track import Arc, Straight, TrackSpec, load_track, track_names
+from conf.track import ArcSpec, StraightSpec, TrackSpec, load_track, track_names
 
 
 @pytest.mark.parametrize("name", track_names())
 def test_every_track_file_gives_numbered_corners_in_driving_order(name: str) -> None:
     track = load_track(name)
-    circuit = circuit_of(track)
+    circuit = circuit_from_track(track)
     assert circuit.length_m == pytest.approx(track.length_m)
     assert circuit.sector_ends_m == track.sector_ends_m
     assert [corner.number for corner in circuit.corners] == list(range(1, len(circuit.corners) + 1))
@@ -27,7 +27,7 @@ def test_every_track_file_gives_numbered_corners_in_driving_order(name: str) -> 
 
 @pytest.mark.parametrize("name", track_names())
 def test_corners_found_on_the_line_are_those_of_the_file(name: str) -> None:
-    circuit = circuit_of(load_track(name))
+    circuit = circuit_from_track(load_track(name))
     found = find_corners(circuit.line)
     assert [corner.direction for corner in found] == [corner.direction for corner in circuit.corners]
     for seen, drawn in zip(found, circuit.corners, strict=True):
@@ -47,14 +47,14 @@ def test_arcs_without_a_straight_between_them_are_one_corner_while_they_turn_one
             piece
             for _ in range(4)
             for piece in (
-                Straight(straight_m=200),
-                Arc(radius_m=60, angle_deg=50),
-                Arc(radius_m=30, angle_deg=60),
-                Arc(radius_m=60, angle_deg=-20),
+                StraightSpec(straight_m=200),
+                ArcSpec(radius_m=60, angle_deg=50),
+                ArcSpec(radius_m=30, angle_deg=60),
+                ArcSpec(radius_m=60, angle_deg=-20),
             )
         ),
     )
-    corners = circuit_of(track).corners
+    corners = circuit_from_track(track).corners
     assert [corner.direction for corner in corners] == ["left", "right"] * 4
     assert corners[0].radius_m == 30
     assert corners[0].entry_m == pytest.approx(200)
@@ -65,21 +65,21 @@ def test_a_kink_is_no_corner() -> None:
     """Two halves that each turn by 180 degrees close, whatever lies in them."""
     kink = MIN_CORNER_DEG - 1
     half = (
-        Straight(straight_m=200),
-        Arc(radius_m=100, angle_deg=kink),
-        Straight(straight_m=100),
-        Arc(radius_m=100, angle_deg=-kink),
-        Straight(straight_m=200),
-        Arc(radius_m=50, angle_deg=180),
+        StraightSpec(straight_m=200),
+        ArcSpec(radius_m=100, angle_deg=kink),
+        StraightSpec(straight_m=100),
+        ArcSpec(radius_m=100, angle_deg=-kink),
+        StraightSpec(straight_m=200),
+        ArcSpec(radius_m=50, angle_deg=180),
     )
     track = TrackSpec(name="kink", title="Kink", width_m=9, sector_ends_m=(), segments=(*half, *half))
-    assert [corner.radius_m for corner in circuit_of(track).corners] == [50, 50]
+    assert [corner.radius_m for corner in circuit_from_track(track).corners] == [50, 50]
 
 
 def test_names_are_put_on_by_number() -> None:
-    circuit = circuit_of(load_track("three-oaks"))
-    named = with_names(circuit, {2: "Hairpin"})
+    circuit = circuit_from_track(load_track("three-oaks"))
+    named = name_corners(circuit, {2: "Hairpin"})
     assert [corner.label for corner in named.corners[:3]] == ["T1", "T2 Hairpin", "T3"]
-    assert with_names(named, {1: "First"}).corners[1].name == "Hairpin"
+    assert name_corners(named, {1: "First"}).corners[1].name == "Hairpin"
     with pytest.raises(ValueError, match=r"no corner 99: it has \d+"):
-        with_names(circuit, {99: "Nowhere"})
+        name_corners(circuit, {99: "Nowhere"})

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from analysis.tracks.corners import CornerRule, find_corners
-from conf.track import Arc, Straight, TrackSpec, load_track, track_names
-from physics.centre_line import Line, centre_line
+from conf.track import ArcSpec, StraightSpec, TrackSpec, load_track, track_names
+from physics.centre_line import Line, build_centre_line
 
 
-def loop(*segments: Straight | Arc) -> Line:
-    return centre_line(TrackSpec(name="loop", title="Loop", width_m=9, sector_ends_m=(), segments=segments))
+def loop(*segments: StraightSpec | ArcSpec) -> Line:
+    return build_centre_line(TrackSpec(name="loop", title="Loop", width_m=9, sector_ends_m=(), segments=segments))
 
 
-def stadium(*end: Arc) -> Line:
+def stadium(*end: ArcSpec) -> Line:
     """Two straights of 300 m with the same end on either side; the end turns by 180 degrees."""
-    return loop(Straight(straight_m=300), *end, Straight(straight_m=300), *end)
+    return loop(StraightSpec(straight_m=300), *end, StraightSpec(straight_m=300), *end)
 
 
 def started(line: Line, at_m: float) -> Line:
@@ -28,7 +28,7 @@ def started(line: Line, at_m: float) -> Line:
 
 @pytest.mark.parametrize("name", track_names())
 def test_moving_the_start_moves_the_numbers_only(name: str) -> None:
-    line = centre_line(load_track(name))
+    line = build_centre_line(load_track(name))
     corners = find_corners(line)
     at = corners[1].exit_m + 10.0
     moved = find_corners(started(line, at))
@@ -39,7 +39,7 @@ def test_moving_the_start_moves_the_numbers_only(name: str) -> None:
 
 
 def test_a_corner_over_the_line_keeps_its_ends_and_comes_once() -> None:
-    line = stadium(Arc(radius_m=60, angle_deg=180))
+    line = stadium(ArcSpec(radius_m=60, angle_deg=180))
     middle = 300 + 30 * np.pi
     corners = find_corners(started(line, middle))
     assert len(corners) == 2
@@ -50,14 +50,14 @@ def test_a_corner_over_the_line_keeps_its_ends_and_comes_once() -> None:
 
 @pytest.mark.parametrize(("between_m", "corners"), [(200.0, 4), (70.0, 2)])
 def test_a_double_apex_is_two_corners_where_it_straightens_between_them(between_m: float, corners: int) -> None:
-    outer, inner = Arc(radius_m=50, angle_deg=70), Arc(radius_m=between_m, angle_deg=40)
+    outer, inner = ArcSpec(radius_m=50, angle_deg=70), ArcSpec(radius_m=between_m, angle_deg=40)
     found = find_corners(stadium(outer, inner, outer))
     assert len(found) == corners
     assert {corner.direction for corner in found} == {"left"}
 
 
 def test_the_rule_decides_what_is_a_corner() -> None:
-    line = stadium(Arc(radius_m=400, angle_deg=180))
+    line = stadium(ArcSpec(radius_m=400, angle_deg=180))
     assert find_corners(line) == ()
     wide = find_corners(line, CornerRule(bend_per_m=1 / 450, edge_per_m=1 / 800))
     assert [corner.radius_m for corner in wide] == pytest.approx([400, 400], rel=0.02)

@@ -103,7 +103,7 @@ def test_a_download_that_is_not_the_pinned_file_installs_nothing(
     installed: AppConfig, jars_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(installed.jars_dir / "spark")
-    monkeypatch.setattr(jars, "resolve", resolver(jars_dir, "commons-pool2"))
+    monkeypatch.setattr(jars, "resolve_jars", resolver(jars_dir, "commons-pool2"))
     with pytest.raises(JarError, match=r"'spark' was refused.*commons-pool2.*checksums differ"):
         ensure_jars(installed)
     assert sorted(path.name for path in installed.jars_dir.iterdir()) == [".lock", "kafka"]
@@ -115,7 +115,7 @@ def test_a_truncated_set_is_replaced_whole_and_remains_of_a_killed_run_go(
     jar = next((installed.jars_dir / "spark").glob("delta-spark*.jar"))
     jar.write_bytes(jar.read_bytes()[:1000])
     (installed.jars_dir / ".partial-killed").mkdir()
-    monkeypatch.setattr(jars, "resolve", resolver(jars_dir))
+    monkeypatch.setattr(jars, "resolve_jars", resolver(jars_dir))
     ensure_jars(installed)
     assert verify_jars(installed.jars_dir) == []
     assert sorted(path.name for path in installed.jars_dir.iterdir()) == [".lock", "kafka", "spark"]

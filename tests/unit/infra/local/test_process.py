@@ -29,16 +29,16 @@ def spawn(tmp_path: Path, log: Path) -> Iterator[Spawn]:
     started: list[Process] = []
 
     def run(code: str, *arguments: object) -> Process:
-        started.append(process.spawn([sys.executable, "-c", code, *map(str, arguments)], log, cwd=tmp_path))
+        started.append(process.spawn_process([sys.executable, "-c", code, *map(str, arguments)], log, cwd=tmp_path))
         return started[-1]
 
     yield run
     for each in started:
-        process.stop(each, timeout_s=0.5)
+        process.stop_process(each, timeout_s=0.5)
 
 
 def free_port() -> int:
-    return ports.choose("test", "TEST_PORT", 23000 + os.getpid() % 2000, auto_port=True)
+    return ports.choose_port("test", "TEST_PORT", 23000 + os.getpid() % 2000, auto_port=True)
 
 
 def test_a_process_leads_its_own_session_and_logs(spawn: Spawn, log: Path) -> None:
@@ -51,15 +51,15 @@ def test_a_process_leads_its_own_session_and_logs(spawn: Spawn, log: Path) -> No
 def test_an_ended_process_is_not_alive(spawn: Spawn) -> None:
     started = spawn("pass")
     assert process.wait_until(lambda: not process.is_alive(started), 10)
-    assert process.members(started) == []
+    assert process.session_pids(started) == []
 
 
 def test_a_recycled_pid_is_not_mistaken_for_the_process(spawn: Spawn) -> None:
     started = spawn("import time; time.sleep(60)")
     earlier = replace(started, started="1")
     assert not process.is_alive(earlier)
-    assert process.members(earlier) == []
-    process.stop(earlier)  # must not touch the one that has the pid now
+    assert process.session_pids(earlier) == []
+    process.stop_process(earlier)  # must not touch the one that has the pid now
     assert process.is_alive(started)
 
 
@@ -83,7 +83,7 @@ def test_a_record_in_another_form_is_stale_and_its_pid_is_left_alone(spawn: Spaw
     started = spawn("import time; time.sleep(60)")
     recorded = Process(started.pid, marker)
     assert not process.is_alive(recorded)
-    process.stop(recorded)
+    process.stop_process(recorded)
     assert process.is_alive(started)
 
 
@@ -107,28 +107,28 @@ def test_stop_ends_children_too_even_after_their_leader_was_killed(spawn: Spawn)
     assert process.wait_until(lambda: process.holds_port(parent, port), 10)
     os.kill(parent.pid, signal.SIGKILL)
     assert process.wait_until(lambda: not process.is_alive(parent), 10)
-    assert ports.answers(port)
-    process.stop(parent)
-    assert not ports.answers(port)
+    assert ports.accepts_connections(port)
+    process.stop_process(parent)
+    assert not ports.accepts_connections(port)
 
 
 def test_stop_kills_what_ignores_the_request(spawn: Spawn, log: Path) -> None:
     started = spawn(DEAF)
     assert process.wait_until(lambda: "deaf" in log.read_text(), 10)
-    process.stop(started, timeout_s=0.5)
+    process.stop_process(started, timeout_s=0.5)
     assert not psutil.pid_exists(started.pid)
 
 
 def test_a_process_that_ends_while_starting_shows_its_log(spawn: Spawn, log: Path) -> None:
     started = spawn("import sys; sys.exit('no such database')")
     with pytest.raises(ProcessError, match=r"(?s)MLflow ended while starting.*no such database"):
-        process.wait_ready("MLflow", started, lambda: False, log, timeout_s=10)
+        process.wait_until_ready("MLflow", started, lambda: False, log, timeout_s=10)
 
 
 def test_a_process_that_is_never_ready_is_stopped(spawn: Spawn, log: Path) -> None:
     started = spawn("import time; time.sleep(60)")
     with pytest.raises(ProcessError, match="was not ready after 1 s"):
-        process.wait_ready("Kafka", started, lambda: False, log, timeout_s=1)
+        process.wait_until_ready("Kafka", started, lambda: False, log, timeout_s=1)
     assert not process.is_alive(started)
 
 
@@ -145,5 +145,5 @@ def test_a_process_of_another_parent_is_seen(tmp_path: Path) -> None:
     pid, started = output.split()
     survivor = Process(int(pid), started)
     assert process.is_alive(survivor)
-    process.stop(survivor)
+    process.stop_process(survivor)
     assert not process.is_alive(survivor)

@@ -16,57 +16,57 @@ from infra.local.service import Service
 
 def remember(settings: AppConfig, name: str, address: str, at: Process) -> Service:
     found = Service(name, address, {"broker": int(address.rpartition(":")[2])}, at, service.log_path(settings, name))
-    service.save(settings, found)
+    service.save_service(settings, found)
     return found
 
 
 def test_a_fresh_home_is_down_and_has_the_default_endpoints(home: AppConfig) -> None:
-    assert [(each.name, each.state, each.pid) for each in stack.status(home)] == [
+    assert [(each.name, each.state, each.pid) for each in stack.stack_status(home)] == [
         ("kafka", "down", None),
         ("mlflow", "down", None),
     ]
-    assert stack.endpoints(home) == stack.Endpoints("127.0.0.1:9092", "http://127.0.0.1:5000")
+    assert stack.find_endpoints(home) == stack.Endpoints("127.0.0.1:9092", "http://127.0.0.1:5000")
 
 
 def test_a_record_survives_the_round_trip(home: AppConfig) -> None:
     saved = remember(home, "kafka", "127.0.0.1:19999", Process(4_000_000, "17"))
-    assert service.load(home, "kafka") == saved
+    assert service.load_service(home, "kafka") == saved
 
 
 def test_recorded_ports_go_before_defaults_and_explicit_ones_before_both(home: AppConfig) -> None:
     remember(home, "kafka", "127.0.0.1:19999", Process(4_000_000, "17"))
-    assert stack.endpoints(home).bootstrap == "127.0.0.1:19999"
+    assert stack.find_endpoints(home).bootstrap == "127.0.0.1:19999"
     explicit = home.model_copy(update={"kafka_bootstrap_servers": "broker.example:9094"})
-    assert stack.endpoints(explicit).bootstrap == "broker.example:9094"
+    assert stack.find_endpoints(explicit).bootstrap == "broker.example:9094"
 
 
 def test_a_service_whose_process_is_gone_is_stale_and_says_so(home: AppConfig) -> None:
     remember(home, "kafka", "127.0.0.1:19999", Process(4_000_000, "17"))
-    kafka = stack.status(home)[0]
+    kafka = stack.stack_status(home)[0]
     assert (kafka.state, kafka.pid) == ("stale", 4_000_000)
     output = io.StringIO()
-    stack.print_status(stack.status(home), Console(file=output, width=100))
+    stack.print_status(stack.stack_status(home), Console(file=output, width=100))
     assert "kafka was started and is not running any more" in output.getvalue()
 
 
 def test_a_live_process_that_holds_no_port_is_not_up(home: AppConfig) -> None:
-    start = process.start_time(os.getpid())
+    start = process.process_start_time(os.getpid())
     assert start is not None
     remember(home, "kafka", "127.0.0.1:19999", Process(os.getpid(), start))
-    assert stack.status(home)[0].state == "stale"
+    assert stack.stack_status(home)[0].state == "stale"
 
 
 def test_down_forgets_a_stale_service(home: AppConfig) -> None:
     remember(home, "kafka", "127.0.0.1:19999", Process(4_000_000, "17"))
     output = io.StringIO()
-    stack.down(home, console=Console(file=output))
+    stack.stop_stack(home, console=Console(file=output))
     assert "kafka: was not running" in output.getvalue()
-    assert stack.status(home)[0].state == "down"
+    assert stack.stack_status(home)[0].state == "down"
 
 
 def test_an_unknown_service_is_refused(home: AppConfig) -> None:
     with pytest.raises(ValueError, match="unknown service zookeeper; known are kafka, mlflow"):
-        stack.up(home, services=["zookeeper"])
+        stack.start_stack(home, services=["zookeeper"])
 
 
 def test_a_damaged_record_names_the_file(home: AppConfig) -> None:
@@ -74,7 +74,7 @@ def test_a_damaged_record_names_the_file(home: AppConfig) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("{")
     with pytest.raises(ValueError, match=re.escape(f"{path} is not valid JSON")):
-        stack.status(home)
+        stack.stack_status(home)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_pinned_versions_are_those_of_the_project() -> None:
     assert all(f'"{name}=={wanted}"' in pyproject for name, (wanted, _) in doctor.PINNED.items())
 
 
-def by_name(settings: AppConfig) -> dict[str, doctor.Check]:
-    return {check.name: check for check in doctor.checks(settings)}
+def by_name(settings: AppConfig) -> dict[str, doctor.Finding]:
+    return {check.name: check for check in doctor.run_checks(settings)}
 
 
 def test_doctor_of_a_fresh_home_warns_with_remedies(home: AppConfig, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_doctor_finds_a_lake_that_cannot_be_written(home: AppConfig, tmp_path: P
 
 def test_doctor_prints_findings_and_remedies(home: AppConfig) -> None:
     output = io.StringIO()
-    found = [doctor.Check("Java", "fail", "none [found]", "Install Java 17."), doctor.Check("disk", "ok", "9 GiB")]
+    found = [doctor.Finding("Java", "fail", "none [found]", "Install Java 17."), doctor.Finding("disk", "ok", "9 GiB")]
     doctor.print_checks(found, Console(file=output, width=100))
     assert "none [found]" in output.getvalue()
     assert output.getvalue().endswith("Java: Install Java 17.\n")

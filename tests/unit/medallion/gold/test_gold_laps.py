@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medallion.batching import batches_by_size
-from medallion.gold.lap_features import REACH_US, samples_of
-from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_samples
+from medallion.gold.lap_features import REACH_US, lap_samples_condition
+from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_changed_samples
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near
 from medallion.keys import LapKey, pairs_condition, vehicles_condition
-from medallion.silver.environment import NEAR_US, weather_of
+from medallion.silver.environment import NEAR_US, weather_from_rows
 
 MINUTE_US = 60_000_000
 KEYS = [LapKey("s", "v", number) for number in (1, 2, 3)]
@@ -31,11 +31,11 @@ def group(number: int | None, first_us: int, last_us: int) -> SimpleNamespace:
 
 def test_samples_reach_the_lap_they_name_and_the_laps_they_are_close_to() -> None:
     timed = {("s", "v"): LAPS}
-    assert laps_of_samples([group(2, 100_000_000, 110_000_000)], timed) == {KEYS[1]}
-    assert laps_of_samples([group(2, 90_500_000, 110_000_000)], timed) == {KEYS[0], KEYS[1]}
-    assert laps_of_samples([group(None, 201_000_000, 210_000_000)], timed) == {KEYS[2]}
-    assert laps_of_samples([group(None, 201_000_001, 210_000_000)], timed) == set()
-    assert laps_of_samples([group(7, 0, 1)], {}) == {LapKey("s", "v", 7)}
+    assert laps_of_changed_samples([group(2, 100_000_000, 110_000_000)], timed) == {KEYS[1]}
+    assert laps_of_changed_samples([group(2, 90_500_000, 110_000_000)], timed) == {KEYS[0], KEYS[1]}
+    assert laps_of_changed_samples([group(None, 201_000_000, 210_000_000)], timed) == {KEYS[2]}
+    assert laps_of_changed_samples([group(None, 201_000_001, 210_000_000)], timed) == set()
+    assert laps_of_changed_samples([group(7, 0, 1)], {}) == {LapKey("s", "v", 7)}
 
 
 def test_a_lap_is_over_unless_it_is_the_last_and_has_not_reached_the_line() -> None:
@@ -51,7 +51,7 @@ def test_a_lap_is_near_just_where_no_gap_is_wider_than_the_reach(first: int, len
 
 
 def test_laps_with_times_are_read_by_time_and_others_by_number() -> None:
-    condition = samples_of({("s", "v"): LAPS})
+    condition = lap_samples_condition({("s", "v"): LAPS})
     assert "lap_number IN (2)" in condition
     assert f"BETWEEN timestamp_micros({-REACH_US}) AND timestamp_micros({200_000_000 + REACH_US})" in condition
 
@@ -89,7 +89,7 @@ def test_conditions_name_the_columns_of_the_target() -> None:
 
 
 def test_weather_is_measured_during_a_lap_or_near_it() -> None:
-    weather = weather_of(
+    weather = weather_from_rows(
         [
             (2 * MINUTE_US, 22.0, None, False),
             (0, 20.0, None, None),
@@ -103,10 +103,10 @@ def test_weather_is_measured_during_a_lap_or_near_it() -> None:
     assert weather.mean("air_temp_c", 8 * MINUTE_US, 8 * MINUTE_US + 1) == 29.0
     assert weather.during("rain", 0, 9 * MINUTE_US).tolist() == [0.0, 0.0, 1.0]
     assert np.isnan(weather.mean("track_temp_c", 7 * MINUTE_US, 8 * MINUTE_US))
-    assert np.isnan(weather_of([]).mean("air_temp_c", 0, MINUTE_US))
+    assert np.isnan(weather_from_rows([]).mean("air_temp_c", 0, MINUTE_US))
 
 
 @given(st.integers(-2 * NEAR_US, 2 * NEAR_US))
 def test_weather_further_off_than_five_minutes_is_none(away_us: int) -> None:
-    found = weather_of([(away_us, 20.0, None, None)]).mean("air_temp_c", 0, MINUTE_US)
+    found = weather_from_rows([(away_us, 20.0, None, None)]).mean("air_temp_c", 0, MINUTE_US)
     assert np.isnan(found) == (away_us < -NEAR_US or away_us > MINUTE_US + NEAR_US)

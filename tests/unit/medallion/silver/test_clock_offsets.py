@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion.silver import clock_offsets
-from medallion.silver.clock_offsets import STILL_US, find_steps, fit_envelope, normalise_clock, stood_still
+from medallion.silver.clock_offsets import (
+    STILL_US,
+    find_clock_steps,
+    find_stopped_clock,
+    fit_lower_envelope,
+    normalise_clock,
+)
 
 S = 1_000_000
 T0 = 1_757_181_600 * S
@@ -68,7 +74,7 @@ def test_two_steps_are_three_segments() -> None:
 def test_late_bursts_alone_are_no_step() -> None:
     for seed in range(5):
         _, car, arrival = in_arrival_order(*drive(seed=seed))
-        assert find_steps(arrival, arrival - car) == []
+        assert find_clock_steps(arrival, arrival - car) == []
 
 
 def test_a_clock_that_stands_still_takes_arrival_time() -> None:
@@ -88,14 +94,14 @@ def test_a_clock_that_stands_still_takes_arrival_time() -> None:
 def test_a_late_repeat_of_a_moving_clock_is_not_standing_still() -> None:
     car = np.array([1, 2, 2, 3]) * S
     soon = np.array([2 * S, 3 * S, 3 * S + STILL_US, 5 * S])
-    assert not stood_still(car, soon).any()
-    assert stood_still(car, soon + np.array([0, 0, 1, 0])).tolist() == [False, True, True, False]
+    assert not find_stopped_clock(car, soon).any()
+    assert find_stopped_clock(car, soon + np.array([0, 0, 1, 0])).tolist() == [False, True, True, False]
 
 
 def test_a_short_stretch_gets_a_level_line_at_its_minimum() -> None:
     ecu = np.arange(100, dtype=np.int64) * S
     lateness = 5 * S + (np.arange(100, dtype=np.int64) * 7919 % 1000)
-    assert fit_envelope(ecu, lateness) == (lateness.min(), 0.0)
+    assert fit_lower_envelope(ecu, lateness) == (lateness.min(), 0.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,9 +136,9 @@ def test_the_order_of_rows_and_partitions_does_not_matter() -> None:
 
 def test_indianapolis_car_47_loses_418_seconds_once(data_dir) -> None:
     path = data_dir / "grcup/indianapolis/indianapolis_r1_2cars_fullrace.parquet"
-    from producers.replay.reader import read
+    from producers.replay.reader import read_telemetry
 
-    frame = read(path).frame.filter(pl.col("vehicle_id").str.ends_with("-47"))
+    frame = read_telemetry(path).frame.filter(pl.col("vehicle_id").str.ends_with("-47"))
     rows = frame.unique(["timestamp_us", "ecu_seq"], keep="first").sort("meta_time_us", "timestamp_us")
     car, arrival = rows["timestamp_us"].to_numpy(), rows["meta_time_us"].to_numpy()
     event, _, segments = normalise_clock(car, arrival)

@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 
 from analysis.segmentation.segmentation import SegmentedTrack
-from analysis.segmentation.stretches import TrackStretch, stretches
+from analysis.segmentation.stretches import TrackStretch, split_into_stretches
 from analysis.segmentation.zones import Microsector, ZoneType
-from ml.ghost.scaler import Scaler, fit_scaler, scaler_of
+from ml.ghost.scaler import Scaler, fit_scaler, scaler_from_fit
 from ml.ghost.windows import LapProfile
 
 PIECE_M, LEAST_M = 10.0, 100.0
 ROUND: tuple[tuple[ZoneType, float], ...] = (
-    ("Straight", 300.0), ("Braking", 120.0), ("Turn", 200.0), ("Straight", 200.0), ("Braking", 100.0), ("Turn", 160.0),
-)  # fmt: skip
+    ("Straight", 300.0),
+    ("Braking", 120.0),
+    ("Turn", 200.0),
+    ("Straight", 200.0),
+    ("Braking", 100.0),
+    ("Turn", 160.0),
+)
 _SPEED_KMH = {"Straight": 180.0, "Braking": 120.0, "Turn": 80.0}
 
 
@@ -71,6 +76,6 @@ def made() -> Made:
         steering = 3000.0 * np.interp(at, starts, track.curvature_per_m)
         laps.append(np.stack([speed, throttle, brake, steering], axis=1))
     fitted = fit_scaler(np.concatenate(laps))
-    scaler = scaler_of(fitted)
+    scaler = scaler_from_fit(fitted)
     profiles = [LapProfile(f"s/car/{k}", "made", at, scaler.normalise(lap)) for k, lap in enumerate(laps)]
-    return Made(track, stretches(track.pieces, LEAST_M), profiles, scaler, scaler_to_bytes(fitted))
+    return Made(track, split_into_stretches(track.pieces, LEAST_M), profiles, scaler, scaler_to_bytes(fitted))

@@ -7,7 +7,7 @@ import pytest
 
 from ml.ghost import scores
 from ml.ghost.distance import distribution_distance
-from ml.ghost.scores import discriminative, halves, memory, predictive
+from ml.ghost.scores import discriminative_score, measure_memorisation, predictive_score, split_laps
 
 
 def waves(n: int, seed: int) -> np.ndarray:
@@ -24,9 +24,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_real_from_real_is_hard_to_tell_and_another_level_is_easy() -> None:
     laps = np.arange(400) % 20
-    real = halves(waves(400, 1), laps)
-    same = discriminative(real, halves(waves(400, 2), laps), 8, seeds=(0,))
-    moved = discriminative(real, halves(waves(400, 3) + np.float32(0.3), laps), 8, seeds=(0,))
+    real = split_laps(waves(400, 1), laps)
+    same = discriminative_score(real, split_laps(waves(400, 2), laps), 8, seeds=(0,))
+    moved = discriminative_score(real, split_laps(waves(400, 3) + np.float32(0.3), laps), 8, seeds=(0,))
     assert same.value < 0.12
     assert moved.value > 0.3
     assert moved.low <= moved.value <= moved.high
@@ -36,24 +36,24 @@ def test_halves_share_no_lap_and_one_lap_is_refused() -> None:
     laps = np.repeat(np.arange(6), 5)
     values = np.zeros((30, 32, 4), dtype=np.float32)
     values[:, 0, 0] = laps
-    found = halves(values, laps)
+    found = split_laps(values, laps)
     assert not set(found.train[:, 0, 0]) & set(found.test[:, 0, 0])
     with pytest.raises(ValueError, match="hold out more laps"):
-        halves(values[:5], laps[:5])
+        split_laps(values[:5], laps[:5])
 
 
 def test_a_forecaster_learns_from_laps_and_not_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "_STEPS", 150)
     real = waves(200, 4)
-    learned = predictive(waves(200, 5), real, seeds=(0,))
-    nothing = predictive(np.random.default_rng(0).uniform(size=real.shape).astype(np.float32), real, seeds=(0,))
+    learned = predictive_score(waves(200, 5), real, seeds=(0,))
+    nothing = predictive_score(np.random.default_rng(0).uniform(size=real.shape).astype(np.float32), real, seeds=(0,))
     assert learned.value < 0.5 * nothing.value
 
 
 def test_copies_are_found_out() -> None:
     train, aside = waves(300, 6), waves(100, 7)
-    fresh = memory(train, aside, waves(100, 8))
-    copied = memory(train, aside, train[:100] + np.float32(1e-4))
+    fresh = measure_memorisation(train, aside, waves(100, 8))
+    copied = measure_memorisation(train, aside, train[:100] + np.float32(1e-4))
     assert 0.7 < fresh.ratio < 1.4
     assert fresh.copies < 0.1
     assert copied.ratio < 0.01

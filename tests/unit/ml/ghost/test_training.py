@@ -16,23 +16,23 @@ import pytest
 import torch
 
 from analysis.segmentation.zones import TYPES
-from ml.ghost.dataset import make_dataset
+from ml.ghost.dataset import build_ghost_dataset
 from ml.ghost.distance import distribution_distance
 from ml.ghost.model import GanSource, ModelFormatError, model_from_files, model_to_files
 from ml.ghost.networks import Critic, Encoder, Generator, NetworkShape
 from ml.ghost.search.chain import ChainedLap
 from ml.ghost.search.human_laps import STEPS
-from ml.ghost.train_worker import ERROR, PROGRESS, train_share
-from ml.ghost.training import CHECKPOINT, HISTORY, WEIGHTS, TrainingError, TrainingParams, generate, train_zone
+from ml.ghost.train_worker import ERROR, PROGRESS, train_zone_share
+from ml.ghost.training import CHECKPOINT, HISTORY, WEIGHTS, TrainingError, TrainingParams, generate_windows, train_zone
 
 SMALL = TrainingParams(
     steps=24, warm_share=0.5, batch=16, evaluate_every=6, patience=99, shape=NetworkShape(hidden=8, latent=3)
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
 def data(made):
-    return make_dataset(made.profiles, made.tracks, made.scaler)
+    return build_ghost_dataset(made.profiles, made.tracks, made.scaler)
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -42,7 +42,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_the_first_step_is_the_entry_speed_and_pedals_stay_within_their_range(data) -> None:
     torch.manual_seed(0)
-    drawn = generate(Generator(SMALL.shape), data.train, seed=1)
+    drawn = generate_windows(Generator(SMALL.shape), data.train, seed=1)
     assert drawn.shape == data.train.values.shape
     np.testing.assert_array_equal(drawn[:, 0, 0], data.train.values[:, 0, 0])
     assert drawn[:, :, 1:3].min() >= 0.0
@@ -51,7 +51,7 @@ def test_the_first_step_is_the_entry_speed_and_pedals_stay_within_their_range(da
 
 def test_the_same_seed_draws_the_same_and_another_does_not(data) -> None:
     generator = Generator(SMALL.shape)
-    one, same, other = (generate(generator, data.held_out, seed) for seed in (1, 1, 2))
+    one, same, other = (generate_windows(generator, data.held_out, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
 
@@ -79,7 +79,7 @@ def test_it_gets_nearer_to_laps_it_never_saw(data, tmp_path: Path) -> None:
     assert done.history[-1].reconstruction < 0.6 * done.history[0].reconstruction
     torch.manual_seed(0)
     aside = data.held_out.of(kind)
-    start = distribution_distance(aside.values, generate(Generator(params.shape), aside, 0))
+    start = distribution_distance(aside.values, generate_windows(Generator(params.shape), aside, 0))
     assert min(e.distance for e in done.history) < 0.8 * start
     assert np.isfinite(done.history[-1].critic_loss)
     assert np.isnan(done.history[0].critic_loss)
@@ -140,7 +140,7 @@ def test_processes_share_the_zone_types_and_say_how_far_they_are(
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
         monkeypatch.setenv("WORLD_SIZE", "2")
-        train_share(str(tmp_path / "data"), str(tmp_path / "out"), params)
+        train_zone_share(str(tmp_path / "data"), str(tmp_path / "out"), params)
     torch.set_num_threads(threads)
     assert all((tmp_path / "out" / kind / WEIGHTS).is_file() for kind in TYPES)
     assert all(len((tmp_path / "out" / kind / PROGRESS).read_text().splitlines()) == 1 for kind in TYPES)
@@ -170,7 +170,7 @@ def test_a_process_killed_outright_is_taken_up_where_it_was(
     assert (killed / CHECKPOINT).is_file()
     assert not (killed / HISTORY).exists()
     for folder in (killed, whole):
-        train_share(str(tmp_path / "data"), str(folder.parent), params)
+        train_zone_share(str(tmp_path / "data"), str(folder.parent), params)
     found = weights_of(killed)
     assert all(torch.equal(value, found[name]) for name, value in weights_of(whole).items())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ml.karma.dataset import PROMOTION, TEST, TRAIN, KarmaDataset, build_dataset
-from ml.karma.fitting import FitParams, FittedKarma, fit
+from ml.karma.dataset import PROMOTION, TEST, TRAIN, KarmaDataset, build_karma_dataset
+from ml.karma.fitting import FitParams, FittedKarma, fit_karma
 from ml.karma.learners import ALGORITHMS, LearnerParams
 from ml.karma.model import KarmaModel
 from tests.unit.ml.karma.made_laps import INPUTS, RULES, made_laps, tracks_of
@@ -21,14 +21,14 @@ def made():
 
 @pytest.fixture(scope="session")
 def dataset(made) -> KarmaDataset:
-    return build_dataset(*made, INPUTS, RULES.least_coverage)
+    return build_karma_dataset(*made, INPUTS, RULES.least_coverage)
 
 
 @pytest.fixture(scope="session")
 def fitted(dataset) -> dict[str, FittedKarma]:
     """All inputs, by algorithm."""
     laps, damage = dataset.part(TRAIN)
-    return {name: fit(laps, damage, RULES.columns("everything"), name, FitParams(SMALL)) for name in ALGORITHMS}
+    return {name: fit_karma(laps, damage, RULES.columns("everything"), name, FitParams(SMALL)) for name in ALGORITHMS}
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def model(dataset, fitted) -> KarmaModel:
     sets = {
         name: fitted["random_forest"]
         if name == RULES.best_set
-        else fit(laps, damage, RULES.columns(name), "random_forest", FitParams(SMALL))
+        else fit_karma(laps, damage, RULES.columns(name), "random_forest", FitParams(SMALL))
         for name in RULES.sets
     }
     return KarmaModel("random_forest", sets, RULES.sequence_laps, SMALL)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from conf.karma import load_karma_rules
 from conf.wear import COMPONENTS
-from ml.karma.dataset import KEY, split_of
+from ml.karma.dataset import KEY, track_split
 from ml.karma.inputs import PER_KM
-from ml.karma.score_laps import columns_needed
+from ml.karma.score_laps import scoring_columns
 
 RULES = load_karma_rules()
 INPUTS = tuple(name for group in RULES.inputs.values() for name in group)
@@ -21,7 +21,7 @@ PARTS = 0.06  # spread of the logarithm between parts, which no feature tells
 
 def tracks_of(split: str, count: int) -> list[str]:
     """The first drawn circuits whose laps belong to a part."""
-    return [name for name in (f"drawn-{i}" for i in range(1, 200)) if split_of(name) == split][:count]
+    return [name for name in (f"drawn-{i}" for i in range(1, 200)) if track_split(name) == split][:count]
 
 
 def made_laps(tracks: Sequence[str], cars: int, laps: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -36,11 +36,16 @@ def _session(track: str, cars: int, laps: int, rng: np.random.Generator, seed: i
     car = np.repeat(np.arange(cars), laps)
     frame = pd.DataFrame(
         {
-            "session_id": f"{track}-{seed}", "track_id": track, "vehicle_id": [f"car-{c + 1}" for c in car],
-            "lap_number": np.tile(np.arange(1, laps + 1), cars), "coverage": 0.99, "is_synthetic": True,
-            "lap_time_ms": 90_000 + rng.integers(0, 9_000, n), "distance_km": rng.uniform(2.0, 4.5),
+            "session_id": f"{track}-{seed}",
+            "track_id": track,
+            "vehicle_id": [f"car-{c + 1}" for c in car],
+            "lap_number": np.tile(np.arange(1, laps + 1), cars),
+            "coverage": 0.99,
+            "is_synthetic": True,
+            "lap_time_ms": 90_000 + rng.integers(0, 9_000, n),
+            "distance_km": rng.uniform(2.0, 4.5),
         }
-    )  # fmt: skip
+    )
     frame["lap_end_ts"] = pd.Timestamp("2025-09-06") + pd.to_timedelta(frame["lap_number"] * 95, unit="s")
     for name in INPUTS:
         # Tracks differ most, then drivers, then laps.
@@ -57,7 +62,7 @@ def _session(track: str, cars: int, laps: int, rng: np.random.Generator, seed: i
         )
         for c, name in enumerate(COMPONENTS)
     ]
-    return frame[[*columns_needed(RULES), "track_id"]], pd.concat(truth)
+    return frame[[*scoring_columns(RULES), "track_id"]], pd.concat(truth)
 
 
 def damage_per_km(laps: pd.DataFrame) -> dict[str, pd.Series]:

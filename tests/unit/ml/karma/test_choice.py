@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.karma.evaluation import best_of
+from ml.karma.evaluation import choose_best_algorithm
 
 
 @pytest.mark.parametrize(
@@ -13,4 +13,4 @@ def test_the_simplest_of_the_best_is_taken(forest: float, network: float, chosen
     def flat(r2: float) -> list[np.ndarray]:
         return [np.full(5, r2 - 0.1), np.full(5, r2 + 0.1)]
 
-    assert best_of({"forest": flat(forest), "network": flat(network)}) == chosen
+    assert choose_best_algorithm({"forest": flat(forest), "network": flat(network)}) == chosen

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conf.errors import TrainingDataError
 from conf.wear import COMPONENTS
-from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, build_dataset, split_of
+from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, build_karma_dataset, track_split
 from tests.unit.ml.karma.made_laps import INPUTS, RULES, made_laps, tracks_of
 
 TRACKS = [*tracks_of(TRAIN, 3), *tracks_of(TEST, 2), *tracks_of(PROMOTION, 1)]
@@ -20,7 +20,7 @@ names = st.text(min_size=1, max_size=20)
 
 
 def built(laps: pd.DataFrame, truth: pd.DataFrame):
-    return build_dataset(laps, truth, INPUTS, RULES.least_coverage)
+    return build_karma_dataset(laps, truth, INPUTS, RULES.least_coverage)
 
 
 @pytest.fixture
@@ -35,19 +35,19 @@ def test_where_tracks_belong_is_frozen():
         TEST: ["drawn-2", "drawn-5", "drawn-7", "drawn-8", "drawn-18", "drawn-24"],
         PROMOTION: ["drawn-1", "drawn-4", "drawn-16", "drawn-29", "drawn-43"],
     }
-    assert {name: split_of(name) for names in known.values() for name in names} == {
+    assert {name: track_split(name) for names in known.values() for name in names} == {
         name: split for split, names in known.items() for name in names
     }
 
 
 @given(names)
 def test_a_name_belongs_to_one_part(name):
-    assert split_of(name) in (TRAIN, TEST, PROMOTION)
-    assert split_of(name) == split_of(str(name.encode(), "utf-8"))
+    assert track_split(name) in (TRAIN, TEST, PROMOTION)
+    assert track_split(name) == track_split(str(name.encode(), "utf-8"))
 
 
 def test_parts_have_their_shares():
-    splits = pd.Series([split_of(f"drawn-{i}") for i in range(5_000)])
+    splits = pd.Series([track_split(f"drawn-{i}") for i in range(5_000)])
     shares = splits.value_counts(normalize=True)
     assert shares[PROMOTION] == pytest.approx(0.20, abs=0.02)
     assert shares[TEST] == pytest.approx(0.25, abs=0.02)
@@ -95,7 +95,7 @@ def test_laps_that_lack_what_is_not_asked_for_are_kept(few):
     laps, truth = few
     laps.loc[0, "brake_temp_mean_c"] = np.nan
     assert built(laps, truth).dropped["a feature missing"] == 1
-    assert len(build_dataset(laps, truth, RULES.columns("no_heat"), 0.8).laps) == len(laps)
+    assert len(build_karma_dataset(laps, truth, RULES.columns("no_heat"), 0.8).laps) == len(laps)
 
 
 @pytest.mark.parametrize("empty", ["laps", "truth", "complete"])
@@ -149,5 +149,5 @@ def test_the_version_is_that_of_the_rows_and_not_of_their_order(few):
     other.loc[other.index[5], "damage_per_km"] *= 1.000001
     assert built(laps, other).version != version
     assert built(laps.assign(speed_max=laps["speed_max"] + 1e-9), truth).version != version
-    assert build_dataset(laps, truth, INPUTS[:-1], 0.8).version != version
+    assert build_karma_dataset(laps, truth, INPUTS[:-1], 0.8).version != version
     assert built(laps.assign(is_synthetic=False), truth).version == version  # nothing is learned from it

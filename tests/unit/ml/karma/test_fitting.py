@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from conf.wear import COMPONENTS
 from ml.karma.dataset import TEST, TRAIN
-from ml.karma.evaluation import r2_of
-from ml.karma.fitting import ErrorSpread, FitParams, _folds, fit, fit_line, fit_spread, with_before
+from ml.karma.evaluation import component_r2
+from ml.karma.fitting import ErrorSpread, FitParams, _folds, fit_karma, fit_log_lines, fit_spread, with_previous_laps
 from ml.karma.learners import ALGORITHMS, LearnerParams
 from tests.unit.ml.karma.made_laps import RULES, damage_per_km
 
@@ -24,9 +24,9 @@ TINY = LearnerParams(trees=4, members=2, hidden=4, epochs=3)
 def test_each_finds_what_wears_on_tracks_it_never_saw(fitted, dataset, algorithm):
     laps, damage = dataset.part(TEST)
     predicted, sigma = fitted[algorithm].predict(laps, RULES.sequence_laps)
-    assert r2_of(np.log(damage), predicted).min() > 0.9
+    assert component_r2(np.log(damage), predicted).min() > 0.9
     # What training saw on tracks left out in turn is what shows on others.
-    np.testing.assert_allclose(fitted[algorithm].r2, r2_of(np.log(damage), predicted), atol=0.1)
+    np.testing.assert_allclose(fitted[algorithm].r2, component_r2(np.log(damage), predicted), atol=0.1)
     assert predicted.shape == sigma.shape == (len(laps), len(COMPONENTS))
     without_parts = np.log(np.stack([damage_per_km(laps)[name] for name in COMPONENTS], axis=1))
     assert np.abs(predicted - without_parts).mean() < 0.12
@@ -36,7 +36,7 @@ def test_what_no_line_can_say_is_learned_from_what_it_leaves_over(fitted, datase
     laps, damage = dataset.part(TEST)
     one, true, tyres = fitted["random_forest"], np.log(damage), COMPONENTS.index("tyres")
     by_line, by_both = (
-        r2_of(true, found)[tyres]
+        component_r2(true, found)[tyres]
         for found in (one.line(one.scaling.to_inputs(laps)), one.predict(laps, RULES.sequence_laps)[0])
     )
     assert 1 - by_both < 0.7 * (1 - by_line)
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_answers(dataset, algorithm):
     laps, damage = dataset.part(TRAIN)
     columns = RULES.columns("chassis")
     one, again, other = (
-        fit(laps, damage, columns, algorithm, FitParams(TINY, seed=seed)).predict(laps, 4) for seed in (3, 3, 4)
+        fit_karma(laps, damage, columns, algorithm, FitParams(TINY, seed=seed)).predict(laps, 4) for seed in (3, 3, 4)
     )
     for a, b, c in zip(one, again, other, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -68,14 +68,18 @@ def test_only_the_recurrent_one_looks_at_the_laps_before(fitted, dataset):
     laps, _ = dataset.part(TEST)
     for name, one in fitted.items():
         inputs = one.scaling.to_inputs(laps)
-        before = with_before(inputs, laps, 4)
+        before = with_previous_laps(inputs, laps, 4)
         alone = np.full_like(before, np.nan)
         alone[:, -1] = inputs
         assert np.array_equal(one.answer(inputs, before)[0], one.answer(inputs, alone)[0]) == (name != "lstm")
 
 
-cars = st.lists(st.tuples(st.sampled_from(["s1", "s2"]), st.sampled_from(["a", "b", "c"]), st.integers(1, 5)),
-                min_size=1, max_size=5, unique_by=lambda car: car[:2])  # fmt: skip
+cars = st.lists(
+    st.tuples(st.sampled_from(["s1", "s2"]), st.sampled_from(["a", "b", "c"]), st.integers(1, 5)),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda car: car[:2],
+)
 
 
 @given(cars, st.integers(1, 5))
@@ -83,7 +87,7 @@ def test_laps_before_are_the_cars_own(grid, length):
     rows = [(session, car, lap) for session, car, laps in sorted(grid) for lap in range(1, laps + 1)]
     laps = pd.DataFrame(rows, columns=["session_id", "vehicle_id", "lap_number"])
     inputs = np.arange(len(laps), dtype=float)[:, None] + [0.0, 0.5]
-    before = with_before(inputs, laps, length)
+    before = with_previous_laps(inputs, laps, length)
     assert before.shape == (len(laps), length, 2)
     for i, (session, car, lap) in enumerate(rows):
         driven = min(lap, length)
@@ -106,7 +110,7 @@ def test_a_line_is_found_and_what_says_nothing_is_left_out():
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(300, 12))
     target = np.stack([inputs @ np.r_[2.0, -1.0, np.zeros(10)] + 3.0, inputs[:, 5] - 1.0], axis=1)
-    line = fit_line(inputs, target + 0.05 * rng.normal(size=target.shape), np.arange(300) % 5)
+    line = fit_log_lines(inputs, target + 0.05 * rng.normal(size=target.shape), np.arange(300) % 5)
     np.testing.assert_allclose(line(inputs), target, atol=0.15)
     assert np.abs(line.weights[2:, 0]).max() < 0.02
 

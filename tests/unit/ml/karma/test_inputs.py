@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.karma.inputs import PER_KM, InputScaling, complete, fit_scaling
+from ml.karma.inputs import PER_KM, InputScaling, fit_scaling, has_all_columns
 from tests.unit.ml.karma.made_laps import INPUTS, SELDOM, made_laps
 
 LAPS, _ = made_laps(["drawn-1", "drawn-3", "drawn-5"], cars=4, laps=8)
@@ -105,9 +105,9 @@ def test_inside_what_training_saw_nothing_is_outside_and_beyond_it_grows():
 def test_a_lap_is_complete_with_all_columns(nothing):
     holed = LAPS.astype({"speed_max": object})
     holed.loc[3, "speed_max"] = nothing
-    known = complete(holed.assign(speed_max=holed["speed_max"].astype("Float64")), ["speed_max", "rpm_mean"])
+    known = has_all_columns(holed.assign(speed_max=holed["speed_max"].astype("Float64")), ["speed_max", "rpm_mean"])
     assert known.tolist() == [i != 3 for i in range(len(LAPS))]
-    assert complete(holed, ["rpm_mean"]).all()
+    assert has_all_columns(holed, ["rpm_mean"]).all()
 
 
 def test_the_scaling_knows_its_columns_by_name():

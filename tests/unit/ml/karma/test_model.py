@@ -15,7 +15,7 @@ from skops.io import dumps
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from ml.karma.learners import ALGORITHMS
-from ml.karma.model import CARD, KarmaModel, KarmaModelError, read_model
+from ml.karma.model import CARD, KarmaModel, KarmaModelError, karma_model_from_files
 from tests.unit.ml.karma.conftest import SMALL
 from tests.unit.ml.karma.made_laps import RULES, made_laps
 
@@ -39,7 +39,7 @@ class Bomb:
 
 
 def test_a_model_from_its_files_gives_the_same_answers(one):
-    again = read_model(one.to_files().__getitem__)
+    again = karma_model_from_files(one.to_files().__getitem__)
     assert (again.algorithm, again.sequence_laps, again.params) == (one.algorithm, one.sequence_laps, one.params)
     for before, after in zip(*(m.sets["everything"].predict(LAPS, m.sequence_laps) for m in (one, again)), strict=True):
         np.testing.assert_array_equal(before, after)
@@ -52,7 +52,7 @@ def test_a_model_from_its_files_gives_the_same_answers(one):
 
 
 def test_sets_keep_their_order_and_their_columns(model):
-    again = read_model(model.to_files().__getitem__)
+    again = karma_model_from_files(model.to_files().__getitem__)
     assert list(again.sets) == list(model.sets) == list(RULES.sets)
     assert all(again.sets[name].scaling.columns == RULES.columns(name) for name in again.sets)
 
@@ -64,7 +64,7 @@ def test_files_that_another_version_wrote_are_refused_with_the_remedy(one, chang
     with pytest.raises(
         KarmaModelError, match=r"reads format 1 for engine, .*train a new one \(`slipstream train karma`"
     ):
-        read_model(files.__getitem__)
+        karma_model_from_files(files.__getitem__)
 
 
 def test_the_bomb_goes_off_where_it_is_unpickled(tmp_path):
@@ -85,7 +85,7 @@ def test_a_pickle_in_a_files_place_is_refused_and_does_not_run(fitted, tmp_path,
     files = KarmaModel(algorithm, {"everything": fitted[algorithm]}, 4, SMALL).to_files()
     files[f"everything/{path}"] = pickle.dumps(Bomb(tmp_path / "ran"), protocol=2)
     with pytest.raises(error):
-        read_model(files.__getitem__)
+        karma_model_from_files(files.__getitem__)
     assert not (tmp_path / "ran").exists()
 
 
@@ -99,7 +99,7 @@ def test_a_pickle_inside_the_arrays_or_the_tensors_does_not_run(fitted, tmp_path
         files = KarmaModel("lstm", {"everything": fitted["lstm"]}, 4, SMALL).to_files()
         files[f"everything/{path}"] = data.getvalue()
         with pytest.raises((ValueError, pickle.UnpicklingError)):
-            read_model(files.__getitem__)
+            karma_model_from_files(files.__getitem__)
     assert not (tmp_path / "ran").exists()
 
 
@@ -107,4 +107,4 @@ def test_estimators_that_call_a_function_of_someones_choice_are_refused(fitted):
     files = KarmaModel("random_forest", {"everything": fitted["random_forest"]}, 4, SMALL).to_files()
     files["everything/estimators.skops"] = dumps([FunctionTransformer(func=Path.touch)])
     with pytest.raises(UntrustedTypesFoundException):
-        read_model(files.__getitem__)
+        karma_model_from_files(files.__getitem__)

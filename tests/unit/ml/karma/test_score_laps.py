@@ -11,8 +11,8 @@ import pytest
 from conf.contract import load_contract
 from conf.wear import COMPONENTS
 from ml.karma.dataset import KEY
-from ml.karma.formula import overall
-from ml.karma.score_laps import OVERALL, columns_needed, score_laps
+from ml.karma.formula import overall_karma
+from ml.karma.score_laps import OVERALL, score_laps, scoring_columns
 from tests.unit.ml.karma.made_laps import RULES, made_laps
 
 LAPS, TRUTH = made_laps(["drawn-2", "drawn-5"], cars=2, laps=6, seed=9)
@@ -69,7 +69,9 @@ def test_a_score_is_that_of_its_damage_and_the_whole_that_of_its_parts(scored):
     np.testing.assert_allclose(parts["lap_damage"], parts["damage_per_km"] * parts["distance_km"])
     whole = scored[scored["component"] == OVERALL]
     by_lap = parts.groupby(KEY, sort=False)
-    assert whole["karma_score"].tolist() == pytest.approx([overall(list(lap["karma_score"])) for _, lap in by_lap])
+    assert whole["karma_score"].tolist() == pytest.approx(
+        [overall_karma(list(lap["karma_score"])) for _, lap in by_lap]
+    )
     weakest = [lap.loc[lap["karma_score"].idxmin(), "component"] for _, lap in by_lap]
     assert [text.partition(":")[0] for text in whole["factors_text"]] == weakest
     assert (scored["karma_low"] < scored["karma_score"]).all()
@@ -215,7 +217,7 @@ def test_reasons_name_what_was_done_to_the_lap(model, scored):
 
 
 def test_what_scoring_reads_is_in_the_contract_and_it_reads_nothing_else(model, scored):
-    needed = columns_needed(RULES)
+    needed = scoring_columns(RULES)
     assert set(needed) <= {column.name for column in load_contract("gold.lap_features").columns}
     assert len(needed) == len(set(needed))
     assert_same(table(LAPS[list(needed)], model), scored)

@@ -10,15 +10,15 @@ import pytest
 from benchmarks.thinning import features_of
 from conf.track import load_track
 from conf.wear import CAR_FAULT_KINDS, COMPONENTS, CarFaultKind, load_wear_rules
-from ml.karma.dataset import KEY, TEST, TRAIN, split_of
-from ml.karma.fitting import FitParams, fit
+from ml.karma.dataset import KEY, TEST, TRAIN, track_split
+from ml.karma.fitting import FitParams, fit_karma
 from ml.karma.learners import LearnerParams
 from ml.karma.model import KarmaModel
 from ml.karma.score_laps import score_laps
 from producers.simulator.cars.random_car_faults import draw_random_car_faults
 from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.wear_labels import truth_rows
+from producers.simulator.wear_labels import wear_label_rows
 from tests.unit.ml.karma.made_laps import RULES
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,15 @@ def drive(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Three laps a car as its sensors tell them, and the truth about each; with random car faults if none are given."""
     settings = {
-        "session_id": f"{track}-{seed}", "track": track, "seed": seed, "n_cars": cars, "n_laps": 3, "rate_hz": 25.0,
-        "setups": "varied", "data_faults": DataFaults.none().model_copy(update={"noise": 1.0}),
-    }  # fmt: skip
+        "session_id": f"{track}-{seed}",
+        "track": track,
+        "seed": seed,
+        "n_cars": cars,
+        "n_laps": 3,
+        "rate_hz": 25.0,
+        "setups": "varied",
+        "data_faults": DataFaults.none().model_copy(update={"noise": 1.0}),
+    }
     if car_faults is None:
         car_faults = draw_random_car_faults(load_track(track).length_m, cars, 3, seed)
     simulator = VehicleSimulator(SimulatorConfig(**settings, car_faults=car_faults))
@@ -58,21 +64,21 @@ def drive(
                 "track_id": track,
             }
         )
-    truth = pd.DataFrame([row for car in simulator.cars for row in truth_rows(simulator, car)])
+    truth = pd.DataFrame([row for car in simulator.cars for row in wear_label_rows(simulator, car)])
     return pd.DataFrame(rows), truth[truth["is_complete"]]
 
 
 @pytest.fixture(scope="module")
 def model() -> KarmaModel:
     """A forest that learned from simulated laps."""
-    assert {split_of(track) for track in LEARNED} == {TRAIN}
+    assert {track_split(track) for track in LEARNED} == {TRAIN}
     sessions = [drive(track, 100 + i, 5) for i, track in enumerate(LEARNED)]
     laps, truth = (pd.concat(frames, ignore_index=True) for frames in zip(*sessions, strict=True))
     laps = laps.sort_values(KEY, ignore_index=True)
     wide = truth.pivot_table(index=KEY, columns="component", values="damage_per_km").reset_index()
     damage = laps[KEY].merge(wide, on=KEY)[list(COMPONENTS)].to_numpy()
     params = LearnerParams(trees=60)
-    fitted = fit(laps, damage, RULES.columns("everything"), "random_forest", FitParams(params))
+    fitted = fit_karma(laps, damage, RULES.columns("everything"), "random_forest", FitParams(params))
     return KarmaModel("random_forest", {"everything": fitted}, RULES.sequence_laps, params)
 
 
@@ -104,7 +110,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def clean(model) -> Session:
-    assert split_of(UNSEEN) == TEST
+    assert track_split(UNSEEN) == TEST
     return Session(model, None)
 
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from analysis.signals.windows import CHANNELS, window_ends, window_features
-from ml.style.dataset import build_dataset
-from ml.style.model import ForestParams, OnnxStyleModel, train
+from ml.style.dataset import build_style_dataset
+from ml.style.model import ForestParams, OnnxStyleModel, train_forest
 from ml.style.split import SplitConfig
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
@@ -27,9 +27,14 @@ def simulated():
     runs = {}
     for seed, track in enumerate(["three-oaks", "alder-ridge", "harbour-mile"]):
         config = SimulatorConfig(
-            session_id=f"s{seed}", track=track, n_cars=12, duration_s=100, rate_hz=20, seed=seed,
+            session_id=f"s{seed}",
+            track=track,
+            n_cars=12,
+            duration_s=100,
+            rate_hz=20,
+            seed=seed,
             profiles={"aggressive": 2, "normal": 1, "safe": 1, "eco": 1},
-        )  # fmt: skip
+        )
         for (vehicle,), samples in VehicleSimulator(config).to_polars().group_by(["vehicle_id"], maintain_order=True):
             runs[config.session_id, vehicle] = samples
     return runs
@@ -50,14 +55,14 @@ def windows(simulated):
 
 @pytest.fixture(scope="session")
 def dataset(windows):
-    return build_dataset(windows, config=SplitConfig(test_share=0.4, promotion_share=0.0))
+    return build_style_dataset(windows, config=SplitConfig(test_share=0.4, promotion_share=0.0))
 
 
 @pytest.fixture(scope="session")
 def fitted(dataset):
     """The forest with the settings that are promised: 300 trees, depth 12, balanced."""
     x, y, _ = dataset.part("train")
-    return train(x, y, ForestParams(n_jobs=2))
+    return train_forest(x, y, ForestParams(n_jobs=2))
 
 
 @pytest.fixture(scope="session")

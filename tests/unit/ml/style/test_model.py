@@ -7,8 +7,14 @@ import pandas as pd
 import pytest
 from onnx import helper, load_from_string
 
-from ml.style.evaluation import StyleComparison, beats, evaluate, importances, majority_class
-from ml.style.model import ForestParams, OnnxStyleModel, train
+from ml.style.evaluation import (
+    StyleComparison,
+    compare_style_models,
+    evaluate_style,
+    majority_class,
+    permutation_importances,
+)
+from ml.style.model import ForestParams, OnnxStyleModel, train_forest
 from ml.style.plots import confusion_figure, importance_figure, probability_figure
 
 
@@ -23,7 +29,7 @@ def test_the_forest_is_as_promised(fitted, dataset):
 def test_it_tells_aggressive_from_normal_on_vehicles_it_never_saw(fitted, dataset):
     x, y, groups = dataset.part("test")
     majority = majority_class(dataset.part("train")[1])
-    scores = evaluate(y, fitted.predict_proba(x), groups, majority=majority)
+    scores = evaluate_style(y, fitted.predict_proba(x), groups, majority=majority)
     assert scores.n_vehicles >= 10
     assert scores.accuracy.value > scores.majority_accuracy + 0.1
     assert scores.balanced_accuracy.low > 0.6
@@ -36,9 +42,9 @@ def test_labels_drawn_at_random_teach_it_nothing(dataset):
     rng = np.random.default_rng(0)
     names = np.unique(groups)
     drawn = dict(zip(names, rng.permutation(np.where(np.arange(names.size) % 2, "AGGRESSIVE", "NORMAL")), strict=True))
-    control = train(x, groups.map(drawn), ForestParams(n_estimators=50, n_jobs=2))
+    control = train_forest(x, groups.map(drawn), ForestParams(n_estimators=50, n_jobs=2))
     x_test, y_test, groups_test = dataset.part("test")
-    scores = evaluate(y_test, control.predict_proba(x_test), groups_test, majority="NORMAL")
+    scores = evaluate_style(y_test, control.predict_proba(x_test), groups_test, majority="NORMAL")
     assert scores.balanced_accuracy.low < 0.6
 
 
@@ -83,17 +89,17 @@ def test_the_model_file_is_enough(fitted, tmp_path):
 def test_the_same_data_and_seed_make_the_same_forest(dataset):
     x, y, _ = dataset.part("train")
     params = ForestParams(n_estimators=20, n_jobs=2)
-    assert train(x, y, params).to_onnx() == train(x, y, params).to_onnx()
+    assert train_forest(x, y, params).to_onnx() == train_forest(x, y, params).to_onnx()
 
 
 def test_training_refuses_one_class_and_missing_values(dataset):
     x, y, _ = dataset.part("train")
     with pytest.raises(ValueError, match="needs both"):
-        train(x, ["NORMAL"] * len(x))
+        train_forest(x, ["NORMAL"] * len(x))
     holed = x.copy()
     holed.loc[holed.index[3], "rpm_range"] = np.nan
     with pytest.raises(ValueError, match="rpm_range has missing values"):
-        train(holed, y)
+        train_forest(holed, y)
 
 
 def toy(n_vehicles=20, windows=30, flip=0.0, seed=0):
@@ -108,7 +114,7 @@ def toy(n_vehicles=20, windows=30, flip=0.0, seed=0):
 def test_scores_by_hand():
     y = ["AGGRESSIVE"] * 4 + ["NORMAL"] * 6
     p = [0.9, 0.8, 0.7, 0.2, 0.6, 0.1, 0.1, 0.2, 0.3, 0.5]  # 0.5 is not above the threshold
-    scores = evaluate(y, p, ["a"] * 4 + ["b"] * 6, majority="NORMAL")
+    scores = evaluate_style(y, p, ["a"] * 4 + ["b"] * 6, majority="NORMAL")
     assert scores.confusion.tolist() == [[5, 1], [1, 3]]
     assert scores.accuracy.value == pytest.approx(0.8)
     assert scores.balanced_accuracy.value == pytest.approx((5 / 6 + 3 / 4) / 2)
@@ -123,15 +129,15 @@ def test_the_interval_is_that_of_vehicles_and_not_of_windows():
     """Whole vehicles wrong make a wide interval, the same share of windows wrong everywhere a narrow one."""
     y, p, groups = toy()
     wrong = np.isin(groups, ["v00", "v01", "v02", "v03"])
-    clustered = evaluate(y, np.where(wrong, 1 - p, p), groups, majority="NORMAL").accuracy
+    clustered = evaluate_style(y, np.where(wrong, 1 - p, p), groups, majority="NORMAL").accuracy
     y, p, groups = toy(flip=0.2)
-    spread = evaluate(y, p, groups, majority="NORMAL").accuracy
+    spread = evaluate_style(y, p, groups, majority="NORMAL").accuracy
     assert clustered.low < clustered.value < clustered.high
     assert clustered.high - clustered.low > 3 * (spread.high - spread.low)
 
 
 def test_a_set_of_one_class_has_no_auc():
-    scores = evaluate(["NORMAL"] * 3, [0.1, 0.2, 0.9], ["a", "b", "c"], majority="NORMAL")
+    scores = evaluate_style(["NORMAL"] * 3, [0.1, 0.2, 0.9], ["a", "b", "c"], majority="NORMAL")
     assert np.isnan(scores.roc_auc)
     assert np.isnan(scores.balanced_accuracy.value)
 
@@ -139,41 +145,41 @@ def test_a_set_of_one_class_has_no_auc():
 def test_a_better_candidate_beats_and_an_equal_one_does_not():
     y, good, groups = toy(flip=0.05)
     _, bad, _ = toy(flip=0.3, seed=1)
-    better = beats(good, bad, y, groups)
+    better = compare_style_models(good, bad, y, groups)
     assert isinstance(better, StyleComparison)
     assert better.is_better
     assert 0 < better.difference.low <= better.difference.value
-    assert not beats(good, good, y, groups).is_better
-    assert beats(bad, good, y, groups).reason.startswith("worse")
+    assert not compare_style_models(good, good, y, groups).is_better
+    assert compare_style_models(bad, good, y, groups).reason.startswith("worse")
 
 
 def test_too_few_vehicles_promote_nothing():
     y, good, groups = toy(n_vehicles=4)
-    verdict = beats(good, 1 - good, y, groups)
+    verdict = compare_style_models(good, 1 - good, y, groups)
     assert not verdict.is_better
     assert "simulate more sessions" in verdict.reason
 
 
 def test_no_windows_are_an_error():
     with pytest.raises(ValueError, match="no windows to score"):
-        evaluate([], [], [], majority="NORMAL")
+        evaluate_style([], [], [], majority="NORMAL")
     with pytest.raises(ValueError, match="give one each per window"):
-        evaluate(["NORMAL"], [0.1, 0.2], ["a"], majority="NORMAL")
+        evaluate_style(["NORMAL"], [0.1, 0.2], ["a"], majority="NORMAL")
 
 
 def test_importances_and_figures(dataset):
     x, y, groups = dataset.part("train")
     noisy = x.assign(noise=np.random.default_rng(0).random(len(x)))
-    fitted = train(noisy, y, ForestParams(n_estimators=40, n_jobs=2))
+    fitted = train_forest(noisy, y, ForestParams(n_estimators=40, n_jobs=2))
     x_test, y_test, groups = dataset.part("test")
     held_out = x_test.assign(noise=np.random.default_rng(1).random(len(x_test)))
-    table = importances(fitted, held_out, y_test, max_rows=400, n_repeats=2)
+    table = permutation_importances(fitted, held_out, y_test, max_rows=400, n_repeats=2)
     assert table["impurity"].sum() == pytest.approx(1.0)
     noise = table.set_index("feature").loc["noise"]
     assert noise["impurity"] < table["impurity"].max() / 3
     assert abs(noise["permutation"]) < 0.03
     p = fitted.predict_proba(held_out)
-    scores = evaluate(y_test, p, groups, majority="NORMAL")
+    scores = evaluate_style(y_test, p, groups, majority="NORMAL")
     one = (groups == groups.iloc[0]).to_numpy()
     ends = pd.Series(pd.date_range("2025-09-06 18:00:10", periods=int(one.sum()), freq="s", tz="UTC"))
     figures = [confusion_figure(scores.confusion), importance_figure(table), probability_figure(ends, p[one])]

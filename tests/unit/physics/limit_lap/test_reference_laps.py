@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from conf.race_car import load_race_car
-from conf.track_parameters import track_parameters
-from physics.limit_lap.double_track import race_car_envelope
-from physics.limit_lap.lap import REFERENCE_MARGIN_MPS, LimitLap, limit_lap
+from conf.track_parameters import load_track_parameters
+from physics.limit_lap.double_track import build_race_car_envelope
+from physics.limit_lap.lap import REFERENCE_MARGIN_MPS, LimitLap, solve_limit_lap
 from physics.limit_lap.race_line import read_race_line, spline_line
 
 LAPS = [(track, car) for track in ("Monza", "Shanghai", "Catalunya") for car in ("F1_Shanghai", "FE_Berlin")]
@@ -23,10 +23,10 @@ def reference(data_dir: Path) -> Path:
 
 
 def lap_of(reference: Path, track: str, car: str) -> LimitLap:
-    known = track_parameters(reference / "track_pars.ini", track)
+    known = load_track_parameters(reference / "track_pars.ini", track)
     line = spline_line(*read_race_line(reference / "racelines" / f"{track}.csv"))
-    envelope = race_car_envelope(load_race_car(reference / f"{car}.ini"), known.grip_factor)
-    return limit_lap(envelope, line, margin_mps=REFERENCE_MARGIN_MPS, drs_zones_m=known.drs_zones_m)
+    envelope = build_race_car_envelope(load_race_car(reference / f"{car}.ini"), known.grip_factor)
+    return solve_limit_lap(envelope, line, margin_mps=REFERENCE_MARGIN_MPS, drs_zones_m=known.drs_zones_m)
 
 
 @pytest.mark.parametrize(("track", "car"), LAPS)
@@ -35,7 +35,7 @@ def test_lap_time_sectors_and_speeds(reference: Path, track: str, car: str) -> N
         (row,) = [r for r in csv.DictReader(file) if (r["track"], r["vehicle"]) == (track, f"{car}.ini")]
     lap = lap_of(reference, track, car)
     assert lap.lap_time_s == pytest.approx(float(row["laptime_s"]), rel=1e-3)
-    known = track_parameters(reference / "track_pars.ini", track)
+    known = load_track_parameters(reference / "track_pars.ini", track)
     sectors = lap.sector_times_s(known.sector_ends_m)
     assert sum(sectors) == pytest.approx(lap.lap_time_s)
     assert sectors == pytest.approx([float(row[f"s{n}_s"]) for n in (1, 2, 3)], rel=2e-3)
@@ -53,22 +53,22 @@ def test_speed_over_distance(reference: Path, track: str) -> None:
 
 
 def test_drs_and_battery_are_worth_time(reference: Path) -> None:
-    known = track_parameters(reference / "track_pars.ini", "Monza")
+    known = load_track_parameters(reference / "track_pars.ini", "Monza")
     line = spline_line(*read_race_line(reference / "racelines" / "Monza.csv"))
-    envelope = race_car_envelope(load_race_car(reference / "F1_Shanghai.ini"))
-    closed = limit_lap(envelope, line).lap_time_s
-    opened = limit_lap(envelope, line, drs_zones_m=known.drs_zones_m).lap_time_s
+    envelope = build_race_car_envelope(load_race_car(reference / "F1_Shanghai.ini"))
+    closed = solve_limit_lap(envelope, line).lap_time_s
+    opened = solve_limit_lap(envelope, line, drs_zones_m=known.drs_zones_m).lap_time_s
     assert 0.3 < closed - opened < 1.5
 
 
 @pytest.mark.parametrize("car", ["F1_Shanghai", "FE_Berlin"])
 def test_every_published_line_is_driven_below_its_limit(reference: Path, car: str) -> None:
-    envelope = race_car_envelope(load_race_car(reference / f"{car}.ini"))
+    envelope = build_race_car_envelope(load_race_car(reference / f"{car}.ini"))
     files = sorted((reference / "racelines").glob("*.csv"))
     assert len(files) == 24
     for file in files:
         line = spline_line(*read_race_line(file))
-        lap = limit_lap(envelope, line)
+        lap = solve_limit_lap(envelope, line)
         most = envelope.fastest_mps(line.curvature_per_m, envelope.lateral_mps2)
         assert (lap.speed_mps[:-1] <= most + 1e-6).all(), file.stem
         assert lap.speed_mps.min() > 5.0

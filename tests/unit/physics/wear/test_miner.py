@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.wear import SNCurve
-from physics.wear.miner import MinerSum
+from physics.wear.miner import MinerDamage
 
 LOADS = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=60)
 EXPONENTS = st.floats(1.0, 9.0)
 
 
 def total(load: np.ndarray, exponent: float, cycles: float = 1e6) -> float:
-    out = MinerSum(SNCurve(exponent=exponent, cycles=cycles), 50.0)
+    out = MinerDamage(SNCurve(exponent=exponent, cycles=cycles), 50.0)
     out.add(load)
     return out.total
 
@@ -38,7 +38,7 @@ def test_twice_the_swing_costs_two_to_the_exponent() -> None:
 
 @given(LOADS, EXPONENTS)
 def test_damage_never_falls(load: list[float], exponent: float) -> None:
-    damage = MinerSum(SNCurve(exponent=exponent, cycles=1e6), 50.0)
+    damage = MinerDamage(SNCurve(exponent=exponent, cycles=1e6), 50.0)
     steps = [damage.add(np.array([x])) for x in load]
     assert min(steps) >= -1e-12 * max(damage.total, 1e-300)
     assert sum(steps) == pytest.approx(damage.total, rel=1e-9, abs=1e-300)

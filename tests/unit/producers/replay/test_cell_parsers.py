@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.replay import cell_parsers as cells
-from producers.replay.cell_parsers import CellError, Gap
+from producers.replay.cell_parsers import CellError, TimingGap
 
 DAY_MS = 86_400_000
 
@@ -37,7 +37,7 @@ DAY_MS = 86_400_000
     ],
 )
 def test_durations(cell: str, ms: int):
-    assert cells.duration_ms(cell) == ms
+    assert cells.parse_duration_ms(cell) == ms
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_durations(cell: str, ms: int):
 )
 def test_what_is_no_duration(cell: str):
     with pytest.raises(CellError, match=r"^a duration$"):
-        cells.duration_ms(cell)
+        cells.parse_duration_ms(cell)
 
 
 def written(ms: int, mark: str) -> str:
@@ -64,37 +64,45 @@ MARKS = st.sampled_from(":'")
 
 @given(DURATIONS, MARKS)
 def test_every_duration_round_trips_to_the_millisecond(ms: int, mark: str):
-    assert cells.duration_ms(written(ms, mark)) == ms
-    assert cells.duration_ms(written(ms, mark).rstrip("0").rstrip(".") if ms % 1000 else written(ms, mark)) == ms
+    assert cells.parse_duration_ms(written(ms, mark)) == ms
+    assert cells.parse_duration_ms(written(ms, mark).rstrip("0").rstrip(".") if ms % 1000 else written(ms, mark)) == ms
 
 
 @given(DURATIONS, MARKS)
 def test_every_gap_in_time_round_trips(ms: int, mark: str):
-    assert cells.gap(f"+{written(ms, mark)}") == cells.gap(written(ms, mark)) == Gap(ms=ms)
+    assert cells.parse_gap(f"+{written(ms, mark)}") == cells.parse_gap(written(ms, mark)) == TimingGap(ms=ms)
 
 
 @given(st.integers(0, 999_999), st.sampled_from(["{} Lap", "{} Laps", "+{} Lap", "{} laps", "{}Laps"]))
 def test_every_gap_in_laps_round_trips(laps: int, form: str):
-    assert cells.gap(form.format(laps)) == Gap(laps=laps)
-    assert (cells.gap_ms(form.format(laps)), cells.gap_laps(form.format(laps))) == (None, laps)
+    assert cells.parse_gap(form.format(laps)) == TimingGap(laps=laps)
+    assert (cells.parse_gap_ms(form.format(laps)), cells.parse_gap_laps(form.format(laps))) == (None, laps)
 
 
 def test_the_leader_has_no_gap():
-    assert cells.gap("-") == Gap(None, None)
+    assert cells.parse_gap("-") == TimingGap(None, None)
 
 
 @pytest.mark.parametrize("cell", ["--", "1 Runde", "Lap", "+", "+ 2.740", "-2.740"])
 def test_what_is_no_gap(cell: str):
     with pytest.raises(CellError, match=r"^a gap$"):
-        cells.gap(cell)
+        cells.parse_gap(cell)
 
 
 @given(st.text(max_size=12))
 def test_any_text_gives_a_value_or_a_complaint(cell: str):
     parsers: list[Callable[[str], Any]] = [
-        cells.duration_ms, cells.gap, cells.integer, cells.big_integer, cells.positive, cells.number,
-        cells.more_than_none, cells.instant_us, cells.epoch_s_to_us, cells.in_pit,
-    ]  # fmt: skip
+        cells.parse_duration_ms,
+        cells.parse_gap,
+        cells.parse_integer,
+        cells.parse_big_integer,
+        cells.parse_positive,
+        cells.parse_number,
+        cells.is_above_zero,
+        cells.parse_instant_us,
+        cells.parse_epoch_us,
+        cells.parse_in_pit,
+    ]
     for parse in parsers:
         with suppress(CellError):
             parse(cell)
@@ -102,56 +110,65 @@ def test_any_text_gives_a_value_or_a_complaint(cell: str):
 
 @given(st.integers(-(2**31), 2**31 - 1))
 def test_integers(value: int):
-    assert cells.integer(str(value)) == cells.integer(f"{value}.0") == cells.big_integer(str(value)) == value
+    assert (
+        cells.parse_integer(str(value))
+        == cells.parse_integer(f"{value}.0")
+        == cells.parse_big_integer(str(value))
+        == value
+    )
 
 
 @pytest.mark.parametrize("cell", ["1.5", "2147483648", "-2147483649", "1_000", "", "x"])
 def test_what_is_no_integer_of_32_bits(cell: str):
     with pytest.raises(CellError, match=r"^an integer$"):
-        cells.integer(cell)
+        cells.parse_integer(cell)
 
 
 def test_lap_0_is_no_lap():
-    assert (cells.positive("0"), cells.positive("8")) == (None, 8)
+    assert (cells.parse_positive("0"), cells.parse_positive("8")) == (None, 8)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers(value: float):
-    assert cells.number(repr(value)) == value
+    assert cells.parse_number(repr(value)) == value
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "29,8", "1_0", ""])
 def test_what_is_no_number(cell: str):
     with pytest.raises(CellError, match=r"^a number$"):
-        cells.number(cell)
+        cells.parse_number(cell)
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001
 def test_instants(moment: datetime, offset_min: int):
     there = moment.replace(tzinfo=timezone(timedelta(minutes=offset_min)))
     since = there - datetime(1970, 1, 1, tzinfo=UTC)
-    assert cells.instant_us(there.isoformat()) == since // timedelta(microseconds=1)
+    assert cells.parse_instant_us(there.isoformat()) == since // timedelta(microseconds=1)
     plain = moment.isoformat()
-    assert cells.instant_us(plain) == cells.instant_us(plain + "Z") == cells.instant_us(plain.replace("T", " "))
+    assert (
+        cells.parse_instant_us(plain)
+        == cells.parse_instant_us(plain + "Z")
+        == cells.parse_instant_us(plain.replace("T", " "))
+    )
 
 
 def test_short_fractions_of_a_second():
-    assert cells.instant_us("1970-01-01T00:00:01.5Z") == 1_500_000
+    assert cells.parse_instant_us("1970-01-01T00:00:01.5Z") == 1_500_000
 
 
 @pytest.mark.parametrize("cell", ["yesterday", "20250906", "2025-13-01T00:00:00Z", "2025-09-06", "2025-W36-6"])
 def test_what_is_no_instant(cell: str):
     with pytest.raises(CellError, match=r"^a time$"):
-        cells.instant_us(cell)
+        cells.parse_instant_us(cell)
 
 
 def test_seconds_since_the_epoch():
-    assert cells.epoch_s_to_us("1757184078") == 1_757_184_078_000_000
-    assert cells.epoch_s_to_us("1.5") == 1_500_000
+    assert cells.parse_epoch_us("1757184078") == 1_757_184_078_000_000
+    assert cells.parse_epoch_us("1.5") == 1_500_000
     with pytest.raises(CellError, match="a time in seconds"):
-        cells.epoch_s_to_us("1e12")
+        cells.parse_epoch_us("1e12")
 
 
 def test_marks():
-    assert (cells.in_pit("B"), cells.in_pit("?")) == (True, None)
-    assert (cells.more_than_none("0"), cells.more_than_none("0.2")) == (False, True)
+    assert (cells.parse_in_pit("B"), cells.parse_in_pit("?")) == (True, None)
+    assert (cells.is_above_zero("0"), cells.is_above_zero("0.2")) == (False, True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from infra.kafka.producer import DeliveryReport
-from producers.replay.delivery import Delivery, Load
+from producers.replay.delivery import FileDelivery, FileLoad
 from producers.replay.report import ReplayProgress
 from producers.replay.state import ReplayState
 
@@ -35,15 +35,15 @@ def state(tmp_path: Path) -> ReplayState:
     return ReplayState(tmp_path, digest="d", session=None, topic="t", cluster="c")
 
 
-def load(count: int, due_s: Any = None) -> Load:
+def load(count: int, due_s: Any = None) -> FileLoad:
     records = [(b"k", b"v", b"%d" % n) for n in range(count)]
-    return Load(Path("a.csv"), "t", count, lambda start: [records[start:]], due_s)
+    return FileLoad(Path("a.csv"), "t", count, lambda start: [records[start:]], due_s)
 
 
-def run(state: ReplayState, given: Load, start: int = 0) -> tuple[Broker, list[ReplayProgress]]:
+def run(state: ReplayState, given: FileLoad, start: int = 0) -> tuple[Broker, list[ReplayProgress]]:
     broker: Any = Broker()
     seen: list[ReplayProgress] = []
-    Delivery(broker, state, given, start, seen.append).run()
+    FileDelivery(broker, state, given, start, seen.append).run()
     return broker, seen
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.contract import load_contract
-from producers.replay.encode import encode
-from producers.replay.reader import read
+from producers.replay.encode import encode_readings
+from producers.replay.reader import read_telemetry
 
 SCHEMA = {
     "session_id": pl.String,
@@ -57,7 +57,7 @@ def same(left: Any, right: Any) -> bool:
 
 @given(ROWS)
 def test_every_value_survives(rows: list[dict[str, Any]]):
-    records = list(encode(pl.DataFrame(rows, schema=SCHEMA), "digest", 7))
+    records = list(encode_readings(pl.DataFrame(rows, schema=SCHEMA), "digest", 7))
     assert len(records) == len(rows)
     for place, (row, (key, value, event_id)) in enumerate(zip(rows, records, strict=True)):
         decoded = json.loads(value)
@@ -74,16 +74,18 @@ def test_the_contract_has_the_same_fields():
 def test_what_is_not_finite_is_a_bare_token():
     steady = dict.fromkeys(SCHEMA) | {"session_id": "s", "ecu_seq": 0, "dialect": "grcup"}
     rows = [steady | {"telemetry_value": value} for value in (math.nan, math.inf, -math.inf)]
-    values = [value for _, value, _ in encode(pl.DataFrame(rows, schema=SCHEMA), "d")]
+    values = [value for _, value, _ in encode_readings(pl.DataFrame(rows, schema=SCHEMA), "d")]
     assert [value.rsplit(b":", 1)[1] for value in values] == [b"NaN}", b"Infinity}", b"-Infinity}"]
 
 
 def test_chunks_give_the_same_records_as_the_whole(data_dir: Path):
-    readings = read(data_dir / "grcup" / "barber" / "R1_barber_telemetry_data_1lap.csv")
+    readings = read_telemetry(data_dir / "grcup" / "barber" / "R1_barber_telemetry_data_1lap.csv")
     frame = readings.frame.with_columns(dialect=pl.lit("grcup"))
-    whole = list(encode(frame, readings.digest))
+    whole = list(encode_readings(frame, readings.digest))
     pieces = [
-        record for at in range(0, frame.height, 777) for record in encode(frame.slice(at, 777), readings.digest, at)
+        record
+        for at in range(0, frame.height, 777)
+        for record in encode_readings(frame.slice(at, 777), readings.digest, at)
     ]
     assert pieces == whole
     assert len({event_id for _, _, event_id in whole}) == 22_425

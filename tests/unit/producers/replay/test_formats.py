@@ -8,16 +8,16 @@ import pytest
 
 from producers.replay.files import find_files
 from producers.replay.formats import (
-    FileForm,
-    LeftOutError,
     NotTelemetryError,
     ReplayFileError,
-    SheetForm,
-    UnknownFormError,
-    lap_kind_in,
-    recognise,
+    SheetFormat,
+    TelemetryFormat,
+    UnknownFormatError,
+    UnsupportedFileError,
+    detect_format,
+    lap_kind_from_name,
 )
-from producers.replay.reader import read
+from producers.replay.reader import read_telemetry
 
 LONG = (
     "expire_at,lap,meta_event,meta_session,meta_source,meta_time,original_vehicle_id,outing,"
@@ -42,8 +42,8 @@ def write(path: Path, *lines: str) -> Path:
     ],
 )
 def test_published_files(data_dir: Path, relative: str, name: str, container: str, dialect: str):
-    form = recognise(data_dir / "grcup" / relative)
-    assert isinstance(form, FileForm)
+    form = detect_format(data_dir / "grcup" / relative)
+    assert isinstance(form, TelemetryFormat)
     assert (form.name, form.container, form.dialect) == (name, container, dialect)
     assert form.has_session == (name != "long8")
 
@@ -51,37 +51,37 @@ def test_published_files(data_dir: Path, relative: str, name: str, container: st
 def test_content_decides_and_not_the_name(tmp_path: Path):
     packed = tmp_path / "renamed.txt"
     packed.write_bytes(gzip.compress(f"{LONG}\n{ROW.format(name='acc_x')}\n".encode()))
-    assert recognise(packed).name == "long13-renamed"
+    assert detect_format(packed).name == "long13-renamed"
     table = tmp_path / "data.csv"
     text = write(tmp_path / "x", LONG, ROW.format(name="aps"))
     pl.read_csv(text).write_parquet(table)
-    assert recognise(table).container == "parquet"
+    assert detect_format(table).container == "parquet"
 
 
 def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path):
-    assert recognise(write(tmp_path / "bom.csv", "\ufeff" + LONG, ROW.format(name="aps"))).name == "long13"
+    assert detect_format(write(tmp_path / "bom.csv", "\ufeff" + LONG, ROW.format(name="aps"))).name == "long13"
 
 
 def test_channels_common_to_both_dialects_count_as_the_feeds_own(tmp_path: Path):
-    assert recognise(write(tmp_path / "a.csv", LONG, ROW.format(name="speed"))).dialect == "grcup"
+    assert detect_format(write(tmp_path / "a.csv", LONG, ROW.format(name="speed"))).dialect == "grcup"
 
 
 def test_missing_column_is_named(tmp_path: Path):
     path = write(tmp_path / "a.csv", LONG.replace("meta_time,", ""), ROW.format(name="aps"))
     with pytest.raises(ReplayFileError, match=r"a\.csv: missing column meta_time; found .*telemetry_name"):
-        recognise(path)
+        detect_format(path)
 
 
 def test_unknown_form_says_what_was_found_and_what_is_expected(tmp_path: Path):
-    with pytest.raises(UnknownFormError, match=r"columns alpha, beta; a telemetry file has .*telemetry_value"):
-        recognise(write(tmp_path / "a.csv", "alpha,beta", "1,2"))
+    with pytest.raises(UnknownFormatError, match=r"columns alpha, beta; a telemetry file has .*telemetry_value"):
+        detect_format(write(tmp_path / "a.csv", "alpha,beta", "1,2"))
 
 
 def test_binary_is_not_shown(tmp_path: Path):
     path = tmp_path / "a.bin"
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(UnknownFormError, match="neither text nor parquet"):
-        recognise(path)
+    with pytest.raises(UnknownFormatError, match="neither text nor parquet"):
+        detect_format(path)
 
 
 SECTORS = "NUMBER; DRIVER_NUMBER; LAP_NUMBER; LAP_TIME; S1;"
@@ -104,31 +104,31 @@ WEATHER = "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP"
     ],
 )
 def test_sheets(tmp_path: Path, name: str, header: str, form: str, delimiter: str):
-    assert recognise(write(tmp_path / name, header)) == SheetForm(form, "csv", delimiter)
+    assert detect_format(write(tmp_path / name, header)) == SheetFormat(form, "csv", delimiter)
     packed = tmp_path / f"packed_{name}"
     packed.write_bytes(gzip.compress(f"{header}\n".encode()))
-    assert recognise(packed) == SheetForm(form, "csv.gz", delimiter)
+    assert detect_format(packed) == SheetFormat(form, "csv.gz", delimiter)
 
 
 def test_lap_times_are_known_by_their_values_where_they_have_some(tmp_path: Path):
     header = "expire_at,lap,meta_event,meta_session,meta_source,meta_time,outing,timestamp,value,vehicle_id"
     rows = [f",3,E,R1,feed,2025-01-01T00:00:01Z,0,2025-01-01T00:00:00Z,{value},CAR-1" for value in ("", "98123")]
-    assert recognise(write(tmp_path / "any.csv", header, *rows)).name == "lap_time"
-    assert recognise(write(tmp_path / "lap_end.csv", header, *rows)).name == "lap_time"
+    assert detect_format(write(tmp_path / "any.csv", header, *rows)).name == "lap_time"
+    assert detect_format(write(tmp_path / "lap_end.csv", header, *rows)).name == "lap_time"
     rows = [row.replace("98123", "2025-01-01T00:00:00Z") for row in rows]
-    assert recognise(write(tmp_path / "lap_end.csv", header, *rows)).name == "lap_end"
+    assert detect_format(write(tmp_path / "lap_end.csv", header, *rows)).name == "lap_end"
 
 
 def test_lap_events_of_which_nothing_says_the_kind(tmp_path: Path):
     with pytest.raises(
         ReplayFileError, match=r"any\.csv: lap events .* have lap_start, lap_end, lap_time in the file's"
     ):
-        recognise(write(tmp_path / "any.csv", TIMING))
+        detect_format(write(tmp_path / "any.csv", TIMING))
 
 
 def test_a_table_with_more_than_lap_events_is_not_one_of_them(tmp_path: Path):
-    with pytest.raises(UnknownFormError, match="unknown file form"):
-        recognise(write(tmp_path / "fastest_lap_time.csv", TIMING + ",speed,gear"))
+    with pytest.raises(UnknownFormatError, match="unknown file form"):
+        detect_format(write(tmp_path / "fastest_lap_time.csv", TIMING + ",speed,gear"))
 
 
 @pytest.mark.parametrize(
@@ -142,43 +142,43 @@ def test_a_table_with_more_than_lap_events_is_not_one_of_them(tmp_path: Path):
     ],
 )
 def test_lap_kind_in_a_name(name: str, kind: str | None):
-    assert lap_kind_in(name) == kind
+    assert lap_kind_from_name(name) == kind
 
 
 def test_best_laps_are_known_and_left_out(tmp_path: Path):
-    with pytest.raises(LeftOutError, match="best laps, which repeat what the sector file says"):
-        recognise(write(tmp_path / "any.csv", "NUMBER;VEHICLE;BESTLAP_1;BESTLAP_1_LAPNUM"))
+    with pytest.raises(UnsupportedFileError, match="best laps, which repeat what the sector file says"):
+        detect_format(write(tmp_path / "any.csv", "NUMBER;VEHICLE;BESTLAP_1;BESTLAP_1_LAPNUM"))
 
 
 def test_a_sheet_as_parquet_says_what_to_do(tmp_path: Path):
     path = tmp_path / "weather.parquet"
     pl.DataFrame({"TIME_UTC_SECONDS": [1], "AIR_TEMP": [1.0]}).write_parquet(path)
-    with pytest.raises(UnknownFormError, match="weather as parquet; replay reads such files as text"):
-        recognise(path)
+    with pytest.raises(UnknownFormatError, match="weather as parquet; replay reads such files as text"):
+        detect_format(path)
 
 
 def test_a_sheet_is_not_telemetry(tmp_path: Path):
     with pytest.raises(NotTelemetryError, match="not telemetry but lap_end"):
-        read(write(tmp_path / "lap_end.csv", TIMING))
+        read_telemetry(write(tmp_path / "lap_end.csv", TIMING))
 
 
 def test_no_known_channel(tmp_path: Path):
     with pytest.raises(ReplayFileError, match="none of its channel names is known: warp_factor"):
-        recognise(write(tmp_path / "a.csv", LONG, ROW.format(name="warp_factor")))
+        detect_format(write(tmp_path / "a.csv", LONG, ROW.format(name="warp_factor")))
 
 
 def test_mixed_dialects(tmp_path: Path):
     with pytest.raises(ReplayFileError, match=r"mixes .*nmot.*acc_x"):
-        recognise(write(tmp_path / "a.csv", LONG, ROW.format(name="nmot"), ROW.format(name="acc_x")))
+        detect_format(write(tmp_path / "a.csv", LONG, ROW.format(name="nmot"), ROW.format(name="acc_x")))
 
 
 def test_empty_file_and_header_alone(tmp_path: Path):
     empty = tmp_path / "empty.csv"
     empty.touch()
-    with pytest.raises(UnknownFormError, match=r"empty\.csv: the file is empty"):
-        recognise(empty)
+    with pytest.raises(UnknownFormatError, match=r"empty\.csv: the file is empty"):
+        detect_format(empty)
     with pytest.raises(ReplayFileError, match="no readings"):
-        recognise(write(tmp_path / "head.csv", LONG))
+        detect_format(write(tmp_path / "head.csv", LONG))
 
 
 def test_parquet_cut_short(tmp_path: Path):
@@ -187,7 +187,7 @@ def test_parquet_cut_short(tmp_path: Path):
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(whole.read_bytes()[:-20])
     with pytest.raises(ReplayFileError, match=r"cut\.parquet: not a readable parquet file"):
-        recognise(cut)
+        detect_format(cut)
 
 
 def test_folder_lists_what_it_leaves_out(tmp_path: Path):
@@ -205,7 +205,7 @@ def test_folder_lists_what_it_leaves_out(tmp_path: Path):
 
 def test_named_directly_an_unknown_file_is_an_error_and_best_laps_are_left_out(tmp_path: Path):
     telemetry = write(tmp_path / "a.csv", LONG, ROW.format(name="aps"))
-    with pytest.raises(UnknownFormError):
+    with pytest.raises(UnknownFormatError):
         find_files([telemetry, write(tmp_path / "notes.txt", "hello")])
     _, skipped = find_files([telemetry, write(tmp_path / "best.csv", "NUMBER;BESTLAP_1")])
     assert len(skipped) == 1
@@ -224,6 +224,6 @@ def test_nothing_to_replay(tmp_path: Path):
 )
 def test_the_published_folders(data_dir: Path, place: str, telemetry: int, sheets: int, left_out: int):
     found, skipped = find_files([data_dir / "grcup" / place])
-    assert sum(isinstance(form, FileForm) for _, form in found) == telemetry
-    assert sum(isinstance(form, SheetForm) for _, form in found) == sheets
+    assert sum(isinstance(form, TelemetryFormat) for _, form in found) == telemetry
+    assert sum(isinstance(form, SheetFormat) for _, form in found) == sheets
     assert len(skipped) == left_out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from producers.replay.files import find_files
-from producers.replay.plan import Plan, make_plan
+from producers.replay.plan import ReplayPlan, make_replay_plan
 from producers.replay.sessions import SessionError
 
 LAPS = (
@@ -40,11 +40,11 @@ def weather(path: Path, air: float = 29.5) -> Path:
     return write(path, WEATHER, f"1735689600;x;{air};40;56.75;992.5;5.04;280;0")
 
 
-def plan(*paths: Path, session: str | None = None) -> Plan:
-    return make_plan(find_files(paths)[0], session)
+def plan(*paths: Path, session: str | None = None) -> ReplayPlan:
+    return make_replay_plan(find_files(paths)[0], session)
 
 
-def sessions(made: Plan) -> dict[str, tuple[str, ...]]:
+def sessions(made: ReplayPlan) -> dict[str, tuple[str, ...]]:
     return {each.sheet.path.name: each.sessions for each in made.sheets}
 
 
@@ -54,8 +54,10 @@ def test_a_file_gets_its_session_from_its_name_and_its_folder(tmp_path: Path):
     weather(tmp_path / "Weather.csv", 20.0)
     made = plan(tmp_path)
     assert sessions(made) == {
-        "lap_end_R1.csv": ("E-R1",), "Weather.csv": ("E-R1",), "Weather_Race 2.csv": ("E-R2",),
-    }  # fmt: skip
+        "lap_end_R1.csv": ("E-R1",),
+        "Weather.csv": ("E-R1",),
+        "Weather_Race 2.csv": ("E-R2",),
+    }
     assert json.loads(made.sheets[1].records[0][1])["session_id"] == "E-R2"
 
 
@@ -106,8 +108,11 @@ def test_the_users_session_and_a_folder_that_says_its_own(tmp_path: Path):
     weather(tmp_path / "Weather.csv")
     weather(tmp_path / "Weather_R2.csv", 20.0)
     assert sessions(plan(tmp_path, session="E-R1")) == {
-        "Weather.csv": ("E-R1",), "Weather_R2.csv": ("E-R2",), "lap_end_R1.csv": ("E-R1",), "lap_end_R2.csv": ("E-R2",),
-    }  # fmt: skip
+        "Weather.csv": ("E-R1",),
+        "Weather_R2.csv": ("E-R2",),
+        "lap_end_R1.csv": ("E-R1",),
+        "lap_end_R2.csv": ("E-R2",),
+    }
     with pytest.raises(SessionError, match="--session other contradicts the data, which say E-R1; leave --session out"):
         plan(tmp_path, session="other")
     with pytest.raises(SessionError, match="--session E-R1 contradicts the data, which say E-R2"):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from producers.replay.formats import ReplayFileError
-from producers.replay.reader import read
+from producers.replay.reader import read_telemetry
 from producers.replay.sessions import SessionError
 
 HEADER = (
@@ -47,7 +47,7 @@ def write(path: Path, *lines: str) -> Path:
     ],
 )
 def test_published_files(data_dir: Path, relative: str, session: str | None, rows: int, sessions: list[str]):
-    readings = read(data_dir / "grcup" / relative, session)
+    readings = read_telemetry(data_dir / "grcup" / relative, session)
     frame = readings.frame
     assert frame.height == rows
     assert readings.malformed_count == 0
@@ -68,7 +68,7 @@ def test_times_in_all_published_writings(tmp_path: Path):
     }
     second = int(datetime(2025, 9, 6, 18, 40, 42, tzinfo=UTC).timestamp()) * 1_000_000
     path = write(tmp_path / "a.csv", *(row(timestamp=time, value=str(k)) for k, time in enumerate(times)))
-    frame = read(path).frame.sort("telemetry_value")
+    frame = read_telemetry(path).frame.sort("telemetry_value")
     assert frame["timestamp_us"].to_list() == [second + micros for micros in times.values()]
 
 
@@ -80,7 +80,7 @@ def test_arrival_order_is_by_meta_time_and_then_as_in_the_file(tmp_path: Path):
         row(meta_time=late, value="3", name="ath"),
         row(meta_time=early, value="4", name="speed"),
     ]
-    assert read(write(tmp_path / "a.csv", *lines)).frame["telemetry_value"].to_list() == [2, 4, 1, 3]
+    assert read_telemetry(write(tmp_path / "a.csv", *lines)).frame["telemetry_value"].to_list() == [2, 4, 1, 3]
 
 
 def test_malformed_lines_are_named_and_the_good_ones_go_on(tmp_path: Path):
@@ -96,7 +96,7 @@ def test_malformed_lines_are_named_and_the_good_ones_go_on(tmp_path: Path):
         row(number="1.5"),  # line 10
         row(lap="99999999999"),  # line 11
     ]
-    readings = read(write(tmp_path / "a.csv", *lines))
+    readings = read_telemetry(write(tmp_path / "a.csv", *lines))
     assert readings.frame["telemetry_value"].to_list() == [1, 2]
     assert readings.malformed_count == 8
     assert {bad.line: bad.reason for bad in readings.malformed} == {
@@ -112,14 +112,14 @@ def test_malformed_lines_are_named_and_the_good_ones_go_on(tmp_path: Path):
 
 
 def test_line_numbers_without_ragged_lines(tmp_path: Path):
-    readings = read(write(tmp_path / "a.csv", row(), row(value="x"), row(name="gear")))
+    readings = read_telemetry(write(tmp_path / "a.csv", row(), row(value="x"), row(name="gear")))
     assert [(bad.line, bad.reason) for bad in readings.malformed] == [(3, "telemetry_value 'x' is not a number")]
 
 
 def test_a_line_that_is_not_utf8(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(vehicle="CAR-?"))
     path.write_bytes(path.read_bytes().replace(b"CAR-?", b"CAR-\xff"))
-    readings = read(path)
+    readings = read_telemetry(path)
     assert readings.frame.height == 1
     assert [(bad.line, bad.reason) for bad in readings.malformed] == [(3, "not UTF-8")]
 
@@ -127,20 +127,20 @@ def test_a_line_that_is_not_utf8(tmp_path: Path):
 def test_file_cut_in_the_middle_of_its_last_line(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(name="gear"))
     path.write_bytes(path.read_bytes()[:-30])
-    readings = read(path)
+    readings = read_telemetry(path)
     assert (readings.frame.height, readings.malformed_count) == (1, 1)
 
 
 def test_windows_line_ends(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(name="gear"), "bad")
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    readings = read(path)
+    readings = read_telemetry(path)
     assert readings.frame["vehicle_number"].to_list() == [1, 1]
     assert readings.malformed_count == 1
 
 
 def test_what_is_empty_is_null_and_not_malformed(tmp_path: Path):
-    readings = read(
+    readings = read_telemetry(
         write(tmp_path / "a.csv", row(value="", number="", lap="", timestamp="", meta_time=""), row(name="gear"))
     )
     assert readings.malformed_count == 0
@@ -151,7 +151,9 @@ def test_what_is_empty_is_null_and_not_malformed(tmp_path: Path):
 
 
 def test_nan_and_infinity_are_values(tmp_path: Path):
-    values = read(write(tmp_path / "a.csv", row(value="NaN"), row(value="-inf", name="gear"))).frame["telemetry_value"]
+    values = read_telemetry(write(tmp_path / "a.csv", row(value="NaN"), row(value="-inf", name="gear"))).frame[
+        "telemetry_value"
+    ]
     assert values.is_nan().to_list() == [True, False]
     assert values[1] == float("-inf")
 
@@ -160,25 +162,25 @@ def test_truncated_gzip(tmp_path: Path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress("\n".join([HEADER, *(row(value=str(k)) for k in range(100_000))]).encode())[:-2000])
     with pytest.raises(ReplayFileError, match=r"a\.csv\.gz: the gzip data are cut short or damaged"):
-        read(path)
+        read_telemetry(path)
 
 
 def test_nothing_but_malformed_lines(tmp_path: Path):
     with pytest.raises(ReplayFileError, match="no readings: all 2 lines are malformed"):
-        read(write(tmp_path / "a.csv", row(value="x"), "bad"))
+        read_telemetry(write(tmp_path / "a.csv", row(value="x"), "bad"))
 
 
 def test_session_from_the_data(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(session="R2", meta_time="2025-01-02T00:00:00Z"))
-    assert read(path).sessions == ("E-R1", "E-R2")
+    assert read_telemetry(path).sessions == ("E-R1", "E-R2")
     with pytest.raises(SessionError, match="--session E-R1 contradicts the data, which say E-R1, E-R2"):
-        read(path, "E-R1")
+        read_telemetry(path, "E-R1")
 
 
 def test_session_that_agrees_with_the_data_fills_the_gaps(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(session="", name="gear"))
-    assert read(path, "E-R1").frame["session_id"].to_list() == ["E-R1", "E-R1"]
-    alone = read(path)
+    assert read_telemetry(path, "E-R1").frame["session_id"].to_list() == ["E-R1", "E-R1"]
+    alone = read_telemetry(path)
     assert alone.frame.height == 1
     assert [(bad.line, bad.reason) for bad in alone.malformed] == [(3, "no meta_event or meta_session")]
 
@@ -186,22 +188,22 @@ def test_session_that_agrees_with_the_data_fills_the_gaps(tmp_path: Path):
 def test_session_that_is_nowhere(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(event=""))
     with pytest.raises(SessionError, match="name it with --session ID"):
-        read(path)
-    assert read(path, "mine").sessions == ("mine",)
+        read_telemetry(path)
+    assert read_telemetry(path, "mine").sessions == ("mine",)
     with pytest.raises(SessionError, match="a session id is"):
-        read(path, "not|allowed")
+        read_telemetry(path, "not|allowed")
 
 
 def test_parquet_with_a_value_that_cannot_be_read(tmp_path: Path):
     text = write(tmp_path / "a.csv", row(), row(meta_time="soon", name="gear"))
     table = tmp_path / "a.parquet"
     pl.read_csv(text).write_parquet(table)
-    readings = read(table)
+    readings = read_telemetry(table)
     assert readings.frame.height == 1
     assert [(bad.line, bad.reason) for bad in readings.malformed] == [(3, "meta_time 'soon' is not a time")]
 
 
 def test_same_content_same_identity(tmp_path: Path):
     one, two = write(tmp_path / "one.csv", row()), write(tmp_path / "two.csv", row())
-    assert read(one).digest == read(two).digest
-    assert read(one).digest != read(write(tmp_path / "three.csv", row(lap="4"))).digest
+    assert read_telemetry(one).digest == read_telemetry(two).digest
+    assert read_telemetry(one).digest != read_telemetry(write(tmp_path / "three.csv", row(lap="4"))).digest

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from infra.kafka.producer import DeliveryReport
-from producers.replay.replay import ReplayTarget, replay
+from producers.replay.replay import ReplayTarget, replay_files
 from producers.replay.sessions import SessionError
 
 LAPS = "lap,meta_event,meta_session,meta_source,meta_time,outing,timestamp,vehicle_id"
@@ -82,35 +82,39 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_sheets_first_and_each_to_the_topic_of_its_contract(streamers: list[Streamer], folder: Path, tmp_path: Path):
-    report = replay([folder], ReplayTarget("b", "my.telemetry"), state_dir=tmp_path / "state")
+    report = replay_files([folder], ReplayTarget("b", "my.telemetry"), state_dir=tmp_path / "state")
     assert [(each.topic, each.source, len(each.sent)) for each in streamers] == [
         ("environment.raw", "/replay/Weather_R1.csv", 1),
         ("timing.raw", "/replay/lap%20end%20R1.csv", 3),
         ("my.telemetry", "/replay/R1_telemetry.csv", 1),
     ]
     assert [each.sent[0][3] for each in streamers] == [
-        "slipstream.weather.v1", "slipstream.lap_end.v1", "slipstream.reading.v1",
-    ]  # fmt: skip
+        "slipstream.weather.v1",
+        "slipstream.lap_end.v1",
+        "slipstream.reading.v1",
+    ]
     assert {json.loads(value)["session_id"] for each in streamers for _, value, _, _ in each.sent} == {"E-R1"}
     assert (report.sent, report.acknowledged, report.malformed_count) == (5, 5, 1)
     assert [(file.unit, file.messages, len(file.notes)) for file in report.files] == [
-        ("events", 1, 1), ("events", 3, 0), ("readings", 1, 0),
-    ]  # fmt: skip
+        ("events", 1, 1),
+        ("events", 3, 0),
+        ("readings", 1, 0),
+    ]
     assert [path.name for path, _ in report.skipped] == ["best.csv"]
 
 
 def test_a_second_replay_sends_the_same_again(streamers: list[Streamer], folder: Path, tmp_path: Path):
     for _ in range(2):
-        replay([folder], ReplayTarget("b"), state_dir=tmp_path / "state", resume=True)
+        replay_files([folder], ReplayTarget("b"), state_dir=tmp_path / "state", resume=True)
     assert [each.sent for each in streamers[:3]] == [each.sent for each in streamers[3:]]
 
 
 def test_an_unfinished_one_goes_on(streamers: list[Streamer], folder: Path, tmp_path: Path):
     path = folder / "lap end R1.csv"
-    replay([path], ReplayTarget("b"), state_dir=tmp_path / "state")
+    replay_files([path], ReplayTarget("b"), state_dir=tmp_path / "state")
     (saved,) = (tmp_path / "state").iterdir()
     saved.write_text(saved.read_text().replace('"acknowledged": 3', '"acknowledged": 2'))
-    report = replay([path], ReplayTarget("b"), state_dir=tmp_path / "state", resume=True)
+    report = replay_files([path], ReplayTarget("b"), state_dir=tmp_path / "state", resume=True)
     assert (report.files[0].resumed_from, report.sent) == (2, 1)
     assert streamers[1].sent == streamers[0].sent[2:]
 
@@ -121,7 +125,7 @@ def test_each_form_and_session_has_a_state_of_its_own(streamers: list[Streamer],
     for name in ("lap_start.csv", "lap_end.csv"):
         (folder / name).write_text(text)
         for session in ("a", "b"):
-            replay([folder / name], ReplayTarget("b"), state_dir=tmp_path / "state", session=session)
+            replay_files([folder / name], ReplayTarget("b"), state_dir=tmp_path / "state", session=session)
     assert len(list((tmp_path / "state").iterdir())) == 4
     assert len({each.sent[0][2] for each in streamers}) == 2
 
@@ -130,5 +134,5 @@ def test_nothing_is_sent_when_a_session_is_missing(streamers: list[Streamer], fo
     (tmp_path / "alone").mkdir()
     (folder / "Weather_R1.csv").rename(tmp_path / "alone" / "Weather_R1.csv")
     with pytest.raises(SessionError, match="name it with --session ID"):
-        replay([folder, tmp_path / "alone"], ReplayTarget("b"), state_dir=tmp_path / "state")
+        replay_files([folder, tmp_path / "alone"], ReplayTarget("b"), state_dir=tmp_path / "state")
     assert streamers == []

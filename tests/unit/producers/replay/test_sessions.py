@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.replay.sessions import SessionError, choose_session, infer_session, races_in
+from producers.replay.sessions import SessionError, choose_session, find_race_names, infer_session
 
 WEEKEND = {("E_2025", "R1"), ("E_2025", "R2")}
 FIRST = {("E_2025", "R1")}
@@ -30,12 +30,12 @@ FIRST = {("E_2025", "R1")}
     ],
 )
 def test_races_in_a_name(name: str, races: tuple[str, ...]):
-    assert races_in(name) == races
+    assert find_race_names(name) == races
 
 
 @given(st.integers(1, 99), st.sampled_from(["Race {}", "race_{}", "R{}", "r0{}"]), st.sampled_from(["_x.csv", ".CSV"]))
 def test_every_way_of_writing_a_race(number: int, form: str, end: str):
-    assert races_in(f"26_Weather_{form.format(number)}{end}") == (f"R{number}",)
+    assert find_race_names(f"26_Weather_{form.format(number)}{end}") == (f"R{number}",)
 
 
 def test_race_by_name_and_event_by_the_folder():

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from conf.contract import Column, load_contract
-from producers.replay.formats import ReplayFileError, SheetForm, recognise
-from producers.replay.sheets import KINDS, Sheet, read_sheet, record
+from producers.replay.formats import ReplayFileError, SheetFormat, detect_format
+from producers.replay.sheets import KINDS, Sheet, event_record, read_sheet
 
 LAPS = (
     "expire_at,lap,meta_event,meta_session,meta_source,meta_time,original_vehicle_id,outing,timestamp,vehicle_id,"
@@ -34,13 +34,13 @@ def lap(*, number: int = 3, arrival: str = "2025-01-01T00:00:01Z", car: str = "G
 
 def sheet(path: Path, *lines: str) -> Sheet:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    form = recognise(path)
-    assert isinstance(form, SheetForm)
+    form = detect_format(path)
+    assert isinstance(form, SheetFormat)
     return read_sheet(path, form)
 
 
 def payloads(given: Sheet) -> list[dict[str, Any]]:
-    return [json.loads(record(given, event, "E-R1")[1]) for event in given.events]
+    return [json.loads(event_record(given, event, "E-R1")[1]) for event in given.events]
 
 
 def test_lap_events_are_sent_in_order_of_arrival(tmp_path: Path):
@@ -53,18 +53,26 @@ def test_lap_events_are_sent_in_order_of_arrival(tmp_path: Path):
     ]
     given = sheet(tmp_path / "lap_end.csv", LAPS, *lines)
     assert [event.fields["lap"] for event in given.events] == [2, 3, 1, 4]
-    assert [record(given, event, "S")[2].rsplit(b":", 1)[1] for event in given.events] == [b"3", b"4", b"2", b"5"]
+    assert [event_record(given, event, "S")[2].rsplit(b":", 1)[1] for event in given.events] == [b"3", b"4", b"2", b"5"]
 
 
 def test_a_lap_event(tmp_path: Path):
     given = sheet(tmp_path / "lap_start.csv", LAPS, lap())
-    key, value, event_id = record(given, given.events[0], "E-R1")
+    key, value, event_id = event_record(given, given.events[0], "E-R1")
     assert key == b"E-R1|GR86-002-7"
     assert json.loads(value) == {
-        "session_id": "E-R1", "vehicle_id": "GR86-002-7", "vehicle_number": 7, "original_vehicle_id": "GR86-002-7",
-        "lap": 3, "outing": 0, "meta_event": "E", "meta_session": "R1", "meta_source": "feed",
-        "meta_time_us": SECOND_US + 1_000_000, "time_us": SECOND_US + 250_000,
-    }  # fmt: skip
+        "session_id": "E-R1",
+        "vehicle_id": "GR86-002-7",
+        "vehicle_number": 7,
+        "original_vehicle_id": "GR86-002-7",
+        "lap": 3,
+        "outing": 0,
+        "meta_event": "E",
+        "meta_session": "R1",
+        "meta_source": "feed",
+        "meta_time_us": SECOND_US + 1_000_000,
+        "time_us": SECOND_US + 250_000,
+    }
     assert event_id == f"{given.identity}:2".encode()
     assert (given.topic, given.event_type) == ("timing.raw", "slipstream.lap_start.v1")
 
@@ -114,16 +122,29 @@ def test_sector_times(tmp_path: Path):
     )
     first, second = payloads(given)
     assert first == {
-        "session_id": "E-R1", "vehicle_number": 7, "driver_number": 1, "lap_number": 3, "lap_time_ms": 100_000,
-        "sector_1_ms": 28_500, "sector_2_ms": 42_250, "sector_3_ms": 29_250, "elapsed_ms": 305_125,
-        "time_of_day_ms": 49_511_250, "top_speed_kmh": 182.5, "avg_speed_kmh": 133.2, "in_pit": False, "flag": "GF",
-        "vehicle_class": "Am", "manufacturer": "Maker", "intermediate_names": ["IM1a", "IM1", "FL"],
+        "session_id": "E-R1",
+        "vehicle_number": 7,
+        "driver_number": 1,
+        "lap_number": 3,
+        "lap_time_ms": 100_000,
+        "sector_1_ms": 28_500,
+        "sector_2_ms": 42_250,
+        "sector_3_ms": 29_250,
+        "elapsed_ms": 305_125,
+        "time_of_day_ms": 49_511_250,
+        "top_speed_kmh": 182.5,
+        "avg_speed_kmh": 133.2,
+        "in_pit": False,
+        "flag": "GF",
+        "vehicle_class": "Am",
+        "manufacturer": "Maker",
+        "intermediate_names": ["IM1a", "IM1", "FL"],
         "intermediate_ms": [18_000, 10_500, 71_500],
-    }  # fmt: skip
+    }
     assert (second["in_pit"], second["pit_time_ms"], second["flag"]) == (True, 35_158, "FCY")
     assert second["intermediate_ms"] == [18_000, None, None]
     assert not {"sector_1_ms", "sector_2_ms", "sector_3_ms", "top_speed_kmh"} & second.keys()
-    assert record(given, given.events[0], "E-R1")[0] == b"E-R1|number-7"
+    assert event_record(given, given.events[0], "E-R1")[0] == b"E-R1|number-7"
 
 
 def test_a_sector_sheet_without_intermediate_points_and_pits(tmp_path: Path):
@@ -144,16 +165,26 @@ def test_results(tmp_path: Path):
     )
     leader, second, third, absent = payloads(given)
     assert leader == {
-        "session_id": "E-R1", "sheet": "results", "is_official": False, "vehicle_number": 13, "position": 1,
-        "status": "Classified", "laps": 27, "total_time_ms": 2_715_035, "fl_lap": 8, "fl_time_ms": 97_428,
-        "fl_kmh": 136.8, "vehicle_class": "Am", "vehicle_model": "Car",
-    }  # fmt: skip
+        "session_id": "E-R1",
+        "sheet": "results",
+        "is_official": False,
+        "vehicle_number": 13,
+        "position": 1,
+        "status": "Classified",
+        "laps": 27,
+        "total_time_ms": 2_715_035,
+        "fl_lap": 8,
+        "fl_time_ms": 97_428,
+        "fl_kmh": 136.8,
+        "vehicle_class": "Am",
+        "vehicle_model": "Car",
+    }
     assert (second["gap_first_ms"], second["gap_previous_ms"]) == (2740, 2740)
     assert (third["gap_first_laps"], third["gap_previous_laps"]) == (1, 1)
     assert "gap_first_ms" not in third
     assert absent["laps"] == 0
     assert not {"position", "total_time_ms", "fl_lap", "fl_time_ms"} & absent.keys()
-    assert {record(given, event, "E-R1")[0] for event in given.events} == {b"E-R1"}
+    assert {event_record(given, event, "E-R1")[0] for event in given.events} == {b"E-R1"}
 
 
 def test_results_with_drivers_and_teams(tmp_path: Path):
@@ -173,11 +204,22 @@ def test_results_by_class(tmp_path: Path):
     )
     first, second = payloads(given)
     assert first == {
-        "session_id": "E-R1", "sheet": "results_by_class", "is_official": True, "vehicle_number": 51, "position": 20,
-        "position_in_class": 20, "laps": 27, "total_time_ms": 2_799_703, "gap_first_ms": 84_668,
-        "gap_previous_ms": 4914, "fl_lap": 12, "fl_time_ms": 99_410, "fl_kmh": 134.0, "vehicle_class": "Am",
+        "session_id": "E-R1",
+        "sheet": "results_by_class",
+        "is_official": True,
+        "vehicle_number": 51,
+        "position": 20,
+        "position_in_class": 20,
+        "laps": 27,
+        "total_time_ms": 2_799_703,
+        "gap_first_ms": 84_668,
+        "gap_previous_ms": 4914,
+        "fl_lap": 12,
+        "fl_time_ms": 99_410,
+        "fl_kmh": 134.0,
+        "vehicle_class": "Am",
         "vehicle_model": "Car",
-    }  # fmt: skip
+    }
     assert (second["gap_first_laps"], second["laps"]) == (21, 0)
 
 
@@ -211,9 +253,16 @@ def test_weather(tmp_path: Path):
     )
     first, second = payloads(given)
     assert first == {
-        "session_id": "E-R1", "time_us": SECOND_US, "air_temp_c": 29.5, "track_temp_c": 0.0, "humidity_pct": 56.75,
-        "pressure_mbar": 992.5, "wind_speed_kmh": 5.04, "wind_dir_deg": 280.0, "rain": False,
-    }  # fmt: skip
+        "session_id": "E-R1",
+        "time_us": SECOND_US,
+        "air_temp_c": 29.5,
+        "track_temp_c": 0.0,
+        "humidity_pct": 56.75,
+        "pressure_mbar": 992.5,
+        "wind_speed_kmh": 5.04,
+        "wind_dir_deg": 280.0,
+        "rain": False,
+    }
     assert (second["rain"], second["track_temp_c"], "humidity_pct" in second) == (True, 49.9, False)
 
 
@@ -241,8 +290,12 @@ def test_nothing_but_malformed_lines(tmp_path: Path):
 def holds(value: Any, column: Column) -> bool:
     """Whether a decoded JSON value is of a contract's column type."""
     kinds: dict[str, type | tuple[type, ...]] = {
-        "STRING": str, "BOOLEAN": bool, "INT": int, "BIGINT": int, "DOUBLE": (int, float),
-    }  # fmt: skip
+        "STRING": str,
+        "BOOLEAN": bool,
+        "INT": int,
+        "BIGINT": int,
+        "DOUBLE": (int, float),
+    }
     if column.items is not None:
         return isinstance(value, list) and all(
             each is None or isinstance(each, kinds[column.items.physical_type]) for each in value
@@ -287,8 +340,8 @@ PUBLISHED = [
 
 def published(data_dir: Path, relative: str) -> Sheet:
     path = data_dir / "grcup" / relative
-    form = recognise(path)
-    assert isinstance(form, SheetForm)
+    form = detect_format(path)
+    assert isinstance(form, SheetFormat)
     return read_sheet(path, form)
 
 
@@ -296,7 +349,7 @@ def published(data_dir: Path, relative: str) -> Sheet:
 def test_every_published_line_keeps_its_contract(data_dir: Path, relative: str, lines: int):
     given = published(data_dir, relative)
     assert (len(given.events), given.malformed) == (lines, ())
-    assert len({record(given, event, "S")[2] for event in given.events}) == lines
+    assert len({event_record(given, event, "S")[2] for event in given.events}) == lines
     columns = {column.name: column for column in load_contract(f"event.{KINDS[given.form.name].event}").columns}
     required = {name for name, column in columns.items() if column.required}
     for event in payloads(given):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.replay.reader import read
+from producers.replay.reader import read_telemetry
 from producers.replay.stopped_clock import CHANNEL, number_standing_clock
 
 Reading = tuple[str, int, str, float]
@@ -110,7 +110,7 @@ def test_sending_everything_a_second_time_gives_no_new_sample(readings: list[Rea
 
 def test_the_barber_car_whose_clock_stood(data_dir: Path):
     path = data_dir / "grcup" / "barber" / "barber_r1_fastest_lap_17cars.parquet"
-    car = read(path, "I_R06_2025-09-07-R1").frame.filter(pl.col("vehicle_id") == "GR86-013-80")
+    car = read_telemetry(path, "I_R06_2025-09-07-R1").frame.filter(pl.col("vehicle_id") == "GR86-013-80")
     standing = car.group_by("timestamp_us").len().sort("len").tail(1)
     assert standing["len"].item() == 25_909
     samples = car.join(standing, on="timestamp_us", how="semi")
@@ -126,7 +126,7 @@ def test_the_barber_car_whose_clock_stood(data_dir: Path):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_indianapolis_numbers_are_the_same_however_the_file_is_ordered_between_cars(data_dir: Path, seed: int):
-    frame = read(data_dir / "grcup" / "indianapolis" / "indianapolis_r1_2cars_fullrace.parquet").frame
+    frame = read_telemetry(data_dir / "grcup" / "indianapolis" / "indianapolis_r1_2cars_fullrace.parquet").frame
     assert frame["ecu_seq"].max() == 12
     assert 0.03 < (frame["ecu_seq"] > 0).mean() < 0.06
     cars = frame["vehicle_id"].unique().sort().sample(fraction=1.0, shuffle=True, seed=seed)

@@ -11,7 +11,7 @@ import orjson
 
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.events import Event, race_events
+from producers.simulator.timing.events import RaceEvent, race_events
 
 START = datetime(2025, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 EVENTFUL = RaceIncidents(
@@ -52,7 +52,7 @@ def only(**faults: float) -> DataFaults:
     return DataFaults.none().model_copy(update=faults)
 
 
-def kind_of(event: Event) -> str:
+def kind_of(event: RaceEvent) -> str:
     return event.event_type.split(".")[1]
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
 from producers.simulator.cars.sensors import SENSORS
 from producers.simulator.config import LOST_LAP, DataFaults, SimulatorConfig
-from producers.simulator.frames import CHANNELS, Frame, paced
+from producers.simulator.frames import CHANNELS, Frame, pace_messages
 from producers.simulator.simulator import VehicleSimulator
 
 START = datetime(2025, 5, 1, 12, tzinfo=UTC)
@@ -66,9 +66,18 @@ def test_payload_is_one_json_object_with_null_for_what_is_missing() -> None:
     assert message["is_synthetic"] is True
     assert frame.key() == f"sim-session|{frame.vehicle_id}".encode()
     assert set(message) == {
-        "session_id", "vehicle_id", "vehicle_number", "driver_id", "track_id", "driver_profile", "is_synthetic",
-        "rate_hz", "arrival_us", "t_us", *CHANNELS,
-    }  # fmt: skip
+        "session_id",
+        "vehicle_id",
+        "vehicle_number",
+        "driver_id",
+        "track_id",
+        "driver_profile",
+        "is_synthetic",
+        "rate_hz",
+        "arrival_us",
+        "t_us",
+        *CHANNELS,
+    }
     for name in CHANNELS:
         values = message[name]
         assert len(values) == len(message["t_us"])
@@ -254,7 +263,7 @@ def test_heat_follows_load_and_weather() -> None:
 def test_the_clock_of_a_paced_run_is_the_wall_clock() -> None:
     frames = list(simulator(duration_s=10.0, n_cars=1).frames())
     began = time.monotonic()
-    paced_frames = list(paced(frames, 30.0, lambda frame: frame.arrival_us))
+    paced_frames = list(pace_messages(frames, 30.0, lambda frame: frame.arrival_us))
     took = time.monotonic() - began
     assert [f.arrival_us for f in paced_frames] == [f.arrival_us for f in frames]
     due = (frames[-1].arrival_us - frames[0].arrival_us) / 1e6 / 30.0

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from analysis.laps.features import lap_features
+from analysis.laps.features import compute_lap_features
 from conf.contract import json_schema, load_contract
 from conf.wear import COMPONENTS, load_wear_rules
 from physics.wear.car import CarWear
 from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.frames import CHANNELS, Frame
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.events import Event, messages, race_events, truth_events, truth_topic
-from producers.simulator.wear_labels import load_history, truth_rows
+from producers.simulator.timing.events import RaceEvent, race_events, session_messages, truth_events, truth_topic
+from producers.simulator.wear_labels import build_load_history, wear_label_rows
 
 CONTRACT = load_contract("event.truth.v1")
 RULES = load_wear_rules()
@@ -92,14 +92,14 @@ def test_laps_are_those_of_the_course() -> None:
 @given(st.lists(st.integers(1, 5_000), max_size=6))
 def test_a_stint_is_the_sum_of_its_pieces_however_it_is_cut(cuts: list[int]) -> None:
     simulator = drive()
-    history = load_history(simulator, simulator.cars[1])
+    history = build_load_history(simulator, simulator.cars[1])
     wear = CarWear(RULES, simulator.vehicle, simulator.forces.mass_kg)
     edges = sorted({0, *(min(cut, len(history)) for cut in cuts), len(history)})
     total: defaultdict[str, float] = defaultdict(float)
     for first, last in pairwise(edges):
         for component, share in wear.add(history.part(first, last)).items():
             total[component] += share
-    for row in truth_rows(simulator, simulator.cars[1]):
+    for row in wear_label_rows(simulator, simulator.cars[1]):
         if row["lap_number"] == 3:
             assert row["cumulative_damage"] / row["part_factor"] == pytest.approx(total[row["component"]], rel=1e-9)
 
@@ -152,23 +152,23 @@ def test_a_set_up_acts_on_the_car() -> None:
 def test_asking_for_the_truth_changes_nothing_that_is_sent_or_computed_from_it() -> None:
     """Byte for byte: frames and events, and so the features of every lap."""
     asked, quiet = (VehicleSimulator(drive().settings) for _ in range(2))
-    with_it = list(messages(asked, race=True, truth=True))
-    without = list(messages(quiet, race=True))
-    labels = [m for m in with_it if isinstance(m, Event) and m.topic == truth_topic()]
-    rest = [m for m in with_it if not (isinstance(m, Event) and m.topic == truth_topic())]
+    with_it = list(session_messages(asked, race=True, truth=True))
+    without = list(session_messages(quiet, race=True))
+    labels = [m for m in with_it if isinstance(m, RaceEvent) and m.topic == truth_topic()]
+    rest = [m for m in with_it if not (isinstance(m, RaceEvent) and m.topic == truth_topic())]
     assert labels == list(truth_events(quiet))
     assert [sent(m) for m in rest] == [sent(m) for m in without]
-    assert [m for m in rest if isinstance(m, Event)] == list(race_events(quiet))
+    assert [m for m in rest if isinstance(m, RaceEvent)] == list(race_events(quiet))
     assert features(rest) == features(without)
 
 
-def sent(message: Frame | Event) -> tuple[bytes, ...]:
+def sent(message: Frame | RaceEvent) -> tuple[bytes, ...]:
     if isinstance(message, Frame):
         return message.key(), message.payload()
     return message.key, message.payload, message.event_type.encode(), message.event_id.encode()
 
 
-def features(sent_messages: list[Frame | Event]) -> list[str]:
+def features(sent_messages: list[Frame | RaceEvent]) -> list[str]:
     rows = []
     frames = [message for message in sent_messages if isinstance(message, Frame)]
     for vehicle in sorted({frame.vehicle_id for frame in frames}):
@@ -177,5 +177,5 @@ def features(sent_messages: list[Frame | Event]) -> list[str]:
         for lap in (1, 2, 3):
             inside = columns["lap_number"] == lap
             channels = {name: columns[name][inside] for name in CHANNELS}
-            rows.append(repr(lap_features(columns["t_us"][inside] / 1e6, channels)))
+            rows.append(repr(compute_lap_features(columns["t_us"][inside] / 1e6, channels)))
     return rows

@@ -9,39 +9,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.charts.coaching import coaching_figure, shown
-from serving.charts.style import svg
-from serving.charts.time_delta import local_loss
-from serving.queries.coaching import CoachedLap, coach, format_values
-from serving.queries.laps import LapName, by_time, read_laps
+from serving.charts.coaching import coaching_figure, marked_insights
+from serving.charts.style import figure_to_svg
+from serving.charts.time_delta import local_loss_rate
+from serving.queries.coaching import CoachedLap, coach_against_target, format_values
+from serving.queries.laps import LapName, rank_by_time, read_laps
 from slipstream.terminal.coaching import coaching_table
 from tests.unit.serving.race_lake import SESSION, race_lake
 
 
 @pytest.fixture(scope="module")
 def found() -> CoachedLap:
-    slowest = by_time(read_laps(race_lake(), SESSION))[-1]
-    return coach(race_lake(), LapName.parse(slowest.uid))
+    slowest = rank_by_time(read_laps(race_lake(), SESSION))[-1]
+    return coach_against_target(race_lake(), LapName.parse(slowest.uid))
 
 
 def test_local_loss_adds_up_to_the_delta(found: CoachedLap) -> None:
-    loss = local_loss(found.distance_m, found.delta_s)
+    loss = local_loss_rate(found.distance_m, found.delta_s)
     assert loss.shape == found.distance_m.shape
     assert np.trapezoid(loss / 100.0, found.distance_m) == pytest.approx(found.delta_s[-1], rel=0.02)
 
 
 def test_the_picture_has_every_panel_and_marks_the_first_insights(found: CoachedLap) -> None:
-    text = svg(coaching_figure(found))
+    text = figure_to_svg(coaching_figure(found))
     ET.fromstring(text)
     for words in ("Speed, km/h", "Throttle, %", "Brake, bar", "Time lost, s", "Time lost per 100 m", "green: gained"):
         assert words in text
-    for one in shown(found):
+    for one in marked_insights(found):
         assert one.text in text
     assert found.target.uid in text
 
 
 def test_a_lap_with_nothing_to_say_is_drawn_too(found: CoachedLap, tmp_path: Path) -> None:
-    text = svg(coaching_figure(replace(found, driven=found.aimed, insights=())))
+    text = figure_to_svg(coaching_figure(replace(found, driven=found.aimed, insights=())))
     assert "Nothing is worth a word" in text
 
 

@@ -59,9 +59,12 @@ class FirebaseServer(ThreadingHTTPServer):
         """Write a service account's key that names this server's token endpoint."""
         path = folder / "key.json"
         content = {
-            "type": "service_account", "client_email": EMAIL, "private_key": pem(key or self.key),
-            "private_key_id": "1", "token_uri": f"{self.url}/token",
-        }  # fmt: skip
+            "type": "service_account",
+            "client_email": EMAIL,
+            "private_key": pem(key or self.key),
+            "private_key_id": "1",
+            "token_uri": f"{self.url}/token",
+        }
         path.write_text(json.dumps(content))
         return path
 

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 import serving.export.firebase as firebase
-from serving.export.firebase import ATTEMPTS, Database, PushError
-from serving.export.karma_push import PushResult, find_changes, push_tree, read_pushed, state_file
-from serving.export.karma_tree import Tree, karma_tree
+from serving.export.firebase import ATTEMPTS, PushError, RealtimeDatabase
+from serving.export.karma_push import PushResult, find_changes, push_state_file, push_tree, read_pushed_digests
+from serving.export.karma_tree import Tree, build_karma_tree
 from tests.unit.serving.export.firebase_server import DROP, EMAIL, TOKEN, FirebaseServer, pem, private_key
 from tests.unit.serving.export.firebase_server import serving as serving_firebase
 from tests.unit.serving.export.karma_rows import race
@@ -31,15 +31,15 @@ def server() -> Iterator[FirebaseServer]:
 
 @pytest.fixture
 def tree() -> Tree:
-    return karma_tree(race())
+    return build_karma_tree(race())
 
 
 class Pusher:
     """Pushes to a server from a home of its own."""
 
     def __init__(self, server: FirebaseServer, home: Path) -> None:
-        self.database = Database.parse(server.url)
-        self.state = state_file(home, self.database)
+        self.database = RealtimeDatabase.parse(server.url)
+        self.state = push_state_file(home, self.database)
 
     def __call__(self, tree: Tree, key_file: Path | None = None, **options: Any) -> PushResult:
         return push_tree(tree, self.database, self.state, key_file, **{"batch": 10, "backoff_s": 0.01} | options)
@@ -67,7 +67,7 @@ def test_with_a_service_account(server: FirebaseServer, push: Pusher, tree: Tree
 
 
 def test_a_client_reads_it_by_path(server: FirebaseServer, push: Pusher) -> None:
-    push(karma_tree(race(vehicles=("A/1",), laps=3)))
+    push(build_karma_tree(race(vehicles=("A/1",), laps=3)))
     read = requests.Session()
     read.trust_env = False
     leaf = read.get(f"{server.url}/karma/A%252F1/2/brakes.json", timeout=5).json()
@@ -97,7 +97,7 @@ def test_only_a_leaf_that_changed_is_sent(server: FirebaseServer, push: Pusher, 
 
 def test_laps_of_an_earlier_session_are_removed(server: FirebaseServer, push: Pusher, tree: Tree) -> None:
     push(tree)
-    second = karma_tree(race("r2", ("A-1",), laps=2))
+    second = build_karma_tree(race("r2", ("A-1",), laps=2))
     assert push(second) == PushResult(sent=6, removed=6, requests=2)
     assert server.tree() == second | {"B-2": tree["B-2"]}
     assert push(second) == PushResult(unchanged=6)
@@ -147,7 +147,7 @@ def test_a_killed_push_is_gone_on_with(
     first["A-1"]["4"]["engine"]["karma_score"] = 1.0
     push(first)
     server.bodies.clear()
-    worse = karma_tree(race(trend=-1.0))
+    worse = build_karma_tree(race(trend=-1.0))
     with monkeypatch.context() as patched:
         _kill(patched, when)
         with pytest.raises(KeyboardInterrupt):
@@ -163,7 +163,7 @@ def _kill(patched: pytest.MonkeyPatch, when: str) -> None:
     import serving.export.karma_push as karma_push
 
     calls = []
-    send, note = karma_push.patch, karma_push._write_pushed
+    send, note = karma_push.patch_node, karma_push._write_pushed
 
     def dying_send(*arguments: Any) -> int:
         calls.append("send")
@@ -179,7 +179,7 @@ def _kill(patched: pytest.MonkeyPatch, when: str) -> None:
         if when == "after the note" and "send" in calls:
             raise KeyboardInterrupt
 
-    patched.setattr(karma_push, "patch", dying_send)
+    patched.setattr(karma_push, "patch_node", dying_send)
     patched.setattr(karma_push, "_write_pushed", dying_note)
 
 
@@ -203,14 +203,16 @@ def test_a_damaged_state_file_is_named(push: Pusher, tree: Tree) -> None:
 
 def test_each_database_has_a_state_of_its_own(tmp_path: Path) -> None:
     urls = ("https://a.firebaseio.com", "https://b.firebaseio.com", "http://localhost:9000/?ns=a")
-    assert len({state_file(tmp_path, Database.parse(url)) for url in urls}) == 3
-    with_slash = Database.parse("https://a.firebaseio.com/")
-    assert state_file(tmp_path, with_slash) == state_file(tmp_path, Database.parse("https://a.firebaseio.com"))
+    assert len({push_state_file(tmp_path, RealtimeDatabase.parse(url)) for url in urls}) == 3
+    with_slash = RealtimeDatabase.parse("https://a.firebaseio.com/")
+    assert push_state_file(tmp_path, with_slash) == push_state_file(
+        tmp_path, RealtimeDatabase.parse("https://a.firebaseio.com")
+    )
 
 
 def test_a_namespace_of_an_emulator(server: FirebaseServer, tmp_path: Path, tree: Tree) -> None:
-    database = Database.parse(f"{server.url}/?ns=demo")
-    push_tree(tree, database, state_file(tmp_path, database))
+    database = RealtimeDatabase.parse(f"{server.url}/?ns=demo")
+    push_tree(tree, database, push_state_file(tmp_path, database))
     assert server.queries == [{"ns": ["demo"], "print": ["silent"]}]
 
 
@@ -285,7 +287,7 @@ def test_a_key_in_place_of_its_path_is_not_repeated(push: Pusher, tree: Tree, se
 
 def test_the_state_file_has_no_secret(server: FirebaseServer, push: Pusher, tree: Tree, tmp_path: Path) -> None:
     push(tree, server.key_file(tmp_path))
-    assert len(read_pushed(push.state)) == LEAVES
+    assert len(read_pushed_digests(push.state)) == LEAVES
     assert TOKEN not in push.state.read_text()
     assert "PRIVATE" not in push.state.read_text()
 
@@ -316,15 +318,15 @@ def _leaks(caught: pytest.ExceptionInfo[PushError], server: FirebaseServer) -> b
 )
 def test_urls_that_are_refused(url: str | None, words: str) -> None:
     with pytest.raises(PushError, match=words) as caught:
-        Database.parse(url)
+        RealtimeDatabase.parse(url)
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9000", "http://127.0.0.2", "http://[::1]:9000/", "https://[::1]"])
 def test_this_machine(url: str) -> None:
-    assert Database.parse(url).is_loopback
+    assert RealtimeDatabase.parse(url).is_loopback
 
 
 def test_elsewhere_needs_a_service_account(tree: Tree, tmp_path: Path) -> None:
     with pytest.raises(PushError, match=r"demo\.firebaseio\.com needs a service account: .*--service-account FILE"):
-        push_tree(tree, Database.parse("https://demo.firebaseio.com"), tmp_path / "state.json")
+        push_tree(tree, RealtimeDatabase.parse("https://demo.firebaseio.com"), tmp_path / "state.json")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from serving.lake.balance import lake_balance
+from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
 from serving.lake.reconciliation import LakeBalance
 from slipstream.terminal.tables import balance_group, print_wide
@@ -65,7 +65,7 @@ def failed(balance: LakeBalance) -> dict[str, int]:
 
 
 def test_it_closes_when_every_unit_is_accounted_for(lake):
-    balance = lake_balance(lake)
+    balance = reconcile_lake(lake)
     assert balance.closes
     assert not balance.broken
     assert (balance.bronze_rows, balance.total.units, balance.total.difference) == (8, 17, 0)
@@ -74,7 +74,7 @@ def test_it_closes_when_every_unit_is_accounted_for(lake):
 
 
 def test_nothing_ingested_is_said(home):
-    balance = lake_balance(LakeReader(home))
+    balance = reconcile_lake(LakeReader(home))
     assert balance.empty
     assert balance.closes
     assert "nothing ingested yet" in balance.summary
@@ -82,7 +82,7 @@ def test_nothing_ingested_is_said(home):
 
 def test_bronze_before_silver_waits(home, write_table):
     write_table("bronze.telemetry_events", bronze([0, 1]))
-    balance = lake_balance(LakeReader(home))
+    balance = reconcile_lake(LakeReader(home))
     assert not balance.closes
     assert not balance.broken
     assert "2 bronze messages wait for `slipstream stream silver`" in balance.summary
@@ -90,18 +90,18 @@ def test_bronze_before_silver_waits(home, write_table):
 
 def test_rows_lost_from_silver_are_found(lake):
     lake.table("silver.telemetry").delete("session_id = 's2'")
-    assert failed(lake_balance(lake)) == {"silver.telemetry: units written": -4}
+    assert failed(reconcile_lake(lake)) == {"silver.telemetry: units written": -4}
 
 
 @pytest.mark.parametrize("table", ["silver.conflicts", "silver.quarantine"])
 def test_rows_counted_twice_are_found(lake, write_table, table):
     write_table(table, [{"bronze_offset": 8, "unit_index": 1}])
-    assert list(failed(lake_balance(lake)).values()) == [1]
+    assert list(failed(reconcile_lake(lake)).values()) == [1]
 
 
 def test_an_offset_missing_and_one_twice_are_two_findings(lake, write_table):
     write_table("bronze.telemetry_events", bronze([11, 5]))
-    assert failed(lake_balance(lake)) == {
+    assert failed(reconcile_lake(lake)) == {
         "telemetry.raw-0: no offset missing": -1,
         "telemetry.raw-0: no offset twice": 1,
     }
@@ -109,16 +109,16 @@ def test_an_offset_missing_and_one_twice_are_two_findings(lake, write_table):
 
 def test_errors_of_two_batches_do_not_cancel(lake, write_table):
     write_table("ops.reconciliation", [batch("r", 2, 0, 0, 0, 0, 0, units=1), batch("r", 3, 0, 0, 0, 0, 0, units=-1)])
-    balance = lake_balance(lake)
+    balance = reconcile_lake(lake)
     assert failed(balance) == {"r: every unit accounted for": 0}
     assert "r: every unit accounted for" in balance.summary
 
 
 def test_generations_share_the_messages(lake, write_table):
     write_table("bronze.telemetry_events", bronze([10, 11]))
-    assert "2 bronze messages wait" in lake_balance(lake).summary
+    assert "2 bronze messages wait" in reconcile_lake(lake).summary
     write_table("ops.reconciliation", [batch("q#2", 5, 2, 0, 2, 0, 0)])
-    balance = lake_balance(lake)
+    balance = reconcile_lake(lake)
     assert balance.closes
     assert [account.query for account in balance.queries] == ["q", "q#2"]
     assert balance.total.messages == 10
@@ -126,14 +126,14 @@ def test_generations_share_the_messages(lake, write_table):
 
 def test_messages_read_twice_are_found(lake, write_table):
     write_table("ops.reconciliation", [batch("q#2", 5, 8, 0, 17, 0, 0)])
-    assert failed(lake_balance(lake)) == {"every bronze message read once": 8}
+    assert failed(reconcile_lake(lake)) == {"every bronze message read once": 8}
 
 
 def test_a_batch_whose_rows_are_still_to_come_waits(lake, write_table):
     """The account is written before the rows, whose transaction is the last of the batch."""
     write_table("bronze.telemetry_events", bronze([10]))
     write_table("ops.reconciliation", [batch("q", 2, 1, 7, 0, 0, 0)])
-    balance = lake_balance(lake)
+    balance = reconcile_lake(lake)
     assert balance.total.pending_written == 7
     assert not balance.broken
     assert not balance.closes
@@ -144,7 +144,7 @@ def test_rows_missing_from_a_completed_batch_are_lost(lake, write_table):
     write_table("bronze.telemetry_events", bronze([10]))
     write_table("ops.reconciliation", [batch("q", 2, 1, 7, 0, 0, 0)])
     complete("q", 2, lake.settings)
-    assert failed(lake_balance(lake)) == {"silver.telemetry: units written": -7}
+    assert failed(reconcile_lake(lake)) == {"silver.telemetry: units written": -7}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_rows_missing_from_a_completed_batch_are_lost(lake, write_table):
 def test_rows_newer_than_the_last_account_wait_for_theirs(lake, write_table, table, column):
     write_table("bronze.telemetry_events", bronze([10]))
     write_table(table, [{"bronze_offset": 10, "unit_index": 0, column: datetime(2024, 1, 2, tzinfo=UTC)}])
-    balance = lake_balance(lake)
+    balance = reconcile_lake(lake)
     assert not balance.broken
     assert {c.name.partition(":")[0] for c in balance.checks if c.state == "waiting"} == {
         table,
@@ -164,30 +164,30 @@ def test_rows_newer_than_the_last_account_wait_for_theirs(lake, write_table, tab
 def test_the_first_batch_may_be_under_way_before_any_account(home, write_table):
     write_table("bronze.telemetry_events", bronze([0]))
     write_table("silver.quarantine", [{"bronze_offset": 0, "unit_index": 0, "quarantined_ts": datetime.now(UTC)}])
-    assert not lake_balance(LakeReader(home)).broken
+    assert not reconcile_lake(LakeReader(home)).broken
 
 
 def test_tables_that_change_while_they_are_read_are_read_again(lake, write_table, monkeypatch):
     """A batch that completes between two reads is no loss."""
     from serving.lake import balance as module
 
-    counted = module._accounts
+    counted = module._query_totals
 
     def batch_completes_after(now, existing):
         accounts = counted(now, existing)
-        monkeypatch.setattr(module, "_accounts", counted)
+        monkeypatch.setattr(module, "_query_totals", counted)
         write_table("silver.quarantine", [{"bronze_offset": 10, "unit_index": 0}])
         write_table("bronze.telemetry_events", bronze([10]))
         write_table("ops.reconciliation", [batch("q", 2, 1, 0, 0, 0, 1)])
         return accounts
 
-    monkeypatch.setattr(module, "_accounts", batch_completes_after)
-    assert lake_balance(lake).closes
+    monkeypatch.setattr(module, "_query_totals", batch_completes_after)
+    assert reconcile_lake(lake).closes
 
 
 def test_it_prints(lake, home):
     out = io.StringIO()
-    print_wide(Console(file=out), balance_group(lake_balance(lake)))
+    print_wide(Console(file=out), balance_group(reconcile_lake(lake)))
     text = out.getvalue()
     assert "bronze rows: 8" in text
     assert "telemetry.raw-1: no offset missing" in text
@@ -195,12 +195,12 @@ def test_it_prints(lake, home):
 
 
 def test_simulated_truth_is_looked_at_and_is_no_unit(lake, write_table):
-    before = lake_balance(lake)
+    before = reconcile_lake(lake)
     rows = [row | {"topic": "truth.raw"} for row in bronze([0, 1, 2])]
     write_table("bronze.truth_events", rows)
-    balance = lake_balance(lake)
+    balance = reconcile_lake(lake)
     assert balance.closes
     assert (balance.bronze_rows, balance.total) == (before.bronze_rows, before.total)
     assert "truth.raw-0: no offset missing" in {check.name for check in balance.checks}
     write_table("bronze.truth_events", [rows[0] | {"kafka_offset": 4}])
-    assert failed(lake_balance(lake)) == {"truth.raw-0: no offset missing": -1}
+    assert failed(reconcile_lake(lake)) == {"truth.raw-0: no offset missing": -1}

@@ -41,7 +41,7 @@ def test_a_name_that_no_contract_has_is_not_promised(home):
 @pytest.mark.parametrize("version", ["1.0.0", "1.0.9", "0.9.0", None])
 def test_same_and_older_contracts_open(home, write_table, version):
     write_table("ops.dq_results", [{"run_id": "r"}], version)
-    assert store.contract_version(store.open_table("ops.dq_results", home)) == version
+    assert store.table_contract_version(store.open_table("ops.dq_results", home)) == version
 
 
 @pytest.mark.parametrize("version", ["1.1.0", "2.0.0", "10.0.0"])
@@ -73,7 +73,7 @@ def test_stats_come_from_the_log_without_reading_data(home, write_telemetry):
     size = sum(file.stat().st_size for file in data)
     for file in data:
         file.unlink()
-    assert store.table_stats(store.open_table("silver.telemetry", home)) == store.TableStats(4, size, len(data))
+    assert store.read_table_stats(store.open_table("silver.telemetry", home)) == store.TableStats(4, size, len(data))
 
 
 def test_rows_are_counted_where_a_file_has_no_statistics(home, write_table):
@@ -82,13 +82,13 @@ def test_rows_are_counted_where_a_file_has_no_statistics(home, write_table):
     log.write_text(log.read_text().replace('\\"numRecords\\":2,', ""))
     table = DeltaTable(table_uri("ops.dq_results", home))
     assert table.get_add_actions().column("num_records").to_pylist() == [None]
-    assert store.table_stats(table).rows == 2
+    assert store.read_table_stats(table).rows == 2
 
 
 def test_deleted_rows_are_not_counted(home, write_telemetry):
     write_telemetry()
     store.open_table("silver.telemetry", home).delete("vehicle_id = 'b'")
-    assert store.table_stats(store.open_table("silver.telemetry", home)).rows == 2
+    assert store.read_table_stats(store.open_table("silver.telemetry", home)).rows == 2
 
 
 def test_storage_options_are_only_for_object_stores(home):

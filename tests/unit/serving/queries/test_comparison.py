@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.laps.distance import time_at
+from analysis.laps.distance import time_at_distance_s
 from serving.lake.reader import LakeReader
-from serving.queries.comparison import compare_loaded, compare_named, compare_rows, find_circuit
-from serving.queries.lap_traces import load_lap
-from serving.queries.laps import LapError, LapName, best_lap, by_time, read_laps
+from serving.queries.comparison import compare_lap_rows, compare_loaded_laps, compare_named_laps, find_circuit
+from serving.queries.lap_traces import load_lap_trace
+from serving.queries.laps import LapError, LapName, find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, copy_race, race, race_lake, write_rows
 
 
@@ -25,11 +25,11 @@ def found(lake):
     slow, quick = (
         f"{SESSION}/{car.vehicle_id}/best" for car in sorted(race().cars, key=lambda c: _best_ms(lake, c))[::-2]
     )
-    return compare_named(lake, LapName.parse(slow), LapName.parse(quick))
+    return compare_named_laps(lake, LapName.parse(slow), LapName.parse(quick))
 
 
 def _best_ms(lake, car):
-    return best_lap(lap for lap in read_laps(lake, SESSION) if lap.vehicle_id == car.vehicle_id).lap_time_ms
+    return find_best_lap(lap for lap in read_laps(lake, SESSION) if lap.vehicle_id == car.vehicle_id).lap_time_ms
 
 
 def test_delta_at_the_line_is_the_difference_of_the_official_times(found):
@@ -51,7 +51,7 @@ def test_reference_times_are_those_of_the_reference(found):
     assert times[0] == 0.0
     assert times[-1] == pytest.approx(found.reference.time_s)
     assert (np.diff(times) > 0.0).all()
-    theirs = time_at(found.lap.trace, found.comparison.distance_m)
+    theirs = time_at_distance_s(found.lap.trace, found.comparison.distance_m)
     assert np.abs(times + found.comparison.delta_s - theirs).max() < 0.2  # the sensor's distance against the position's
 
 
@@ -68,7 +68,7 @@ def test_words(found):
 
 
 def test_the_other_way_round_the_signs_turn(lake, found):
-    back = compare_rows(lake, found.reference.row, found.lap.row)
+    back = compare_lap_rows(lake, found.reference.row, found.lap.row)
     assert back.delta_s == pytest.approx(-found.delta_s)
     assert "faster than" in back.headline
     assert back.sector_deltas_s == tuple(-delta for delta in found.sector_deltas_s)
@@ -78,19 +78,19 @@ def test_the_other_way_round_the_signs_turn(lake, found):
 
 def test_a_lap_that_is_not_fit_for_pace_is_said_to_be_so(lake, found):
     first = next(lap for lap in read_laps(lake, SESSION) if lap.lap_number == 1)
-    against = compare_rows(lake, found.lap.row, first)
+    against = compare_lap_rows(lake, found.lap.row, first)
     assert against.reference_kind == "other_lap"
     assert any(f"{first.uid} is not fit for pace (first_lap" in note for note in against.notes)
 
 
 def test_a_lap_is_not_compared_with_itself(lake, found):
     with pytest.raises(LapError, match="compared with itself"):
-        compare_rows(lake, found.lap.row, found.lap.row)
+        compare_lap_rows(lake, found.lap.row, found.lap.row)
 
 
 def test_without_a_circuit_there_is_a_delta_and_a_way_to_a_report(lake, found):
-    one, two = (load_lap(lake, side.row) for side in (found.lap, found.reference))
-    plain = compare_loaded((one, two), "nobody knows")
+    one, two = (load_lap_trace(lake, side.row) for side in (found.lap, found.reference))
+    plain = compare_loaded_laps((one, two), "nobody knows")
     assert plain.report is None
     assert plain.comparison.delta_s[-1] == pytest.approx(found.delta_s, abs=1e-6)
     assert "no corner report: nobody knows" in plain.notes
@@ -100,52 +100,65 @@ def test_without_a_circuit_there_is_a_delta_and_a_way_to_a_report(lake, found):
 
 def test_pedal_and_blade_are_not_compared(found):
     blade = replace(found.reference, throttle_source="blade")
-    other = compare_loaded((found.lap, blade), found.circuit)
+    other = compare_loaded_laps((found.lap, blade), found.circuit)
     assert np.isnan(other.comparison.difference["throttle_pct"]).all()
     assert np.isfinite(found.comparison.difference["throttle_pct"]).any()
-    silent = compare_loaded((found.lap, replace(found.reference, throttle_source=None)), found.circuit)
+    silent = compare_loaded_laps((found.lap, replace(found.reference, throttle_source=None)), found.circuit)
     assert np.isfinite(silent.comparison.lap["throttle_pct"]).any()
 
 
 def test_gaps_of_the_speed_are_said(found):
     speed = found.lap.trace.channels["speed_kmh"].copy()
     speed[(found.lap.trace.t_s > 20.0) & (found.lap.trace.t_s < 23.0)] = np.nan
-    from analysis.laps.distance import lap_trace
+    from analysis.laps.distance import place_samples
 
     trace = found.lap.trace
-    holed = lap_trace(trace.t_s, dict(trace.channels) | {"speed_kmh": speed}, trace.lap_time_s, found.circuit)
-    with_gap = compare_loaded((replace(found.lap, trace=holed), found.reference), found.circuit)
+    holed = place_samples(trace.t_s, dict(trace.channels) | {"speed_kmh": speed}, trace.lap_time_s, found.circuit)
+    with_gap = compare_loaded_laps((replace(found.lap, trace=holed), found.reference), found.circuit)
     assert any("has no speed for 3." in note for note in with_gap.notes)
 
 
 def test_laps_of_different_tracks_are_refused(tmp_path):
     home = copy_race(tmp_path)
-    lap = by_time(read_laps(LakeReader(home), SESSION))[0]
+    lap = rank_by_time(read_laps(LakeReader(home), SESSION))[0]
     write_rows(home, "silver.sessions", [{"session_id": "elsewhere", "track_id": "harbour-mile"}])
     stranger = replace(lap, session_id="elsewhere")
     with pytest.raises(
         LapError, match=r"was driven on three-oaks and elsewhere/.* on harbour-mile: compare laps of one"
     ):
-        compare_rows(LakeReader(home), lap, stranger)
+        compare_lap_rows(LakeReader(home), lap, stranger)
 
 
 def test_where_a_session_does_not_name_its_track_the_lengths_tell(tmp_path):
     home = copy_race(tmp_path)
-    lap = by_time(read_laps(LakeReader(home), SESSION))[0]
+    lap = rank_by_time(read_laps(LakeReader(home), SESSION))[0]
     t0 = 1_757_181_600_000_000
     short = {
-        "session_id": "unnamed", "vehicle_id": "a", "lap_number": 1, "lap_time_ms": 50_000, "fit_for": ["pace"],
-        "lap_start_ts": t0, "lap_end_ts": t0 + 50_000_000, "sample_count": 250, "telemetry_gap_s": 0.2,
-    }  # fmt: skip
+        "session_id": "unnamed",
+        "vehicle_id": "a",
+        "lap_number": 1,
+        "lap_time_ms": 50_000,
+        "fit_for": ["pace"],
+        "lap_start_ts": t0,
+        "lap_end_ts": t0 + 50_000_000,
+        "sample_count": 250,
+        "telemetry_gap_s": 0.2,
+    }
     write_rows(home, "silver.laps", [short])
     rows = [
         {
-            "session_id": "unnamed", "vehicle_id": "a", "lap_number": 1, "event_ts": t0 + 200_000 * k,
-            "ecu_ts": t0 + 200_000 * k, "ecu_seq": 0, "speed_kmh": 100.0, "clock_source": "car",
+            "session_id": "unnamed",
+            "vehicle_id": "a",
+            "lap_number": 1,
+            "event_ts": t0 + 200_000 * k,
+            "ecu_ts": t0 + 200_000 * k,
+            "ecu_seq": 0,
+            "speed_kmh": 100.0,
+            "clock_source": "car",
         }
         for k in range(250)
-    ]  # fmt: skip
+    ]
     write_rows(home, "silver.telemetry", rows)
     (other,) = read_laps(LakeReader(home), "unnamed")
     with pytest.raises(LapError, match=r"m long and .* m: these are different tracks"):
-        compare_rows(LakeReader(home), lap, other)
+        compare_lap_rows(LakeReader(home), lap, other)

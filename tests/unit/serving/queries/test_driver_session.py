@@ -10,7 +10,7 @@ from analysis.tracks.circuit import Circuit
 from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
 from serving.queries.driver_session import TABLES, TableRows, compare_with_best, read_driver_session, read_table
-from serving.queries.laps import LapError, best_lap, by_time, laps_of_vehicle, read_laps
+from serving.queries.laps import LapError, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race, race_lake, write_rows
 
 
@@ -22,7 +22,7 @@ def lake():
 @pytest.fixture(scope="module")
 def cars(lake):
     """Vehicles, the quickest first."""
-    return list(dict.fromkeys(lap.vehicle_id for lap in by_time(read_laps(lake, SESSION))))
+    return list(dict.fromkeys(lap.vehicle_id for lap in rank_by_time(read_laps(lake, SESSION))))
 
 
 def test_everything_there_is_of_one_driver(lake, cars):
@@ -38,22 +38,22 @@ def test_everything_there_is_of_one_driver(lake, cars):
     assert found.track == race().track.title
     assert isinstance(found.circuit, Circuit)
     assert set(found.versions) == set(TABLES) - {"silver.tracks", "silver.drivers"}
-    assert found.best == best_lap(found.laps)
-    assert found.session_best == best_lap(found.field)
+    assert found.best == find_best_lap(found.laps)
+    assert found.session_best == find_best_lap(found.field)
     assert found.target.first["current_best_s"] == pytest.approx(found.best.lap_time_s)
 
 
 def test_the_best_lap_is_held_against_the_best_of_the_session(lake, cars):
     loss = read_driver_session(lake, SESSION, cars[1]).loss
     assert loss.compared.lap.row.vehicle_id == cars[1]
-    assert loss.compared.reference.row == by_time(read_laps(lake, SESSION))[0]
+    assert loss.compared.reference.row == rank_by_time(read_laps(lake, SESSION))[0]
     assert loss.words.startswith("The driver's best lap (lap ")
     assert "no telemetry" not in loss.words
 
 
 def test_whoever_has_the_best_lap_is_held_against_it_with_a_median_lap(lake, cars):
     loss = read_driver_session(lake, SESSION, cars[0]).loss
-    own = by_time(laps_of_vehicle(read_laps(lake, SESSION), cars[0]))
+    own = rank_by_time(laps_of_vehicle(read_laps(lake, SESSION), cars[0]))
     assert loss.compared.reference.row == own[0]
     assert loss.compared.lap.row == own[len(own) // 2]
     assert "the driver's own" in loss.words
@@ -61,12 +61,12 @@ def test_whoever_has_the_best_lap_is_held_against_it_with_a_median_lap(lake, car
 
 def test_laps_without_telemetry_are_passed_over_and_that_is_said(lake, cars):
     field = read_laps(lake, SESSION)
-    best = best_lap(field)
+    best = find_best_lap(field)
     blind = tuple(replace(lap, sample_count=0) if lap.uid == best.uid else lap for lap in field)
     loss = compare_with_best(
         lake, laps_of_vehicle(blind, cars[1]), blind, read_driver_session(lake, SESSION, cars[1]).circuit
     )
-    assert loss.compared.reference.row == by_time(field)[1]
+    assert loss.compared.reference.row == rank_by_time(field)[1]
     assert f"by {best.car}, has no telemetry." in loss.words
 
 
@@ -74,7 +74,7 @@ def test_nothing_to_compare(lake, cars):
     field = tuple(replace(lap, sample_count=0) for lap in read_laps(lake, SESSION))
     loss = compare_with_best(lake, laps_of_vehicle(field, cars[0]), field, "no circuit")
     assert (loss.compared, loss.words.partition(" has ")[0]) == (None, "no car")
-    only = tuple(lap for lap in read_laps(lake, SESSION) if lap == best_lap(read_laps(lake, SESSION)))
+    only = tuple(lap for lap in read_laps(lake, SESSION) if lap == find_best_lap(read_laps(lake, SESSION)))
     alone = compare_with_best(lake, only, only, "no circuit")
     assert alone.compared is None
     assert "no second one" in alone.words
@@ -94,11 +94,17 @@ def test_a_table_that_is_not_there_or_empty_says_what_fills_it(home):
 def test_laps_alone_are_enough(home):
     rows = [
         {
-            "session_id": "s", "vehicle_id": "a", "vehicle_number": 7, "lap_number": k, "lap_time_ms": 90_000 + k,
-            "fit_for": ["pace"], "invalid_reasons": [], "sample_count": 0,
+            "session_id": "s",
+            "vehicle_id": "a",
+            "vehicle_number": 7,
+            "lap_number": k,
+            "lap_time_ms": 90_000 + k,
+            "fit_for": ["pace"],
+            "invalid_reasons": [],
+            "sample_count": 0,
         }
         for k in (1, 2, 3)
-    ]  # fmt: skip
+    ]
     write_rows(home, "silver.laps", rows)
     found = read_driver_session(LakeReader(home), "s", "7")
     parts = ("session", "result", "driver", "summary", "target", "stints", "scores", "events", "fleet")

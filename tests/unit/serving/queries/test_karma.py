@@ -33,8 +33,11 @@ def lake(home):
 def test_laps_and_scores_are_as_the_table_has_them(lake):
     found = read_karma_session(lake, "GR86-002-2", "made-R1")
     assert (found.session_id, found.car, found.track, found.is_synthetic) == (
-        "made-R1", "GR86-002-2 (2)", None, True,
-    )  # fmt: skip
+        "made-R1",
+        "GR86-002-2 (2)",
+        None,
+        True,
+    )
     assert [lap.number for lap in found.laps] == list(range(1, 9))
     assert [lap.number for lap in found.scored] == [2, 3, 4, 6, 7, 8]
     assert found.components == COMPONENTS
@@ -48,8 +51,11 @@ def test_laps_and_scores_are_as_the_table_has_them(lake):
         for name, score in lap.scores.items():
             row = rows[lap.number, name]
             assert (score.karma, score.low, score.high, score.trend) == (
-                row["karma_score"], row["karma_low"], row["karma_high"], row["trend"],
-            )  # fmt: skip
+                row["karma_score"],
+                row["karma_low"],
+                row["karma_high"],
+                row["trend"],
+            )
             assert score.remaining_laps == row.get("remaining_laps")
             assert score.missing_inputs == HEAT
         assert lap.time_ms == rows[lap.number, OVERALL]["lap_time_ms"]

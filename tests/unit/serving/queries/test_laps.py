@@ -10,11 +10,11 @@ from serving.lake.reader import LakeReader
 from serving.queries.laps import (
     LapError,
     LapName,
-    best_lap,
-    by_time,
+    choose_session,
+    find_best_lap,
     find_lap,
     laps_of_vehicle,
-    only_session,
+    rank_by_time,
     read_laps,
     sessions_with_laps,
 )
@@ -40,7 +40,7 @@ def test_laps_are_those_of_the_race(lake):
             assert sum(lap.sectors_s) == pytest.approx(lap.lap_time_s, abs=2e-3)
     assert any("yellow_flag" in lap.invalid_reasons for lap in laps)
     assert read_laps(lake) == laps
-    assert sessions_with_laps(lake) == (SESSION,) == (only_session(lake, None),)
+    assert sessions_with_laps(lake) == (SESSION,) == (choose_session(lake, None),)
 
 
 def test_a_vehicle_by_id_and_by_number(lake):
@@ -60,17 +60,17 @@ def test_best_is_the_quickest_lap_fit_for_pace(lake):
     car = race().cars[0].vehicle_id
     own = laps_of_vehicle(read_laps(lake, SESSION), car)
     best = find_lap(lake, LapName.parse(f"{SESSION}/{car}/best"))
-    assert best == best_lap(own) == by_time(own)[0]
+    assert best == find_best_lap(own) == rank_by_time(own)[0]
     assert best.lap_time_ms == min(lap.lap_time_ms for lap in own if "pace" in lap.fit_for)
     assert best.lap_number != 1
-    assert best_lap(()) is None
-    assert best_lap(lap for lap in own if "pace" not in lap.fit_for) is None
+    assert find_best_lap(()) is None
+    assert find_best_lap(lap for lap in own if "pace" not in lap.fit_for) is None
 
 
 def test_equal_times_are_settled_by_vehicle_and_number(lake):
-    one, *_ = by_time(read_laps(lake, SESSION))
+    one, *_ = rank_by_time(read_laps(lake, SESSION))
     others = [replace(one, vehicle_id="b", lap_number=2), replace(one, vehicle_id="a", lap_number=9)]
-    assert best_lap(others).vehicle_id == "a"
+    assert find_best_lap(others).vehicle_id == "a"
 
 
 @pytest.mark.parametrize("text", ["", "a/b", "a/b/c/d", "a//1", "/b/1", "a/b/x", "a/b/-1", "a/b/1.5"])
@@ -99,5 +99,5 @@ def test_a_vehicle_without_a_lap_fit_for_pace(home):
         find_lap(LakeReader(home), LapName("s", "a", None))
     write_rows(home, "silver.laps", [row | {"session_id": "t", "lap_number": 1}])
     with pytest.raises(LapError, match="name a session with --session: sessions are s, t"):
-        only_session(LakeReader(home), None)
-    assert only_session(LakeReader(home), "t") == "t"
+        choose_session(LakeReader(home), None)
+    assert choose_session(LakeReader(home), "t") == "t"

@@ -10,15 +10,15 @@ from analysis.car_limits.fitted_envelope import QUANTILE, EnvelopeError
 from analysis.car_limits.observed_limit import observed_limit_lap
 from conf.settings import AppConfig
 from conf.vehicle import load_vehicle
-from physics.limit_lap.friction_circle import grip_circle_envelope
-from physics.limit_lap.lap import limit_lap
+from physics.limit_lap.friction_circle import build_friction_circle_envelope
+from physics.limit_lap.lap import solve_limit_lap
 from physics.vehicle import Vehicle
 from serving.lake.reader import LakeReader
 from serving.lake.store import LakeError
-from serving.queries.circuits import track_of
+from serving.queries.circuits import session_track
 from serving.queries.comparison import find_circuit
-from serving.queries.lap_traces import load_lap
-from serving.queries.laps import LapError, by_time, read_laps
+from serving.queries.lap_traces import load_lap_trace
+from serving.queries.laps import LapError, rank_by_time, read_laps
 from serving.queries.observed_limit import compute_observed_limit
 from tests.unit.serving.race_lake import SESSION, race_lake
 
@@ -26,7 +26,7 @@ from tests.unit.serving.race_lake import SESSION, race_lake
 def test_it_lies_between_the_best_lap_and_what_the_car_can_do() -> None:
     found = compute_observed_limit(race_lake(), SESSION)
     figures = found.answer.model_dump()
-    can = limit_lap(grip_circle_envelope(Vehicle(load_vehicle("gr86-cup"))), found.line).lap_time_s
+    can = solve_limit_lap(build_friction_circle_envelope(Vehicle(load_vehicle("gr86-cup"))), found.line).lap_time_s
     assert can < found.lap.lap_time_s < figures["best_lap_time_s"]
     assert figures["gap_s"] == pytest.approx(figures["best_lap_time_s"] - found.lap.lap_time_s, abs=1e-3)
     assert figures["best_lap"].startswith(SESSION)
@@ -52,10 +52,10 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_a_limit_slower_than_what_was_shown_takes_a_wider_envelope() -> None:
-    circuit = find_circuit(race_lake(), SESSION, track_of(race_lake(), SESSION))
+    circuit = find_circuit(race_lake(), SESSION, session_track(race_lake(), SESSION))
     assert not isinstance(circuit, str)
-    rows = [lap for lap in by_time(read_laps(race_lake(), SESSION)) if "ghost" in lap.fit_for]
-    traces = [load_lap(race_lake(), row, circuit).trace for row in rows]
+    rows = [lap for lap in rank_by_time(read_laps(race_lake(), SESSION)) if "ghost" in lap.fit_for]
+    traces = [load_lap_trace(race_lake(), row, circuit).trace for row in rows]
     usual = observed_limit_lap(traces, circuit)
     assert observed_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s).fitted.quantile == QUANTILE
     wider = observed_limit_lap(traces, circuit, not_above_s=usual.lap.lap_time_s - 0.01)

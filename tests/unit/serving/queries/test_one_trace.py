@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.tracks.circuit import circuit_of
+from analysis.tracks.circuit import circuit_from_track
 from conf.reasons import RefusalError
 from conf.settings import AppConfig
 from conf.track import load_track
 from medallion.silver import lap_traces as batch
 from serving.lake.reader import LakeReader
-from serving.queries.lap_traces import load_lap
+from serving.queries.lap_traces import load_lap_trace
 from serving.queries.laps import LapError, read_laps
 from tests.unit.serving.race_lake import write_rows
 
-CIRCUIT = circuit_of(load_track("alder-ridge"))
+CIRCUIT = circuit_from_track(load_track("alder-ridge"))
 START_US = 1_757_181_600_123_456
 SPEED_MPS = 30.0
 END_US = START_US + round(CIRCUIT.length_m / SPEED_MPS * 1e6)
@@ -84,8 +84,8 @@ def in_lake(home: AppConfig, rows: list[dict[str, Any]]) -> Any:
 @pytest.mark.parametrize("stopped_share", [0.0, 0.05, 0.099])
 def test_both_readers_give_the_same_trace(home: AppConfig, stopped_share: float) -> None:
     rows = lap_rows(stopped_share)
-    ours = batch.trace_of(batch.in_order(as_frame(rows)), CIRCUIT)
-    theirs = load_lap(LakeReader(home), in_lake(home, rows), CIRCUIT).trace
+    ours = batch.build_trace(batch.sort_by_time(as_frame(rows)), CIRCUIT)
+    theirs = load_lap_trace(LakeReader(home), in_lake(home, rows), CIRCUIT).trace
     assert len(ours.t_s) == sum(row["clock_source"] == "car" for row in rows)
     assert np.array_equal(ours.t_s, theirs.t_s)
     assert np.array_equal(ours.distance_m, theirs.distance_m)
@@ -101,7 +101,7 @@ def test_both_readers_refuse_a_lap_whose_clock_stood_still_for_over_a_tenth_of_i
 ) -> None:
     rows = lap_rows(stopped_share)
     with pytest.raises(RefusalError, match="clock stood still") as ours:
-        batch.trace_of(batch.in_order(as_frame(rows)), CIRCUIT)
+        batch.build_trace(batch.sort_by_time(as_frame(rows)), CIRCUIT)
     with pytest.raises(LapError) as theirs:
-        load_lap(LakeReader(home), in_lake(home, rows), CIRCUIT)
+        load_lap_trace(LakeReader(home), in_lake(home, rows), CIRCUIT)
     assert str(theirs.value) == f"s/a/3: {ours.value}"

@@ -17,16 +17,42 @@ FIT = ("pace", "sectors")
 def lap(number, time_ms, *reasons, source="official", samples=100):
     fit = () if reasons else FIT
     return LapRow(
-        "s", "GR86-001-7", number, 7, None, None, time_ms, (None, None, None), source, not reasons, reasons, fit, "GF",
-        False, None, None, samples, None, (), False,
-    )  # fmt: skip
+        "s",
+        "GR86-001-7",
+        number,
+        7,
+        None,
+        None,
+        time_ms,
+        (None, None, None),
+        source,
+        not reasons,
+        reasons,
+        fit,
+        "GF",
+        False,
+        None,
+        None,
+        samples,
+        None,
+        (),
+        False,
+    )
 
 
 LAPS = [lap(1, 99_000, "first_lap"), lap(2, 91_000), lap(3, 90_500), lap(4, 120_000, "yellow_flag")]
 SHEET = {
-    "session_id": "s", "vehicle_number": 7, "vehicle_id": "GR86-001-7", "position": 2, "status": "Classified",
-    "laps": 4, "fl_lap": 3, "fl_time_s": 90.5, "is_official": True, "conflicts": [],
-}  # fmt: skip
+    "session_id": "s",
+    "vehicle_number": 7,
+    "vehicle_id": "GR86-001-7",
+    "position": 2,
+    "status": "Classified",
+    "laps": 4,
+    "fl_lap": 3,
+    "fl_time_s": 90.5,
+    "is_official": True,
+    "conflicts": [],
+}
 
 
 def check(driven=LAPS, /, **sheet):

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.dptad.rules import CATEGORIES
 from serving.queries.driver_session import TableRows, read_driver_session
-from serving.queries.laps import by_time, read_laps
+from serving.queries.laps import rank_by_time, read_laps
 from serving.reports import driver_driving as driving
 from serving.reports import driver_pace as pace
 from serving.reports import driver_text as view
@@ -17,23 +17,39 @@ from tests.unit.serving.race_lake import SESSION, race_lake
 
 @pytest.fixture(scope="module")
 def found():
-    second = list(dict.fromkeys(lap.vehicle_id for lap in by_time(read_laps(race_lake(), SESSION))))[1]
+    second = list(dict.fromkeys(lap.vehicle_id for lap in rank_by_time(read_laps(race_lake(), SESSION))))[1]
     return read_driver_session(race_lake(), SESSION, second)
 
 
 def event(corner, rule, lap, magnitude, **more):
     return {
-        "corner": corner, "rule": rule, "event_type": "some_thing", "lap_number": lap, "magnitude": magnitude,
-        "threshold": 10.0, "unit": "bar", "lap_distance_m": 1234.0, "category": "brake", "severity": "low",
-    } | more  # fmt: skip
+        "corner": corner,
+        "rule": rule,
+        "event_type": "some_thing",
+        "lap_number": lap,
+        "magnitude": magnitude,
+        "threshold": 10.0,
+        "unit": "bar",
+        "lap_distance_m": 1234.0,
+        "category": "brake",
+        "severity": "low",
+    } | more
 
 
 def score(lap, value, **more):
     row = {f"{name}_score": value for name in (*CATEGORIES, "overall")}
-    return row | {
-        "lap_number": lap, "event_count": 0, "thresholds_version": "ring-2", "is_calibrated": True, "reasons": {},
-        "insights": [],
-    } | more  # fmt: skip
+    return (
+        row
+        | {
+            "lap_number": lap,
+            "event_count": 0,
+            "thresholds_version": "ring-2",
+            "is_calibrated": True,
+            "reasons": {},
+            "insights": [],
+        }
+        | more
+    )
 
 
 def refused(lap, why):
@@ -46,54 +62,54 @@ def test_incidents_of_one_kind_and_place_are_one_line():
         event("T5", "brake_stab", 2, 12.0), event("T5", "brake_stab", 2, 15.0), event("T5", "brake_stab", 4, 11.0),
         event("T1", "brake_stab", 3, 40.0), event(None, "unheard_of", 3, 11.0, lap_distance_m=1260.0),
     ]  # fmt: skip
-    rows = driving.incidents(events)
+    rows = driving.incident_rows(events)
     assert [(r["where"], r["what"], r["n_laps"], r["strongest"], r["limit"]) for r in rows] == [
         ("T5", "second stab at the brake", 2, "15 bar", "10 bar"),
         ("T1", "second stab at the brake", 1, "40 bar", "10 bar"),
         ("around 1,300 m", "some thing", 1, "11 bar", "10 bar"),
     ]
-    assert driving.incidents([]) == []
+    assert driving.incident_rows([]) == []
 
 
 def test_a_small_limit_keeps_its_decimals():
-    (row,) = driving.incidents([event("T1", "traction_loss", 1, 0.25, threshold=0.2, unit="g")])
+    (row,) = driving.incident_rows([event("T1", "traction_loss", 1, 0.25, threshold=0.2, unit="g")])
     assert (row["strongest"], row["limit"]) == ("0.25 g", "0.20 g")
 
 
 def test_laps_that_were_not_judged_are_left_out_and_explained(found):
     rows = (score(1, 10.0), refused(2, "no telemetry"), score(3, 30.0), refused(4, "no telemetry"))
     one = replace(found, scores=TableRows(rows))
-    assert [row["lap_number"] for row in driving.judged(one)] == [1, 3]
-    said = driving.scores(one)
+    assert [row["lap_number"] for row in driving.scored_rows(one)] == [1, 3]
+    said = driving.describe_scores(one)
     assert said["words"] == (
         "2 laps judged by thresholds ring-2. Mean scores: brake 20, throttle 20, steering 20, speed 20."
     )
     assert said["reasons"] == "Not judged on laps 2 and 4, because no telemetry."
     part = [score(k, 10.0, reasons={"poor_corner_exit": "no circuit"}) for k in (1, 2)]
-    assert driving.scores(replace(found, scores=TableRows(tuple(part))))["reasons"] == (
+    assert driving.describe_scores(replace(found, scores=TableRows(tuple(part))))["reasons"] == (
         "Not judged: poor corner exit, because no circuit."
     )
 
 
 def test_where_no_lap_could_be_judged(found):
     none = replace(found, scores=TableRows((refused(2, "no telemetry"),)))
-    assert driving.scores(none) == {"missing": "No lap could be judged. Not judged, because no telemetry."}
-    assert driving.insights(none) == []
+    assert driving.describe_scores(none) == {"missing": "No lap could be judged. Not judged, because no telemetry."}
+    assert driving.insight_texts(none) == []
     empty = replace(found, scores=TableRows((), "gold.dptad_scores has no row"))
-    assert driving.scores(empty) == {"missing": "gold.dptad_scores has no row"}
+    assert driving.describe_scores(empty) == {"missing": "gold.dptad_scores has no row"}
 
 
 def test_laps_without_incident_are_told_from_a_table_that_is_not_there(found):
     calm = replace(found, scores=TableRows((score(1, 5.0),)), events=TableRows((), "no table"))
-    assert driving.no_incidents(calm) == "No incident was found on these laps."
+    assert driving.describe_no_incidents(calm) == "No incident was found on these laps."
     odd = replace(found, scores=TableRows((score(1, 5.0, event_count=2),)), events=TableRows((), "no table"))
-    assert driving.no_incidents(odd) == "no table"
+    assert driving.describe_no_incidents(odd) == "no table"
 
 
 def test_insights_are_of_the_best_and_the_most_anomalous_lap(found):
     best = found.best.lap_number
     rows = (score(best, 5.0, insights=["a"]), score(90, 50.0, insights=["b", "c"]), score(91, 20.0, insights=["d"]))
-    said = driving.insights(replace(found, scores=TableRows(rows)))
+    said = driving.insight_texts(replace(found, scores=TableRows(rows)))
     assert said == [
         {"name": f"Lap {best}, the best lap", "texts": ["a"]},
         {"name": "Lap 90, the most anomalous lap", "texts": ["b", "c"]},
@@ -120,8 +136,13 @@ def test_the_result(found, result, value, lines):
 
 def test_tiles_that_are_unknown_are_left_out(found):
     assert [tile.name for tile in view.key_figures(found)] == [
-        "Result", "Best lap", "Mean lap", "Target lap", "Consistency", "Top speed",
-    ]  # fmt: skip
+        "Result",
+        "Best lap",
+        "Mean lap",
+        "Target lap",
+        "Consistency",
+        "Top speed",
+    ]
     bare = replace(found, result=TableRows((), "-"), summary=TableRows((), "-"))
     assert [tile.name for tile in view.key_figures(bare)] == ["Best lap"]
     nothing = replace(bare, laps=tuple(replace(lap, fit_for=()) for lap in found.laps))
@@ -129,7 +150,7 @@ def test_tiles_that_are_unknown_are_left_out(found):
 
 
 def test_losses_and_bars_share_one_scale(found):
-    rows = view.loss(found)["pieces"]
+    rows = view.describe_loss(found)["pieces"]
     for row in rows:
         left, width = float(row["left"]), float(row["width"])
         assert -0.11 <= left <= left + width <= 100.11
@@ -140,10 +161,12 @@ def test_losses_and_bars_share_one_scale(found):
 
 def test_target_words(found):
     row = dict(found.target.first)
-    said = pace.target(found)
+    said = pace.target_facts(found)
     assert said["rows"][row["focus_sector"] - 1]["focus"]
     assert sum(float(s["best"]) for s in said["rows"]) == pytest.approx(row["sum_best_sectors_s"], abs=2e-3)
     gone = row | {"siwtl_lap": None}
-    assert pace.target(replace(found, target=TableRows((gone,))))["words"].startswith("A sector has no time at all")
+    assert pace.target_facts(replace(found, target=TableRows((gone,))))["words"].startswith(
+        "A sector has no time at all"
+    )
     few = row | {"insufficient_laps": True}
-    assert "fewer than two laps" in pace.target(replace(found, target=TableRows((few,))))["words"]
+    assert "fewer than two laps" in pace.target_facts(replace(found, target=TableRows((few,))))["words"]

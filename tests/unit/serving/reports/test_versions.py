@@ -11,11 +11,11 @@ from serving.queries import driver_session
 from serving.queries import karma as karma_query
 from serving.queries.driver_session import read_driver_session
 from serving.queries.karma import choose_comparison, read_karma_session
-from serving.queries.laps import by_time, read_laps
-from serving.reports.driver_page import render
-from serving.reports.driver_text import console_lines
-from serving.reports.karma_page import render as render_karma
-from serving.reports.karma_text import console_lines as karma_lines
+from serving.queries.laps import rank_by_time, read_laps
+from serving.reports.driver_page import render_page
+from serving.reports.driver_text import driver_console_lines
+from serving.reports.karma_page import render_page as render_karma
+from serving.reports.karma_text import karma_console_lines as karma_lines
 from tests.unit.serving.karma_lake import karma_rows
 from tests.unit.serving.race_lake import SESSION, copy_race, race_lake, write_rows
 
@@ -38,7 +38,7 @@ def commit_after(monkeypatch, module, name, commit):
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_drivers_report_is_of_the_versions_that_it_names(tmp_path, monkeypatch, place):
     """Tables that are read more than once get a new version between two looks; the page is as if they had not."""
-    vehicle = list(dict.fromkeys(lap.vehicle_id for lap in by_time(read_laps(race_lake(), SESSION))))[place]
+    vehicle = list(dict.fromkeys(lap.vehicle_id for lap in rank_by_time(read_laps(race_lake(), SESSION))))[place]
     lake = LakeReader(copy_race(tmp_path))
     quiet = read_driver_session(race_lake(), SESSION, vehicle)
 
@@ -50,12 +50,19 @@ def test_a_drivers_report_is_of_the_versions_that_it_names(tmp_path, monkeypatch
         write_rows(lake.settings, "silver.laps", laps)
         samples = [
             {
-                "session_id": lap.session_id, "vehicle_id": lap.vehicle_id, "lap_number": lap.lap_number,
-                "event_ts": lap.start_us + 1_000_000 * k, "ecu_ts": lap.start_us + 1_000_000 * k, "ecu_seq": 9,
-                "speed_kmh": 1.0, "clock_source": "car",
+                "session_id": lap.session_id,
+                "vehicle_id": lap.vehicle_id,
+                "lap_number": lap.lap_number,
+                "event_ts": lap.start_us + 1_000_000 * k,
+                "ecu_ts": lap.start_us + 1_000_000 * k,
+                "ecu_seq": 9,
+                "speed_kmh": 1.0,
+                "clock_source": "car",
             }
-            for lap in quiet.field if lap.start_us is not None for k in range(60)
-        ]  # fmt: skip
+            for lap in quiet.field
+            if lap.start_us is not None
+            for k in range(60)
+        ]
         write_rows(lake.settings, "silver.telemetry", samples)
 
     commit_after(monkeypatch, driver_session, "track_of", new_sessions)
@@ -64,9 +71,9 @@ def test_a_drivers_report_is_of_the_versions_that_it_names(tmp_path, monkeypatch
     assert [lake.version(name) for name in ("silver.sessions", "silver.laps", "silver.telemetry")] == [1, 1, 1]
     assert found.versions == quiet.versions
     assert {found.versions[name] for name in ("silver.sessions", "silver.laps", "silver.telemetry")} == {0}
-    assert render(found, NOON) == render(quiet, NOON)
-    assert "silver.laps 0, silver.results 0, silver.sessions 0, silver.telemetry 0" in render(found, NOON)
-    assert "silver.telemetry 0" in console_lines(found)[-1]
+    assert render_page(found, NOON) == render_page(quiet, NOON)
+    assert "silver.laps 0, silver.results 0, silver.sessions 0, silver.telemetry 0" in render_page(found, NOON)
+    assert "silver.telemetry 0" in driver_console_lines(found)[-1]
     after = read_driver_session(lake, SESSION, vehicle)
     assert (after.versions["silver.laps"], after.laps[-1].lap_number) == (1, 99)
 

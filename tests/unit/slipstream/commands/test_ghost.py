@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from analysis.coaching.insights import VERDICTS
 from conf.settings import get_settings
-from serving.queries.laps import by_time, read_laps
+from serving.queries.laps import rank_by_time, read_laps
 from slipstream.cli import app
 from tests.unit.serving.race_lake import SESSION, race_home, race_lake
 
@@ -102,8 +102,18 @@ def test_a_sector_beyond_the_line_is_refused(ring: Path) -> None:
 CAR = {
     "powertrain_type": "electric",
     "general": {
-        "lf": 1.5, "lr": 1.2, "h_cog": 0.4, "sf": 1.5, "sr": 1.5, "m": 900.0, "f_roll": 0.02, "c_w_a": 1.0,
-        "c_z_a_f": 0.5, "c_z_a_r": 0.6, "g": 9.81, "rho_air": 1.2,
+        "lf": 1.5,
+        "lr": 1.2,
+        "h_cog": 0.4,
+        "sf": 1.5,
+        "sr": 1.5,
+        "m": 900.0,
+        "f_roll": 0.02,
+        "c_w_a": 1.0,
+        "c_z_a_f": 0.5,
+        "c_z_a_r": 0.6,
+        "g": 9.81,
+        "rho_air": 1.2,
     },
     "engine": {"topology": "AWD", "pow_e_motor": 150e3, "eta_e_motor": 0.9, "torque_e_motor_max": 200.0},
     "gearbox": {"i_trans": [0.1], "n_shift": [15000.0], "e_i": [1.04], "eta_g": 0.95},
@@ -112,7 +122,7 @@ CAR = {
         for axle in "fr"
     }
     | {"tire_model_exp": 2.0},
-}  # fmt: skip
+}
 
 
 def test_a_parameter_file_and_what_is_wrong_in_it(ring: Path, tmp_path: Path) -> None:
@@ -167,7 +177,7 @@ def coached(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("SLIPSTREAM_HOME", str(race_home().home))
     monkeypatch.setenv("COLUMNS", "200")
     get_settings.cache_clear()
-    yield by_time(read_laps(race_lake(), SESSION))[-1].uid
+    yield rank_by_time(read_laps(race_lake(), SESSION))[-1].uid
     get_settings.cache_clear()
 
 
@@ -178,7 +188,7 @@ def compare(*arguments: object):
 def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
     done = compare("--lap", coached, "--plot", tmp_path / "coach.png")
     assert done.exit_code == 0, done.output
-    best = by_time(read_laps(race_lake(), SESSION))[0]
+    best = rank_by_time(read_laps(race_lake(), SESSION))[0]
     assert f"slower than {best.uid}" in done.stdout.splitlines()[-1]
     assert "things to do better, worth" in done.stdout
     assert any(text in done.stdout for text in VERDICTS.values())
@@ -187,7 +197,7 @@ def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
 
 
 def test_coaching_for_programs(coached: str) -> None:
-    other = by_time(read_laps(race_lake(), SESSION))[1].uid
+    other = rank_by_time(read_laps(race_lake(), SESSION))[1].uid
     done = compare("--lap", coached, "--target", other, "--format", "json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -227,7 +237,7 @@ def test_coaching_loads_neither_spark_nor_pandas(coached: str) -> None:
         (("ghost", "synthesize", "--session", "s"), "and write gold.ghost_laps, gold.ghost_summary"),
         (("train", "ghost"), "would read gold.microsector_traces, gold.microsectors and write"),
     ],
-)  # fmt: skip
+)
 def test_the_jobs_say_what_they_would_do(words: tuple[str, ...], says: str) -> None:
     result = CliRunner().invoke(app, [*words, "--dry-run"])
     assert result.exit_code == 0

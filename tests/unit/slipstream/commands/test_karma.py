@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "produce wear-laps", "train karma", "score karma", "stream karma", "karma export", "karma push", "report karma",
-)  # fmt: skip
+    "produce wear-laps",
+    "train karma",
+    "score karma",
+    "stream karma",
+    "karma export",
+    "karma push",
+    "report karma",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

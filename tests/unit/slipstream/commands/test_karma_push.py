@@ -12,7 +12,7 @@ import typer
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-from serving.export.karma_tree import karma_tree
+from serving.export.karma_tree import build_karma_tree
 from slipstream.commands.karma_push import export, push
 from slipstream.errors import FriendlyGroup
 from tests.unit.arrow_rows import arrow_rows
@@ -49,7 +49,7 @@ def test_export(karma: Karma, lake_home: Path) -> None:
     done = karma("export")
     file = lake_home / "exports" / "karma.json"
     assert done.stdout == f"exported 24 leaves of 2 vehicles to {file}\n", done.output
-    assert json.loads(file.read_text()) == karma_tree(race())
+    assert json.loads(file.read_text()) == build_karma_tree(race())
     done = karma("export", "--vehicle", "B-2", "--session", "r1", "--out", lake_home / "b.parquet")
     assert done.stdout == f"exported 12 rows to {lake_home / 'b.parquet'}\n", done.output
     assert karma("export", "--out", "karma.xml").exit_code == 2
@@ -70,7 +70,7 @@ def test_push(karma: Karma, server: FirebaseServer, monkeypatch: pytest.MonkeyPa
     assert not server.bodies
     done = karma("push", "--url", server.url, "--service-account", server.key_file(tmp_path))
     assert done.stdout == f"pushed 24 leaves in 1 requests (0 unchanged, 0 retries) to {host}\n", done.output
-    assert server.tree() == karma_tree(race())
+    assert server.tree() == build_karma_tree(race())
     told = karma("push", "--url", server.url, "--dry-run", "--rebuild")
     assert told.stdout.startswith("would push 24 leaves"), told.output
 

@@ -13,19 +13,30 @@ import typer
 from typer.testing import CliRunner
 
 from conf.settings import AppConfig, get_settings
-from serving.charts.karma import damage_figure, differences, heat_figure, karma_figure, pair_figure, scores_figure
-from serving.charts.style import svg
+from serving.charts.karma import (
+    damage_figure,
+    karma_figure,
+    karma_heat_figure,
+    karma_scores_figure,
+    lap_pair_figure,
+    largest_factor_differences,
+)
+from serving.charts.style import figure_to_svg
 from serving.lake.reader import LakeReader
 from serving.queries.karma import COMPONENTS, KarmaReport, choose_comparison, read_karma_session
-from serving.queries.karma_terms import factor_words, remaining_words, share, signals_missing
+from serving.queries.karma_terms import factor_words, format_share, missing_signals, remaining_words
 from serving.reports import karma_text as view
 from slipstream.commands.karma_report import report
 from slipstream.errors import FriendlyGroup
 from tests.unit.serving.karma_lake import GAP, HEAT, OUT_LAP, TORQUE, write_karma
 
 PARTS = [
-    "Karma lap by lap", "Lap against lap", "Damage so far, and what remains", "How far to trust it", "All laps",
-]  # fmt: skip
+    "Karma lap by lap",
+    "Lap against lap",
+    "Damage so far, and what remains",
+    "How far to trust it",
+    "All laps",
+]
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +109,17 @@ def test_a_whole_page(karma, tmp_path):
     assert text.count("<svg") == 4
     said = " ".join(page.text)
     for what in (
-        "Suspension first: karma", "on lap 6 is the lowest of any component on any lap: kerbs and knocks",
-        "This car sends no temperatures;", "learned from simulated wear, not a measured probability of failure",
-        "mechanical-karma, random forest", "7c1f0d2a9b", "gold.karma_scores", "simulated",
-        "They differ most in the suspension", "Not scored: 0.92 km were driven",
-    ):  # fmt: skip
+        "Suspension first: karma",
+        "on lap 6 is the lowest of any component on any lap: kerbs and knocks",
+        "This car sends no temperatures;",
+        "learned from simulated wear, not a measured probability of failure",
+        "mechanical-karma, random forest",
+        "7c1f0d2a9b",
+        "gold.karma_scores",
+        "simulated",
+        "They differ most in the suspension",
+        "Not scored: 0.92 km were driven",
+    ):
         assert what in said, what
     assert not {"nan", "None", "inf"} & set(re.split(r"[\s,;:()]+", said))
 
@@ -173,8 +190,13 @@ def test_help_teaches_with_an_example(karma):
 
 def test_figures_hold_what_they_should(found):
     pair = choose_comparison(found)
-    figures = [scores_figure(found), heat_figure(found, pair), pair_figure(found, pair), damage_figure(found)]
-    drawn = [svg(figure) for figure in figures]
+    figures = [
+        karma_scores_figure(found),
+        karma_heat_figure(found, pair),
+        lap_pair_figure(found, pair),
+        damage_figure(found),
+    ]
+    drawn = [figure_to_svg(figure) for figure in figures]
     for text in drawn:
         ET.fromstring(text)
     scores, heat, bars, damage = drawn
@@ -188,12 +210,12 @@ def test_figures_hold_what_they_should(found):
     assert "the hardest)" in bars
     last = found.laps[-1].scores["tyres"]
     assert f">{remaining_words(last)}<" in damage
-    assert f">Tyres: {share(last.cumulative_damage)}<" in damage
+    assert f">Tyres: {format_share(last.cumulative_damage)}<" in damage
 
 
 def test_the_largest_difference_comes_first(found):
     gentle, hard = choose_comparison(found)
-    name, feature, ours, theirs = differences(gentle, hard)[0]
+    name, feature, ours, theirs = largest_factor_differences(gentle, hard)[0]
     assert (name, feature) == ("suspension", "knocks")
     assert ours == gentle.scores["suspension"].factors[0].percent
     assert theirs == hard.scores["suspension"].factors[0].percent
@@ -202,9 +224,9 @@ def test_the_largest_difference_comes_first(found):
 def test_a_factor_that_is_not_among_a_laps_largest_counts_as_no_change(found):
     gentle, hard = choose_comparison(found)
     calm = replace(gentle, scores={n: replace(s, factors=()) for n, s in gentle.scores.items()})
-    (_, feature, ours, theirs), *_ = differences(calm, hard)
+    (_, feature, ours, theirs), *_ = largest_factor_differences(calm, hard)
     assert (feature, ours, theirs > 100) == ("knocks", None, True)
-    assert differences(calm, calm) == []
+    assert largest_factor_differences(calm, calm) == []
 
 
 def test_odd_reports_can_be_drawn_and_said(found):
@@ -215,24 +237,24 @@ def test_odd_reports_can_be_drawn_and_said(found):
     lap = found.laps[1]
     bare = replace(lap, time_ms=None, scores={name: replace(s, **bounds) for name, s in lap.scores.items()})
     for odd in (one, half, long, replace(found, laps=(bare, replace(bare, number=2)))):
-        assert "Karma of" in svg(karma_figure(odd, choose_comparison(odd)))
+        assert "Karma of" in figure_to_svg(karma_figure(odd, choose_comparison(odd)))
         assert view.summary(odd)[0].endswith(".")
         assert view.key_figures(odd)[0].name.startswith("Overall")
     assert "Gearbox has no score on any lap: no model." in view.summary(half)
-    assert not any(name == "gearbox" for name, *_ in differences(*choose_comparison(half)))
+    assert not any(name == "gearbox" for name, *_ in largest_factor_differences(*choose_comparison(half)))
     assert half.components == ("brakes", "tyres", "suspension")
-    assert [row["name"] for row in view.component_rows(half)] == ["Brakes", "Tyres", "Suspension"]
+    assert [row["name"] for row in view.karma_component_rows(half)] == ["Brakes", "Tyres", "Suspension"]
 
 
 def test_a_session_without_any_score(found):
     from datetime import UTC, datetime
 
-    from serving.reports.karma_page import render
+    from serving.reports.karma_page import render_page
 
     none = replace(found, laps=tuple(lap for lap in found.laps if lap.karma is None))
     assert view.summary(none) == [f"No lap has a score: {OUT_LAP}; {GAP}."]
-    assert (view.key_figures(none), view.look_first(none)) == ([], None)
-    page = Page(render(none, choose_comparison(none), datetime(2026, 1, 1, tzinfo=UTC)))
+    assert (view.key_figures(none), view.find_first_concern(none)) == ([], None)
+    page = Page(render_page(none, choose_comparison(none), datetime(2026, 1, 1, tzinfo=UTC)))
     assert page.headings == PARTS[3:]
 
 
@@ -241,9 +263,9 @@ def test_what_is_nearly_worn_comes_first(found):
     tyres = replace(laps[-1].scores["tyres"], remaining_laps=9.0, remaining_low=6.0, remaining_high=14.0)
     laps[-1] = replace(laps[-1], scores={**laps[-1].scores, "tyres": tyres})
     worn = replace(found, laps=tuple(laps))
-    assert view.look_first(worn)[1].component == "tyres"
+    assert view.find_first_concern(worn)[1].component == "tyres"
     assert view.summary(worn)[0].startswith("Tyres first: at the rate of the last laps, 9 (6 to 14) laps remain")
-    assert view.look_first(found)[1].component == "suspension"
+    assert view.find_first_concern(found)[1].component == "suspension"
 
 
 def test_trust(lake, found):
@@ -263,15 +285,22 @@ def test_trust(lake, found):
 
 
 def test_words():
-    assert [share(x) for x in (0.41, 0.0995, 0.032, 9.1e-5, 4.1e-6, 0.0)] == [
-        "41 %", "10 %", "3.2 %", "0.0091 %", "0.00041 %", "0.0 %",
-    ]  # fmt: skip
+    assert [format_share(x) for x in (0.41, 0.0995, 0.032, 9.1e-5, 4.1e-6, 0.0)] == [
+        "41 %",
+        "10 %",
+        "3.2 %",
+        "0.0091 %",
+        "0.00041 %",
+        "0.0 %",
+    ]
     assert [factor_words(x) for x in ("over_revs", "impact_max_g", "unheard_of")] == [
         "over revs",
         "knocks",
         "unheard of",
     ]
-    assert signals_missing((*HEAT, *TORQUE)) == ["temperatures", "engine torque"]
-    assert signals_missing(["rpm_mean", "brake_load_bar", "unheard_of"]) == [
-        "engine speed and throttle", "brake pressures", "unheard of",
-    ]  # fmt: skip
+    assert missing_signals((*HEAT, *TORQUE)) == ["temperatures", "engine torque"]
+    assert missing_signals(["rpm_mean", "brake_load_bar", "unheard_of"]) == [
+        "engine speed and throttle",
+        "brake pressures",
+        "unheard of",
+    ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.queries.laps import best_lap, by_time, read_laps
+from serving.queries.laps import find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race, race_home, race_lake
 
 REPO = Path(__file__).resolve().parents[4]
@@ -32,7 +32,7 @@ def laps():
 @pytest.fixture(scope="module")
 def pair(laps):
     """The slowest driver's best lap and the quickest's."""
-    best = {lap.vehicle_id: lap for lap in by_time(laps)[::-1]}
+    best = {lap.vehicle_id: lap for lap in rank_by_time(laps)[::-1]}
     ordered = sorted(best.values(), key=lambda lap: lap.lap_time_ms)
     return ordered[-1], ordered[0]
 
@@ -44,7 +44,7 @@ def table(text):
 def test_list_in_all_formats(slipstream, lake, laps):
     shown = slipstream("laps", "list")
     assert shown.exit_code == 0, shown.output
-    fit, best = sum("pace" in lap.fit_for for lap in laps), best_lap(laps)
+    fit, best = sum("pace" in lap.fit_for for lap in laps), find_best_lap(laps)
     assert shown.stdout.splitlines()[-1].startswith(
         f"{len(laps)} laps of 3 vehicles, {fit} fit for pace; the best is 1:"
     )

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.drivers.formatting import clock
-from serving.queries.laps import best_lap, by_time, read_laps
+from analysis.drivers.formatting import format_lap_time
+from serving.queries.laps import find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race_home, race_lake, write_rows
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "rect", "use", "circle", "image", "stop"}
@@ -52,7 +52,7 @@ def lake(lake_home):
 @pytest.fixture(scope="module")
 def second():
     """The second quickest driver's best lap."""
-    best = {lap.vehicle_id: lap for lap in by_time(read_laps(race_lake(), SESSION))[::-1]}
+    best = {lap.vehicle_id: lap for lap in rank_by_time(read_laps(race_lake(), SESSION))[::-1]}
     return sorted(best.values(), key=lambda lap: lap.lap_time_ms)[1]
 
 
@@ -71,7 +71,14 @@ def test_a_whole_report(slipstream, lake, second, tmp_path):
     # Nothing is fetched: only pictures within the page.
     assert all(link.startswith("data:image/") for link in page.beside)
     assert not re.search(r"@import|url\(\s*[\"']?http|<script", text)
-    for what in (clock(second.lap_time_s), "P2", "simulated", "Three Oaks", "gold.siwtl 0", "aligned by position"):
+    for what in (
+        format_lap_time(second.lap_time_s),
+        "P2",
+        "simulated",
+        "Three Oaks",
+        "gold.siwtl 0",
+        "aligned by position",
+    ):
         assert what.lower() in text.lower(), what
     assert "nan" not in " ".join(page.text).lower().split()
     assert "None" not in " ".join(page.text).split()
@@ -80,10 +87,10 @@ def test_a_whole_report(slipstream, lake, second, tmp_path):
 
 def test_what_it_says_on_the_terminal(slipstream, lake, second):
     result = slipstream("report", "driver", "--session", SESSION, "--vehicle", str(second.vehicle_number))
-    session_best = best_lap(read_laps(race_lake(), SESSION))
+    session_best = find_best_lap(read_laps(race_lake(), SESSION))
     off = (second.lap_time_ms - session_best.lap_time_ms) / 1000
     assert (
-        f"Best lap: {clock(second.lap_time_s)} (lap {second.lap_number}, {off:.3f} s off the session's best)"
+        f"Best lap: {format_lap_time(second.lap_time_s)} (lap {second.lap_number}, {off:.3f} s off the session's best)"
         in result.stdout
     )
     assert "it loses most in" in result.stdout
@@ -108,13 +115,18 @@ def test_laps_alone_make_a_report(slipstream, lake_home, tmp_path):
 
     rows = [
         {
-            "session_id": "a:b", "vehicle_id": "x<y>", "vehicle_number": 7, "lap_number": k, "is_valid": k != 3,
-            "lap_time_ms": None if k == 5 else 90_000 + 100 * k + 80_000 * (k == 3), "pit_in": k == 3,
+            "session_id": "a:b",
+            "vehicle_id": "x<y>",
+            "vehicle_number": 7,
+            "lap_number": k,
+            "is_valid": k != 3,
+            "lap_time_ms": None if k == 5 else 90_000 + 100 * k + 80_000 * (k == 3),
+            "pit_in": k == 3,
             "fit_for": ["pace"] if k not in (3, 4, 5) else [],
             "invalid_reasons": {3: ["pit_lap", "yellow_flag"], 4: ["out_lap"], 5: ["incomplete"]}.get(k, []),
         }
         for k in range(1, 8)
-    ]  # fmt: skip
+    ]
     write_rows(get_settings(), "silver.laps", rows)
     result = slipstream("report", "driver", "--vehicle", "7", "--out", str(tmp_path))
     assert result.exit_code == 0, result.output

@@ -13,7 +13,7 @@ import pytest
 from deltalake import write_deltalake
 
 from analysis.track_build.rows import circuit_row
-from analysis.tracks.circuit import circuit_of, with_names
+from analysis.tracks.circuit import circuit_from_track, name_corners
 from conf.track import load_track
 from tests.unit.arrow_rows import arrow_rows
 
@@ -36,11 +36,20 @@ def write(lake_home: Path) -> Write:
 @pytest.fixture
 def club(write: Write) -> None:
     """A built track, and a session that was driven there."""
-    circuit = with_names(replace(circuit_of(load_track("three-oaks")), track_id="club", source="gps"), {2: "Barn"})
+    circuit = name_corners(
+        replace(circuit_from_track(load_track("three-oaks")), track_id="club", source="gps"), {2: "Barn"}
+    )
     row = circuit_row(circuit) | {
-        "name": "Club Circuit", "n_laps": 16, "spread_m": 0.8, "misclosure_m": 0.0, "sector_residual_p95_s": 0.101,
-        "n_sector_laps": 15, "pit_loss_s": 28.5, "version": 2, "sessions": [SESSION],
-    }  # fmt: skip
+        "name": "Club Circuit",
+        "n_laps": 16,
+        "spread_m": 0.8,
+        "misclosure_m": 0.0,
+        "sector_residual_p95_s": 0.101,
+        "n_sector_laps": 15,
+        "pit_loss_s": 28.5,
+        "version": 2,
+        "sessions": [SESSION],
+    }
     write("silver.tracks", [row])
     write("silver.sessions", [{"session_id": SESSION, "track_id": "club"}, {"session_id": "sim-1"}])
     write("silver.laps", [lap(n) for n in range(1, 7)])
@@ -49,18 +58,36 @@ def club(write: Write) -> None:
 def lap(number: int, **columns: Any) -> dict[str, Any]:
     start = NOON + timedelta(seconds=100 * number)
     return {
-        "session_id": SESSION, "vehicle_id": CAR, "lap_number": number, "lap_start_ts": start,
-        "lap_end_ts": start + timedelta(seconds=100), "lap_time_ms": 100_000, "sample_count": 2000,
-        "telemetry_gap_s": 0.2, "fit_for": ["pace", "wear"], "unfit_for": {}, "invalid_reasons": [],
-    } | columns  # fmt: skip
+        "session_id": SESSION,
+        "vehicle_id": CAR,
+        "lap_number": number,
+        "lap_start_ts": start,
+        "lap_end_ts": start + timedelta(seconds=100),
+        "lap_time_ms": 100_000,
+        "sample_count": 2000,
+        "telemetry_gap_s": 0.2,
+        "fit_for": ["pace", "wear"],
+        "unfit_for": {},
+        "invalid_reasons": [],
+    } | columns
 
 
 def event(at_m: float, category: str, **columns: Any) -> dict[str, Any]:
-    return LAP | {
-        "event_ts": NOON + timedelta(seconds=at_m / 40), "event_type": f"{category}_spike", "category": category,
-        "t_lap_s": at_m / 40, "lap_distance_m": at_m, "severity": "low", "message": f"Something at {at_m:.0f} m",
-        "corner": "T2 Barn", "lap_phase": "braking",
-    } | columns  # fmt: skip
+    return (
+        LAP
+        | {
+            "event_ts": NOON + timedelta(seconds=at_m / 40),
+            "event_type": f"{category}_spike",
+            "category": category,
+            "t_lap_s": at_m / 40,
+            "lap_distance_m": at_m,
+            "severity": "low",
+            "message": f"Something at {at_m:.0f} m",
+            "corner": "T2 Barn",
+            "lap_phase": "braking",
+        }
+        | columns
+    )
 
 
 def test_without_a_lake_there_are_the_tracks_of_our_own(slipstream) -> None:
@@ -96,7 +123,7 @@ def test_show_prints_corners_and_draws_them(slipstream, tmp_path: Path) -> None:
 def test_a_track_of_our_own_is_drawn_in_other_forms_too(slipstream, tmp_path: Path, suffix: str) -> None:
     result = slipstream("track", "show", "harbour-mile", "--plot", f"map.{suffix}", "--format", "json")
     assert result.exit_code == 0, result.output
-    assert len(json.loads(result.stdout)["corners"]) == len(circuit_of(load_track("harbour-mile")).corners)
+    assert len(json.loads(result.stdout)["corners"]) == len(circuit_from_track(load_track("harbour-mile")).corners)
     drawn = (tmp_path / f"map.{suffix}").read_bytes()
     assert len(drawn) > 5_000
 

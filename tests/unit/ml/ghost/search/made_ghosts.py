@@ -11,16 +11,16 @@ from analysis.car_limits.fitted_envelope import EnvelopeCurve, FittedEnvelope
 from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
-from conf.ghost import load_segmentation
+from conf.ghost import load_ghost_rules
 from conf.track import load_track
 from ml.ghost.search.gearbox import ObservedGearbox
 from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.human_laps import HumanLaps
 from ml.ghost.search.limits import CarLimits, learn_limits
-from physics.centre_line import Line, centre_line, driven_line
-from physics.limit_lap.lap import limit_lap
+from physics.centre_line import Line, build_centre_line, build_driven_line
+from physics.limit_lap.lap import solve_limit_lap
 
-RULES = load_segmentation()
+RULES = load_ghost_rules()
 BOX = ObservedGearbox(
     gears=(2, 3, 4),
     rpm_per_kmh=np.array([58.0, 47.0, 39.0]),
@@ -46,7 +46,7 @@ def fitted(share: float = 1.0) -> FittedEnvelope:
 
 @cache
 def line() -> Line:
-    return driven_line(centre_line(load_track("three-oaks")), 12.0)
+    return build_driven_line(build_centre_line(load_track("three-oaks")), 12.0)
 
 
 def circuit() -> Circuit:
@@ -71,14 +71,14 @@ def driven(speed_mps: np.ndarray, step_m: float) -> np.ndarray:
 @cache
 def laps() -> HumanLaps:
     """Laps at 80 to 92 percent of the car's limit, the fastest first."""
-    found = [limit_lap(fitted(share).envelope(), line()) for share in (0.92, 0.9, 0.88, 0.86, 0.8)]
+    found = [solve_limit_lap(fitted(share).envelope(), line()) for share in (0.92, 0.9, 0.88, 0.86, 0.8)]
     values = np.array([driven(lap.speed_mps, line().step_m) for lap in found])
     return HumanLaps(line().step_m, values, np.array([lap.lap_time_s for lap in found]), tuple(range(5)))
 
 
 @cache
 def limits() -> CarLimits:
-    seen = ObservedLimit(line(), fitted(), limit_lap(fitted().envelope(), line()))
+    seen = ObservedLimit(line(), fitted(), solve_limit_lap(fitted().envelope(), line()))
     return replace(learn_limits(laps(), [], circuit(), seen, RULES.feasibility), gearbox=BOX, both_pedals_m=20.0)
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from analysis.segmentation.stretches import TrackStretch
 from ml.ghost.search.candidate_filter import CandidateFilter, FilterResult, PreviousStretch
-from ml.ghost.search.chain import STEPS, ChainedLap, ChainError, StretchSource, chain, piece_s
-from ml.ghost.search.ghost_lap import on_grid
+from ml.ghost.search.chain import STEPS, ChainedLap, ChainError, StretchSource, chain_stretches, piece_times_s
+from ml.ghost.search.ghost_lap import resample_chain
 from ml.ghost.search.human_source import HumanSource
 from physics.integrate import elapsed_s
 from tests.unit.ml.ghost.search.made_ghosts import RULES, even_stretches, laps, limits
@@ -56,7 +56,7 @@ def run(
     source: StretchSource, stretches: Sequence[TrackStretch], gate: CandidateFilter, seed: int = 0, **more: object
 ) -> ChainedLap:
     chaining = bool(more.pop("chaining", True))
-    return chain(
+    return chain_stretches(
         source, stretches, gate, laps(), FEW.model_copy(update=more), np.random.default_rng(seed), chaining=chaining
     )
 
@@ -95,7 +95,7 @@ def test_the_fastest_lap_is_found() -> None:
         v, total = start, 0.0
         for stretch, pick in zip(turned, picks, strict=True):
             piece = Steps().propose(stretch, np.array([v]), 5, np.random.default_rng(0))[0, pick]
-            total += float(piece_s(piece[None, :, 0], stretch.length_m)[0])
+            total += float(piece_times_s(piece[None, :, 0], stretch.length_m)[0])
             v = piece[-1, 0]
         if abs(v - start) * 3.6 <= FEW.closure_kmh:
             best = min(best, total)
@@ -104,10 +104,15 @@ def test_the_fastest_lap_is_found() -> None:
 
 def test_the_search_stays_within_its_beam() -> None:
     sizes: list[int] = []
-    chain(
-        HumanSource(laps()), even_stretches(), Open(), laps(), FEW, np.random.default_rng(0),
+    chain_stretches(
+        HumanSource(laps()),
+        even_stretches(),
+        Open(),
+        laps(),
+        FEW,
+        np.random.default_rng(0),
         progress=lambda _stretch, _passed, drawn: sizes.append(drawn),
-    )  # fmt: skip
+    )
     assert len(sizes) == 16
     assert max(sizes) <= FEW.beam * FEW.per_entry
 
@@ -121,7 +126,7 @@ def test_without_chaining_speeds_do_not_meet(gate: CandidateFilter) -> None:
 def test_the_grid_keeps_the_time(gate: CandidateFilter) -> None:
     found = run(HumanSource(laps()), even_stretches(), gate)
     step_m = limits().step_m
-    values = on_grid(found, laps().values.shape[1] - 1, step_m)
+    values = resample_chain(found, laps().values.shape[1] - 1, step_m)
     assert elapsed_s(values[:, 0], step_m)[-1] == pytest.approx(found.lap_time_s, abs=5e-3)
 
 
@@ -155,7 +160,7 @@ class Worse:
         ("holes", r"stretch 5 .*are not whole"),
         ("tired", r"no lap ends as fast as it began, the nearest is \d+\.\d km/h off"),
     ],
-)  # fmt: skip
+)
 def test_a_failure_says_where_why_and_what_to_do(gate: CandidateFilter, how: str, says: str) -> None:
     with pytest.raises(ChainError, match=says) as caught:
         run(Worse(how), even_stretches(), Open() if how == "tired" else gate)

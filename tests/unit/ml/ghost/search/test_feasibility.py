@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.car_limits.fitted_envelope import EnvelopeCurve
-from ml.ghost.search.feasibility import judge
+from ml.ghost.search.feasibility import check_feasibility
 from ml.ghost.search.ghost_lap import GhostLap
-from ml.ghost.search.limits import beyond_mps2
-from physics.limit_lap.lap import limit_lap
+from ml.ghost.search.limits import envelope_excess_mps2
+from physics.limit_lap.lap import solve_limit_lap
 from tests.unit.ml.ghost.search.made_ghosts import BOX, RULES, driven, fitted, ghost, laps, limits, line
 
 
@@ -34,11 +34,11 @@ def hill(at: int, width: int, height_mps: float) -> np.ndarray:
 def pushed() -> GhostLap:
     """Grip to spare, and 0.2 m/s^2 more than the engine of the laps' median: less than the envelope tolerates."""
     strong = replace(fitted(0.7), forward=EnvelopeCurve((0.88 * 60.0, 0.88 * 0.0004, 0.2), 15.0, 80.0))
-    return ghost(driven(limit_lap(strong.envelope(), line()).speed_mps, line().step_m))
+    return ghost(driven(solve_limit_lap(strong.envelope(), line()).speed_mps, line().step_m))
 
 
 def test_a_lap_within_the_limits_is_feasible() -> None:
-    found = judge(ghost())
+    found = check_feasibility(ghost())
     assert found.feasible, found.notes
     assert found.notes == ()
     assert found.figures["envelope_excess_mps2"] <= RULES.feasibility.envelope_mps2
@@ -66,9 +66,9 @@ def test_a_lap_within_the_limits_is_feasible() -> None:
         (lambda: ghost(changed(steering=np.where(laps().at_m > 500, np.nan, 0.0))), r"has no value at (\d+) m", 501),
     ],
     ids=["envelope", "gap", "engine", "pedals", "gears", "limit", "holes"],
-)  # fmt: skip
+)
 def test_each_thing_it_could_not_do_is_named(made: object, says: str, place_m: float | None) -> None:
-    found = judge(made())  # type: ignore[operator]
+    found = check_feasibility(made())  # type: ignore[operator]
     assert not found.feasible
     matched = [m for note in found.notes if (m := re.search(says, note))]
     assert len(matched) == 1, found.notes
@@ -78,13 +78,13 @@ def test_each_thing_it_could_not_do_is_named(made: object, says: str, place_m: f
 
 
 def test_the_engine_is_found_out_where_the_envelope_is_not() -> None:
-    found = judge(pushed())
+    found = check_feasibility(pushed())
     assert found.figures["envelope_excess_mps2"] <= RULES.feasibility.envelope_mps2
     assert found.figures["engine_excess_n"] > RULES.feasibility.engine_n
 
 
 def test_without_a_gearbox_it_says_so_and_may_still_be_driven() -> None:
-    found = judge(replace(ghost(), limits=replace(limits(), gearbox=None)))
+    found = check_feasibility(replace(ghost(), limits=replace(limits(), gearbox=None)))
     assert found.feasible
     assert "no gear or engine speed" in found.notes[0]
 
@@ -96,12 +96,12 @@ def test_distance_from_the_surface(speed_mps: float, angle: float, share: float)
     surface, v = fitted(), np.array([speed_mps])
     along = share * np.cos(angle) * (surface.forward_mps2(v) if np.cos(angle) > 0 else surface.backward_mps2(v))
     across = share * abs(np.sin(angle)) * surface.across_mps2(v)
-    found = float(beyond_mps2(surface, v, along, across)[0])
+    found = float(envelope_excess_mps2(surface, v, along, across)[0])
     if share <= 1.0:
         assert found == pytest.approx(0.0, abs=1e-6)
     else:
         assert 0.0 <= found <= float(np.hypot(along, across)[0]) + 1e-9
-        nearer = float(beyond_mps2(surface, v, along * 0.9, across * 0.9)[0])
+        nearer = float(envelope_excess_mps2(surface, v, along * 0.9, across * 0.9)[0])
         assert nearer <= found + 1e-9
 
 
@@ -110,6 +110,8 @@ def test_what_humans_showed_at_a_place_counts_there_only() -> None:
     shown = limits().shown_mps2.copy()
     shown[800:1000] = 30.0
     here = replace(limits(), shown_mps2=shown)
-    assert judge(replace(ghost(bumped), limits=here)).figures["envelope_excess_mps2"] == pytest.approx(0.0, abs=0.2)
+    assert check_feasibility(replace(ghost(bumped), limits=here)).figures["envelope_excess_mps2"] == pytest.approx(
+        0.0, abs=0.2
+    )
     there = changed(speed=hill(1800, 25, 6.0))
-    assert judge(replace(ghost(there), limits=here)).figures["envelope_excess_mps2"] > 1.0
+    assert check_feasibility(replace(ghost(there), limits=here)).figures["envelope_excess_mps2"] > 1.0

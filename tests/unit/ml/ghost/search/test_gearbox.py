@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.laps.trace import LapTrace
-from ml.ghost.search.gearbox import learn_gearbox, shifts_of
+from ml.ghost.search.gearbox import find_gear_shifts, learn_gearbox
 
 RATIO = {2: 58.0, 3: 47.0, 4: 39.0, 5: 34.0}
 UP = {2: 7200.0 / 58.0, 3: 7200.0 / 47.0, 4: 7200.0 / 39.0}
@@ -46,7 +46,7 @@ def test_it_does_not_flicker(seed: int, noise_kmh: float) -> None:
     t = np.arange(0.0, 24.0, 0.01)
     clean = 130.0 + 60.0 * np.sin(2 * np.pi * t / 24.0)
     noise = np.convolve(np.random.default_rng(seed).normal(0, noise_kmh, len(t)), np.ones(5) / 5, mode="same")
-    shifts = list(shifts_of(box.gear(clean + noise)))
+    shifts = list(find_gear_shifts(box.gear(clean + noise)))
     assert len(shifts) == 6  # up to the fifth and down to the second
     assert all(abs(after - before) == 1 for _, before, after in shifts)
 

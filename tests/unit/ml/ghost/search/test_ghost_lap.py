@@ -12,20 +12,20 @@ import yaml
 
 from analysis.car_limits.observed_limit import ObservedLimit, observed_limit_lap
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import GridLap, grid_lap
-from analysis.segmentation.stretches import TrackStretch, stretches
-from analysis.segmentation.zones import Microsector, Zone, at_least, cut, find_zones
+from analysis.segmentation.grid_lap import GridLap, resample_by_distance
+from analysis.segmentation.stretches import TrackStretch, split_into_stretches
+from analysis.segmentation.zones import Microsector, Zone, cut_microsectors, find_zones, merge_short_zones
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
 from conf.units import GRAVITY_MPS2
 from ml.ghost.search.candidate_filter import CandidateFilter
-from ml.ghost.search.chain import chain
-from ml.ghost.search.feasibility import judge, summary
-from ml.ghost.search.ghost_lap import GhostLap, assemble
-from ml.ghost.search.human_laps import HumanLaps, human_laps
+from ml.ghost.search.chain import chain_stretches
+from ml.ghost.search.feasibility import check_feasibility, ghost_summary_columns
+from ml.ghost.search.ghost_lap import GhostLap, assemble_ghost
+from ml.ghost.search.human_laps import HumanLaps, build_human_laps
 from ml.ghost.search.human_source import HumanSource
-from ml.ghost.search.limits import CarLimits, flying, learn_limits
-from ml.ghost.search.uncertainty import integration_error_s, limit_error, stitched_error
+from ml.ghost.search.limits import CarLimits, flying_accelerations, learn_limits
+from ml.ghost.search.uncertainty import integration_error_s, limit_lap_error, stitched_lap_error
 from tests.unit.analysis import real_laps
 from tests.unit.ml.ghost.search.made_ghosts import RULES, circuit, ghost, laps, limits, line
 
@@ -35,7 +35,7 @@ OF_THE_JOB = {"lap_uid", "session_id", "track_id", "mlflow_run_id", "is_syntheti
 
 
 def pieces() -> tuple[Microsector, ...]:
-    return cut([Zone("Straight", 0.0, 400.0), Zone("Turn", 400.0, line().length_m)], circuit(), 12.0)
+    return cut_microsectors([Zone("Straight", 0.0, 400.0), Zone("Turn", 400.0, line().length_m)], circuit(), 12.0)
 
 
 def test_samples_are_the_columns_of_the_contract() -> None:
@@ -45,7 +45,7 @@ def test_samples_are_the_columns_of_the_contract() -> None:
 
 def test_the_summary_has_columns_of_the_contract() -> None:
     contract = yaml.safe_load((CONTRACT.parent / "gold.ghost_summary.yaml").read_text())["schema"][0]["properties"]
-    row = summary(ghost(), judge(ghost()), RULES)
+    row = ghost_summary_columns(ghost(), check_feasibility(ghost()), RULES)
     assert set(row) <= {column["name"] for column in contract}
     assert row["ghost_lap_time_s"] == pytest.approx(laps().official_s[1], abs=1e-6)
     assert row["feasible"]
@@ -85,11 +85,11 @@ def test_a_lap_without_a_channel_is_left_out_with_its_reason() -> None:
     }
     bare = {name: values for name, values in full.items() if name != "brake_front_bar"}
     traces = [LapTrace(t, t / 80.0 * line().length_m, c, 80.0, line().length_m) for c in (full, bare)]
-    found = human_laps(traces, circuit())
+    found = build_human_laps(traces, circuit())
     assert found.used == (0,)
     assert "lap 1 of 80.000 s is left out: the lap has no brake_front_bar" in found.notes[0]
     with pytest.raises(ValueError, match=r"no lap has speed, throttle, brake pressure and steering: lap 0"):
-        human_laps(traces[1:], circuit())
+        build_human_laps(traces[1:], circuit())
 
 
 def test_errors_of_laps_that_agree_are_none() -> None:
@@ -98,8 +98,8 @@ def test_errors_of_laps_that_agree_are_none() -> None:
     off = [replace(lap, official_s=lap.official_s + 0.05) for lap in exact]
     assert integration_error_s(off) == pytest.approx(0.05, abs=1e-6)
     zones = [Zone("Turn", 0.0, 500.0), Zone("Straight", 500.0, line().length_m)]
-    assert stitched_error([exact[0]] * 5, zones, np.random.default_rng(0)).error_s == 0.0
-    spread = stitched_error(exact, zones, np.random.default_rng(0))
+    assert stitched_lap_error([exact[0]] * 5, zones, np.random.default_rng(0)).error_s == 0.0
+    spread = stitched_lap_error(exact, zones, np.random.default_rng(0))
     assert spread.error_s > 0.0
     assert spread.bias_s > 0.0
 
@@ -117,11 +117,16 @@ class Race:
     limits: CarLimits
 
     def ghost(self, *, chaining: bool = True) -> GhostLap:
-        found = chain(
-            HumanSource(self.laps), self.stretches, CandidateFilter(self.limits, self.laps, FEW), self.laps, FEW,
-            np.random.default_rng(0), chaining=chaining,
-        )  # fmt: skip
-        return assemble(found, self.limits, RULES)
+        found = chain_stretches(
+            HumanSource(self.laps),
+            self.stretches,
+            CandidateFilter(self.limits, self.laps, FEW),
+            self.laps,
+            FEW,
+            np.random.default_rng(0),
+            chaining=chaining,
+        )
+        return assemble_ghost(found, self.limits, RULES)
 
 
 @cache
@@ -129,10 +134,10 @@ def race(name: str, data_dir: Path) -> Race:
     found = sorted(getattr(real_laps, name)(data_dir), key=lambda lap: lap.lap_time_s)
     track = build_from_positions([lap.trace() for lap in found], name).circuit
     traces = [lap.trace(track) for lap in found]
-    cuts = cut(find_zones(traces[0], track, RULES), track, RULES.longest_microsector_m)
-    seen, on_grid = observed_limit_lap(traces, track), human_laps(traces, track)
+    cuts = cut_microsectors(find_zones(traces[0], track, RULES), track, RULES.longest_microsector_m)
+    seen, on_grid = observed_limit_lap(traces, track), build_human_laps(traces, track)
     learnt = learn_limits(on_grid, traces, track, seen, RULES.feasibility)
-    return Race(track, traces, cuts, stretches(cuts, RULES.stitched_zone_m), seen, on_grid, learnt)
+    return Race(track, traces, cuts, split_into_stretches(cuts, RULES.stitched_zone_m), seen, on_grid, learnt)
 
 
 RACES = pytest.mark.parametrize("name", ["barber", "indianapolis"])
@@ -143,9 +148,9 @@ RACES = pytest.mark.parametrize("name", ["barber", "indianapolis"])
 def test_a_ghost_of_real_passages_lies_between_limit_and_best_human(name: str, data_dir: Path) -> None:
     of = race(name, data_dir)
     found = of.ghost()
-    verdict = judge(found)
+    verdict = check_feasibility(found)
     assert verdict.feasible, verdict.notes
-    error_s = integration_error_s([grid_lap(trace, of.circuit) for trace in of.traces])
+    error_s = integration_error_s([resample_by_distance(trace, of.circuit) for trace in of.traces])
     assert error_s < 0.05
     assert of.seen.lap.lap_time_s <= found.lap_time_s < of.laps.official_s.min() - 2.0 * error_s
     rows = found.samples(of.circuit, of.pieces)
@@ -156,7 +161,7 @@ def test_a_ghost_of_real_passages_lies_between_limit_and_best_human(name: str, d
 
 @RACES
 def test_without_chaining_it_cannot_be_driven(name: str, data_dir: Path) -> None:
-    verdict = judge(race(name, data_dir).ghost(chaining=False))
+    verdict = check_feasibility(race(name, data_dir).ghost(chaining=False))
     assert not verdict.feasible
     assert verdict.figures["max_junction_speed_gap_kmh"] > 5.0
     assert any("where two stretches meet" in note for note in verdict.notes)
@@ -170,16 +175,18 @@ def test_what_a_lap_shows_the_others_showed(name: str, data_dir: Path) -> None:
     for k in range(len(of.laps)):
         others = replace(of.laps, values=np.delete(of.laps.values, k, axis=0))
         learnt = learn_limits(others, [], of.circuit, of.seen, RULES.feasibility)
-        excess = flying(learnt, of.laps.at_m, of.laps.speed_mps[k : k + 1]).excess_mps2
+        excess = flying_accelerations(learnt, of.laps.at_m, of.laps.speed_mps[k : k + 1]).excess_mps2
         shares.append(float(np.mean(excess > RULES.feasibility.envelope_mps2)))
     assert np.median(shares) < 0.08
 
 
 def test_the_limit_laps_error_is_that_of_its_laps(data_dir: Path) -> None:
     of = race("indianapolis", data_dir)
-    spread = limit_error(of.traces, of.seen, np.random.default_rng(0), 8)
+    spread = limit_lap_error(of.traces, of.seen, np.random.default_rng(0), 8)
     assert spread.resamples == 8
     assert 0.01 < spread.error_s < 0.5
-    zones = at_least(find_zones(of.traces[0], of.circuit, RULES), RULES.stitched_zone_m)
-    spread = stitched_error([grid_lap(trace, of.circuit) for trace in of.traces], zones, np.random.default_rng(0))
+    zones = merge_short_zones(find_zones(of.traces[0], of.circuit, RULES), RULES.stitched_zone_m)
+    spread = stitched_lap_error(
+        [resample_by_distance(trace, of.circuit) for trace in of.traces], zones, np.random.default_rng(0)
+    )
     assert 0.01 < spread.error_s < 0.5

@@ -10,7 +10,7 @@ import pytest
 from analysis.segmentation.stretches import TrackStretch
 from ml.ghost.search.chain import ChainedLap, ChainError
 from ml.ghost.search.human_source import HumanSource
-from ml.ghost.search.search import SearchResult, search
+from ml.ghost.search.search import SearchResult, search_ghost
 from tests.unit.ml.ghost.search.made_ghosts import RULES, even_stretches, laps, limits
 
 FEW = RULES.model_copy(update={"chaining": RULES.chaining.model_copy(update={"per_entry": 24, "beam": 60})})
@@ -37,7 +37,7 @@ class Watched(HumanSource):
 
 @cache
 def whole() -> SearchResult:
-    return search(HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=3)
+    return search_ghost(HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=3)
 
 
 def test_the_fastest_drivable_lap_of_the_rounds_is_kept() -> None:
@@ -51,17 +51,22 @@ def test_the_fastest_drivable_lap_of_the_rounds_is_kept() -> None:
 
 def test_the_same_seed_gives_the_same_lap_and_progress_counts_every_stretch() -> None:
     told: list[tuple[int, int]] = []
-    again = search(
-        HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=3,
+    again = search_ghost(
+        HumanSource(laps()),
+        even_stretches(),
+        laps(),
+        limits(),
+        FEW,
+        rounds=3,
         on_progress=lambda done, total: told.append((done, total)),
-    )  # fmt: skip
+    )
     np.testing.assert_array_equal(again.ghost.values, whole().ghost.values)
     assert told == [(k, 48) for k in range(1, 49)]
 
 
 def test_a_source_hears_of_each_better_lap_and_drivable_is_better_than_fast() -> None:
     source = Watched()
-    found = search(source, even_stretches(), laps(), limits(), FEW, rounds=3)
+    found = search_ghost(source, even_stretches(), laps(), limits(), FEW, rounds=3)
     better, best = 0, (True, np.inf)
     for time_s, feasible in found.rounds:
         if (not feasible, time_s) < best:
@@ -71,15 +76,15 @@ def test_a_source_hears_of_each_better_lap_and_drivable_is_better_than_fast() ->
 
 
 def test_a_round_without_a_lap_does_not_end_the_search_and_none_at_all_does() -> None:
-    found = search(Watched(fails=1), even_stretches(), laps(), limits(), FEW, rounds=2)
+    found = search_ghost(Watched(fails=1), even_stretches(), laps(), limits(), FEW, rounds=2)
     assert np.isnan(found.rounds[0][0])
     assert found.ghost.lap_time_s == found.rounds[1][0]
     with pytest.raises(ChainError, match="none of"):
-        search(Watched(fails=2), even_stretches(), laps(), limits(), FEW, rounds=2)
+        search_ghost(Watched(fails=2), even_stretches(), laps(), limits(), FEW, rounds=2)
 
 
 def test_without_chaining_speeds_jump_and_no_car_could_drive_it() -> None:
-    found = search(HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=1, is_chained=False)
+    found = search_ghost(HumanSource(laps()), even_stretches(), laps(), limits(), FEW, rounds=1, is_chained=False)
     assert not found.verdict.feasible
     assert found.verdict.figures["max_junction_speed_gap_kmh"] > FEW.feasibility.junction_gap_kmh
     assert found.ghost.lap_time_s < whole().ghost.lap_time_s

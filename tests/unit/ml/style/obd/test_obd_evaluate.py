@@ -13,7 +13,7 @@ from ml.style.obd import (
     BETTER,
     ObdReport,
     along_trip_figure,
-    evaluate,
+    evaluate_recipes,
     label_rule_figure,
     random_vs_held_out_figure,
     read_trips,
@@ -27,7 +27,7 @@ TREES = {"n_trees": 30, "step_rows": 3}
 def real_report(real_paths) -> ObdReport:
     """The evaluation at reduced size: fewer trees, every third training window, three window lengths to choose from."""
     better = replace(BETTER, window_rows=((10,), (20,), (60,)), **TREES)
-    return evaluate(read_trips(real_paths), better, baseline=replace(BASELINE, **TREES), n_resamples=200)
+    return evaluate_recipes(read_trips(real_paths), better, baseline=replace(BASELINE, **TREES), n_resamples=200)
 
 
 def test_random_split_flatters(real_report):
@@ -80,7 +80,7 @@ def test_plots(real_report):
 
 def test_a_recipe_gains_nothing_over_itself(trip):
     recipe = replace(BASELINE, n_trees=5)
-    report = evaluate([trip(1), trip(2)], replace(recipe, name="twin"), baseline=recipe, n_resamples=20)
+    report = evaluate_recipes([trip(1), trip(2)], replace(recipe, name="twin"), baseline=recipe, n_resamples=20)
     assert all(gain.auc.low == gain.auc.value == gain.auc.high == 0 for gain in report.gains)
 
 
@@ -91,7 +91,7 @@ def test_held_out_labels_have_no_say(trip):
     rolled = type(other)(other.name, other.signals, np.roll(other.labels, 300), other.annotations)
     scores = []
     for each in (other, rolled):
-        found = evaluate([one, each], small, baseline=replace(BASELINE, n_trees=5), n_resamples=5).scores
+        found = evaluate_recipes([one, each], small, baseline=replace(BASELINE, n_trees=5), n_resamples=5).scores
         scores.append(found.loc[found["trip"] == other.name, "probability"].to_numpy())
     np.testing.assert_array_equal(*scores)
 
@@ -99,9 +99,9 @@ def test_held_out_labels_have_no_say(trip):
 def test_bad_calls(trip):
     one = trip(1)
     with pytest.raises(ValueError, match="two or more trips"):
-        evaluate([one, one])
+        evaluate_recipes([one, one])
     with pytest.raises(ValueError, match="same name"):
-        evaluate([one, trip(2)], BASELINE)
+        evaluate_recipes([one, trip(2)], BASELINE)
     calm = type(one)("calm", one.signals, np.zeros_like(one.labels), one.annotations)
     with pytest.raises(ValueError, match="trip calm holds one style only"):
-        evaluate([one, calm])
+        evaluate_recipes([one, calm])

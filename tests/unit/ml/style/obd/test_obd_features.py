@@ -32,11 +32,18 @@ def test_v22_by_hand():
     rpm, load, speed = (drive[name].to_numpy()[-20:] for name in ("rpm", "engine_load_pct", "speed_kmh"))
     power = rpm * load / 100
     want = {
-        "power_factor_last": power[-1], "rpm_std_20": rpm.std(), "rpm_min_20": rpm.min(), "rpm_max_20": rpm.max(),
-        "rpm_range_20": np.ptp(rpm), "engine_load_pct_mean_20": load.mean(), "engine_load_pct_max_20": load.max(),
-        "power_factor_mean_20": power.mean(), "power_factor_max_20": power.max(), "speed_kmh_mean_20": speed.mean(),
+        "power_factor_last": power[-1],
+        "rpm_std_20": rpm.std(),
+        "rpm_min_20": rpm.min(),
+        "rpm_max_20": rpm.max(),
+        "rpm_range_20": np.ptp(rpm),
+        "engine_load_pct_mean_20": load.mean(),
+        "engine_load_pct_max_20": load.max(),
+        "power_factor_mean_20": power.mean(),
+        "power_factor_max_20": power.max(),
+        "speed_kmh_mean_20": speed.mean(),
         "speed_kmh_std_20": speed.std(),
-    }  # fmt: skip
+    }
     assert set(found.index) == set(want)
     np.testing.assert_allclose(found[list(want)].to_numpy(), list(want.values()))
 
@@ -78,9 +85,14 @@ def test_notes_of_the_observer_are_no_feature(trip):
 
 @pytest.mark.parametrize(
     ("windows", "feature_set", "order", "step"),
-    [((), "v22", "driven", 1), ((1,), "v22", "driven", 1), ((9,), "v22", "driven", 0), ((9,), "x", "driven", 1),
-     ((9,), "v22", "sorted", 1)],
-)  # fmt: skip
+    [
+        ((), "v22", "driven", 1),
+        ((1,), "v22", "driven", 1),
+        ((9,), "v22", "driven", 0),
+        ((9,), "x", "driven", 1),
+        ((9,), "v22", "sorted", 1),
+    ],
+)
 def test_bad_settings(trip, windows, feature_set, order, step):
     with pytest.raises(ValueError, match=r"window_rows|unknown"):
         make_windows(trip(1), windows, feature_set, order, step)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.style.obd import agreement, read_trip, restore_order
+from ml.style.obd import order_agreement, read_trip, restore_order
 from ml.style.obd.order import stored_order
 
 
@@ -16,8 +16,8 @@ def test_shuffled_pieces_come_back_in_time_order(trip, frame, seed):
     true_speed = true["VehicleSpeedInstantaneous"].to_numpy()
     whole = sorted(restored, key=len)[-2:]
     np.testing.assert_allclose(np.concatenate(sorted(whole, key=len, reverse=True)), true_speed)
-    assert agreement(shuffled, order) == 1.0
-    assert agreement(shuffled, stored_order(shuffled)) < 0.5
+    assert order_agreement(shuffled, order) == 1.0
+    assert order_agreement(shuffled, stored_order(shuffled)) < 0.5
 
 
 def test_a_file_in_time_order_keeps_it(frame, save):
@@ -43,5 +43,5 @@ def test_real_trips_are_stored_out_of_order_and_restored(real_paths):
         trip = read_trip(path)
         order = restore_order(trip)
         np.testing.assert_array_equal(np.sort(order.rows), np.arange(len(trip.signals)))
-        assert agreement(trip, stored_order(trip)) < 0.6
-        assert agreement(trip, order) > 0.98
+        assert order_agreement(trip, stored_order(trip)) < 0.6
+        assert order_agreement(trip, order) > 0.98

@@ -14,7 +14,7 @@ from conf.wear import CAR_FAULT_KINDS, COMPONENTS, CarFaultKind, load_wear_rules
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
 from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.wear_labels import truth_rows
+from producers.simulator.wear_labels import wear_label_rows
 
 RULES = load_wear_rules()
 LIMITER = 7_500.0
@@ -47,7 +47,7 @@ def within(samples: pl.DataFrame, first_m: float, last_m: float) -> pl.DataFrame
 
 def damage(simulator: VehicleSimulator, car: int = 0, laps: tuple[int, ...] = (2, 3)) -> dict[str, float]:
     total = dict.fromkeys(COMPONENTS, 0.0)
-    for row in truth_rows(simulator, simulator.cars[car]):
+    for row in wear_label_rows(simulator, simulator.cars[car]):
         total[row["component"]] += row["damage"] * (row["lap_number"] in laps)
     return total
 

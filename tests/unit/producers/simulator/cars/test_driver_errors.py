@@ -21,10 +21,15 @@ LIFT = DriverError(kind="lift", at_m=1_700.0, by_m=60.0, lap=2)
 def drive(*mistakes: DriverError, n_cars: int = 2) -> VehicleSimulator:
     return VehicleSimulator(
         SimulatorConfig(
-            n_cars=n_cars, n_laps=3, seed=3, rate_hz=50.0, data_faults=DataFaults.none(),
-            profiles={"aggressive": 1.0}, driver_errors=mistakes,
+            n_cars=n_cars,
+            n_laps=3,
+            seed=3,
+            rate_hz=50.0,
+            data_faults=DataFaults.none(),
+            profiles={"aggressive": 1.0},
+            driver_errors=mistakes,
         )
-    )  # fmt: skip
+    )
 
 
 def lap(simulator: VehicleSimulator, number: int, car: int = 0) -> pl.DataFrame:

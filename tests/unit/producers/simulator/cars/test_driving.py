@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conf.arrays import FloatArray
 from conf.track import load_track, track_names
 from conf.vehicle import load_vehicle, vehicle_names
-from physics.centre_line import centre_line
+from physics.centre_line import build_centre_line
 from physics.vehicle import Vehicle
 from producers.simulator.cars.car import START_MPS, Car
 from producers.simulator.cars.controls import Controls
@@ -32,7 +32,7 @@ def drive(vehicle_name: str, track: str, seed: int, rate_hz: int) -> tuple[Vehic
     rng = np.random.default_rng(seed)
     vehicle = Vehicle(load_vehicle(vehicle_name))
     style = stack_styles([draw_style(name, 2, rng) for name in PROFILE_NAMES])
-    road = plan_speed(vehicle, centre_line(load_track(track), 2.0), style, rng)
+    road = plan_speed(vehicle, build_centre_line(load_track(track), 2.0), style, rng)
     steps, cars, dt_s = 40 * rate_hz, len(PROFILE_NAMES), 1 / rate_hz
     car, recorder = Car(vehicle, cars, dt_s), TraceRecorder(steps, cars, dt_s)
     driver = Driver(car, road, style, rng)

@@ -15,8 +15,8 @@ from producers.simulator.cars.speed_limits import PIT_MPS, YELLOW_MPS
 from producers.simulator.cars.trajectory import Trajectory, end_at_flag
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import GridCar, VehicleSimulator
-from producers.simulator.timing.official_timing import OfficialLap, TimingResult
-from producers.simulator.timing.standings import crossings, places, result
+from producers.simulator.timing.official_timing import SimulatedOfficialLap, TimingResult
+from producers.simulator.timing.standings import car_standings, line_crossings, result_lines
 from tests.unit.producers.simulator.races import EVENTFUL, SEEDS, SHORT, by, eventful, quiet, rows
 
 EASED_S = 30.0  # after the flag is out everyone is slow
@@ -206,7 +206,9 @@ def timed(index: int, first_ms: int, lap_times: list[int], finished: bool) -> Ti
     for number, ms in enumerate(lap_times, 1):
         lap_ms = ms + (first_ms if number == 1 else 0)
         elapsed += lap_ms
-        laps.append(OfficialLap(number, elapsed * 1000, elapsed, lap_ms, (lap_ms,) * 6, 0.0, False, None, "GF", False))
+        laps.append(
+            SimulatedOfficialLap(number, elapsed * 1000, elapsed, lap_ms, (lap_ms,) * 6, 0.0, False, None, "GF", False)
+        )
     return TimingResult(GridCar(index, index, "D", "eco", index), None, first_ms, tuple(laps), finished, 0)
 
 
@@ -217,14 +219,14 @@ def timed(index: int, first_ms: int, lap_times: list[int], finished: bool) -> Ti
 )
 def test_standings_agree_with_themselves(grid: list[tuple[list[int], bool]]) -> None:
     timings = [timed(i, 900 * i, laps, finished) for i, (laps, finished) in enumerate(grid)]
-    table = crossings(timings)
+    table = line_crossings(timings)
     for k, row in enumerate(table):
-        here = {each.car.index: list(places(each, table))[k] for each in timings if len(each.laps) >= k}
+        here = {each.car.index: list(car_standings(each, table))[k] for each in timings if len(each.laps) >= k}
         assert sorted(place.position for place in here.values()) == list(range(1, len(row) + 1))
         ordered = sorted(here.values(), key=lambda place: place.position)
         assert [place.gap_ms for place in ordered] == sorted(place.gap_ms for place in ordered)
         assert sum(place.interval_ms or 0 for place in ordered) == ordered[-1].gap_ms
-    lines = result(timings)
+    lines = result_lines(timings)
     assert sorted(line.timed.car.index for line in lines) == list(range(len(grid)))
     classified = [line for line in lines if line.position is not None]
     assert [line.position for line in classified] == list(range(1, len(classified) + 1))

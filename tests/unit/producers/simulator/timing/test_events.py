@@ -16,8 +16,8 @@ from conf.track import TrackSpec, load_track, track_names
 from producers.simulator.config import LOST_LAP, DataFaults, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
-from producers.simulator.timing.events import KINDS, due_us, messages, race_events, race_topics
-from producers.simulator.timing.official_timing import point_shares, time_race
+from producers.simulator.timing.events import KINDS, arrival_us, race_events, race_topics, session_messages
+from producers.simulator.timing.official_timing import time_race, timing_point_shares
 from tests.unit.producers.simulator.races import SEEDS, by, eventful, kind_of, only, quiet, rows, with_faults
 
 RACES = [(quiet, seed) for seed in SEEDS] + [(eventful, seed) for seed in SEEDS]
@@ -198,18 +198,18 @@ def test_local_time_of_day_is_in_the_zone_of_the_start() -> None:
 
 def test_frames_and_events_come_in_order_of_arrival() -> None:
     sim = with_faults(quiet(1), DataFaults())
-    mixed = list(messages(sim, race=True))
+    mixed = list(session_messages(sim, race=True))
     seen: set[bytes] = set()
     once = []
     for message in mixed:  # a frame sent again says when it first arrived
         payload = message.payload() if isinstance(message, Frame) else message.event_id.encode()
-        once += [] if payload in seen else [due_us(message)]
+        once += [] if payload in seen else [arrival_us(message)]
         seen.add(payload)
     assert once == sorted(once)
     frames = [m.payload() for m in mixed if isinstance(m, Frame)]
     assert frames == [frame.payload() for frame in sim.frames()]
     assert len(mixed) - len(frames) == len(list(race_events(sim)))
-    assert all(isinstance(m, Frame) for m in messages(sim, race=False))
+    assert all(isinstance(m, Frame) for m in session_messages(sim, race=False))
 
 
 def test_a_session_of_a_set_duration_is_no_race() -> None:
@@ -221,7 +221,7 @@ def test_a_session_of_a_set_duration_is_no_race() -> None:
 @pytest.mark.parametrize("name", track_names())
 def test_timing_points_rise_around_the_lap(name: str) -> None:
     track = load_track(name)
-    shares = point_shares(track)
+    shares = timing_point_shares(track)
     assert (np.diff(shares) > 0).all()
     assert shares[-1] == 1.0
     assert shares[1::2][:2] * track.length_m == pytest.approx(np.array(track.sector_ends_m))
@@ -240,7 +240,7 @@ def test_the_speed_trap_is_where_cars_are_fastest(name: str) -> None:
 def test_a_track_needs_three_sectors() -> None:
     track = load_track("three-oaks")
     with pytest.raises(ValueError, match=r"three-oaks\.yaml: sector_ends_m has 1 ends"):
-        point_shares(TrackSpec(**{**track.model_dump(), "sector_ends_m": (500.0,)}))
+        timing_point_shares(TrackSpec(**{**track.model_dump(), "sector_ends_m": (500.0,)}))
 
 
 def feed(faults: DataFaults, kind: str = "lap_end") -> list[dict[str, Any]]:
