@@ -59,7 +59,7 @@ class CarResponse(NamedTuple):
     kerb_m: FloatArray | float
 
 
-class Motion(NamedTuple):
+class CarMotion(NamedTuple):
     """What the cars did in one step, arrays of shape (cars,); forces and torque are held until the next one.
 
     Attributes:
@@ -165,7 +165,7 @@ class Car:
         )
         return self._response
 
-    def step(self, controls: Controls) -> Motion:
+    def step(self, controls: Controls) -> CarMotion:
         """Move on by one time step.
 
         Args:
@@ -186,7 +186,7 @@ class Car:
         scrub, across = _slide(now, drive - brake)
         accel = (drive - brake - scrub - now.resistance_n) / car.inertia_kg
         after = np.maximum(v + accel * self.dt_s, self._least_mps)
-        moved = Motion(
+        moved = CarMotion(
             s,
             v,
             (after - v) / self.dt_s,

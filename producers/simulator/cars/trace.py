@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 
 from conf.arrays import BoolArray, FloatArray, IntArray
-from producers.simulator.cars.car import Motion
+from producers.simulator.cars.car import CarMotion
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A stretch of a drive; arrays of shape (steps, cars), the fields of :class:`Motion` step by step."""
+    """A stretch of a drive; arrays of shape (steps, cars), the fields of :class:`CarMotion` step by step."""
 
     dt_s: float
     distance_m: FloatArray
@@ -35,12 +35,12 @@ class Trace:
     @classmethod
     def join(cls, parts: Sequence[Trace]) -> Self:
         """One trace of several that follow each other."""
-        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Motion._fields}
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in CarMotion._fields}
         return cls(parts[0].dt_s, **joined)
 
     def part(self, first: int, last: int) -> Trace:
         """Steps ``first`` up to ``last``, that one left out."""
-        return Trace(self.dt_s, **{name: getattr(self, name)[first:last] for name in Motion._fields})
+        return Trace(self.dt_s, **{name: getattr(self, name)[first:last] for name in CarMotion._fields})
 
     def __len__(self) -> int:
         return len(self.speed_mps)
@@ -58,9 +58,9 @@ class TraceRecorder:
     def __init__(self, steps: int, cars: int, dt_s: float) -> None:
         kinds: dict[str, Any] = {"gear": np.int64, "clutch_open": np.bool_}
         self._dt_s = dt_s
-        self._columns = [np.empty((steps, cars), kinds.get(name, np.float64)) for name in Motion._fields]
+        self._columns = [np.empty((steps, cars), kinds.get(name, np.float64)) for name in CarMotion._fields]
 
-    def record(self, step: int, motion: Motion) -> None:
+    def record(self, step: int, motion: CarMotion) -> None:
         """Take down one step, counted from the first one recorded."""
         for column, values in zip(self._columns, motion, strict=True):
             column[step] = values
