@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from analysis.car_limits.motion import Motion
+from analysis.car_limits.motion import LapMotion
 from conf.arrays import BoolArray, FloatArray
 from conf.errors import InputError
 from physics.limit_lap.envelope import FINE_MPS, SPEED_MPS, THETA, Envelope
@@ -90,7 +90,7 @@ class FittedEnvelope:
         v = np.maximum(speed_mps, self.forward.from_mps)
         return np.asarray(p / v - d * v * v + c)
 
-    def use(self, motion: Motion) -> FloatArray:
+    def use(self, motion: LapMotion) -> FloatArray:
         """Compute the share of the envelope used at each instant: 1 at its edge, shape (n,)."""
         v = motion.speed_mps
         ahead = motion.along_mps2 >= 0
@@ -123,7 +123,7 @@ class FittedEnvelope:
         )
 
 
-def fit_envelope(motion: Motion, quantile: float = QUANTILE) -> FittedEnvelope:
+def fit_envelope(motion: LapMotion, quantile: float = QUANTILE) -> FittedEnvelope:
     """Fit the surface to how cars of one kind moved on one track.
 
     Args:

@@ -22,7 +22,7 @@ _FULL_THROTTLE_PCT = 97.0
 
 
 @dataclass(frozen=True)
-class Motion:
+class LapMotion:
     """Instants of one or several laps, each shape (n,).
 
     Attributes:
@@ -41,12 +41,14 @@ class Motion:
     def __len__(self) -> int:
         return len(self.speed_mps)
 
-    def take(self, index: IndexArray) -> Motion:
+    def take(self, index: IndexArray) -> LapMotion:
         """Select some of the instants."""
-        return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
+        return LapMotion(
+            self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index]
+        )
 
 
-def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
+def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> LapMotion:
     """Compute speed and accelerations at the lap's speed samples; windows with a gap are left out.
 
     Args:
@@ -77,7 +79,7 @@ def motion_of(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion
     is_full = over(~(throttle >= _FULL_THROTTLE_PCT)) == 0
     fitted = mean_v + slope * (t - mean_t)
     across = fitted * fitted * np.abs(bend)
-    return Motion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole])
+    return LapMotion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole])
 
 
 def driven_m(trace: LapTrace) -> float:
@@ -98,9 +100,9 @@ def on_scale(line: Line, length_m: float) -> Line:
     return Line(line.s_m * factor, line.x_m, line.y_m, line.curvature_per_m / factor, length_m)
 
 
-def joined(laps: Sequence[Motion]) -> Motion:
+def joined(laps: Sequence[LapMotion]) -> LapMotion:
     """Join several laps into one."""
-    return Motion(
+    return LapMotion(
         np.concatenate([m.speed_mps for m in laps]),
         np.concatenate([m.along_mps2 for m in laps]),
         np.concatenate([m.across_mps2 for m in laps]),

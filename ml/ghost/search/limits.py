@@ -20,7 +20,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from analysis.car_limits.fitted_envelope import FittedEnvelope
-from analysis.car_limits.motion import Motion
+from analysis.car_limits.motion import LapMotion
 from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
@@ -190,7 +190,7 @@ def beyond_mps2(
         along_mps2: Acceleration along.
         across_mps2: Acceleration across, not negative.
     """
-    motion = Motion(speed_mps, along_mps2, across_mps2, np.zeros(speed_mps.shape, dtype=bool))
+    motion = LapMotion(speed_mps, along_mps2, across_mps2, np.zeros(speed_mps.shape, dtype=bool))
     use = np.maximum(fitted.use(motion), 1.0)
     ahead = along_mps2 >= 0
     n = np.where(ahead, fitted.forward_exponent, fitted.backward_exponent)

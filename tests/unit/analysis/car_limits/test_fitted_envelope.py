@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.car_limits.fitted_envelope import FEWEST, EnvelopeError, FittedEnvelope, fit_envelope, quantile_regression
-from analysis.car_limits.motion import Motion, driven_m, joined, motion_of, on_scale
+from analysis.car_limits.motion import LapMotion, driven_m, joined, motion_of, on_scale
 from analysis.track_build.from_positions import build_from_positions
 from physics.centre_line import Line
 from physics.limit_lap.lap import limit_lap
 from tests.unit.analysis import real_laps
 
 
-def made(n: int = 6_000, seed: int = 1) -> Motion:
+def made(n: int = 6_000, seed: int = 1) -> LapMotion:
     """Instants of a car whose surface is 12 + 0.001 v^2 across, 9 backward, 60 / v forward, joined as ellipses."""
     rng = np.random.default_rng(seed)
     v, share = rng.uniform(18, 50, n), rng.beta(5, 1, n)
@@ -29,7 +29,7 @@ def made(n: int = 6_000, seed: int = 1) -> Motion:
     along = np.where(ahead, 1.0, -1.0) * most * np.abs(np.cos(angle)) * share
     across = (12 + 0.001 * v * v) * np.abs(np.sin(angle)) * share
     noise = rng.normal(0, 0.05, n)
-    return Motion(v, along + noise, across, ahead)
+    return LapMotion(v, along + noise, across, ahead)
 
 
 def test_a_known_surface_comes_back() -> None:
@@ -86,7 +86,7 @@ def test_nothing_is_refused() -> None:
         fit_envelope(made().take(np.array([], dtype=np.intp)))
 
 
-def of_race(name: str, data_dir: Path) -> tuple[Motion, Line, float]:
+def of_race(name: str, data_dir: Path) -> tuple[LapMotion, Line, float]:
     laps = getattr(real_laps, name)(data_dir)
     circuit = build_from_positions([lap.trace() for lap in laps], name).circuit
     traces = [lap.trace(circuit) for lap in laps]
