@@ -89,6 +89,6 @@ def test_the_command_draws_them_for_laps_only(caplog: pytest.LogCaptureFixture) 
     ran, refused = (wide.invoke(app, [*simulate, *length]) for length in (("--laps", "1"), ("--duration", "10")))
     assert ran.exit_code == 0, ran.output
     assert refused.exit_code == 2
-    assert "mishaps are drawn for a number of laps: give --laps" in refused.stderr
+    assert "car faults are drawn for a number of laps: give --laps" in refused.stderr
     assert "--random-car-faults" in refused.stderr
     assert not [record for record in caplog.records if record.levelname != "INFO"]  # it is no fault of ours
