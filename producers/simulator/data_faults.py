@@ -1,7 +1,7 @@
 """What the way from the sensor to the logger does to the data; each fault has a random generator of its own.
 
 So switching one off removes it and leaves the others exactly as they were. All is drawn for a car's whole session
-before its first sample: how many samples it will send must be known by then (see ``docs/adr/0020``).
+before its first sample: how many samples it will send must be known by then (see ``docs/adr/0022``).
 """
 
 from __future__ import annotations

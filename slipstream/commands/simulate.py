@@ -147,6 +147,7 @@ def simulate(
 
     `slipstream produce simulate --scenario race.yaml --seed 2`
     """
+    from conf.errors import InputError
     from conf.settings import get_settings
     from producers.simulator import scenario as scenarios
     from producers.simulator.simulator import VehicleSimulator
@@ -172,16 +173,19 @@ def simulate(
     }
     read = scenarios.Scenario() if scenario is None else scenarios.read_scenario(scenario)
     asked = read.with_options(_of_command_line(context, given))
-    config = asked.config(get_settings().sim_rate_hz)
+    try:
+        config, sends_race = asked.config(get_settings().sim_rate_hz), asked.sends_race
+    except InputError as error:  # two options that do not go together
+        raise typer.BadParameter(str(error)) from None
     if write_scenario is not None:
         scenarios.write_scenario(asked, write_scenario)
         print_summary(f"wrote {write_scenario}, nothing sent")
         return
     simulator = VehicleSimulator(config)
     if dry_run:
-        _count(simulator, asked.sends_race, asked.truth)
+        _count(simulator, sends_race, asked.truth)
     else:
-        send_simulation(simulator, topic, speed, race=asked.sends_race, truth=asked.truth)
+        send_simulation(simulator, topic, speed, race=sends_race, truth=asked.truth)
 
 
 def _of_command_line(context: typer.Context, options: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ def produce_wear_laps(
     """Send what the model of wear learns from: sessions on many tracks, with the truth about each lap.
 
     Drivers, set-ups and parts differ, and laps have kerbs, over-revs, missed downshifts and brakes that drag, as
-    `slipstream produce simulate --setups varied --hazards --truth` sends them. The same options send the same again.
+    `slipstream produce simulate --setups varied --random-car-faults --truth` sends them. The same options send the
+    same again.
 
     `slipstream produce wear-laps && slipstream run && slipstream train karma`
     """

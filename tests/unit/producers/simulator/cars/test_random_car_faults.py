@@ -84,11 +84,11 @@ def test_what_cannot_come_about_is_left_out_where_drawn_and_said_where_asked_for
 
 
 def test_the_command_draws_them_for_laps_only(caplog: pytest.LogCaptureFixture) -> None:
-    simulate = ("produce", "simulate", "--cars", "1", "--rate", "10", "--hazards", "--dry-run")
+    simulate = ("produce", "simulate", "--cars", "1", "--rate", "10", "--random-car-faults", "--dry-run")
     wide = CliRunner(env={"COLUMNS": "200"})
     ran, refused = (wide.invoke(app, [*simulate, *length]) for length in (("--laps", "1"), ("--duration", "10")))
     assert ran.exit_code == 0, ran.output
     assert refused.exit_code == 2
-    assert "mishaps are drawn for a number of laps: give --laps" in refused.stderr
-    assert "--hazards" in refused.stderr
+    assert "car faults are drawn for a number of laps: give --laps" in refused.stderr
+    assert "--random-car-faults" in refused.stderr
     assert not [record for record in caplog.records if record.levelname != "INFO"]  # it is no fault of ours
