@@ -56,7 +56,7 @@ def feed(n_frames: int, *, faults: bool, cars: int = CARS) -> Feed:
     """Frames of a simulated race, one in a thousand with an impossible engine speed in one sample."""
     frames = [
         _spoiled(frame) if number % IMPOSSIBLE_EVERY == 0 else frame
-        for number, frame in enumerate(simulate(n_frames, data_faults=faults, cars=cars).frames())
+        for number, frame in enumerate(simulate(n_frames, faults=faults, cars=cars).frames())
     ]
     impossible = sum(int((np.asarray(f.columns["rpm"]) == IMPOSSIBLE_RPM).sum()) for f in frames)
     return Feed(tuple(frames), sum(len(f.columns["t_us"]) for f in frames), impossible)

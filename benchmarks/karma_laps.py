@@ -46,7 +46,7 @@ def session(
         "n_laps": laps,
         "rate_hz": RATE_HZ,
         "setups": "varied",
-        "mishaps": planted,
+        "car_faults": planted,
         "profiles": RACING,
     }
     quiet = VehicleSimulator(

@@ -25,7 +25,7 @@ def render() -> str:
 def _row(job: Job) -> str:
     reads = ", ".join([*job.other_inputs, *_tables(job.inputs)])
     writes = ", ".join([*_tables(job.outputs), *job.other_outputs])
-    return f"| {job.name} | `slipstream {job.command}` | `{job.module}` | {reads} | {writes} |"
+    return f"| {job.name} | `slipstream {job.command} …` | `{job.module}` | {reads} | {writes} |"
 
 
 def _tables(names: tuple[str, ...]) -> list[str]:

@@ -20,6 +20,10 @@ from producers.simulator.defaults import DEFAULT_LAPS, INCIDENT_LAPS
 _LATER = ("driver_errors", "car_faults", "setups")
 
 
+class OptionConflictError(InputError):
+    """Two options that do not go together."""
+
+
 class Scenario(FrozenModel):
     """What to simulate; what is left out is as on the command line.
 
@@ -80,10 +84,10 @@ class Scenario(FrozenModel):
         """Whether timing, results, field and weather are sent.
 
         Raises:
-            InputError: If they are asked for without laps.
+            OptionConflictError: If they are asked for without laps.
         """
         if self.race and self.n_laps is None:
-            raise InputError("a race needs --laps, not --duration")
+            raise OptionConflictError("a race needs --laps, not --duration")
         return self.n_laps is not None if self.race is None else self.race
 
     def config(self, default_rate_hz: float) -> SimulatorConfig:
@@ -123,7 +127,7 @@ class Scenario(FrozenModel):
         if not self.random_car_faults:
             return ()
         if self.n_laps is None:
-            raise InputError("car faults are drawn for a number of laps: give --laps with --random-car-faults")
+            raise OptionConflictError("car faults are drawn for a number of laps: give --laps with --random-car-faults")
         return draw_random_car_faults(load_track(self.track).length_m, self.cars, self.n_laps, self.seed)
 
 

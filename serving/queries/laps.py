@@ -204,7 +204,7 @@ def laps_of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
         raise LapError(
             f"session {laps[0].session_id} has no vehicle '{vehicle}': {_describe_choices('vehicles', cars)}"
         )
-    if len(cars) > 1:
+    if len({lap.vehicle_id for lap in own}) > 1:
         raise LapError(
             f"number {vehicle} is not of one vehicle in {laps[0].session_id}: {_describe_choices('vehicles', cars)}"
         )

@@ -18,7 +18,10 @@ def _above_zero(speed: float | None) -> float | None:
     return speed
 
 
-Topic = Annotated[str, typer.Option(help="Kafka topic; must exist (`slipstream up` creates it).")]
+Topic = Annotated[
+    str | None,
+    typer.Option(show_default="telemetry.raw", help="Kafka topic; must exist (`slipstream up` creates it)."),
+]
 Speed = Annotated[
     float | None,
     typer.Option(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conf.topics import TELEMETRY_RAW
 from slipstream.commands._options import Speed
 from slipstream.console import DryRun, print_summary
 
@@ -20,10 +19,11 @@ SHOWN_LINES = 3
 
 
 TelemetryTopic = Annotated[
-    str,
+    str | None,
     typer.Option(
+        show_default="telemetry.raw",
         help="Topic of the telemetry; the other events go to those of their contracts: timing.raw, race.raw, "
-        "environment.raw. All must exist (`slipstream up` creates them)."
+        "environment.raw. All must exist (`slipstream up` creates them).",
     ),
 ]
 
@@ -37,7 +37,7 @@ def replay(
     session: Annotated[str | None, typer.Option(help="Session id, for files that do not say theirs.")] = None,
     speed: Speed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an unfinished replay stopped.")] = False,
-    topic: TelemetryTopic = TELEMETRY_RAW.name,
+    topic: TelemetryTopic = None,
     dry_run: DryRun = False,
 ) -> None:
     """Replay published files: telemetry, lap events, sector times, results, weather.
@@ -55,7 +55,9 @@ def replay(
     if dry_run:
         _list_files(files, session)
     else:
-        _send_files(files, session, speed, resume, topic)
+        from conf.topics import TELEMETRY_RAW
+
+        _send_files(files, session, speed, resume, topic or TELEMETRY_RAW.name)
 
 
 def _default_folder() -> list[Path]:

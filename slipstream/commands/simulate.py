@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from conf.topics import TELEMETRY_RAW
 from producers.simulator.defaults import DEFAULT_LAPS, INCIDENT_LAPS
 from slipstream.commands._options import Speed, Topic
 from slipstream.console import DryRun, print_summary, show_progress
@@ -126,7 +125,7 @@ def simulate(
         ),
     ] = False,
     speed: Speed = None,
-    topic: Topic = TELEMETRY_RAW.name,
+    topic: Topic = None,
     dry_run: DryRun = False,
 ) -> None:
     """Simulate a grid of cars and send their frames, and what the timing of their race says.
@@ -147,9 +146,10 @@ def simulate(
 
     `slipstream produce simulate --scenario race.yaml --seed 2`
     """
-    from conf.errors import InputError
     from conf.settings import get_settings
+    from conf.topics import TELEMETRY_RAW
     from producers.simulator import scenario as scenarios
+    from producers.simulator.scenario import OptionConflictError
     from producers.simulator.simulator import VehicleSimulator
 
     given = {
@@ -175,7 +175,7 @@ def simulate(
     asked = read.with_options(_of_command_line(context, given))
     try:
         config, sends_race = asked.config(get_settings().sim_rate_hz), asked.sends_race
-    except InputError as error:  # two options that do not go together
+    except OptionConflictError as error:
         raise typer.BadParameter(str(error)) from None
     if write_scenario is not None:
         scenarios.write_scenario(asked, write_scenario)
@@ -185,7 +185,7 @@ def simulate(
     if dry_run:
         _count(simulator, sends_race, asked.truth)
     else:
-        send_simulation(simulator, topic, speed, race=sends_race, truth=asked.truth)
+        send_simulation(simulator, topic or TELEMETRY_RAW.name, speed, race=sends_race, truth=asked.truth)
 
 
 def _of_command_line(context: typer.Context, options: dict[str, Any]) -> dict[str, Any]:

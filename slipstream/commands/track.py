@@ -51,13 +51,19 @@ def build(
 
     `slipstream track build --session barber-R1 --name barber --corner-name 5=Museum`
     """
-    from analysis.track_build.rows import choose_track_laps
+    from analysis.track_build.rows import TrackError, choose_track_laps
+    from conf.errors import InputError
     from conf.settings import get_settings
     from jobs.build_track import JOB, build_track, describe_build, plan_track
     from serving.lake.reader import LakeReader
     from serving.queries.circuits import read_lap_rows
 
-    plan = plan_track(name, sessions, title, corner_names or [])
+    try:
+        plan = plan_track(name, sessions, title, corner_names or [])
+    except TrackError:
+        raise
+    except InputError as error:
+        raise typer.BadParameter(str(error), param_hint="--corner-name") from None
     chosen = choose_track_laps(read_lap_rows(LakeReader(get_settings()), sessions))
     if dry_run:
         cars = len({(lap["session_id"], lap["vehicle_id"]) for lap in chosen})

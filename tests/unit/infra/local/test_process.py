@@ -135,7 +135,8 @@ def test_a_process_that_is_never_ready_is_stopped(spawn: Spawn, log: Path) -> No
 def test_a_process_of_another_parent_is_seen(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from infra.local import process;"
-        "p=process.spawn([sys.executable,'-c','import time; time.sleep(60)'],Path('x.log').absolute(),Path.cwd());"
+        "sleep=[sys.executable,'-c','import time; time.sleep(60)'];"
+        "p=process.spawn_process(sleep,Path('x.log').absolute(),Path.cwd());"
         "print(p.pid, p.started)"
     )
     root = Path(process.__file__).parents[2]

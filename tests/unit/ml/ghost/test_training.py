@@ -156,8 +156,8 @@ def test_a_process_killed_outright_is_taken_up_where_it_was(
     monkeypatch.setenv("WORLD_SIZE", str(len(TYPES)))  # the first process of as many: one zone type
     params = vars(SMALL) | {"shape": vars(SMALL.shape), "steps": 120, "evaluate_every": 4}
     program = (
-        "import json, sys; from ml.ghost.train_worker import train_share; "
-        "train_share(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
+        "import json, sys; from ml.ghost.train_worker import train_zone_share; "
+        "train_zone_share(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
     )
     told = [str(tmp_path / "data"), str(tmp_path / "killed"), json.dumps(params)]
     process = subprocess.Popen([sys.executable, "-c", program, *told])

@@ -73,7 +73,7 @@ def digest_of(options: Iterable[str], *, exact: bool = False) -> str:
             digest.update(b"%d " % due_us(message))
             yield message
 
-    with patch.object(sending, "KafkaStreamer", recorder), patch.object(sending, "paced", at_once):
+    with patch.object(sending, "KafkaStreamer", recorder), patch.object(sending, "pace_messages", at_once):
         argv = ["produce", "simulate", *options, "--speed", "1"]
         result = CliRunner().invoke(cli.app, argv, env={"SIM_RATE_HZ": "30", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     assert result.exit_code == 0, result.output

@@ -65,8 +65,8 @@ def test_a_drivers_report_is_of_the_versions_that_it_names(tmp_path, monkeypatch
         ]
         write_rows(lake.settings, "silver.telemetry", samples)
 
-    commit_after(monkeypatch, driver_session, "track_of", new_sessions)
-    commit_after(monkeypatch, driver_session, "load_first", new_laps_and_samples)
+    commit_after(monkeypatch, driver_session, "session_track", new_sessions)
+    commit_after(monkeypatch, driver_session, "load_first_trace", new_laps_and_samples)
     found = read_driver_session(lake, SESSION, vehicle)
     assert [lake.version(name) for name in ("silver.sessions", "silver.laps", "silver.telemetry")] == [1, 1, 1]
     assert found.versions == quiet.versions
