@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,7 +23,7 @@ from producers.simulator.rng import generator
 START_GAP_S = 0.9
 """Between two cars at the start."""
 
-_BLOCK = 512  # steps driven at once
+_BLOCK, _LATER_BLOCK = 512, 2048  # steps driven at once: the first frame is not to wait long
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +47,17 @@ class RaceBlock:
             parts[0].first, Trace.join([part.trace for part in parts]), HeatTrace.join([part.heat for part in parts])
         )
 
-    def split(self, steps: int) -> Iterator[RaceBlock]:
-        """Blocks of at most so many steps."""
-        for first in range(0, len(self.trace), steps):
-            last = first + steps
-            yield RaceBlock(self.first + first, self.trace.part(first, last), self.heat.part(first, last))
+
+def grouped(blocks: Iterable[RaceBlock], size: int) -> Iterator[RaceBlock]:
+    """Blocks joined by so many, the last ones as many as there are: reading a block has a fixed cost."""
+    held: list[RaceBlock] = []
+    for block in blocks:
+        held.append(block)
+        if len(held) == size:
+            yield RaceBlock.join(held)
+            held = []
+    if held:
+        yield RaceBlock.join(held)
 
 
 class Race:
@@ -129,5 +135,6 @@ class Race:
     def _steps_left(self, done: int) -> int:
         """Steps of the next block, 0 at the end: of the time, or when all cars have driven their laps."""
         if self._config.duration_s is not None:
-            return min(_BLOCK, int(self._config.duration_s / self._plan.dt_s) - done)
+            most = _BLOCK if done == 0 else _LATER_BLOCK
+            return min(most, int(self._config.duration_s / self._plan.dt_s) - done)
         return _BLOCK if (self.car.distance_m < self._plan.lap_m * self._plan.laps).any() else 0

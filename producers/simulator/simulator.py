@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -25,12 +25,12 @@ from producers.simulator.config import SimulatorConfig
 from producers.simulator.data_faults import DataFaultPlan
 from producers.simulator.frames import Columns, Frame
 from producers.simulator.logger_box import LoggerBox
-from producers.simulator.race import START_GAP_S, Race, RaceBlock
+from producers.simulator.race import START_GAP_S, Race, RaceBlock, grouped
 from producers.simulator.race_plan import RacePlan, plan_race
 from producers.simulator.rng import generator
 
 _FULL_TANK_SHARE = 0.6
-_BLOCK = 2048  # steps of a driven race that are read at once
+_JOINED = 4  # blocks of a driven race that are read at once
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,22 @@ class DrivenRace:
     """A race that has been driven to its end, before any sensor.
 
     Attributes:
-        trace: What the cars did.
-        heat: Fuel and temperatures.
+        blocks: What the cars did, stretch by stretch.
         trajectories: When each was where, and how far it sent.
     """
 
-    trace: Trace
-    heat: HeatTrace
+    blocks: tuple[RaceBlock, ...]
     trajectories: list[Trajectory]
+
+    @cached_property
+    def trace(self) -> Trace:
+        """What the cars did from start to end."""
+        return Trace.join([block.trace for block in self.blocks])
+
+    @cached_property
+    def heat(self) -> HeatTrace:
+        """Fuel and temperatures from start to end."""
+        return HeatTrace.join([block.heat for block in self.blocks])
 
 
 class VehicleSimulator:
@@ -194,8 +202,8 @@ class VehicleSimulator:
         Raises:
             InputError: If a driver's error or a car fault lies beyond the lap, or a fault could not come about.
         """
-        block = RaceBlock.join(list(self.race().blocks()))
-        return DrivenRace(block.trace, block.heat, self._trajectories(block.trace))
+        blocks = tuple(grouped(self.race().blocks(), _JOINED))
+        return DrivenRace(blocks, self._trajectories(blocks))
 
     def _grid(self) -> list[GridCar]:
         config = self.settings
@@ -214,7 +222,7 @@ class VehicleSimulator:
     def _blocks(self) -> Iterator[RaceBlock]:
         """The race, driven as the blocks are taken where that will do."""
         if self._is_driven_first:
-            return RaceBlock(0, self.run.trace, self.run.heat).split(_BLOCK)
+            return iter(self.run.blocks)
         return self.race().blocks()
 
     @property
@@ -226,17 +234,20 @@ class VehicleSimulator:
         asked_for = any(not fault.by_chance for fault in self.settings.car_faults)
         return "run" in self.__dict__ or self.settings.duration_s is None or asked_for
 
-    def _trajectories(self, trace: Trace) -> list[Trajectory]:
+    def _trajectories(self, blocks: Sequence[RaceBlock]) -> list[Trajectory]:
         """How far each car came: to the end of the session, to where it retired, or to the chequered flag."""
-        config = self.settings
+        config, dt_s = self.settings, self.plan.dt_s
+        distance_m, speed_mps = (
+            np.concatenate([getattr(block.trace, name) for block in blocks]) for name in ("distance_m", "speed_mps")
+        )
         out = []
         for car, line in zip(self.cars, self.plan.speed.lines, strict=True):
-            distance, speed = trace.distance_m[:, car.index], trace.speed_mps[:, car.index]
+            distance, speed = distance_m[:, car.index], speed_mps[:, car.index]
             after, laps = float(self.incidents.retires_after[car.index]), int(distance[-1] // line.length_m)
             end = np.inf
             if config.n_laps is not None:
                 laps, end = min(laps, config.n_laps), config.n_laps * line.length_m
-            trajectory = Trajectory(self._start_us(car), trace.dt_s, line.length_m, distance, speed, laps, end)
+            trajectory = Trajectory(self._start_us(car), dt_s, line.length_m, distance, speed, laps, end)
             if np.isfinite(after):
                 trajectory = replace(trajectory, laps=int(after), end_m=after * line.length_m, retired=True)
             out.append(trajectory)
@@ -249,7 +260,8 @@ class VehicleSimulator:
         """What befalls a car's samples, drawn for all that it sends."""
         config, every = self.settings, self.plan.steps_per_sample
         if self._is_driven_first:
-            samples = int(np.searchsorted(self.run.trace.distance_m[::every, car.index], self.trajectory(car).end_m))
+            own = self.trajectory(car)
+            samples = int(np.searchsorted(own.distance_m[::every], own.end_m))
         else:
             samples = len(range(0, int((config.duration_s or 0.0) / self.plan.dt_s), every))
         true_us = self._start_us(car) + np.rint(np.arange(samples) * (1e6 / config.rate_hz)).astype(np.int64)
@@ -280,9 +292,10 @@ class VehicleSimulator:
         )
 
     def _table(self, car: GridCar) -> pl.DataFrame:
-        run = self.run
+        blocks = self.run.blocks
         box = self._box(car, self._data_faults(car))
-        box.add(RaceBlock(0, run.trace, run.heat))
+        for block in blocks:
+            box.add(block)
         names = {"vehicle_id": car.vehicle_id, "driver_id": car.driver_id, "driver_profile": car.profile}
         values = pl.DataFrame(box.take_samples())
         return values.select([pl.lit(value).alias(name) for name, value in names.items()] + [pl.all()])

@@ -64,10 +64,6 @@ class HeatTrace:
         """One of several that follow each other."""
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
-    def part(self, first: int, last: int) -> HeatTrace:
-        """Steps ``first`` up to ``last``, that one left out."""
-        return HeatTrace(*(getattr(self, f.name)[first:last] for f in fields(self)))
-
 
 class HeatModel:
     """Fuel and temperatures of a grid, stretch by stretch of a drive.

@@ -38,10 +38,6 @@ class Trace:
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in CarMotion._fields}
         return cls(parts[0].dt_s, **joined)
 
-    def part(self, first: int, last: int) -> Trace:
-        """Steps ``first`` up to ``last``, that one left out."""
-        return Trace(self.dt_s, **{name: getattr(self, name)[first:last] for name in CarMotion._fields})
-
     def __len__(self) -> int:
         return len(self.speed_mps)
 
