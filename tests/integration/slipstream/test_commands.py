@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from typer.testing import CliRunner, Result
 
 from conf.settings import get_settings
@@ -48,11 +49,23 @@ def broker(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator
     get_settings.cache_clear()
 
 
+def last_offset(consumer: Consumer, part: TopicPartition) -> int:
+    """End of a partition; a broker that has just started may not know yet that it leads it."""
+    for _ in range(20):
+        try:
+            return consumer.get_watermark_offsets(part, timeout=10)[1]
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            time.sleep(0.5)
+    raise AssertionError(f"nobody leads {part}")
+
+
 def messages(bootstrap: str) -> int:
     """How many messages telemetry.raw has."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "count"})
     parts = consumer.list_topics("telemetry.raw", timeout=10).topics["telemetry.raw"].partitions
-    total = sum(consumer.get_watermark_offsets(TopicPartition("telemetry.raw", p), timeout=10)[1] for p in parts)
+    total = sum(last_offset(consumer, TopicPartition("telemetry.raw", part)) for part in parts)
     consumer.close()
     return total
 
