@@ -6,6 +6,7 @@ before its first sample: how many samples it will send must be known by then (se
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,10 @@ class DataFaultPlan:
         n = len(true_us)
         self._share = faults.lost_lap_counter_share
         noise, lost, repeat = (generator(seed, car, name) for name in ("noise", "dropout", "repeat"))
-        self._noise = {name: faults.noise * sigma * noise.normal(size=n) for name, (sigma, _) in SENSORS.items()}
+        self._size, self._noise = faults.noise, dict[str, np.random.Generator]()
+        for name in SENSORS:  # each sensor's noise begins in the generator where that of the one before ends
+            self._noise[name] = deepcopy(noise)
+            noise.normal(size=n)
         self._lost = {name: burst_mask(faults.dropout_share, n, lost) for name in SENSORS}
         self.t_us = car_clock_us(true_us, faults, seed, car)
         self._lap_rng, self._laps = generator(seed, car, "lap"), list[tuple[float, float]]()
@@ -61,14 +65,16 @@ class DataFaultPlan:
     def read_sensors(self, truth: dict[str, FloatArray], first: int) -> dict[str, FloatArray]:
         """True values as the sensors give them: noise, resolution, drop-outs. ``gear`` is a counter and has none.
 
+        To be called once for each sample, in order.
+
         Args:
             truth: Values of the samples from ``first`` on.
             first: Number of the first of them in the session.
         """
         rows = slice(first, first + len(truth["gear"]))
         out = dict(truth)
-        for name, (_, digits) in SENSORS.items():
-            value = truth[name] + self._noise[name][rows]
+        for name, (sigma, digits) in SENSORS.items():
+            value = truth[name] + self._size * sigma * self._noise[name].normal(size=len(truth[name]))
             if name in NOT_NEGATIVE:
                 value = np.maximum(value, 0.0)
             if name.endswith("_pct"):

@@ -38,13 +38,13 @@ class LoggerBox:
 
     def add(self, block: RaceBlock) -> None:
         """Take the samples of the stretch that follows the one before; none once the car has stopped sending."""
-        pick = np.arange(self._taken * self._every - block.first, len(block.trace), self._every)
-        pick = pick[: self._total - self._taken]
-        if not len(pick):
+        first, left = self._taken * self._every - block.first, self._total - self._taken
+        pick = slice(first, min(len(block.trace), first + left * self._every), self._every)
+        if pick.start >= pick.stop:
             return
         fresh = self._read(block, pick)
         self._held = {name: np.concatenate([self._held[name], fresh[name]]) for name in fresh} if self._held else fresh
-        self._taken += len(pick)
+        self._taken += len(fresh["t_us"])
         self._settle_laps()
 
     def take_samples(self) -> Columns:
@@ -61,13 +61,13 @@ class LoggerBox:
         """A frame that it :meth:`holds`, to be kept if it is asked for again."""
         return self._frames[number] if keep else self._frames.pop(number)
 
-    def _read(self, block: RaceBlock, pick: IntArray) -> Columns:
+    def _read(self, block: RaceBlock, pick: slice) -> Columns:
         truth = self._sensors.measure(block.trace, block.heat, pick)
         distance_m = block.trace.distance_m[pick, self._sensors.car]
         values: Columns = dict(self._faults.read_sensors(truth, self._taken))
         values["gear"] = values["gear"].astype(np.int64)
         values["lap_number"] = (distance_m // self._sensors.line.length_m).astype(np.int64) + 1
-        values["t_us"] = self._faults.t_us[self._taken : self._taken + len(pick)]
+        values["t_us"] = self._faults.t_us[self._taken : self._taken + len(distance_m)]
         return {name: values[name] for name in ("t_us", *CHANNELS)}
 
     def _settle_laps(self) -> None:

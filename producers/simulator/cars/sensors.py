@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from conf.arrays import FloatArray, IntArray
+from conf.arrays import FloatArray
 from conf.units import GRAVITY_MPS2, KMH_PER_MPS
 from physics.centre_line import Line
 from physics.thermal import brake_temperature_c, engine_temperature_c, fuel_rate_kgps
@@ -122,7 +123,15 @@ class CarSensors:
     ride_n_per_m: float
     car: int
 
-    def measure(self, trace: Trace, heat: HeatTrace, pick: IntArray) -> dict[str, FloatArray]:
+    @cached_property
+    def _round_line(self) -> tuple[FloatArray, ...]:
+        """Distance, curvature and place along the line, with the last point before it and the first one after it."""
+        line = self.line
+        round_m = np.concatenate([line.s_m[-1:] - line.length_m, line.s_m, line.s_m[:1] + line.length_m])
+        axes = (line.curvature_per_m, line.x_m, line.y_m)
+        return round_m, *(np.concatenate([axis[-1:], axis, axis[:1]]) for axis in axes)
+
+    def measure(self, trace: Trace, heat: HeatTrace, pick: slice) -> dict[str, FloatArray]:
         """True values of every channel but ``lap_number`` at the picked steps.
 
         Args:
@@ -134,8 +143,8 @@ class CarSensors:
         balance = self.setups.brake_balance[car]
         speed, load, rpm = trace.speed_mps[pick, car], trace.load[pick, car], trace.rpm[pick, car]
         into = trace.distance_m[pick, car] % line.length_m
-        axes = (line.curvature_per_m, line.x_m, line.y_m)
-        bend, x, y = (np.interp(into, line.s_m, axis, period=line.length_m) for axis in axes)
+        round_m, *axes = self._round_line
+        bend, x, y = (np.interp(into, round_m, axis) for axis in axes)
         lateral_g = trace.lateral_mps2[pick, car] / GRAVITY_MPS2
         stiffness = self.ride_n_per_m * float(self.setups.ride_stiffness[car])
         along, across = kerb_shake_mps2(trace.kerb_m[pick, car], stiffness, self.vehicle.mass_kg)
@@ -157,8 +166,8 @@ class CarSensors:
             "lap_distance_m": into,
             "x_m": x,
             "y_m": y,
-            "ambient_temp_c": np.full(len(pick), self.weather.ambient_c),
-            "track_temp_c": np.full(len(pick), self.weather.track_c),
+            "ambient_temp_c": np.full(len(into), self.weather.ambient_c),
+            "track_temp_c": np.full(len(into), self.weather.track_c),
             "fuel_kg": heat.fuel_kg[pick, car],
         }
 
