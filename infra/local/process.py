@@ -98,7 +98,8 @@ def stop_process(process: Process, timeout_s: float = 20.0) -> None:
             with suppress(psutil.NoSuchProcess):
                 end(member)
         wait_until(lambda: not session_pids(process), patience_s)
-        psutil.wait_procs(running, timeout=0)  # reaps those that this program started itself
+        # Reaps those that this program started itself: a JVM's first thread may have ended a moment before the others.
+        psutil.wait_procs(running, timeout=2.0)
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, interval_s: float = 0.1) -> bool:
