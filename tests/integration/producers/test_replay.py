@@ -30,9 +30,9 @@ Write = Callable[..., Path]
 ALONE = """
 import sys
 from pathlib import Path
-from producers.replay.replay import ReplayTarget, replay
+from producers.replay.replay import ReplayTarget, replay_files
 path, bootstrap, folder = sys.argv[1:]
-replay([Path(path)], ReplayTarget(bootstrap), state_dir=Path(folder), speed=40.0)
+replay_files([Path(path)], ReplayTarget(bootstrap), state_dir=Path(folder), speed=40.0)
 """
 
 
