@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -75,11 +74,7 @@ JOB: Final = BatchJob(
     body=_run,
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job from ``spark-submit`` or ``python -m jobs.coach_lap``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

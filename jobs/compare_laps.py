@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,11 +68,7 @@ JOB: Final = BatchJob(
     body=_run,
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job from ``spark-submit`` or ``python -m jobs.compare_laps``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from conf.errors import SlipstreamError
+from conf.errors import user_message
 from conf.settings import AppConfig, get_settings
 from infra.local.stack import find_endpoints
 from jobs.arguments import add_nothing
@@ -142,8 +142,10 @@ class Job(ABC):
             return 0
         try:
             done = self.run(self.context(get_settings()), given)
-        except SlipstreamError as error:
-            sys.stderr.write("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
+        except Exception as error:
+            if (message := user_message(error)) is None:
+                raise
+            sys.stderr.write(f"{message}\n")
             return 1
         sys.stdout.write(f"{done}\n")
         return 0

@@ -7,7 +7,7 @@ features and the model alone, so it does not matter how often, in which order, o
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -251,11 +251,7 @@ JOB: Final = BatchJob(
     body=_run,
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job from ``spark-submit`` or ``python -m jobs.score_karma``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,11 +121,7 @@ JOB: Final = BatchJob(
     body=_run,
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job from ``spark-submit`` or ``python -m jobs.score_style``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

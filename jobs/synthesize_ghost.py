@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -248,11 +247,7 @@ JOB: Final = BatchJob(
     body=_run,
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the job from ``spark-submit`` or ``python -m jobs.synthesize_ghost``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

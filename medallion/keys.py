@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
+from analysis.comparison.rows import ComparedPair
 from medallion.schema import sql_literal
 
 
@@ -69,10 +70,10 @@ def sessions_condition(sessions: Iterable[str], prefix: str = "") -> str:
     return f"{prefix}session_id IN ({listed})" if listed else "false"
 
 
-def comparison_condition(session_id: str, lap_uid: str, reference_uid: str, prefix: str = "") -> str:
+def comparison_condition(pair: ComparedPair, prefix: str = "") -> str:
     """SQL condition that selects rows of one lap held against one other."""
-    names = {"session_id": session_id, "lap_uid": lap_uid, "reference_uid": reference_uid}
-    return " AND ".join(f"{prefix}{name} = {sql_literal(value)}" for name, value in names.items())
+    names = ("session_id", "lap_uid", "reference_uid")
+    return " AND ".join(f"{prefix}{name} = {sql_literal(getattr(pair, name))}" for name in names)
 
 
 def vehicles_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:

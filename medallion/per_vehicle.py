@@ -28,7 +28,7 @@ def feature_inputs(silver: DataFrame) -> DataFrame:
 
 
 def order_by_time(frame: pd.DataFrame) -> pd.DataFrame:
-    """One vehicle's rows in time order; ties by sequence, so that the order never depends on partitions."""
+    """Sort rows of one vehicle or lap by time; ties by sequence, so that the order never depends on partitions."""
     return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
 
 

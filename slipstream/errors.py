@@ -15,26 +15,6 @@ _OF_TYPER: Final = frozenset({"typer", "click"})
 _FAULTS: Final = "faults"
 """Log of the faults of commands that keep no log of their own."""
 
-_EXTRA_OF: Final = {
-    "deltalake": "query",
-    "pyarrow": "query",
-    "pyspark": "spark",
-    "delta": "spark",
-    "great_expectations": "spark",
-    "pandas": "spark",
-    "mlflow": "ml",
-    "sklearn": "ml",
-    "onnxruntime": "ml",
-    "onnx": "ml",
-    "matplotlib": "ml",
-    "jinja2": "report",
-    "numba": "ghost",
-    "joblib": "torch",
-    "torch": "torch",
-    "google": "push",
-    "requests": "push",
-}
-
 
 class FriendlyGroup(TyperGroup):
     """A command group that ends with exit code 1: with one red line where the user can help, else with a traceback."""
@@ -49,6 +29,8 @@ class FriendlyGroup(TyperGroup):
         except Exception as error:
             if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] in _OF_TYPER:
                 raise  # who reads left early, an exit, or a wrong option: typer knows what to do
+            from conf.errors import user_message
+
             message = user_message(error)
             if message is None:
                 _show_fault(error)
@@ -56,23 +38,6 @@ class FriendlyGroup(TyperGroup):
             logging.getLogger("slipstream").error("%s", message)
             _say(message)
             raise typer.Exit(1) from None
-
-
-def user_message(error: BaseException) -> str | None:
-    """What to tell the user about an error; ``None`` if it is not theirs to mend."""
-    from conf.errors import SlipstreamError
-
-    if isinstance(error, SlipstreamError):
-        return "\n".join([str(error), *getattr(error, "__notes__", ())])
-    if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "").partition(".")[0]
-        extra = _EXTRA_OF.get(package)
-        return f"{package} is not installed: pip install 'slipstream-lake[{extra}]'" if extra else None
-    if type(error).__name__ == "KafkaException":
-        return f"Kafka: {error.args[0].str() if error.args and hasattr(error.args[0], 'str') else error}"
-    if isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
-        return f"{error.filename}: {error.strerror}"
-    return None
 
 
 def _show_fault(error: Exception) -> None:

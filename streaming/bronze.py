@@ -83,11 +83,7 @@ JOB = StreamingJob(
     describe=lambda run: f"{run.rows_in:,} messages stored",
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for ``spark-submit`` and ``python -m streaming.bronze``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -65,11 +64,7 @@ JOB = StreamingJob(
     describe=lambda run: f"{run.rows_in:,} changed rows, {run.rows_out:,} vehicles brought up to date",
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for ``spark-submit`` and ``python -m streaming.gold``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -73,11 +71,7 @@ JOB = StreamingJob(
     start_with=lambda given: start_for(given.reference_car),
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for ``spark-submit`` and ``python -m streaming.karma``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

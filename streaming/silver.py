@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -93,11 +91,7 @@ JOB = StreamingJob(
     finish=finish_silver,
 )
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point for ``spark-submit`` and ``python -m streaming.silver``."""
-    return JOB.main(argv)
-
+main = JOB.main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from analysis.statistics.bootstrap import Estimate
 
+_MOST_CHOICES: Final = 20
 
-def format_lap_time(time_s: float) -> str:
-    """A lap time, e.g. ``2:08.432``."""
+
+def format_lap_time(time_s: float | None) -> str:
+    """A lap time, e.g. ``2:08.432``; nothing where there is none."""
+    if time_s is None:
+        return ""
     minutes, rest = divmod(round(time_s * 1000), 60_000)
     return f"{minutes}:{rest // 1000:02d}.{rest % 1000:03d}"
 
@@ -29,6 +34,26 @@ def format_ranges(numbers: Sequence[int]) -> str:
     starts = [n for n in numbers if n - 1 not in numbers]
     ends = [n for n in numbers if n + 1 not in numbers]
     return join_names([f"{a}-{b}" if a < b else f"{a}" for a, b in zip(starts, ends, strict=True)])
+
+
+def format_car(vehicle_id: str, number: int | None) -> str:
+    """A vehicle with the number it raced under, e.g. ``GR86-022-13 (13)``; its id alone where it has none."""
+    return vehicle_id if number is None else f"{vehicle_id} ({number})"
+
+
+def describe_choices(what: str, names: Iterable[str], if_none: str = "") -> str:
+    """What there is to choose from, each once, e.g. ``sessions are a, b``; the first of them where there are many.
+
+    Args:
+        what: Plural of the thing.
+        names: Those there are.
+        if_none: What to do where there are none.
+    """
+    found = list(dict.fromkeys(names))
+    if not found:
+        return f"there are no {what}{if_none}"
+    more = f" and {len(found) - _MOST_CHOICES} more" if len(found) > _MOST_CHOICES else ""
+    return f"{what} are {', '.join(found[:_MOST_CHOICES])}{more}"
 
 
 def format_count(n: int, thing: str) -> str:

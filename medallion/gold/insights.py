@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from analysis.comparison.rows import ComparedPair, Row
 from conf.tables import GOLD_INSIGHTS
@@ -22,9 +23,7 @@ def write_insights(lake: Lake, pair: ComparedPair, rows: Sequence[Row], run_id: 
     Returns:
         How many rows.
     """
-
-    def same_laps(prefix: str) -> str:
-        return comparison_condition(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
-
-    sync_rows(lake, rows_to_dataframe(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, same_laps)
+    sync_rows(
+        lake, rows_to_dataframe(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, partial(comparison_condition, pair)
+    )
     return len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from analysis.comparison.rows import ComparedPair, Row
@@ -26,10 +27,6 @@ def write_comparison(lake: Lake, pair: ComparedPair, points: Sequence[Row], piec
     Returns:
         Rows of both tables together.
     """
-
-    def same_laps(prefix: str) -> str:
-        return comparison_condition(pair.session_id, pair.lap_uid, pair.reference_uid, prefix)
-
     for table, rows in ((GOLD_LAP_COMPARISON, points), (GOLD_CORNER_REPORTS, pieces)):
-        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, same_laps)
+        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, partial(comparison_condition, pair))
     return len(points) + len(pieces)

@@ -75,6 +75,15 @@ class DecodedUnits:
         return unknown_messages(self.messages.where(~known))
 
 
+def bronze_origin() -> tuple[Column, Column, Column]:
+    """Place of a message in bronze, by the names that the tables of silver have for it."""
+    return (
+        F.col("topic").alias("bronze_topic"),
+        F.col("kafka_partition").alias("bronze_partition"),
+        F.col("kafka_offset").alias("bronze_offset"),
+    )
+
+
 def unknown_messages(messages: DataFrame) -> DataFrame:
     """Return messages of an unknown type, with the reason."""
     no_type = reason_entry("missing_event_type", "ce_type", "null")

@@ -17,6 +17,7 @@ from conf.reasons import RefusalError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
+from medallion.per_vehicle import order_by_time
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (
@@ -63,14 +64,9 @@ def apply_by_lap(samples: DataFrame, function: OfLap, schema: str) -> DataFrame:
     """Apply a function to the samples of each lap, in order of time; ties by sequence, whatever the partitions."""
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
-        return function(sort_by_time(frame))
+        return function(order_by_time(frame))
 
     return samples.groupBy(*LAP).applyInPandas(apply, schema)
-
-
-def sort_by_time(frame: pd.DataFrame) -> pd.DataFrame:
-    """One lap's samples in order of time."""
-    return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
 
 
 def build_trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace:
@@ -106,7 +102,7 @@ def collect_traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> li
         first = rows.iloc[0]
         lap = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
         try:
-            found.append((lap, build_trace(sort_by_time(rows), circuits.get(lap.session_id))))
+            found.append((lap, build_trace(order_by_time(rows), circuits.get(lap.session_id))))
         except RefusalError:
             continue
     return found

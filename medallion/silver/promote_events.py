@@ -21,7 +21,14 @@ from conf.families import MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake, Txn
 from medallion.quality.rules import broken_rules_sql
-from medallion.silver.decode import ORIGIN, UNDECODABLE, parse_messages, payload_excerpt, unknown_messages
+from medallion.silver.decode import (
+    ORIGIN,
+    UNDECODABLE,
+    bronze_origin,
+    parse_messages,
+    payload_excerpt,
+    unknown_messages,
+)
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 
@@ -75,10 +82,7 @@ class EventProcessor:
         Raises:
             ReconciliationError: If a unit is not accounted for.
         """
-        if self._recovery.is_done(query, batch_id):
-            return None
-        self._recovery.recover(query, self._promote)
-        return self._promote(bronze, batch_id, query)
+        return self._recovery.promote_once(bronze, batch_id, query, self._promote)
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         messages = self._recovery.not_yet_accounted(bronze, query).persist(StorageLevel.MEMORY_AND_DISK)
@@ -213,9 +217,7 @@ def _refused_events(units: DataFrame) -> DataFrame:
 
 def _refusal(units: DataFrame, *, session: Column, vehicle: Column, clock: Column) -> DataFrame:
     return units.select(
-        F.col("topic").alias("bronze_topic"),
-        F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"),
+        *bronze_origin(),
         "unit_index",
         session.alias("session_id"),
         vehicle.alias("vehicle_id"),
@@ -263,9 +265,7 @@ def _conflict_rows(events: DataFrame, table: Contract) -> DataFrame:
     vehicle = F.col("vehicle_id") if "vehicle_id" in events.columns else _no_rows("string")
     clock = F.col("event_ts") if "event_ts" in events.columns else _no_rows("timestamp")
     return events.where("_became = 'conflict'").select(
-        F.col("topic").alias("bronze_topic"),
-        F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"),
+        *bronze_origin(),
         F.lit(0).alias("unit_index"),
         "session_id",
         vehicle.alias("vehicle_id"),
@@ -285,9 +285,7 @@ def _number(column: str, table: Contract) -> Column:
 def _to_table(events: DataFrame, table: Contract) -> DataFrame:
     return events.select(
         *_content(table),
-        F.col("topic").alias("bronze_topic"),
-        F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"),
+        *bronze_origin(),
         "source",
     )
 

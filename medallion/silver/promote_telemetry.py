@@ -14,7 +14,7 @@ from conf.families import TELEMETRY
 from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_TELEMETRY
 from medallion.io import Lake, Txn
 from medallion.silver import telemetry as t
-from medallion.silver.decode import FRAME, READING, DecodedUnits
+from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 
@@ -71,10 +71,7 @@ class SilverProcessor:
         Raises:
             ReconciliationError: If a unit is not accounted for.
         """
-        if self._recovery.is_done(query, batch_id):
-            return None
-        self._recovery.recover(query, self._promote)
-        return self._promote(bronze, batch_id, query)
+        return self._recovery.promote_once(bronze, batch_id, query, self._promote)
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         batch = _Batch(self, self._recovery.not_yet_accounted(bronze, query), batch_id, query)
@@ -316,9 +313,7 @@ def _broadcast(df: DataFrame, rows: int) -> DataFrame:
 def _refused_messages(units: DecodedUnits) -> DataFrame:
     none = F.lit(None)
     return units.unknown_messages.select(
-        F.col("topic").alias("bronze_topic"),
-        F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"),
+        *bronze_origin(),
         "unit_index",
         none.cast("string").alias("session_id"),
         none.cast("string").alias("vehicle_id"),
@@ -333,9 +328,7 @@ def _refused_units(units: DataFrame) -> DataFrame:
     # A clock beyond the calendar of other readers would keep them from opening the table.
     clock = F.when(F.year("ecu_ts").between(1, 9999), F.col("ecu_ts")).alias("ecu_ts")
     return units.where(F.col("reasons").isNotNull()).select(
-        F.col("topic").alias("bronze_topic"),
-        F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"),
+        *bronze_origin(),
         "unit_index",
         "session_id",
         "vehicle_id",
@@ -409,9 +402,7 @@ def _classify_samples(samples: DataFrame, existing: DataFrame | None) -> DataFra
 
 def _conflict_rows(status: DataFrame) -> DataFrame:
     return status.select(
-        F.col("topic").alias("bronze_topic"),
-        F.col("kafka_partition").alias("bronze_partition"),
-        F.col("kafka_offset").alias("bronze_offset"),
+        *bronze_origin(),
         "unit_index",
         "session_id",
         "vehicle_id",

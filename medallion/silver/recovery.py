@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 from conf.families import PROMOTED, MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from medallion.io import Lake
+from medallion.silver.reconciliation import BatchReconciliation
 
-Promote = Callable[[DataFrame, int, str], object]
+Promote = Callable[[DataFrame, int, str], BatchReconciliation]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,25 @@ class CheckpointRecovery:
     lake: Lake
     family: MessageFamily
     _levels: dict[str, list[Row]] = field(default_factory=dict)
+
+    def promote_once(
+        self, bronze: DataFrame, batch_id: int, query: str, promote: Promote
+    ) -> BatchReconciliation | None:
+        """Promote a batch that was not completed before, and first what an earlier generation left unfinished.
+
+        Args:
+            bronze: Messages of the batch.
+            batch_id: Micro-batch.
+            query: Name of the query and generation of its checkpoint.
+            promote: Promotes one batch.
+
+        Returns:
+            The balance, or ``None`` where the batch had been completed before.
+        """
+        if self.is_done(query, batch_id):
+            return None
+        self.recover(query, promote)
+        return promote(bronze, batch_id, query)
 
     def is_done(self, query: str, batch_id: int) -> bool:
         """Whether a batch was completed before."""

@@ -24,6 +24,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.drivers.formatting import describe_choices
 from conf.tables import GOLD_KARMA_SCORES
 from infra.local.files import write_json
 from serving.lake.reader import LakeReader
@@ -60,7 +61,6 @@ Tree = dict[str, dict[str, dict[str, Leaf]]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSAFE = re.compile(r"[%.$#\[\]/\x00-\x1f\x7f]")
-_SHOWN = 20
 
 
 def build_karma_tree(rows: Iterable[Row]) -> Tree:
@@ -183,17 +183,12 @@ def _describe_missing_scores(lake: LakeReader, session: str | None, vehicle: str
     if not known:
         return f"{GOLD_KARMA_SCORES} is empty: `slipstream score karma` scores laps"
     if session is not None and session not in sessions:
-        there = _describe_selection("sessions", sessions)
+        there = describe_choices("sessions", sessions)
         return f"no scores of session '{session}': {there}; `slipstream score karma` scores more"
     vehicles = sorted({row["vehicle_id"] for row in known if session in {None, row["session_id"]}})
     where = "" if session is None else f" in session '{session}'"
-    there = _describe_selection("vehicles", vehicles)
+    there = describe_choices("vehicles", vehicles)
     return f"no scores of vehicle '{vehicle}'{where}: {there}; `slipstream score karma` scores more"
-
-
-def _describe_selection(what: str, names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{what} are {', '.join(names[:_SHOWN])}{more}"
 
 
 def _firebase_value(value: Any) -> Any:

@@ -47,7 +47,7 @@ class LakeReader:
 
         Raises:
             MissingTableError: If it does not exist.
-            NewerTableError: If a newer release of Slipstream wrote it.
+            NewerContractError: If a newer release of Slipstream wrote it.
             LakeError: If its transaction log cannot be read.
         """
         with self._lock:

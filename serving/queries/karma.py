@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite, log2
 from typing import Final
 
+from analysis.drivers.formatting import describe_choices, format_car
 from conf import wear
 from conf.errors import InputError
 from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
@@ -18,7 +19,6 @@ COMPONENTS: Final[tuple[str, ...]] = wear.COMPONENTS
 OVERALL: Final = "overall"
 FILL: Final = "`slipstream score karma` scores the laps of gold.lap_features"
 
-_SHOWN: Final = 20
 _LEAST_SCORE: Final = 0.1  # below it a score says nothing more, and its logarithm grows without end
 
 Drive = tuple[str, str]
@@ -167,7 +167,7 @@ class KarmaReport:
     @property
     def car(self) -> str:
         """The vehicle with its number."""
-        return self.vehicle_id if self.vehicle_number is None else f"{self.vehicle_id} ({self.vehicle_number})"
+        return format_car(self.vehicle_id, self.vehicle_number)
 
     @property
     def scored(self) -> tuple[KarmaLap, ...]:
@@ -237,19 +237,19 @@ def resolve_vehicle_session(
     here = [drive for drive in drives if session in (None, drive[0])]
     if not here:
         raise KarmaError(
-            f"no lap of session '{session}' is scored: {_describe_choices('sessions', (s for s, _ in drives))}; {FILL}"
+            f"no lap of session '{session}' is scored: {describe_choices('sessions', (s for s, _ in drives))}; {FILL}"
         )
     found = [drive for drive in here if drive[1] == vehicle]
     found = found or [d for d in here if vehicle.isdecimal() and numbers.get(d) == int(vehicle)]
     if not found:
         where = "" if session is None else f" in session '{session}'"
-        those = _describe_choices("vehicles with scores", (_car(drive, numbers) for drive in here))
+        those = describe_choices("vehicles with scores", (_car(drive, numbers) for drive in here))
         raise KarmaError(f"no lap of vehicle '{vehicle}' is scored{where}: {those}; {FILL}")
     if len({v for _, v in found}) > 1:
         names = (f"{_car(drive, numbers)} in {drive[0]}" for drive in found)
-        raise KarmaError(f"number {vehicle} is not of one vehicle, name an id: {_describe_choices('vehicles', names)}")
+        raise KarmaError(f"number {vehicle} is not of one vehicle, name an id: {describe_choices('vehicles', names)}")
     if len(found) > 1:
-        sessions = _describe_choices("sessions", (s for s, _ in found))
+        sessions = describe_choices("sessions", (s for s, _ in found))
         raise KarmaError(f"{_car(found[0], numbers)} drove in several; name one with --session: {sessions}")
     return found[0]
 
@@ -291,7 +291,7 @@ def relative_damage(karma: float) -> float:
 
 def _scored_lap(found: KarmaReport, number: int) -> KarmaLap:
     own = {lap.number: lap for lap in found.laps}
-    scored = _describe_choices("laps with a score", (str(lap.number) for lap in found.scored))
+    scored = describe_choices("laps with a score", (str(lap.number) for lap in found.scored))
     if number not in own:
         raise KarmaError(f"{found.car} has no lap {number} in {found.session_id}: {scored}")
     if (reason := own[number].reason) is not None:
@@ -343,13 +343,4 @@ def _numbers(lake: LakeReader) -> dict[Drive, int]:
 
 
 def _car(drive: Drive, numbers: Mapping[Drive, int]) -> str:
-    return f"{drive[1]} ({numbers[drive]})" if drive in numbers else drive[1]
-
-
-def _describe_choices(what: str, names: Iterable[str]) -> str:
-    """``sessions are a, b``, each once, the first of them where there are many."""
-    found = list(dict.fromkeys(names))
-    if not found:
-        return f"there are no {what}"
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"{what} are {', '.join(found[:_SHOWN])}{more}"
+    return format_car(drive[1], numbers.get(drive))

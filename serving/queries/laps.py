@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from analysis.drivers.formatting import format_count, format_lap_time
+from analysis.drivers.formatting import describe_choices, format_car, format_count, format_lap_time
 from analysis.laps.distance import MAX_SILENCE_S
 from conf.errors import InputError
 from conf.frozen import FrozenModel
@@ -16,8 +16,7 @@ from serving.lake.rows import Row
 
 BEST = "best"
 PACE = "pace"
-
-_SHOWN = 20
+_FILL_LAPS = f" yet, `slipstream run` fills {SILVER_LAPS}"
 
 
 class LapError(InputError):
@@ -112,7 +111,7 @@ class LapRow:
     @property
     def car(self) -> str:
         """The vehicle with its number, e.g. ``GR86-022-13 (13)``."""
-        return self.vehicle_id if self.vehicle_number is None else f"{self.vehicle_id} ({self.vehicle_number})"
+        return format_car(self.vehicle_id, self.vehicle_number)
 
 
 class ListedLap(FrozenModel):
@@ -150,11 +149,7 @@ def summarize_laps(laps: Sequence[LapRow]) -> str:
     """How many laps of how many vehicles, and the best."""
     cars, fit = len({lap.vehicle_id for lap in laps}), sum(PACE in lap.fit_for for lap in laps)
     best = find_best_lap(laps)
-    found = (
-        f"; the best is {format_lap_time(best.lap_time_s or 0.0)} by {best.car} on lap {best.lap_number}"
-        if best
-        else ""
-    )
+    found = f"; the best is {format_lap_time(best.lap_time_s)} by {best.car} on lap {best.lap_number}" if best else ""
     return f"{format_count(len(laps), 'lap')} of {format_count(cars, 'vehicle')}, {fit:,} fit for pace{found}"
 
 
@@ -168,7 +163,9 @@ def read_laps(lake: LakeReader, session_id: str | None = None) -> tuple[LapRow, 
     where = {} if session_id is None else {"session_id": session_id}
     rows = lake.rows(SILVER_LAPS, where, order_by=("session_id", "vehicle_id", "lap_number"))
     if session_id is not None and not rows:
-        raise LapError(f"no laps of session '{session_id}': {_describe_choices('sessions', sessions_with_laps(lake))}")
+        raise LapError(
+            f"no laps of session '{session_id}': {describe_choices('sessions', sessions_with_laps(lake), _FILL_LAPS)}"
+        )
     return tuple(_lap_of(row) for row in rows)
 
 
@@ -187,7 +184,7 @@ def choose_session(lake: LakeReader, session_id: str | None) -> str:
         return session_id
     found = sessions_with_laps(lake)
     if len(found) != 1:
-        raise LapError(f"name a session with --session: {_describe_choices('sessions', found)}")
+        raise LapError(f"name a session with --session: {describe_choices('sessions', found, _FILL_LAPS)}")
     return found[0]
 
 
@@ -201,12 +198,10 @@ def laps_of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
     own = own or [lap for lap in laps if vehicle.isdecimal() and lap.vehicle_number == int(vehicle)]
     cars = dict.fromkeys(lap.car for lap in own or laps)
     if not own:
-        raise LapError(
-            f"session {laps[0].session_id} has no vehicle '{vehicle}': {_describe_choices('vehicles', cars)}"
-        )
+        raise LapError(f"session {laps[0].session_id} has no vehicle '{vehicle}': {describe_choices('vehicles', cars)}")
     if len({lap.vehicle_id for lap in own}) > 1:
         raise LapError(
-            f"number {vehicle} is not of one vehicle in {laps[0].session_id}: {_describe_choices('vehicles', cars)}"
+            f"number {vehicle} is not of one vehicle in {laps[0].session_id}: {describe_choices('vehicles', cars)}"
         )
     return tuple(own)
 
@@ -225,7 +220,7 @@ def find_lap(lake: LakeReader, name: LapName) -> LapRow:
         return best
     found = [lap for lap in laps if lap.lap_number == name.lap_number]
     if not found:
-        numbers = _describe_choices("laps", (str(lap.lap_number) for lap in laps))
+        numbers = describe_choices("laps", (str(lap.lap_number) for lap in laps))
         raise LapError(f"{laps[0].car} has no lap {name.lap_number} in {name.session_id}: {numbers}")
     return found[0]
 
@@ -272,12 +267,3 @@ def _lap_of(row: Row) -> LapRow:
 def _why(laps: Iterable[LapRow]) -> str:
     """What each lap is unfit for."""
     return "; ".join(f"lap {lap.lap_number} {', '.join(lap.invalid_reasons) or 'has no time'}" for lap in laps)
-
-
-def _describe_choices(what: str, names: Iterable[str]) -> str:
-    """``sessions are a, b``, the first of them where there are many."""
-    found = list(names)
-    if not found:
-        return f"there are no {what} yet, `slipstream run` fills {SILVER_LAPS}"
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"{what} are {', '.join(found[:_SHOWN])}{more}"

@@ -125,10 +125,7 @@ def _limit_lap_result(
     inside = f"{fitted.quantile:.0%} of the hardest of {fitted.instants:,} instants inside"
     notes = [
         f"Envelope of {len(used)} laps of {len(cars)} cars, {inside}.",
-        (
-            f"Best lap driven: {best.uid}, {format_lap_time(best.lap_time_s or 0.0)}; "
-            f"the limit lap is {gap_s:.3f} s faster."
-        ),
+        (f"Best lap driven: {best.uid}, {format_lap_time(best.lap_time_s)}; the limit lap is {gap_s:.3f} s faster."),
     ]
     if left_out:
         notes.append(f"Left out, {len(left_out)} laps: {'; '.join(left_out[:3])}")

@@ -23,7 +23,7 @@ def stint_rows(found: DriverReport) -> list[Row]:
             "laps": f"{s['first_lap']} to {s['last_lap']}" if s["n_laps"] > 1 else f"{s['first_lap']}",
             "kind": _KINDS.get(s["kind"], s["kind"]),
             "fit": s["n_pace_laps"],
-            "mean": _time(s["pace_mean_s"]),
+            "mean": format_lap_time(s["pace_mean_s"]),
             "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], format_lap_time),
             "trend": _signed(s["slope_s_per_lap"]),
             "best": "" if s["best_lap_s"] is None else f"{format_lap_time(s['best_lap_s'])} ({s['best_lap_number']})",
@@ -108,7 +108,7 @@ def pace_lap_rows(found: DriverReport) -> list[Row]:
     return [
         {
             "number": lap.lap_number,
-            "time": _time(lap.lap_time_s),
+            "time": format_lap_time(lap.lap_time_s),
             "sectors": [_seconds(s) for s in lap.sectors_s],
             "top": format_digits(lap.top_speed_kmh, 0),
             "source": _SOURCES.get(lap.lap_time_source or "", lap.lap_time_source or ""),
@@ -126,10 +126,6 @@ def _sum(row: Row, column: str) -> float | None:
 
 def _interval(low: float | None, high: float | None, form: Any) -> str:
     return "" if low is None or high is None else f"{form(low)} to {form(high)}"
-
-
-def _time(time_s: float | None) -> str:
-    return "" if time_s is None else format_lap_time(time_s)
 
 
 def _seconds(value: float | None) -> str:

@@ -40,7 +40,7 @@ def laps_table(laps: Sequence[LapRow]) -> Table:
             table.add_row(
                 lap.car if k == 0 else "",
                 str(lap.lap_number),
-                _time(lap.lap_time_s),
+                format_lap_time(lap.lap_time_s),
                 *sectors,
                 lap.lap_time_source or "",
                 f"{lap.sample_count:,}",
@@ -76,8 +76,8 @@ def check_table(entries: Sequence[EntryCheck]) -> Table:
             one.vehicle_id or "",
             str(one.laps),
             _whole(one.official_laps),
-            _time(one.best.lap_time_s if one.best else None),
-            _time(official_s),
+            format_lap_time(one.best.lap_time_s if one.best else None),
+            format_lap_time(official_s),
             _verdict(one),
             "; ".join((*one.exceptions, *one.remarks)),
             end_section=k + 1 < len(entries) and entries[k + 1].session_id != one.session_id,
@@ -143,10 +143,6 @@ def _lost(seconds: float) -> Text:
 
     colour = "" if abs(seconds) < 0.005 else "red" if seconds > 0 else "green"
     return Text(f"{seconds:+.3f}", style=colour)
-
-
-def _time(time_s: float | None) -> str:
-    return "" if time_s is None else format_lap_time(time_s)
 
 
 def _whole(value: int | None) -> str:

@@ -71,7 +71,7 @@ def test_every_module_with_a_main_is_listed() -> None:
         f"{path.parent.name}.{path.stem}"
         for folder in ("jobs", "streaming")
         for path in (REPO / folder).glob("*.py")
-        if re.search(r"^def main\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if re.search(r"^main = JOB\.main$", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert found == {job.module for job in ALL_JOBS}
     assert len({job.name for job in ALL_JOBS}) == len(ALL_JOBS), "names tell jobs apart in ops.job_runs"
@@ -117,6 +117,15 @@ def test_an_error_of_the_user_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     job = BatchJob(name="fails", module="jobs.fails", command="fails", summary="Fails.", body=fail)
     assert job.main([]) == 1
     assert capsys.readouterr().err == "lake.db, row 3: write it again\n"
+
+
+def test_a_missing_extra_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_context: object, _given: object) -> str:
+        raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
+
+    job = BatchJob(name="fails", module="jobs.fails", command="fails", summary="Fails.", body=fail)
+    assert job.main([]) == 1
+    assert capsys.readouterr().err == "mlflow is not installed: pip install 'slipstream-lake[ml]'\n"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:

@@ -18,7 +18,8 @@ from conf.track import load_track
 from medallion.gold.dptad import ScoringContext, score_lap
 from medallion.gold.dptad_thresholds import UNCALIBRATED
 from medallion.keys import LapKey
-from medallion.silver.lap_traces import CHANNELS, build_trace, collect_traces, sort_by_time
+from medallion.per_vehicle import order_by_time
+from medallion.silver.lap_traces import CHANNELS, build_trace, collect_traces
 from medallion.silver.telemetry_100hz import resample_lap_frame
 
 CIRCUIT = circuit_from_track(load_track("alder-ridge"))
@@ -84,7 +85,7 @@ def test_the_order_of_samples_does_not_matter() -> None:
     mixed = pd.concat([rows.assign(lap_number=4), rows], ignore_index=True).sample(frac=1.0, random_state=1)
     found = collect_traces(mixed, {"s-1": CIRCUIT})
     assert [lap for lap, _ in found] == [LapKey("s-1", "a", 3), LapKey("s-1", "a", 4)]
-    straight = build_trace(sort_by_time(rows), CIRCUIT)
+    straight = build_trace(order_by_time(rows), CIRCUIT)
     assert np.array_equal(found[0][1].distance_m, straight.distance_m)
 
 

@@ -12,6 +12,7 @@ from analysis.tracks.circuit import circuit_from_track
 from conf.reasons import RefusalError
 from conf.settings import AppConfig
 from conf.track import load_track
+from medallion.per_vehicle import order_by_time
 from medallion.silver import lap_traces as batch
 from serving.lake.reader import LakeReader
 from serving.queries.lap_traces import load_lap_trace
@@ -84,7 +85,7 @@ def in_lake(home: AppConfig, rows: list[dict[str, Any]]) -> Any:
 @pytest.mark.parametrize("stopped_share", [0.0, 0.05, 0.099])
 def test_both_readers_give_the_same_trace(home: AppConfig, stopped_share: float) -> None:
     rows = lap_rows(stopped_share)
-    ours = batch.build_trace(batch.sort_by_time(as_frame(rows)), CIRCUIT)
+    ours = batch.build_trace(order_by_time(as_frame(rows)), CIRCUIT)
     theirs = load_lap_trace(LakeReader(home), in_lake(home, rows), CIRCUIT).trace
     assert len(ours.t_s) == sum(row["clock_source"] == "car" for row in rows)
     assert np.array_equal(ours.t_s, theirs.t_s)
@@ -101,7 +102,7 @@ def test_both_readers_refuse_a_lap_whose_clock_stood_still_for_over_a_tenth_of_i
 ) -> None:
     rows = lap_rows(stopped_share)
     with pytest.raises(RefusalError, match="clock stood still") as ours:
-        batch.build_trace(batch.sort_by_time(as_frame(rows)), CIRCUIT)
+        batch.build_trace(order_by_time(as_frame(rows)), CIRCUIT)
     with pytest.raises(LapError) as theirs:
         load_lap_trace(LakeReader(home), in_lake(home, rows), CIRCUIT)
     assert str(theirs.value) == f"s/a/3: {ours.value}"

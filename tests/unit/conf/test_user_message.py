@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conf.contract import ContractError, load_contract
+from conf.errors import user_message
 from infra.kafka.producer import BrokerUnavailableError
 from infra.local.java import JavaMissingError
-from slipstream.errors import user_message
 
 
 def caught(action) -> BaseException:
