@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tracks.circuit import Circuit
+from conf.frozen import FrozenModel
 from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
 from jobs.arguments import add_seed, whole_number
 from jobs.ghost_inputs import GhostInputs, SourceKind, load_ghost_inputs, open_source
@@ -29,12 +30,30 @@ from ml.tracking import KIND, Tracker
 _SIGMAS: Final = 2.0
 
 
-@dataclass(frozen=True)
-class LapTimeEstimate:
+class LapTimeEstimate(FrozenModel):
     """A lap time with its standard error."""
 
     time_s: float
     error_s: float
+
+
+class GhostAnswer(FrozenModel):
+    """A ghost as programs read it; see :class:`GhostSynthesisResult`."""
+
+    lap_uid: str
+    track_id: str
+    limit: LapTimeEstimate
+    ghost: LapTimeEstimate
+    stitched: LapTimeEstimate
+    best: LapTimeEstimate
+    gain_s: LapTimeEstimate
+    best_human_lap_uid: str
+    feasible: bool
+    notes: tuple[str, ...]
+    figures: dict[str, float]
+    rounds: tuple[tuple[float, bool], ...]
+    parquet: Path
+    run: str
 
 
 @dataclass(frozen=True)
@@ -66,11 +85,30 @@ class GhostSynthesisResult:
     rounds: tuple[tuple[float, bool], ...]
 
     @property
+    def answer(self) -> GhostAnswer:
+        """The ghost without its circuit."""
+        return GhostAnswer(
+            lap_uid=self.uid,
+            track_id=self.circuit.track_id,
+            limit=self.limit,
+            ghost=self.ghost,
+            stitched=self.stitched,
+            best=self.best,
+            gain_s=self.gain_s,
+            best_human_lap_uid=self.best_uid,
+            feasible=self.verdict.feasible,
+            notes=tuple(self.verdict.notes),
+            figures=dict(self.verdict.figures),
+            rounds=self.rounds,
+            parquet=self.parquet,
+            run=self.page,
+        )
+
+    @property
     def gain_s(self) -> LapTimeEstimate:
         """How much faster than the best human, and the standard error of that."""
-        return LapTimeEstimate(
-            self.best.time_s - self.ghost.time_s, float(np.hypot(self.best.error_s, self.ghost.error_s))
-        )
+        error_s = float(np.hypot(self.best.error_s, self.ghost.error_s))
+        return LapTimeEstimate(time_s=self.best.time_s - self.ghost.time_s, error_s=error_s)
 
     @property
     def is_faster(self) -> bool:
@@ -192,7 +230,7 @@ def _outcome(
     row: dict[str, Any], inputs: GhostInputs, best: SearchResult, parquet: Path, page: str
 ) -> GhostSynthesisResult:
     def timed(name: str) -> LapTimeEstimate:
-        return LapTimeEstimate(row[f"{name}_lap_time_s"], row[f"{name}_error_s"])
+        return LapTimeEstimate(time_s=row[f"{name}_lap_time_s"], error_s=row[f"{name}_error_s"])
 
     return GhostSynthesisResult(
         row["lap_uid"],

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from slipstream.commands import (
+    coach,
     demo,
-    ghost_jobs,
+    ghost,
     karma,
     laps,
     maintain,
@@ -35,7 +36,7 @@ app = typer.Typer(
         '`slipstream sql "select * from gold.lap_features"`.'
     ),
 )
-for family in (stack, produce, pipeline, track, ghost_jobs, karma, train_score, demo, laps, report, query, maintain):
+for family in (stack, produce, pipeline, track, ghost, coach, karma, train_score, demo, laps, report, query, maintain):
     app.add_typer(family.app)
 
 

@@ -29,13 +29,6 @@ def print_summary(text: str, *, err: bool = False) -> None:
     typer.secho(text, bold=True, err=err)
 
 
-def print_json(content: object) -> None:
-    """Print dataclasses, dates and paths as JSON."""
-    import orjson
-
-    typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
-
-
 def open_job_lake(job: Job) -> Lake:
     """The lake of a job, on a Spark session that is started for it."""
     from rich.console import Console

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from conf.settings import AppConfig
+from conf.settings import AppConfig, get_settings
 
 # Of several test processes each has its share of the cores; numpy and torch read this when they are first imported.
 PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -25,6 +26,14 @@ REPO = Path(__file__).resolve().parents[1]
 for _name in AppConfig.model_fields:
     if _name not in ("slipstream_jars", "slipstream_data"):
         os.environ.pop(_name.upper(), None)
+
+
+@pytest.fixture(autouse=True)
+def settings_of_its_own() -> Iterator[None]:
+    """No test sees settings that another has read."""
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conf.errors import InputError
+from conf.frozen import FrozenModel
 from conf.settings import AppConfig
 from infra.local import broker, mlflow_server, ports, service
 from infra.local.jars import ensure_jars
@@ -30,8 +31,7 @@ class Endpoints:
     tracking_uri: str
 
 
-@dataclass(frozen=True)
-class ServiceStatus:
+class ServiceStatus(FrozenModel):
     """State of a service.
 
     Attributes:
@@ -143,9 +143,13 @@ def print_status(statuses: Sequence[ServiceStatus], console: Console) -> None:
 def _status_of(settings: AppConfig, name: str) -> ServiceStatus:
     found = service.load_service(settings, name)
     if found is None:
-        return ServiceStatus(name, "down", None, None, None, service.log_path(settings, name))
+        return ServiceStatus(
+            name=name, state="down", pid=None, address=None, since=None, log=service.log_path(settings, name)
+        )
     state: State = "up" if found.is_up else "stale"
-    return ServiceStatus(name, state, found.process.pid, found.address, found.since, found.log)
+    return ServiceStatus(
+        name=name, state=state, pid=found.process.pid, address=found.address, since=found.since, log=found.log
+    )
 
 
 def _is_up(settings: AppConfig, name: str, console: Console) -> bool:

@@ -9,6 +9,7 @@ from pydantic import computed_field
 
 from conf.frozen import FrozenModel
 from conf.reconciliation import unaccounted_units
+from infra.doctor import Finding
 
 State = Literal["ok", "waiting", "failed"]
 
@@ -122,3 +123,17 @@ def sum_totals(accounts: Iterable[QueryAccount]) -> QueryAccount:
     parts = list(accounts)
     counts = [name for name in QueryAccount.model_fields if name != "query"]
     return QueryAccount(query="all", **{name: sum(getattr(account, name) for account in parts) for name in counts})
+
+
+class DoctorAnswer(FrozenModel):
+    """What the doctor found, as programs read it.
+
+    Attributes:
+        ok: Whether nothing failed.
+        checks: Every finding.
+        balance: The lake's balance; ``None`` where it could not be computed.
+    """
+
+    ok: bool
+    checks: tuple[Finding, ...]
+    balance: LakeBalance | None

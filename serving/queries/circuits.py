@@ -192,3 +192,22 @@ def read_lap_rows(lake: LakeReader, sessions: Sequence[str]) -> list[LapRow]:
         raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(sorted(known)) or 'none'}")
     rows = [row for session in sessions for row in lake.rows(SILVER_LAPS, {"session_id": session})]
     return [row | {"unfit_for": row["unfit_for"] or {}} for row in rows]
+
+
+def find_session_circuit(lake: LakeReader, session_id: str, track_id: str | None) -> Circuit:
+    """The circuit that a session was driven on.
+
+    Args:
+        lake: The lake.
+        session_id: Session.
+        track_id: Its track; ``None`` where nothing says.
+
+    Raises:
+        CircuitError: If it is not known.
+    """
+    if track_id is None:
+        raise CircuitError(
+            f"nothing says on which track {session_id} was driven: `slipstream track build` builds it from laps, "
+            "`slipstream track assign` names one that is built"
+        )
+    return load_circuit(lake, track_id)

@@ -33,8 +33,7 @@ from conf.tables import (
     SILVER_TRACKS,
 )
 from serving.lake.reader import LakeReader
-from serving.queries.circuits import session_track
-from serving.queries.comparison import find_circuit
+from serving.queries.circuits import find_session_circuit, session_track
 from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, find_newest_ghost, load_ghost
 from serving.queries.lap_traces import LoadedLap, load_lap_trace
 from serving.queries.laps import BEST, LapError, LapName, LapRow, find_lap, rank_by_time, read_laps
@@ -275,13 +274,12 @@ def coach_against_target(lake: LakeReader, lap: LapName, target: str = BEST) -> 
 
     Raises:
         LakeError: If a table cannot be read.
+        CircuitError: If the track is not known.
         LapError: If there is no such lap, or it cannot be held against the target; the message says what to do.
     """
     row = find_lap(lake, lap)
     track_id = session_track(lake, row.session_id)
-    circuit = find_circuit(lake, row.session_id, track_id)
-    if isinstance(circuit, str):
-        raise LapError(circuit)
+    circuit = find_session_circuit(lake, row.session_id, track_id)
     loaded = load_lap_trace(lake, row, circuit)
     return _judge(lake, loaded, _resolve_target(lake, row, target, circuit), circuit)
 

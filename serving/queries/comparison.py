@@ -17,7 +17,7 @@ from conf.arrays import FloatArray
 from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from serving.lake.reader import LakeReader
-from serving.queries.circuits import CircuitError, load_circuit, session_track
+from serving.queries.circuits import CircuitError, find_session_circuit, session_track
 from serving.queries.lap_traces import LoadedLap, load_lap_trace
 from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, find_lap, read_laps
 
@@ -212,19 +212,23 @@ def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> Compar
             f"{lap.uid} was driven on {track_id} and {reference.uid} on {others[0]}: compare laps of one track"
         )
     track_id = track_id or next(iter(others), None)
-    circuit = find_circuit(lake, lap.session_id, track_id)
-    one = None if isinstance(circuit, str) else circuit
-    ours, theirs = (load_lap_trace(lake, row, one) for row in (lap, reference))
+    circuit, no_circuit = None, None
+    try:
+        circuit = find_session_circuit(lake, lap.session_id, track_id)
+    except CircuitError as error:
+        no_circuit = str(error)
+    ours, theirs = (load_lap_trace(lake, row, circuit) for row in (lap, reference))
     if others or track_id is None:
         _check_lengths(ours, theirs)
     kind = _kind(read_laps(lake, reference.session_id), reference)
-    return compare_loaded_laps((ours, theirs), circuit, track_id=track_id, reference_kind=kind)
+    return compare_loaded_laps((ours, theirs), circuit, no_circuit=no_circuit, track_id=track_id, reference_kind=kind)
 
 
 def compare_loaded_laps(
     laps: tuple[LoadedLap, LoadedLap],
-    circuit: Circuit | str,
+    circuit: Circuit | None,
     *,
+    no_circuit: str | None = None,
     track_id: str | None = None,
     reference_kind: ReferenceKind = "other_lap",
 ) -> ComparedLaps:
@@ -232,41 +236,28 @@ def compare_loaded_laps(
 
     Args:
         laps: The lap and the reference.
-        circuit: The circuit, or why it is not known.
+        circuit: The circuit, where it is known.
+        no_circuit: Why it is not.
         track_id: Track.
         reference_kind: What the reference is.
     """
     ours, theirs = laps
-    known = None if isinstance(circuit, str) else circuit
     one, two = _same_throttle(ours, theirs)
-    found = compare_laps(one, two, known)
-    aligned = align_laps(one, two, known)
+    found = compare_laps(one, two, circuit)
+    aligned = align_laps(one, two, circuit)
     return ComparedLaps(
         lap=ours,
         reference=theirs,
         reference_kind=reference_kind,
         track_id=track_id,
-        circuit=known,
-        no_circuit=circuit if isinstance(circuit, str) else None,
+        circuit=circuit,
+        no_circuit=no_circuit,
         comparison=found,
         reference_s=time_at_distance_s(
             aligned.reference, found.distance_m / aligned.length_m * aligned.reference.end_m
         ),
-        report=None if known is None else build_corner_report(one, two, known),
+        report=None if circuit is None else build_corner_report(one, two, circuit),
     )
-
-
-def find_circuit(lake: LakeReader, session_id: str, track_id: str | None) -> Circuit | str:
-    """The circuit that a session was driven on, or why it is not known."""
-    if track_id is None:
-        return (
-            f"nothing says on which track {session_id} was driven: `slipstream track build` builds it from laps, "
-            "`slipstream track assign` names one that is built"
-        )
-    try:
-        return load_circuit(lake, track_id)
-    except CircuitError as error:
-        return str(error)
 
 
 def _check_lengths(ours: LoadedLap, theirs: LoadedLap) -> None:

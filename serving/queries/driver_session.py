@@ -8,6 +8,7 @@ from typing import Final
 
 from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit
+from conf.frozen import FrozenModel
 from conf.tables import (
     GOLD_DPTAD_EVENTS,
     GOLD_DPTAD_SCORES,
@@ -25,10 +26,10 @@ from conf.tables import (
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Row, Value
 from serving.lake.store import command_that_fills
-from serving.queries.circuits import session_track, track_title
-from serving.queries.comparison import ComparedLaps, compare_loaded_laps, find_circuit
+from serving.queries.circuits import CircuitError, find_session_circuit, session_track, track_title
+from serving.queries.comparison import ComparedLaps, LapComparisonAnswer, compare_loaded_laps
 from serving.queries.lap_traces import load_first_trace
-from serving.queries.laps import LapRow, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
+from serving.queries.laps import LapRow, ListedLap, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
 
 TABLES: Final = (
     SILVER_LAPS,
@@ -77,6 +78,50 @@ class TimeLoss:
     words: str
 
 
+class DriverAnswer(FrozenModel):
+    """A driver's session as programs read it; rows of tables have the columns of their contracts.
+
+    Attributes:
+        session_id: Session.
+        vehicle_id: Vehicle.
+        vehicle_number: Number it raced under.
+        track: Name of the track.
+        laps: The driver's laps.
+        session: Row of ``silver.sessions``; this and the rows below are empty where there are none.
+        result: Row of ``silver.results``.
+        driver: Row of ``silver.drivers``.
+        summary: Row of ``gold.driver_summary``.
+        target: Row of ``gold.siwtl``.
+        fleet: Row of ``gold.fleet_summary``.
+        stints: Rows of ``gold.stints``.
+        scores: Rows of ``gold.dptad_scores``.
+        events: Rows of ``gold.dptad_events``.
+        missing: Part to why it has no rows, and which command fills its table.
+        loss: Where time is lost.
+        loss_words: What is compared with what, or why nothing is.
+        table_versions: Delta version of every table that was read.
+    """
+
+    session_id: str
+    vehicle_id: str
+    vehicle_number: int | None
+    track: str | None
+    laps: tuple[ListedLap, ...]
+    session: Row
+    result: Row
+    driver: Row
+    summary: Row
+    target: Row
+    fleet: Row
+    stints: tuple[Row, ...]
+    scores: tuple[Row, ...]
+    events: tuple[Row, ...]
+    missing: dict[str, str]
+    loss: LapComparisonAnswer | None
+    loss_words: str
+    table_versions: dict[str, int]
+
+
 @dataclass(frozen=True)
 class DriverReport:
     """One driver's session.
@@ -96,7 +141,8 @@ class DriverReport:
         events: Rows of ``gold.dptad_events``, by time.
         fleet: Row of ``gold.fleet_summary``.
         track: Name of the track; ``None`` where nothing says.
-        circuit: The circuit, or why it is not known.
+        circuit: The circuit, where it is known.
+        no_circuit: Why it is not.
         loss: Where time is lost.
         versions: Delta version of every table that the report shows.
     """
@@ -115,7 +161,8 @@ class DriverReport:
     events: TableRows
     fleet: TableRows
     track: str | None
-    circuit: Circuit | str
+    circuit: Circuit | None
+    no_circuit: str | None
     loss: TimeLoss
     versions: dict[str, int]
 
@@ -133,6 +180,25 @@ class DriverReport:
     def session_best(self) -> LapRow | None:
         """The best lap of the session."""
         return find_best_lap(self.field)
+
+    @property
+    def answer(self) -> DriverAnswer:
+        """The session without what is drawn."""
+        single = {name: getattr(self, name) for name in ("session", "result", "driver", "summary", "target", "fleet")}
+        several = {name: getattr(self, name) for name in ("stints", "scores", "events")}
+        return DriverAnswer(
+            session_id=self.session_id,
+            vehicle_id=self.vehicle_id,
+            vehicle_number=self.laps[0].vehicle_number,
+            track=self.track,
+            laps=tuple(ListedLap.of(lap) for lap in self.laps),
+            **{name: part.first for name, part in single.items()},
+            **{name: part.rows for name, part in several.items()},
+            missing={name: part.missing for name, part in (single | several).items() if part.missing is not None},
+            loss=None if self.loss.compared is None else self.loss.compared.answer,
+            loss_words=self.loss.words,
+            table_versions=self.versions,
+        )
 
 
 def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> DriverReport:
@@ -157,7 +223,11 @@ def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> Driv
         return read_table(now, table, where, order_by)
 
     track_id = session_track(now, session_id)
-    circuit = find_circuit(now, session_id, track_id)
+    circuit, no_circuit = None, None
+    try:
+        circuit = find_session_circuit(now, session_id, track_id)
+    except CircuitError as error:
+        no_circuit = str(error)
     return DriverReport(
         session_id=session_id,
         vehicle_id=laps[0].vehicle_id,
@@ -174,7 +244,8 @@ def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> Driv
         fleet=read(GOLD_FLEET_SUMMARY, here),
         track=None if track_id is None else track_title(now, track_id),
         circuit=circuit,
-        loss=compare_with_best(now, laps, field, circuit),
+        no_circuit=no_circuit,
+        loss=compare_with_best(now, laps, field, circuit, no_circuit),
         versions=now.versions,
     )
 
@@ -190,7 +261,11 @@ def read_table(lake: LakeReader, table: str, where: dict[str, str], order_by: Se
 
 
 def compare_with_best(
-    lake: LakeReader, laps: Sequence[LapRow], field: Sequence[LapRow], circuit: Circuit | str
+    lake: LakeReader,
+    laps: Sequence[LapRow],
+    field: Sequence[LapRow],
+    circuit: Circuit | None,
+    no_circuit: str | None,
 ) -> TimeLoss:
     """The driver's best lap against the session's best; where that is the driver's own, a median lap against it.
 
@@ -200,23 +275,23 @@ def compare_with_best(
         lake: The lake.
         laps: The driver's laps.
         field: Laps of all cars of the session.
-        circuit: The circuit, or why it is not known.
+        circuit: The circuit, where it is known.
+        no_circuit: Why it is not.
     """
-    known = None if isinstance(circuit, str) else circuit
-    reference = load_first_trace(lake, rank_by_time(field), known)
-    own = load_first_trace(lake, rank_by_time(laps), known)
+    reference = load_first_trace(lake, rank_by_time(field), circuit)
+    own = load_first_trace(lake, rank_by_time(laps), circuit)
     if reference is None or own is None:
         who = "no car" if reference is None else laps[0].car
         return TimeLoss(None, f"{who} has a lap fit for pace with telemetry, so there is nothing to compare.")
     is_own = own.row.uid == reference.row.uid
     if is_own:
         covered = [lap for lap in rank_by_time(laps) if lap.is_covered]
-        own = load_first_trace(lake, covered[len(covered) // 2 :], known)
+        own = load_first_trace(lake, covered[len(covered) // 2 :], circuit)
         if own is None or own.row.uid == reference.row.uid:
             return TimeLoss(
                 None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare."
             )
-    found = compare_loaded_laps((own, reference), circuit)
+    found = compare_loaded_laps((own, reference), circuit, no_circuit=no_circuit)
     return TimeLoss(found, _words(found, laps, field, is_own=is_own))
 
 

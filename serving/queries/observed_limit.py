@@ -13,8 +13,7 @@ from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.units import KMH_PER_MPS
 from serving.lake.reader import LakeReader
-from serving.queries.circuits import session_track
-from serving.queries.comparison import find_circuit
+from serving.queries.circuits import find_session_circuit, session_track
 from serving.queries.lap_traces import load_lap_trace
 from serving.queries.laps import LapError, LapRow, laps_of_vehicle, rank_by_time, read_laps
 from serving.queries.limit_lap import LimitLapAnswer, LimitLapResult, split_in_thirds
@@ -83,12 +82,11 @@ def compute_observed_limit(
         quantile: Share of the instants at the edge that shall lie inside the envelope.
 
     Raises:
-        LapError: If the track is not known or no lap is fit.
+        CircuitError: If the track is not known.
+        LapError: If no lap is fit.
         EnvelopeError: If the laps do not show enough, or the limit lap came out slower than one of them.
     """
-    circuit = find_circuit(lake, session_id, session_track(lake, session_id))
-    if isinstance(circuit, str):
-        raise LapError(circuit)
+    circuit = find_session_circuit(lake, session_id, session_track(lake, session_id))
     laps = read_laps(lake, session_id)
     laps = laps_of_vehicle(laps, vehicle) if vehicle else laps
     chosen = rank_by_time(lap for lap in laps if GHOST in lap.fit_for)

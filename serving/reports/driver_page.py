@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.tracks.circuit import Circuit
 from serving.charts.driver import anomaly_scores_figure, events_map_figure, lap_times_figure, sectors_figure
 from serving.charts.laps import lap_traces_figure, loss_map_figure
 from serving.charts.style import figure_to_svg
@@ -68,7 +67,7 @@ def page_context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
         "incidents": {
             "rows": incidents,
             "none": driving.describe_no_incidents(found),
-            "no_map": found.circuit if isinstance(found.circuit, str) else "",
+            "no_map": found.no_circuit or "",
             "caption": "Incidents of all judged laps; the larger the mark, the further over its limit.",
         },
         "insights": driving.insight_texts(found),
@@ -88,7 +87,7 @@ def _figures(found: DriverReport) -> dict[str, Markup | None]:
         "scores": anomaly_scores_figure(rows) if (rows := driving.scored_rows(found)) else None,
         "events": None,
     }
-    if isinstance(found.circuit, Circuit) and found.events.rows:
+    if found.circuit is not None and found.events.rows:
         plots["events"] = events_map_figure(found.circuit, found.events.rows)
     return {name: _embedded(figure) for name, figure in plots.items()}
 

@@ -1,18 +1,26 @@
-"""``ghost limit-lap`` and ``coach``: what a car could do on a track, and where a lap falls short of it."""
+"""``ghost``: the lap at a car's limit, and laps that nobody drove."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from slipstream.commands import coach as coach_command
+from slipstream.commands import track as track_command
 from slipstream.commands._aliases import add_alias
-from slipstream.console import DryRun, Format, open_job_lake, print_answer, print_summary
+from slipstream.console import (
+    DryRun,
+    Format,
+    open_lake_and_tracker,
+    print_answer,
+    print_summary,
+    show_progress,
+)
 
 if TYPE_CHECKING:
-    from serving.queries.coaching import CoachedLap
-    from serving.queries.laps import LapName
+    from jobs.synthesize_ghost import GhostSynthesisResult
     from serving.queries.limit_lap import LimitLapResult
 
 app = typer.Typer()
@@ -101,75 +109,65 @@ def limit_lap(
     print_summary(found.headline + (f"; drawn in {plot}" if plot else ""))
 
 
-@app.command(rich_help_panel="Jobs")
-def coach(
-    lap: Annotated[str, typer.Option(metavar="SESSION/VEHICLE/LAP", show_default=False, help="The lap to coach.")],
-    target: Annotated[
-        str,
-        typer.Option(
-            metavar="best|ghost|SESSION/VEHICLE/LAP",
-            help="best: of the lap's session, fit for pace; ghost: the newest of it that a car could drive.",
-        ),
-    ] = "best",
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")] = None,
+@ghost.command("synthesize")
+def synthesize_command(
+    session: Annotated[str, typer.Option(show_default=False, help="Its laps say what the cars can do.")],
+    track: Annotated[
+        str | None, typer.Option(show_default="the session's own", help="Track, to be sure of it.")
+    ] = None,
+    source: Annotated[
+        Literal["gan", "bootstrap"],
+        typer.Option(help="Draw stretches from the trained model, or resample those of human laps."),
+    ] = "gan",
+    model_version: Annotated[
+        str | None, typer.Option(show_default="the one in use", help="Version of ghost-gan in the registry.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Rounds of the search: each looks about the best lap of those before it.")
+    ] = 4,
+    plot: Annotated[Path | None, typer.Option(help="Draw it against the best human lap: png, svg or pdf.")] = None,
     output: Format = "table",
-    save: Annotated[bool, typer.Option("--save", help="Write it to gold.insights (starts Spark).")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Coach a lap: where it loses time to a target, what was done wrong there, and what it cost with all that followed.
+    """Make a ghost lap: faster than the best human, and one that a car could drive.
 
-    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's best lap that is fit for pace.
+    Draws many ways to drive each stretch, chains the fastest whose speeds meet within what the cars showed, smooths it
+    and judges it. Writes gold.ghost_laps, gold.ghost_summary, gold.lap_registry and a Parquet file. A ghost that no car
+    could drive is kept with its reasons, and nothing calls it optimal.
 
-    `slipstream coach --lap barber-R1/46/best --plot coach.png`
-
-    `slipstream coach --lap sim-1/55/3 --target ghost` ·
-    `slipstream coach --lap sim-1/55/3 --target sim-1/57/best --format json`
+    `slipstream ghost synthesize --session sim-1` ·
+    `slipstream ghost synthesize --session barber-R1 --track barber --plot ghost.png`
     """
-    from serving.queries.laps import LapName
-    from slipstream.terminal.coaching import coaching_table
+    from jobs.synthesize_ghost import JOB, synthesize_ghost
 
-    name = LapName.parse(lap)
     if dry_run:
-        from jobs.coach_lap import JOB
-
         print_summary(JOB.dry_run_sentence)
         return
-    found = _coach_and_save(name, target) if save else _coach(name, target)
+    lake, tracker = open_lake_and_tracker(JOB)
+    with show_progress("stretches") as update:
+        done = synthesize_ghost(
+            lake,
+            tracker,
+            session,
+            track_id=track,
+            kind=source,
+            model_version=model_version,
+            seed=seed,
+            rounds=rounds,
+            on_progress=lambda k, total: update("chaining", k, total),
+        )
     if output == "json":
-        print_answer(found.answer)
+        print_answer(done.answer)
     else:
-        from rich.console import Console
-
-        from slipstream.terminal.tables import print_wide
-
-        print_wide(Console(), coaching_table(found))
-        for note in found.notes:
-            typer.echo(note)
+        _print_ghost(done)
     if plot:
-        from serving.charts.coaching import coaching_figure
-        from serving.charts.style import save_figure
-
-        typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=output == "json")
-    print_summary(found.headline, err=output == "json")
+        _draw(done, plot)
+    print_summary(done.sentence, err=output == "json")
 
 
-add_alias(ghost, "ghost compare", coach, "coach")
-
-
-def _coach(lap: LapName, target: str) -> CoachedLap:
-    from conf.settings import get_settings
-    from serving.lake.reader import LakeReader
-    from serving.queries.coaching import coach_against_target as coach_lap
-
-    return coach_lap(LakeReader(get_settings()).snapshot(), lap, target)
-
-
-def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
-    from jobs.coach_lap import JOB, coach_lap
-
-    done = coach_lap(open_job_lake(JOB), lap, target)
-    typer.echo(done.sentence, err=True)
-    return done.coached
+add_alias(ghost, "ghost compare", coach_command.coach, "coach")
+add_alias(ghost, "ghost segment", track_command.segment_command, "track segment", track_command.WithRebuild)
 
 
 def _refuse(one: str, others: dict[str, object]) -> None:
@@ -212,3 +210,37 @@ def _print(found: LimitLapResult) -> None:
     Console().print(table)
     for note in found.notes:
         typer.echo(note)
+
+
+def _print_ghost(done: GhostSynthesisResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{done.uid} on {done.circuit.track_id}")
+    table.add_column("lap")
+    for column in ("time, s", "standard error, s", "to the best human, s"):
+        table.add_column(column, justify="right")
+    for name, one in (
+        ("limit lap", done.limit),
+        ("ghost", done.ghost),
+        ("best human zones, stitched", done.stitched),
+        (f"best human, {done.best_uid}", done.best),
+    ):
+        table.add_row(name, f"{one.time_s:.3f}", f"{one.error_s:.3f}", f"{one.time_s - done.best.time_s:+.3f}")
+    Console().print(table)
+    for note in done.verdict.notes:
+        typer.echo(note)
+    typer.echo(f"file: {done.parquet}")
+    typer.echo(f"run: {done.page}")
+
+
+def _draw(done: GhostSynthesisResult, plot: Path) -> None:
+    from conf.settings import get_settings
+    from serving.charts.coaching import coaching_figure
+    from serving.charts.style import save_figure
+    from serving.lake.reader import LakeReader
+    from serving.queries.coaching import coach_against_target
+    from serving.queries.laps import LapName
+
+    found = coach_against_target(LakeReader(get_settings()), LapName.parse(done.best_uid), done.uid)
+    typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=True)

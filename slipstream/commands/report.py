@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from slipstream.commands import karma_report
-from slipstream.console import print_summary
+from slipstream.console import Format, print_answer, print_summary
 
 app = typer.Typer()
 report = typer.Typer(no_args_is_help=True, help="Reports: pages to read and to print.")
@@ -22,13 +22,15 @@ def driver(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where to; $SLIPSTREAM_HOME/reports/drivers if left out.")
     ] = None,
+    output: Format = "table",
 ) -> None:
     """Write a driver's report: result, pace, target lap, where time is lost, smoothness and incidents.
 
     One HTML file that needs nothing beside it. A table that is not filled yet leaves its part out, and the page says
     which command fills it.
 
-    `slipstream report driver --session barber-R1 --vehicle 13`
+    `slipstream report driver --session barber-R1 --vehicle 13` ·
+    `slipstream report driver --vehicle 13 --format json`
     """
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
@@ -41,9 +43,12 @@ def driver(
     lake = LakeReader(settings).snapshot()
     found = read_driver_session(lake, choose_session(lake, session), vehicle)
     path = write_driver_report(found, out or settings.reports_dir / "drivers")
-    for line in driver_console_lines(found):
-        typer.echo(line)
-    print_summary(f"report: {path}")
+    if output == "json":
+        print_answer(found.answer)
+    else:
+        for line in driver_console_lines(found):
+            typer.echo(line)
+    print_summary(f"report: {path}", err=output == "json")
 
 
 report.command("karma")(karma_report.report)

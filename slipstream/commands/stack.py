@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, Format, print_json, print_summary
+from slipstream.console import DryRun, Format, print_answer, print_summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +97,7 @@ def status(output: Format = "table") -> None:
 
     statuses = stack.stack_status(get_settings())
     if output == "json":
-        print_json([asdict(each) for each in statuses])
+        print_answer(statuses)
         return
     stack.print_status(statuses, Console())
     print_summary(f"{sum(each.state == 'up' for each in statuses)} of {len(statuses)} services are up")
@@ -117,6 +116,7 @@ def doctor(output: Format = "table") -> None:
 
     from conf.settings import get_settings
     from infra import doctor as infra_doctor
+    from serving.lake.reconciliation import DoctorAnswer
 
     settings = get_settings()
     balance, problem = _balance(settings)
@@ -125,8 +125,7 @@ def doctor(output: Format = "table") -> None:
     if balance is not None and balance.broken:
         bad.append("balance")
     if output == "json":
-        found = [asdict(check) for check in checks]
-        print_json({"ok": not bad, "checks": found, "balance": balance.model_dump() if balance else None})
+        print_answer(DoctorAnswer(ok=not bad, checks=tuple(checks), balance=balance))
     else:
         console = Console()
         infra_doctor.print_checks(checks, console)

@@ -1,4 +1,4 @@
-"""``track``: circuits from telemetry, which session was driven where, what is usual there, and a map."""
+"""``track``: circuits from telemetry, which session was driven where, what is usual there, micro-sectors, and a map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slipstream.console import DryRun, Format, open_job_lake, print_answer, print_summary
+from slipstream.commands._aliases import rename_flags
+from slipstream.console import DryRun, Format, open_job_lake, open_lake_and_tracker, print_answer, print_summary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,6 +22,7 @@ track = typer.Typer(
 )
 app.add_typer(track, name="track", rich_help_panel="Jobs")
 
+WithRebuild = rename_flags({"--again": "--rebuild"})
 Sessions = Annotated[list[str], typer.Option("--session", help="A session driven there; repeat it for more.")]
 Name = Annotated[str, typer.Argument(help="As `slipstream track list` has it.", show_default=False)]
 
@@ -122,6 +124,37 @@ def calibrate(name: Name, sessions: Sessions, dry_run: DryRun = False) -> None:
     with _status(f"calibrating {name} …"):
         done = calibrate_track(lake, name, sessions)
     print_summary(describe_calibration(name, done))
+
+
+@track.command("segment", cls=WithRebuild)
+def segment_command(
+    session: Annotated[
+        list[str] | None,
+        typer.Option(show_default="all whose track is known", help="Cut the laps of this session; repeat it."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Cut the tracks anew, as their next version; models and ghosts follow it.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Cut tracks into micro-sectors, and laps with them: what ghosts are trained on.
+
+    A track is cut once, on the fastest of the laps it is first cut with, and stays so for every lap after. Fills
+    gold.microsectors, gold.microsector_traces and gold.lap_registry; MLflow keeps the scaler.
+
+    `slipstream track segment --session barber-R1`
+    """
+    from jobs.segment_tracks import JOB, segment_all
+
+    if dry_run:
+        print_summary(JOB.dry_run_sentence)
+        return
+    lake, tracker = open_lake_and_tracker(JOB)
+    done, _ = segment_all(lake, tracker, session, rebuild=rebuild)
+    for one in done:
+        for problem, laps in one.problems:
+            typer.echo(f"left out, {laps} laps: {problem}")
+        print_summary(one.sentence)
 
 
 @track.command("list")

@@ -104,7 +104,7 @@ def check_python(arguments: list[str]) -> None:
         ast.parse(arguments[1])
 
 
-def check(command: list[str]) -> None:
+def assert_exists(command: list[str]) -> None:
     program, arguments = command[0].removeprefix(".venv/bin/"), command[1:]
     if program == "slipstream":
         check_slipstream(arguments)
@@ -126,7 +126,7 @@ def test_there_is_something_to_check() -> None:
 @pytest.mark.parametrize("snippet", COMMANDS, ids=str)
 def test_commands_exist(snippet: Snippet) -> None:
     for command in words(snippet.text):
-        check(command)
+        assert_exists(command)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_commands_exist(snippet: Snippet) -> None:
 )
 def test_what_does_not_exist_is_found(line: str) -> None:
     with pytest.raises(Exception, match=r"wheels|fly|platinum|coffee"):
-        check(words(line)[0])
+        assert_exists(words(line)[0])
 
 
 @pytest.mark.parametrize("block", list(blocks("pycon")), ids=str)

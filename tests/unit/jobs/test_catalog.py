@@ -11,6 +11,7 @@ import click
 import pytest
 import typer
 from pyspark import SparkContext
+from pyspark.sql import SparkSession
 
 from conf.contract import table_names
 from conf.errors import SlipstreamError
@@ -82,6 +83,20 @@ def test_its_tables_have_contracts(job: Job) -> None:
     assert {*job.inputs, *job.outputs} <= set(table_names())
 
 
+@pytest.fixture
+def no_jvm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting a JVM fails; one that an earlier test has started cannot be found."""
+
+    def launch_gateway(*_: object, **__: object) -> None:
+        raise AssertionError("a JVM is started")
+
+    monkeypatch.setattr(SparkContext, "_gateway", None)
+    monkeypatch.setattr(SparkContext, "_active_spark_context", None)
+    monkeypatch.setattr(SparkSession, "_instantiatedSession", None)
+    monkeypatch.setattr("pyspark.context.launch_gateway", launch_gateway)
+
+
+@pytest.mark.usefixtures("no_jvm")
 @pytest.mark.parametrize("job", ALL_JOBS, ids=ids)
 def test_help_and_dry_run_start_nothing(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
     main = import_module(job.module).main
@@ -94,7 +109,12 @@ def test_help_and_dry_run_start_nothing(job: Job, capsys: pytest.CaptureFixture[
     assert main([*NEEDED.get(job.module, []), "--dry-run"]) == 0
     assert capsys.readouterr().out == f"{job.dry_run_sentence}\n"
     assert all(table in job.dry_run_sentence for table in (*job.inputs, *job.outputs))
-    assert SparkContext._gateway is None, "no JVM was started"
+
+
+@pytest.mark.usefixtures("no_jvm")
+def test_a_start_of_spark_would_be_seen() -> None:
+    with pytest.raises(AssertionError, match="a JVM is started"):
+        SparkSession.builder.getOrCreate()
 
 
 @pytest.mark.parametrize("job", ALL_JOBS, ids=ids)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from conf.settings import get_settings
 from slipstream.cli import app
 
 Invoke = Callable[..., "object"]
 
 
 @pytest.fixture
-def lake_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def lake_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """``$SLIPSTREAM_HOME`` of the command line; ports that no other test holds."""
     for name, value in {
         "SLIPSTREAM_HOME": str(tmp_path / "home"),
@@ -28,9 +27,7 @@ def lake_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "MLFLOW_TRACKING_URI", "AZURE_STORAGE_ACCOUNT", "SIM_RATE_HZ"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    get_settings.cache_clear()
-    yield tmp_path / "home"
-    get_settings.cache_clear()
+    return tmp_path / "home"
 
 
 @pytest.fixture

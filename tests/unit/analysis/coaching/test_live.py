@@ -59,7 +59,7 @@ def run(
     return lap, said + [(np.inf, insight) for insight in new]
 
 
-def same(live: Sequence[CoachingInsight], batch: Sequence[CoachingInsight]) -> None:
+def assert_same(live: Sequence[CoachingInsight], batch: Sequence[CoachingInsight]) -> None:
     assert [(i.rank, i.code, i.place, i.metric) for i in live] == [(i.rank, i.code, i.place, i.metric) for i in batch]
     for name in ("time_loss_s", "human_value", "target_value", "throttle_applied_pct", "brake_applied_bar"):
         assert [getattr(i, name) for i in live] == pytest.approx([getattr(i, name) for i in batch], abs=1e-9)
@@ -95,7 +95,7 @@ def test_in_whatever_chunks_it_comes_the_lap_says_what_it_says_as_a_whole(
     samples = samples_of(lap, every_m, shift_m=0.3)
     edges = sorted(int(c * len(samples.t_s)) for c in cuts)
     done, said = run(LiveLap.start(target, zones, RULES), samples, edges)
-    same(done.ranked, find_insights(whole(samples, target), target, zones, RULES))
+    assert_same(done.ranked, find_insights(whole(samples, target), target, zones, RULES))
     assert [i for _, i in said] == list(done.said)
     assert len({i.place for i in done.said}) == len(done.said)
     assert done.update(samples) == (done, ())
@@ -117,10 +117,10 @@ def test_every_sample_by_itself_with_holes_and_steps_back() -> None:
     dropped = repeated.distance_m <= np.maximum.accumulate(np.append(-np.inf, repeated.distance_m))[:-1]
     assert dropped.any()
     done, _ = run(LiveLap.start(target, zones, RULES), samples, range(1, len(samples.t_s)))
-    same(done.ranked, expected)
+    assert_same(done.ranked, expected)
     one_by_one, _ = run(LiveLap.start(target, zones, RULES), repeated, range(1, len(repeated.t_s)))
     at_once, _ = run(LiveLap.start(target, zones, RULES), repeated, [])
-    same(one_by_one.ranked, at_once.ranked)
+    assert_same(one_by_one.ranked, at_once.ranked)
 
 
 def test_each_is_said_when_the_straight_behind_it_is_over() -> None:
@@ -158,7 +158,7 @@ def test_the_speed_is_brought_to_the_targets_scale() -> None:
     off = replace(samples, speed_kmh=samples.speed_kmh / 1.01)
     plain, _ = run(LiveLap.start(target, zones, RULES), samples, [100, 400])
     scaled, _ = run(LiveLap.start(target, zones, RULES, 1.01), off, [100, 400])
-    same(scaled.ranked, plain.ranked)
+    assert_same(scaled.ranked, plain.ranked)
 
 
 def test_a_lap_that_never_sent_its_brakes_is_refused() -> None:
@@ -183,6 +183,6 @@ def test_real_laps(race: str, data_dir: Path) -> None:
             lap.brake_bar,
         )
         done, said = run(LiveLap.start(target, zones, RULES), samples, range(60, len(at), 60))
-        same(done.ranked, find_insights(lap, target, zones, RULES))
+        assert_same(done.ranked, find_insights(lap, target, zones, RULES))
         late = [i for at_m, i in said if not np.isfinite(at_m)]
         assert len(late) <= 2

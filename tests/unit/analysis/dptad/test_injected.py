@@ -26,7 +26,9 @@ def distance_s(analysis: LapAnalysis, category: Category, at_s: float) -> float:
     return min((abs(e.t_lap_s - at_s) for e in analysis.events if e.category == category), default=np.inf)
 
 
-def check(lap: LapTrace, worse: LapTrace, category: Category, at_s: float, circuit: Circuit, used: Thresholds) -> None:
+def assert_found(
+    lap: LapTrace, worse: LapTrace, category: Category, at_s: float, circuit: Circuit, used: Thresholds
+) -> None:
     was, now = analyse_lap(lap, circuit, used), analyse_lap(worse, circuit, used)
     assert distance_s(now, category, at_s) <= 0.3
     before, after = was.scores[category].score, now.scores[category].score
@@ -44,7 +46,7 @@ def test_a_stab_at_the_brake(
     # Within a braking the same stab may be weaker than the pressure falls, or one incident with the one before it.
     assume(lap.channels["brake_front_bar"][np.abs(lap.t_s - at_s) < 1.0].max() == 0)
     worse = changed(lap, "brake_front_bar", bump(lap, at_s, size_bar, 0.12), 0, 250)
-    check(lap, worse, "brake", at_s - 0.06, circuit, thresholds)
+    assert_found(lap, worse, "brake", at_s - 0.06, circuit, thresholds)
 
 
 def steady_s(lap: LapTrace) -> np.ndarray:
@@ -69,7 +71,7 @@ def test_a_lift_that_nothing_calls_for(
     assert choice.size > 5
     at_s = float(choice[round(where * (choice.size - 1))])
     worse = changed(lap, "throttle_pct", -bump(lap, at_s, depth_pct, 0.3), 0, 100)
-    check(lap, worse, "throttle", at_s - 0.2, circuit, thresholds)
+    assert_found(lap, worse, "throttle", at_s - 0.2, circuit, thresholds)
 
 
 @settings(max_examples=25, deadline=None)
@@ -87,7 +89,7 @@ def test_a_correction_at_the_wheel(
     near = np.abs(lap.t_s - at_s) < 1.0
     assume(np.ptp(lap.channels["steering_deg"][near]) < 30)  # or the way into a bend hides a half of it
     worse = changed(lap, "steering_deg", way * bump(lap, at_s, size_deg, 0.2), -720, 720)
-    check(lap, worse, "steering", at_s, circuit, thresholds)
+    assert_found(lap, worse, "steering", at_s, circuit, thresholds)
 
 
 def test_several_at_once_raise_the_whole(simulated: list[LapTrace], circuit: Circuit, thresholds: Thresholds) -> None:

@@ -58,7 +58,7 @@ def test_figures_stand_beside_each_other_on_one_page(found):
 
 
 def test_without_a_circuit_the_sheet_says_so(found):
-    plain = compare_loaded_laps((found.lap, found.reference), "nobody knows the track")
+    plain = compare_loaded_laps((found.lap, found.reference), None, no_circuit="nobody knows the track")
     assert "nobody knows" in figure_to_svg(comparison_figure(plain))
 
 

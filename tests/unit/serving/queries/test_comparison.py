@@ -9,7 +9,8 @@ import pytest
 
 from analysis.laps.distance import time_at_distance_s
 from serving.lake.reader import LakeReader
-from serving.queries.comparison import compare_lap_rows, compare_loaded_laps, compare_named_laps, find_circuit
+from serving.queries.circuits import CircuitError, find_session_circuit
+from serving.queries.comparison import compare_lap_rows, compare_loaded_laps, compare_named_laps
 from serving.queries.lap_traces import load_lap_trace
 from serving.queries.laps import LapError, LapName, find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, copy_race, race, race_lake, write_rows
@@ -90,12 +91,13 @@ def test_a_lap_is_not_compared_with_itself(lake, found):
 
 def test_without_a_circuit_there_is_a_delta_and_a_way_to_a_report(lake, found):
     one, two = (load_lap_trace(lake, side.row) for side in (found.lap, found.reference))
-    plain = compare_loaded_laps((one, two), "nobody knows")
+    plain = compare_loaded_laps((one, two), None, no_circuit="nobody knows")
     assert plain.report is None
     assert plain.comparison.delta_s[-1] == pytest.approx(found.delta_s, abs=1e-6)
     assert "no corner report: nobody knows" in plain.notes
-    assert "slipstream track build" in find_circuit(lake, SESSION, None)
-    assert "slipstream track build" in find_circuit(lake, SESSION, "nowhere")
+    for track_id in (None, "nowhere"):
+        with pytest.raises(CircuitError, match="slipstream track build"):
+            find_session_circuit(lake, SESSION, track_id)
 
 
 def test_pedal_and_blade_are_not_compared(found):

@@ -15,8 +15,7 @@ from physics.limit_lap.lap import solve_limit_lap
 from physics.vehicle import Vehicle
 from serving.lake.reader import LakeReader
 from serving.lake.store import LakeError
-from serving.queries.circuits import session_track
-from serving.queries.comparison import find_circuit
+from serving.queries.circuits import find_session_circuit, session_track
 from serving.queries.lap_traces import load_lap_trace
 from serving.queries.laps import LapError, rank_by_time, read_laps
 from serving.queries.observed_limit import compute_observed_limit
@@ -52,8 +51,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_a_limit_slower_than_what_was_shown_takes_a_wider_envelope() -> None:
-    circuit = find_circuit(race_lake(), SESSION, session_track(race_lake(), SESSION))
-    assert not isinstance(circuit, str)
+    circuit = find_session_circuit(race_lake(), SESSION, session_track(race_lake(), SESSION))
     rows = [lap for lap in rank_by_time(read_laps(race_lake(), SESSION)) if "ghost" in lap.fit_for]
     traces = [load_lap_trace(race_lake(), row, circuit).trace for row in rows]
     usual = observed_limit_lap(traces, circuit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.coaching.insights import VERDICTS
-from conf.settings import get_settings
 from serving.queries.laps import rank_by_time, read_laps
 from slipstream.cli import app
 from tests.unit.serving.race_lake import SESSION, race_home, race_lake
@@ -172,13 +170,11 @@ def test_options_that_do_not_go_together(arguments: list[str], says: str) -> Non
 
 
 @pytest.fixture
-def coached(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def coached(monkeypatch: pytest.MonkeyPatch) -> str:
     """A lake with a race, and its slowest lap."""
     monkeypatch.setenv("SLIPSTREAM_HOME", str(race_home().home))
     monkeypatch.setenv("COLUMNS", "200")
-    get_settings.cache_clear()
-    yield rank_by_time(read_laps(race_lake(), SESSION))[-1].uid
-    get_settings.cache_clear()
+    return rank_by_time(read_laps(race_lake(), SESSION))[-1].uid
 
 
 def compare(*arguments: object):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from conf.settings import get_settings
+
 COMMANDS = (
     "produce wear-laps",
     "train karma",
@@ -54,8 +56,6 @@ def test_ingest_takes_files_from_where_env_says(slipstream, lake_home: Path, tmp
         "2025-07-20T19:00:00.000Z,GR86-002-2,2\n"
     )
     (tmp_path / ".env").write_text(f"DATA_ROOT={data}\n")
-    from conf.settings import get_settings
-
     get_settings.cache_clear()
     done = slipstream("karma", "ingest", "--dry-run")
     assert done.exit_code == 0, done.output

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from analysis.drivers.formatting import format_lap_time
+from serving.queries.driver_session import DriverAnswer
 from serving.queries.laps import find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race_home, race_lake, write_rows
 
@@ -95,6 +96,23 @@ def test_what_it_says_on_the_terminal(slipstream, lake, second):
     )
     assert "it loses most in" in result.stdout
     assert (lake / "reports" / "drivers" / f"{SESSION}_{second.vehicle_id}.html").is_file()
+
+
+def test_its_answer_for_programs(slipstream, lake, second, tmp_path):
+    shutil.rmtree(lake / "lake" / "gold" / "stints")
+    result = slipstream("report", "driver", "--vehicle", second.vehicle_id, "--out", str(tmp_path), "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[-1] == f"report: {tmp_path / f'{SESSION}_{second.vehicle_id}.html'}"
+    answer = DriverAnswer.model_validate_json(result.stdout)
+    assert answer.vehicle_id == second.vehicle_id
+    assert answer.track == "Three Oaks"
+    assert second.lap_time_s == min(lap.lap_time_s for lap in answer.laps if "pace" in lap.fit_for)
+    assert answer.result["position"] == 2
+    assert answer.stints == ()
+    assert answer.missing["stints"].startswith("gold.stints does not exist yet: `slipstream")
+    assert "gold.stints" not in answer.table_versions
+    assert answer.table_versions["gold.siwtl"] == 0
+    assert sum(piece.time_lost_s for piece in answer.loss.pieces) == pytest.approx(answer.loss.delta_s, abs=1e-3)
 
 
 def test_parts_without_a_table_say_which_command_fills_it(slipstream, lake, second, tmp_path):
