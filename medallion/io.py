@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -16,20 +15,10 @@ from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.schema import column_ddl, conform_to_contract, sql_literal, struct_type
+from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot
 
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
-
-
-@dataclass(frozen=True)
-class Txn:
-    """Identity of a write: the same ``app`` and ``version`` is written to a table at most once.
-
-    ``app`` names query, checkpoint generation and purpose; ``version`` is the micro-batch.
-    """
-
-    app: str
-    version: int
 
 
 class Lake:
@@ -70,7 +59,7 @@ class Lake:
         """Latest version of the table, ``None`` where there is no table yet."""
         if not self.exists(name):
             return None
-        return int(self._snapshot(name).version())
+        return int(latest_snapshot(self.spark, self.uri(name)).version())
 
     def ensure(self, name: str) -> None:
         """Create the table from its contract, or add the columns that the contract gained.
@@ -112,12 +101,13 @@ class Lake:
             self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` SET TBLPROPERTIES ({props})")
 
     def append(self, df: DataFrame, name: str, txn: Txn | None = None) -> None:
-        """Append rows. With ``txn``, a repetition of the same write is skipped by Delta."""
+        """Append rows. With ``txn``, a repetition of the same write is skipped."""
         self.ensure(name)
-        writer = conform_to_contract(df, load_contract(name)).write.format("delta").mode("append")
+        rows = conform_to_contract(df, load_contract(name))
         if txn:
-            writer = writer.option("txnAppId", txn.app).option("txnVersion", txn.version)
-        writer.save(self.uri(name))
+            TableTransaction(self.spark, self.uri(name)).append(rows, txn)
+        else:
+            rows.write.format("delta").mode("append").save(self.uri(name))
 
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""
@@ -236,16 +226,7 @@ class Lake:
 
     def last_txn(self, name: str, app: str) -> int | None:
         """Highest version that ``app`` has committed to the table."""
-        if not self.exists(name):
-            return None
-        found = self._snapshot(name).transactions().get(app)
-        return int(found.get()) if found.isDefined() else None
-
-    def _snapshot(self, name: str) -> Any:
-        """The latest state of a table, as Delta's own object: a commit's metadata without a query over its log."""
-        jvm: Any = self.spark._jvm
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.uri(name))
-        return log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty())
+        return last_written(self.spark, self.uri(name), app) if self.exists(name) else None
 
 
 def _is_map(contract: Contract, column: str) -> bool:

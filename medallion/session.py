@@ -13,6 +13,7 @@ from conf.errors import SlipstreamError
 from conf.settings import AppConfig
 from infra.local.jars import ensure_jars
 from medallion.io import Lake
+from medallion.transaction import LISTED_IDS
 
 # Delta needs its extension and catalog wherever it runs; jobs rely on UTC and on the RocksDB state store.
 REQUIRED = {
@@ -25,6 +26,7 @@ REQUIRED = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     # Our tables are small to middling: the defaults of these cost seconds per commit.
     "spark.databricks.delta.snapshotPartitions": "2",
+    **LISTED_IDS,
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     # Wide rows: the default of 100 fields would run the merges of silver without generated code.

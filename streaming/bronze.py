@@ -13,7 +13,8 @@ from conf.families import FAMILIES, TELEMETRY, MessageFamily
 from infra.kafka.topics import topic_partitions
 from infra.local.stack import find_endpoints
 from medallion.bronze.messages import to_bronze_rows
-from medallion.io import Lake, Txn
+from medallion.io import Lake
+from medallion.transaction import Txn
 from streaming.job import StreamingJob
 from streaming.kafka import read_topics
 from streaming.query import Trigger, start_query

@@ -19,7 +19,7 @@ from pyspark.sql.window import Window
 from conf.contract import Contract, load_contract
 from conf.families import MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
-from medallion.io import Lake, Txn
+from medallion.io import Lake
 from medallion.quality.rules import broken_rules_sql
 from medallion.silver.decode import (
     ORIGIN,
@@ -31,6 +31,7 @@ from medallion.silver.decode import (
 )
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
+from medallion.transaction import Txn
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
 _LINEAGE = ("bronze_topic", "bronze_partition", "bronze_offset", "source", "batch_id", "run_id")

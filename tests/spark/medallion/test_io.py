@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql.types import StructType
@@ -9,7 +11,9 @@ from pyspark.sql.types import StructType
 from conf.contract import load_contract, table_names
 from conf.errors import NewerContractError
 from medallion import io
-from medallion.io import Lake, Txn
+from medallion.io import Lake
+from medallion.schema import conform_to_contract
+from medallion.transaction import TableTransaction, Txn
 
 
 @pytest.mark.parametrize("name", table_names())
@@ -90,6 +94,51 @@ def test_the_same_write_is_made_once(lake) -> None:
     assert lake.last_txn(name, "r:balance") is None
     lake.append(row, name, Txn("r:balance", 0))
     assert lake.read(name).count() == 3
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["checksum", "log"])
+def test_what_was_written_is_known_without_a_job(lake, forgotten) -> None:
+    name, context = "ops.reconciliation", lake.spark.sparkContext
+    for version in (3, 4):
+        lake.append(lake.spark.createDataFrame([("q", 1)], "query string, batch_id bigint"), name, Txn("q", version))
+    if forgotten:  # as after a commit of a program that writes no checksums
+        for checksum in (Path(lake.uri(name)) / "_delta_log").glob("*.crc"):
+            checksum.unlink()
+        lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+        assert lake.version(name) == 2  # without a checksum Delta itself runs one to open the table
+    group = f"{name}-{forgotten}"
+    context.setJobGroup(group, "what was written")
+    try:
+        assert (lake.last_txn(name, "q"), lake.last_txn(name, "r")) == (4, None)
+        assert not context.statusTracker().getJobIdsForGroup(group)
+        lake.read(name).count()
+        assert context.statusTracker().getJobIdsForGroup(group), "a job would have been seen"
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+
+
+def test_of_two_writers_with_one_id_one_writes(lake) -> None:
+    name = "ops.reconciliation"
+    lake.ensure(name)
+    rows = conform_to_contract(
+        lake.spark.createDataFrame([("q", 1)], "query string, batch_id bigint"), load_contract(name)
+    )
+    one, other = (TableTransaction(lake.spark, lake.uri(name)) for _ in range(2))
+    assert one.append(rows, Txn("q", 1))
+    with pytest.raises(Exception, match="ConcurrentTransaction"):
+        other.append(rows, Txn("q", 1))
+    assert not TableTransaction(lake.spark, lake.uri(name)).append(rows, Txn("q", 1))
+    assert lake.read(name).count() == 1
+
+
+def test_an_append_with_an_id_keeps_the_rules_of_the_table(lake) -> None:
+    row = lake.spark.createDataFrame([(None, 1)], "query string, batch_id bigint")
+    with pytest.raises(Exception, match=r"(?i)not null.*query"):
+        lake.append(row, "ops.reconciliation", Txn("q", 1))
+    good = lake.spark.createDataFrame([("q", 1)], "query string, batch_id bigint")
+    lake.append(good, "ops.reconciliation", Txn("q", 1))
+    commit = lake.table("ops.reconciliation").history(1).select("operation", "operationMetrics").first()
+    assert (commit.operation, commit.operationMetrics["numOutputRows"]) == ("WRITE", "1")
 
 
 def test_upsert_writes_only_what_differs(lake) -> None:
