@@ -61,6 +61,11 @@ class ContractRule(_ContractPart):
     description: str
     implementation: Implementation
 
+    @property
+    def asks_for_presence(self) -> bool:
+        """Whether a missing value breaks it."""
+        return self.implementation.type == "expect_column_values_to_not_be_null"
+
 
 class Items(_ContractPart):
     """Element of an array column."""

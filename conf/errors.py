@@ -11,7 +11,7 @@ _EXTRA_OF: Final = {
     "pyarrow": "query",
     "pyspark": "spark",
     "delta": "spark",
-    "great_expectations": "spark",
+    "great_expectations": "report",
     "pandas": "spark",
     "mlflow": "ml",
     "sklearn": "ml",

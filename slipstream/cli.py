@@ -15,6 +15,7 @@ from slipstream.commands import (
     maintain,
     pipeline,
     produce,
+    quality,
     query,
     report,
     stack,
@@ -36,7 +37,22 @@ app = typer.Typer(
         '`slipstream sql "select * from gold.lap_features"`.'
     ),
 )
-for family in (stack, produce, pipeline, track, ghost, coach, karma, train_score, demo, laps, report, query, maintain):
+for family in (
+    stack,
+    produce,
+    pipeline,
+    track,
+    ghost,
+    coach,
+    karma,
+    train_score,
+    demo,
+    laps,
+    report,
+    query,
+    quality,
+    maintain,
+):
     app.add_typer(family.app)
 
 

@@ -6,7 +6,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import EVENT_FAMILIES, PROMOTED, TELEMETRY, MessageFamily
-from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_SESSIONS
+from conf.tables import (
+    OPS_DQ_RESULTS,
+    OPS_RECONCILIATION,
+    SILVER_CLOCK_OFFSETS,
+    SILVER_CONFLICTS,
+    SILVER_QUARANTINE,
+    SILVER_SESSIONS,
+)
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver.promote_events import EventProcessor
@@ -25,6 +32,7 @@ TELEMETRY_OUTPUTS = (
     SILVER_QUARANTINE,
     SILVER_CONFLICTS,
     OPS_RECONCILIATION,
+    OPS_DQ_RESULTS,
 )
 OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *session_tables.TABLES)
 
@@ -72,11 +80,8 @@ def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
 
 
 def finish_silver(lake: Lake, run: JobRun) -> None:
-    """Bring clocks, laps and results up to date and validate what came in, once the stream has drained."""
-    from medallion.quality.validation import validate_new_units
-
+    """Bring clocks, laps and results up to date, once the stream has drained."""
     session_tables.start_session_tables(lake, run.run_id, Trigger(once=True)).awaitTermination()
-    validate_new_units(lake, run.run_id)
 
 
 JOB = StreamingJob(

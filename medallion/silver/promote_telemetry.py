@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -11,12 +13,21 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from conf.families import TELEMETRY
-from conf.tables import OPS_RECONCILIATION, SILVER_CLOCK_OFFSETS, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_TELEMETRY
-from medallion.io import Lake, Txn
+from conf.tables import (
+    OPS_DQ_RESULTS,
+    OPS_RECONCILIATION,
+    SILVER_CLOCK_OFFSETS,
+    SILVER_CONFLICTS,
+    SILVER_QUARANTINE,
+    SILVER_TELEMETRY,
+)
+from medallion.io import Lake
+from medallion.quality import rule_counts
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
+from medallion.transaction import Txn
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
 _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
@@ -39,6 +50,29 @@ class _MessageForm:
     existing: DataFrame | None = None
 
 
+@dataclass(frozen=True)
+class _VehicleUnits:
+    """What a batch holds of one vehicle.
+
+    Attributes:
+        session_id: Session.
+        vehicle_id: Vehicle.
+        n: Units.
+        n_bad: Refused ones among them.
+        lo: First instant of the others by the car's clock, microseconds since the epoch; ``None`` where there are none.
+        hi: Last instant.
+        late_us: Lowest arrival delay.
+    """
+
+    session_id: str
+    vehicle_id: str
+    n: int
+    n_bad: int
+    lo: int | None
+    hi: int | None
+    late_us: int | None
+
+
 class SilverProcessor:
     """Promotes bronze messages to silver.
 
@@ -56,9 +90,9 @@ class SilverProcessor:
         """Validate, normalise and promote one batch (V10).
 
         Delivery order, each step written at most once under (query, batch): quarantine, conflicts, reconciliation,
-        cells added to existing rows, new rows. The new rows come last, so their transaction says that the batch is
-        done; a batch that was killed anywhere before is computed again from the same messages against the same table,
-        and the steps it had done are skipped.
+        counts of the rules, cells added to existing rows, new rows. The new rows come last, so their transaction says
+        that the batch is done; a batch that was killed anywhere before is computed again from the same messages
+        against the same table, and the steps it had done are skipped.
 
         Args:
             bronze: Rows of ``bronze.telemetry_events``.
@@ -108,7 +142,8 @@ class _Batch:
     def promote(self) -> BatchReconciliation:
         offsets = batch_offsets(self.bronze)
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
-        self.cars: list[Row] = []
+        self.cars: list[_VehicleUnits] = []
+        checked: list[rule_counts.RuleCounts] = []
         units = DecodedUnits(self.bronze)
         n_unknown = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
         quarantined = [_refused_messages(units)] if n_unknown else []
@@ -119,7 +154,8 @@ class _Batch:
                 continue
             part = units.readings if name == READING else units.samples
             units_of_form = self.cache(t.with_origin(t.with_event_key(part), self.origins))
-            cars = _count_by_vehicle(units_of_form).collect()
+            cars, counts = _count_units(units_of_form, name)
+            checked.append(counts)
             total, bad = sum(c.n for c in cars), sum(c.n_bad for c in cars)
             n_units, n_refused = n_units + total, n_refused + bad
             if bad:
@@ -137,12 +173,12 @@ class _Batch:
         balance = BatchReconciliation(messages, n_units, account.written, account.repeats, account.conflicts, n_refused)
         if not balance.closes:
             raise ReconciliationError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
-        self._write(balance, offsets, quarantined, forms)
+        self._write(balance, offsets, quarantined, rule_counts.add_counts(checked), forms)
         return balance
 
     # ---- the two forms
 
-    def _readings(self, readings: DataFrame, cars: list[Row]) -> _MessageForm:
+    def _readings(self, readings: DataFrame, cars: list[_VehicleUnits]) -> _MessageForm:
         wide = self.cache(t.pivot_readings(readings))
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
         existing = self._existing(wide, cars)
@@ -157,7 +193,7 @@ class _Batch:
         placed = t.with_lineage(wide, _broadcast(t.written_lineage(status), n_contested))
         return _MessageForm(placed, account, status.where("status = 'conflict'"), existing)
 
-    def _samples(self, samples: DataFrame, cars: list[Row], readings: DataFrame | None) -> _MessageForm:
+    def _samples(self, samples: DataFrame, cars: list[_VehicleUnits], readings: DataFrame | None) -> _MessageForm:
         """Only samples whose key may be there twice are compared: a hash finds them without moving whole rows."""
         total = sum(c.n - c.n_bad for c in cars)
         first = self._existing(samples, cars)
@@ -177,7 +213,7 @@ class _Batch:
         written = total - sum(counts.values()) + counts.get("written", 0)
         return _MessageForm(rows, t.UnitOutcomes(written, repeats, conflicts), status.where("status = 'conflict'"))
 
-    def _existing(self, keys: DataFrame, cars: list[Row]) -> DataFrame | None:
+    def _existing(self, keys: DataFrame, cars: list[_VehicleUnits]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
         table = self.lake.read(SILVER_TELEMETRY).where(_pruning_condition(_clock_spans(cars)))
         if table.isEmpty():
@@ -193,6 +229,7 @@ class _Batch:
         balance: BatchReconciliation,
         offsets: list[Row],
         quarantined: list[DataFrame],
+        checked: rule_counts.RuleCounts,
         forms: dict[str, _MessageForm],
     ) -> None:
         now = F.current_timestamp()
@@ -208,6 +245,9 @@ class _Batch:
             self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), SILVER_CONFLICTS, self.txn("conflicts"))
         account = reconciliation_row(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
         self.lake.append(account, OPS_RECONCILIATION, self.txn("balance"))
+        if checked:
+            counts = rule_counts.dq_result_rows(self.lake, checked, self.query, self.batch_id, self.run_id)
+            self.lake.append(counts, OPS_DQ_RESULTS, self.txn("rules"))
         if forms:
             self._write_rows(forms)
         else:
@@ -265,26 +305,50 @@ class _Batch:
 # ---- pure pieces
 
 
-def _count_by_vehicle(units: DataFrame) -> DataFrame:
-    """Per vehicle: units, refused units, and of the good ones the car clock's span and the lowest arrival delay.
+def _count_units(units: DataFrame, form: str) -> tuple[list[_VehicleUnits], rule_counts.RuleCounts]:
+    """Units by vehicle, and what each rule found in them, in one query.
 
     Microseconds, as a datetime would be in the machine's time zone.
     """
     good, clock = F.col("reasons").isNull(), F.unix_micros("ecu_ts")
-    return units.groupBy("session_id", "vehicle_id").agg(
+    by_vehicle = (
         F.count(F.lit(1)).alias("n"),
         F.count(F.when(~good, 1)).alias("n_bad"),
         F.min(F.when(good, clock)).alias("lo"),
         F.max(F.when(good, clock)).alias("hi"),
         F.min(F.when(good, F.col("arrival_us") - clock)).alias("late_us"),
     )
+    vehicle = ["session_id", "vehicle_id"]
+    if form == READING:
+        rows = units.groupBy(*vehicle, "channel").agg(*by_vehicle, *rule_counts.reading_aggregates()).collect()
+        return _vehicle_units(rows), rule_counts.sum_reading_counts(rows)
+    rows = units.groupBy(*vehicle).agg(*by_vehicle, *rule_counts.sample_aggregates()).collect()
+    return _vehicle_units(rows), rule_counts.sum_sample_counts(rows)
 
 
-def _clock_spans(cars: list[Row]) -> dict[str, tuple[int, int]]:
+def _vehicle_units(rows: Iterable[Row]) -> list[_VehicleUnits]:
+    """Counts and spans by vehicle of rows that have some for each."""
+    parts: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        parts[row.session_id, row.vehicle_id].append(row)
+    return [
+        _VehicleUnits(
+            *vehicle,
+            n=sum(row.n for row in found),
+            n_bad=sum(row.n_bad for row in found),
+            lo=min((row.lo for row in found if row.lo is not None), default=None),
+            hi=max((row.hi for row in found if row.hi is not None), default=None),
+            late_us=min((row.late_us for row in found if row.late_us is not None), default=None),
+        )
+        for vehicle, found in parts.items()
+    ]
+
+
+def _clock_spans(cars: Iterable[_VehicleUnits]) -> dict[str, tuple[int, int]]:
     """First and last car clock of each session."""
     spans: dict[str, tuple[int, int]] = {}
     for car in cars:
-        if car.lo is not None:
+        if car.lo is not None and car.hi is not None:
             lo, hi = spans.get(car.session_id, (car.lo, car.hi))
             spans[car.session_id] = (min(lo, car.lo), max(hi, car.hi))
     return spans

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,11 +53,31 @@ def demo(
         f"3/5  a race of {cars} cars over {laps} laps, and {OTHER_CARS} cars elsewhere, through Kafka into silver"
     )
     _simulate_while_streaming(lake, console, _sessions(cars, laps, seed))
-    with _step(console, "4/5  clocks, laps, quality report, gold"):
-        _drain(lake)
-    with _step(console, "5/5  driving-style model: train, register, score"):
-        trained, scored = _model(lake)
-    _show(console, settings, trained, scored, time.perf_counter() - began)
+    with _quality_report() as pages:
+        with _step(console, "4/5  clocks, laps, gold"):
+            _drain(lake)
+        with _step(console, "5/5  driving-style model: train, register, score"):
+            trained, scored = _model(lake)
+    _show(console, settings, trained, scored, pages, time.perf_counter() - began)
+
+
+@contextmanager
+def _quality_report() -> Iterator[list[str]]:
+    """Write the quality report in a process of its own meanwhile; the list holds its address in the end."""
+    from conf.errors import SlipstreamError
+
+    command = [sys.executable, "-m", "slipstream.cli", "quality", "docs", "--format", "json"]
+    pages: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield pages
+        except BaseException:
+            process.terminate()
+            raise
+        out, error = process.communicate()
+    if process.returncode:
+        raise SlipstreamError(f"the quality report was not written: {error.strip()}")
+    pages.append(Path(json.loads(out)["page"]).as_uri())
 
 
 @contextmanager
@@ -176,7 +200,12 @@ def _driver_report(settings: AppConfig) -> list[str]:
 
 
 def _show(
-    console: Console, settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult, wall_s: float
+    console: Console,
+    settings: AppConfig,
+    trained: StyleTrainingResult,
+    scored: StyleScoringResult,
+    quality_pages: list[str],
+    wall_s: float,
 ) -> None:
     from infra.local.stack import find_endpoints
     from serving.lake.balance import reconcile_lake
@@ -188,7 +217,6 @@ def _show(
     console.print(demo_summary_table(settings, trained, scored))
     balance = reconcile_lake(LakeReader(settings))
     console.print(balance.summary)
-    docs = next((settings.reports_dir / "quality").rglob("data_docs/**/index.html"), None)
     console.print()
     console.print("\n".join(_driver_report(settings)), soft_wrap=True, highlight=False)
     console.print()
@@ -197,7 +225,7 @@ def _show(
         ("laps and styles", picture),
         ("confusion, importance", settings.reports_dir / "style"),
         ("MLflow", trained.page),
-        ("quality report", docs.as_uri() if docs else "none"),
+        *(("quality report", page) for page in quality_pages),
     ):
         console.print(f"  {what:<22} {where}", soft_wrap=True, highlight=False)
     console.print("\nTry next:")

@@ -79,6 +79,12 @@ def accounted(lake: Lake, rows) -> dict[str, int]:
     return {c: ledger[c].sum() for c in ("messages", "units", "written", "repeats", "conflicts", "quarantined")}
 
 
+def checked(lake: Lake, rows) -> dict[str, tuple[int, int]]:
+    """Per rule the values that it looked at and those that broke it, over all batches."""
+    results, counts = rows(lake, "ops.dq_results"), ("evaluated", "unexpected")
+    return {rule: tuple(own[c].sum() for c in counts) for (rule,), own in results.group_by("expectation")}
+
+
 def assert_same(lake: Lake, other: Lake, rows, tables: Iterable[str] = TABLES) -> None:
     for name in tables:
         assert_frame_equal(rows(lake, name), rows(other, name), check_row_order=True)
@@ -187,7 +193,7 @@ def test_a_second_replay_adds_nothing(undisturbed, new_lake, messages, to_bronze
     assert accounted(lake, rows)["units"] == 2 * first["units"]
 
 
-STEPS = ("silver.quarantine", "silver.conflicts", "ops.reconciliation", "fill", "silver.telemetry")
+STEPS = ("silver.quarantine", "silver.conflicts", "ops.reconciliation", "ops.dq_results", "fill", "silver.telemetry")
 
 
 class KilledError(Exception):
@@ -239,9 +245,10 @@ def test_a_batch_killed_after_each_step_is_completed(
     update_event_times(lake, "run")
     assert_same(lake, undisturbed[0], rows)
     assert accounted(lake, rows) == undisturbed[1]
+    assert checked(lake, rows) == checked(undisturbed[0], rows)
 
 
-@pytest.mark.parametrize("step", ["silver.conflicts", "ops.reconciliation", "fill"])
+@pytest.mark.parametrize("step", ["silver.conflicts", "ops.reconciliation", "ops.dq_results", "fill"])
 def test_a_checkpoint_lost_after_a_kill_costs_nothing(
     undisturbed, half_done, new_lake, kill_after, to_bronze, rows, monkeypatch, step
 ) -> None:
@@ -255,6 +262,7 @@ def test_a_checkpoint_lost_after_a_kill_costs_nothing(
     update_event_times(lake, "run")
     assert_same(lake, undisturbed[0], rows)
     assert accounted(lake, rows) == undisturbed[1]
+    assert checked(lake, rows) == checked(undisturbed[0], rows)
 
 
 def test_a_car_that_sends_both_forms_has_one_row_an_instant(lake, to_bronze, rows) -> None:
