@@ -25,3 +25,16 @@ def table_uri(name: str, settings: AppConfig | None = None) -> str:
 def checkpoint_uri(query: str, settings: AppConfig | None = None) -> str:
     """URI of a streaming query's checkpoint."""
     return f"{(settings or get_settings()).checkpoints_dir}/{query}"
+
+
+def storage_options(settings: AppConfig) -> dict[str, str] | None:
+    """Options of the object store that holds the lake; ``None`` for a local folder.
+
+    Without an account key the store's own credentials are used (managed identity, environment).
+    """
+    if not settings.azure_storage_account:
+        return None
+    options = {"azure_storage_account_name": settings.azure_storage_account}
+    if settings.azure_storage_key:
+        options["azure_storage_account_key"] = settings.azure_storage_key.get_secret_value()
+    return options

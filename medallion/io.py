@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -14,9 +14,19 @@ from conf.contract import VERSION_PROPERTY, Contract, check_contract_version, lo
 from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
+from medallion.arrow_rows import arrow_rows
 from medallion.schema import column_ddl, conform_to_contract, sql_literal, struct_type
-from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot
+from medallion.transaction import (
+    TableTransaction,
+    Txn,
+    check_required,
+    files_by_partition,
+    last_written,
+    latest_snapshot,
+)
 
+IGNORED: Final = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts")
+"""Columns that say when and by which run a row was written, and are no content of it."""
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
 
@@ -109,6 +119,13 @@ class Lake:
         else:
             rows.write.format("delta").mode("append").save(self.uri(name))
 
+    def append_rows(self, name: str, rows: Iterable[Mapping[str, object]], txn: Txn | None = None) -> None:
+        """Append a few rows that the driver has, without a Spark job. With ``txn``, a repetition is skipped."""
+        self.ensure(name)
+        contract, new = load_contract(name), arrow_rows(name, rows)
+        check_required(contract, new)
+        TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, new), txn)
+
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""
         self.ensure(name)
@@ -121,7 +138,7 @@ class Lake:
         df: DataFrame,
         name: str,
         *,
-        ignore: Sequence[str] = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts"),
+        ignore: Collection[str] = IGNORED,
         delete_where: str | None = None,
         prune: str | None = None,
         txn: Txn | None = None,
@@ -263,11 +280,3 @@ def sync_rows(lake: Lake, rows: DataFrame, table: str, inside: PartCondition) ->
             lake.append(rows, table)
     finally:
         rows.unpersist()
-
-
-def rows_to_dataframe(lake: Lake, table: str, rows: Sequence[Mapping[str, object]], run_id: str) -> DataFrame:
-    """Rows of a table as a DataFrame, with the run that made them; a column that a row lacks is null."""
-    columns = [c for c in load_contract(table).columns if c.name not in ("updated_ts", "run_id")]
-    schema = ", ".join(f"`{c.name}` {c.physical_type}" for c in columns)
-    frame = lake.spark.createDataFrame([tuple(row.get(c.name) for c in columns) for row in rows], schema)
-    return frame.withColumns({"run_id": F.lit(run_id), "updated_ts": F.current_timestamp()})

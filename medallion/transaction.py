@@ -6,14 +6,36 @@ the table's state to answer that, which takes seconds on a small table (docs/adr
 
 from __future__ import annotations
 
+import json
 import time
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from delta import exceptions
 from pyspark.sql import DataFrame, SparkSession
+
+from conf.contract import Contract
 
 LISTED_IDS: Final = {"spark.databricks.delta.setTransactionsInCrc.maxAllowed": "10000"}
 """A checksum lists the ids of writes up to so many of them; every generation of a query's checkpoint brings its own."""
+
+
+CONFLICTS: Final = (
+    exceptions.ConcurrentAppendException,
+    exceptions.ConcurrentDeleteDeleteException,
+    exceptions.ConcurrentDeleteReadException,
+    exceptions.ConcurrentWriteException,
+    exceptions.DeltaConcurrentModificationException,
+)
+"""What a commit raises when another writer was quicker, and trying again helps."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +47,23 @@ class Txn:
 
     app: str
     version: int
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file of a table.
+
+    Attributes:
+        partition: Partition column to its value, as text.
+        rows: What it holds, without the partition columns.
+        path: Path below the table's folder; ``None`` before it is written.
+        size: Bytes, once it is written.
+    """
+
+    partition: Mapping[str, str | None]
+    rows: pa.Table
+    path: str | None = None
+    size: int = 0
 
 
 class TableTransaction:
@@ -46,17 +85,110 @@ class TableTransaction:
 
     def append(self, df: DataFrame, txn: Txn) -> bool:
         """Append rows unless that was done before; returns whether it was done now."""
-        self._transaction.readTxn().addOne(txn.app)  # of two writers with one id, the second commit fails
-        last = last_written(self._spark, self._uri, txn.app, self._transaction.snapshot())
-        if last is not None and last >= txn.version:
+        if self._was_made(txn):
             return False
         files = self._transaction.writeFiles(df._jdf)
-        now = self._jvm.scala.Option.apply(time.time_ns() // 1_000_000)
+        now = self._jvm.scala.Option.apply(_now_ms())
         actions = files.appended(self._delta.actions.SetTransaction(txn.app, txn.version, now))
-        mode = self._jvm.org.apache.spark.sql.SaveMode.Append
-        write = getattr(self._delta, "DeltaOperations$Write")(mode, *[self._none] * 8)
-        self._transaction.commit(actions, write)
+        self._transaction.commit(actions, self._operation("Append"))
         return True
+
+    def append_files(self, files: Sequence[DataFile], txn: Txn | None = None) -> bool:
+        """Append files that are written now, unless that was done before; returns whether it was done now.
+
+        See :meth:`replace` for what the rows must be.
+        """
+        actions: list[dict[str, Any]] = []
+        if txn is not None:
+            if self._was_made(txn):
+                return False
+            actions.append({"txn": {"appId": txn.app, "version": txn.version, "lastUpdated": _now_ms()}})
+        actions += [self._add(file) for file in files]
+        self._transaction.commit(self._parse(actions), self._operation("Append"))
+        return True
+
+    def _was_made(self, txn: Txn) -> bool:
+        self._transaction.readTxn().addOne(txn.app)  # of two writers with one id, the second commit fails
+        last = last_written(self._spark, self._uri, txn.app, self._transaction.snapshot())
+        return last is not None and last >= txn.version
+
+    @property
+    def version(self) -> int:
+        """Version that it starts from."""
+        return int(self._transaction.readVersion())
+
+    def replace(
+        self, removed: Sequence[DataFile], added: Sequence[DataFile], changes: Sequence[DataFile], where: str
+    ) -> None:
+        """Replace files by others that are written now, in one commit.
+
+        The rows must be those of the table's schema, with a value in every column that must have one: Delta checks
+        neither.
+
+        Args:
+            removed: Files that go.
+            added: Files to write.
+            changes: Files of the change feed to write, with ``_change_type``.
+            where: What was replaced, as SQL, for the table's history.
+
+        Raises:
+            CONFLICTS: One of these, if another writer has committed meanwhile.
+        """
+        self._transaction.readWholeTable()  # what was read decides what is written
+        actions = [{"remove": self._remove(file, _now_ms())} for file in removed]
+        actions += [self._add(file) for file in added]
+        for file in changes:
+            path, size = self._write(file, "_change_data/cdc")
+            actions.append({"cdc": _file_action(file, path, size) | {"dataChange": False}})
+        self._transaction.commit(self._parse(actions), self._operation("Overwrite", where))
+
+    def _add(self, file: DataFile) -> dict[str, Any]:
+        """Write a file; returns the action that adds it."""
+        path, size = self._write(file, "part")
+        stats = json.dumps(column_statistics(file.rows))
+        action = _file_action(file, path, size)
+        return {"add": action | {"modificationTime": _now_ms(), "dataChange": True, "stats": stats}}
+
+    def _parse(self, actions: Sequence[Mapping[str, Any]]) -> Any:
+        """Actions as Delta's own objects."""
+        listed = self._jvm.java.util.ArrayList()
+        for action in actions:
+            listed.add(self._delta.actions.Action.fromJson(json.dumps(action)))
+        return self._jvm.scala.jdk.javaapi.CollectionConverters.asScala(listed).toList()
+
+    def _operation(self, mode: str, where: str | None = None) -> Any:
+        """What the table's history says was done."""
+        modes = self._jvm.org.apache.spark.sql.SaveMode
+        predicate = self._none if where is None else self._jvm.scala.Option.apply(where)
+        rest = [self._none] * 6
+        return getattr(self._delta, "DeltaOperations$Write")(modes.valueOf(mode), self._none, predicate, *rest)
+
+    def _remove(self, file: DataFile, now_ms: int) -> dict[str, Any]:
+        return {
+            "path": quote(str(file.path), safe="/="),
+            "deletionTimestamp": now_ms,
+            "dataChange": True,
+            "extendedFileMetadata": True,
+            "partitionValues": dict(file.partition),
+            "size": file.size,
+        }
+
+    def _write(self, file: DataFile, prefix: str) -> tuple[str, int]:
+        """Write a file by the file system that Spark uses; returns its path below the table's folder, and its size."""
+        folder = "".join(f"{name}={quote(str(value), safe='')}/" for name, value in file.partition.items())
+        head, _, name = prefix.rpartition("/")
+        path = f"{head}/{folder}{name}" if head else f"{folder}{name}"
+        path = f"{path}-{uuid.uuid4()}.zstd.parquet"
+        sink = pa.BufferOutputStream()
+        pq.write_table(file.rows, sink, compression="zstd")
+        data = sink.getvalue().to_pybytes()
+        place = self._jvm.org.apache.hadoop.fs.Path(f"{self._uri}/{path}")
+        stream = place.getFileSystem(self._spark._jsc.hadoopConfiguration()).create(place, False)
+        try:
+            stream.write(data)
+        finally:
+            stream.close()
+        return path, len(data)
 
 
 def last_written(spark: SparkSession, uri: str, app: str, snapshot: Any = None) -> int | None:
@@ -98,3 +230,76 @@ def _listed_transactions(snapshot: Any) -> dict[str, int] | None:
         transaction = each.next()
         found[transaction.appId()] = int(transaction.version())
     return found
+
+
+def files_by_partition(contract: Contract, rows: pa.Table) -> list[DataFile]:
+    """Rows of a table as files to write, one a partition."""
+    if not rows.num_rows:
+        return []
+    if not contract.partition_columns:
+        return [file_of_partition(contract, rows)]
+    parts: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows.select(list(contract.partition_columns)).to_pylist()):
+        parts[tuple(row.values())].append(number)
+    return [file_of_partition(contract, rows.take(pa.array(numbers))) for numbers in parts.values()]
+
+
+def file_of_partition(contract: Contract, rows: pa.Table, path: str | None = None, size: int = 0) -> DataFile:
+    """A file of rows that are all of one partition."""
+    columns = list(contract.partition_columns)
+    first = rows.select(columns).slice(0, 1).to_pylist()[0] if columns else {}
+    partition = {name: None if value is None else str(value) for name, value in first.items()}
+    return DataFile(partition, rows.drop_columns(columns), path, size)
+
+
+def check_required(contract: Contract, rows: pa.Table) -> None:
+    """Check that columns which must have a value have one.
+
+    Raises:
+        ValueError: If one has none.
+    """
+    for column in contract.columns:
+        if column.required and rows[column.name].null_count:
+            raise ValueError(f"{contract.name}: {column.name} must have a value and has none")
+
+
+def column_statistics(rows: pa.Table, columns: int = 32) -> dict[str, Any]:
+    """Statistics of a file as a table's log has them: rows, and of its first columns smallest, greatest and nulls.
+
+    Instants are rounded outwards to milliseconds, as readers compare them so. A column with NaN has no bounds.
+    """
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for name in rows.column_names[:columns]:
+        values = rows[name]
+        if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+            continue
+        nulls[name] = values.null_count
+        if values.null_count == len(values) or pa.types.is_boolean(values.type):
+            continue
+        if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
+            continue
+        bounds = pc.min_max(values).as_py()
+        low[name], high[name] = (_bound(bounds[end], up=end == "max") for end in ("min", "max"))
+    return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+
+
+def _bound(value: Any, *, up: bool) -> Any:
+    """A bound as JSON has it."""
+    if not hasattr(value, "isoformat"):
+        return value
+    if not hasattr(value, "microsecond"):
+        return value.isoformat()
+    rounded = value.replace(microsecond=value.microsecond // 1000 * 1000)
+    if up and rounded < value:
+        rounded += timedelta(milliseconds=1)
+    return rounded.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _file_action(file: DataFile, path: str, size: int) -> dict[str, Any]:
+    return {"path": quote(path, safe="/="), "partitionValues": dict(file.partition), "size": size}

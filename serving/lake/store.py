@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from conf.contract import VERSION_PROPERTY, check_contract_version, load_contract, table_names
 from conf.errors import InputError
-from conf.lake import table_uri
+from conf.lake import storage_options, table_uri
 from conf.settings import AppConfig
 
 LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in table_names()))
@@ -46,19 +46,6 @@ class TableStats:
 def command_that_fills(name: str) -> str | None:
     """The command that fills a table, e.g. ``slipstream stream silver``; ``None`` for a table without a contract."""
     return load_contract(name).filled_by if name in table_names() else None
-
-
-def storage_options(settings: AppConfig) -> dict[str, str] | None:
-    """Options of the object store that holds the lake; ``None`` for a local folder.
-
-    Without an account key the store's own credentials are used (managed identity, environment).
-    """
-    if not settings.azure_storage_account:
-        return None
-    options = {"azure_storage_account_name": settings.azure_storage_account}
-    if settings.azure_storage_key:
-        options["azure_storage_account_key"] = settings.azure_storage_key.get_secret_value()
-    return options
 
 
 def is_table(name: str, settings: AppConfig) -> bool:

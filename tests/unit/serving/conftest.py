@@ -11,7 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
-from tests.unit.arrow_rows import arrow_rows
+from medallion.arrow_rows import arrow_rows
 
 Rows = Sequence[Mapping[str, Any]]
 WriteTable = Callable[..., DeltaTable]

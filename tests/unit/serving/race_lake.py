@@ -36,13 +36,13 @@ from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.laps import load_lap_rules
 from conf.settings import AppConfig
+from medallion.arrow_rows import arrow_rows
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import race_events
 from serving.lake.reader import LakeReader
 from serving.queries.lap_traces import load_lap_trace
 from serving.queries.laps import PACE, LapRow, find_best_lap, read_laps
-from tests.unit.arrow_rows import arrow_rows
 
 Rows = Iterable[Mapping[str, Any]]
 SESSION = "sim-oaks-R1"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from conf.contract import ContractError, load_contract, table_names
 from conf.errors import NewerContractError
-from conf.lake import table_uri
+from conf.lake import storage_options, table_uri
 from conf.settings import AppConfig
 from serving.lake import store
 
@@ -92,9 +92,9 @@ def test_deleted_rows_are_not_counted(home, write_telemetry):
 
 
 def test_storage_options_are_only_for_object_stores(home):
-    assert store.storage_options(home) is None
+    assert storage_options(home) is None
     azure = AppConfig(azure_storage_account="acc", azure_storage_key=SecretStr("key"), _env_file=None)
-    assert store.storage_options(azure) == {
+    assert storage_options(azure) == {
         "azure_storage_account_name": "acc",
         "azure_storage_account_key": "key",
     }

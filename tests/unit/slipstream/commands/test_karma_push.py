@@ -12,10 +12,10 @@ import typer
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
+from medallion.arrow_rows import arrow_rows
 from serving.export.karma_tree import build_karma_tree
 from slipstream.commands.karma_push import export, push
 from slipstream.errors import FriendlyGroup
-from tests.unit.arrow_rows import arrow_rows
 from tests.unit.serving.export.firebase_server import FirebaseServer, serving
 from tests.unit.serving.export.karma_rows import race
 

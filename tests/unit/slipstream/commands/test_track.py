@@ -15,7 +15,7 @@ from deltalake import write_deltalake
 from analysis.track_build.rows import circuit_row
 from analysis.tracks.circuit import circuit_from_track, name_corners
 from conf.track import load_track
-from tests.unit.arrow_rows import arrow_rows
+from medallion.arrow_rows import arrow_rows
 
 SESSION, CAR = "club-R1", "GR86-001-1"
 NOON = datetime(2025, 9, 6, 12, tzinfo=UTC)

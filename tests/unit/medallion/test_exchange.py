@@ -1,0 +1,118 @@
+"""What an exchange of rows commits, planned without a table."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conf.contract import load_contract
+from medallion.arrow_rows import arrow_rows
+from medallion.exchange import StoredFile, plan_exchange, same_value
+from medallion.transaction import column_statistics
+
+NAME = "gold.siwtl"
+CONTRACT = load_contract(NAME)
+KEYS = st.tuples(st.sampled_from("ab"), st.sampled_from("vwx"))
+TABLE = st.dictionaries(KEYS, st.integers(0, 2), max_size=6)
+
+
+def rows_of(table: dict[tuple[str, str], int], run: str) -> list[dict[str, Any]]:
+    return [
+        {"session_id": session, "vehicle_id": vehicle, "n_valid_laps": laps, "run_id": run}
+        for (session, vehicle), laps in sorted(table.items())
+    ]
+
+
+def stored(rows: list[dict[str, Any]], inside: set[str], files: int) -> list[StoredFile]:
+    """The rows spread over files; those of some sessions are inside."""
+    parts = [rows[n::files] for n in range(files)]
+    return [
+        StoredFile(str(n), 1, arrow_rows(NAME, part), tuple(row["session_id"] in inside for row in part))
+        for n, part in enumerate(parts)
+        if part
+    ]
+
+
+def content(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
+    return {(row["session_id"], row["vehicle_id"]): row["n_valid_laps"] for row in rows}
+
+
+@given(TABLE, TABLE, st.integers(1, 3), st.booleans())
+def test_the_table_holds_what_it_should_afterwards(
+    before: dict[tuple[str, str], int], wanted: dict[tuple[str, str], int], files: int, delete: bool
+) -> None:
+    new = {key: laps for key, laps in wanted.items() if key[0] == "a"}
+    there = stored(rows_of(before, "old"), {"a"}, files)
+    plan = plan_exchange(there, arrow_rows(NAME, rows_of(new, "new")).to_pylist(), CONTRACT, delete=delete)
+    gone = {key for key in before if key[0] == "a" and key not in new} if delete else set()
+    expected = {key: laps for key, laps in before.items() if key not in gone} | new
+    if plan is None:
+        assert before == expected
+        return
+    replaced = {file.path for file in plan.replaced}
+    left = [row for file in there if file.path not in replaced for row in file.rows.to_pylist()]
+    left += [row for kept in plan.kept for row in kept.to_pylist()]
+    after = [*left, *plan.written]
+    assert len(after) == len(expected)
+    assert content(after) == expected
+    assert {row["run_id"] for row in left} <= {"old"}
+    told = {kind: content(list(rows)) for kind, rows in plan.changes.items() if rows}
+    assert told.get("delete", {}) == {key: before[key] for key in gone}
+    assert told.get("insert", {}) == {key: laps for key, laps in new.items() if key not in before}
+    differs = {key: laps for key, laps in new.items() if key in before and before[key] != laps}
+    assert told.get("update_postimage", {}) == differs
+    assert told.get("update_preimage", {}) == {key: before[key] for key in differs}
+
+
+def test_equal_rows_make_no_plan() -> None:
+    rows = rows_of({("a", "v"): 1, ("a", "w"): 2}, "old")
+    again = arrow_rows(NAME, [row | {"run_id": "new"} for row in rows]).to_pylist()
+    assert plan_exchange(stored(rows, {"a"}, 1), again, CONTRACT) is None
+    with pytest.raises(ValueError, match=r"gold\.siwtl: two rows have one key"):
+        plan_exchange([], [*again, again[0]], CONTRACT)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (float("nan"), float("nan"), True),
+        (0.0, -0.0, True),
+        (None, None, True),
+        (None, float("nan"), False),
+        ([1.0, float("nan")], [1.0, float("nan")], True),
+        ([1.0], [1.0, 2.0], False),
+        ({"x": [None]}, {"x": [None]}, True),
+        ({"x": 1}, {"x": 2}, False),
+        ("a", "b", False),
+    ],
+)
+def test_same_value(one: object, other: object, same: bool) -> None:
+    assert same_value(one, other) is same
+
+
+def test_statistics_hold_every_value() -> None:
+    at = datetime(2025, 3, 1, 15, 0, 0, 123457, tzinfo=UTC)
+    rows = pa.table(
+        {
+            "t": pa.array([at, None], pa.timestamp("us", "UTC")),
+            "day": pa.array([at.date(), at.date()]),
+            "x": [1.5, -2.0],
+            "odd": [float("nan"), 1.0],
+            "name": ["b", "a"],
+            "none": pa.array([None, None], pa.int32()),
+            "list": [[1], None],
+        }
+    )
+    found = column_statistics(rows)
+    assert json.loads(json.dumps(found)) == found
+    assert found["numRecords"] == 2
+    assert found["minValues"] == {"t": "2025-03-01T15:00:00.123Z", "day": "2025-03-01", "x": -2.0, "name": "a"}
+    assert found["maxValues"] == {"t": "2025-03-01T15:00:00.124Z", "day": "2025-03-01", "x": 1.5, "name": "b"}
+    assert found["nullCount"] == {"t": 1, "day": 0, "x": 0, "odd": 0, "name": 0, "none": 2}
+    assert column_statistics(rows, columns=1)["nullCount"] == {"t": 1}
