@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
-from analysis.comparison.rows import ComparedPair
 from medallion.schema import sql_literal
 
 
@@ -68,24 +67,3 @@ def sessions_condition(sessions: Iterable[str], prefix: str = "") -> str:
     """SQL condition that selects rows of these sessions."""
     listed = ", ".join(sql_literal(session) for session in sessions)
     return f"{prefix}session_id IN ({listed})" if listed else "false"
-
-
-def comparison_condition(pair: ComparedPair, prefix: str = "") -> str:
-    """SQL condition that selects rows of one lap held against one other."""
-    names = ("session_id", "lap_uid", "reference_uid")
-    return " AND ".join(f"{prefix}{name} = {sql_literal(getattr(pair, name))}" for name in names)
-
-
-def vehicles_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
-    """SQL condition that selects rows of some vehicles of a session; none selects nothing."""
-    return f"{sessions_condition([session_id], prefix)} AND {_in_condition('vehicle_id', vehicles, prefix)}"
-
-
-def pairs_condition(session_id: str, vehicles: Collection[str], prefix: str = "") -> str:
-    """SQL condition that selects rows of pairs that some vehicles of a session are in; none selects nothing."""
-    sides = (_in_condition(f"vehicle_id_{side}", vehicles, prefix) for side in (1, 2))
-    return f"{sessions_condition([session_id], prefix)} AND ({' OR '.join(sides)})"
-
-
-def _in_condition(column: str, values: Collection[str], prefix: str) -> str:
-    return f"{prefix}{column} IN ({', '.join(map(sql_literal, values))})" if values else "false"

@@ -104,15 +104,11 @@ def _record(
         "wall_s": wall_s,
         "code_version": code_version(),
         "git_sha": git_sha(),
-        "contract_versions": {n: load_contract(n).version for n in (*read, *written)},
-        "input_versions": read,
-        "output_versions": written,
-        "settings": {k: str(v) for k, v in settings.items()},
+        "contract_versions": [(n, load_contract(n).version) for n in dict.fromkeys((*read, *written))],
+        "input_versions": [*read.items()],
+        "output_versions": [*written.items()],
+        "settings": [(k, str(v)) for k, v in settings.items()],
         "spark_app_id": lake.spark.sparkContext.applicationId,
         "error": error,
     }
-    schema = ", ".join(f"{c.name} {c.physical_type}" for c in load_contract(OPS_JOB_RUNS).columns)
-    lake.append(
-        lake.spark.createDataFrame([tuple(row[c.name] for c in load_contract(OPS_JOB_RUNS).columns)], schema),
-        OPS_JOB_RUNS,
-    )
+    lake.append_rows(OPS_JOB_RUNS, [row])

@@ -25,10 +25,12 @@ from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
 from conf.reasons import RefusalError
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
+from medallion.exchange import read_rows
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
+from medallion.part import sessions_part
 from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
 from medallion.silver.tracks import circuits_by_track, sessions_on_track, tracks_by_session
 
@@ -186,8 +188,8 @@ def _plan_recalibration(
 
 def _scored_by_older_thresholds(lake: Lake, sessions: Sequence[str], label: str) -> set[LapKey]:
     """Laps of sessions that were scored by other thresholds than these."""
-    rows = lake.read(GOLD_DPTAD_SCORES).where(sessions_condition(sessions)).where(F.col("thresholds_version") != label)
-    return {LapKey(*row) for row in rows.select(*LAP).collect()}
+    rows = read_rows(lake, GOLD_DPTAD_SCORES, sessions_part(sessions), (*LAP, "thresholds_version"))
+    return {LapKey(*row[:3]) for row in rows if row.thresholds_version not in (None, label)}
 
 
 def _lap_columns(table: str) -> list[Column]:

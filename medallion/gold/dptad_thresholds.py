@@ -17,9 +17,10 @@ from analysis.track_build.rows import spread_evenly
 from analysis.tracks.circuit import Circuit
 from conf.errors import InputError
 from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
+from medallion.exchange import read_rows
 from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
-from medallion.schema import sql_literal
+from medallion.part import Part
 from medallion.silver.lap_traces import collect_traces, lap_samples
 
 MOST_LAPS: Final = 120
@@ -55,11 +56,9 @@ UNCALIBRATED: Final = TrackCalibration(Thresholds())
 
 def latest_calibrations(lake: Lake, tracks: Iterable[str]) -> dict[str, TrackCalibration]:
     """Newest calibration of each track that has one."""
-    listed = ", ".join(sql_literal(track) for track in sorted(tracks))
-    if not listed:
-        return {}
+    part = Part(({"track_id": sorted(tracks)},))
     found: defaultdict[str, defaultdict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in lake.read(GOLD_DPTAD_THRESHOLDS).where(f"track_id in ({listed})").collect():
+    for row in read_rows(lake, GOLD_DPTAD_THRESHOLDS, part):
         found[row.track_id][row.version].append(row)
     return {track: _calibration(track, max(versions), versions[max(versions)]) for track, versions in found.items()}
 

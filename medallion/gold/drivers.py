@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from typing import Final
 
 from pyspark.sql import functions as F
@@ -17,20 +16,21 @@ from conf.tables import (
     GOLD_SIWTL,
     GOLD_STINTS,
 )
+from medallion.exchange import exchange_rows
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
 from medallion.gold.session_drivers import SessionDrivers, load_session_drivers
 from medallion.gold.timed_laps import Vehicle
-from medallion.io import Lake, rows_to_dataframe, sync_rows
-from medallion.keys import pairs_condition, sessions_condition, vehicles_condition
+from medallion.io import Lake
+from medallion.part import Part, pairs_part, sessions_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
-Part = Callable[[str, Collection[str], str], str]
-_OF_VEHICLES: Final[tuple[tuple[str, Rows, Part], ...]] = (
-    (GOLD_SIWTL, siwtl.siwtl_rows, vehicles_condition),
-    (GOLD_STINTS, stints.stint_rows, vehicles_condition),
-    (GOLD_DRIVER_SUMMARY, driver_summary.driver_summary_rows, vehicles_condition),
-    (GOLD_DRIVER_COMPARISON, driver_comparison.driver_comparison_rows, pairs_condition),
+Where = Callable[[Mapping[str, Collection[str]]], Part]
+_OF_VEHICLES: Final[tuple[tuple[str, Rows, Where], ...]] = (
+    (GOLD_SIWTL, siwtl.siwtl_rows, vehicles_part),
+    (GOLD_STINTS, stints.stint_rows, vehicles_part),
+    (GOLD_DRIVER_SUMMARY, driver_summary.driver_summary_rows, vehicles_part),
+    (GOLD_DRIVER_COMPARISON, driver_comparison.driver_comparison_rows, pairs_part),
 )
 TABLES: Final = (*(table for table, _, _ in _OF_VEHICLES), GOLD_FLEET_SUMMARY)
 
@@ -48,16 +48,11 @@ def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: s
         return
     sessions = load_session_drivers(lake, sorted(changed))
     vehicles = {session: sorted(found) for session, found in sorted(changed.items()) if found}
-    for table, rows_of, part in _OF_VEHICLES if vehicles else ():
+    for table, rows_of, part_of in _OF_VEHICLES if vehicles else ():
         rows = [row for session, found in vehicles.items() for row in rows_of(sessions[session], found)]
-        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, partial(_any, part, vehicles))
+        exchange_rows(lake, table, rows, part_of(vehicles), run_id)
     fleets = [row for session in sessions.values() for row in fleet_summary.fleet_summary_rows(session)]
-    found = rows_to_dataframe(lake, GOLD_FLEET_SUMMARY, fleets, run_id)
-    sync_rows(lake, found, GOLD_FLEET_SUMMARY, partial(sessions_condition, sorted(changed)))
-
-
-def _any(part: Part, vehicles: Mapping[str, Collection[str]], prefix: str) -> str:
-    return " OR ".join(f"({part(session, found, prefix)})" for session, found in vehicles.items())
+    exchange_rows(lake, GOLD_FLEET_SUMMARY, fleets, sessions_part(changed), run_id)
 
 
 def vehicles_with_new_scores(lake: Lake) -> set[Vehicle]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +13,9 @@ from pyspark.sql import functions as F
 from analysis.laps.resample import RATE_HZ
 from conf.contract import load_contract
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY
+from medallion.exchange import put_rows
 from medallion.gold import lap_registry
-from medallion.io import Lake, rows_to_dataframe
+from medallion.io import Lake
 from medallion.keys import sessions_condition
 from medallion.schema import sql_literal
 
@@ -52,10 +54,7 @@ def write_ghost(
         "is_synthetic": True,
     }
     lake.replace(_samples(lake, samples, shared, run_id), GOLD_GHOST_LAPS, f"lap_uid = {sql_literal(uid)}")
-    stamped = rows_to_dataframe(lake, GOLD_GHOST_SUMMARY, [summary], run_id).withColumn(
-        "created_ts", F.current_timestamp()
-    )
-    lake.upsert(stamped, GOLD_GHOST_SUMMARY)
+    put_rows(lake, GOLD_GHOST_SUMMARY, [dict(summary) | {"created_ts": datetime.now(UTC)}], run_id)
     feasible = bool(summary["feasible"])
     row = {
         "lap_uid": uid,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from analysis.comparison.rows import ComparedPair, Row
 from conf.tables import GOLD_INSIGHTS
-from medallion.io import Lake, rows_to_dataframe, sync_rows
-from medallion.keys import comparison_condition
+from medallion.exchange import exchange_rows
+from medallion.io import Lake
+from medallion.part import comparison_part
 
 
 def write_insights(lake: Lake, pair: ComparedPair, rows: Sequence[Row], run_id: str) -> int:
@@ -23,7 +23,5 @@ def write_insights(lake: Lake, pair: ComparedPair, rows: Sequence[Row], run_id: 
     Returns:
         How many rows.
     """
-    sync_rows(
-        lake, rows_to_dataframe(lake, GOLD_INSIGHTS, rows, run_id), GOLD_INSIGHTS, partial(comparison_condition, pair)
-    )
+    exchange_rows(lake, GOLD_INSIGHTS, rows, comparison_part(pair), run_id)
     return len(rows)

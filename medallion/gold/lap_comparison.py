@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from analysis.comparison.rows import ComparedPair, Row
 from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
-from medallion.io import Lake, rows_to_dataframe, sync_rows
-from medallion.keys import comparison_condition
+from medallion.exchange import exchange_rows
+from medallion.io import Lake
+from medallion.part import comparison_part
 
 TABLES: Final = (GOLD_LAP_COMPARISON, GOLD_CORNER_REPORTS)
 
@@ -28,5 +28,5 @@ def write_comparison(lake: Lake, pair: ComparedPair, points: Sequence[Row], piec
         Rows of both tables together.
     """
     for table, rows in ((GOLD_LAP_COMPARISON, points), (GOLD_CORNER_REPORTS, pieces)):
-        sync_rows(lake, rows_to_dataframe(lake, table, rows, run_id), table, partial(comparison_condition, pair))
+        exchange_rows(lake, table, rows, comparison_part(pair), run_id)
     return len(points) + len(pieces)

@@ -13,11 +13,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from analysis.laps.features import LAP_CHANNELS, compute_lap_features
+from analysis.timing.session_laps import datetime_to_us
 from conf.contract import load_contract
 from conf.tables import GOLD_LAP_FEATURES, SILVER_TELEMETRY
+from medallion.exchange import read_rows
 from medallion.gold.timed_laps import TimedLap, Vehicle, read_timed_laps
 from medallion.io import Lake, sync_rows
 from medallion.keys import LapKey, distinct_sessions, laps_condition, vehicle_condition
+from medallion.part import laps_part
 from medallion.per_vehicle import apply_by_vehicle, channel_arrays, last_known_value
 from medallion.silver.environment import SessionWeather, read_weather
 
@@ -31,7 +34,7 @@ def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None
     """Recompute laps and write what differs; rows of laps without samples are deleted."""
     if not laps:
         return
-    wanted = _wanted_laps(laps, read_timed_laps(lake, laps_condition(laps)))
+    wanted = _wanted_laps(laps, read_timed_laps(lake, laps_part(laps)))
     samples = lake.read(SILVER_TELEMETRY).where(lap_samples_condition(wanted))
     rows = feature_rows(samples, wanted, read_weather(lake, distinct_sessions(laps)), run_id)
     sync_rows(lake, rows, GOLD_LAP_FEATURES, partial(laps_condition, laps))
@@ -47,15 +50,12 @@ def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehic
         laps: Laps to look at.
         timed: What ``silver.laps`` says of them, by session and vehicle.
     """
-    times = [F.unix_micros(f"lap_{side}_ts") for side in ("start", "end")]
-    sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
-    rows = (
-        lake.read(GOLD_LAP_FEATURES)
-        .where(laps_condition(laps))
-        .select(*_KEY, *times, "lap_time_ms", *sectors, "is_valid")
-        .collect()
-    )
-    there = {LapKey(*row[:3]): (tuple(row[3:5]), tuple(row[5:])) for row in rows}
+    ends, sectors = ("lap_start_ts", "lap_end_ts"), [f"sector_{i}_time" for i in (1, 2, 3)]
+    columns = (*_KEY, *ends, "lap_time_ms", *sectors, "is_valid")
+    there = {}
+    for row in read_rows(lake, GOLD_LAP_FEATURES, laps_part(laps), columns):
+        times = tuple(None if row[end] is None else datetime_to_us(row[end]) for end in ends)
+        there[LapKey(*row[:3])] = (times, tuple(row[5:]))
     wanted = (lap for found in _wanted_laps(laps, timed).values() for lap in found)
     return {lap.key for lap in wanted if _differs(lap, *there.get(lap.key, (None, None)))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pyspark.sql import functions as F
@@ -11,10 +12,12 @@ from analysis.laps.resample import RATE_HZ
 from analysis.tracks.circuit import Circuit
 from conf.laps import load_lap_rules
 from conf.tables import GOLD_LAP_REGISTRY, SILVER_DRIVERS, SILVER_LAPS, SILVER_TELEMETRY_100HZ
+from medallion.exchange import exchange_rows, put_rows
 from medallion.gold.microsector_traces import LapSegmentation
 from medallion.gold.microsectors import PURPOSE
-from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
+from medallion.part import Part
 from medallion.silver.lap_traces import LAP
 
 ELIGIBLE: Final = "eligible"
@@ -39,14 +42,8 @@ def register_human_laps(
     against = F.col("unfit_for").getItem(PURPOSE).alias("against")
     found = laps.select(*LAP, "driver_id", "lap_time_ms", "is_valid", "is_synthetic", against)
     rows = [_row(row.asDict(), circuit, of_lap) for row in found.collect()]
-
-    def humans(prefix: str) -> str:
-        return f"{sessions_condition(sessions, prefix)} AND {prefix}lap_kind = '{HUMAN}'"
-
-    stamped = rows_to_dataframe(lake, GOLD_LAP_REGISTRY, rows, run_id).withColumn(
-        "registered_ts", F.current_timestamp()
-    )
-    sync_rows(lake, stamped, GOLD_LAP_REGISTRY, humans)
+    humans = Part(({"session_id": sorted(sessions), "lap_kind": [HUMAN]},))
+    exchange_rows(lake, GOLD_LAP_REGISTRY, map(_stamped, rows), humans, run_id)
     return sum(row["status"] == ELIGIBLE for row in rows)
 
 
@@ -58,10 +55,11 @@ def register_ghost(lake: Lake, row: Mapping[str, Any], run_id: str) -> None:
         row: Columns of the table.
         run_id: Job run.
     """
-    stamped = rows_to_dataframe(lake, GOLD_LAP_REGISTRY, [row], run_id).withColumn(
-        "registered_ts", F.current_timestamp()
-    )
-    lake.upsert(stamped, GOLD_LAP_REGISTRY)
+    put_rows(lake, GOLD_LAP_REGISTRY, [_stamped(row)], run_id)
+
+
+def _stamped(row: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(row) | {"registered_ts": datetime.now(UTC)}
 
 
 def _row(lap: Mapping[str, Any], circuit: Circuit, of_lap: Mapping[LapKey, LapSegmentation]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from conf.errors import InputError
 from conf.ghost import GhostRules, load_ghost_rules
 from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
 from conf.units import KMH_PER_MPS
-from medallion.io import Lake, rows_to_dataframe
+from medallion.exchange import put_rows
+from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions, sessions_condition
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
@@ -115,7 +116,7 @@ def make_segmentation(lake: Lake, circuit: Circuit, sessions: Sequence[str], ver
 
 def write_segmentation(lake: Lake, made: TrackSegmentation, run_id: str) -> None:
     """Add a version to the table."""
-    lake.upsert(rows_to_dataframe(lake, GOLD_MICROSECTORS, microsector_rows(made), run_id), GOLD_MICROSECTORS)
+    put_rows(lake, GOLD_MICROSECTORS, microsector_rows(made), run_id)
 
 
 def microsector_rows(made: TrackSegmentation) -> list[dict[str, Any]]:

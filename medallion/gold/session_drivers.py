@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from analysis.drivers.fleet import SessionConditions
 from analysis.drivers.head_to_head import DPTAD
 from analysis.drivers.summary import DriverSummary, ExternalFigures, summarise_driver
 from analysis.pace.driver_laps import DriverLaps, build_driver_laps, null_if_nan
+from analysis.timing.session_laps import datetime_to_us
 from conf.tables import (
     GOLD_DPTAD_SCORES,
     GOLD_KARMA_SCORES,
@@ -24,9 +24,10 @@ from conf.tables import (
     SILVER_LAPS,
     SILVER_RESULTS,
 )
+from medallion.exchange import read_rows
 from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
-from medallion.keys import sessions_condition
+from medallion.part import Part, sessions_part
 from medallion.per_vehicle import VEHICLE
 from medallion.silver.environment import SessionWeather, read_weather
 
@@ -35,6 +36,7 @@ _COLUMNS: Final = (
     *("fit_for", "flag_at_finish", "pit_in", "top_speed_kmh"),
 )
 _CATEGORIES: Final = (*DPTAD, "overall")
+_SCORES: Final = tuple(f"{category}_score" for category in _CATEGORIES)
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ class SessionDrivers:
 
 def load_session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, SessionDrivers]:
     """Read sessions and sum up their drivers, by session."""
-    where = sessions_condition(sessions)
-    laps, weather = _laps(lake, where), read_weather(lake, sessions)
-    scores = mean_scores(lake.read(GOLD_DPTAD_SCORES).where(where).collect())
-    elsewhere = _external_figures(lake, where, scores)
+    part = sessions_part(sessions)
+    laps, weather = _laps(lake, part), read_weather(lake, sessions)
+    scores = mean_scores(read_rows(lake, GOLD_DPTAD_SCORES, part, (*VEHICLE, "lap_number", *_SCORES)))
+    elsewhere = _external_figures(lake, part, scores)
     found = {}
     for session in sessions:
         own = laps[session]
@@ -109,21 +111,23 @@ def session_conditions(weather: SessionWeather, laps: Sequence[Any]) -> SessionC
     )
 
 
-def _laps(lake: Lake, where: str) -> defaultdict[str, list[Row]]:
-    times = [F.unix_micros(f"lap_{end}_ts").alias(f"{end}_us") for end in ("start", "end")]
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in lake.read(SILVER_LAPS).where(where).select(*VEHICLE, *_COLUMNS, *times).collect():
-        found[row.session_id].append(row)
+def _laps(lake: Lake, part: Part) -> defaultdict[str, list[dict[str, Any]]]:
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in read_rows(lake, SILVER_LAPS, part, (*VEHICLE, *_COLUMNS, "lap_start_ts", "lap_end_ts")):
+        ends = ((f"{end}_us", row[f"lap_{end}_ts"]) for end in ("start", "end"))
+        found[row.session_id].append(
+            row.asDict() | {name: None if at is None else datetime_to_us(at) for name, at in ends}
+        )
     return found
 
 
 def _external_figures(
-    lake: Lake, where: str, scores: Mapping[Vehicle, Mapping[str, float]]
+    lake: Lake, part: Part, scores: Mapping[Vehicle, Mapping[str, float]]
 ) -> dict[Vehicle, ExternalFigures]:
-    entries, results = (_by_vehicle(lake, table, where) for table in (SILVER_ENTRIES, SILVER_RESULTS))
-    known = lake.read(SILVER_DRIVERS).where("driver_id IS NOT NULL").select("vehicle_id", "driver_id").collect()
-    drivers, styles = {r.vehicle_id: r.driver_id for r in known}, _aggressive_shares(lake, where)
-    karma = _last_karma(lake, where)
+    entries, results = (_by_vehicle(lake, table, part) for table in (SILVER_ENTRIES, SILVER_RESULTS))
+    cars = Part(({"vehicle_id": sorted({vehicle for _, vehicle in entries})},))
+    drivers = {r.vehicle_id: r.driver_id for r in read_rows(lake, SILVER_DRIVERS, cars, ("vehicle_id", "driver_id"))}
+    styles, karma = _aggressive_shares(lake, part), _last_karma(lake, part)
     return {
         vehicle: ExternalFigures(
             driver_id=drivers.get(vehicle[1]),
@@ -139,22 +143,25 @@ def _external_figures(
     }
 
 
-def _by_vehicle(lake: Lake, table: str, where: str) -> dict[Vehicle, Row]:
-    return {(row.session_id, row.vehicle_id): row for row in lake.read(table).where(where).collect()}
+def _by_vehicle(lake: Lake, table: str, part: Part) -> dict[Vehicle, Row]:
+    return {(row.session_id, row.vehicle_id): row for row in read_rows(lake, table, part) if row.vehicle_id is not None}
 
 
 def _rows_of_vehicle(rows: Mapping[Vehicle, Row], vehicle: Vehicle, column: str) -> Any:
     return rows[vehicle][column] if vehicle in rows else None
 
 
-def _aggressive_shares(lake: Lake, where: str) -> dict[Vehicle, float]:
-    share = F.avg(F.when(F.col("label") == "AGGRESSIVE", 1.0).otherwise(0.0)).alias("share")
-    rows = lake.read(GOLD_STYLE_PREDICTIONS).where(where).where("label IS NOT NULL").groupBy(*VEHICLE).agg(share)
-    return {(r.session_id, r.vehicle_id): r.share for r in rows.collect()}
+def _aggressive_shares(lake: Lake, part: Part) -> dict[Vehicle, float]:
+    labels: defaultdict[Vehicle, list[bool]] = defaultdict(list)
+    for row in read_rows(lake, GOLD_STYLE_PREDICTIONS, part, (*VEHICLE, "label")):
+        if row.label is not None:
+            labels[row.session_id, row.vehicle_id].append(row.label == "AGGRESSIVE")
+    return {vehicle: sum(found) / len(found) for vehicle, found in labels.items()}
 
 
-def _last_karma(lake: Lake, where: str) -> dict[Vehicle, float]:
+def _last_karma(lake: Lake, part: Part) -> dict[Vehicle, float]:
     """Overall karma of each car's last lap that has a score."""
-    last = F.max_by("karma_score", "lap_number").alias("karma")
-    scored = lake.read(GOLD_KARMA_SCORES).where(where).where("component = 'overall' AND karma_score IS NOT NULL")
-    return {(r.session_id, r.vehicle_id): r.karma for r in scored.groupBy(*VEHICLE).agg(last).collect()}
+    columns = (*VEHICLE, "lap_number", "component", "karma_score")
+    rows = read_rows(lake, GOLD_KARMA_SCORES, part, columns)
+    scored = (r for r in rows if r.component == "overall" and r.karma_score is not None)
+    return {(r.session_id, r.vehicle_id): r.karma_score for r in sorted(scored, key=lambda r: r.lap_number)}

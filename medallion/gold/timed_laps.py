@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import functions as F
-
+from analysis.timing.session_laps import datetime_to_us
 from conf.tables import SILVER_LAPS
+from medallion.exchange import read_rows
 from medallion.io import Lake
 from medallion.keys import LapKey
+from medallion.part import Part
 
 Vehicle = tuple[str, str]
 
@@ -45,31 +46,19 @@ class TimedLap:
         return None if self.start_us is None or self.end_us is None else (self.start_us, self.end_us)
 
 
-def read_timed_laps(lake: Lake, where: str) -> dict[Vehicle, list[TimedLap]]:
-    """Laps that a condition on ``silver.laps`` selects, by session and vehicle in the order of their numbers."""
+def read_timed_laps(lake: Lake, part: Part) -> dict[Vehicle, list[TimedLap]]:
+    """Laps of a part of ``silver.laps``, by session and vehicle in the order of their numbers."""
     sectors = [f"sector_{i}_time" for i in (1, 2, 3)]
-    rows = (
-        lake.read(SILVER_LAPS)
-        .where(where)
-        .select(
-            "session_id",
-            "vehicle_id",
-            "lap_number",
-            F.unix_micros("lap_start_ts").alias("start_us"),
-            F.unix_micros("lap_end_ts").alias("end_us"),
-            "invalid_reasons",
-            "lap_time_ms",
-            *sectors,
-            "is_valid",
-            "sample_count",
-        )
+    columns = (
+        *("session_id", "vehicle_id", "lap_number", "lap_start_ts", "lap_end_ts"),
+        *("invalid_reasons", "lap_time_ms", *sectors, "is_valid", "sample_count"),
     )
     laps: defaultdict[Vehicle, list[TimedLap]] = defaultdict(list)
-    for r in rows.collect():
+    for r in read_rows(lake, SILVER_LAPS, part, columns):
         lap = TimedLap(
             LapKey(r.session_id, r.vehicle_id, r.lap_number),
-            r.start_us,
-            r.end_us,
+            None if r.lap_start_ts is None else datetime_to_us(r.lap_start_ts),
+            None if r.lap_end_ts is None else datetime_to_us(r.lap_end_ts),
             is_complete="incomplete" not in (r.invalid_reasons or ()),
             lap_time_ms=r.lap_time_ms,
             sectors_s=tuple(r[s] for s in sectors),

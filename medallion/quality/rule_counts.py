@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from conf.channel import load_channels
 from conf.contract import ContractRule, load_contract
 from conf.tables import SILVER_TELEMETRY
-from medallion.io import Lake
 from medallion.quality.rules import breaks_rule
 
 SUITE = "silver_guard"
@@ -95,26 +95,22 @@ def sum_reading_counts(rows: Iterable[Row]) -> dict[str, RuleCount]:
     return counts
 
 
-def dq_result_rows(lake: Lake, counts: RuleCounts, query: str, batch_id: int, run_id: str) -> DataFrame:
+def dq_result_rows(counts: RuleCounts, query: str, batch_id: int, run_id: str) -> list[dict[str, Any]]:
     """Rows of ``ops.dq_results`` of a batch.
 
     Args:
-        lake: Where they will be written.
         counts: By rule.
         query: Name of the query and generation of its checkpoint.
         batch_id: Micro-batch.
         run_id: Job run.
     """
-    columns = (
-        "run_id string, suite string, expectation string, query string, batch_id bigint, table_name string, "
-        "column_name string, severity string, success boolean, evaluated bigint, unexpected bigint, "
-        "unexpected_pct double"
-    )
-    rows = []
-    for column, rule in guard_rules():
-        outcome = _outcome(counts.get(rule.name, RuleCount()))
-        rows.append((run_id, SUITE, rule.name, query, batch_id, SILVER_TELEMETRY, column, rule.severity, *outcome))
-    return lake.spark.createDataFrame(rows, columns).withColumn("run_ts", F.current_timestamp())
+    batch = {"run_id": run_id, "suite": SUITE, "query": query, "batch_id": batch_id, "run_ts": datetime.now(UTC)}
+    return [
+        batch
+        | {"expectation": rule.name, "table_name": SILVER_TELEMETRY, "column_name": column, "severity": rule.severity}
+        | _outcome(counts.get(rule.name, RuleCount()))
+        for column, rule in guard_rules()
+    ]
 
 
 def add_counts(parts: Iterable[RuleCounts]) -> dict[str, RuleCount]:
@@ -126,9 +122,14 @@ def add_counts(parts: Iterable[RuleCounts]) -> dict[str, RuleCount]:
     return dict(total)
 
 
-def _outcome(count: RuleCount) -> tuple[Any, ...]:
+def _outcome(count: RuleCount) -> dict[str, Any]:
     share = 100.0 * count.unexpected / count.evaluated if count.evaluated else None
-    return count.unexpected == 0, count.evaluated, count.unexpected, share
+    return {
+        "success": count.unexpected == 0,
+        "evaluated": count.evaluated,
+        "unexpected": count.unexpected,
+        "unexpected_pct": share,
+    }
 
 
 def _aggregates(rules: Sequence[tuple[ContractRule, str]]) -> list[Column]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from pyspark.sql import functions as F
 
+from analysis.timing.session_laps import datetime_to_us
 from conf.arrays import FloatArray, IntArray
 from conf.tables import SILVER_ENVIRONMENT
+from medallion.exchange import read_rows
 from medallion.io import Lake
-from medallion.keys import sessions_condition
+from medallion.part import sessions_part
 
 NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes says nothing of a lap
 
@@ -63,13 +64,8 @@ def weather_from_rows(rows: Iterable[tuple[int, float | None, float | None, bool
 def read_weather(lake: Lake, sessions: Iterable[str]) -> dict[str, SessionWeather]:
     """Weather of sessions; one without any has empty arrays."""
     sessions = list(sessions)
-    at = F.unix_micros("event_ts").alias("at_us")
     found: defaultdict[str, list[tuple[int, float | None, float | None, bool | None]]] = defaultdict(list)
-    rows = (
-        lake.read(SILVER_ENVIRONMENT)
-        .where(sessions_condition(sessions))
-        .select("session_id", at, "air_temp_c", "track_temp_c", "rain")
-    )
-    for session, *row in rows.collect():
-        found[session].append(tuple(row))
+    columns = ("session_id", "event_ts", "air_temp_c", "track_temp_c", "rain")
+    for row in read_rows(lake, SILVER_ENVIRONMENT, sessions_part(sessions), columns):
+        found[row.session_id].append((datetime_to_us(row.event_ts), row.air_temp_c, row.track_temp_c, row.rain))
     return {session: weather_from_rows(found[session]) for session in sessions}

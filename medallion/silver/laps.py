@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,8 +39,10 @@ from conf.tables import (
     SILVER_TIMING_EVENTS,
 )
 from conf.units import KMH_PER_MPS
-from medallion.io import Lake, rows_to_dataframe, sync_rows
+from medallion.exchange import exchange_rows, read_rows
+from medallion.io import Lake
 from medallion.keys import sessions_condition
+from medallion.part import sessions_part
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
 
@@ -79,10 +80,11 @@ class _SessionLapsUpdate:
         self.lake, self.changes, self.run_id = lake, changes, run_id
         self.rules = load_lap_rules()
         self.names = [c.session_id for c in changes]
+        self.part = sessions_part(self.names)
 
     def run(self) -> None:
         before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
-        for row in self.lake.read(SILVER_LAPS).where(sessions_condition(self.names)).collect():
+        for row in read_rows(self.lake, SILVER_LAPS, self.part):
             before[row.session_id][row.vehicle_id, row.lap_number] = row
         sessions, stale = self._sessions(before)
         intervals = {
@@ -104,8 +106,8 @@ class _SessionLapsUpdate:
             laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
         self._number_samples(intervals)
-        self._write(SILVER_ENTRIES, entries)
-        self._write(SILVER_LAPS, laps)
+        exchange_rows(self.lake, SILVER_ENTRIES, entries, self.part, self.run_id)
+        exchange_rows(self.lake, SILVER_LAPS, laps, self.part, self.run_id)
 
     def _sessions(
         self, before: Mapping[str, Mapping[tuple[str, int], Row]]
@@ -126,7 +128,7 @@ class _SessionLapsUpdate:
 
     def _by_session(self, table: str) -> defaultdict[str, list[Row]]:
         rows: defaultdict[str, list[Row]] = defaultdict(list)
-        for row in self.lake.read(table).where(sessions_condition(self.names)).collect():
+        for row in read_rows(self.lake, table, self.part):
             rows[row.session_id].append(row)
         return rows
 
@@ -153,14 +155,6 @@ class _SessionLapsUpdate:
             for vehicle, laps in evaluate_session_laps(whole, driven, self.rules).items()
             for lap, drive in laps
         ]
-
-    def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
-        sync_rows(
-            self.lake,
-            rows_to_dataframe(self.lake, table, rows, self.run_id),
-            table,
-            partial(sessions_condition, self.names),
-        )
 
     def _number_samples(self, intervals: Mapping[tuple[str, str], Sequence[Interval]]) -> None:
         """Give the samples of vehicles with timing the number of the lap in whose time they are."""

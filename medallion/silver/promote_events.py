@@ -144,11 +144,14 @@ class EventProcessor:
             rows = [_conflict_rows(df, load_contract(name)) for name, df in classified.items()]
             listed = reduce(DataFrame.unionByName, rows).withColumn("noted_ts", F.current_timestamp())
             writer.append(listed, SILVER_CONFLICTS)
-        account = reconciliation_row(self.lake, balance, offsets, writer.query, writer.batch_id, self.run_id)
-        self.lake.append(account, OPS_RECONCILIATION, writer.txn("balance"))
+        account = reconciliation_row(balance, offsets, writer.query, writer.batch_id, self.run_id)
+        self.lake.append_rows(OPS_RECONCILIATION, [account], writer.txn("balance"))
         for name in self.family.tables:
-            new = classified[name].where("_became = 'written'") if name in classified else self.lake.read(name).limit(0)
-            writer.append(_to_table(new, load_contract(name)) if name in classified else new, name, step="rows")
+            if name in classified:
+                new = classified[name].where("_became = 'written'")
+                writer.append(_to_table(new, load_contract(name)), name, step="rows")
+            else:
+                self.lake.append_rows(name, [], writer.txn("rows"))
 
 
 class _Writer:

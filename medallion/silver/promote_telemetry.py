@@ -243,15 +243,15 @@ class _Batch:
             contradicted = [f.conflicts for f in forms.values() if f.conflicts is not None]
             listed = reduce(DataFrame.unionByName, [_conflict_rows(c) for c in contradicted])
             self.lake.append(listed.withColumns(stamp | {"noted_ts": now}), SILVER_CONFLICTS, self.txn("conflicts"))
-        account = reconciliation_row(self.lake, balance, offsets, self.query, self.batch_id, self.run_id)
-        self.lake.append(account, OPS_RECONCILIATION, self.txn("balance"))
+        account = reconciliation_row(balance, offsets, self.query, self.batch_id, self.run_id)
+        self.lake.append_rows(OPS_RECONCILIATION, [account], self.txn("balance"))
         if checked:
-            counts = rule_counts.dq_result_rows(self.lake, checked, self.query, self.batch_id, self.run_id)
-            self.lake.append(counts, OPS_DQ_RESULTS, self.txn("rules"))
+            counts = rule_counts.dq_result_rows(checked, self.query, self.batch_id, self.run_id)
+            self.lake.append_rows(OPS_DQ_RESULTS, counts, self.txn("rules"))
         if forms:
             self._write_rows(forms)
         else:
-            self.lake.append(self.lake.read(SILVER_TELEMETRY).limit(0), SILVER_TELEMETRY, self.txn("rows"))
+            self.lake.append_rows(SILVER_TELEMETRY, [], self.txn("rows"))
 
     def _write_rows(self, forms: dict[str, _MessageForm]) -> None:
         offsets = self._best_offsets()

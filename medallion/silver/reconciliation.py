@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from conf.reconciliation import unaccounted_units
-from medallion.io import Lake
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,11 @@ def batch_offsets(bronze: DataFrame) -> list[Row]:
 
 
 def reconciliation_row(
-    lake: Lake, balance: BatchReconciliation, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
-) -> DataFrame:
+    balance: BatchReconciliation, offsets: Sequence[Row], query: str, batch_id: int, run_id: str
+) -> dict[str, Any]:
     """The row of ``ops.reconciliation`` of a batch.
 
     Args:
-        lake: Where it will be written.
         balance: The account.
         offsets: From :func:`batch_offsets`.
         query: Name of the query and generation of its checkpoint.
@@ -59,16 +59,11 @@ def reconciliation_row(
     for o in offsets:
         lo, hi = entries.get(f"{o.topic}-{o.kafka_partition}", (o.lo, o.hi))
         entries[f"{o.topic}-{o.kafka_partition}"] = (min(lo, o.lo), max(hi, o.hi))
-    pairs = [
-        x
-        for k, (lo, hi) in entries.items()
-        for x in (F.lit(k), F.struct(F.lit(lo).alias("from"), F.lit(hi).alias("to")))
-    ]
-    return lake.spark.range(1).select(
-        F.lit(query).alias("query"),
-        F.lit(batch_id).cast("bigint").alias("batch_id"),
-        *(F.lit(v).cast("bigint").alias(k) for k, v in vars(balance).items()),
-        (F.create_map(*pairs) if pairs else F.lit(None)).alias("offsets"),
-        F.current_timestamp().alias("written_ts"),
-        F.lit(run_id).alias("run_id"),
-    )
+    return {
+        **vars(balance),
+        "query": query,
+        "batch_id": batch_id,
+        "offsets": [(partition, {"from": lo, "to": hi}) for partition, (lo, hi) in entries.items()] or None,
+        "written_ts": datetime.now(UTC),
+        "run_id": run_id,
+    }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from pyspark.sql import Row
 
 from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from conf.tables import SILVER_DRIVERS, SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_RESULTS, SILVER_SESSIONS
-from medallion.io import Lake, rows_to_dataframe, sync_rows
-from medallion.keys import sessions_condition
+from medallion.exchange import exchange_rows, read_rows
+from medallion.io import Lake
+from medallion.part import Part, sessions_part
 
 TABLES = (SILVER_RESULTS, SILVER_DRIVERS)
 
@@ -33,7 +33,8 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
     entries, lines, seen = (
         _by_session(lake, table, sessions) for table in (SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_SESSIONS)
     )
-    known: dict[str, Any] = {r.vehicle_id: r for r in lake.read(SILVER_DRIVERS).collect()}
+    seen_before = Part(({"vehicle_id": sorted({e.vehicle_id for found in entries.values() for e in found})},))
+    known: dict[str, Any] = {r.vehicle_id: r for r in read_rows(lake, SILVER_DRIVERS, seen_before)}
     results: list[dict[str, Any]] = []
     drivers: dict[str, dict[str, Any]] = {}
     for session in sessions:
@@ -42,18 +43,13 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
         found = _driver_rows(entries[session], own, next(iter(seen[session]), None), known)
         drivers |= found
         known |= found
-    sync_rows(
-        lake,
-        rows_to_dataframe(lake, SILVER_RESULTS, results, run_id),
-        SILVER_RESULTS,
-        partial(sessions_condition, sessions),
-    )
-    lake.upsert(rows_to_dataframe(lake, SILVER_DRIVERS, list(drivers.values()), run_id), SILVER_DRIVERS)
+    exchange_rows(lake, SILVER_RESULTS, results, sessions_part(sessions), run_id)
+    exchange_rows(lake, SILVER_DRIVERS, drivers.values(), Part(({"vehicle_id": sorted(drivers)},)), run_id)
 
 
 def _by_session(lake: Lake, table: str, sessions: Sequence[str]) -> defaultdict[str, list[Row]]:
     found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in lake.read(table).where(sessions_condition(sessions)).collect():
+    for row in read_rows(lake, table, sessions_part(sessions)):
         found[row.session_id].append(row)
     return found
 

@@ -32,8 +32,10 @@ from analysis.tracks.circuit import Circuit, name_corners
 from analysis.tracks.projection import read_fixes
 from conf.contract import load_contract
 from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRACKS
-from medallion.io import Lake, rows_to_dataframe
+from medallion.exchange import put_rows, read_rows
+from medallion.io import Lake
 from medallion.keys import LapKey, sessions_condition
+from medallion.part import Part, sessions_part
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
 
@@ -85,13 +87,13 @@ def circuits_by_session(lake: Lake, sessions: Iterable[str]) -> dict[str, Circui
 
 def tracks_by_session(lake: Lake, sessions: Iterable[str]) -> dict[str, str]:
     """Track of each session, where it is known."""
-    rows = lake.read(SILVER_SESSIONS).where(sessions_condition(sessions)).where("track_id is not null")
-    return {row.session_id: row.track_id for row in rows.select("session_id", "track_id").collect()}
+    rows = read_rows(lake, SILVER_SESSIONS, sessions_part(sessions), ("session_id", "track_id"))
+    return {row.session_id: row.track_id for row in rows if row.track_id is not None}
 
 
 def sessions_on_track(lake: Lake, track_id: str) -> list[str]:
     """Sessions that were driven on a track, sorted."""
-    rows = lake.read(SILVER_SESSIONS).where(f"track_id = {sql_literal(track_id)}").select("session_id").collect()
+    rows = read_rows(lake, SILVER_SESSIONS, Part(({"track_id": [track_id]},)), ("session_id",))
     return sorted(row.session_id for row in rows)
 
 
@@ -100,8 +102,7 @@ def circuits_by_track(lake: Lake, tracks: Iterable[str]) -> dict[str, Circuit]:
     found = {track: circuit for track in tracks if (circuit := load_own_circuit(track)) is not None}
     others = sorted(set(tracks) - found.keys())
     if others:
-        listed = ", ".join(map(sql_literal, others))
-        for row in lake.read(SILVER_TRACKS).where(f"track_id in ({listed})").collect():
+        for row in read_rows(lake, SILVER_TRACKS, Part(({"track_id": others},))):
             found[row.track_id] = circuit_from_row(row.asDict(recursive=True))
     return found
 
@@ -154,7 +155,7 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
 
 def write_track(lake: Lake, made: TrackRow, run_id: str) -> None:
     """Write a built track, and the sessions that it was built from as driven on it."""
-    lake.upsert(rows_to_dataframe(lake, SILVER_TRACKS, [made.row], run_id), SILVER_TRACKS)
+    put_rows(lake, SILVER_TRACKS, [made.row], run_id)
     assign_track(lake, made.circuit.track_id, made.row["sessions"], run_id)
 
 

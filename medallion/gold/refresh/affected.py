@@ -23,7 +23,8 @@ from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, laps_with_new_times
 from medallion.gold.timed_laps import TimedLap, Vehicle, finished_laps, laps_near, read_timed_laps
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_sessions, distinct_vehicles, sessions_condition
+from medallion.keys import LapKey, distinct_sessions, distinct_vehicles
+from medallion.part import sessions_part
 from medallion.silver.environment import NEAR_US
 
 SOURCES: Final = (
@@ -103,7 +104,7 @@ def find_affected(lake: Lake, changes: DataFrame) -> AffectedKeys:
     )
     rows = groups.where("session_id IS NOT NULL").collect()
     sessions = sorted({r.session_id for r in rows})
-    timed = read_timed_laps(lake, sessions_condition(sessions))
+    timed = read_timed_laps(lake, sessions_part(sessions))
     of_laps = {LapKey(r.session_id, r.vehicle_id, r.lap_number) for r in rows if r.source == SILVER_LAPS}
     late = laps_of_changed_samples((r for r in rows if r.source == SILVER_TELEMETRY), timed) & finished_laps(timed)
     weather_laps = _laps_in_weather((r for r in rows if r.source == SILVER_ENVIRONMENT), timed)

@@ -28,7 +28,8 @@ from medallion.gold.refresh.changed_samples import (
 )
 from medallion.gold.timed_laps import Vehicle, read_timed_laps
 from medallion.io import Lake, sync_rows
-from medallion.keys import lap_keys, laps_condition, sessions_condition
+from medallion.keys import lap_keys, laps_condition
+from medallion.part import sessions_part
 from medallion.silver import telemetry_100hz
 
 TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
@@ -117,7 +118,7 @@ class GoldProcessor:
             sync_rows(self.lake, rows, GOLD_TELEMETRY_BUCKETS, partial(laps_condition, laps))
 
     def _features(self, changes: Sequence[VehicleChange]) -> None:
-        timed = read_timed_laps(self.lake, sessions_condition({c.session_id for c in changes}))
+        timed = read_timed_laps(self.lake, sessions_part(c.session_id for c in changes))
         laps = laps_of_changed_samples((s for c in changes for s in c.samples), timed)
         lap_features.update_lap_features(self.lake, sorted(laps), self.run_id)
 

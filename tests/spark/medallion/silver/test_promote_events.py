@@ -125,15 +125,23 @@ def test_a_batch_cut_off_at_any_step_ends_as_if_it_had_not_been(
     step: str, stored: Lake, whole: Lake, new_lake, to_bronze, rows, monkeypatch
 ) -> None:
     lake = new_lake("cut", stored)
-    append = Lake.append
+    append, append_rows = Lake.append, Lake.append_rows
 
-    def dies(self: Lake, df: Any, name: str, txn: Any = None) -> None:
-        append(self, df, name, txn)
+    def die_after(name: str, txn: Any) -> None:
         if (txn and txn.app.endswith(f":{step}")) or name == f"silver.{step}":
             raise KeyboardInterrupt
 
+    def appends(self: Lake, df: Any, name: str, txn: Any = None) -> None:
+        append(self, df, name, txn)
+        die_after(name, txn)
+
+    def appends_rows(self: Lake, name: str, rows: Any, txn: Any = None) -> None:
+        append_rows(self, name, rows, txn)
+        die_after(name, txn)
+
     with monkeypatch.context() as patched:
-        patched.setattr(Lake, "append", dies)
+        patched.setattr(Lake, "append", appends)
+        patched.setattr(Lake, "append_rows", appends_rows)
         with pytest.raises(KeyboardInterrupt):
             EventProcessor(lake, TIMING, "run").process(to_bronze(BATCH), 0, "silver_timing:a")
     # The checkpoint is gone as well: another generation of the query reads bronze from its beginning.

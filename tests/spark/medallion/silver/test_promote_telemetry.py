@@ -205,10 +205,15 @@ def kill_after(monkeypatch) -> Callable[[Lake, str], None]:
     """Make a lake end the process right after its next write of a step."""
 
     def arrange(lake: Lake, step: str) -> None:
-        append, update = lake.append, lake.update_matched
+        append, append_rows, update = lake.append, lake.append_rows, lake.update_matched
 
         def killing_append(df, name, txn=None) -> None:
             append(df, name, txn)
+            if name == step:
+                raise KilledError(step)
+
+        def killing_append_rows(name, rows, txn=None) -> None:
+            append_rows(name, rows, txn)
             if name == step:
                 raise KilledError(step)
 
@@ -218,6 +223,7 @@ def kill_after(monkeypatch) -> Callable[[Lake, str], None]:
                 raise KilledError(step)
 
         monkeypatch.setattr(lake, "append", killing_append)
+        monkeypatch.setattr(lake, "append_rows", killing_append_rows)
         monkeypatch.setattr(lake, "update_matched", killing_update)
 
     return arrange

@@ -12,7 +12,7 @@ from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, lap_samples_condition
 from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_changed_samples
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near
-from medallion.keys import LapKey, pairs_condition, vehicles_condition
+from medallion.keys import LapKey
 from medallion.silver.environment import NEAR_US, weather_from_rows
 
 MINUTE_US = 60_000_000
@@ -80,12 +80,6 @@ def test_what_is_touched_falls_into_portions_by_session() -> None:
     assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
     assert list(AffectedKeys([], [], [], []).split_by_session(4)) == []
     assert list(AffectedKeys((), laps, (), ()).split_by_session(99)) == [AffectedKeys([], laps, [], [])]
-
-
-def test_conditions_name_the_columns_of_the_target() -> None:
-    assert vehicles_condition("s", ["v", "w"], "t.") == "t.session_id IN ('s') AND t.vehicle_id IN ('v', 'w')"
-    assert pairs_condition("s", ["v"]) == "session_id IN ('s') AND (vehicle_id_1 IN ('v') OR vehicle_id_2 IN ('v'))"
-    assert vehicles_condition("s", []) == "session_id IN ('s') AND false"
 
 
 def test_weather_is_measured_during_a_lap_or_near_it() -> None:
