@@ -265,7 +265,7 @@ def compare_with_best(
     laps: Sequence[LapRow],
     field: Sequence[LapRow],
     circuit: Circuit | None,
-    no_circuit: str | None,
+    no_circuit: str | None = None,
 ) -> TimeLoss:
     """The driver's best lap against the session's best; where that is the driver's own, a median lap against it.
 

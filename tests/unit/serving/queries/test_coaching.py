@@ -12,6 +12,7 @@ from analysis.segmentation.zones import Microsector, Zone, cut_microsectors
 from analysis.tracks.circuit import circuit_from_track
 from conf.track import load_track
 from serving.lake.reader import LakeReader
+from serving.queries.circuits import CircuitError
 from serving.queries.coaching import coach_against_target
 from serving.queries.ghosts import find_ghost, find_newest_ghost, list_ghosts
 from serving.queries.lap_traces import load_lap_trace
@@ -188,7 +189,7 @@ def test_another_track_and_no_track_are_refused(lake: LakeReader) -> None:
     with pytest.raises(LapError, match="on alder-ridge"):
         coach_against_target(lake, LapName.parse(best.uid), "elsewhere/a/1")
     write_rows(lake.settings, "silver.laps", [lap | {"session_id": "nowhere"}])
-    with pytest.raises(LapError, match="track assign"):
+    with pytest.raises(CircuitError, match="track assign"):
         coach_against_target(lake, LapName("nowhere", "a", 1))
 
 

@@ -72,10 +72,10 @@ def test_laps_without_telemetry_are_passed_over_and_that_is_said(lake, cars):
 
 def test_nothing_to_compare(lake, cars):
     field = tuple(replace(lap, sample_count=0) for lap in read_laps(lake, SESSION))
-    loss = compare_with_best(lake, laps_of_vehicle(field, cars[0]), field, "no circuit")
+    loss = compare_with_best(lake, laps_of_vehicle(field, cars[0]), field, None, "no circuit")
     assert (loss.compared, loss.words.partition(" has ")[0]) == (None, "no car")
     only = tuple(lap for lap in read_laps(lake, SESSION) if lap == find_best_lap(read_laps(lake, SESSION)))
-    alone = compare_with_best(lake, only, only, "no circuit")
+    alone = compare_with_best(lake, only, only, None, "no circuit")
     assert alone.compared is None
     assert "no second one" in alone.words
 

@@ -14,10 +14,9 @@ from physics.limit_lap.friction_circle import build_friction_circle_envelope
 from physics.limit_lap.lap import solve_limit_lap
 from physics.vehicle import Vehicle
 from serving.lake.reader import LakeReader
-from serving.lake.store import LakeError
-from serving.queries.circuits import find_session_circuit, session_track
+from serving.queries.circuits import CircuitError, find_session_circuit, session_track
 from serving.queries.lap_traces import load_lap_trace
-from serving.queries.laps import LapError, rank_by_time, read_laps
+from serving.queries.laps import rank_by_time, read_laps
 from serving.queries.observed_limit import compute_observed_limit
 from tests.unit.serving.race_lake import SESSION, race_lake
 
@@ -44,9 +43,9 @@ def test_an_envelope_below_the_humans_is_refused() -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(LapError, match="nothing says on which track nowhere"):
+    with pytest.raises(CircuitError, match="nothing says on which track nowhere"):
         compute_observed_limit(race_lake(), "nowhere")
-    with pytest.raises((LakeError, LapError)):
+    with pytest.raises(CircuitError):
         compute_observed_limit(LakeReader(AppConfig(slipstream_home=tmp_path, _env_file=None)), SESSION)
 
 
