@@ -1,4 +1,4 @@
-"""Turn a table name into its place: the only code that knows the lake's layout."""
+"""Turn a table name into its place, and say how to reach it: the only code that knows the lake's layout."""
 
 from __future__ import annotations
 

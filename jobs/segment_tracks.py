@@ -32,7 +32,8 @@ from medallion.gold.microsectors import (
     newest_segmentation_version,
 )
 from medallion.io import Lake
-from medallion.keys import LapKey, sessions_condition
+from medallion.keys import LapKey
+from medallion.part import sessions_part
 from medallion.silver.tracks import circuits_by_track, tracks_by_session
 from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_from_fit, scaler_to_bytes
 from ml.tracking import KIND, Tracker
@@ -192,7 +193,7 @@ def _lake_scaling(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: s
 
 
 def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set[LapKey]) -> str:
-    even = lake.read(SILVER_TELEMETRY_100HZ).where(sessions_condition(sessions)).where("sample_idx % 10 = 0")
+    even = lake.read(SILVER_TELEMETRY_100HZ).where(sessions_part(sessions).sql()).where("sample_idx % 10 = 0")
     rows = even.select("session_id", "vehicle_id", "lap_number", *CHANNELS).na.drop().toPandas()
     keys = zip(rows["session_id"], rows["vehicle_id"], rows["lap_number"], strict=True)
     is_fast = np.array([LapKey(session, vehicle, int(number)) in fast for session, vehicle, number in keys], dtype=bool)

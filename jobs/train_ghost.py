@@ -27,7 +27,7 @@ from jobs.model_metrics import write_metrics
 from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentationResult, segment_all
 from medallion.gold.microsectors import TrackSegmentation
 from medallion.io import Lake
-from medallion.keys import sessions_condition
+from medallion.part import sessions_part
 from medallion.provenance import code_version
 from ml.ghost.dataset import GhostDataset, build_ghost_dataset
 from ml.ghost.scaler import scaler_from_bytes
@@ -156,7 +156,7 @@ def _dataset(
     scalers = {one.scaling.scaler_id for one in segmented}
     if len(scalers) > 1:
         raise TrainingDataError("the sessions were normalised by different scalers: segment them anew in one go")
-    rows = lake.read(GOLD_MICROSECTOR_TRACES).where(sessions_condition(sessions)).where("is_fast_lap")
+    rows = lake.read(GOLD_MICROSECTOR_TRACES).where(sessions_part(sessions).sql()).where("is_fast_lap")
     columns = ("lap_uid", "track_id", "microsector_id", "step", "distance_m", *NORMALISED)
     frame = rows.select(*columns).orderBy("lap_uid", "microsector_id", "step").toPandas()
     least = load_ghost_rules().stitched_zone_m

@@ -1,4 +1,4 @@
-"""Rows as Arrow tables of a contract, for lakes written without Spark."""
+"""From a contract to Arrow: types, and rows as a table."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,16 +20,10 @@ from pyspark.sql import Row as SparkRow
 from conf.contract import Contract, load_contract
 from conf.lake import storage_options
 from medallion.arrow_rows import arrow_rows
+from medallion.data_files import DataFile, check_required, file_of_partition, files_by_partition
 from medallion.io import IGNORED, Lake
 from medallion.part import Part
-from medallion.transaction import (
-    CONFLICTS,
-    DataFile,
-    TableTransaction,
-    check_required,
-    file_of_partition,
-    files_by_partition,
-)
+from medallion.transaction import CONFLICTS, TableTransaction
 
 _ATTEMPTS: Final = 8
 Key = tuple[Any, ...]
@@ -125,7 +119,8 @@ def exchange_rows(
     stamps = {"run_id": run_id, "updated_ts": datetime.now(UTC)}
     new = arrow_rows(name, (dict(row) | stamps for row in rows))
     check_required(contract, new)
-    for attempt in range(_ATTEMPTS):
+    attempt = 1
+    while True:
         transaction = TableTransaction(lake.spark, lake.uri(name))
         files = read_files(lake, name, part, transaction.version)
         plan = plan_exchange(files, new.to_pylist(), contract, ignore, delete=delete)
@@ -134,12 +129,12 @@ def exchange_rows(
         try:
             transaction.replace(*_files_to_commit(plan, contract, new.schema), part.sql())
         except CONFLICTS:
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _ATTEMPTS:
                 raise
             time.sleep(0.05 * 2**attempt)
+            attempt += 1
         else:
             return sum(len(rows) for kind, rows in plan.changes.items() if kind != "update_preimage")
-    raise AssertionError("the last attempt returns or raises")
 
 
 def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
@@ -158,7 +153,10 @@ def plan_exchange(
     delete: bool = True,
 ) -> Exchange | None:
     """What to commit so that the part holds ``rows``, and no others with ``delete``; ``None`` where it does."""
-    key_of = _key_getter(contract.key)
+
+    def key_of(row: Row) -> Key:
+        return tuple(row[name] for name in contract.key)
+
     content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
     new = {key_of(row): row for row in rows}
     if len(new) < len(rows):
@@ -221,7 +219,3 @@ def _files_to_commit(
     told = [dict(row) | {"_change_type": kind} for kind, found in plan.changes.items() for row in found]
     feed = pa.Table.from_pylist(told, schema.append(pa.field("_change_type", pa.string())))
     return removed, added, files_by_partition(contract, feed)
-
-
-def _key_getter(key: Sequence[str]) -> Callable[[Row], Key]:
-    return lambda row: tuple(row[name] for name in key)

@@ -15,15 +15,9 @@ from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.arrow_rows import arrow_rows
-from medallion.schema import column_ddl, conform_to_contract, sql_literal, struct_type
-from medallion.transaction import (
-    TableTransaction,
-    Txn,
-    check_required,
-    files_by_partition,
-    last_written,
-    latest_snapshot,
-)
+from medallion.data_files import check_required, files_by_partition
+from medallion.schema import check_known_columns, column_ddl, conform_to_contract, sql_literal, struct_type
+from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot
 
 IGNORED: Final = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts")
 """Columns that say when and by which run a row was written, and are no content of it."""
@@ -120,9 +114,15 @@ class Lake:
             rows.write.format("delta").mode("append").save(self.uri(name))
 
     def append_rows(self, name: str, rows: Iterable[Mapping[str, object]], txn: Txn | None = None) -> None:
-        """Append a few rows that the driver has, without a Spark job. With ``txn``, a repetition is skipped."""
+        """Append a few rows that the driver has, without a Spark job. With ``txn``, a repetition is skipped.
+
+        Raises:
+            ValueError: If a row has a column that the contract does not know, or lacks a value that it must have.
+        """
         self.ensure(name)
-        contract, new = load_contract(name), arrow_rows(name, rows)
+        contract, rows = load_contract(name), list(rows)
+        check_known_columns(contract, {column for row in rows for column in row})
+        new = arrow_rows(name, rows)
         check_required(contract, new)
         TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, new), txn)
 
@@ -141,7 +141,6 @@ class Lake:
         ignore: Collection[str] = IGNORED,
         delete_where: str | None = None,
         prune: str | None = None,
-        txn: Txn | None = None,
     ) -> None:
         """Merge rows on the contract's key; rows whose content is the same stay untouched.
 
@@ -152,7 +151,6 @@ class Lake:
             delete_where: SQL condition on target ``t``: rows that match it and are not in ``df`` are deleted.
             prune: SQL condition on ``t`` that narrows the files looked at; must hold for every key in ``df`` and for
                 every row that ``delete_where`` selects.
-            txn: Identity of the write.
         """
         contract = load_contract(name)
         on = [f"t.`{k}` = s.`{k}`" for k in contract.key] + ([f"({prune})"] if prune else [])
@@ -166,7 +164,7 @@ class Lake:
                 merge = merge.whenMatchedDelete(condition=is_gone)
             merge = merge.whenMatchedUpdateAll(condition=changed)
             merge = merge.whenNotMatchedInsertAll(condition=f"NOT {is_gone}" if is_gone else None)
-            with self.transaction(txn), self._merging():
+            with self._merging():
                 merge.execute()
         finally:
             rows.unpersist()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -41,29 +40,6 @@ def distinct_sessions(laps: Iterable[LapKey]) -> list[str]:
     return sorted({lap.session_id for lap in laps})
 
 
-def laps_condition(laps: Sequence[LapKey], prefix: str = "") -> str:
-    """SQL condition that selects rows of these laps.
-
-    Args:
-        laps: Laps; none selects nothing.
-        prefix: What stands before a column's name, e.g. ``t.``.
-    """
-    numbers: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for lap in laps:
-        numbers[lap.session_id, lap.vehicle_id].append(lap.lap_number)
-    parts = (
-        f"({vehicle_condition(*vehicle, prefix)} AND {prefix}lap_number IN ({', '.join(map(str, found))}))"
-        for vehicle, found in sorted(numbers.items())
-    )
-    return " OR ".join(parts) or "false"
-
-
 def vehicle_condition(session_id: str, vehicle_id: str, prefix: str = "") -> str:
     """SQL condition that selects a vehicle's rows of a session."""
     return f"{prefix}session_id = {sql_literal(session_id)} AND {prefix}vehicle_id = {sql_literal(vehicle_id)}"
-
-
-def sessions_condition(sessions: Iterable[str], prefix: str = "") -> str:
-    """SQL condition that selects rows of these sessions."""
-    listed = ", ".join(sql_literal(session) for session in sessions)
-    return f"{prefix}session_id IN ({listed})" if listed else "false"

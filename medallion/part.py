@@ -46,8 +46,7 @@ class Part:
 
 def sessions_part(sessions: Iterable[str]) -> Part:
     """Rows of some sessions."""
-    found = sorted(set(sessions))
-    return Part(({"session_id": found},)) if found else Part()
+    return Part(({"session_id": sorted(set(sessions))},))
 
 
 def vehicles_part(vehicles: Mapping[str, Collection[str]]) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from pyspark.sql import Column as SparkColumn
@@ -38,10 +39,18 @@ def conform_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
         ValueError: If ``df`` has a column that the contract does not know.
     """
     have = set(df.columns)
-    unknown = have - set(contract.column_names)
-    if unknown:
-        raise ValueError(f"{contract.name}: columns {sorted(unknown)} are not in the contract")
+    check_known_columns(contract, have)
     return df.select(*(_cast(c, c.name in have) for c in contract.columns))
+
+
+def check_known_columns(contract: Contract, columns: Collection[str]) -> None:
+    """Check that a contract knows columns.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if unknown := set(columns) - set(contract.column_names):
+        raise ValueError(f"{contract.name}: columns {sorted(unknown)} are not in the contract")
 
 
 def _cast(column: Column, present: bool) -> SparkColumn:

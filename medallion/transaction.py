@@ -9,20 +9,17 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from delta import exceptions
 from pyspark.sql import DataFrame, SparkSession
 
-from conf.contract import Contract
+from medallion.data_files import DataFile, column_statistics
 
 LISTED_IDS: Final = {"spark.databricks.delta.setTransactionsInCrc.maxAllowed": "10000"}
 """A checksum lists the ids of writes up to so many of them; every generation of a query's checkpoint brings its own."""
@@ -47,23 +44,6 @@ class Txn:
 
     app: str
     version: int
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A data file of a table.
-
-    Attributes:
-        partition: Partition column to its value, as text.
-        rows: What it holds, without the partition columns.
-        path: Path below the table's folder; ``None`` before it is written.
-        size: Bytes, once it is written.
-    """
-
-    partition: Mapping[str, str | None]
-    rows: pa.Table
-    path: str | None = None
-    size: int = 0
 
 
 class TableTransaction:
@@ -230,71 +210,6 @@ def _listed_transactions(snapshot: Any) -> dict[str, int] | None:
         transaction = each.next()
         found[transaction.appId()] = int(transaction.version())
     return found
-
-
-def files_by_partition(contract: Contract, rows: pa.Table) -> list[DataFile]:
-    """Rows of a table as files to write, one a partition."""
-    if not rows.num_rows:
-        return []
-    if not contract.partition_columns:
-        return [file_of_partition(contract, rows)]
-    parts: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for number, row in enumerate(rows.select(list(contract.partition_columns)).to_pylist()):
-        parts[tuple(row.values())].append(number)
-    return [file_of_partition(contract, rows.take(pa.array(numbers))) for numbers in parts.values()]
-
-
-def file_of_partition(contract: Contract, rows: pa.Table, path: str | None = None, size: int = 0) -> DataFile:
-    """A file of rows that are all of one partition."""
-    columns = list(contract.partition_columns)
-    first = rows.select(columns).slice(0, 1).to_pylist()[0] if columns else {}
-    partition = {name: None if value is None else str(value) for name, value in first.items()}
-    return DataFile(partition, rows.drop_columns(columns), path, size)
-
-
-def check_required(contract: Contract, rows: pa.Table) -> None:
-    """Check that columns which must have a value have one.
-
-    Raises:
-        ValueError: If one has none.
-    """
-    for column in contract.columns:
-        if column.required and rows[column.name].null_count:
-            raise ValueError(f"{contract.name}: {column.name} must have a value and has none")
-
-
-def column_statistics(rows: pa.Table, columns: int = 32) -> dict[str, Any]:
-    """Statistics of a file as a table's log has them: rows, and of its first columns smallest, greatest and nulls.
-
-    Instants are rounded outwards to milliseconds, as readers compare them so. A column with NaN has no bounds.
-    """
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    for name in rows.column_names[:columns]:
-        values = rows[name]
-        if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-            continue
-        nulls[name] = values.null_count
-        if values.null_count == len(values) or pa.types.is_boolean(values.type):
-            continue
-        if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
-            continue
-        bounds = pc.min_max(values).as_py()
-        low[name], high[name] = (_bound(bounds[end], up=end == "max") for end in ("min", "max"))
-    return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
-
-
-def _bound(value: Any, *, up: bool) -> Any:
-    """A bound as JSON has it."""
-    if not hasattr(value, "isoformat"):
-        return value
-    if not hasattr(value, "microsecond"):
-        return value.isoformat()
-    rounded = value.replace(microsecond=value.microsecond // 1000 * 1000)
-    if up and rounded < value:
-        rounded += timedelta(milliseconds=1)
-    return rounded.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _now_ms() -> int:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -71,9 +71,13 @@ class SessionLaps:
     laps: Mapping[str, Sequence[JudgedLap]] = field(default_factory=dict)
 
 
-def datetime_to_us(at: datetime) -> int:
-    """Microseconds since the epoch of a collected time; one without a zone is in the machine's, as Spark hands it."""
-    return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+@overload
+def datetime_to_us(at: datetime) -> int: ...
+@overload
+def datetime_to_us(at: datetime | None) -> int | None: ...
+def datetime_to_us(at: datetime | None) -> int | None:
+    """Microseconds since the epoch of a time; one without a zone is in the machine's, as Spark hands it."""
+    return None if at is None else (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def us_to_datetime(us: int | None) -> datetime | None:

@@ -29,8 +29,8 @@ from medallion.exchange import read_rows
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
-from medallion.part import sessions_part
+from medallion.keys import LapKey, distinct_sessions
+from medallion.part import laps_part, sessions_part
 from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
 from medallion.silver.tracks import circuits_by_track, sessions_on_track, tracks_by_session
 
@@ -65,7 +65,7 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     rows = score_laps(lap_samples(lake, todo, _unfit_reasons()), contexts).persist()
     try:
         count = rows.count()
-        inside = f"({sessions_condition(distinct_sessions(todo), 't.')}) AND ({laps_condition(todo, 't.')})"
+        inside = f"({sessions_part(distinct_sessions(todo)).sql('t.')}) AND ({laps_part(todo).sql('t.')})"
         for table, found in ((GOLD_DPTAD_SCORES, score_rows(rows)), (GOLD_DPTAD_EVENTS, event_rows(rows))):
             stamped = found.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
             lake.upsert(stamped, table, ignore=_IGNORED, delete_where=inside, prune=inside)

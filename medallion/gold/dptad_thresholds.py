@@ -19,8 +19,8 @@ from conf.errors import InputError
 from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
 from medallion.exchange import read_rows
 from medallion.io import Lake
-from medallion.keys import LapKey, sessions_condition
-from medallion.part import Part
+from medallion.keys import LapKey
+from medallion.part import Part, sessions_part
 from medallion.silver.lap_traces import collect_traces, lap_samples
 
 MOST_LAPS: Final = 120
@@ -74,7 +74,7 @@ def choose_calibration_laps(lake: Lake, sessions: Sequence[str]) -> list[LapKey]
     """Laps of sessions that are fit for pace and have telemetry, at most ``MOST_LAPS``, spread evenly."""
     rows = (
         lake.read(SILVER_LAPS)
-        .where(sessions_condition(sessions))
+        .where(sessions_part(sessions).sql())
         .where("sample_count > 0 and lap_start_ts < lap_end_ts")
     )
     fit = rows.where(F.array_contains("fit_for", _PURPOSE)).select("session_id", "vehicle_id", "lap_number").collect()

@@ -16,7 +16,7 @@ from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY
 from medallion.exchange import put_rows
 from medallion.gold import lap_registry
 from medallion.io import Lake
-from medallion.keys import sessions_condition
+from medallion.part import sessions_part
 from medallion.schema import sql_literal
 
 TABLES: Final = (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_LAP_REGISTRY)
@@ -28,7 +28,7 @@ def next_ghost_number(lake: Lake, session_id: str) -> int:
     """Number of the next ghost of a session, from 1; a ghost that was killed while it was written leaves a hole."""
     highest = 0
     for table in (GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY):
-        uids = lake.read(table).where(sessions_condition([session_id])).select("lap_uid").distinct().collect()
+        uids = lake.read(table).where(sessions_part([session_id]).sql()).select("lap_uid").distinct().collect()
         highest = max([highest, *(int(row.lap_uid.rpartition("/")[2]) for row in uids)])
     return highest + 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from conf.tables import GOLD_LAP_FEATURES, SILVER_TELEMETRY
 from medallion.exchange import read_rows
 from medallion.gold.timed_laps import TimedLap, Vehicle, read_timed_laps
 from medallion.io import Lake, sync_rows
-from medallion.keys import LapKey, distinct_sessions, laps_condition, vehicle_condition
+from medallion.keys import LapKey, distinct_sessions, vehicle_condition
 from medallion.part import laps_part
 from medallion.per_vehicle import apply_by_vehicle, channel_arrays, last_known_value
 from medallion.silver.environment import SessionWeather, read_weather
@@ -37,7 +36,7 @@ def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None
     wanted = _wanted_laps(laps, read_timed_laps(lake, laps_part(laps)))
     samples = lake.read(SILVER_TELEMETRY).where(lap_samples_condition(wanted))
     rows = feature_rows(samples, wanted, read_weather(lake, distinct_sessions(laps)), run_id)
-    sync_rows(lake, rows, GOLD_LAP_FEATURES, partial(laps_condition, laps))
+    sync_rows(lake, rows, GOLD_LAP_FEATURES, laps_part(laps).sql)
 
 
 def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
@@ -54,7 +53,7 @@ def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehic
     columns = (*_KEY, *ends, "lap_time_ms", *sectors, "is_valid")
     there = {}
     for row in read_rows(lake, GOLD_LAP_FEATURES, laps_part(laps), columns):
-        times = tuple(None if row[end] is None else datetime_to_us(row[end]) for end in ends)
+        times = tuple(datetime_to_us(row[end]) for end in ends)
         there[LapKey(*row[:3])] = (times, tuple(row[5:]))
     wanted = (lap for found in _wanted_laps(laps, timed).values() for lap in found)
     return {lap.key for lap in wanted if _differs(lap, *there.get(lap.key, (None, None)))}

@@ -16,8 +16,8 @@ from medallion.exchange import exchange_rows, put_rows
 from medallion.gold.microsector_traces import LapSegmentation
 from medallion.gold.microsectors import PURPOSE
 from medallion.io import Lake
-from medallion.keys import LapKey, sessions_condition
-from medallion.part import Part
+from medallion.keys import LapKey
+from medallion.part import Part, sessions_part
 from medallion.silver.lap_traces import LAP
 
 ELIGIBLE: Final = "eligible"
@@ -37,7 +37,7 @@ def register_human_laps(
         run_id: Job run.
     """
     of_lap = {cut.lap: cut for cut in cuts}
-    laps = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where("sample_count > 0")
+    laps = lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).where("sample_count > 0")
     laps = laps.join(lake.read(SILVER_DRIVERS).select("vehicle_id", "driver_id"), "vehicle_id", "left")
     against = F.col("unfit_for").getItem(PURPOSE).alias("against")
     found = laps.select(*LAP, "driver_id", "lap_time_ms", "is_valid", "is_synthetic", against)

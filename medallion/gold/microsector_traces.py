@@ -24,7 +24,8 @@ from conf.contract import load_contract
 from conf.tables import GOLD_MICROSECTOR_TRACES, SILVER_LAPS, SILVER_TELEMETRY_100HZ
 from medallion.gold.microsectors import PURPOSE, TrackSegmentation
 from medallion.io import Lake
-from medallion.keys import LapKey, sessions_condition
+from medallion.keys import LapKey
+from medallion.part import sessions_part
 from medallion.silver.lap_traces import LAP
 
 _STAMPS: Final = ("updated_ts", "run_id")
@@ -86,7 +87,7 @@ def update_traces(
         outcomes = found.groupBy(*LAP).agg(F.max("t_s").alias("time_s"), F.max(_PROBLEM).alias(_PROBLEM)).collect()
         good = found.where(f"{_PROBLEM} is null").drop(_PROBLEM)
         stamped = good.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
-        lake.replace(stamped, GOLD_MICROSECTOR_TRACES, sessions_condition(sessions))
+        lake.replace(stamped, GOLD_MICROSECTOR_TRACES, sessions_part(sessions).sql())
     finally:
         found.unpersist()
     return sorted(
@@ -104,11 +105,11 @@ def segment_laps(
     fast: set[LapKey],
 ) -> DataFrame:
     """Build the table's rows for laps fit for a ghost; a lap that cannot be split is one row with a ``problem``."""
-    fit = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    fit = lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).where(F.array_contains("fit_for", PURPOSE))
     times = fit.select(*LAP, ((F.unix_micros("lap_end_ts") - F.unix_micros("lap_start_ts")) / 1e6).alias("lap_s"))
     even = (
         lake.read(SILVER_TELEMETRY_100HZ)
-        .where(sessions_condition(sessions))
+        .where(sessions_part(sessions).sql())
         .drop("run_id")
         .join(F.broadcast(times), LAP)
     )

@@ -24,7 +24,8 @@ from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
 from conf.units import KMH_PER_MPS
 from medallion.exchange import put_rows
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_sessions, sessions_condition
+from medallion.keys import LapKey, distinct_sessions
+from medallion.part import sessions_part
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
 
@@ -56,7 +57,7 @@ class TrackSegmentation:
 
 def find_ghost_laps(lake: Lake, sessions: Sequence[str]) -> list[tuple[LapKey, float]]:
     """Laps of sessions that are fit for a ghost, with their times in seconds, the quickest first."""
-    rows = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where(F.array_contains("fit_for", PURPOSE))
+    rows = lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).where(F.array_contains("fit_for", PURPOSE))
     found = rows.where("lap_time_ms is not null").select(*LAP, "lap_time_ms").collect()
     laps = [(LapKey(r.session_id, r.vehicle_id, r.lap_number), r.lap_time_ms / 1000.0) for r in found]
     return sorted(laps, key=lambda lap: (lap[1], lap[0]))

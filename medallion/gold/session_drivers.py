@@ -114,10 +114,8 @@ def session_conditions(weather: SessionWeather, laps: Sequence[Any]) -> SessionC
 def _laps(lake: Lake, part: Part) -> defaultdict[str, list[dict[str, Any]]]:
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in read_rows(lake, SILVER_LAPS, part, (*VEHICLE, *_COLUMNS, "lap_start_ts", "lap_end_ts")):
-        ends = ((f"{end}_us", row[f"lap_{end}_ts"]) for end in ("start", "end"))
-        found[row.session_id].append(
-            row.asDict() | {name: None if at is None else datetime_to_us(at) for name, at in ends}
-        )
+        times = {f"{end}_us": datetime_to_us(row[f"lap_{end}_ts"]) for end in ("start", "end")}
+        found[row.session_id].append(row.asDict() | times)
     return found
 
 

@@ -57,8 +57,8 @@ def read_timed_laps(lake: Lake, part: Part) -> dict[Vehicle, list[TimedLap]]:
     for r in read_rows(lake, SILVER_LAPS, part, columns):
         lap = TimedLap(
             LapKey(r.session_id, r.vehicle_id, r.lap_number),
-            None if r.lap_start_ts is None else datetime_to_us(r.lap_start_ts),
-            None if r.lap_end_ts is None else datetime_to_us(r.lap_end_ts),
+            datetime_to_us(r.lap_start_ts),
+            datetime_to_us(r.lap_end_ts),
             is_complete="incomplete" not in (r.invalid_reasons or ()),
             lap_time_ms=r.lap_time_ms,
             sectors_s=tuple(r[s] for s in sectors),

@@ -16,7 +16,8 @@ from analysis.tracks.circuit import Circuit
 from conf.reasons import RefusalError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
+from medallion.keys import LapKey, distinct_sessions
+from medallion.part import laps_part, sessions_part
 from medallion.per_vehicle import order_by_time
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
@@ -48,7 +49,7 @@ def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFram
         laps: Which laps.
         of_lap: What to have of ``silver.laps`` beside ``start_us``, ``end_us`` and ``fit_for``.
     """
-    wanted, sessions = laps_condition(laps), sessions_condition(distinct_sessions(laps))
+    wanted, sessions = laps_part(laps).sql(), sessions_part(distinct_sessions(laps)).sql()
     start, end = (F.unix_micros(f"lap_{side}_ts").alias(f"{side}_us") for side in ("start", "end"))
     own = lake.read(SILVER_LAPS).where(sessions).where(wanted).where("lap_start_ts < lap_end_ts")
     own = own.select(*LAP, start, end, "fit_for", *of_lap)

@@ -41,7 +41,6 @@ from conf.tables import (
 from conf.units import KMH_PER_MPS
 from medallion.exchange import exchange_rows, read_rows
 from medallion.io import Lake
-from medallion.keys import sessions_condition
 from medallion.part import sessions_part
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
@@ -137,7 +136,7 @@ class _SessionLapsUpdate:
         if not wanted:
             return None
         cars = self.lake.spark.createDataFrame(wanted, "session_id string, vehicle_id string")
-        rows = self.lake.read(SILVER_TELEMETRY).where(sessions_condition(self.names))
+        rows = self.lake.read(SILVER_TELEMETRY).where(sessions_part(self.names).sql())
         return rows.join(F.broadcast(cars), ["session_id", "vehicle_id"], "left_semi")
 
     def _rows(

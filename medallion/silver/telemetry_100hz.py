@@ -22,7 +22,8 @@ from conf.contract import load_contract
 from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY_100HZ
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_sessions, laps_condition, sessions_condition
+from medallion.keys import LapKey, distinct_sessions
+from medallion.part import laps_part, sessions_part
 from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
 from medallion.silver.tracks import circuits_by_session
 
@@ -55,13 +56,13 @@ def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     try:
         there = (
             lake.read(SILVER_TELEMETRY_100HZ)
-            .where(sessions_condition(distinct_sessions(known)))
-            .where(laps_condition(known))
+            .where(sessions_part(distinct_sessions(known)).sql())
+            .where(laps_part(known).sql())
         )
         now, before = _lap_digests(rows), _lap_digests(there)
         differ = [lap for lap in known if now.get(lap) != before.get(lap)]
         if differ:
-            where = f"({sessions_condition(distinct_sessions(differ))}) AND ({laps_condition(differ)})"
+            where = f"({sessions_part(distinct_sessions(differ)).sql()}) AND ({laps_part(differ).sql()})"
             lake.replace(rows.where(where), SILVER_TELEMETRY_100HZ, where)
     finally:
         rows.unpersist()

@@ -34,7 +34,7 @@ from conf.contract import load_contract
 from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRACKS
 from medallion.exchange import put_rows, read_rows
 from medallion.io import Lake
-from medallion.keys import LapKey, sessions_condition
+from medallion.keys import LapKey
 from medallion.part import Part, sessions_part
 from medallion.schema import sql_literal
 from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
@@ -109,7 +109,7 @@ def circuits_by_track(lake: Lake, tracks: Iterable[str]) -> dict[str, Circuit]:
 
 def laps_with_telemetry(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Keys of all laps of sessions that have telemetry, sorted."""
-    rows = lake.read(SILVER_LAPS).where(sessions_condition(sessions)).where("sample_count > 0").select(*LAP).collect()
+    rows = lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).where("sample_count > 0").select(*LAP).collect()
     return sorted(LapKey(*row) for row in rows)
 
 
@@ -170,11 +170,11 @@ def assign_track(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str
         if row.track_id is not None and row.track_id != track_id and load_own_circuit(row.track_id):
             raise TrackError(f"session {session} was driven on {row.track_id}, as its messages say: leave it out")
     stamp = {"track_id": F.lit(track_id), "updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}
-    lake.upsert(lake.read(SILVER_SESSIONS).where(sessions_condition(rows)).withColumns(stamp), SILVER_SESSIONS)
+    lake.upsert(lake.read(SILVER_SESSIONS).where(sessions_part(rows).sql()).withColumns(stamp), SILVER_SESSIONS)
 
 
 def _session_rows(lake: Lake, sessions: Sequence[str]) -> dict[str, Row]:
-    found = {row.session_id: row for row in lake.read(SILVER_SESSIONS).where(sessions_condition(sessions)).collect()}
+    found = {row.session_id: row for row in lake.read(SILVER_SESSIONS).where(sessions_part(sessions).sql()).collect()}
     if missing := sorted(set(sessions) - found.keys()):
         known = sorted(row.session_id for row in lake.read(SILVER_SESSIONS).select("session_id").collect())
         raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(known) or 'none'}")
@@ -188,7 +188,7 @@ def _lap_rows(lake: Lake, sessions: Sequence[str]) -> list[LapRow]:
                 f"session {session} was driven on {row.track_id}, whose file is conf/tracks/{row.track_id}.yaml: "
                 "there is nothing to build"
             )
-    return [row.asDict(recursive=True) for row in lake.read(SILVER_LAPS).where(sessions_condition(sessions)).collect()]
+    return [row.asDict(recursive=True) for row in lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).collect()]
 
 
 def _build(lake: Lake, plan: TrackPlan, chosen: Sequence[LapRow]) -> BuiltTrack:
@@ -235,7 +235,7 @@ def _sector_laps(lake: Lake, laps: Sequence[LapRow], circuit: Circuit) -> list[t
 
 
 def _race_laps(lake: Lake, sessions: Sequence[str]) -> int | None:
-    row = lake.read(SILVER_RESULTS).where(sessions_condition(sessions)).agg(F.max("laps")).first()
+    row = lake.read(SILVER_RESULTS).where(sessions_part(sessions).sql()).agg(F.max("laps")).first()
     return None if row is None else row[0]
 
 

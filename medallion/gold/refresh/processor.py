@@ -28,8 +28,8 @@ from medallion.gold.refresh.changed_samples import (
 )
 from medallion.gold.timed_laps import Vehicle, read_timed_laps
 from medallion.io import Lake, sync_rows
-from medallion.keys import lap_keys, laps_condition
-from medallion.part import sessions_part
+from medallion.keys import lap_keys
+from medallion.part import laps_part, sessions_part
 from medallion.silver import telemetry_100hz
 
 TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
@@ -114,8 +114,8 @@ class GoldProcessor:
     def _buckets(self, changes: Sequence[VehicleChange]) -> None:
         laps = [lap for change in changes for lap in change.laps]
         if laps:
-            rows = telemetry_buckets.bucket_rows(self._silver(changes).where(laps_condition(laps)), self.run_id)
-            sync_rows(self.lake, rows, GOLD_TELEMETRY_BUCKETS, partial(laps_condition, laps))
+            rows = telemetry_buckets.bucket_rows(self._silver(changes).where(laps_part(laps).sql()), self.run_id)
+            sync_rows(self.lake, rows, GOLD_TELEMETRY_BUCKETS, laps_part(laps).sql)
 
     def _features(self, changes: Sequence[VehicleChange]) -> None:
         timed = read_timed_laps(self.lake, sessions_part(c.session_id for c in changes))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from conf.contract import load_contract
 from medallion.arrow_rows import arrow_rows
+from medallion.data_files import column_statistics
 from medallion.exchange import StoredFile, plan_exchange, same_value
-from medallion.transaction import column_statistics
 
 NAME = "gold.siwtl"
 CONTRACT = load_contract(NAME)

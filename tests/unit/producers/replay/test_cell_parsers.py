@@ -104,8 +104,8 @@ def test_any_text_gives_a_value_or_a_complaint(cell: str):
         cells.parse_in_pit,
     ]
     for parse in parsers:
-        with suppress(CellError):  # another error fails the test
-            parse(cell)
+        with suppress(CellError):
+            assert isinstance(parse(cell), int | float | TimingGap | None)
 
 
 @given(st.integers(-(2**31), 2**31 - 1))
