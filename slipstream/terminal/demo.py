@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
+from conf.arrays import FloatArray
 from conf.settings import AppConfig
 from conf.tables import GOLD_STYLE_PREDICTIONS, SILVER_TELEMETRY
 from serving.lake.reader import LakeReader
@@ -108,7 +109,22 @@ def _drivers(lake: LakeReader, prefix: str) -> dict[str, tuple[str, str, int]]:
 def _draw_lap(lake: LakeReader, lap: tuple[str, str, int], axes: tuple[Axes, Axes], color: str, label: str) -> None:
     rows = _lap_columns(lake, *lap)
     for one, channel in zip(axes, ("speed_kmh", "throttle_pct"), strict=True):
-        one.plot(rows["lap_distance_m"], rows[channel], color=color, lw=1.3, label=label)
+        distance_m, values = (np.array(rows[name], dtype=float) for name in ("lap_distance_m", channel))
+        one.plot(*break_at_line(distance_m, values), color=color, lw=1.3, label=label)
+
+
+def break_at_line(distance_m: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A curve over distance, broken where the distance starts anew: the first samples of a lap may be before the line.
+
+    Args:
+        distance_m: Distance from the line in the order of time, shape (n,).
+        values: Values there, shape (n,).
+
+    Returns:
+        Both with NaN at each break, shape (m,).
+    """
+    line = np.flatnonzero(np.diff(distance_m) < -0.5 * np.max(distance_m, initial=0.0)) + 1
+    return np.insert(distance_m, line, np.nan), np.insert(values, line, np.nan)
 
 
 def _draw_style(lake: LakeReader, session: str, vehicle: str, axes: Axes, color: str) -> None:
