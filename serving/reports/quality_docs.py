@@ -121,6 +121,7 @@ def _add_run(context: Any, results: Sequence[Row]) -> None:
         ended = _EPOCH + timedelta(microseconds=max(row["run_ts"] for row in own))
         good = sum(bool(result.success) for result in found)
         run_id = RunIdentifier(run_name=own[0]["run_id"], run_time=ended)
+        units = {"data_asset_name": f"units for {own[0]['table_name']}"}
         outcome = ExpectationSuiteValidationResult(
             success=good == len(found),
             results=found,
@@ -131,10 +132,7 @@ def _add_run(context: Any, results: Sequence[Row]) -> None:
                 "unsuccessful_expectations": len(found) - good,
                 "success_percent": 100.0 * good / len(found),
             },
-            meta={
-                "run_id": run_id,
-                "active_batch_definition": {"data_asset_name": f"units for {own[0]['table_name']}"},
-            },
+            meta={"run_id": run_id, "active_batch_definition": units, "batch_spec": units},
         )
         key = ValidationResultIdentifier(ExpectationSuiteIdentifier(suite), run_id, own[0]["run_id"])
         context.validation_results_store.add(key, outcome)

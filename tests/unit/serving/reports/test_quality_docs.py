@@ -62,6 +62,7 @@ def test_pages_show_what_was_counted(home: AppConfig, tmp_path: Path) -> None:
     assert "silver_guard" in docs.page.read_text(encoding="utf-8")
     pages = pages_by_run(docs.page.parent)
     assert set(pages) == {"first", "second"}
+    assert "Data asset: units for silver.telemetry" in pages["first"]
     assert "7 unexpected values found. 0.7% of 1000 total rows." in pages["first"]
     assert "11 unexpected values found. 0.55% of 2000 total rows." in pages["second"]
     again = write_quality_docs(LakeReader(home), tmp_path / "pages", runs=1)
