@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conf.contract import load_contract
 
@@ -25,7 +27,41 @@ def arrow_rows(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows of a contracted table; columns left out are null."""
     columns = load_contract(name).columns
     schema = pa.schema([(column.name, arrow_type(column.physical_type)) for column in columns])
-    return pa.Table.from_pylist([{column.name: row.get(column.name) for column in columns} for row in rows], schema)
+    maps = {field.name for field in schema if pa.types.is_map(field.type)}
+    listed = [{c.name: _pairs(row.get(c.name)) if c.name in maps else row.get(c.name) for c in columns} for row in rows]
+    return pa.Table.from_pylist(listed, schema)
+
+
+def arrow_frame(name: str, frame: pd.DataFrame) -> pa.Table:
+    """Rows of a contracted table from a data frame; NaN and columns left out are null, instants are in UTC."""
+    schema = pa.schema([(c.name, arrow_type(c.physical_type)) for c in load_contract(name).columns])
+    return pa.table([_column(frame, field) for field in schema], schema)
+
+
+def instants(us: Any) -> pa.Array:
+    """Microseconds since the epoch as instants."""
+    return pa.array(us, pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+
+def nan_to_null(rows: pa.Table) -> pa.Table:
+    """Rows with null in place of NaN in columns of numbers."""
+    columns = [
+        pc.if_else(pc.is_nan(rows[field.name]), None, rows[field.name])
+        if pa.types.is_floating(field.type)
+        else rows[field.name]
+        for field in rows.schema
+    ]
+    return pa.table(columns, rows.schema)
+
+
+def _column(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
+    if field.name not in frame:
+        return pa.nulls(len(frame), field.type)
+    return pa.array(frame[field.name], from_pandas=True).cast(field.type)
+
+
+def _pairs(value: Any) -> Any:
+    return list(value.items()) if isinstance(value, Mapping) else value
 
 
 def arrow_type(ddl: str) -> pa.DataType:

@@ -1,7 +1,7 @@
-"""Exchange a few rows of a table on the driver: no query, one commit, and none where nothing has changed.
+"""Exchange rows of a table on the driver: no query, one commit, and none where nothing has changed.
 
 The files that can hold the rows are read whole, compared with what the rows should be, and written anew where a row
-differs. A MERGE does the same with ten to twenty Spark jobs, which on a few hundred rows are all that it costs.
+differs. A MERGE does the same with ten to twenty Spark jobs, which on a few thousand rows are all that it costs.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Row as SparkRow
 
+from conf.arrays import BoolArray
 from conf.contract import Contract, load_contract
 from conf.lake import storage_options
 from medallion.arrow_rows import arrow_rows
@@ -26,7 +29,7 @@ from medallion.part import Part
 from medallion.transaction import CONFLICTS, TableTransaction
 
 _ATTEMPTS: Final = 8
-Key = tuple[Any, ...]
+_NEW: Final = ("update_postimage", "insert")
 Row = Mapping[str, Any]
 
 
@@ -44,7 +47,7 @@ class StoredFile:
     path: str
     size: int
     rows: pa.Table
-    inside: tuple[bool, ...]
+    inside: BoolArray
 
 
 @dataclass(frozen=True)
@@ -54,34 +57,65 @@ class Exchange:
     Attributes:
         replaced: Files that go.
         kept: Rows of these that stay.
-        written: New rows, and rows whose content is another.
         changes: Rows as a change feed tells them, by ``_change_type``.
     """
 
     replaced: tuple[StoredFile, ...]
     kept: tuple[pa.Table, ...]
-    written: tuple[Row, ...]
-    changes: Mapping[str, Sequence[Row]]
+    changes: Mapping[str, pa.Table]
+
+    @property
+    def written(self) -> list[pa.Table]:
+        """New rows, and rows whose content is another."""
+        return [self.changes[kind] for kind in _NEW if kind in self.changes]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that are written or deleted."""
+        return sum(rows.num_rows for kind, rows in self.changes.items() if kind != "update_preimage")
 
 
 def read_files(lake: Lake, name: str, part: Part, version: int | None = None) -> list[StoredFile]:
-    """Files of a table that can hold rows of a part, by partition and statistics, with their rows."""
+    """Files of a table that hold rows of a part, with all their rows."""
     dataset, inside = _open_dataset(lake, name, version), part.expression()
     found = []
     for fragment in dataset.get_fragments(inside):
+        if not fragment.scanner(schema=dataset.schema, filter=inside).count_rows():
+            continue  # the whole file is read only where need be
         rows = fragment.to_table(schema=dataset.schema)
-        numbers = pa.array(range(rows.num_rows), pa.int64())
-        chosen = set(rows.append_column("_row", numbers).filter(inside)["_row"].to_pylist())
         size = fragment.filesystem.get_file_info(fragment.path).size
-        found.append(StoredFile(fragment.path, size, rows, tuple(n in chosen for n in range(rows.num_rows))))
+        found.append(StoredFile(fragment.path, size, rows, _rows_inside(rows, inside)))
     return found
 
 
-def read_rows(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> list[SparkRow]:
-    """Rows of a part of a table; none where there is no table yet. Instants are in UTC."""
+def _rows_inside(rows: pa.Table, inside: Any) -> BoolArray:
+    numbered = rows.append_column("_row", pa.array(np.arange(rows.num_rows)))
+    mask = np.zeros(rows.num_rows, np.bool_)
+    mask[numbered.filter(inside)["_row"].to_numpy()] = True
+    return mask
+
+
+def read_table(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows of a part of a table; none where there is no table yet."""
     lake.ensure(name)
-    rows = _open_dataset(lake, name).to_table(filter=part.expression(), columns=None if columns is None else [*columns])
-    return [SparkRow(**row) for row in rows.to_pylist()]
+    return _open_dataset(lake, name).to_table(filter=part.expression(), columns=None if columns is None else [*columns])
+
+
+def read_rows(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> list[SparkRow]:
+    """Rows of a part of a table, as :func:`read_table`. Instants are in UTC."""
+    return [SparkRow(**row) for row in read_table(lake, name, part, columns).to_pylist()]
+
+
+def scan_table(lake: Lake, name: str, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Read rows of a part of a table, however many, a batch at a time."""
+    lake.ensure(name)
+    yield from _open_dataset(lake, name).to_batches(filter=part.expression(), columns=[*columns])
+
+
+def count_rows(lake: Lake, name: str, part: Part) -> int:
+    """How many rows of a table are in a part."""
+    lake.ensure(name)
+    return int(_open_dataset(lake, name).count_rows(filter=part.expression()))
 
 
 def exchange_rows(
@@ -94,9 +128,7 @@ def exchange_rows(
     ignore: Collection[str] = IGNORED,
     delete: bool = True,
 ) -> int:
-    """Make a part of a table equal to some rows; rows whose content is the same stay untouched.
-
-    Another writer's commit meanwhile is found, and the exchange done again on what is there then.
+    """Make a part of a table equal to some rows; see :func:`exchange_table`.
 
     Args:
         lake: Where the table is.
@@ -104,6 +136,40 @@ def exchange_rows(
         rows: All rows of the part, one a key; columns left out are null.
         part: Where the rows are.
         run_id: Job run that the rows will name.
+        ignore: Columns that do not count as content.
+        delete: Whether other rows of the part go.
+    """
+    return exchange_table(lake, name, stamp_rows(arrow_rows(name, rows), run_id), part, ignore=ignore, delete=delete)
+
+
+def stamp_rows(rows: pa.Table, run_id: str) -> pa.Table:
+    """Rows that name their run, and the time now."""
+    for name, value in (("run_id", run_id), ("updated_ts", datetime.now(UTC))):
+        if name in rows.column_names:
+            place = rows.schema.get_field_index(name)
+            column = pa.repeat(pa.scalar(value, rows.schema.field(name).type), rows.num_rows)
+            rows = rows.set_column(place, rows.schema.field(name), column)
+    return rows
+
+
+def exchange_table(
+    lake: Lake,
+    name: str,
+    rows: pa.Table,
+    part: Part,
+    *,
+    ignore: Collection[str] = IGNORED,
+    delete: bool = True,
+) -> int:
+    """Make a part of a table equal to some rows; rows whose content is the same stay untouched.
+
+    Another writer's commit meanwhile is found, and the exchange done again on what is there then.
+
+    Args:
+        lake: Where the table is.
+        name: Table.
+        rows: All rows of the part, one a key, with the contract's columns.
+        part: Where the rows are.
         ignore: Columns that do not count as content.
         delete: Whether other rows of the part go.
 
@@ -114,27 +180,35 @@ def exchange_rows(
         CONFLICTS: One of these, if other writers were quicker every time.
         ValueError: If a column that must have a value has none.
     """
+    check_required(load_contract(name), rows)
+    return _exchange(lake, name, part, lambda _: rows, ignore, delete=delete)
+
+
+def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
+    """Set columns of rows that are there; see :func:`exchange_table`.
+
+    Args:
+        lake: Where the table is.
+        name: Table.
+        values: Keys of the rows, and the columns to set.
+        part: Where the rows are.
+
+    Returns:
+        How many rows were changed.
+    """
     contract = load_contract(name)
-    lake.ensure(name)
-    stamps = {"run_id": run_id, "updated_ts": datetime.now(UTC)}
-    new = arrow_rows(name, (dict(row) | stamps for row in rows))
-    check_required(contract, new)
-    attempt = 1
-    while True:
-        transaction = TableTransaction(lake.spark, lake.uri(name))
-        files = read_files(lake, name, part, transaction.version)
-        plan = plan_exchange(files, new.to_pylist(), contract, ignore, delete=delete)
-        if plan is None:
-            return 0
-        try:
-            transaction.replace(*_files_to_commit(plan, contract, new.schema), part.sql())
-        except CONFLICTS:
-            if attempt == _ATTEMPTS:
-                raise
-            time.sleep(0.05 * 2**attempt)
-            attempt += 1
-        else:
-            return sum(len(rows) for kind, rows in plan.changes.items() if kind != "update_preimage")
+    numbers = {key: number for number, key in enumerate(_keys(values, contract))}
+
+    def change(there: pa.Table) -> pa.Table:
+        number = np.array([numbers.get(key, -1) for key in _keys(there, contract)], np.int64)
+        rows = there.filter(pa.array(number >= 0))
+        for column in values.column_names:
+            place = rows.schema.get_field_index(column)
+            new = values[column].take(pa.array(number[number >= 0])).cast(rows.schema.field(place).type)
+            rows = rows.set_column(place, rows.schema.field(place), new)
+        return rows
+
+    return _exchange(lake, name, part, change, (), delete=False) if numbers else 0
 
 
 def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
@@ -144,48 +218,102 @@ def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
     return exchange_rows(lake, name, new, Part((keys,)), run_id, delete=False)
 
 
+def _exchange(
+    lake: Lake,
+    name: str,
+    part: Part,
+    make_rows: Callable[[pa.Table], pa.Table],
+    ignore: Collection[str],
+    *,
+    delete: bool,
+) -> int:
+    contract = load_contract(name)
+    lake.ensure(name)
+    attempt = 1
+    while True:
+        transaction = TableTransaction(lake.spark, lake.uri(name))
+        files = read_files(lake, name, part, transaction.version)
+        there = [file.rows.filter(pa.array(file.inside)) for file in files]
+        plan = plan_exchange(files, make_rows(_stack(there, contract)), contract, ignore, delete=delete)
+        if plan is None:
+            return 0
+        try:
+            transaction.replace(*_files_to_commit(plan, contract), part.sql())
+        except CONFLICTS:
+            if attempt == _ATTEMPTS:
+                raise
+            time.sleep(0.05 * 2**attempt)
+            attempt += 1
+        else:
+            return plan.n_rows
+
+
 def plan_exchange(
     files: Sequence[StoredFile],
-    rows: Sequence[Row],
+    rows: pa.Table,
     contract: Contract,
     ignore: Collection[str] = IGNORED,
     *,
     delete: bool = True,
 ) -> Exchange | None:
     """What to commit so that the part holds ``rows``, and no others with ``delete``; ``None`` where it does."""
-
-    def key_of(row: Row) -> Key:
-        return tuple(row[name] for name in contract.key)
-
     content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
-    new = {key_of(row): row for row in rows}
-    if len(new) < len(rows):
+    left = {key: number for number, key in enumerate(_keys(rows, contract))}
+    if len(left) < rows.num_rows:
         raise ValueError(f"{contract.name}: two rows have one key")
-    changes: defaultdict[str, list[Row]] = defaultdict(list)
+    changes: defaultdict[str, list[pa.Table]] = defaultdict(list)
     replaced, kept = [], []
     for file in files:
-        stays = []
-        for old, inside in zip(file.rows.to_pylist(), file.inside, strict=True):
-            row = new.pop(key_of(old), None) if inside else None
-            stay = not (inside and delete) if row is None else all(same_value(old.get(c), row[c]) for c in content)
-            if stay:
-                stays.append(True)
-                continue
-            stays.append(False)
-            if row is None:
-                changes["delete"].append(old)
-            else:
-                changes["update_preimage"].append(old)
-                changes["update_postimage"].append(row)
-        if not all(stays):
-            replaced.append(file)
-            kept.append(file.rows.filter(pa.array(stays)))
-    if new:
-        changes["insert"] = list(new.values())
-    if not changes:
-        return None
-    written = (*changes["update_postimage"], *changes["insert"])
-    return Exchange(tuple(replaced), tuple(kept), written, changes)
+        places = np.flatnonzero(file.inside)
+        old = file.rows.take(pa.array(places))
+        number = np.array([left.pop(key, -1) for key in _keys(old, contract)], np.int64)
+        differs = number >= 0
+        known = np.flatnonzero(differs)
+        differs[known] = ~same_rows(old.take(pa.array(known)), rows.take(pa.array(number[known])), content)
+        gone = (number < 0) & delete
+        if not (goes := differs | gone).any():
+            continue
+        stays = np.ones(file.rows.num_rows, np.bool_)
+        stays[places[goes]] = False
+        replaced.append(file)
+        kept.append(file.rows.filter(pa.array(stays)))
+        changes["update_preimage"].append(old.filter(pa.array(differs)))
+        changes["update_postimage"].append(rows.take(pa.array(number[differs])))
+        changes["delete"].append(old.filter(pa.array(gone)))
+    changes["insert"].append(rows.take(pa.array(list(left.values()), pa.int64())))
+    told = {kind: _stack(found, contract) for kind, found in changes.items()}
+    told = {kind: found for kind, found in told.items() if found.num_rows}
+    return Exchange(tuple(replaced), tuple(kept), told) if told else None
+
+
+def _keys(rows: pa.Table, contract: Contract) -> list[tuple[Any, ...]]:
+    return list(zip(*(rows[name].to_pylist() for name in contract.key), strict=True))
+
+
+def _stack(tables: Sequence[pa.Table], contract: Contract) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="permissive") if tables else arrow_rows(contract.name, ())
+
+
+def same_rows(some: pa.Table, others: pa.Table, columns: Iterable[str]) -> BoolArray:
+    """Whether rows have the same values, row by row; null and null are the same, NaN and NaN, too."""
+    same = np.ones(some.num_rows, np.bool_)
+    for name in columns:
+        one, other = some[name], others[name]
+        if pa.types.is_nested(one.type):
+            pairs = zip(_values(one), _values(other), strict=True)
+            same &= np.array([same_value(a, b) for a, b in pairs], np.bool_)
+            continue
+        equal = pc.fill_null(pc.equal(one, other), False)
+        equal = pc.or_(equal, pc.and_(one.is_null(), other.is_null()))
+        if pa.types.is_floating(one.type):
+            equal = pc.or_(equal, pc.and_(*(pc.fill_null(pc.is_nan(side), False) for side in (one, other))))
+        same &= equal.to_numpy()
+    return same
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    values = column.to_pylist()
+    return [None if v is None else dict(v) for v in values] if pa.types.is_map(column.type) else values
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -206,16 +334,11 @@ def _open_dataset(lake: Lake, name: str, version: int | None = None) -> Any:
     return table.to_pyarrow_dataset()
 
 
-def _files_to_commit(
-    plan: Exchange, contract: Contract, schema: pa.Schema
-) -> tuple[list[DataFile], list[DataFile], list[DataFile]]:
+def _files_to_commit(plan: Exchange, contract: Contract) -> tuple[list[DataFile], list[DataFile], list[DataFile]]:
     """Files to remove, to add, and of the change feed."""
     removed = [file_of_partition(contract, file.rows.slice(0, 1), file.path, file.size) for file in plan.replaced]
-    written = pa.Table.from_pylist(list(plan.written), schema)
-    rows = pa.concat_tables([written, *plan.kept], promote_options="permissive")
-    added = files_by_partition(contract, rows)
+    added = files_by_partition(contract, _stack([*plan.written, *plan.kept], contract))
     if contract.table_properties.get("delta.enableChangeDataFeed") != "true":
         return removed, added, []
-    told = [dict(row) | {"_change_type": kind} for kind, found in plan.changes.items() for row in found]
-    feed = pa.Table.from_pylist(told, schema.append(pa.field("_change_type", pa.string())))
-    return removed, added, files_by_partition(contract, feed)
+    feed = [rows.append_column("_change_type", pa.array([kind] * rows.num_rows)) for kind, rows in plan.changes.items()]
+    return removed, added, files_by_partition(contract, _stack(feed, contract))

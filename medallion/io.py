@@ -65,6 +65,10 @@ class Lake:
             return None
         return int(latest_snapshot(self.spark, self.uri(name)).version())
 
+    def table_id(self, name: str) -> str:
+        """Delta's own id of the table."""
+        return str(latest_snapshot(self.spark, self.uri(name)).metadata().id())
+
     def ensure(self, name: str) -> None:
         """Create the table from its contract, or add the columns that the contract gained.
 

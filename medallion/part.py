@@ -6,16 +6,27 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.comparison.rows import ComparedPair
 from medallion.keys import LapKey
-from medallion.schema import sql_literal
+from medallion.schema import sql_literal, timestamp_literal
 
 Value = str | int
-Clause = Mapping[str, Collection[Value]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Instants from the first to the last, both among them, in microseconds since the epoch."""
+
+    first_us: int
+    last_us: int
+
+
+Clause = Mapping[str, Collection[Value] | Span]
 
 
 @dataclass(frozen=True)
@@ -23,8 +34,8 @@ class Part:
     """Rows of a table that meet one of some clauses.
 
     Attributes:
-        clauses: Column to the values that it may have; a row meets a clause by all of its columns. No clause selects
-            nothing.
+        clauses: Column to the values that it may have, or to the span of time that it must lie in; a row meets a clause
+            by all of its columns. No clause selects nothing; an empty one selects everything.
     """
 
     clauses: tuple[Clause, ...] = ()
@@ -43,6 +54,12 @@ class Part:
             return pc.scalar(False)
         return reduce(lambda a, b: a | b, map(_clause_expression, self.clauses))
 
+    def __or__(self, other: Part) -> Part:
+        return Part((*self.clauses, *other.clauses))
+
+
+EVERYTHING: Final = Part(({},))
+
 
 def sessions_part(sessions: Iterable[str]) -> Part:
     """Rows of some sessions."""
@@ -52,6 +69,19 @@ def sessions_part(sessions: Iterable[str]) -> Part:
 def vehicles_part(vehicles: Mapping[str, Collection[str]]) -> Part:
     """Rows of some vehicles, by session."""
     return Part(tuple({"session_id": [s], "vehicle_id": sorted(v)} for s, v in sorted(vehicles.items()) if v))
+
+
+def group_by_session(vehicles: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Vehicles by session."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for session, vehicle in vehicles:
+        found[session].add(vehicle)
+    return dict(found)
+
+
+def spans_part(column: str, spans: Iterable[tuple[str, str, Span]]) -> Part:
+    """Rows of vehicles whose ``column`` lies in a span of time: session, vehicle and span of each."""
+    return Part(tuple({"session_id": [s], "vehicle_id": [v], column: span} for s, v, span in spans))
 
 
 def pairs_part(vehicles: Mapping[str, Collection[str]]) -> Part:
@@ -79,12 +109,23 @@ def laps_part(laps: Sequence[LapKey]) -> Part:
 
 
 def _clause_sql(clause: Clause, prefix: str) -> str:
-    if not all(clause.values()):
-        return "false"
-    return " AND ".join(f"{prefix}{name} IN ({', '.join(map(sql_literal, values))})" for name, values in clause.items())
+    return " AND ".join(_column_sql(f"{prefix}{name}", among) for name, among in clause.items()) or "true"
+
+
+def _column_sql(column: str, among: Collection[Value] | Span) -> str:
+    if isinstance(among, Span):
+        return f"{column} BETWEEN {timestamp_literal(among.first_us)} AND {timestamp_literal(among.last_us)}"
+    return f"{column} IN ({', '.join(map(sql_literal, among))})" if among else "false"
 
 
 def _clause_expression(clause: Clause) -> Any:
-    if not all(clause.values()):
-        return pc.scalar(False)
-    return reduce(lambda a, b: a & b, (pc.field(name).isin(list(values)) for name, values in clause.items()))
+    conditions = [_column_expression(name, among) for name, among in clause.items()]
+    return reduce(lambda a, b: a & b, conditions) if conditions else pc.scalar(True)
+
+
+def _column_expression(name: str, among: Collection[Value] | Span) -> Any:
+    column = pc.field(name)
+    if isinstance(among, Span):
+        first, last = (pa.scalar(us, pa.timestamp("us", "UTC")) for us in (among.first_us, among.last_us))
+        return (column >= first) & (column <= last)
+    return column.isin(list(among)) if among else pc.scalar(False)

@@ -1,20 +1,29 @@
-"""Hand one vehicle's rows to the pure functions in ``physics``, and their results back to Spark."""
+"""Hand one vehicle's rows to the pure functions in ``analysis``: on the driver where they are few, else by Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from analysis.laps.features import LAP_CHANNELS
 from analysis.signals.windows import CHANNELS
-from conf.contract import Column, Contract
+from conf.contract import Column, Contract, load_contract
+from conf.tables import SILVER_TELEMETRY
+from medallion.arrow_rows import arrow_frame
+from medallion.exchange import exchange_table, stamp_rows
+from medallion.io import Lake, sync_rows
+from medallion.part import Part
+from medallion.samples import are_few, read_samples
 
 VEHICLE = ["session_id", "vehicle_id"]
+OfVehicle: TypeAlias = Callable[[pd.DataFrame], Mapping[str, Any]]
+"""Takes a vehicle's rows in order of time, returns column arrays less the vehicle's keys."""
 EXTRAS = ["lap_number", "driver_profile", "is_synthetic", "ambient_temp_c", "track_temp_c"]
 AGGRESSIVE = "aggressive"
 _STAMPS = ("run_id", "updated_ts")  # added by Spark, not by the feature functions
@@ -55,14 +64,49 @@ def _carried(column: Column) -> str:
     return kinds.get(column.physical_type, column.physical_type)
 
 
-def apply_by_vehicle(
-    silver: DataFrame, function: Callable[[pd.DataFrame], Mapping[str, Any]], contract: Contract, run_id: str
-) -> DataFrame:
-    """Apply a feature function to each vehicle of each session.
+def sync_by_vehicle(lake: Lake, table: str, samples: Part, inside: Part, function: OfVehicle, run_id: str) -> None:
+    """Make a part of a table equal to what a function finds in each vehicle's samples.
+
+    Args:
+        lake: Where the tables are.
+        table: Table to write.
+        samples: What of ``silver.telemetry`` it is computed from.
+        inside: The part of the table that is written; what the function finds beside it is left out.
+        function: What to compute.
+        run_id: Job run.
+    """
+    contract = load_contract(table)
+    if are_few(lake, samples):
+        frame = read_samples(lake, samples, LAP_CHANNELS, [*VEHICLE, "ecu_seq", *EXTRAS])
+        rows = compute_by_vehicle(frame, function, contract)
+        exchange_table(lake, table, stamp_rows(rows.filter(inside.expression()), run_id), inside)
+    else:
+        silver = lake.read(SILVER_TELEMETRY).where(samples.sql())
+        sync_rows(lake, apply_by_vehicle(silver, function, contract, run_id).where(inside.sql()), table, inside.sql)
+
+
+def compute_by_vehicle(samples: pd.DataFrame, function: OfVehicle, contract: Contract) -> pa.Table:
+    """What a function finds in each vehicle's samples, as rows of a table.
+
+    Args:
+        samples: The columns of :func:`feature_inputs`.
+        function: What to compute.
+        contract: The table.
+    """
+    found = [_vehicle_frame(rows, function) for _, rows in samples.groupby(VEHICLE, sort=True)]
+    return (
+        pa.concat_tables(arrow_frame(contract.name, frame) for frame in found)
+        if found
+        else arrow_frame(contract.name, pd.DataFrame())
+    )
+
+
+def apply_by_vehicle(silver: DataFrame, function: OfVehicle, contract: Contract, run_id: str) -> DataFrame:
+    """Rows of a table that a function finds in each vehicle's samples, computed by Spark.
 
     Args:
         silver: Rows of ``silver.telemetry``.
-        function: Takes a vehicle's ordered rows, returns column arrays (less the vehicle's keys).
+        function: What to compute.
         contract: The table that the result is for.
         run_id: Job run.
     """
@@ -71,10 +115,16 @@ def apply_by_vehicle(
     numbers = [c.name for c in contract.columns if c.physical_type in ("DOUBLE", "INT", "BIGINT")]
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
-        result = pd.DataFrame(dict(function(order_by_time(frame))))
-        result["session_id"], result["vehicle_id"] = frame["session_id"].iloc[0], frame["vehicle_id"].iloc[0]
-        return result.reindex(columns=names)
+        return _vehicle_frame(frame, function).reindex(columns=names)
 
     features = feature_inputs(silver).groupBy(*VEHICLE).applyInPandas(apply, schema)
     nullable = [F.nanvl(F.col(c), F.lit(None)).alias(c) if c in numbers else F.col(c) for c in names]
-    return features.select(*nullable, F.lit(run_id).alias("run_id"))
+    stamps = {"run_id": F.lit(run_id), "updated_ts": F.current_timestamp()}
+    return features.select(*nullable, *(stamps[c].alias(c) for c in _STAMPS if c in contract.column_names))
+
+
+def _vehicle_frame(samples: pd.DataFrame, function: OfVehicle) -> pd.DataFrame:
+    found = pd.DataFrame(dict(function(order_by_time(samples))))
+    for name in VEHICLE:
+        found[name] = samples[name].iloc[0]
+    return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -12,12 +13,23 @@ from pyspark.sql.types import StructType
 
 from conf.contract import Column, Contract
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def sql_literal(value: str | float) -> str:
     """A text or number as Spark SQL writes it."""
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return repr(value)
+
+
+def timestamp_literal(us: int) -> str:
+    """An instant as a literal of Spark SQL, which files are skipped by; a function of a number is not one.
+
+    Args:
+        us: Microseconds since the epoch.
+    """
+    return f"TIMESTAMP '{(EPOCH + timedelta(microseconds=us)).isoformat(sep=' ', timespec='microseconds')}'"
 
 
 def column_ddl(column: Column) -> str:

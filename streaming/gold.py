@@ -2,55 +2,36 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
-from pyspark.sql import DataFrame
-from pyspark.sql.streaming.query import StreamingQuery
-
-from conf.tables import SILVER_RESULTS, SILVER_TELEMETRY
+from medallion.changes import TableChanges
 from medallion.gold.refresh import processor
-from medallion.gold.refresh.affected import SOURCES, change_keys, find_affected
+from medallion.gold.refresh.changed_rows import SOURCES, read_changed_rows
 from medallion.io import Lake
 from medallion.provenance import JobRun
+from streaming.follow import TableFollower
 from streaming.job import StreamingJob
-from streaming.query import Trigger, start_query
+from streaming.query import Trigger
 
 NAME = "gold"
-LAPS = "gold_laps_2"  # a query cannot take up a checkpoint of other sources: these are those of version 2
+_STREAMS_BEFORE = (NAME, "gold_laps_2")
 OUTPUTS = (*processor.TABLES, *processor.LAP_TABLES)
 
 
-def start_gold(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
-    """Start both queries: over what is sampled, and over laps and whatever else the tables over laps read.
+def start_gold(lake: Lake, run: JobRun, trigger: Trigger) -> list[TableFollower]:
+    """Start to follow whatever gold is computed from.
 
-    A batch names what changed; that is computed whole from silver and written as a difference. A batch that is
-    repeated finds nothing to change. The batches of the two never run at the same time.
+    What changed names laps, vehicles and sessions; those are computed whole from silver and written as a difference.
     """
-    for name in {*SOURCES, *OUTPUTS}:
+    for name in OUTPUTS:
         lake.ensure(name)
     gold = processor.GoldProcessor(lake, run.run_id)
 
-    def aggregate(df: DataFrame, _batch_id: int, _query: str) -> None:
-        run.rows_in += df.count()
-        gold.aggregate_telemetry(df)
+    def refresh(changes: TableChanges) -> None:
+        rows = read_changed_rows(changes)
+        run.rows_in += sum(row.n for row in rows)
+        gold.process(rows)
         run.rows_out = len(gold.vehicles)
 
-    def refresh(df: DataFrame, _batch_id: int, _query: str) -> None:
-        run.rows_in += df.where(df.source != SILVER_TELEMETRY).count()  # the other query counts those
-        gold.refresh(find_affected(lake, df))
-        run.rows_out = len(gold.vehicles)
-
-    changes = reduce(DataFrame.unionByName, (change_keys(name, _changes(lake, name)) for name in SOURCES))
-    return [
-        start_query(lake.spark, lake.settings, NAME, _changes(lake, SILVER_TELEMETRY), aggregate, trigger, NAME),
-        start_query(lake.spark, lake.settings, LAPS, changes, refresh, trigger, NAME),
-    ]
-
-
-def _changes(lake: Lake, name: str) -> DataFrame:
-    """Stream of a table's changed rows; of one without a change feed, of the rows in files that were written."""
-    option = "ignoreChanges" if name == SILVER_RESULTS else "readChangeFeed"
-    return lake.spark.readStream.format("delta").option(option, "true").load(lake.uri(name))
+    return [TableFollower(lake, NAME, SOURCES, refresh, trigger, NAME, instead_of=_STREAMS_BEFORE).start()]
 
 
 JOB = StreamingJob(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-
-from pyspark.sql.streaming.query import StreamingQuery
+from typing import Any, Protocol
 
 from jobs.arguments import add_nothing
 from jobs.job import Job, RunContext
@@ -15,7 +15,27 @@ from medallion.provenance import JobRun
 from streaming.query import Trigger, hold_between_batches
 
 EVERY_S = 2.0
-Start = Callable[[Lake, JobRun, Trigger], list[StreamingQuery]]
+
+
+class RunningQuery(Protocol):
+    """What is waited for and stopped: a streaming query, or whatever follows tables."""
+
+    @property
+    def isActive(self) -> bool:  # noqa: N802 - the names that streaming queries have
+        """Whether it goes on."""
+
+    @property
+    def recentProgress(self) -> Sequence[Any]:  # noqa: N802
+        """What its latest batches did."""
+
+    def stop(self) -> None:
+        """End it."""
+
+    def awaitTermination(self) -> Any:  # noqa: N802
+        """Wait for its end; raises what ended it."""
+
+
+Start = Callable[[Lake, JobRun, Trigger], Sequence[RunningQuery]]
 Finish = Callable[[Lake, JobRun], None]
 
 
@@ -69,18 +89,17 @@ def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
     return run
 
 
-def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float, finish_every_s: float = 60.0) -> JobRun:
-    """Run a job until it is interrupted; its last step runs now and then, and once more at the end."""
+def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobRun:
+    """Run a job until it is interrupted; its last step runs after every pause between batches, and at the end."""
     with job.record_run(lake) as run:
         queries = job.start(lake, run, Trigger(once=False, every_s=every_s))
         try:
-            while any(query.isActive for query in queries):
-                lake.spark.streams.awaitAnyTermination(int(finish_every_s))
+            while all(query.isActive for query in queries):
+                time.sleep(every_s)
                 _finish(lake, job, run)
-                lake.spark.streams.resetTerminated()  # the last step has queries of its own, which end
-                for query in queries:
-                    if not query.isActive:
-                        query.awaitTermination()  # raises what ended it
+            for query in queries:
+                if not query.isActive:
+                    query.awaitTermination()  # raises what ended it
         except KeyboardInterrupt:
             pass
         finally:

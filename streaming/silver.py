@@ -81,7 +81,7 @@ def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
 
 def finish_silver(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results up to date, once the stream has drained."""
-    session_tables.start_session_tables(lake, run.run_id, Trigger(once=True)).awaitTermination()
+    session_tables.follow_silver(lake, run.run_id, Trigger(once=True), NAME).awaitTermination()
 
 
 JOB = StreamingJob(

@@ -25,13 +25,15 @@ from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
 from conf.reasons import RefusalError
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
-from medallion.exchange import read_rows
+from medallion.arrow_rows import arrow_rows, nan_to_null
+from medallion.exchange import exchange_table, read_rows, stamp_rows
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import laps_part, sessions_part
-from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
+from medallion.samples import are_few
+from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples, read_lap_frames
 from medallion.silver.tracks import circuits_by_track, sessions_on_track, tracks_by_session
 
 TABLES: Final = (GOLD_DPTAD_SCORES, GOLD_DPTAD_EVENTS, GOLD_DPTAD_THRESHOLDS)
@@ -62,6 +64,23 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     if not laps:
         return 0
     todo, contexts = _plan_recalibration(lake, sorted(set(laps)), run_id)
+    if not are_few(lake, laps_part(todo)):
+        return _update_by_spark(lake, todo, contexts, run_id)
+    rows = []
+    for frame in read_lap_frames(lake, todo, ("unfit_for",)):
+        unfit = dict(frame["unfit_for"].iloc[0] or ())
+        frame["against"] = [list(dict.fromkeys(r for purpose in _PURPOSES for r in unfit.get(purpose) or ()))] * len(
+            frame
+        )
+        rows.append(score_lap(frame, contexts[frame["session_id"].iloc[0]]))
+    events = [{**{name: row[name] for name in LAP}, **event} for row in rows for event in row.pop("events")]
+    scores = nan_to_null(arrow_rows(GOLD_DPTAD_SCORES, rows))
+    for table, found in ((GOLD_DPTAD_SCORES, scores), (GOLD_DPTAD_EVENTS, arrow_rows(GOLD_DPTAD_EVENTS, events))):
+        exchange_table(lake, table, stamp_rows(found, run_id), laps_part(todo), ignore=_IGNORED)
+    return len(rows)
+
+
+def _update_by_spark(lake: Lake, todo: Sequence[LapKey], contexts: Mapping[str, ScoringContext], run_id: str) -> int:
     rows = score_laps(lap_samples(lake, todo, _unfit_reasons()), contexts).persist()
     try:
         count = rows.count()

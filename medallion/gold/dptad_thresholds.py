@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from analysis.dptad import Thresholds, calibrate_thresholds, threshold_unit
 from analysis.dptad.calibrate import FEWEST_LAPS
@@ -17,18 +16,16 @@ from analysis.track_build.rows import spread_evenly
 from analysis.tracks.circuit import Circuit
 from conf.errors import InputError
 from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
-from medallion.exchange import read_rows
+from medallion.exchange import put_rows, read_rows
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import Part, sessions_part
-from medallion.silver.lap_traces import collect_traces, lap_samples
+from medallion.silver.lap_traces import read_traces
 
 MOST_LAPS: Final = 120
 """Laps calibrated on: more do not move a 95th percentile, and they all have to be in one place."""
 _PURPOSE: Final = "pace"
-_SCHEMA: Final = (
-    "track_id string, version int, name string, value double, unit string, n_laps int, sessions array<string>"
-)
+_COLUMNS: Final = ("track_id", "version", "name", "value", "unit", "n_laps", "sessions")
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,11 @@ def _calibration(track: str, version: int, rows: Sequence[Row]) -> TrackCalibrat
 
 def choose_calibration_laps(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Laps of sessions that are fit for pace and have telemetry, at most ``MOST_LAPS``, spread evenly."""
-    rows = (
-        lake.read(SILVER_LAPS)
-        .where(sessions_part(sessions).sql())
-        .where("sample_count > 0 and lap_start_ts < lap_end_ts")
-    )
-    fit = rows.where(F.array_contains("fit_for", _PURPOSE)).select("session_id", "vehicle_id", "lap_number").collect()
-    return spread_evenly(sorted(LapKey(*row) for row in fit), MOST_LAPS)
+    columns = ("session_id", "vehicle_id", "lap_number", "sample_count", "lap_start_ts", "lap_end_ts", "fit_for")
+    rows = read_rows(lake, SILVER_LAPS, sessions_part(sessions), columns)
+    timed = (r for r in rows if r.sample_count and r.lap_start_ts and r.lap_end_ts and r.lap_start_ts < r.lap_end_ts)
+    fit = (LapKey(*row[:3]) for row in timed if _PURPOSE in (row.fit_for or ()))
+    return spread_evenly(sorted(fit), MOST_LAPS)
 
 
 def make_calibration(lake: Lake, circuit: Circuit, sessions: Sequence[str], version: int) -> TrackCalibration:
@@ -88,8 +83,7 @@ def make_calibration(lake: Lake, circuit: Circuit, sessions: Sequence[str], vers
         InputError: If there are too few usable laps.
     """
     laps = choose_calibration_laps(lake, sessions)
-    samples = lap_samples(lake, laps).toPandas()
-    found = collect_traces(samples, dict.fromkeys(sessions, circuit))
+    found = read_traces(lake, laps, dict.fromkeys(sessions, circuit))
     usable = [trace for _, trace in found]
     used = sorted({lap.session_id for lap, _ in found})
     thresholds = calibrate_thresholds(usable, circuit.track_id, version, circuit, used)
@@ -114,5 +108,5 @@ def make_first_calibration(
 
 def write_calibration(lake: Lake, calibration: TrackCalibration, run_id: str) -> None:
     """Add a version to the table."""
-    rows = lake.spark.createDataFrame(calibration.rows(), _SCHEMA)
-    lake.upsert(rows.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}), GOLD_DPTAD_THRESHOLDS)
+    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in calibration.rows()]
+    put_rows(lake, GOLD_DPTAD_THRESHOLDS, rows, run_id)

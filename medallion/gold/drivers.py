@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from statistics import fmean
 from typing import Final
-
-from pyspark.sql import functions as F
 
 from analysis.pace.driver_laps import Row
 from conf.tables import (
@@ -16,12 +16,12 @@ from conf.tables import (
     GOLD_SIWTL,
     GOLD_STINTS,
 )
-from medallion.exchange import exchange_rows
+from medallion.exchange import exchange_rows, read_rows
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
 from medallion.gold.session_drivers import SessionDrivers, load_session_drivers
 from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
-from medallion.part import Part, pairs_part, sessions_part, vehicles_part
+from medallion.part import EVERYTHING, Part, pairs_part, sessions_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
@@ -33,6 +33,8 @@ _OF_VEHICLES: Final[tuple[tuple[str, Rows, Where], ...]] = (
     (GOLD_DRIVER_COMPARISON, driver_comparison.driver_comparison_rows, pairs_part),
 )
 TABLES: Final = (*(table for table, _, _ in _OF_VEHICLES), GOLD_FLEET_SUMMARY)
+
+_ROUNDING: Final = 1e-9
 
 
 def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: str) -> None:
@@ -60,7 +62,13 @@ def vehicles_with_new_scores(lake: Lake) -> set[Vehicle]:
 
     A track's first calibration scores all laps that were ever driven there, whichever laps have changed.
     """
-    scores = lake.read(GOLD_DPTAD_SCORES).groupBy(*VEHICLE).agg(F.avg("overall_score").alias("now"))
-    summed_up = lake.read(GOLD_DRIVER_SUMMARY).select(*VEHICLE, F.col("dptad_overall_avg").alias("summed_up"))
-    differs = "(now IS NULL) <> (summed_up IS NULL) OR abs(now - summed_up) > 1e-9"
-    return {(r.session_id, r.vehicle_id) for r in summed_up.join(scores, VEHICLE, "left").where(differs).collect()}
+    now: defaultdict[Vehicle, list[float]] = defaultdict(list)
+    for row in read_rows(lake, GOLD_DPTAD_SCORES, EVERYTHING, (*VEHICLE, "overall_score")):
+        if row.overall_score is not None:
+            now[row.session_id, row.vehicle_id].append(row.overall_score)
+    found = set()
+    for row in read_rows(lake, GOLD_DRIVER_SUMMARY, EVERYTHING, (*VEHICLE, "dptad_overall_avg")):
+        scores, known = now.get((row.session_id, row.vehicle_id)), row.dptad_overall_avg
+        if (scores is None) != (known is None) or (scores and abs(fmean(scores) - known) > _ROUNDING):
+            found.add((row.session_id, row.vehicle_id))
+    return found

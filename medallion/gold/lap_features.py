@@ -8,19 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from analysis.laps.features import LAP_CHANNELS, compute_lap_features
 from analysis.timing.session_laps import datetime_to_us
-from conf.contract import load_contract
-from conf.tables import GOLD_LAP_FEATURES, SILVER_TELEMETRY
+from conf.tables import GOLD_LAP_FEATURES
 from medallion.exchange import read_rows
 from medallion.gold.timed_laps import TimedLap, Vehicle, read_timed_laps
-from medallion.io import Lake, sync_rows
-from medallion.keys import LapKey, distinct_sessions, vehicle_condition
-from medallion.part import laps_part
-from medallion.per_vehicle import apply_by_vehicle, channel_arrays, last_known_value
+from medallion.io import Lake
+from medallion.keys import LapKey, distinct_sessions
+from medallion.part import Clause, Part, Span, laps_part
+from medallion.per_vehicle import OfVehicle, channel_arrays, last_known_value, sync_by_vehicle
 from medallion.silver.environment import SessionWeather, read_weather
 
 # A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on
@@ -34,9 +31,8 @@ def update_lap_features(lake: Lake, laps: Sequence[LapKey], run_id: str) -> None
     if not laps:
         return
     wanted = _wanted_laps(laps, read_timed_laps(lake, laps_part(laps)))
-    samples = lake.read(SILVER_TELEMETRY).where(lap_samples_condition(wanted))
-    rows = feature_rows(samples, wanted, read_weather(lake, distinct_sessions(laps)), run_id)
-    sync_rows(lake, rows, GOLD_LAP_FEATURES, laps_part(laps).sql)
+    of_vehicle = vehicle_features(wanted, read_weather(lake, distinct_sessions(laps)))
+    sync_by_vehicle(lake, GOLD_LAP_FEATURES, feature_samples(wanted), laps_part(laps), of_vehicle, run_id)
 
 
 def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:
@@ -59,26 +55,23 @@ def laps_with_new_times(lake: Lake, laps: Sequence[LapKey], timed: Mapping[Vehic
     return {lap.key for lap in wanted if _differs(lap, *there.get(lap.key, (None, None)))}
 
 
-def lap_samples_condition(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> str:
-    """SQL condition that selects the samples that laps depend on, and some between them."""
-    return " OR ".join(
-        f"({vehicle_condition(*vehicle)} AND ({_span(laps)}))" for vehicle, laps in sorted(wanted.items())
-    )
+def feature_samples(wanted: Mapping[Vehicle, Sequence[TimedLap]]) -> Part:
+    """The samples that laps depend on, and some between them."""
+    return Part(tuple(clause for vehicle, laps in sorted(wanted.items()) for clause in _sample_clauses(vehicle, laps)))
 
 
-def feature_rows(
-    samples: DataFrame, wanted: Mapping[Vehicle, Sequence[TimedLap]], weather: Mapping[str, SessionWeather], run_id: str
-) -> DataFrame:
-    """Features of laps.
+def vehicle_features(wanted: Mapping[Vehicle, Sequence[TimedLap]], weather: Mapping[str, SessionWeather]) -> OfVehicle:
+    """The features of the laps of a vehicle, from its samples.
 
     A lap with an interval has all samples within it, whatever lap number they carry; one without has the samples that
     carry its number, from the first to the last. A lap without samples has no row.
 
     Args:
-        samples: Rows of ``silver.telemetry``, all those of :func:`lap_samples_condition`.
         wanted: Laps by session and vehicle.
         weather: By session.
-        run_id: Job run.
+
+    Returns:
+        A function of all samples of :func:`feature_samples` of one vehicle, in order of time.
     """
 
     def of_vehicle(frame: pd.DataFrame) -> dict[str, Any]:
@@ -86,8 +79,7 @@ def feature_rows(
         rows = [_lap_feature_columns(lap, frame, weather[session]) for lap in wanted[session, vehicle]]
         return pd.DataFrame([row for row in rows if row]).to_dict(orient="series")  # type: ignore[return-value]
 
-    rows = apply_by_vehicle(samples, of_vehicle, load_contract(GOLD_LAP_FEATURES), run_id)
-    return rows.withColumn("updated_ts", F.current_timestamp())
+    return of_vehicle
 
 
 def _wanted_laps(laps: Sequence[LapKey], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> dict[Vehicle, list[TimedLap]]:
@@ -105,15 +97,15 @@ def _differs(lap: TimedLap, interval: tuple[int, int] | None, timing: tuple[obje
     return timing != (lap.lap_time_ms, *lap.sectors_s, lap.is_valid) or lap.interval_us not in (None, interval)
 
 
-def _span(laps: Sequence[TimedLap]) -> str:
-    intervals = [lap.interval_us for lap in laps]
-    known = [at for at in intervals if at]
-    numbers = [str(lap.key.lap_number) for lap, at in zip(laps, intervals, strict=True) if not at]
-    parts = [f"lap_number IN ({', '.join(numbers)})"] if numbers else []
-    if known:
-        first, last = min(at[0] for at in known) - REACH_US, max(at[1] for at in known) + REACH_US
-        parts.append(f"event_ts BETWEEN timestamp_micros({first}) AND timestamp_micros({last})")
-    return " OR ".join(parts)
+def _sample_clauses(vehicle: Vehicle, laps: Sequence[TimedLap]) -> list[Clause]:
+    own = {"session_id": [vehicle[0]], "vehicle_id": [vehicle[1]]}
+    clauses: list[Clause] = []
+    if numbers := [lap.key.lap_number for lap in laps if not lap.interval_us]:
+        clauses.append(own | {"lap_number": numbers})
+    if known := [lap.interval_us for lap in laps if lap.interval_us]:
+        span = Span(min(at[0] for at in known) - REACH_US, max(at[1] for at in known) + REACH_US)
+        clauses.append(own | {"event_ts": span})
+    return clauses
 
 
 def _lap_feature_columns(lap: TimedLap, rows: pd.DataFrame, weather: SessionWeather) -> dict[str, Any] | None:

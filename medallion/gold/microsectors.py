@@ -27,7 +27,7 @@ from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import sessions_part
 from medallion.schema import sql_literal
-from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
+from medallion.silver.lap_traces import LAP, read_traces
 
 PURPOSE: Final = "ghost"
 _MOST_LAPS = 40  # to fit the limit to: the quickest
@@ -86,7 +86,7 @@ def latest_segmentation(lake: Lake, track_id: str) -> TrackSegmentation | None:
 def read_quickest_traces(lake: Lake, circuit: Circuit, laps: Sequence[LapKey]) -> list[tuple[LapKey, LapTrace]]:
     """Traces of the first laps given, as many as a limit is fitted to, the quickest first; those that have one."""
     quickest = laps[:_MOST_LAPS]
-    found = collect_traces(lap_samples(lake, quickest).toPandas(), dict.fromkeys(distinct_sessions(quickest), circuit))
+    found = read_traces(lake, quickest, dict.fromkeys(distinct_sessions(quickest), circuit))
     return sorted(found, key=lambda lap: lap[1].lap_time_s)
 
 

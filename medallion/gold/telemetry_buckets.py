@@ -6,20 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
 
 from analysis.signals.buckets import bucket_features
-from conf.contract import load_contract
-from conf.tables import GOLD_TELEMETRY_BUCKETS
-from medallion.per_vehicle import apply_by_vehicle, channel_arrays
+from medallion.per_vehicle import channel_arrays
 
 
-def bucket_rows(silver: DataFrame, run_id: str) -> DataFrame:
-    """Buckets of every lap in ``silver`` (whole laps of ``silver.telemetry``)."""
-    return apply_by_vehicle(silver, _vehicle_buckets, load_contract(GOLD_TELEMETRY_BUCKETS), run_id)
-
-
-def _vehicle_buckets(frame: pd.DataFrame) -> dict[str, Any]:
+def vehicle_buckets(frame: pd.DataFrame) -> dict[str, Any]:
+    """Buckets of the laps of a vehicle, from the samples of whole laps in order of time."""
     # Each lap by itself: a value held from the lap before would make a lap depend on which others are recomputed.
     laps = [_lap_buckets(rows) for _, rows in frame.groupby("lap_number", sort=True)]
     return {name: np.concatenate([lap[name] for lap in laps]) for name in laps[0]} if laps else {}

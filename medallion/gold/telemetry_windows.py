@@ -6,20 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
 
 from analysis.signals.windows import WINDOW_S, window_ends, window_features
-from conf.contract import load_contract
-from conf.tables import GOLD_TELEMETRY_WINDOWS
-from medallion.per_vehicle import AGGRESSIVE, apply_by_vehicle, channel_arrays, last_known_value
+from medallion.per_vehicle import AGGRESSIVE, channel_arrays, last_known_value
 
 
-def window_rows(silver: DataFrame, run_id: str) -> DataFrame:
-    """Windows of every vehicle in ``silver`` (rows of ``silver.telemetry``)."""
-    return apply_by_vehicle(silver, _vehicle_windows, load_contract(GOLD_TELEMETRY_WINDOWS), run_id)
-
-
-def _vehicle_windows(frame: pd.DataFrame) -> dict[str, Any]:
+def vehicle_windows(frame: pd.DataFrame) -> dict[str, Any]:
+    """Windows of a vehicle, from its samples in order of time."""
     t_s = frame["t_us"].to_numpy(np.float64) / 1e6
     ends_s = window_ends(t_s)
     features = window_features(t_s, channel_arrays(frame), ends_s)

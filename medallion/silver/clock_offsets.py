@@ -204,11 +204,21 @@ def compute_event_times(samples: DataFrame) -> DataFrame:
         F.unix_micros("ecu_ts").alias("ecu_us"),
         F.unix_micros("arrival_ts").alias("arrival_us"),
     )
-    return micros.groupBy("session_id", "vehicle_id").applyInPandas(_restate_vehicle, ROW_SCHEMA)
+    return micros.groupBy("session_id", "vehicle_id").applyInPandas(restate_vehicle, ROW_SCHEMA)
 
 
-def _restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.sort_values(["arrival_us", "ecu_us", "ecu_seq"], kind="stable", ignore_index=True)
+def in_order_of_arrival(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one vehicle in the order in which they arrived."""
+    return frame.sort_values(["arrival_us", "ecu_us", "ecu_seq"], kind="stable", ignore_index=True)
+
+
+def restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
+    """Event time of every row of one vehicle, with the segment it belongs to, in the order of arrival.
+
+    Args:
+        frame: ``session_id, vehicle_id, ecu_us, ecu_seq, arrival_us`` of all its rows.
+    """
+    frame = in_order_of_arrival(frame)
     ecu = frame["ecu_us"].to_numpy(np.int64)
     arrival = frame["arrival_us"].fillna(frame["ecu_us"]).to_numpy(np.int64)
     event, still, segments = normalise_clock(ecu, arrival)

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from analysis.timing.session_laps import us_to_datetime
 from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, SILVER_TELEMETRY
+from medallion.arrow_rows import instants
+from medallion.exchange import exchange_rows, put_rows, read_rows, read_table, scan_table, set_columns
 from medallion.io import Lake
-from medallion.keys import vehicle_condition
+from medallion.part import Part, Span, group_by_session, sessions_part, spans_part, vehicles_part
+from medallion.samples import are_few
 from medallion.silver import clock_offsets, telemetry
 
+Vehicle = tuple[str, str]
 _VEHICLE = ["session_id", "vehicle_id"]
+_SUMMED_UP: Final = [
+    ("track_id", "max"),
+    ("event_ts", "min"),
+    ("event_ts", "max"),
+    ("vehicle_id", "distinct"),
+    ("vehicle_id", "count"),
+    ("source", "max"),
+    ("is_synthetic", "max"),
+]
 
 
 def stale_vehicles(lake: Lake) -> DataFrame:
@@ -33,15 +53,78 @@ def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, st
         run_id: Job run.
         vehicles: Sessions and vehicles to look at; those that :func:`stale_vehicles` finds if left out.
     """
-    stale: list[tuple[str, ...]] = (
-        [tuple(r) for r in stale_vehicles(lake).collect()] if vehicles is None else [*vehicles]
-    )
+    stale = [(r.session_id, r.vehicle_id) for r in stale_vehicles(lake).collect()] if vehicles is None else [*vehicles]
     if not stale:
         return 0
-    sessions = sorted({s for s, _ in stale})
-    wanted = lake.spark.createDataFrame(stale, "session_id string, vehicle_id string")
-    table = lake.read(SILVER_TELEMETRY).where(F.col("session_id").isin(*sessions))
-    rows = table.join(F.broadcast(wanted), _VEHICLE, "left_semi")
+    part = vehicles_part(group_by_session(stale))
+    restate = _restate_on_driver if are_few(lake, part) else _restate_by_spark
+    restate(lake, part, run_id)
+    _write_sessions(lake, sorted({session for session, _ in stale}), run_id)
+    return len(stale)
+
+
+def _restate_on_driver(lake: Lake, part: Part, run_id: str) -> None:
+    columns = [*telemetry.KEY, "arrival_ts", "event_ts", "clock_source", "n_readings"]
+    table = read_table(lake, SILVER_TELEMETRY, part, columns)
+    in_us = {"ecu_us": "ecu_ts", "arrival_us": "arrival_ts", "event_us": "event_ts"}
+    plain = ("session_id", "vehicle_id", "ecu_seq", "clock_source", "n_readings")
+    micros = {name: table[column].cast(pa.int64()) for name, column in in_us.items()}
+    samples = pa.table({name: table[name] for name in plain} | micros).to_pandas()
+    moved, segments = [], []
+    for _, rows in samples.groupby(_VEHICLE, sort=True):
+        old = clock_offsets.in_order_of_arrival(rows)
+        new = clock_offsets.restate_vehicle(old)
+        new["event_us"] = new["event_ts"].astype("datetime64[us]").astype(np.int64)
+        differs = (new["event_us"] != old["event_us"]) | (new["clock_source"] != old["clock_source"])
+        moved.append(new[differs].assign(ecu_us=old["ecu_us"]))
+        segments += _segment_rows(new.assign(ecu_us=old["ecu_us"], n_readings=old["n_readings"]))
+    changed = pd.concat(moved)
+    set_columns(lake, SILVER_TELEMETRY, _event_time_columns(changed, run_id), _places(changed))
+    exchange_rows(lake, SILVER_CLOCK_OFFSETS, segments, part, run_id)
+
+
+def _event_time_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:
+    event_ts = instants(changed["event_us"])
+    return pa.table(
+        {
+            **{name: pa.array(changed[name]) for name in ("session_id", "vehicle_id", "ecu_seq", "clock_source")},
+            "ecu_ts": instants(changed["ecu_us"]),
+            "event_ts": event_ts,
+            "event_date": event_ts.cast(pa.date32()),
+            "run_id": pa.repeat(run_id, len(changed)),
+        }
+    )
+
+
+def _places(changed: pd.DataFrame) -> Part:
+    """Where in ``silver.telemetry`` rows are, as its files' statistics tell: by vehicle and car clock."""
+    spans = [
+        (*rows[_VEHICLE].iloc[0], Span(int(rows["ecu_us"].min()), int(rows["ecu_us"].max())))
+        for _, rows in changed.groupby(_VEHICLE, sort=True)
+    ]
+    return spans_part("ecu_ts", spans)
+
+
+def _segment_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of ``silver.clock_offsets`` of one vehicle."""
+    return [
+        {
+            **{name: found[name].iloc[0] for name in _VEHICLE},
+            "segment": int(found["segment"].iloc[0]),
+            "ecu_from": us_to_datetime(int(found["ecu_us"].min())),
+            "ecu_to": us_to_datetime(int(found["ecu_us"].max())),
+            "offset_us": int(found["offset_us"].iloc[0]),
+            "n": int(found["n_readings"].sum()),
+            "spread_us": int(found["spread_us"].iloc[0]),
+            "drift_ppm": float(found["drift_ppm"].iloc[0]),
+            "stood_still": bool((found["clock_source"] == "arrival").any()),
+        }
+        for _, found in rows.groupby("segment", sort=True)
+    ]
+
+
+def _restate_by_spark(lake: Lake, part: Part, run_id: str) -> None:
+    rows = lake.read(SILVER_TELEMETRY).where(part.sql())
     keys = ["session_id", "vehicle_id", "ecu_ts", "ecu_seq"]
     columns = [*keys, "arrival_ts", "event_ts", "clock_source", "n_readings"]
     current = rows.select(*columns).persist()
@@ -62,17 +145,13 @@ def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, st
             }
             lake.update_matched(changed, SILVER_TELEMETRY, assignments, prune=place, txn=None)
         changed.unpersist()
-        _write_offsets(lake, current, restated, stale, run_id)
+        _write_offsets(lake, current, restated, part, run_id)
     finally:
         restated.unpersist()
         current.unpersist()
-    _write_sessions(lake, sessions, run_id)
-    return len(stale)
 
 
-def _write_offsets(
-    lake: Lake, current: DataFrame, restated: DataFrame, stale: list[tuple[str, ...]], run_id: str
-) -> None:
+def _write_offsets(lake: Lake, current: DataFrame, restated: DataFrame, part: Part, run_id: str) -> None:
     keys = ["session_id", "vehicle_id", "ecu_ts", "ecu_seq"]
     joined = restated.join(current.select(*keys, "n_readings"), keys)
     segments = joined.groupBy(*_VEHICLE, "segment").agg(
@@ -85,37 +164,49 @@ def _write_offsets(
         F.max(F.col("clock_source") == "arrival").alias("stood_still"),
     )
     rows = segments.withColumns({"updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)})
-    gone = " OR ".join(f"({vehicle_condition(session, vehicle, 't.')})" for session, vehicle in stale)
-    lake.upsert(rows, SILVER_CLOCK_OFFSETS, delete_where=gone, prune=gone)
+    lake.upsert(rows, SILVER_CLOCK_OFFSETS, delete_where=part.sql("t."), prune=part.sql("t."))
 
 
-def _write_sessions(lake: Lake, sessions: list[str], run_id: str) -> None:
-    rows = lake.read(SILVER_TELEMETRY).where(F.col("session_id").isin(*sessions))
-    race = F.regexp_extract("session_id", r"-R(\d+)$", 1)
-    synthetic = F.max(F.coalesce("is_synthetic", F.lit(False)))
-    summary = rows.groupBy("session_id").agg(
-        F.max("track_id").alias("track_id"),
-        F.min("event_ts").alias("start_ts"),
-        F.max("event_ts").alias("end_ts"),
-        F.countDistinct("vehicle_id").cast("int").alias("n_vehicles"),
-        F.count(F.lit(1)).alias("n_samples"),
-        F.max("source").alias("source"),
-        synthetic.alias("synthetic"),
-    )
+def _write_sessions(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
+    """Sum up the telemetry of sessions, read a batch of rows at a time."""
+    columns = ["session_id", "vehicle_id", "track_id", "event_ts", "source", "is_synthetic"]
+    parts = [
+        pa.table(batch).group_by("session_id").aggregate(_SUMMED_UP)
+        for batch in scan_table(lake, SILVER_TELEMETRY, sessions_part(sessions), columns)
+        if batch.num_rows
+    ]
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in pa.concat_tables(parts).to_pylist() if parts else ():
+        found[row["session_id"]].append(row)
     # A session whose messages do not name their track may have been given one (`silver.tracks`): that stays.
-    given = lake.read(SILVER_SESSIONS).select("session_id", F.col("track_id").alias("given_track_id"))
-    named = summary.join(given, "session_id", "left").select(
-        "session_id",
-        F.coalesce("track_id", "given_track_id").alias("track_id"),
-        "start_ts",
-        "end_ts",
-        "n_vehicles",
-        "n_samples",
-        "source",
-        F.when(race != "", F.regexp_replace("session_id", r"-R\d+$", "")).alias("event"),
-        F.when(F.col("synthetic"), "sim").when(race != "", "race").alias("session_type"),
-        F.when(race != "", race.cast("int")).alias("race_number"),
-        F.current_timestamp().alias("updated_ts"),
-        F.lit(run_id).alias("run_id"),
-    )
-    lake.upsert(named, SILVER_SESSIONS)
+    given = {r.session_id: r.track_id for r in read_rows(lake, SILVER_SESSIONS, sessions_part(found))}
+    rows = [session_row(session, own, given.get(session)) for session, own in sorted(found.items())]
+    put_rows(lake, SILVER_SESSIONS, rows, run_id)
+
+
+def session_row(session_id: str, parts: Sequence[Mapping[str, Any]], given_track_id: str | None) -> dict[str, Any]:
+    """A row of ``silver.sessions``.
+
+    Args:
+        session_id: Session.
+        parts: What was found in some rows of its telemetry and in others: ``_SUMMED_UP``.
+        given_track_id: Track that the session is known to be driven on, if its messages do not say.
+    """
+
+    def known(column: str) -> list[Any]:
+        return [part[column] for part in parts if part[column] is not None]
+
+    race = re.search(r"-R(\d+)$", session_id)
+    synthetic = any(known("is_synthetic_max"))
+    return {
+        "session_id": session_id,
+        "track_id": max(known("track_id_max"), default=given_track_id),
+        "start_ts": min(known("event_ts_min"), default=None),
+        "end_ts": max(known("event_ts_max"), default=None),
+        "n_vehicles": len({vehicle for part in parts for vehicle in part["vehicle_id_distinct"]}),
+        "n_samples": sum(known("vehicle_id_count")),
+        "source": max(known("source_max"), default=None),
+        "event": session_id[: race.start()] if race else None,
+        "session_type": "sim" if synthetic else "race" if race else None,
+        "race_number": int(race[1]) if race else None,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,13 +12,16 @@ from pyspark.sql import functions as F
 
 from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
 from analysis.laps.trace import LapTrace
+from analysis.timing.session_laps import datetime_to_us
 from analysis.tracks.circuit import Circuit
 from conf.reasons import RefusalError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
+from medallion.exchange import read_rows
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import laps_part, sessions_part
 from medallion.per_vehicle import order_by_time
+from medallion.samples import read_samples
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]
 CHANNELS: Final = (
@@ -38,6 +41,7 @@ CHANNELS: Final = (
     "lon_deg",
 )
 
+_SAMPLE: Final = ("ecu_seq", "clock_source", "is_synthetic")
 OfLap = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -59,6 +63,36 @@ def lap_samples(lake: Lake, laps: Sequence[LapKey], *of_lap: Column) -> DataFram
         *LAP, F.unix_micros("event_ts").alias("t_us"), "ecu_seq", "clock_source", "is_synthetic", *channels
     )
     return samples.join(F.broadcast(own), LAP)
+
+
+def read_lap_frames(
+    lake: Lake, laps: Sequence[LapKey], columns: Sequence[str] = (), purposes: Collection[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Read laps that have a start, an end and samples: the columns of :func:`lap_samples`, in order of time.
+
+    Args:
+        lake: Where the tables are.
+        laps: Which laps.
+        columns: What to have of ``silver.laps`` beside ``start_us``, ``end_us`` and ``fit_for``.
+        purposes: Only laps that are fit for one of these.
+    """
+    names = [*LAP, "lap_start_ts", "lap_end_ts", "fit_for", *columns]
+    rows = {}
+    for row in read_rows(lake, SILVER_LAPS, laps_part(laps), names) if laps else ():
+        start, end = datetime_to_us(row.lap_start_ts), datetime_to_us(row.lap_end_ts)
+        fit = purposes is None or not set(purposes).isdisjoint(row.fit_for or ())
+        if start is not None and end is not None and start < end and fit:
+            rows[LapKey(*row[:3])] = {"start_us": start, "end_us": end, **{c: row[c] for c in ("fit_for", *columns)}}
+    if not rows:
+        return
+    samples = read_samples(lake, laps_part(sorted(rows)), CHANNELS, [*LAP, *_SAMPLE])
+    for _, found in samples.groupby(LAP, sort=True):
+        frame = order_by_time(found)
+        first = frame.iloc[0]
+        key = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
+        for name, value in rows[key].items():
+            frame[name] = pd.Series([value] * len(frame), dtype="int64" if isinstance(value, int) else object)
+        yield frame
 
 
 def apply_by_lap(samples: DataFrame, function: OfLap, schema: str) -> DataFrame:
@@ -91,19 +125,24 @@ def build_trace(frame: pd.DataFrame, circuit: Circuit | None) -> LapTrace:
     return build_lap_trace(samples, circuit)
 
 
-def collect_traces(samples: pd.DataFrame, circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
-    """Traces of collected laps in the order of their keys; laps without one are left out.
+def read_traces(lake: Lake, laps: Sequence[LapKey], circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
+    """Read laps and build their traces; see :func:`build_traces`."""
+    return build_traces(read_lap_frames(lake, laps), circuits)
+
+
+def build_traces(laps: Iterable[pd.DataFrame], circuits: Mapping[str, Circuit]) -> list[tuple[LapKey, LapTrace]]:
+    """Build the traces of laps, in their order; laps without one are left out.
 
     Args:
-        samples: Rows of :func:`lap_samples`.
+        laps: As :func:`build_trace` takes them.
         circuits: Circuit of each session, where it is known.
     """
     found = []
-    for _, rows in samples.groupby(LAP, sort=True):
-        first = rows.iloc[0]
+    for frame in laps:
+        first = frame.iloc[0]
         lap = LapKey(first["session_id"], first["vehicle_id"], int(first["lap_number"]))
         try:
-            found.append((lap, build_trace(order_by_time(rows), circuits.get(lap.session_id))))
+            found.append((lap, build_trace(frame, circuits.get(lap.session_id))))
         except RefusalError:
             continue
     return found

@@ -7,7 +7,6 @@ boundaries); a later unit with the same value is a repeat, one with another valu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -18,8 +17,8 @@ from conf.channel import load_channels
 from conf.contract import load_contract
 from conf.tables import SILVER_TELEMETRY
 from medallion.keys import vehicle_condition
+from medallion.schema import timestamp_literal
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
 _ATTRIBUTES = (
     "lap_number_raw",
@@ -261,15 +260,10 @@ def file_pruning_condition(changed: DataFrame) -> str | None:
     spans = changed.groupBy("session_id", "vehicle_id").agg(*ends).collect()
     parts = (
         f"({vehicle_condition(r.session_id, r.vehicle_id, 't.')} AND t.ecu_ts "
-        f"BETWEEN {_timestamp(r.first_us)} AND {_timestamp(r.last_us)})"
+        f"BETWEEN {timestamp_literal(r.first_us)} AND {timestamp_literal(r.last_us)})"
         for r in spans
     )
     return " OR ".join(parts) or None
-
-
-def _timestamp(us: int) -> str:
-    """A literal, which files are skipped by; a function of a number is not one."""
-    return f"TIMESTAMP '{(EPOCH + timedelta(microseconds=us)).isoformat(sep=' ', timespec='microseconds')}'"
 
 
 def fill_assignments() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -21,10 +22,13 @@ from analysis.tracks.projection import to_plane_metres
 from conf.contract import load_contract
 from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY_100HZ
+from medallion.arrow_rows import arrow_frame, arrow_rows
+from medallion.exchange import exchange_table, stamp_rows
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import laps_part, sessions_part
-from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples
+from medallion.samples import are_few
+from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples, read_lap_frames
 from medallion.silver.tracks import circuits_by_session
 
 PURPOSES: Final = ("ghost", "pace")
@@ -43,15 +47,27 @@ _READ: Final = (
 )
 
 
-def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
-    """Bring the even grid of laps up to date; returns how many laps were written or removed.
+def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> bool:
+    """Bring the even grid of laps up to date; returns whether any was written or removed.
 
     Laps that are no longer fit for comparison lose their rows.
     """
     if not laps:
-        return 0
+        return False
     known = sorted(set(laps))
     circuits = circuits_by_session(lake, distinct_sessions(known))
+    if not are_few(lake, laps_part(known)):
+        return _update_by_spark(lake, known, circuits, run_id)
+    frames = (
+        resample_lap_frame(lap, circuits.get(lap["session_id"].iloc[0]))
+        for lap in read_lap_frames(lake, known, purposes=PURPOSES)
+    )
+    found = [arrow_frame(SILVER_TELEMETRY_100HZ, frame) for frame in frames if frame is not None]
+    rows = pa.concat_tables([arrow_rows(SILVER_TELEMETRY_100HZ, ()), *found])
+    return bool(exchange_table(lake, SILVER_TELEMETRY_100HZ, stamp_rows(rows, run_id), laps_part(known)))
+
+
+def _update_by_spark(lake: Lake, known: Sequence[LapKey], circuits: Mapping[str, Circuit], run_id: str) -> bool:
     rows = resample_laps(lap_samples(lake, known), circuits).withColumn("run_id", F.lit(run_id)).persist()
     try:
         there = (
@@ -64,9 +80,9 @@ def update_100hz(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
         if differ:
             where = f"({sessions_part(distinct_sessions(differ)).sql()}) AND ({laps_part(differ).sql()})"
             lake.replace(rows.where(where), SILVER_TELEMETRY_100HZ, where)
+        return bool(differ)
     finally:
         rows.unpersist()
-    return len(differ)
 
 
 def resample_laps(samples: DataFrame, circuits: Mapping[str, Circuit]) -> DataFrame:

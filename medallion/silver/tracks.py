@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from analysis.laps.distance import MAX_SILENCE_S
 from analysis.laps.trace import LapTrace
@@ -35,9 +34,8 @@ from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRA
 from medallion.exchange import put_rows, read_rows
 from medallion.io import Lake
 from medallion.keys import LapKey
-from medallion.part import Part, sessions_part
-from medallion.schema import sql_literal
-from medallion.silver.lap_traces import LAP, collect_traces, lap_samples
+from medallion.part import EVERYTHING, Part, sessions_part
+from medallion.silver.lap_traces import read_traces
 
 _LENGTHS_APART: Final = 0.03  # positions in a wrong unit are further off; a speedometer that is 1 % off is common
 _NOT_CONTENT: Final = ("version", "updated_ts", "run_id")
@@ -109,8 +107,9 @@ def circuits_by_track(lake: Lake, tracks: Iterable[str]) -> dict[str, Circuit]:
 
 def laps_with_telemetry(lake: Lake, sessions: Sequence[str]) -> list[LapKey]:
     """Keys of all laps of sessions that have telemetry, sorted."""
-    rows = lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).where("sample_count > 0").select(*LAP).collect()
-    return sorted(LapKey(*row) for row in rows)
+    columns = ("session_id", "vehicle_id", "lap_number", "sample_count")
+    rows = read_rows(lake, SILVER_LAPS, sessions_part(sessions), columns)
+    return sorted(LapKey(*row[:3]) for row in rows if row.sample_count)
 
 
 def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
@@ -169,14 +168,13 @@ def assign_track(lake: Lake, track_id: str, sessions: Sequence[str], run_id: str
     for session, row in rows.items():
         if row.track_id is not None and row.track_id != track_id and load_own_circuit(row.track_id):
             raise TrackError(f"session {session} was driven on {row.track_id}, as its messages say: leave it out")
-    stamp = {"track_id": F.lit(track_id), "updated_ts": F.current_timestamp(), "run_id": F.lit(run_id)}
-    lake.upsert(lake.read(SILVER_SESSIONS).where(sessions_part(rows).sql()).withColumns(stamp), SILVER_SESSIONS)
+    put_rows(lake, SILVER_SESSIONS, [row.asDict() | {"track_id": track_id} for row in rows.values()], run_id)
 
 
 def _session_rows(lake: Lake, sessions: Sequence[str]) -> dict[str, Row]:
-    found = {row.session_id: row for row in lake.read(SILVER_SESSIONS).where(sessions_part(sessions).sql()).collect()}
+    found = {row.session_id: row for row in read_rows(lake, SILVER_SESSIONS, sessions_part(sessions))}
     if missing := sorted(set(sessions) - found.keys()):
-        known = sorted(row.session_id for row in lake.read(SILVER_SESSIONS).select("session_id").collect())
+        known = sorted(row.session_id for row in read_rows(lake, SILVER_SESSIONS, EVERYTHING, ["session_id"]))
         raise TrackError(f"no session {', '.join(missing)}: the lake has {', '.join(known) or 'none'}")
     return found
 
@@ -188,12 +186,12 @@ def _lap_rows(lake: Lake, sessions: Sequence[str]) -> list[LapRow]:
                 f"session {session} was driven on {row.track_id}, whose file is conf/tracks/{row.track_id}.yaml: "
                 "there is nothing to build"
             )
-    return [row.asDict(recursive=True) for row in lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).collect()]
+    return [row.asDict(recursive=True) for row in read_rows(lake, SILVER_LAPS, sessions_part(sessions))]
 
 
 def _build(lake: Lake, plan: TrackPlan, chosen: Sequence[LapRow]) -> BuiltTrack:
     keys = [LapKey(*lap_key(lap)) for lap in chosen]
-    found = [trace for _, trace in collect_traces(lap_samples(lake, keys).toPandas(), {})]
+    found = [trace for _, trace in read_traces(lake, keys, {})]
     if not found:
         raise TrackError(
             f"no lap fits: of {len(keys)} whole laps none has speed throughout and times of its own; "
@@ -230,18 +228,18 @@ def _sector_laps(lake: Lake, laps: Sequence[LapRow], circuit: Circuit) -> list[t
     fit = {lap_key(lap): lap for lap in spread_evenly(suited, MOST_LAPS)}
     keys = [LapKey(*key) for key in fit]
     circuits = {key.session_id: circuit for key in keys}
-    found = collect_traces(lap_samples(lake, keys).toPandas(), circuits)
+    found = read_traces(lake, keys, circuits)
     return [(trace, fit[key.session_id, key.vehicle_id, key.lap_number]) for key, trace in found]
 
 
 def _race_laps(lake: Lake, sessions: Sequence[str]) -> int | None:
-    row = lake.read(SILVER_RESULTS).where(sessions_part(sessions).sql()).agg(F.max("laps")).first()
-    return None if row is None else row[0]
+    laps = [row.laps for row in read_rows(lake, SILVER_RESULTS, sessions_part(sessions), ["laps"])]
+    return max((n for n in laps if n is not None), default=None)
 
 
 def _previous_lap(lake: Lake, track_id: str) -> dict[str, Any] | None:
-    row = lake.read(SILVER_TRACKS).where(f"track_id = {sql_literal(track_id)}").first()
-    return None if row is None else row.asDict(recursive=True)
+    rows = read_rows(lake, SILVER_TRACKS, Part(({"track_id": [track_id]},)))
+    return rows[0].asDict(recursive=True) if rows else None
 
 
 def _content() -> list[str]:

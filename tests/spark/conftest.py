@@ -74,13 +74,13 @@ def lake(spark: SparkSession, home: AppConfig) -> Lake:
 
 @pytest.fixture(scope="session")
 def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> NewLake:
-    """Makes lakes that outlive a test, each in a folder of its own, empty or with what another has."""
+    """Makes lakes that outlive a test, each in a folder of its own, empty or with what another has, by own settings."""
 
-    def make(name: str, like: Lake | None = None) -> Lake:
+    def make(name: str, like: Lake | None = None, **settings: int) -> Lake:
         home = tmp_path_factory.mktemp(name)
         if like is not None:
             shutil.copytree(like.settings.home, home, dirs_exist_ok=True)
-        return Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None))
+        return Lake(spark, AppConfig(slipstream_home=home, slipstream_jars=jars_dir, _env_file=None, **settings))
 
     return make
 

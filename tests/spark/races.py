@@ -6,7 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from conf.families import ENVIRONMENT, RACE, TIMING, MessageFamily
-from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TIMING_EVENTS
+from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TELEMETRY, SILVER_TIMING_EVENTS
+from medallion.changes import TableChanges
 from medallion.io import Lake
 from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
@@ -15,9 +16,10 @@ from producers.replay.plan import make_replay_plan
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import session_messages
-from streaming.session_tables import refresh_session_tables
+from streaming.session_tables import changed_vehicles, refresh_session_tables
 from tests.spark.messages import FRAME, Stored
 
+CLOSED = (SILVER_TELEMETRY, SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES)
 FAMILIES = {f.topic: f for f in (TIMING, RACE, ENVIRONMENT)}
 
 
@@ -57,10 +59,8 @@ def simulated(simulator: VehicleSimulator) -> dict[str, list[Stored]]:
 
 
 def close(lake: Lake) -> None:
-    """What the closing query does over all there is."""
-    telemetry = lake.read("silver.telemetry").selectExpr("session_id", "vehicle_id", "true as is_telemetry")
-    for name in (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES):
-        telemetry = telemetry.unionByName(
-            lake.read(name).selectExpr("session_id", "vehicle_id", "false as is_telemetry")
-        )
-    refresh_session_tables(lake, telemetry, "run")
+    """What the closing step does over all there is."""
+    for name in CLOSED:
+        lake.ensure(name)
+    versions = {name: lake.version(name) or 0 for name in CLOSED}
+    refresh_session_tables(lake, changed_vehicles(TableChanges(lake, {}, versions)), "run")

@@ -1,16 +1,24 @@
-"""Which spans of time and which laps changed samples affect, and the conditions that select them."""
+"""Which spans of time and which laps changed samples affect, and the parts of tables that these are."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Row
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import functions as F
 
+from conf.tables import SILVER_TELEMETRY
+from medallion.exchange import read_table
+from medallion.gold.refresh.changed_rows import ChangedRows
+from medallion.gold.timed_laps import Vehicle
+from medallion.io import Lake
 from medallion.keys import LapKey, vehicle_condition
+from medallion.part import Part, Span, group_by_session, sessions_part, spans_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
+from medallion.samples import are_few
 
 _REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
 
@@ -22,23 +30,27 @@ class VehicleChange:
     Attributes:
         session_id: Session.
         vehicle_id: Vehicle.
-        samples: ``session_id, vehicle_id, lap_number, first_us, last_us`` of the samples of each lap number, those
-            without one among them: where they lie in event time, microseconds since the epoch.
+        samples: The samples of each lap number, those without one among them.
     """
 
     session_id: str
     vehicle_id: str
-    samples: tuple[Row, ...]
+    samples: tuple[ChangedRows, ...]
+
+    @property
+    def key(self) -> Vehicle:
+        """Session and vehicle."""
+        return self.session_id, self.vehicle_id
 
     @property
     def first_us(self) -> int:
         """First instant."""
-        return min(int(s.first_us) for s in self.samples)
+        return min(s.first_us for s in self.samples if s.first_us is not None)
 
     @property
     def last_us(self) -> int:
         """Last instant."""
-        return max(int(s.last_us) for s in self.samples)
+        return max(s.last_us for s in self.samples if s.last_us is not None)
 
     @property
     def laps(self) -> list[LapKey]:
@@ -47,43 +59,51 @@ class VehicleChange:
         return [LapKey(self.session_id, self.vehicle_id, number) for number in numbers]
 
 
-def find_changes(rows: DataFrame) -> list[VehicleChange]:
-    """Per vehicle what rows of ``silver.telemetry`` affect."""
-    spans = rows.groupBy(*VEHICLE, "lap_number").agg(
-        F.unix_micros(F.min("event_ts")).alias("first_us"), F.unix_micros(F.max("event_ts")).alias("last_us")
-    )
-    samples: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in spans.collect():
-        samples[row.session_id, row.vehicle_id].append(row)
+def changes_by_vehicle(rows: Iterable[ChangedRows]) -> list[VehicleChange]:
+    """What changed of each vehicle in ``silver.telemetry``."""
+    samples: defaultdict[Vehicle, list[ChangedRows]] = defaultdict(list)
+    for row in rows:
+        if row.vehicle_id is not None and row.first_us is not None:
+            samples[row.session_id, row.vehicle_id].append(row)
     return [VehicleChange(*vehicle, tuple(found)) for vehicle, found in sorted(samples.items())]
 
 
-def windows_condition(changes: Iterable[VehicleChange], prefix: str = "") -> str:
-    """SQL condition that selects the windows which saw a changed sample: they end up to a window's length after it."""
-    return " OR ".join(_span(c, f"{prefix}window_end_ts", 0, _REACH_US, prefix) for c in changes)
+def changed_windows(changes: Iterable[VehicleChange]) -> Part:
+    """The windows which saw a changed sample: they end up to a window's length after it."""
+    return spans_part("window_end_ts", ((*c.key, Span(c.first_us, c.last_us + _REACH_US)) for c in changes))
 
 
-def window_samples_condition(silver: DataFrame, changes: Sequence[VehicleChange]) -> str:
-    """SQL condition that selects the samples which those windows are computed from."""
-    spans = [_span(c, "event_ts", 2 * _REACH_US, _REACH_US) for c in changes]
-    return " OR ".join([*spans, *_neighbouring_samples(silver, changes)])
+def window_samples(lake: Lake, changes: Sequence[VehicleChange]) -> Part:
+    """The samples which those windows are computed from.
+
+    The samples next to each span are among them: whether a window in a gap exists depends on where the gap ends.
+    """
+    spans = {c.key: Span(c.first_us - 2 * _REACH_US, c.last_us + _REACH_US) for c in changes}
+    read = spans_part("event_ts", ((*key, span) for key, span in spans.items()))
+    beside = _beside_on_driver if are_few(lake, read) else _beside_by_spark
+    instants = ((*key, Span(us, us)) for *key, us in beside(lake, spans))
+    return read | spans_part("event_ts", instants)  # type: ignore[arg-type]
 
 
-def _span(change: VehicleChange, column: str, before_us: int, after_us: int, prefix: str = "") -> str:
-    first, last = change.first_us - before_us, change.last_us + after_us
-    vehicle = vehicle_condition(change.session_id, change.vehicle_id, prefix)
-    return f"({vehicle} AND {column} BETWEEN timestamp_micros({first}) AND timestamp_micros({last}))"
+def _beside_on_driver(lake: Lake, spans: Mapping[Vehicle, Span]) -> Iterator[tuple[str, str, int]]:
+    rows = read_table(lake, SILVER_TELEMETRY, vehicles_part(group_by_session(spans)), (*VEHICLE, "event_ts"))
+    for (session, vehicle), span in spans.items():
+        own = rows.filter(vehicles_part({session: [vehicle]}).expression())
+        at_us = np.sort(own["event_ts"].cast(pa.int64()).to_numpy())
+        before, after = np.searchsorted(at_us, span.first_us), np.searchsorted(at_us, span.last_us, side="right")
+        for place in (before - 1, after):
+            if 0 <= place < len(at_us):
+                yield session, vehicle, int(at_us[place])
 
 
-def _neighbouring_samples(silver: DataFrame, changes: Sequence[VehicleChange]) -> list[str]:
-    """The samples next to each span that is read: whether a window in a gap exists depends on where the gap ends."""
-    mine = [F.expr(vehicle_condition(c.session_id, c.vehicle_id)) for c in changes]
+def _beside_by_spark(lake: Lake, spans: Mapping[Vehicle, Span]) -> Iterator[tuple[str, str, int]]:
+    silver = lake.read(SILVER_TELEMETRY).where(sessions_part(session for session, _ in spans).sql())
+    mine = [(F.expr(vehicle_condition(*key)), span) for key, span in spans.items()]
     at = F.unix_micros("event_ts")
-    first = F.coalesce(*(F.when(m, c.first_us - 2 * _REACH_US) for m, c in zip(mine, changes, strict=True)))
-    last = F.coalesce(*(F.when(m, c.last_us + _REACH_US) for m, c in zip(mine, changes, strict=True)))
+    first = F.coalesce(*(F.when(own, span.first_us) for own, span in mine))
+    last = F.coalesce(*(F.when(own, span.last_us) for own, span in mine))
     before, after = F.max(F.when(at < first, at)), F.min(F.when(at > last, at))
-    rows = silver.groupBy(*VEHICLE).agg(before.alias("before"), after.alias("after")).collect()
-    found = [(r, us) for r in rows for us in (r.before, r.after) if us is not None]
-    return [
-        f"({vehicle_condition(r.session_id, r.vehicle_id)} AND event_ts = timestamp_micros({us}))" for r, us in found
-    ]
+    for row in silver.groupBy(*VEHICLE).agg(before.alias("before"), after.alias("after")).collect():
+        for us in (row.before, row.after):
+            if us is not None:
+                yield row.session_id, row.vehicle_id, us

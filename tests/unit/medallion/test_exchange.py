@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from conf.contract import load_contract
 from medallion.arrow_rows import arrow_rows
 from medallion.data_files import column_statistics
-from medallion.exchange import StoredFile, plan_exchange, same_value
+from medallion.exchange import StoredFile, plan_exchange, same_rows, same_value
 
 NAME = "gold.siwtl"
 CONTRACT = load_contract(NAME)
@@ -33,7 +34,7 @@ def stored(rows: list[dict[str, Any]], inside: set[str], files: int) -> list[Sto
     """The rows spread over files; those of some sessions are inside."""
     parts = [rows[n::files] for n in range(files)]
     return [
-        StoredFile(str(n), 1, arrow_rows(NAME, part), tuple(row["session_id"] in inside for row in part))
+        StoredFile(str(n), 1, arrow_rows(NAME, part), np.array([row["session_id"] in inside for row in part]))
         for n, part in enumerate(parts)
         if part
     ]
@@ -49,7 +50,7 @@ def test_the_table_holds_what_it_should_afterwards(
 ) -> None:
     new = {key: laps for key, laps in wanted.items() if key[0] == "a"}
     there = stored(rows_of(before, "old"), {"a"}, files)
-    plan = plan_exchange(there, arrow_rows(NAME, rows_of(new, "new")).to_pylist(), CONTRACT, delete=delete)
+    plan = plan_exchange(there, arrow_rows(NAME, rows_of(new, "new")), CONTRACT, delete=delete)
     gone = {key for key in before if key[0] == "a" and key not in new} if delete else set()
     expected = {key: laps for key, laps in before.items() if key not in gone} | new
     if plan is None:
@@ -58,11 +59,12 @@ def test_the_table_holds_what_it_should_afterwards(
     replaced = {file.path for file in plan.replaced}
     left = [row for file in there if file.path not in replaced for row in file.rows.to_pylist()]
     left += [row for kept in plan.kept for row in kept.to_pylist()]
-    after = [*left, *plan.written]
+    after = [*left, *(row for rows in plan.written for row in rows.to_pylist())]
     assert len(after) == len(expected)
     assert content(after) == expected
     assert {row["run_id"] for row in left} <= {"old"}
-    told = {kind: content(list(rows)) for kind, rows in plan.changes.items() if rows}
+    assert all(rows.num_rows for rows in plan.changes.values())
+    told = {kind: content(rows.to_pylist()) for kind, rows in plan.changes.items()}
     assert told.get("delete", {}) == {key: before[key] for key in gone}
     assert told.get("insert", {}) == {key: laps for key, laps in new.items() if key not in before}
     differs = {key: laps for key, laps in new.items() if key in before and before[key] != laps}
@@ -72,10 +74,10 @@ def test_the_table_holds_what_it_should_afterwards(
 
 def test_equal_rows_make_no_plan() -> None:
     rows = rows_of({("a", "v"): 1, ("a", "w"): 2}, "old")
-    again = arrow_rows(NAME, [row | {"run_id": "new"} for row in rows]).to_pylist()
+    again = arrow_rows(NAME, [row | {"run_id": "new"} for row in rows])
     assert plan_exchange(stored(rows, {"a"}, 1), again, CONTRACT) is None
     with pytest.raises(ValueError, match=r"gold\.siwtl: two rows have one key"):
-        plan_exchange([], [*again, again[0]], CONTRACT)
+        plan_exchange([], pa.concat_tables([again, again]), CONTRACT)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,24 @@ def test_equal_rows_make_no_plan() -> None:
 )
 def test_same_value(one: object, other: object, same: bool) -> None:
     assert same_value(one, other) is same
+
+
+def test_rows_are_compared_by_their_columns() -> None:
+    kinds = {"d": pa.float64(), "s": pa.string(), "l": pa.list_(pa.float64()), "m": pa.map_(pa.string(), pa.int32())}
+    schema = pa.schema(list(kinds.items()))
+    nan = float("nan")
+    one = {"d": [nan, None, 1.0, nan], "s": ["a", None, "b", "c"]}
+    one |= {"l": [[nan], None, [1.0], []], "m": [[("a", 1), ("b", 2)], None, [("a", 1)], []]}
+    other = {"d": [nan, None, 2.0, None], "s": ["a", None, "b", "c"]}
+    other |= {"l": [[nan], None, [2.0], []], "m": [[("b", 2), ("a", 1)], None, [("a", 2)], []]}
+    tables = pa.table(one, schema), pa.table(other, schema)
+    assert {name: same_rows(*tables, [name]).tolist() for name in schema.names} == {
+        "d": [True, True, False, False],
+        "s": [True, True, True, True],
+        "l": [True, True, False, True],
+        "m": [True, True, False, True],
+    }
+    assert same_rows(*tables, schema.names).tolist() == [True, True, False, False]
 
 
 def test_statistics_hold_every_value() -> None:

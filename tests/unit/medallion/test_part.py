@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from medallion.keys import LapKey
-from medallion.part import Part, laps_part, pairs_part, sessions_part, vehicles_part
+from medallion.part import EVERYTHING, Part, Span, laps_part, pairs_part, sessions_part, spans_part, vehicles_part
 
 ROWS = pa.table(
     {
@@ -16,6 +16,7 @@ ROWS = pa.table(
         "vehicle_id_1": ["v", "v", "w", "v", "w"],
         "vehicle_id_2": ["w", "x", "x", "y", "z"],
         "lap_number": pa.array([1, 2, 1, 1, 1], pa.int32()),
+        "at": pa.array([0, 10, 20, 30, 40], pa.timestamp("us", "UTC")),
         "n": range(5),
     }
 )
@@ -28,6 +29,9 @@ ROWS = pa.table(
         (sessions_part([]), []),
         (sessions_part(["it's", "b"]), [3, 4]),
         (vehicles_part({"a": ["v"], "it's": ["w"], "b": []}), [0, 1, 4]),
+        (EVERYTHING, [0, 1, 2, 3, 4]),
+        (spans_part("at", [("a", "v", Span(10, 20)), ("it's", "w", Span(-5, 40))]), [1, 4]),
+        (sessions_part(["it's"]) | laps_part([LapKey("a", "v", 1)]), [0, 3, 4]),
         (Part(({"session_id": ["a"], "vehicle_id": []},)), []),
         (pairs_part({"a": ["x"]}), [1, 2]),
         (laps_part([LapKey("a", "v", 2), LapKey("a", "w", 1), LapKey("it's", "v", 9)]), [1, 2]),

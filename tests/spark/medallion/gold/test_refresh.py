@@ -15,6 +15,8 @@ from analysis.signals.buckets import bucket_features
 from analysis.signals.windows import window_ends, window_features
 from conf.contract import load_contract
 from conf.tables import SILVER_TELEMETRY
+from medallion.changes import TableChanges
+from medallion.gold.refresh.changed_rows import SOURCES, ChangedRows, read_changed_rows
 from medallion.gold.refresh.processor import TABLES, GoldProcessor
 from medallion.io import Lake
 from producers.simulator.config import DataFaults, SimulatorConfig
@@ -52,16 +54,17 @@ def silver_rows() -> pl.DataFrame:
     )
 
 
-def append(lake: Lake, rows: pl.DataFrame) -> Any:
-    """Add rows to silver; returns them as the change feed would."""
+def append(lake: Lake, rows: pl.DataFrame) -> list[ChangedRows]:
+    """Add rows to silver; returns them as the change feed tells them."""
     at = (lake.version(SILVER_TELEMETRY) or 0) + 1
     lake.append(lake.spark.createDataFrame(rows.drop("second").to_pandas()), SILVER_TELEMETRY)
     return changes(lake, at)
 
 
-def changes(lake: Lake, since: int) -> Any:
-    reader = lake.spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", since)
-    return reader.load(lake.uri(SILVER_TELEMETRY))
+def changes(lake: Lake, since: int) -> list[ChangedRows]:
+    """What changed of silver from a version on."""
+    until = {name: lake.version(name) or 0 for name in SOURCES}
+    return read_changed_rows(TableChanges(lake, until | {SILVER_TELEMETRY: since - 1}, until))
 
 
 def as_table(name: str, parts: list[dict[str, Any]]) -> pl.DataFrame:
@@ -107,14 +110,15 @@ def assert_gold_is_expected(lake: Lake, rows) -> dict[str, int]:
     return {name: wanted[name].height for name in TABLES}
 
 
-@pytest.fixture(scope="module")
-def filled(new_lake, silver_rows, rows) -> Lake:
-    """Gold filled in two steps: the middle of the session comes last."""
-    lake = new_lake("gold")
+@pytest.fixture(scope="module", params=[300_000, 0], ids=["driver", "spark"])
+def filled(new_lake, silver_rows, rows, request: pytest.FixtureRequest) -> Lake:
+    """Gold filled in two steps, by the driver and by Spark: the middle of the session comes last."""
+    lake = new_lake("gold", driver_max_samples=request.param)
     middle = pl.col("second").is_between(12, 39)
     gold = GoldProcessor(lake, "first")
-    assert gold.aggregate_telemetry(append(lake, silver_rows.filter(~middle))) == 2
-    assert gold.aggregate_telemetry(append(lake, silver_rows.filter(middle))) == 2
+    gold.process(append(lake, silver_rows.filter(~middle)))
+    assert len(gold.vehicles) == 2
+    gold.process(append(lake, silver_rows.filter(middle)))
     return lake
 
 
@@ -135,7 +139,7 @@ def test_labels_and_marks_come_from_silver(filled, silver_rows, rows) -> None:
 
 def test_the_same_changes_again_change_nothing(filled, rows) -> None:
     before = {name: rows(filled, name) for name in TABLES}
-    GoldProcessor(filled, "again").aggregate_telemetry(changes(filled, 1))
+    GoldProcessor(filled, "again").process(changes(filled, 1))
     for name in TABLES:
         assert_frame_equal(rows(filled, name), before[name])
         assert {r.run_id for r in filled.read(name).select("run_id").distinct().collect()} == {"first"}
@@ -150,6 +154,8 @@ def test_restated_and_deleted_rows_take_their_windows_along(filled, rows) -> Non
         f"vehicle_id = '{first}' AND ecu_ts < {end}", {"event_ts": "event_ts + interval '7 seconds 300 milliseconds'"}
     )
     table.delete(f"vehicle_id = '{second}' AND ecu_ts > timestamp_micros({T0 + 45_000_000})")
-    assert GoldProcessor(filled, "second").aggregate_telemetry(changes(filled, since)) == 2
+    second = GoldProcessor(filled, "second")
+    second.process(changes(filled, since))
+    assert len(second.vehicles) == 2
     counts = assert_gold_is_expected(filled, rows)
     assert counts[WINDOWS] < before

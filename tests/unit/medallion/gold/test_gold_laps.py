@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medallion.batching import batches_by_size
-from medallion.gold.lap_features import REACH_US, lap_samples_condition
-from medallion.gold.refresh.affected import AffectedKeys, affected_by_laps, laps_of_changed_samples
+from medallion.gold.lap_features import REACH_US, feature_samples
+from medallion.gold.refresh.affected import AffectedKeys, laps_of_changed_samples
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near
 from medallion.keys import LapKey
+from medallion.part import Part, Span
 from medallion.silver.environment import NEAR_US, weather_from_rows
 
 MINUTE_US = 60_000_000
@@ -51,17 +52,9 @@ def test_a_lap_is_near_just_where_no_gap_is_wider_than_the_reach(first: int, len
 
 
 def test_laps_with_times_are_read_by_time_and_others_by_number() -> None:
-    condition = lap_samples_condition({("s", "v"): LAPS})
-    assert "lap_number IN (2)" in condition
-    assert f"BETWEEN timestamp_micros({-REACH_US}) AND timestamp_micros({200_000_000 + REACH_US})" in condition
-
-
-def test_changed_laps_touch_their_vehicles_and_sessions() -> None:
-    laps = [LapKey("a", "v", 1), LapKey("a", "v", 2), LapKey("b", "w", 1)]
-    affected = affected_by_laps(laps)
-    assert (affected.features, affected.analyses) == (laps, laps)
-    assert affected.vehicles == [("a", "v"), ("b", "w")]
-    assert affected.sessions == ["a", "b"]
+    own = {"session_id": ["s"], "vehicle_id": ["v"]}
+    by_time = {"event_ts": Span(-REACH_US, 200_000_000 + REACH_US)}
+    assert feature_samples({("s", "v"): LAPS}) == Part((own | {"lap_number": [2]}, own | by_time))
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 30), max_size=12), st.integers(1, 40))
@@ -79,7 +72,7 @@ def test_what_is_touched_falls_into_portions_by_session() -> None:
     assert [lap for part in parts for lap in part.features] == laps
     assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
     assert list(AffectedKeys([], [], [], []).split_by_session(4)) == []
-    assert list(AffectedKeys((), laps, (), ()).split_by_session(99)) == [AffectedKeys([], laps, [], [])]
+    assert list(AffectedKeys((), laps, (), ()).split_by_session(99)) == [AffectedKeys([], laps, [], [], [])]
 
 
 def test_weather_is_measured_during_a_lap_or_near_it() -> None:

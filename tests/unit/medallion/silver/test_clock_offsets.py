@@ -129,8 +129,8 @@ def test_the_order_of_rows_and_partitions_does_not_matter() -> None:
     frame = pd.DataFrame(
         {"session_id": "s", "vehicle_id": "v", "ecu_us": car, "arrival_us": arrival, "ecu_seq": np.arange(len(car)) % 2}
     )
-    one = clock_offsets._restate_vehicle(frame)
-    other = clock_offsets._restate_vehicle(frame.sample(frac=1, random_state=3))
+    one = clock_offsets.restate_vehicle(frame)
+    other = clock_offsets.restate_vehicle(frame.sample(frac=1, random_state=3))
     pd.testing.assert_frame_equal(one, other)
 
 

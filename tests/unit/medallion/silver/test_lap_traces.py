@@ -19,7 +19,7 @@ from medallion.gold.dptad import ScoringContext, score_lap
 from medallion.gold.dptad_thresholds import UNCALIBRATED
 from medallion.keys import LapKey
 from medallion.per_vehicle import order_by_time
-from medallion.silver.lap_traces import CHANNELS, build_trace, collect_traces
+from medallion.silver.lap_traces import CHANNELS, build_trace, build_traces
 from medallion.silver.telemetry_100hz import resample_lap_frame
 
 CIRCUIT = circuit_from_track(load_track("alder-ridge"))
@@ -83,7 +83,8 @@ def test_speed_may_be_missing_for_a_tenth_of_the_lap() -> None:
 def test_the_order_of_samples_does_not_matter() -> None:
     rows = frame(gear=3.0)
     mixed = pd.concat([rows.assign(lap_number=4), rows], ignore_index=True).sample(frac=1.0, random_state=1)
-    found = collect_traces(mixed, {"s-1": CIRCUIT})
+    laps = [order_by_time(lap) for _, lap in mixed.groupby("lap_number")]
+    found = build_traces(laps, {"s-1": CIRCUIT})
     assert [lap for lap, _ in found] == [LapKey("s-1", "a", 3), LapKey("s-1", "a", 4)]
     straight = build_trace(order_by_time(rows), CIRCUIT)
     assert np.array_equal(found[0][1].distance_m, straight.distance_m)

@@ -1,0 +1,38 @@
+"""Samples of vehicles and laps, read on the driver by steps that need few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from conf.tables import SILVER_TELEMETRY
+from medallion.exchange import count_rows, read_table
+from medallion.io import Lake
+from medallion.part import Part
+
+
+def are_few(lake: Lake, part: Part) -> bool:
+    """Whether a part of ``silver.telemetry`` is small enough to be worked on by the driver alone."""
+    most = lake.settings.driver_max_samples
+    return len(part.clauses) <= most and count_rows(lake, SILVER_TELEMETRY, part) <= most
+
+
+def read_samples(lake: Lake, part: Part, doubles: Sequence[str], others: Sequence[str]) -> pd.DataFrame:
+    """Read samples.
+
+    Args:
+        lake: Where the table is.
+        part: Which ones.
+        doubles: Columns to have as doubles, NaN where there is no value.
+        others: Columns to have as they are.
+
+    Returns:
+        These columns, and ``t_us``: ``event_ts`` in microseconds since the epoch.
+    """
+    columns = [*dict.fromkeys((*others, *doubles))]
+    table = read_table(lake, SILVER_TELEMETRY, part, ["event_ts", *columns])
+    wanted = {name: table[name].cast(pa.float64()) if name in doubles else table[name] for name in columns}
+    frame: pd.DataFrame = pa.table(wanted | {"t_us": table["event_ts"].cast(pa.int64())}).to_pandas()
+    return frame

@@ -1,0 +1,261 @@
+"""What samples say of laps, and laps of samples: on the driver where the samples are few, else by Spark."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from analysis.signals.held import hold_samples, time_integral, time_weighted_stats
+from analysis.timing.laps import JudgedLap, build_counter_laps
+from conf.arrays import FloatArray, IntArray
+from conf.channel import load_channels
+from conf.tables import SILVER_TELEMETRY
+from conf.units import KMH_PER_MPS
+from medallion.arrow_rows import instants
+from medallion.exchange import read_table, set_columns
+from medallion.io import Lake
+from medallion.part import Part, Span, group_by_session, spans_part, vehicles_part
+from medallion.samples import are_few
+from medallion.schema import sql_literal
+from medallion.silver import telemetry
+
+Interval = tuple[int, int, int]  # lap number, first and last microsecond
+Vehicle = tuple[str, str]
+Intervals = Mapping[Vehicle, Sequence[Interval]]
+_MINUTE_US: Final = 60_000_000
+_LONGEST_US: Final = 86_400_000_000
+_DRIVEN: Final = (
+    "session_id string, vehicle_id string, lap_number int, start_us bigint, end_us bigint, reasons array<string>, "
+    "conflicts array<string>, samples int, gap_s double, counter int, top_speed_kmh double, avg_speed_kmh double, "
+    "distance_m double, is_synthetic boolean"
+)
+_OF_LAP: Final = [column.split()[0] for column in _DRIVEN.split(", ")][2:-1]
+_BY_INTERVAL: Final = "interval"
+
+
+class VehicleSamples:
+    """Samples of some vehicles.
+
+    Args:
+        lake: Where the table is.
+        vehicles: Sessions and vehicles.
+        run_id: Job run.
+    """
+
+    def __init__(self, lake: Lake, vehicles: Collection[Vehicle], run_id: str) -> None:
+        self.lake, self.run_id = lake, run_id
+        self.part = vehicles_part(group_by_session(vehicles))
+        self._few: dict[Vehicle, pd.DataFrame] | None = {}
+        if vehicles:
+            self._few = _read_vehicles(lake, self.part) if are_few(lake, self.part) else None
+
+    def summarise_laps(self, intervals: Intervals) -> list[Row]:
+        """What the samples say of each lap; a vehicle without intervals has its laps from its counter."""
+        if self._few is None:
+            rows = self.lake.read(SILVER_TELEMETRY).where(self.part.sql())
+            return summarise_driven_laps(rows, intervals).collect()
+        return [
+            Row(**dict(zip(_OF_LAP, lap, strict=True)), **own)
+            for key, frame in self._few.items()
+            for own in ({"session_id": key[0], "vehicle_id": key[1], "is_synthetic": is_synthetic(frame)},)
+            for lap in drive_laps(frame, intervals.get(key))
+        ]
+
+    def number(self, intervals: Intervals) -> None:
+        """Give the samples of vehicles with timing the number of the lap in whose time they are."""
+        if self._few is None:
+            if intervals:
+                _number_by_spark(self.lake, vehicles_part(group_by_session(intervals)), intervals, self.run_id)
+            return
+        changed = [_renumbered(self._few[key], laps) for key, laps in intervals.items() if key in self._few]
+        if rows := [frame for frame in changed if len(frame)]:
+            ends = [(*frame.loc[0, ["session_id", "vehicle_id"]], Span(*_ends(frame))) for frame in rows]
+            values = _lap_number_columns(pd.concat(rows), self.run_id)
+            set_columns(self.lake, SILVER_TELEMETRY, values, spans_part("ecu_ts", ends))
+
+
+def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
+    """Samples by vehicle in order of time, as :func:`drive_laps` takes them."""
+    plain = ["session_id", "vehicle_id", "ecu_seq", "lap_number_raw", "lap_number", "lap_source", "is_synthetic"]
+    table = read_table(lake, SILVER_TELEMETRY, part, [*plain, "event_ts", "ecu_ts", "speed_kmh"])
+    micros = {name: table[column].cast(pa.int64()) for name, column in (("t_us", "event_ts"), ("ecu_us", "ecu_ts"))}
+    frame = pa.table({name: table[name] for name in (*plain, "speed_kmh")} | micros).to_pandas()
+    counter, registry = frame["lap_number_raw"].astype(np.float64), load_channels()
+    valid = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
+    frame["counter"] = counter.where(valid)
+    vehicles = frame.groupby(["session_id", "vehicle_id"], sort=True)
+    return {key: _in_order(rows) for key, rows in vehicles}
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
+
+
+def _ends(frame: pd.DataFrame) -> tuple[int, int]:
+    return int(frame["ecu_us"].min()), int(frame["ecu_us"].max())
+
+
+def _renumbered(frame: pd.DataFrame, laps: Sequence[Interval]) -> pd.DataFrame:
+    """Samples whose lap is another than they say, with ``new_lap``."""
+    new = pd.Series(lap_numbers(frame["t_us"].to_numpy(np.int64), laps))
+    source = new.map(lambda number: None if np.isnan(number) else _BY_INTERVAL).astype(object)
+    same_lap = (new == frame["lap_number"]) | (new.isna() & frame["lap_number"].isna())
+    same_source = (source == frame["lap_source"]) | (source.isna() & frame["lap_source"].isna())
+    return frame.assign(new_lap=new)[~(same_lap & same_source)].reset_index(drop=True)
+
+
+def _lap_number_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:
+    number = pa.array(changed["new_lap"], from_pandas=True).cast(pa.int32())
+    source = [_BY_INTERVAL if known else None for known in changed["new_lap"].notna()]
+    return pa.table(
+        {
+            **{name: pa.array(changed[name]) for name in ("session_id", "vehicle_id", "ecu_seq")},
+            "ecu_ts": instants(changed["ecu_us"]),
+            "lap_number": number,
+            "lap_source": pa.array(source, pa.string()),
+            "run_id": pa.repeat(run_id, len(changed)),
+        }
+    )
+
+
+def lap_numbers(t_us: IntArray, laps: Sequence[Interval]) -> FloatArray:
+    """The lap in whose interval each instant lies, NaN where it lies in none.
+
+    What is longer than a day is no lap, whatever the feed says, and has no samples. Official laps may overlap by a
+    millisecond where sources round: the later one has the sample.
+
+    Args:
+        t_us: Instants in microseconds, ascending, shape (n,).
+        laps: Laps, in any order.
+    """
+    found = np.full(len(t_us), np.nan)
+    for number, start, end in sorted(laps):
+        if end - start <= _LONGEST_US:
+            found[slice(*np.searchsorted(t_us, [start, end]))] = number
+    return found
+
+
+def _number_by_spark(lake: Lake, part: Part, intervals: Intervals, run_id: str) -> None:
+    changed = number_samples(lake.read(SILVER_TELEMETRY).where(part.sql()), intervals).where(
+        "NOT (lap_number <=> new_lap) OR NOT (lap_source <=> if(new_lap IS NULL, NULL, 'interval'))"
+    )
+    changed = changed.select(*telemetry.KEY, "new_lap").persist()
+    try:
+        if place := telemetry.file_pruning_condition(changed):
+            source = "if(s.new_lap is null, null, 'interval')"
+            set_to = {"lap_number": "s.new_lap", "lap_source": source, "run_id": sql_literal(run_id)}
+            lake.update_matched(changed, SILVER_TELEMETRY, set_to, prune=place, txn=None)
+    finally:
+        changed.unpersist()
+
+
+def number_samples(rows: DataFrame, intervals: Intervals) -> DataFrame:
+    """Samples with ``new_lap``: the lap in whose interval their event time lies, null where it lies in none.
+
+    What is longer than a day is no lap, whatever the feed says, and has no samples.
+
+    Args:
+        rows: Rows of ``silver.telemetry``.
+        intervals: Laps by session and vehicle.
+    """
+    near: defaultdict[tuple[str, str, int], list[Interval]] = defaultdict(list)
+    for (session, vehicle), laps in intervals.items():
+        for lap in laps:
+            if lap[2] - lap[1] > _LONGEST_US:
+                continue
+            for minute in range(lap[1] // _MINUTE_US, lap[2] // _MINUTE_US + 1):
+                near[session, vehicle, minute].append(lap)
+    schema = "session_id string, vehicle_id string, minute bigint, laps array<struct<n:int,a:bigint,b:bigint>>"
+    # By the minute: a sample is held against the two or three laps there, not against all of a long race.
+    by_minute = rows.sparkSession.createDataFrame([(*key, laps) for key, laps in near.items()], schema)
+    # Official laps may overlap by a millisecond where sources round: the later one has the sample.
+    inside = F.expr("array_max(transform(filter(laps, l -> at >= l.a AND at < l.b), l -> l.n))")
+    at = F.unix_micros("event_ts")
+    timed = rows.select(*telemetry.KEY, "lap_number", "lap_source", at.alias("at"))
+    timed = timed.withColumn("minute", F.expr(f"(at - pmod(at, {_MINUTE_US})) div {_MINUTE_US}"))
+    joined = timed.join(F.broadcast(by_minute), ["session_id", "vehicle_id", "minute"], "left")
+    return joined.withColumn("new_lap", inside).drop("laps", "at", "minute")
+
+
+def summarise_driven_laps(rows: DataFrame, intervals: Intervals) -> DataFrame:
+    """What the telemetry says of each lap.
+
+    Args:
+        rows: Rows of ``silver.telemetry`` of whole vehicles.
+        intervals: Laps by session and vehicle; a vehicle that is not in it has its laps from its counter.
+    """
+    registry = load_channels()
+    counter = F.col("lap_number_raw")
+    valid = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
+    narrow = rows.select(
+        "session_id",
+        "vehicle_id",
+        F.unix_micros("event_ts").alias("t_us"),
+        "ecu_seq",
+        F.when(valid, counter).cast("double").alias("counter"),
+        "speed_kmh",
+        "is_synthetic",
+    )
+    known = {key: list(laps) for key, laps in intervals.items()}
+
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        key = (frame["session_id"].iloc[0], frame["vehicle_id"].iloc[0])
+        found = pd.DataFrame(drive_laps(_in_order(frame), known.get(key)), columns=_OF_LAP)
+        found.insert(0, "session_id", key[0])
+        found.insert(1, "vehicle_id", key[1])
+        found["is_synthetic"] = is_synthetic(frame)
+        return found
+
+    return narrow.groupBy("session_id", "vehicle_id").applyInPandas(apply, _DRIVEN)
+
+
+def is_synthetic(frame: pd.DataFrame) -> bool:
+    """Whether any sample is simulated."""
+    return bool(frame["is_synthetic"].eq(True).any())
+
+
+def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> list[tuple[Any, ...]]:
+    """What the samples of one vehicle say of each of its laps, in the order of ``_OF_LAP``.
+
+    Args:
+        frame: ``t_us, counter, speed_kmh`` in order of time.
+        intervals: Its laps; ``None`` has them from its counter.
+    """
+    t_us = frame["t_us"].to_numpy(np.int64)
+    counter, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("counter", "speed_kmh"))
+    laps = (
+        build_counter_laps(t_us, counter)
+        if intervals is None
+        else [JudgedLap(n, "", a, b, None) for n, a, b in intervals]
+    )
+    return [_drive_lap(lap, t_us, counter, speed) for lap in laps]
+
+
+def _drive_lap(lap: JudgedLap, t_us: Any, counter: Any, speed: Any) -> tuple[Any, ...]:
+    start, end = int(lap.start_us or 0), int(lap.end_us or 0)
+    first, last = np.searchsorted(t_us, [start, end])
+    t, own = t_us[first:last], counter[first:last]
+    held = hold_samples(t, speed[first:last])
+    gap_s = float(np.diff(np.concatenate([[start], t, [end]])).max()) / 1e6
+    shown = own[np.isfinite(own)].astype(np.int64)
+    summary = time_weighted_stats(held)
+    return (
+        lap.number,
+        start,
+        end,
+        list(lap.reasons),
+        list(lap.conflicts),
+        len(t),
+        gap_s,
+        int(np.bincount(shown).argmax()) if len(shown) else None,
+        None if summary.seconds == 0 else summary.max,
+        None if summary.seconds == 0 else summary.mean,
+        None if summary.seconds == 0 else time_integral(held) / KMH_PER_MPS,
+    )

@@ -1,0 +1,60 @@
+"""Files of a folder beside the streams' checkpoints, wherever the lake is."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from conf.lake import checkpoint_uri
+from medallion.io import Lake
+
+
+class CheckpointFiles:
+    """Small texts in a checkpoint's folder.
+
+    Args:
+        lake: Beside which the folder is.
+        name: Folder.
+    """
+
+    def __init__(self, lake: Lake, name: str) -> None:
+        self._folder = checkpoint_uri(name, lake.settings)
+        self._gateway: Any = lake.spark._sc._gateway
+        jvm: Any = lake.spark._jvm
+        self._jvm, self._conf = jvm, lake.spark._jsc.hadoopConfiguration()
+        self._files = jvm.org.apache.hadoop.fs.Path(self._folder).getFileSystem(self._conf)
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder below; none where it is not there."""
+        path = self._path(folder)
+        return (
+            [status.getPath().getName() for status in self._files.listStatus(path)] if self._files.exists(path) else []
+        )
+
+    def read(self, name: str) -> str | None:
+        """A file's text, ``None`` where it is not there."""
+        path = self._path(name)
+        if not self._files.exists(path):
+            return None
+        stream = self._files.open(path)
+        try:
+            return str(self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+        finally:
+            stream.close()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file; who reads meanwhile has this text or the one before, whole."""
+        part, path = self._path(f".{name}.{uuid.uuid4()}"), self._path(name)
+        stream = self._files.create(part, True)
+        try:
+            stream.write(text.encode())
+        finally:
+            stream.close()
+        options = self._jvm.org.apache.hadoop.fs.Options.Rename
+        overwrite = self._gateway.new_array(options, 1)
+        overwrite[0] = options.OVERWRITE
+        context = self._jvm.org.apache.hadoop.fs.FileContext.getFileContext(self._files.getUri(), self._conf)
+        context.rename(part, path, overwrite)
+
+    def _path(self, name: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(f"{self._folder}/{name}")

@@ -1,0 +1,125 @@
+"""Follow tables: a step that is run when they have new versions, and how far it has come.
+
+What a stream over a table does, for steps that need to know which rows changed and read the rest themselves: a stream
+plans and runs several Spark jobs a table and batch for that, the change feeds are read on the driver in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any, Final
+
+from pyspark import InheritableThread
+
+from medallion.changes import TableChanges
+from medallion.io import Lake
+from streaming.checkpoint_files import CheckpointFiles
+from streaming.query import Trigger, hold_between_batches
+from streaming.stream_offsets import versions_read
+
+_FILE: Final = "versions.json"
+Step = Callable[[TableChanges], None]
+
+
+class TableFollower:
+    """Runs a step over what changes in tables. It is waited for and stopped as a streaming query is.
+
+    A step that was killed is run again over the same versions and all that came since: it must depend on the tables'
+    content alone.
+
+    Args:
+        lake: Where the tables are.
+        name: Of the folder beside the streams' checkpoints that keeps how far it has come.
+        tables: What it follows.
+        step: What to do.
+        trigger: When.
+        job: Job that it belongs to: its batches and the step never run at the same time.
+        instead_of: Checkpoints of streams that did this before: it goes on where they stopped.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        name: str,
+        tables: Sequence[str],
+        step: Step,
+        trigger: Trigger,
+        job: str,
+        instead_of: Sequence[str] = (),
+    ) -> None:
+        self.lake, self.name, self.tables, self.job = lake, name, tables, job
+        self._step, self._every_s = step, None if trigger.once else trigger.every_s
+        self._instead_of = instead_of
+        self._files = CheckpointFiles(lake, name)
+        self._stop = Event()
+        self._error: Exception | None = None
+        self._thread: InheritableThread | None = None
+
+    def start(self) -> TableFollower:
+        """Start; with a trigger of once it is run by whoever waits for it."""
+        for name in self.tables:
+            self.lake.ensure(name)
+        if self._every_s is not None:
+            self._thread = InheritableThread(target=self._run, name=self.name, daemon=True)
+            self._thread.start()
+        return self
+
+    @property
+    def isActive(self) -> bool:  # noqa: N802 - the name that streaming queries have
+        """Whether it goes on."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def recentProgress(self) -> list[Any]:  # noqa: N802
+        """Nothing: a step counts for itself."""
+        return []
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def awaitTermination(self) -> None:  # noqa: N802
+        """Wait for its end.
+
+        Raises:
+            Exception: What ended it.
+        """
+        if self._thread is None:
+            self.follow()
+            return
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(self._every_s):
+                self.follow()
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self._error = error
+
+    def follow(self) -> bool:
+        """Run the step if there is anything new; returns whether there was."""
+        with hold_between_batches(self.job):
+            until = {name: self.lake.version(name) or 0 for name in self.tables}
+            changes = TableChanges(self.lake, self._seen(), until)
+            if not changes.changed:
+                return False
+            self._step(changes)
+            self._files.write(_FILE, json.dumps(until))
+            return True
+
+    def _seen(self) -> dict[str, int]:
+        """Version up to which each table was looked at."""
+        text = self._files.read(_FILE)
+        if text is not None:
+            return {str(name): int(version) for name, version in json.loads(text).items()}
+        ids = {self.lake.table_id(name): name for name in self.tables}
+        earlier = [versions_read(CheckpointFiles(self.lake, name), ids) for name in self._instead_of]
+        return {
+            name: min(found[name] for found in earlier if name in found) for name in {n for e in earlier for n in e}
+        }
