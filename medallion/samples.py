@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
@@ -12,10 +13,19 @@ from medallion.exchange import count_rows, read_table
 from medallion.io import Lake
 from medallion.part import Part
 
+CLOCKS_AND_LAPS: Final = 0.2
+"""Work on a sample of what closes a session, as a share of what the analyses of a lap do."""
 
-def are_few(lake: Lake, part: Part) -> bool:
-    """Whether a part of ``silver.telemetry`` is small enough to be worked on by the driver alone."""
-    most = lake.settings.driver_max_samples
+
+def are_few(lake: Lake, part: Part, work: float = 1.0) -> bool:
+    """Whether a part of ``silver.telemetry`` is small enough to be worked on by the driver alone.
+
+    Args:
+        lake: Where the table is.
+        part: Which samples.
+        work: On each of them, as a share of what the analyses of a lap do.
+    """
+    most = int(lake.settings.driver_max_samples / work)
     return len(part.clauses) <= most and count_rows(lake, SILVER_TELEMETRY, part) <= most
 
 

@@ -15,6 +15,7 @@ from infra.local.stack import find_endpoints
 from medallion.bronze.messages import to_bronze_rows
 from medallion.io import Lake
 from medallion.transaction import Txn
+from streaming.checkpoint_files import CheckpointFiles
 from streaming.job import StreamingJob
 from streaming.kafka import read_topics
 from streaming.query import Trigger, start_query
@@ -45,7 +46,7 @@ def start_family(lake: Lake, bootstrap: str, trigger: Trigger, family: MessageFa
         lake.spark,
         bootstrap,
         (family.topic,),
-        starting=_next_offsets(lake, family, partitions),
+        starting=None if _has_checkpoint(lake, family) else _next_offsets(lake, family, partitions),
         max_offsets_per_trigger=MAX_OFFSETS,
         client_options=lake.settings.kafka_config,
     )
@@ -57,10 +58,14 @@ def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[Streaming
     return [start_family(lake, bootstrap, trigger, family) for family in FAMILIES]
 
 
+def _has_checkpoint(lake: Lake, family: MessageFamily) -> bool:
+    return bool(CheckpointFiles(lake, family.bronze_query).names("offsets"))
+
+
 def _next_offsets(
     lake: Lake, family: MessageFamily, partitions: Sequence[int]
 ) -> Mapping[str, Mapping[str, int]] | None:
-    """Offsets behind those that bronze holds (only used by a query that has no checkpoint yet)."""
+    """Offsets behind those that bronze holds."""
     bronze = lake.read(family.bronze)
     rows = bronze.groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
     if not rows:

@@ -22,7 +22,7 @@ from medallion.arrow_rows import instants
 from medallion.exchange import read_table, set_columns
 from medallion.io import Lake
 from medallion.part import Part, Span, group_by_session, spans_part, vehicles_part
-from medallion.samples import are_few
+from medallion.samples import CLOCKS_AND_LAPS, are_few
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
 
@@ -54,7 +54,7 @@ class VehicleSamples:
         self.part = vehicles_part(group_by_session(vehicles))
         self._few: dict[Vehicle, pd.DataFrame] | None = {}
         if vehicles:
-            self._few = _read_vehicles(lake, self.part) if are_few(lake, self.part) else None
+            self._few = _read_vehicles(lake, self.part) if are_few(lake, self.part, CLOCKS_AND_LAPS) else None
 
     def summarise_laps(self, intervals: Intervals) -> list[Row]:
         """What the samples say of each lap; a vehicle without intervals has its laps from its counter."""

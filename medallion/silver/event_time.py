@@ -19,7 +19,7 @@ from medallion.arrow_rows import instants
 from medallion.exchange import exchange_rows, put_rows, read_rows, read_table, scan_table, set_columns
 from medallion.io import Lake
 from medallion.part import Part, Span, group_by_session, sessions_part, spans_part, vehicles_part
-from medallion.samples import are_few
+from medallion.samples import CLOCKS_AND_LAPS, are_few
 from medallion.silver import clock_offsets, telemetry
 
 Vehicle = tuple[str, str]
@@ -57,7 +57,7 @@ def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, st
     if not stale:
         return 0
     part = vehicles_part(group_by_session(stale))
-    restate = _restate_on_driver if are_few(lake, part) else _restate_by_spark
+    restate = _restate_on_driver if are_few(lake, part, CLOCKS_AND_LAPS) else _restate_by_spark
     restate(lake, part, run_id)
     _write_sessions(lake, sorted({session for session, _ in stale}), run_id)
     return len(stale)

@@ -7,19 +7,24 @@ keeps it; a later one with the same content is a repeat, one with another a conf
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import reduce
+from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
+from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from conf.contract import Contract, load_contract
 from conf.families import MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
+from medallion.exchange import read_rows
 from medallion.io import Lake
+from medallion.part import Part, Span
 from medallion.quality.rules import broken_rules_sql
 from medallion.silver.decode import (
     ORIGIN,
@@ -29,12 +34,14 @@ from medallion.silver.decode import (
     payload_excerpt,
     unknown_messages,
 )
+from medallion.silver.event_outcomes import LINEAGE, conflict_row, content_columns, judge_events
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 from medallion.transaction import Txn
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
-_LINEAGE = ("bronze_topic", "bronze_partition", "bronze_offset", "source", "batch_id", "run_id")
+_EVENTS_COST = 10  # an event is as much work as ten samples
+_FIRST_US, _END_US = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
 _PLACE = ("topic", "kafka_partition", "kafka_offset")
 
 
@@ -87,19 +94,62 @@ class EventProcessor:
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         messages = self._recovery.not_yet_accounted(bronze, query).persist(StorageLevel.MEMORY_AND_DISK)
+        writer = _Writer(self.lake, query, batch_id, self.run_id)
         held = [messages]
         try:
             offsets = batch_offsets(messages)
+            if sum(o.n for o in offsets) <= self.lake.settings.driver_max_samples // _EVENTS_COST:
+                return self._promote_on_driver(writer, messages, offsets)
             refused, classified = self._classify(messages, offsets, held)
-            counts = _counts([refused, *classified.values()])
-            balance = _balance(sum(o.n for o in offsets), counts)
-            if not balance.closes:
-                raise ReconciliationError(f"batch {batch_id} of {query} does not add up: {balance}")
-            self._write(_Writer(self.lake, query, batch_id, self.run_id), balance, offsets, refused, classified)
+            balance = _balance(sum(o.n for o in offsets), _counts([refused, *classified.values()]), writer)
+            self._write(writer, balance, offsets, refused, classified)
             return balance
         finally:
             for df in held:
                 df.unpersist()
+
+    def _promote_on_driver(self, writer: _Writer, messages: DataFrame, offsets: list[Row]) -> BatchReconciliation:
+        """The same for few messages: they are decoded and gated by Spark, and judged and written here."""
+        known = {event_ce_type(event): event for event in self.family.events}
+        refused: list[dict[str, Any]] = []
+        good: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for event in (known[t] for t in sorted({o.event_type for o in offsets} & known.keys() - {None})):
+            table = event_table_contract(self.family, event)
+            for unit in _collect_units(messages.where(F.col("event_type") == event_ce_type(event)), event, table):
+                (good[table.name] if unit["reasons"] is None else refused).append(unit)
+        if any(o.event_type not in known for o in offsets):
+            refused += [row.asDict(recursive=True) for row in _unknown(messages, list(known)).collect()]
+        judged = {
+            name: judge_events(
+                sorted(events, key=lambda e: (e["bronze_partition"], e["bronze_offset"])),
+                self._read_existing(load_contract(name), events),
+                load_contract(name),
+            )
+            for name, events in good.items()
+        }
+        counts = Counter(one.outcome for found in judged.values() for one in found) + Counter(quarantined=len(refused))
+        balance = _balance(sum(o.n for o in offsets), counts, writer)
+        if refused:
+            writer.append_rows([_refused_row(unit) for unit in refused], SILVER_QUARANTINE)
+        if conflicts := [
+            conflict_row(one, load_contract(name)) | {"noted_ts": datetime.now(UTC)}
+            for name, found in judged.items()
+            for one in found
+            if one.outcome == "conflict"
+        ]:
+            writer.append_rows(conflicts, SILVER_CONFLICTS)
+        account = reconciliation_row(balance, offsets, writer.query, writer.batch_id, self.run_id)
+        self.lake.append_rows(OPS_RECONCILIATION, [account], writer.txn("balance"))
+        for name in self.family.tables:
+            columns = (*content_columns(load_contract(name)), *LINEAGE[:4])
+            new = [one.event for one in judged.get(name, ()) if one.outcome == "written"]
+            writer.append_rows([{c: event[c] for c in columns} for event in new], name, step="rows")
+        return balance
+
+    def _read_existing(self, table: Contract, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of a table that may have the key of an event."""
+        part = Part(({name: _among(table, name, [e[name] for e in events]) for name in table.key},))
+        return [row.asDict() for row in read_rows(self.lake, table.name, part, content_columns(table))]
 
     def _classify(
         self, messages: DataFrame, offsets: list[Row], held: list[DataFrame]
@@ -163,6 +213,10 @@ class _Writer:
     def txn(self, step: str) -> Txn:
         return Txn(f"{self.query}:{step}", self.batch_id)
 
+    def append_rows(self, rows: list[dict[str, Any]], name: str, step: str | None = None) -> None:
+        stamp = {"batch_id": self.batch_id, "run_id": self.run_id}
+        self.lake.append_rows(name, [row | stamp for row in rows], self.txn(step or name.partition(".")[2]))
+
     def append(self, rows: DataFrame, name: str, step: str | None = None) -> None:
         stamp = {"batch_id": F.lit(self.batch_id).cast("bigint"), "run_id": F.lit(self.run_id)}
         self.lake.append(rows.withColumns(stamp), name, self.txn(step or name.partition(".")[2]))
@@ -184,15 +238,51 @@ def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
     gated = fields.withColumn("reasons", F.expr(f"CASE WHEN decode_errors IS NULL THEN {gate} ELSE decode_errors END"))
     return gated.select(
         *ORIGIN,
-        *(_column(name, contract, event).alias(name) for name in _content(table)),
+        *(_column(name, contract, event).alias(name) for name in content_columns(table)),
         F.when(F.col("decode_errors").isNull(), 0).otherwise(UNDECODABLE).alias("unit_index"),
         "reasons",
         F.when(F.col("reasons").isNotNull(), F.col("excerpt")).alias("payload_excerpt"),
     )
 
 
-def _content(table: Contract) -> list[str]:
-    return [c for c in table.column_names if c not in _LINEAGE]
+def _collect_units(messages: DataFrame, event: str, table: Contract) -> Iterator[dict[str, Any]]:
+    """Units of one event in the types of its table, with the place of their message in bronze.
+
+    Times travel as microseconds: those of a refused unit may be beyond the calendar.
+    """
+    kinds = {c: table.column(c).physical_type for c in content_columns(table)}
+    content = [F.unix_micros(c).alias(c) if k == "TIMESTAMP" else F.col(c).cast(k).alias(c) for c, k in kinds.items()]
+    units = _units(messages, event, table)
+    beside = ("source", "event_type", "unit_index", "reasons", "payload_excerpt")
+    times = [c for c, kind in kinds.items() if kind == "TIMESTAMP"]
+    for row in units.select(*bronze_origin(), *beside, *content).collect():
+        unit = row.asDict(recursive=True)
+        yield unit | {c: _instant(unit[c]) for c in times}
+
+
+def _instant(us: int | None) -> datetime | None:
+    """A time, ``None`` for one beyond the calendar of other readers: it would keep them from opening the table."""
+    return us_to_datetime(us) if us is not None and _FIRST_US <= us < _END_US else None
+
+
+def _among(table: Contract, column: str, values: list[Any]) -> Collection[str | int] | Span:
+    known = [value for value in values if value is not None]
+    if table.column(column).physical_type != "TIMESTAMP":
+        return sorted(set(known))
+    us = [datetime_to_us(value) for value in known]
+    return Span(min(us, default=0), max(us, default=0))
+
+
+def _refused_row(unit: dict[str, Any]) -> dict[str, Any]:
+    """Row of ``silver.quarantine`` of a refused unit."""
+    same = ("bronze_topic", "bronze_partition", "bronze_offset", "unit_index", "reasons", "event_type")
+    return {
+        **{name: unit[name] for name in (*same, "payload_excerpt")},
+        "session_id": unit.get("session_id"),
+        "vehicle_id": unit.get("vehicle_id"),
+        "ecu_ts": unit.get("event_ts"),
+        "quarantined_ts": datetime.now(UTC),
+    }
 
 
 def _column(name: str, event: Contract, kind: str) -> Column:
@@ -239,8 +329,8 @@ def _classify_events(events: DataFrame, existing: DataFrame, table: Contract) ->
     ``content`` is what counts, ``winner`` the content that the key keeps.
     """
     key = list(table.key)
-    counted = [c for c in _content(table) if c not in key]
-    cast = [F.col(c).cast(table.column(c).physical_type).alias(c) for c in _content(table)]
+    counted = [c for c in content_columns(table) if c not in key]
+    cast = [F.col(c).cast(table.column(c).physical_type).alias(c) for c in content_columns(table)]
     typed = events.select(*_PLACE, "source", *cast).withColumn("content", F.struct(*counted))
     in_order = Window.partitionBy(*key).orderBy("kafka_partition", "kafka_offset")
     ranked = typed.withColumns({"first": F.first("content").over(in_order), "rank": F.row_number().over(in_order)})
@@ -258,7 +348,7 @@ def _no_rows(kind: str) -> Column:
 
 def _conflict_rows(events: DataFrame, table: Contract) -> DataFrame:
     """Refused events, with the first column that contradicts what was there."""
-    counted = [c for c in _content(table) if c not in table.key]
+    counted = [c for c in content_columns(table) if c not in table.key]
     differing = [
         F.when(
             ~F.col(f"content.{c}").eqNullSafe(F.col(f"winner.{c}")), F.struct(F.lit(c).alias("c"), _number(c, table))
@@ -288,7 +378,7 @@ def _number(column: str, table: Contract) -> Column:
 
 def _to_table(events: DataFrame, table: Contract) -> DataFrame:
     return events.select(
-        *_content(table),
+        *content_columns(table),
         *bronze_origin(),
         "source",
     )
@@ -300,6 +390,9 @@ def _counts(parts: Sequence[DataFrame]) -> Counter[str]:
     return Counter({row["_became"]: row["count"] for row in became.groupBy("_became").count().collect()})
 
 
-def _balance(messages: int, counts: Counter[str]) -> BatchReconciliation:
+def _balance(messages: int, counts: Counter[str], writer: _Writer) -> BatchReconciliation:
     became = (counts[status] for status in ("written", "repeat", "conflict", "quarantined"))
-    return BatchReconciliation(messages, messages, *became)
+    balance = BatchReconciliation(messages, messages, *became)
+    if not balance.closes:
+        raise ReconciliationError(f"batch {writer.batch_id} of {writer.query} does not add up: {balance}")
+    return balance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -21,7 +21,9 @@ from conf.tables import (
     SILVER_QUARANTINE,
     SILVER_TELEMETRY,
 )
+from medallion.exchange import count_rows, read_rows
 from medallion.io import Lake
+from medallion.part import Part, Span, group_by_session, vehicles_part
 from medallion.quality import rule_counts
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
@@ -30,6 +32,7 @@ from medallion.silver.recovery import CheckpointRecovery
 from medallion.transaction import Txn
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
+_MOST_PLACES = 100
 _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
 
 
@@ -215,9 +218,10 @@ class _Batch:
 
     def _existing(self, keys: DataFrame, cars: list[_VehicleUnits]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
-        table = self.lake.read(SILVER_TELEMETRY).where(_pruning_condition(_clock_spans(cars)))
-        if table.isEmpty():
+        part = _places(cars)
+        if not count_rows(self.lake, SILVER_TELEMETRY, part):
             return None
+        table = self.lake.read(SILVER_TELEMETRY).where(part.sql())
         found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
         found = self.cache(found)
         return None if found.isEmpty() else found
@@ -282,17 +286,16 @@ class _Batch:
             self.cache(fills),
             SILVER_TELEMETRY,
             t.fill_assignments(),
-            prune=_pruning_condition(_clock_spans(self.cars), "t."),
+            prune=_places(self.cars).sql("t."),
             txn=self.txn("fill"),
         )
 
     def _best_offsets(self) -> DataFrame:
         """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
-        latest = self.lake.read(SILVER_CLOCK_OFFSETS).groupBy("session_id", "vehicle_id")
-        best = {
-            (r.session_id, r.vehicle_id): r.us
-            for r in latest.agg(F.max_by("offset_us", "segment").alias("us")).collect()
-        }
+        mine = vehicles_part(group_by_session((car.session_id, car.vehicle_id) for car in self.cars))
+        columns = ("session_id", "vehicle_id", "segment", "offset_us")
+        segments = read_rows(self.lake, SILVER_CLOCK_OFFSETS, mine, columns)
+        best = {(r.session_id, r.vehicle_id): r.offset_us for r in sorted(segments, key=lambda r: r.segment)}
         seen: dict[tuple[str, str], int] = {}
         for car in self.cars:
             key = (car.session_id, car.vehicle_id)
@@ -344,20 +347,24 @@ def _vehicle_units(rows: Iterable[Row]) -> list[_VehicleUnits]:
     ]
 
 
-def _clock_spans(cars: Iterable[_VehicleUnits]) -> dict[str, tuple[int, int]]:
-    """First and last car clock of each session."""
-    spans: dict[str, tuple[int, int]] = {}
-    for car in cars:
-        if car.lo is not None and car.hi is not None:
-            lo, hi = spans.get(car.session_id, (car.lo, car.hi))
-            spans[car.session_id] = (min(lo, car.lo), max(hi, car.hi))
-    return spans
+def _places(cars: Iterable[_VehicleUnits]) -> Part:
+    """Where in the table a batch's keys are: by vehicle and car clock; of many vehicles, by session."""
+    known = [car for car in cars if car.lo is not None and car.hi is not None]
+    by_vehicle = len(known) <= _MOST_PLACES
+    spans: dict[tuple[str, ...], list[_VehicleUnits]] = {}
+    for car in known:
+        key = (car.session_id, car.vehicle_id) if by_vehicle else (car.session_id,)
+        spans.setdefault(key, []).append(car)
+    return Part(
+        tuple(
+            dict(zip(t.KEY, ([name] for name in key), strict=False)) | {"ecu_ts": _span(found)}
+            for key, found in sorted(spans.items())
+        )
+    )
 
 
-def _pruning_condition(spans: dict[str, tuple[int, int]], prefix: str = "") -> str:
-    """SQL condition that narrows the table to the sessions and car-clock spans of a batch."""
-    between = "({0}session_id = '{1}' AND {0}ecu_ts BETWEEN timestamp_micros({2}) AND timestamp_micros({3}))"
-    return " OR ".join(between.format(prefix, session, lo, hi) for session, (lo, hi) in spans.items())
+def _span(cars: Sequence[_VehicleUnits]) -> Span:
+    return Span(min(car.lo for car in cars if car.lo is not None), max(car.hi for car in cars if car.hi is not None))
 
 
 def _hash() -> Column:

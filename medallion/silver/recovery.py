@@ -7,7 +7,7 @@ part of a query's id that its checkpoint gave it (``<query>:<generation>``), so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, Row
@@ -15,7 +15,10 @@ from pyspark.sql import functions as F
 
 from conf.families import PROMOTED, MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
+from medallion.exchange import read_rows, scan_table
 from medallion.io import Lake
+from medallion.part import EVERYTHING
+from medallion.schema import sql_literal
 from medallion.silver.reconciliation import BatchReconciliation
 
 Promote = Callable[[DataFrame, int, str], BatchReconciliation]
@@ -41,7 +44,7 @@ class CheckpointRecovery:
 
     lake: Lake
     family: MessageFamily
-    _levels: dict[str, list[Row]] = field(default_factory=dict)
+    _levels: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def promote_once(
         self, bronze: DataFrame, batch_id: int, query: str, promote: Promote
@@ -84,34 +87,33 @@ class CheckpointRecovery:
         levels = self._levels[query]
         if not levels:
             return bronze
-        known = F.create_map(*(x for r in levels for x in (F.lit(r.tp), F.lit(r.level))))
+        known = F.create_map(*(F.lit(x) for level in levels.items() for x in level))
         level = F.try_element_at(known, F.concat_ws("-", "topic", "kafka_partition"))
         return bronze.where(F.col("kafka_offset") > F.coalesce(level, F.lit(-1)))
 
     def _last_done(self, query: str) -> int | None:
         return self.lake.last_txn(self.family.last_table, f"{query}:rows")
 
-    def _others(self, query: str) -> DataFrame | None:
+    def _others(self, query: str) -> list[Row]:
         """Accounts of the same query's other generations."""
         if not self.lake.exists(OPS_RECONCILIATION):
-            return None
-        mine = F.col("query").startswith(f"{query.partition(':')[0]}:")
-        return self.lake.read(OPS_RECONCILIATION).where(mine & (F.col("query") != query))
+            return []
+        accounts = read_rows(self.lake, OPS_RECONCILIATION, EVERYTHING, ("query", "batch_id", "offsets"))
+        name = f"{query.partition(':')[0]}:"
+        return [row for row in accounts if row.query.startswith(name) and row.query != query]
 
     def _abandoned_batches(self, query: str) -> list[AbandonedBatch]:
         """Batches of other generations whose account is written and whose rows are not."""
-        accounts = self._others(query)
-        if accounts is None:
-            return []
-        last = F.max_by(F.struct("batch_id", "offsets"), "batch_id").alias("b")
+        last: dict[str, Row] = {}
+        for row in self._others(query):
+            if row.query not in last or row.batch_id > last[row.query].batch_id:
+                last[row.query] = row
         found = []
-        for row in accounts.groupBy("query").agg(last).collect():
+        for row in last.values():
             # A query's batches follow one another, so only its last can be unfinished.
-            if not self.is_done(row.query, row.b.batch_id):
-                inside = _within(row.b.offsets or {})
-                found.append(
-                    AbandonedBatch(row.query, row.b.batch_id, self.lake.read(self.family.bronze).where(inside))
-                )
+            if not self.is_done(row.query, row.batch_id):
+                bronze = self.lake.read(self.family.bronze).where(_within(dict(row.offsets or ())))
+                found.append(AbandonedBatch(row.query, row.batch_id, bronze))
         return found
 
     def _drop_unaccounted(self, query: str) -> None:
@@ -120,28 +122,43 @@ class CheckpointRecovery:
         What ``query`` itself has listed stays, whether it has accounted for it yet or not.
         """
         levels = self._accounted_levels(query)
-        known = ", ".join(f"'{r.tp}'" for r in levels) or "''"
         topic_partition = "concat_ws('-', bronze_topic, bronze_partition)"
-        behind = [f"({topic_partition} = '{r.tp}' AND bronze_offset > {r.level})" for r in levels]
-        others = ", ".join(f"'{f.topic}'" for f in PROMOTED if f != self.family)
-        where = f"bronze_topic NOT IN ({others}) AND ({' OR '.join([f'{topic_partition} NOT IN ({known})', *behind])})"
+        known = ", ".join(map(sql_literal, levels)) or "''"
+        behind = [
+            f"({topic_partition} = {sql_literal(tp)} AND bronze_offset > {level})" for tp, level in levels.items()
+        ]
+        others = [family.topic for family in PROMOTED if family != self.family]
+        where = (
+            f"bronze_topic NOT IN ({', '.join(map(sql_literal, others))}) "
+            f"AND ({' OR '.join([f'{topic_partition} NOT IN ({known})', *behind])})"
+        )
         for table, step in ((SILVER_QUARANTINE, "quarantine"), (SILVER_CONFLICTS, "conflicts")):
             mine = self.lake.last_txn(table, f"{query}:{step}")
-            if mine is None and self.lake.exists(table) and self.lake.read(table).where(where).limit(1).count():
+            if mine is None and self.lake.exists(table) and self._lists_unaccounted(table, others, levels):
                 self.lake.replace(self.lake.read(table).limit(0), table, where)
 
-    def _accounted_levels(self, query: str) -> list[Row]:
+    def _lists_unaccounted(self, table: str, others: Sequence[str], levels: Mapping[str, int]) -> bool:
+        """Whether a table names a message of this family behind the levels."""
+        columns = ("bronze_topic", "bronze_partition", "bronze_offset")
+        for batch in scan_table(self.lake, table, EVERYTHING, columns):
+            for topic, partition, offset in zip(*(batch[name].to_pylist() for name in columns), strict=True):
+                if topic not in others and offset > levels.get(f"{topic}-{partition}", -1):
+                    return True
+        return False
+
+    def _accounted_levels(self, query: str) -> dict[str, int]:
         """Highest offset that other generations have accounted for, by topic and partition."""
-        accounts = self._others(query)
-        if accounts is None:
-            return []
-        spans = accounts.select(F.explode("offsets").alias("tp", "span"))
-        return spans.groupBy("tp").agg(F.max("span.to").alias("level")).collect()
+        levels: dict[str, int] = {}
+        for row in self._others(query):
+            for partition, span in row.offsets or ():
+                levels[partition] = max(span["to"], levels.get(partition, -1))
+        return levels
 
 
-def _within(offsets: dict[str, Row]) -> str:
+def _within(offsets: Mapping[str, Mapping[str, int]]) -> str:
     topic_partition = "concat_ws('-', topic, kafka_partition)"
     spans = (
-        f"({topic_partition} = '{tp}' AND kafka_offset BETWEEN {s['from']} AND {s['to']})" for tp, s in offsets.items()
+        f"({topic_partition} = {sql_literal(tp)} AND kafka_offset BETWEEN {s['from']} AND {s['to']})"
+        for tp, s in offsets.items()
     )
     return " OR ".join(spans) or "false"
