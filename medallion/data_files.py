@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -37,10 +37,17 @@ def files_by_partition(contract: Contract, rows: pa.Table) -> list[DataFile]:
         return []
     if not contract.partition_columns:
         return [file_of_partition(contract, rows)]
-    parts: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for number, row in enumerate(rows.select(list(contract.partition_columns)).to_pylist()):
-        parts[tuple(row.values())].append(number)
-    return [file_of_partition(contract, rows.take(pa.array(numbers))) for numbers in parts.values()]
+    parts = rows.group_by(list(contract.partition_columns)).aggregate([]).to_pylist()
+    if len(parts) == 1:
+        return [file_of_partition(contract, rows)]
+    return [file_of_partition(contract, rows.filter(_is_in(part))) for part in parts]
+
+
+def _is_in(part: Mapping[str, Any]) -> Any:
+    conditions = (
+        pc.field(name).is_null() if value is None else pc.field(name) == value for name, value in part.items()
+    )
+    return reduce(lambda a, b: a & b, conditions)
 
 
 def file_of_partition(contract: Contract, rows: pa.Table, path: str | None = None, size: int = 0) -> DataFile:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Row as SparkRow
 
-from conf.arrays import BoolArray
+from conf.arrays import BoolArray, IntArray
 from conf.contract import Contract, load_contract
 from conf.lake import storage_options
 from medallion.arrow_rows import arrow_rows
@@ -196,19 +196,18 @@ def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
     Returns:
         How many rows were changed.
     """
-    contract = load_contract(name)
-    numbers = {key: number for number, key in enumerate(_keys(values, contract))}
+    key = load_contract(name).key
 
     def change(there: pa.Table) -> pa.Table:
-        number = np.array([numbers.get(key, -1) for key in _keys(there, contract)], np.int64)
-        rows = there.filter(pa.array(number >= 0))
+        number = match_rows(there, values, key)
+        rows, place = there.filter(pa.array(number >= 0)), pa.array(number[number >= 0])
         for column in values.column_names:
-            place = rows.schema.get_field_index(column)
-            new = values[column].take(pa.array(number[number >= 0])).cast(rows.schema.field(place).type)
-            rows = rows.set_column(place, rows.schema.field(place), new)
+            index = rows.schema.get_field_index(column)
+            field = rows.schema.field(index)
+            rows = rows.set_column(index, field, values[column].take(place).cast(field.type))
         return rows
 
-    return _exchange(lake, name, part, change, (), delete=False) if numbers else 0
+    return _exchange(lake, name, part, change, (), delete=False) if values.num_rows else 0
 
 
 def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
@@ -258,17 +257,20 @@ def plan_exchange(
 ) -> Exchange | None:
     """What to commit so that the part holds ``rows``, and no others with ``delete``; ``None`` where it does."""
     content = [c for c in contract.column_names if c not in contract.key and c not in ignore]
-    left = {key: number for number, key in enumerate(_keys(rows, contract))}
-    if len(left) < rows.num_rows:
+    if rows.group_by(list(contract.key)).aggregate([]).num_rows < rows.num_rows:
         raise ValueError(f"{contract.name}: two rows have one key")
+    is_new = np.ones(rows.num_rows, np.bool_)
     changes: defaultdict[str, list[pa.Table]] = defaultdict(list)
     replaced, kept = [], []
     for file in files:
         places = np.flatnonzero(file.inside)
         old = file.rows.take(pa.array(places))
-        number = np.array([left.pop(key, -1) for key in _keys(old, contract)], np.int64)
-        differs = number >= 0
-        known = np.flatnonzero(differs)
+        number = match_rows(old, rows, contract.key)
+        known = np.flatnonzero(number >= 0)
+        number[known[~is_new[number[known]]]] = -1  # a row that another file has, too
+        known = np.flatnonzero(number >= 0)
+        is_new[number[known]] = False
+        differs = np.zeros(len(old), np.bool_)
         differs[known] = ~same_rows(old.take(pa.array(known)), rows.take(pa.array(number[known])), content)
         gone = (number < 0) & delete
         if not (goes := differs | gone).any():
@@ -280,14 +282,34 @@ def plan_exchange(
         changes["update_preimage"].append(old.filter(pa.array(differs)))
         changes["update_postimage"].append(rows.take(pa.array(number[differs])))
         changes["delete"].append(old.filter(pa.array(gone)))
-    changes["insert"].append(rows.take(pa.array(list(left.values()), pa.int64())))
+    changes["insert"].append(rows.filter(pa.array(is_new)))
     told = {kind: _stack(found, contract) for kind, found in changes.items()}
     told = {kind: found for kind, found in told.items() if found.num_rows}
     return Exchange(tuple(replaced), tuple(kept), told) if told else None
 
 
-def _keys(rows: pa.Table, contract: Contract) -> list[tuple[Any, ...]]:
-    return list(zip(*(rows[name].to_pylist() for name in contract.key), strict=True))
+def match_rows(there: pa.Table, rows: pa.Table, key: Sequence[str]) -> IntArray:
+    """Number of the row with the same key, -1 where there is none; of rows with one key, the first has it.
+
+    Args:
+        there: Rows, shape (n,).
+        rows: Rows, one a key, to find each of them among.
+        key: Columns; all have a value.
+
+    Returns:
+        Shape (n,).
+    """
+    number = np.full(there.num_rows, -1, np.int64)
+    if not (there.num_rows and rows.num_rows):
+        return number
+    left = pa.table({name: there[name] for name in key} | {"_there": np.arange(there.num_rows)})
+    right = pa.table({name: rows[name].cast(there[name].type) for name in key} | {"_row": np.arange(rows.num_rows)})
+    found = left.join(right, list(key), join_type="inner")
+    place, row = found["_there"].to_numpy(), found["_row"].to_numpy()
+    in_order = np.argsort(place)
+    _, first = np.unique(row[in_order], return_index=True)
+    number[place[in_order][first]] = row[in_order][first]
+    return number
 
 
 def _stack(tables: Sequence[pa.Table], contract: Contract) -> pa.Table:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conf.contract import load_contract
 from medallion.arrow_rows import arrow_rows
 from medallion.data_files import column_statistics
-from medallion.exchange import StoredFile, plan_exchange, same_rows, same_value
+from medallion.exchange import StoredFile, match_rows, plan_exchange, same_rows, same_value
 
 NAME = "gold.siwtl"
 CONTRACT = load_contract(NAME)
@@ -96,6 +96,20 @@ def test_equal_rows_make_no_plan() -> None:
 )
 def test_same_value(one: object, other: object, same: bool) -> None:
     assert same_value(one, other) is same
+
+
+KEYED = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3)), max_size=8)
+
+
+@given(KEYED, KEYED.map(lambda keys: [*dict.fromkeys(keys)]))
+def test_rows_are_found_by_their_keys(there: list[tuple[str, int]], rows: list[tuple[str, int]]) -> None:
+    def table(keys: list[tuple[str, int]]) -> pa.Table:
+        columns = {"k": pa.array([k for k, _ in keys], pa.string()), "n": pa.array([n for _, n in keys], pa.int64())}
+        return pa.table(columns)
+
+    left = {key: place for place, key in enumerate(rows)}
+    expected = [left.pop(key, -1) for key in there]
+    assert match_rows(table(there), table(rows), ("k", "n")).tolist() == expected
 
 
 def test_rows_are_compared_by_their_columns() -> None:
