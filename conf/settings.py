@@ -60,7 +60,7 @@ class AppConfig(BaseSettings):
     pyspark_gateway_port: int | None = None
     spark_driver_memory: str = "4g"
     spark_shuffle_partitions: int = Field(4, ge=1)
-    driver_max_samples: int = Field(300_000, ge=0)
+    driver_max_samples: int = Field(600_000, ge=0)
     """A step over no more samples than this is done by the driver, without Spark jobs; 0 leaves all to Spark."""
 
     sim_rate_hz: float = Field(30.0, ge=10.0, le=50.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,11 +17,13 @@ from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.arrow_rows import arrow_rows
 from medallion.data_files import check_required, files_by_partition
-from medallion.schema import check_known_columns, column_ddl, conform_to_contract, sql_literal, struct_type
+from medallion.schema import check_known_columns, column_ddl, conform_to_contract, struct_type
+from medallion.table_metadata import create_table, table_metadata
 from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot
 
 IGNORED: Final = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts")
 """Columns that say when and by which run a row was written, and are no content of it."""
+_CREATED_AT_ONCE: Final = 4
 _ROWS_PER_MERGED_FILE: Final = 100_000
 """A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
 
@@ -44,7 +47,7 @@ class Lake:
 
     def exists(self, name: str) -> bool:
         """Whether the table has been created."""
-        return bool(DeltaTable.isDeltaTable(self.spark, self.uri(name)))
+        return self.version(name) is not None
 
     def table(self, name: str) -> DeltaTable:
         """The Delta table, created from its contract if need be."""
@@ -61,9 +64,8 @@ class Lake:
 
     def version(self, name: str) -> int | None:
         """Latest version of the table, ``None`` where there is no table yet."""
-        if not self.exists(name):
-            return None
-        return int(latest_snapshot(self.spark, self.uri(name)).version())
+        version = int(latest_snapshot(self.spark, self.uri(name)).version())
+        return version if version >= 0 else None
 
     def table_id(self, name: str) -> str:
         """Delta's own id of the table."""
@@ -79,18 +81,21 @@ class Lake:
         if name in self._ensured:
             return
         contract = load_contract(name)
-        if not self.exists(name):
-            self.spark.sql(_create_statement(contract, self.uri(name)))
-        else:
+        if self.exists(name) or not create_table(self.spark, self.uri(name), contract):
             self._check(contract)
         self._ensured.add(name)
 
+    def ensure_all(self, names: Iterable[str]) -> None:
+        """:meth:`ensure` for several tables, side by side."""
+        missing = [name for name in dict.fromkeys(names) if name not in self._ensured]
+        with ThreadPoolExecutor(_CREATED_AT_ONCE) as pool:
+            list(pool.map(self.ensure, missing))
+
     def _check(self, contract: Contract) -> None:
-        table = DeltaTable.forPath(self.spark, self.uri(contract.name))
-        properties = table.detail().select("properties").first()[0] or {}
+        properties, schema = table_metadata(self.spark, self.uri(contract.name))
         written = properties.get(VERSION_PROPERTY, contract.version)
         check_contract_version(contract, written, self.uri(contract.name))
-        have = {f.name: f.dataType for f in table.toDF().schema.fields}
+        have = {f.name: f.dataType for f in schema.fields}
         added = [c for c in contract.columns if c.name not in have]
         wanted = {f.name: f.dataType for f in struct_type(contract).fields}
         others = [
@@ -250,16 +255,6 @@ class Lake:
 
 def _is_map(contract: Contract, column: str) -> bool:
     return contract.column(column).physical_type.startswith("MAP")
-
-
-def _create_statement(contract: Contract, uri: str) -> str:
-    columns = ",\n  ".join(column_ddl(c) for c in contract.columns)
-    partition = f"\nPARTITIONED BY ({', '.join(contract.partition_columns)})" if contract.partition_columns else ""
-    props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
-    return (
-        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` (\n  {columns}\n) USING delta{partition}\n"
-        f"COMMENT {sql_literal(contract.description)}\nTBLPROPERTIES ({props})"
-    )
 
 
 PartCondition = Callable[[str], str]  # from what stands before a column's name (``t.`` or nothing) to an SQL condition

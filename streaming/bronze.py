@@ -35,8 +35,7 @@ def start_family(lake: Lake, bootstrap: str, trigger: Trigger, family: MessageFa
     Raises:
         infra.kafka.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
     """
-    # Spark would try for minutes.
-    partitions = topic_partitions(bootstrap, family.topic, lake.settings.kafka_config)
+    partitions = _partitions(lake, bootstrap, family)
     lake.ensure(family.bronze)
 
     def write(df: DataFrame, batch_id: int, query: str) -> None:
@@ -55,7 +54,14 @@ def start_family(lake: Lake, bootstrap: str, trigger: Trigger, family: MessageFa
 
 def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQuery]:
     """Start the queries of all families."""
+    _partitions(lake, bootstrap, TELEMETRY)
+    lake.ensure_all(OUTPUTS)
     return [start_family(lake, bootstrap, trigger, family) for family in FAMILIES]
+
+
+def _partitions(lake: Lake, bootstrap: str, family: MessageFamily) -> Sequence[int]:
+    """Partitions of a family's topic; where no broker answers Spark would try for minutes."""
+    return topic_partitions(bootstrap, family.topic, lake.settings.kafka_config)
 
 
 def _has_checkpoint(lake: Lake, family: MessageFamily) -> bool:

@@ -59,8 +59,7 @@ class TableFollower:
 
     def start(self) -> TableFollower:
         """Start; with a trigger of once it is run by whoever waits for it."""
-        for name in self.tables:
-            self.lake.ensure(name)
+        self.lake.ensure_all(self.tables)
         if self._every_s is not None:
             self._thread = InheritableThread(target=self._run, name=self.name, daemon=True)
             self._thread.start()

@@ -21,8 +21,7 @@ def start_gold(lake: Lake, run: JobRun, trigger: Trigger) -> list[TableFollower]
 
     What changed names laps, vehicles and sessions; those are computed whole from silver and written as a difference.
     """
-    for name in OUTPUTS:
-        lake.ensure(name)
+    lake.ensure_all((*SOURCES, *OUTPUTS))
     gold = processor.GoldProcessor(lake, run.run_id)
 
     def refresh(changes: TableChanges) -> None:

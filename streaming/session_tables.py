@@ -30,8 +30,7 @@ _UPDATES = {"update_preimage": -1, "update_postimage": 1}
 
 def follow_silver(lake: Lake, run_id: str, trigger: Trigger, job: str) -> TableFollower:
     """Start to follow ``silver.telemetry`` and the timing and result tables."""
-    for name in TABLES:
-        lake.ensure(name)
+    lake.ensure_all((SILVER_TELEMETRY, *_SOURCES, *TABLES))
 
     def refresh(changes: TableChanges) -> None:
         refresh_session_tables(lake, changed_vehicles(changes), run_id)

@@ -66,6 +66,7 @@ def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamil
 
 def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
     """Start the queries of all families."""
+    lake.ensure_all((*(family.bronze for family in PROMOTED), *OUTPUTS))
     return [
         start_telemetry(lake, run, trigger),
         *(start_events(lake, run, trigger, family) for family in EVENT_FAMILIES),

@@ -177,7 +177,7 @@ def test_step_by_step_gives_the_same(raced, new_lake, race, to_bronze, rows) -> 
     The first step is done by Spark, the second by the driver.
     """
     by_spark = new_lake("steps", driver_max_samples=0)
-    by_driver = Lake(by_spark.spark, by_spark.settings.model_copy(update={"driver_max_samples": 300_000}))
+    by_driver = Lake(by_spark.spark, by_spark.settings.model_copy(update={"driver_max_samples": 600_000}))
     frames = race["telemetry.raw"]
     half = len(frames) // 2
     steps = ((by_spark, {"telemetry.raw": frames[:half]}), (by_driver, {**race, "telemetry.raw": frames[half:]}))

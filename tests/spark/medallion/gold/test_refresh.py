@@ -110,7 +110,7 @@ def assert_gold_is_expected(lake: Lake, rows) -> dict[str, int]:
     return {name: wanted[name].height for name in TABLES}
 
 
-@pytest.fixture(scope="module", params=[300_000, 0], ids=["driver", "spark"])
+@pytest.fixture(scope="module", params=[600_000, 0], ids=["driver", "spark"])
 def filled(new_lake, silver_rows, rows, request: pytest.FixtureRequest) -> Lake:
     """Gold filled in two steps, by the driver and by Spark: the middle of the session comes last."""
     lake = new_lake("gold", driver_max_samples=request.param)

@@ -42,7 +42,7 @@ def test_every_event_has_a_table_and_every_field_a_column_or_a_reason() -> None:
     }
 
 
-@pytest.mark.parametrize("most", [300_000, 0], ids=["driver", "spark"])
+@pytest.mark.parametrize("most", [600_000, 0], ids=["driver", "spark"])
 def test_repeats_conflicts_and_refusals_are_counted_and_listed(most: int, lake: Lake, to_bronze, rows) -> None:
     lake = Lake(lake.spark, lake.settings.model_copy(update={"driver_max_samples": most}))
     messages = [

@@ -1,0 +1,59 @@
+"""A table's schema and properties, read and created without a query."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from conf.contract import Contract
+from medallion.schema import struct_type
+from medallion.transaction import CONFLICTS, latest_snapshot
+
+
+def table_metadata(spark: SparkSession, uri: str) -> tuple[dict[str, str], StructType]:
+    """Properties and schema of the latest version of a table."""
+    metadata = latest_snapshot(spark, uri).metadata()
+    jvm: Any = spark._jvm
+    properties = dict(jvm.scala.jdk.javaapi.CollectionConverters.asJava(metadata.configuration()))
+    return properties, StructType.fromJson(json.loads(metadata.schemaString()))
+
+
+def create_table(spark: SparkSession, uri: str, contract: Contract) -> bool:
+    """Create a table from its contract by Delta's own transaction; whether it was not there.
+
+    ``CREATE TABLE`` does the same by way of a catalogue, in a second and more.
+    """
+    jvm: Any = spark._jvm
+    delta, none = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
+    transaction = delta.DeltaLog.forTable(spark._jsparkSession, uri).startTransaction(none, none)
+    metadata = delta.actions.Action.fromJson(json.dumps({"metaData": new_metadata(contract)}))
+    operation = getattr(delta, "DeltaOperations$CreateTable")(metadata, False, False, none)
+    try:
+        transaction.updateMetadataForNewTable(metadata)
+        transaction.commit(none.toList(), operation)
+    except CONFLICTS:  # another writer has created it
+        return False
+    return True
+
+
+def new_metadata(contract: Contract) -> dict[str, Any]:
+    """Metadata of a new table as a table's log has it. Only key columns must have a value."""
+    comments = {c.name: (c.comment, c.required) for c in contract.columns}
+    schema = struct_type(contract).jsonValue()
+    for field in schema["fields"]:
+        comment, required = comments[field["name"]]
+        field |= {"nullable": not required, "metadata": {"comment": comment}}
+    return {
+        "id": str(uuid.uuid4()),
+        "description": contract.description,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps(schema),
+        "partitionColumns": list(contract.partition_columns),
+        "configuration": dict(contract.table_properties),
+        "createdTime": time.time_ns() // 1_000_000,
+    }
