@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from rich.console import Console
 
     from jobs.job import Job
     from medallion.io import Lake
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="For people or for programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
+_SILENCE_S = 9.0
 Update = Callable[[str, float, float], None]
 
 
@@ -27,6 +29,33 @@ def print_summary(text: str, *, err: bool = False) -> None:
 
     logging.getLogger("slipstream").info("%s", text)
     typer.secho(text, bold=True, err=err)
+
+
+@contextmanager
+def show_step(console: Console, name: str) -> Iterator[None]:
+    """A step of a long job, which never is silent: its seconds run on a terminal, elsewhere a line says it goes on."""
+    from threading import Event, Thread
+    from time import perf_counter
+
+    began, ended = perf_counter(), Event()
+
+    def tell() -> None:
+        if console.is_terminal:
+            with console.status(f"{name} …") as status:
+                while not ended.wait(1.0):
+                    status.update(f"{name} … {perf_counter() - began:.0f} s")
+        else:
+            while not ended.wait(_SILENCE_S):
+                console.print(f"{name}: {perf_counter() - began:.0f} s …", highlight=False)
+
+    teller = Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+    console.print(f"{name}: done in {perf_counter() - began:.0f} s", highlight=False)
 
 
 def open_job_lake(job: Job) -> Lake:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slipstream.console import show_step
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,59 +47,65 @@ def demo(
 
     console, settings = Console(), get_settings()
     began = time.perf_counter()
-    with _step(console, "1/5  Kafka and MLflow"):
-        _start_stack(settings)
-    with _step(console, "2/5  Spark"):
-        lake = _open(settings)
+    with show_step(console, "1/4  Kafka, MLflow and Spark"):
+        lake = _start(settings)
     console.print(
-        f"3/5  a race of {cars} cars over {laps} laps, and {OTHER_CARS} cars elsewhere, through Kafka into silver"
+        f"2/4  a race of {cars} cars over {laps} laps, and {OTHER_CARS} cars elsewhere, through Kafka into silver"
     )
     _simulate_while_streaming(lake, console, _sessions(cars, laps, seed))
     with _quality_report() as pages:
-        with _step(console, "4/5  clocks, laps, gold"):
-            _drain(lake)
-        with _step(console, "5/5  driving-style model: train, register, score"):
+        _drain(lake, console)
+        with show_step(console, "4/4  driving-style model: train, register, score"):
             trained, scored = _model(lake)
-    _show(console, settings, trained, scored, pages, time.perf_counter() - began)
+        with show_step(console, "     quality report"):
+            pages.finish()
+    _show(console, settings, trained, scored, pages.address, time.perf_counter() - began)
+
+
+class _QualityReport:
+    """The quality report, written by a process of its own meanwhile."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.address = ""
+
+    def finish(self) -> None:
+        """Wait for it.
+
+        Raises:
+            SlipstreamError: If it was not written.
+        """
+        from conf.errors import SlipstreamError
+
+        out, error = self._process.communicate()
+        if self._process.returncode:
+            raise SlipstreamError(f"the quality report was not written: {error.strip()}")
+        self.address = Path(json.loads(out)["page"]).as_uri()
 
 
 @contextmanager
-def _quality_report() -> Iterator[list[str]]:
-    """Write the quality report in a process of its own meanwhile; the list holds its address in the end."""
-    from conf.errors import SlipstreamError
-
+def _quality_report() -> Iterator[_QualityReport]:
     command = [sys.executable, "-m", "slipstream.cli", "quality", "docs", "--format", "json"]
-    pages: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            yield pages
+            yield _QualityReport(process)
         except BaseException:
             process.terminate()
             raise
-        out, error = process.communicate()
-    if process.returncode:
-        raise SlipstreamError(f"the quality report was not written: {error.strip()}")
-    pages.append(Path(json.loads(out)["page"]).as_uri())
 
 
-@contextmanager
-def _step(console: Console, name: str) -> Iterator[None]:
-    began = time.perf_counter()
-    with console.status(f"{name} …"):
-        yield
-    console.print(f"{name}: done in {time.perf_counter() - began:.0f} s")
+def _start(settings: AppConfig) -> Lake:
+    """Start the servers, and Spark beside them."""
+    from concurrent.futures import ThreadPoolExecutor
 
-
-def _start_stack(settings: AppConfig) -> None:
     from infra.local.stack import start_stack
-
-    start_stack(settings, auto_port=True)
-
-
-def _open(settings: AppConfig) -> Lake:
     from medallion.session import open_lake
 
-    return open_lake(settings, "slipstream-demo")
+    with ThreadPoolExecutor(1) as pool:
+        stack = pool.submit(start_stack, settings, auto_port=True)
+        lake = open_lake(settings, "slipstream-demo")
+        stack.result()
+    return lake
 
 
 def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
@@ -163,12 +171,13 @@ def _send(bootstrap: str, config: SimulatorConfig, bars: Progress) -> int:
     ).units
 
 
-def _drain(lake: Lake) -> None:
+def _drain(lake: Lake, console: Console) -> None:
     from streaming import gold, silver
     from streaming.job import drain_job
 
-    drain_job(lake, silver.JOB)
-    drain_job(lake, gold.JOB)
+    for name, job in (("clocks, laps and results", silver.JOB), ("gold", gold.JOB)):
+        with show_step(console, f"3/4  {name}"):
+            drain_job(lake, job)
 
 
 def _model(lake: Lake) -> tuple[StyleTrainingResult, StyleScoringResult]:
@@ -204,7 +213,7 @@ def _show(
     settings: AppConfig,
     trained: StyleTrainingResult,
     scored: StyleScoringResult,
-    quality_pages: list[str],
+    quality_page: str,
     wall_s: float,
 ) -> None:
     from infra.local.stack import find_endpoints
@@ -225,7 +234,7 @@ def _show(
         ("laps and styles", picture),
         ("confusion, importance", settings.reports_dir / "style"),
         ("MLflow", trained.page),
-        *(("quality report", page) for page in quality_pages),
+        ("quality report", quality_page),
     ):
         console.print(f"  {what:<22} {where}", soft_wrap=True, highlight=False)
     console.print("\nTry next:")

@@ -9,7 +9,7 @@ import typer
 
 from slipstream.commands._aliases import add_alias
 from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
-from slipstream.console import DryRun, print_summary
+from slipstream.console import DryRun, print_summary, show_step
 from slipstream.logs import log_to_file
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def run(dry_run: DryRun = False) -> None:
     from streaming.job import drain_job
 
     console = Console(stderr=True)
-    with console.status("starting Spark …"):
+    with show_step(console, "Spark"):
         lake = open_lake(get_settings(), "slipstream-run")
     for layer in LAYERS:
         job = _job(layer)
-        with console.status(f"{layer} …"):
+        with show_step(console, layer):
             done = drain_job(lake, job)
         print_summary(job.sentence(done))
