@@ -6,7 +6,7 @@ from typing import Final
 
 from jobs.catalog import BATCH_JOBS
 from jobs.job import Job
-from streaming import bronze, gold, karma, silver
+from streaming import all_layers, bronze, gold, karma, silver
 
-STREAMING_JOBS: Final[tuple[Job, ...]] = (bronze.JOB, silver.JOB, gold.JOB, karma.JOB)
+STREAMING_JOBS: Final[tuple[Job, ...]] = (bronze.JOB, silver.JOB, gold.JOB, all_layers.JOB, karma.JOB)
 ALL_JOBS: Final[tuple[Job, ...]] = (*STREAMING_JOBS, *BATCH_JOBS)

@@ -292,7 +292,8 @@ class _Batch:
 
     def _best_offsets(self) -> DataFrame:
         """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
-        mine = vehicles_part(group_by_session((car.session_id, car.vehicle_id) for car in self.cars))
+        known = [(car.session_id, car.vehicle_id) for car in self.cars if car.lo is not None]  # others are refused
+        mine = vehicles_part(group_by_session(known))
         columns = ("session_id", "vehicle_id", "segment", "offset_us")
         segments = read_rows(self.lake, SILVER_CLOCK_OFFSETS, mine, columns)
         best = {(r.session_id, r.vehicle_id): r.offset_us for r in sorted(segments, key=lambda r: r.segment)}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streaming.job import StreamingJob
 
 app = typer.Typer()
-Layer = Literal["bronze", "silver", "gold", "karma"]
+Layer = Literal["all", "bronze", "silver", "gold", "karma"]
 LAYERS: Final[tuple[Layer, ...]] = ("bronze", "silver", "gold")
 
 
@@ -27,6 +27,8 @@ def _job(layer: Layer) -> StreamingJob:
         from streaming.silver import JOB
     elif layer == "gold":
         from streaming.gold import JOB
+    elif layer == "all":
+        from streaming.all_layers import JOB
     else:
         from streaming.karma import JOB
     return JOB
@@ -34,7 +36,9 @@ def _job(layer: Layer) -> StreamingJob:
 
 @app.command(rich_help_panel="Jobs", cls=WithReferenceCar)
 def stream(
-    layer: Annotated[Layer, typer.Argument(help="Which layer to fill; karma: the scores of wear.")],
+    layer: Annotated[
+        Layer, typer.Argument(help="Which layer to fill; all: bronze, silver and gold; karma: the scores of wear.")
+    ],
     once: Annotated[bool, typer.Option("--once", help="Process what is there and stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between batches.")] = 2.0,
     reference_car: Annotated[
@@ -43,13 +47,14 @@ def stream(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Run one streaming job: Kafka to bronze, bronze to silver, silver to gold, or the scores of wear.
+    """Run one streaming job: Kafka to bronze, bronze to silver, silver to gold, all three, or the scores of wear.
 
-    Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped. With `karma`, a lap's scores
-    come with the first batch after its features, beside the other three; a model that takes the alias `production`
-    meanwhile scores from the next batch on, and `slipstream score karma` brings older laps up to date.
+    Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped. `all` is one process with
+    one Spark session for the three layers. With `karma`, a lap's scores come with the first batch after its features,
+    beside the others; a model that takes the alias `production` meanwhile scores from the next batch on, and
+    `slipstream score karma` brings older laps up to date.
 
-    `slipstream stream silver --once` · `slipstream stream karma`
+    `slipstream stream all` · `slipstream stream silver --once` · `slipstream stream karma`
     """
     if reference_car is not None and layer != "karma":
         raise typer.BadParameter("goes with karma only", param_hint="--reference-car")

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from conf.settings import AppConfig
 from infra.local import broker, ports, service, stack
+from tests.integration.offsets import last_offset
 
 RAW = "telemetry.raw"
 
@@ -55,7 +56,7 @@ def consume() -> Callable[[AppConfig], list[Message]]:
 def everything_in(settings: AppConfig, topic: str = RAW) -> list[Message]:
     consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "test", "enable.auto.commit": False})
     parts = [TopicPartition(topic, part, 0) for part in consumer.list_topics(topic).topics[topic].partitions]
-    wanted = sum(consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts)
+    wanted = sum(last_offset(consumer, part) for part in parts)
     consumer.assign(parts)
     messages: list[Message] = []
     while len(messages) < wanted:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from typer.testing import CliRunner, Result
 
 from conf.settings import get_settings
 from infra.local import ports, stack
 from slipstream.cli import app
+from tests.integration.offsets import last_offset
 
 pytestmark = pytest.mark.integration
 
@@ -47,18 +47,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator
         slipstream("down")
         assert {each.state for each in stack.stack_status(get_settings())} == {"down"}
     get_settings.cache_clear()
-
-
-def last_offset(consumer: Consumer, part: TopicPartition) -> int:
-    """End of a partition; a broker that has just started may not know yet that it leads it."""
-    for _ in range(20):
-        try:
-            return consumer.get_watermark_offsets(part, timeout=10)[1]
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
-                raise
-            time.sleep(0.5)
-    raise AssertionError(f"nobody leads {part}")
 
 
 def messages(bootstrap: str) -> int:
