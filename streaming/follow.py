@@ -118,7 +118,9 @@ class TableFollower:
         if text is not None:
             return {str(name): int(version) for name, version in json.loads(text).items()}
         ids = {self.lake.table_id(name): name for name in self.tables}
-        earlier = [versions_read(CheckpointFiles(self.lake, name), ids) for name in self._instead_of]
-        return {
-            name: min(found[name] for found in earlier if name in found) for name in {n for e in earlier for n in e}
-        }
+        streams = [versions_read(CheckpointFiles(self.lake, stream), ids) for stream in self._instead_of]
+        seen: dict[str, int] = {}
+        for found in streams if all(streams) else ():  # one that was removed is to begin anew
+            for name, version in found.items():
+                seen[name] = min(version, seen.get(name, version))
+        return seen

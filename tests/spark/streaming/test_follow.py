@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,4 +109,33 @@ def test_where_the_feed_does_not_reach_back_all_rows_are_looked_at(
         changes = TableChanges(lake, {SILVER_LAPS: 0}, {SILVER_LAPS: 2})
         rows = [row for table in changes.rows(SILVER_LAPS, ("lap_time_ms",)) for row in table.to_pylist()]
     assert rows == [{"lap_time_ms": 2, "_change_type": "insert"}]
-    assert "no change feed from version 1 to 2" in caplog.text
+    assert "no change feed of versions 1 to 2" in caplog.text
+
+
+def test_it_follows_until_it_is_stopped_and_says_what_ended_it(lake: Lake) -> None:
+    write(lake, a=1)
+    step = Seen()
+    running = TableFollower(lake, "step", (SILVER_LAPS,), step, Trigger(once=False, every_s=0.05), "job").start()
+    until = time.monotonic() + 60
+    for ms in (2, 3):
+        while len(step.told) < ms - 1 and time.monotonic() < until:
+            time.sleep(0.05)
+        write(lake, a=ms)
+    while len(step.told) < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert running.isActive
+    running.stop()
+    assert not running.isActive
+    running.awaitTermination()
+    assert step.told == [
+        [("insert", "a", 1)],
+        *([("update_postimage", "a", ms), ("update_preimage", "a", ms - 1)] for ms in (2, 3)),
+    ]
+
+    def fail(_: TableChanges) -> None:
+        raise ValueError("this step fails")
+
+    failing = TableFollower(lake, "failing", (SILVER_LAPS,), fail, Trigger(once=False, every_s=0.05), "job").start()
+    with pytest.raises(ValueError, match="this step fails"):
+        failing.awaitTermination()
+    assert not failing.isActive
