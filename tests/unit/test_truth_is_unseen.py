@@ -12,7 +12,7 @@ import pytest
 from conf import families, tables, topics
 from conf.contract import load_contract, table_names
 from conf.families import EVENT_FAMILIES, FAMILIES, PROMOTED, TRUTH
-from medallion.gold.refresh import affected, processor
+from medallion.gold.refresh import changed_rows, processor
 
 REPO = Path(__file__).resolve().parents[2]
 PACKAGES = ("physics", "infra", "analysis", "medallion", "ml", "serving", "jobs", "streaming", "slipstream")
@@ -98,7 +98,7 @@ def test_no_query_promotes_it() -> None:
 
 def test_no_job_declares_it_as_a_source() -> None:
     """What a job reads it declares, and each run notes the versions of those tables and of no others."""
-    sources = {*affected.SOURCES, *(family.bronze for family in PROMOTED)}
+    sources = {*changed_rows.SOURCES, *(family.bronze for family in PROMOTED)}
     assert TRUTH.bronze not in sources
     assert not {name for name in sources if name.startswith("bronze.")} - {f.bronze for f in PROMOTED}
     assert TRUTH.bronze not in {*processor.TABLES, *processor.LAP_TABLES}
