@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -41,6 +42,16 @@ def arrow_frame(name: str, frame: pd.DataFrame) -> pa.Table:
 def instants(us: Any) -> pa.Array:
     """Microseconds since the epoch as instants."""
     return pa.array(us, pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+
+def stamp_rows(rows: pa.Table, run_id: str) -> pa.Table:
+    """Rows that name their run, and the time now."""
+    for name, value in (("run_id", run_id), ("updated_ts", datetime.now(UTC))):
+        if name in rows.column_names:
+            place = rows.schema.get_field_index(name)
+            column = pa.repeat(pa.scalar(value, rows.schema.field(name).type), rows.num_rows)
+            rows = rows.set_column(place, rows.schema.field(name), column)
+    return rows
 
 
 def nan_to_null(rows: pa.Table) -> pa.Table:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from conf.lake import storage_options
-from medallion.exchange import scan_table
 from medallion.io import Lake
 from medallion.part import EVERYTHING
+from medallion.reading import scan_table
 
 CHANGE_TYPE = "_change_type"
 _log = logging.getLogger(__name__)

@@ -9,23 +9,21 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Row as SparkRow
 
 from conf.arrays import BoolArray, IntArray
 from conf.contract import Contract, load_contract
-from conf.lake import storage_options
-from medallion.arrow_rows import arrow_rows
+from medallion.arrow_rows import arrow_rows, stamp_rows
 from medallion.data_files import DataFile, check_required, file_of_partition, files_by_partition
 from medallion.io import IGNORED, Lake
 from medallion.part import Part
+from medallion.reading import open_dataset
 from medallion.transaction import CONFLICTS, TableTransaction
 
 _ATTEMPTS: Final = 8
@@ -77,7 +75,7 @@ class Exchange:
 
 def read_files(lake: Lake, name: str, part: Part, version: int | None = None) -> list[StoredFile]:
     """Files of a table that hold rows of a part, with all their rows."""
-    dataset, inside = _open_dataset(lake, name, version), part.expression()
+    dataset, inside = open_dataset(lake, name, version), part.expression()
     found = []
     for fragment in dataset.get_fragments(inside):
         if not fragment.scanner(schema=dataset.schema, filter=inside).count_rows():
@@ -93,29 +91,6 @@ def _rows_inside(rows: pa.Table, inside: Any) -> BoolArray:
     mask = np.zeros(rows.num_rows, np.bool_)
     mask[numbered.filter(inside)["_row"].to_numpy()] = True
     return mask
-
-
-def read_table(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
-    """Rows of a part of a table; none where there is no table yet."""
-    lake.ensure(name)
-    return _open_dataset(lake, name).to_table(filter=part.expression(), columns=None if columns is None else [*columns])
-
-
-def read_rows(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> list[SparkRow]:
-    """Rows of a part of a table, as :func:`read_table`. Instants are in UTC."""
-    return [SparkRow(**row) for row in read_table(lake, name, part, columns).to_pylist()]
-
-
-def scan_table(lake: Lake, name: str, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Read rows of a part of a table, however many, a batch at a time."""
-    lake.ensure(name)
-    yield from _open_dataset(lake, name).to_batches(filter=part.expression(), columns=[*columns])
-
-
-def count_rows(lake: Lake, name: str, part: Part) -> int:
-    """How many rows of a table are in a part."""
-    lake.ensure(name)
-    return int(_open_dataset(lake, name).count_rows(filter=part.expression()))
 
 
 def exchange_rows(
@@ -140,16 +115,6 @@ def exchange_rows(
         delete: Whether other rows of the part go.
     """
     return exchange_table(lake, name, stamp_rows(arrow_rows(name, rows), run_id), part, ignore=ignore, delete=delete)
-
-
-def stamp_rows(rows: pa.Table, run_id: str) -> pa.Table:
-    """Rows that name their run, and the time now."""
-    for name, value in (("run_id", run_id), ("updated_ts", datetime.now(UTC))):
-        if name in rows.column_names:
-            place = rows.schema.get_field_index(name)
-            column = pa.repeat(pa.scalar(value, rows.schema.field(name).type), rows.num_rows)
-            rows = rows.set_column(place, rows.schema.field(name), column)
-    return rows
 
 
 def exchange_table(
@@ -181,7 +146,8 @@ def exchange_table(
         ValueError: If a column that must have a value has none.
     """
     check_required(load_contract(name), rows)
-    return _exchange(lake, name, part, lambda _: rows, ignore, delete=delete)
+    contract = load_contract(name)
+    return _exchange(lake, name, part, lambda files: plan_exchange(files, rows, contract, ignore, delete=delete))
 
 
 def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
@@ -196,18 +162,19 @@ def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
     Returns:
         How many rows were changed.
     """
-    key = load_contract(name).key
+    contract = load_contract(name)
 
-    def change(there: pa.Table) -> pa.Table:
-        number = match_rows(there, values, key)
+    def plan(files: Sequence[StoredFile]) -> Exchange | None:
+        there = _stack([file.rows.filter(pa.array(file.inside)) for file in files], contract)
+        number = match_rows(there, values, contract.key)
         rows, place = there.filter(pa.array(number >= 0)), pa.array(number[number >= 0])
         for column in values.column_names:
             index = rows.schema.get_field_index(column)
             field = rows.schema.field(index)
             rows = rows.set_column(index, field, values[column].take(place).cast(field.type))
-        return rows
+        return plan_exchange(files, rows, contract, (), delete=False)
 
-    return _exchange(lake, name, part, change, (), delete=False) if values.num_rows else 0
+    return _exchange(lake, name, part, plan) if values.num_rows else 0
 
 
 def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
@@ -217,23 +184,14 @@ def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
     return exchange_rows(lake, name, new, Part((keys,)), run_id, delete=False)
 
 
-def _exchange(
-    lake: Lake,
-    name: str,
-    part: Part,
-    make_rows: Callable[[pa.Table], pa.Table],
-    ignore: Collection[str],
-    *,
-    delete: bool,
-) -> int:
+def _exchange(lake: Lake, name: str, part: Part, plan_for: Callable[[Sequence[StoredFile]], Exchange | None]) -> int:
+    """Commit what a plan for the part's files says, anew on what is there where another writer was quicker."""
     contract = load_contract(name)
     lake.ensure(name)
     attempt = 1
     while True:
         transaction = TableTransaction(lake.spark, lake.uri(name))
-        files = read_files(lake, name, part, transaction.version)
-        there = [file.rows.filter(pa.array(file.inside)) for file in files]
-        plan = plan_exchange(files, make_rows(_stack(there, contract)), contract, ignore, delete=delete)
+        plan = plan_for(read_files(lake, name, part, transaction.version))
         if plan is None:
             return 0
         try:
@@ -347,13 +305,6 @@ def same_value(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same_value(one[k], other[k]) for k in one)
     return bool(one == other)
-
-
-def _open_dataset(lake: Lake, name: str, version: int | None = None) -> Any:
-    from deltalake import DeltaTable  # the workers of Spark import this module and open no table
-
-    table = DeltaTable(lake.uri(name), version=version, storage_options=storage_options(lake.settings))
-    return table.to_pyarrow_dataset()
 
 
 def _files_to_commit(plan: Exchange, contract: Contract) -> tuple[list[DataFile], list[DataFile], list[DataFile]]:

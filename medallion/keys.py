@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-
 from medallion.schema import sql_literal
+
+Vehicle = tuple[str, str]
+"""Session and vehicle."""
 
 
 @dataclass(frozen=True, order=True)
@@ -24,13 +25,7 @@ class LapKey:
         return f"{self.session_id}/{self.vehicle_id}/{self.lap_number}"
 
 
-def lap_keys(rows: DataFrame) -> list[LapKey]:
-    """Keys of the laps that rows name, each once, sorted."""
-    keys = rows.select("session_id", "vehicle_id", "lap_number").distinct().collect()
-    return sorted(LapKey(*key) for key in keys)
-
-
-def distinct_vehicles(laps: Iterable[LapKey]) -> list[tuple[str, str]]:
+def distinct_vehicles(laps: Iterable[LapKey]) -> list[Vehicle]:
     """Sessions and vehicles of laps, sorted."""
     return sorted({(lap.session_id, lap.vehicle_id) for lap in laps})
 

@@ -15,8 +15,8 @@ from analysis.laps.features import LAP_CHANNELS
 from analysis.signals.windows import CHANNELS
 from conf.contract import Column, Contract, load_contract
 from conf.tables import SILVER_TELEMETRY
-from medallion.arrow_rows import arrow_frame
-from medallion.exchange import exchange_table, stamp_rows
+from medallion.arrow_rows import arrow_frame, stamp_rows
+from medallion.exchange import exchange_table
 from medallion.io import Lake, sync_rows
 from medallion.part import Part
 from medallion.samples import are_few, read_samples

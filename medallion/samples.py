@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from conf.tables import SILVER_TELEMETRY
-from medallion.exchange import count_rows, read_table
 from medallion.io import Lake
 from medallion.part import Part
+from medallion.reading import count_rows, read_table
 
 CLOCKS_AND_LAPS: Final = 0.2
 """Work on a sample of what closes a session, as a share of what the analyses of a lap do."""

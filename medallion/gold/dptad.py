@@ -25,13 +25,14 @@ from conf.contract import Column, load_contract
 from conf.laps import load_lap_rules
 from conf.reasons import RefusalError
 from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
-from medallion.arrow_rows import arrow_rows, nan_to_null
-from medallion.exchange import exchange_table, read_rows, stamp_rows
+from medallion.arrow_rows import arrow_rows, nan_to_null, stamp_rows
+from medallion.exchange import exchange_table
 from medallion.gold import dptad_thresholds
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import laps_part, sessions_part
+from medallion.reading import read_rows
 from medallion.samples import are_few
 from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synthetic, lap_samples, read_lap_frames
 from medallion.silver.tracks import circuits_by_track, sessions_on_track, tracks_by_session

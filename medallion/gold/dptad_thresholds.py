@@ -16,10 +16,11 @@ from analysis.track_build.rows import spread_evenly
 from analysis.tracks.circuit import Circuit
 from conf.errors import InputError
 from conf.tables import GOLD_DPTAD_THRESHOLDS, SILVER_LAPS
-from medallion.exchange import put_rows, read_rows
+from medallion.exchange import put_rows
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import Part, sessions_part
+from medallion.reading import read_rows
 from medallion.silver.lap_traces import read_traces
 
 MOST_LAPS: Final = 120

@@ -16,13 +16,14 @@ from conf.tables import (
     GOLD_SIWTL,
     GOLD_STINTS,
 )
-from medallion.exchange import exchange_rows, read_rows
+from medallion.exchange import exchange_rows
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
 from medallion.gold.session_drivers import SessionDrivers, load_session_drivers
-from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.part import EVERYTHING, Part, pairs_part, sessions_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
+from medallion.reading import read_rows
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
 Where = Callable[[Mapping[str, Collection[str]]], Part]

@@ -12,12 +12,12 @@ import pandas as pd
 from analysis.laps.features import LAP_CHANNELS, compute_lap_features
 from analysis.timing.session_laps import datetime_to_us
 from conf.tables import GOLD_LAP_FEATURES
-from medallion.exchange import read_rows
-from medallion.gold.timed_laps import TimedLap, Vehicle, read_timed_laps
+from medallion.gold.timed_laps import TimedLap, read_timed_laps
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_sessions
+from medallion.keys import LapKey, Vehicle, distinct_sessions
 from medallion.part import Clause, Part, Span, laps_part
 from medallion.per_vehicle import OfVehicle, channel_arrays, last_known_value, sync_by_vehicle
+from medallion.reading import read_rows
 from medallion.silver.environment import SessionWeather, read_weather
 
 # A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on

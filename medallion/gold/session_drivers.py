@@ -24,11 +24,11 @@ from conf.tables import (
     SILVER_LAPS,
     SILVER_RESULTS,
 )
-from medallion.exchange import read_rows
-from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.part import Part, sessions_part
 from medallion.per_vehicle import VEHICLE
+from medallion.reading import read_rows
 from medallion.silver.environment import SessionWeather, read_weather
 
 _COLUMNS: Final = (

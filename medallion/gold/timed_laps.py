@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from analysis.timing.session_laps import datetime_to_us
 from conf.tables import SILVER_LAPS
-from medallion.exchange import read_rows
 from medallion.io import Lake
-from medallion.keys import LapKey
+from medallion.keys import LapKey, Vehicle
 from medallion.part import Part
-
-Vehicle = tuple[str, str]
+from medallion.reading import read_rows
 
 
 @dataclass(frozen=True)

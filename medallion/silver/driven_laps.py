@@ -19,15 +19,18 @@ from conf.channel import load_channels
 from conf.tables import SILVER_TELEMETRY
 from conf.units import KMH_PER_MPS
 from medallion.arrow_rows import instants
-from medallion.exchange import read_table, set_columns
+from medallion.exchange import set_columns
 from medallion.io import Lake
-from medallion.part import Part, Span, group_by_session, spans_part, vehicles_part
+from medallion.keys import Vehicle
+from medallion.part import Part, group_by_session, vehicles_part
+from medallion.per_vehicle import VEHICLE, order_by_time
+from medallion.reading import read_table
 from medallion.samples import CLOCKS_AND_LAPS, are_few
 from medallion.schema import sql_literal
 from medallion.silver import telemetry
+from medallion.silver.lap_traces import is_synthetic
 
 Interval = tuple[int, int, int]  # lap number, first and last microsecond
-Vehicle = tuple[str, str]
 Intervals = Mapping[Vehicle, Sequence[Interval]]
 _MINUTE_US: Final = 60_000_000
 _LONGEST_US: Final = 86_400_000_000
@@ -61,12 +64,12 @@ class VehicleSamples:
         if self._few is None:
             rows = self.lake.read(SILVER_TELEMETRY).where(self.part.sql())
             return summarise_driven_laps(rows, intervals).collect()
-        return [
-            Row(**dict(zip(_OF_LAP, lap, strict=True)), **own)
-            for key, frame in self._few.items()
-            for own in ({"session_id": key[0], "vehicle_id": key[1], "is_synthetic": is_synthetic(frame)},)
-            for lap in drive_laps(frame, intervals.get(key))
-        ]
+        found = []
+        for key, frame in self._few.items():
+            own = {"session_id": key[0], "vehicle_id": key[1], "is_synthetic": is_synthetic(frame)}
+            laps = drive_laps(frame, intervals.get(key))
+            found += [Row(**own, **dict(zip(_OF_LAP, lap, strict=True))) for lap in laps]
+        return found
 
     def number(self, intervals: Intervals) -> None:
         """Give the samples of vehicles with timing the number of the lap in whose time they are."""
@@ -76,9 +79,8 @@ class VehicleSamples:
             return
         changed = [_renumbered(self._few[key], laps) for key, laps in intervals.items() if key in self._few]
         if rows := [frame for frame in changed if len(frame)]:
-            ends = [(*frame.loc[0, ["session_id", "vehicle_id"]], Span(*_ends(frame))) for frame in rows]
             values = _lap_number_columns(pd.concat(rows), self.run_id)
-            set_columns(self.lake, SILVER_TELEMETRY, values, spans_part("ecu_ts", ends))
+            set_columns(self.lake, SILVER_TELEMETRY, values, telemetry.sample_places(values))
 
 
 def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
@@ -87,19 +89,7 @@ def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
     table = read_table(lake, SILVER_TELEMETRY, part, [*plain, "event_ts", "ecu_ts", "speed_kmh"])
     micros = {name: table[column].cast(pa.int64()) for name, column in (("t_us", "event_ts"), ("ecu_us", "ecu_ts"))}
     frame = pa.table({name: table[name] for name in (*plain, "speed_kmh")} | micros).to_pandas()
-    counter, registry = frame["lap_number_raw"].astype(np.float64), load_channels()
-    valid = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
-    frame["counter"] = counter.where(valid)
-    vehicles = frame.groupby(["session_id", "vehicle_id"], sort=True)
-    return {key: _in_order(rows) for key, rows in vehicles}
-
-
-def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.sort_values(["t_us", "ecu_seq"], kind="stable", ignore_index=True)
-
-
-def _ends(frame: pd.DataFrame) -> tuple[int, int]:
-    return int(frame["ecu_us"].min()), int(frame["ecu_us"].max())
+    return {key: order_by_time(rows) for key, rows in frame.groupby(VEHICLE, sort=True)}
 
 
 def _renumbered(frame: pd.DataFrame, laps: Sequence[Interval]) -> pd.DataFrame:
@@ -191,45 +181,33 @@ def summarise_driven_laps(rows: DataFrame, intervals: Intervals) -> DataFrame:
         rows: Rows of ``silver.telemetry`` of whole vehicles.
         intervals: Laps by session and vehicle; a vehicle that is not in it has its laps from its counter.
     """
-    registry = load_channels()
-    counter = F.col("lap_number_raw")
-    valid = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
-    narrow = rows.select(
-        "session_id",
-        "vehicle_id",
-        F.unix_micros("event_ts").alias("t_us"),
-        "ecu_seq",
-        F.when(valid, counter).cast("double").alias("counter"),
-        "speed_kmh",
-        "is_synthetic",
-    )
+    at = F.unix_micros("event_ts").alias("t_us")
+    narrow = rows.select(*VEHICLE, at, "ecu_seq", "lap_number_raw", "speed_kmh", "is_synthetic")
     known = {key: list(laps) for key, laps in intervals.items()}
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
         key = (frame["session_id"].iloc[0], frame["vehicle_id"].iloc[0])
-        found = pd.DataFrame(drive_laps(_in_order(frame), known.get(key)), columns=_OF_LAP)
+        found = pd.DataFrame(drive_laps(order_by_time(frame), known.get(key)), columns=_OF_LAP)
         found.insert(0, "session_id", key[0])
         found.insert(1, "vehicle_id", key[1])
         found["is_synthetic"] = is_synthetic(frame)
         return found
 
-    return narrow.groupBy("session_id", "vehicle_id").applyInPandas(apply, _DRIVEN)
-
-
-def is_synthetic(frame: pd.DataFrame) -> bool:
-    """Whether any sample is simulated."""
-    return bool(frame["is_synthetic"].eq(True).any())
+    return narrow.groupBy(*VEHICLE).applyInPandas(apply, _DRIVEN)
 
 
 def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> list[tuple[Any, ...]]:
     """What the samples of one vehicle say of each of its laps, in the order of ``_OF_LAP``.
 
     Args:
-        frame: ``t_us, counter, speed_kmh`` in order of time.
+        frame: ``t_us, lap_number_raw, speed_kmh`` in order of time.
         intervals: Its laps; ``None`` has them from its counter.
     """
     t_us = frame["t_us"].to_numpy(np.int64)
-    counter, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("counter", "speed_kmh"))
+    raw, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("lap_number_raw", "speed_kmh"))
+    registry = load_channels()
+    known = (raw != registry.lost_lap_counter) & (raw <= registry.max_lap_number) & (raw >= 0)
+    counter = np.where(known, raw, np.nan)
     laps = (
         build_counter_laps(t_us, counter)
         if intervals is None

@@ -12,9 +12,9 @@ import numpy as np
 from analysis.timing.session_laps import datetime_to_us
 from conf.arrays import FloatArray, IntArray
 from conf.tables import SILVER_ENVIRONMENT
-from medallion.exchange import read_rows
 from medallion.io import Lake
 from medallion.part import sessions_part
+from medallion.reading import read_rows
 
 NEAR_US: Final = 300_000_000  # weather that is older or newer than five minutes says nothing of a lap
 

@@ -16,14 +16,14 @@ from pyspark.sql import functions as F
 from analysis.timing.session_laps import us_to_datetime
 from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, SILVER_TELEMETRY
 from medallion.arrow_rows import instants
-from medallion.exchange import exchange_rows, put_rows, read_rows, read_table, scan_table, set_columns
+from medallion.exchange import exchange_rows, put_rows, set_columns
 from medallion.io import Lake
-from medallion.part import Part, Span, group_by_session, sessions_part, spans_part, vehicles_part
+from medallion.part import Part, group_by_session, sessions_part, vehicles_part
+from medallion.per_vehicle import VEHICLE
+from medallion.reading import read_rows, read_table, scan_table
 from medallion.samples import CLOCKS_AND_LAPS, are_few
 from medallion.silver import clock_offsets, telemetry
 
-Vehicle = tuple[str, str]
-_VEHICLE = ["session_id", "vehicle_id"]
 _SUMMED_UP: Final = [
     ("track_id", "max"),
     ("event_ts", "min"),
@@ -37,9 +37,9 @@ _SUMMED_UP: Final = [
 
 def stale_vehicles(lake: Lake) -> DataFrame:
     """Vehicles whose rows have changed since their clock was last looked at, with their ``n`` and ``spread`` inputs."""
-    now = lake.read(SILVER_TELEMETRY).groupBy(*_VEHICLE).agg(F.sum("n_readings").cast("bigint").alias("n_units"))
-    seen = lake.read(SILVER_CLOCK_OFFSETS).groupBy(*_VEHICLE).agg(F.sum("n").alias("n_seen"))
-    return now.join(seen, _VEHICLE, "left").where(~F.col("n_units").eqNullSafe(F.col("n_seen"))).select(*_VEHICLE)
+    now = lake.read(SILVER_TELEMETRY).groupBy(*VEHICLE).agg(F.sum("n_readings").cast("bigint").alias("n_units"))
+    seen = lake.read(SILVER_CLOCK_OFFSETS).groupBy(*VEHICLE).agg(F.sum("n").alias("n_seen"))
+    return now.join(seen, VEHICLE, "left").where(~F.col("n_units").eqNullSafe(F.col("n_seen"))).select(*VEHICLE)
 
 
 def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] | None = None) -> int:
@@ -71,15 +71,17 @@ def _restate_on_driver(lake: Lake, part: Part, run_id: str) -> None:
     micros = {name: table[column].cast(pa.int64()) for name, column in in_us.items()}
     samples = pa.table({name: table[name] for name in plain} | micros).to_pandas()
     moved, segments = [], []
-    for _, rows in samples.groupby(_VEHICLE, sort=True):
+    for _, rows in samples.groupby(VEHICLE, sort=True):
         old = clock_offsets.in_order_of_arrival(rows)
         new = clock_offsets.restate_vehicle(old)
         new["event_us"] = new["event_ts"].astype("datetime64[us]").astype(np.int64)
         differs = (new["event_us"] != old["event_us"]) | (new["clock_source"] != old["clock_source"])
-        moved.append(new[differs].assign(ecu_us=old["ecu_us"]))
-        segments += _segment_rows(new.assign(ecu_us=old["ecu_us"], n_readings=old["n_readings"]))
-    changed = pd.concat(moved)
-    set_columns(lake, SILVER_TELEMETRY, _event_time_columns(changed, run_id), _places(changed))
+        new = new.assign(ecu_us=old["ecu_us"], n_readings=old["n_readings"])
+        moved.append(new[differs])
+        segments += _segment_rows(new)
+    if moved:  # a vehicle may have lost all its samples
+        values = _event_time_columns(pd.concat(moved), run_id)
+        set_columns(lake, SILVER_TELEMETRY, values, telemetry.sample_places(values))
     exchange_rows(lake, SILVER_CLOCK_OFFSETS, segments, part, run_id)
 
 
@@ -96,20 +98,11 @@ def _event_time_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:
     )
 
 
-def _places(changed: pd.DataFrame) -> Part:
-    """Where in ``silver.telemetry`` rows are, as its files' statistics tell: by vehicle and car clock."""
-    spans = [
-        (*rows[_VEHICLE].iloc[0], Span(int(rows["ecu_us"].min()), int(rows["ecu_us"].max())))
-        for _, rows in changed.groupby(_VEHICLE, sort=True)
-    ]
-    return spans_part("ecu_ts", spans)
-
-
 def _segment_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of ``silver.clock_offsets`` of one vehicle."""
     return [
         {
-            **{name: found[name].iloc[0] for name in _VEHICLE},
+            **{name: found[name].iloc[0] for name in VEHICLE},
             "segment": int(found["segment"].iloc[0]),
             "ecu_from": us_to_datetime(int(found["ecu_us"].min())),
             "ecu_to": us_to_datetime(int(found["ecu_us"].max())),
@@ -154,7 +147,7 @@ def _restate_by_spark(lake: Lake, part: Part, run_id: str) -> None:
 def _write_offsets(lake: Lake, current: DataFrame, restated: DataFrame, part: Part, run_id: str) -> None:
     keys = ["session_id", "vehicle_id", "ecu_ts", "ecu_seq"]
     joined = restated.join(current.select(*keys, "n_readings"), keys)
-    segments = joined.groupBy(*_VEHICLE, "segment").agg(
+    segments = joined.groupBy(*VEHICLE, "segment").agg(
         F.min("ecu_ts").alias("ecu_from"),
         F.max("ecu_ts").alias("ecu_to"),
         F.first("offset_us").alias("offset_us"),

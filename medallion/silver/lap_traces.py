@@ -16,11 +16,11 @@ from analysis.timing.session_laps import datetime_to_us
 from analysis.tracks.circuit import Circuit
 from conf.reasons import RefusalError
 from conf.tables import SILVER_LAPS, SILVER_TELEMETRY
-from medallion.exchange import read_rows
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import laps_part, sessions_part
 from medallion.per_vehicle import order_by_time
+from medallion.reading import read_rows
 from medallion.samples import read_samples
 
 LAP: Final = ["session_id", "vehicle_id", "lap_number"]

@@ -32,9 +32,10 @@ from conf.tables import (
     SILVER_SECTOR_TIMES,
     SILVER_TIMING_EVENTS,
 )
-from medallion.exchange import exchange_rows, read_rows
+from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.part import sessions_part
+from medallion.reading import read_rows
 from medallion.silver.driven_laps import Interval, VehicleSamples
 
 TABLES = (SILVER_ENTRIES, SILVER_LAPS)

@@ -22,10 +22,10 @@ from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from conf.contract import Contract, load_contract
 from conf.families import MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
-from medallion.exchange import read_rows
 from medallion.io import Lake
 from medallion.part import Part, Span
 from medallion.quality.rules import broken_rules_sql
+from medallion.reading import read_rows
 from medallion.silver.decode import (
     ORIGIN,
     UNDECODABLE,

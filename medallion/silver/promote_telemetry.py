@@ -21,10 +21,10 @@ from conf.tables import (
     SILVER_QUARANTINE,
     SILVER_TELEMETRY,
 )
-from medallion.exchange import count_rows, read_rows
 from medallion.io import Lake
 from medallion.part import Part, Span, group_by_session, vehicles_part
 from medallion.quality import rule_counts
+from medallion.reading import count_rows, read_rows
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row

@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 
 from conf.families import PROMOTED, MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
-from medallion.exchange import read_rows, scan_table
 from medallion.io import Lake
 from medallion.part import EVERYTHING
+from medallion.reading import read_rows, scan_table
 from medallion.schema import sql_literal
 from medallion.silver.reconciliation import BatchReconciliation
 

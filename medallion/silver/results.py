@@ -10,9 +10,10 @@ from pyspark.sql import Row
 
 from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from conf.tables import SILVER_DRIVERS, SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_RESULTS, SILVER_SESSIONS
-from medallion.exchange import exchange_rows, read_rows
+from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.part import Part, sessions_part
+from medallion.reading import read_rows
 
 TABLES = (SILVER_RESULTS, SILVER_DRIVERS)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
@@ -17,6 +18,7 @@ from conf.channel import load_channels
 from conf.contract import load_contract
 from conf.tables import SILVER_TELEMETRY
 from medallion.keys import vehicle_condition
+from medallion.part import Part, Span, spans_part
 from medallion.schema import timestamp_literal
 
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
@@ -264,6 +266,17 @@ def file_pruning_condition(changed: DataFrame) -> str | None:
         for r in spans
     )
     return " OR ".join(parts) or None
+
+
+def sample_places(samples: pa.Table) -> Part:
+    """Where in the table samples are, as its files' statistics tell: by vehicle and car clock.
+
+    Args:
+        samples: Rows with the table's key.
+    """
+    micros = samples.select(["session_id", "vehicle_id"]).append_column("us", samples["ecu_ts"].cast(pa.int64()))
+    ends = micros.group_by(["session_id", "vehicle_id"]).aggregate([("us", "min"), ("us", "max")]).to_pylist()
+    return spans_part("ecu_ts", ((e["session_id"], e["vehicle_id"], Span(e["us_min"], e["us_max"])) for e in ends))
 
 
 def fill_assignments() -> dict[str, str]:

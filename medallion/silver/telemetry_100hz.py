@@ -22,8 +22,8 @@ from analysis.tracks.projection import to_plane_metres
 from conf.contract import load_contract
 from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY_100HZ
-from medallion.arrow_rows import arrow_frame, arrow_rows
-from medallion.exchange import exchange_table, stamp_rows
+from medallion.arrow_rows import arrow_frame, arrow_rows, stamp_rows
+from medallion.exchange import exchange_table
 from medallion.io import Lake
 from medallion.keys import LapKey, distinct_sessions
 from medallion.part import laps_part, sessions_part

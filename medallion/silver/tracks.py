@@ -31,10 +31,11 @@ from analysis.tracks.circuit import Circuit, name_corners
 from analysis.tracks.projection import read_fixes
 from conf.contract import load_contract
 from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRACKS
-from medallion.exchange import put_rows, read_rows
+from medallion.exchange import put_rows
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import EVERYTHING, Part, sessions_part
+from medallion.reading import read_rows
 from medallion.silver.lap_traces import read_traces
 
 _LENGTHS_APART: Final = 0.03  # positions in a wrong unit are further off; a speedometer that is 1 % off is common

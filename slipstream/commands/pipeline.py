@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 Layer = Literal["all", "bronze", "silver", "gold", "karma"]
-LAYERS: Final[tuple[Layer, ...]] = ("bronze", "silver", "gold")
 
 
 def _job(layer: Layer) -> StreamingJob:
@@ -89,8 +88,10 @@ def run(dry_run: DryRun = False) -> None:
 
     Example: `slipstream produce simulate --cars 4 --laps 3 && slipstream run`
     """
+    from streaming.all_layers import LAYERS
+
     if dry_run:
-        print_summary("would run " + ", ".join(LAYERS))
+        print_summary("would run " + ", ".join(job.name for job in LAYERS))
         return
     from rich.console import Console
 
@@ -101,8 +102,7 @@ def run(dry_run: DryRun = False) -> None:
     console = Console(stderr=True)
     with show_step(console, "Spark"):
         lake = open_lake(get_settings(), "slipstream-run")
-    for layer in LAYERS:
-        job = _job(layer)
-        with show_step(console, layer):
+    for job in LAYERS:
+        with show_step(console, job.name):
             done = drain_job(lake, job)
         print_summary(job.sentence(done))

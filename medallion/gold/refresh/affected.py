@@ -7,22 +7,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conf.tables import (
-    GOLD_KARMA_SCORES,
-    GOLD_STYLE_PREDICTIONS,
-    SILVER_ENTRIES,
-    SILVER_ENVIRONMENT,
-    SILVER_LAPS,
-    SILVER_RESULTS,
-    SILVER_TELEMETRY,
-)
+from conf.tables import SILVER_ENVIRONMENT, SILVER_LAPS, SILVER_TELEMETRY
 from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, laps_with_new_times
-from medallion.gold.refresh.changed_rows import ChangedRows
+from medallion.gold.refresh.changed_rows import OF_VEHICLES, ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changes_by_vehicle
-from medallion.gold.timed_laps import TimedLap, Vehicle, finished_laps, laps_near, read_timed_laps
+from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near, read_timed_laps
 from medallion.io import Lake
-from medallion.keys import LapKey, distinct_vehicles
+from medallion.keys import LapKey, Vehicle, distinct_vehicles
 from medallion.part import sessions_part
 from medallion.silver.environment import NEAR_US
 
@@ -77,8 +69,7 @@ def find_affected(lake: Lake, changes: Sequence[ChangedRows]) -> AffectedKeys:
     samples = changes_by_vehicle(r for r in changes if r.source == SILVER_TELEMETRY)
     near_samples = laps_of_changed_samples((r for change in samples for r in change.samples), timed)
     weather_laps = _laps_in_weather((r for r in changes if r.source == SILVER_ENVIRONMENT), timed)
-    of_vehicles = (SILVER_RESULTS, SILVER_ENTRIES, GOLD_STYLE_PREDICTIONS, GOLD_KARMA_SCORES)
-    others = {(r.session_id, r.vehicle_id) for r in changes if r.source in of_vehicles and r.vehicle_id}
+    others = {(r.session_id, r.vehicle_id) for r in changes if r.source in OF_VEHICLES and r.vehicle_id}
     analyses = sorted(of_laps | (near_samples & finished_laps(timed)))
     vehicles = sorted(others | set(distinct_vehicles(analyses)))
     named = {r.session_id for r in changes if r.source == SILVER_ENVIRONMENT} | {session for session, _ in vehicles}

@@ -31,6 +31,8 @@ _READ: Final[Mapping[str, Sequence[str]]] = {
     GOLD_KARMA_SCORES: _VEHICLE,
 }
 SOURCES: Final = tuple(_READ)
+OF_VEHICLES: Final = tuple(source for source, columns in _READ.items() if tuple(columns) == _VEHICLE)
+"""Those whose rows say something of a vehicle in a session as a whole."""
 
 
 @dataclass(frozen=True)

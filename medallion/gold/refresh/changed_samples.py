@@ -11,13 +11,12 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from conf.tables import SILVER_TELEMETRY
-from medallion.exchange import read_table
 from medallion.gold.refresh.changed_rows import ChangedRows
-from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
-from medallion.keys import LapKey, vehicle_condition
+from medallion.keys import LapKey, Vehicle, vehicle_condition
 from medallion.part import Part, Span, group_by_session, sessions_part, spans_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
+from medallion.reading import read_table
 from medallion.samples import are_few
 
 _REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds

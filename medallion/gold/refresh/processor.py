@@ -17,8 +17,8 @@ from medallion.gold.refresh.changed_rows import ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changed_windows, window_samples
 from medallion.gold.telemetry_buckets import vehicle_buckets
 from medallion.gold.telemetry_windows import vehicle_windows
-from medallion.gold.timed_laps import Vehicle
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.part import laps_part
 from medallion.per_vehicle import sync_by_vehicle
 from medallion.silver import telemetry_100hz

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from delta.exceptions import DeltaConcurrentModificationException
 
-from medallion.exchange import exchange_rows, read_files, read_rows
+from medallion.exchange import exchange_rows, read_files
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import Part, laps_part, sessions_part
+from medallion.reading import read_rows
 from medallion.transaction import TableTransaction
 
 LAPS = "silver.laps"

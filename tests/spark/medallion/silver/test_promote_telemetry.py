@@ -12,7 +12,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from conf.families import TELEMETRY
+from medallion.exchange import exchange_rows
 from medallion.io import Lake
+from medallion.part import sessions_part
 from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
 from producers.simulator.config import DataFaults, SimulatorConfig
@@ -236,6 +238,13 @@ def half_done(new_lake, messages, to_bronze) -> tuple[Lake, list[Stored]]:
     lake.append(to_bronze(messages), TELEMETRY.bronze)
     SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(messages[:half]), 0, "silver:a")
     return lake, messages[half:]
+
+
+def test_a_car_that_lost_all_its_samples_has_no_clock(lake: Lake, rows) -> None:
+    clock = {"session_id": "s", "vehicle_id": "gone", "segment": 0, "offset_us": 1}
+    exchange_rows(lake, "silver.clock_offsets", [clock], sessions_part(["s"]), "run")
+    assert update_event_times(lake, "run", [("s", "gone")]) == 1
+    assert rows(lake, "silver.clock_offsets").is_empty()
 
 
 def test_a_batch_killed_after_each_step_is_completed(
