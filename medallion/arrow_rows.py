@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.contract import load_contract
+from medallion.schema import check_known_columns
 
+FIRST_US: Final = -62_135_596_800_000_000
+LAST_US: Final = 253_402_300_799_999_999
+"""The years 1 to 9999, which every reader of a table knows, in microseconds since the epoch."""
 _SCALARS = {
     "STRING": pa.string(),
     "DOUBLE": pa.float64(),
@@ -31,6 +35,22 @@ def arrow_rows(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     maps = {field.name for field in schema if pa.types.is_map(field.type)}
     listed = [{c.name: _pairs(row.get(c.name)) if c.name in maps else row.get(c.name) for c in columns} for row in rows]
     return pa.Table.from_pylist(listed, schema)
+
+
+def conform_rows(name: str, rows: pa.Table) -> pa.Table:
+    """Rows with a contracted table's columns, in its order and types; a column that is absent becomes null.
+
+    Raises:
+        ValueError: If there is a column that the contract does not know.
+    """
+    contract = load_contract(name)
+    check_known_columns(contract, rows.column_names)
+    schema = pa.schema([(column.name, arrow_type(column.physical_type)) for column in contract.columns])
+    columns = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema)
 
 
 def arrow_frame(name: str, frame: pd.DataFrame) -> pa.Table:

@@ -1,17 +1,22 @@
-"""Rows as data files of a table: one a partition, with the statistics by which readers leave files out."""
+"""Rows as data files of a table, by partition, with the statistics by which readers leave files out."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import reduce
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.contract import Contract
+
+MOST_ROWS: Final = 100_000
+"""Of a file: what writes whole files anew then writes what changes and its neighbours, not a car's whole race."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,25 @@ class DataFile:
 
 
 def files_by_partition(contract: Contract, rows: pa.Table) -> list[DataFile]:
-    """Rows of a table as files to write, one a partition."""
-    if not rows.num_rows:
-        return []
-    if not contract.partition_columns:
-        return [file_of_partition(contract, rows)]
+    """Rows of a table as files to write: one a partition, of many rows several, each of a span of keys."""
+    files = (_split(contract, part) for part in _partitions(contract, rows))
+    return [file_of_partition(contract, rows) for found in files for rows in found]
+
+
+def _partitions(contract: Contract, rows: pa.Table) -> list[pa.Table]:
+    if not rows.num_rows or not contract.partition_columns:
+        return [rows] if rows.num_rows else []
     parts = rows.group_by(list(contract.partition_columns)).aggregate([]).to_pylist()
-    if len(parts) == 1:
-        return [file_of_partition(contract, rows)]
-    return [file_of_partition(contract, rows.filter(_is_in(part))) for part in parts]
+    return [rows] if len(parts) == 1 else [rows.filter(_is_in(part)) for part in parts]
+
+
+def _split(contract: Contract, rows: pa.Table) -> list[pa.Table]:
+    if rows.num_rows <= MOST_ROWS:
+        return [rows]
+    in_order = rows.sort_by([(name, "ascending") for name in contract.key])
+    n = math.ceil(rows.num_rows / MOST_ROWS)
+    bounds = [rows.num_rows * i // n for i in range(n + 1)]
+    return [in_order.slice(first, last - first) for first, last in pairwise(bounds)]
 
 
 def _is_in(part: Mapping[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from medallion.data_files import DataFile, check_required, file_of_partition, fi
 from medallion.io import IGNORED, Lake
 from medallion.part import Part
 from medallion.reading import open_dataset
-from medallion.transaction import CONFLICTS, TableTransaction
+from medallion.transaction import CONFLICTS, TableTransaction, Txn
 
 _ATTEMPTS: Final = 8
 _NEW: Final = ("update_postimage", "insert")
@@ -150,7 +150,7 @@ def exchange_table(
     return _exchange(lake, name, part, lambda files: plan_exchange(files, rows, contract, ignore, delete=delete))
 
 
-def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
+def set_columns(lake: Lake, name: str, values: pa.Table, part: Part, txn: Txn | None = None) -> int:
     """Set columns of rows that are there; see :func:`exchange_table`.
 
     Args:
@@ -158,6 +158,7 @@ def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
         name: Table.
         values: Keys of the rows, and the columns to set.
         part: Where the rows are.
+        txn: Identity of the write: it is made at most once.
 
     Returns:
         How many rows were changed.
@@ -174,7 +175,7 @@ def set_columns(lake: Lake, name: str, values: pa.Table, part: Part) -> int:
             rows = rows.set_column(index, field, values[column].take(place).cast(field.type))
         return plan_exchange(files, rows, contract, (), delete=False)
 
-    return _exchange(lake, name, part, plan) if values.num_rows else 0
+    return _exchange(lake, name, part, plan, txn) if values.num_rows else 0
 
 
 def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
@@ -184,7 +185,13 @@ def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
     return exchange_rows(lake, name, new, Part((keys,)), run_id, delete=False)
 
 
-def _exchange(lake: Lake, name: str, part: Part, plan_for: Callable[[Sequence[StoredFile]], Exchange | None]) -> int:
+def _exchange(
+    lake: Lake,
+    name: str,
+    part: Part,
+    plan_for: Callable[[Sequence[StoredFile]], Exchange | None],
+    txn: Txn | None = None,
+) -> int:
     """Commit what a plan for the part's files says, anew on what is there where another writer was quicker."""
     contract = load_contract(name)
     lake.ensure(name)
@@ -195,14 +202,14 @@ def _exchange(lake: Lake, name: str, part: Part, plan_for: Callable[[Sequence[St
         if plan is None:
             return 0
         try:
-            transaction.replace(*_files_to_commit(plan, contract), part.sql())
+            made = transaction.replace(*_files_to_commit(plan, contract), part.sql(), txn)
         except CONFLICTS:
             if attempt == _ATTEMPTS:
                 raise
             time.sleep(0.05 * 2**attempt)
             attempt += 1
         else:
-            return plan.n_rows
+            return plan.n_rows if made else 0
 
 
 def plan_exchange(

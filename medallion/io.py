@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from threading import RLock
 from typing import Final
 
+import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -16,16 +18,15 @@ from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.arrow_rows import arrow_rows
-from medallion.data_files import check_required, files_by_partition
+from medallion.data_files import MOST_ROWS, check_required, files_by_partition
 from medallion.schema import check_known_columns, column_ddl, conform_to_contract, struct_type
+from medallion.side_by_side import run_side_by_side
 from medallion.table_metadata import create_table, table_metadata
 from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot
 
 IGNORED: Final = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts")
 """Columns that say when and by which run a row was written, and are no content of it."""
-_CREATED_AT_ONCE: Final = 4
-_ROWS_PER_MERGED_FILE: Final = 100_000
-"""A merge writes whole files anew: with small ones it writes what changes and its neighbours, not the session."""
+_MERGING: Final = RLock()
 
 
 class Lake:
@@ -88,8 +89,7 @@ class Lake:
     def ensure_all(self, names: Iterable[str]) -> None:
         """:meth:`ensure` for several tables, side by side."""
         missing = [name for name in dict.fromkeys(names) if name not in self._ensured]
-        with ThreadPoolExecutor(_CREATED_AT_ONCE) as pool:
-            list(pool.map(self.ensure, missing))
+        run_side_by_side(partial(self.ensure, name) for name in missing)
 
     def _check(self, contract: Contract) -> None:
         properties, schema = table_metadata(self.spark, self.uri(contract.name))
@@ -128,12 +128,20 @@ class Lake:
         Raises:
             ValueError: If a row has a column that the contract does not know, or lacks a value that it must have.
         """
+        rows = list(rows)
+        check_known_columns(load_contract(name), {column for row in rows for column in row})
+        self.append_table(name, arrow_rows(name, rows), txn)
+
+    def append_table(self, name: str, rows: pa.Table, txn: Txn | None = None) -> None:
+        """Append rows that the driver has, with the contract's columns; see :meth:`append_rows`.
+
+        Raises:
+            ValueError: If a column that must have a value has none.
+        """
         self.ensure(name)
-        contract, rows = load_contract(name), list(rows)
-        check_known_columns(contract, {column for row in rows for column in row})
-        new = arrow_rows(name, rows)
-        check_required(contract, new)
-        TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, new), txn)
+        contract = load_contract(name)
+        check_required(contract, rows)
+        TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, rows), txn)
 
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""
@@ -232,8 +240,9 @@ class Lake:
     @contextmanager
     def _merging(self) -> Iterator[None]:
         # Over wide rows a merge's full outer join grows beyond what the JVM compiles as one method.
+        # The options are the session's: one merge at a time has them.
         whole_stage = self._option("spark.sql.codegen.wholeStage", "false")
-        with whole_stage, self._option("spark.sql.files.maxRecordsPerFile", str(_ROWS_PER_MERGED_FILE)):
+        with _MERGING, whole_stage, self._option("spark.sql.files.maxRecordsPerFile", str(MOST_ROWS)):
             yield
 
     @contextmanager

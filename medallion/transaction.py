@@ -78,12 +78,9 @@ class TableTransaction:
 
         See :meth:`replace` for what the rows must be.
         """
-        actions: list[dict[str, Any]] = []
-        if txn is not None:
-            if self._was_made(txn):
-                return False
-            actions.append({"txn": {"appId": txn.app, "version": txn.version, "lastUpdated": _now_ms()}})
-        actions += [self._add(file) for file in files]
+        if txn is not None and self._was_made(txn):
+            return False
+        actions = [*_identity(txn), *(self._add(file) for file in files)]
         self._transaction.commit(self._parse(actions), self._operation("Append"))
         return True
 
@@ -98,9 +95,14 @@ class TableTransaction:
         return int(self._transaction.readVersion())
 
     def replace(
-        self, removed: Sequence[DataFile], added: Sequence[DataFile], changes: Sequence[DataFile], where: str
-    ) -> None:
-        """Replace files by others that are written now, in one commit.
+        self,
+        removed: Sequence[DataFile],
+        added: Sequence[DataFile],
+        changes: Sequence[DataFile],
+        where: str,
+        txn: Txn | None = None,
+    ) -> bool:
+        """Replace files by others that are written now, in one commit, unless that was done before.
 
         The rows must be those of the table's schema, with a value in every column that must have one: Delta checks
         neither.
@@ -110,17 +112,25 @@ class TableTransaction:
             added: Files to write.
             changes: Files of the change feed to write, with ``_change_type``.
             where: What was replaced, as SQL, for the table's history.
+            txn: Identity of the write.
+
+        Returns:
+            Whether it was done now.
 
         Raises:
             CONFLICTS: One of these, if another writer has committed meanwhile.
         """
+        if txn is not None and self._was_made(txn):
+            return False
         self._transaction.readWholeTable()  # what was read decides what is written
-        actions = [{"remove": self._remove(file, _now_ms())} for file in removed]
+        actions: list[dict[str, Any]] = [*_identity(txn)]
+        actions += [{"remove": self._remove(file, _now_ms())} for file in removed]
         actions += [self._add(file) for file in added]
         for file in changes:
             path, size = self._write(file, "_change_data/cdc")
             actions.append({"cdc": _file_action(file, path, size) | {"dataChange": False}})
         self._transaction.commit(self._parse(actions), self._operation("Overwrite", where))
+        return True
 
     def _add(self, file: DataFile) -> dict[str, Any]:
         """Write a file; returns the action that adds it."""
@@ -210,6 +220,11 @@ def _listed_transactions(snapshot: Any) -> dict[str, int] | None:
         transaction = each.next()
         found[transaction.appId()] = int(transaction.version())
     return found
+
+
+def _identity(txn: Txn | None) -> list[dict[str, Any]]:
+    """The action that records a write's identity."""
+    return [] if txn is None else [{"txn": {"appId": txn.app, "version": txn.version, "lastUpdated": _now_ms()}}]
 
 
 def _now_ms() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from statistics import fmean
 from typing import Final
 
@@ -24,6 +25,7 @@ from medallion.keys import Vehicle
 from medallion.part import EVERYTHING, Part, pairs_part, sessions_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
 from medallion.reading import read_rows
+from medallion.side_by_side import run_side_by_side
 
 Rows = Callable[[SessionDrivers, Collection[str]], list[Row]]
 Where = Callable[[Mapping[str, Collection[str]]], Part]
@@ -51,11 +53,17 @@ def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: s
         return
     sessions = load_session_drivers(lake, sorted(changed))
     vehicles = {session: sorted(found) for session, found in sorted(changed.items()) if found}
-    for table, rows_of, part_of in _OF_VEHICLES if vehicles else ():
+
+    def write_vehicles(table: str, rows_of: Rows, part_of: Where) -> None:
         rows = [row for session, found in vehicles.items() for row in rows_of(sessions[session], found)]
         exchange_rows(lake, table, rows, part_of(vehicles), run_id)
-    fleets = [row for session in sessions.values() for row in fleet_summary.fleet_summary_rows(session)]
-    exchange_rows(lake, GOLD_FLEET_SUMMARY, fleets, sessions_part(changed), run_id)
+
+    def write_fleets() -> None:
+        fleets = [row for session in sessions.values() for row in fleet_summary.fleet_summary_rows(session)]
+        exchange_rows(lake, GOLD_FLEET_SUMMARY, fleets, sessions_part(changed), run_id)
+
+    steps: list[Callable[[], None]] = [partial(write_vehicles, *entry) for entry in _OF_VEHICLES if vehicles]
+    run_side_by_side([*steps, write_fleets])
 
 
 def vehicles_with_new_scores(lake: Lake) -> set[Vehicle]:

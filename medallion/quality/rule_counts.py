@@ -5,19 +5,20 @@ Counted over the units that could be decoded, as they were sent: each rule by it
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from conf.channel import load_channels
 from conf.contract import ContractRule, load_contract
 from conf.tables import SILVER_TELEMETRY
-from medallion.quality.rules import breaks_rule
+from medallion.quality.rules import breaks_rule, broken_rule_names
 
 SUITE = "silver_guard"
 Rules = Sequence[tuple[str, ContractRule]]  # (column, rule) pairs
@@ -93,6 +94,55 @@ def sum_reading_counts(rows: Iterable[Row]) -> dict[str, RuleCount]:
             own = (row for row in found if row["channel"] == channel)
             counts |= _sum_counts(own, {rule.name: str(rank)})
     return counts
+
+
+def broken_by_sample() -> Column:
+    """``broken``: names of the rules that a decoded sample breaks, for :func:`count_sample_rules`."""
+    return F.expr(f"CASE WHEN {_DECODED} THEN {broken_rule_names(guard_rules())} END").alias("broken")
+
+
+def count_sample_rules(samples: pl.DataFrame) -> dict[str, RuleCount]:
+    """Counts by rule, of samples that the driver has."""
+    decoded = samples.filter(pl.col("unit_index") >= 0)
+    present = {column: decoded.height - decoded[column].null_count() for column, _ in guard_rules()}
+    return _evaluated(guard_rules(), present, decoded.height, _count_names(decoded["broken"]))
+
+
+def broken_by_reading() -> list[Column]:
+    """``broken`` and ``broken_keys``: names of the rules that a decoded reading breaks, of its channel and its keys."""
+    by_channel: defaultdict[str, list[ContractRule]] = defaultdict(list)
+    for channel, rule in channel_rules():
+        by_channel[channel].append(rule)
+    branches = " ".join(
+        f"WHEN {_DECODED} AND channel = '{channel}' THEN {broken_rule_names([('value', rule) for rule in rules])}"
+        for channel, rules in by_channel.items()
+    )
+    keys = f"CASE WHEN {_DECODED} THEN {broken_rule_names(key_rules())} END"
+    return [F.expr(f"CASE {branches} END").alias("broken"), F.expr(keys).alias("broken_keys")]
+
+
+def count_reading_rules(readings: pl.DataFrame) -> dict[str, RuleCount]:
+    """Counts by rule, of readings that the driver has."""
+    decoded = readings.filter(pl.col("unit_index") >= 0)
+    broken = _count_names(decoded["broken"]) + _count_names(decoded["broken_keys"])
+    present = {column: decoded.height - decoded[column].null_count() for column, _ in key_rules()}
+    sent = decoded.drop_nulls("value").group_by("channel").len()
+    by_channel = {channel: 0 for channel, _ in channel_rules()} | dict(sent.iter_rows())
+    of_keys = _evaluated(key_rules(), present, decoded.height, broken)
+    return of_keys | _evaluated(channel_rules(), by_channel, decoded.height, broken)
+
+
+def _evaluated(
+    rules: Rules, present: Mapping[str, int], n_units: int, broken: Mapping[str, int]
+) -> dict[str, RuleCount]:
+    return {
+        rule.name: RuleCount(n_units if rule.asks_for_presence else present[column], broken[rule.name])
+        for column, rule in rules
+    }
+
+
+def _count_names(lists: pl.Series) -> Counter[str]:
+    return Counter(lists.drop_nulls().explode().to_list())
 
 
 def dq_result_rows(counts: RuleCounts, query: str, batch_id: int, run_id: str) -> list[dict[str, Any]]:

@@ -128,14 +128,34 @@ def fit_lower_envelope(ecu_us: IntArray, lateness_us: IntArray) -> tuple[int, fl
 
 def _lower_hull(x: FloatArray, y: FloatArray) -> list[tuple[float, float]]:
     order = np.lexsort((y, x))
+    x, y = _drop_dents(x[order], y[order])
     hull: list[tuple[float, float]] = []
-    for px, py in zip(x[order], y[order], strict=True):
+    for px, py in zip(x, y, strict=True):
         if hull and hull[-1][0] == px:
             continue
         while len(hull) > 1 and _turns_right(hull[-2], hull[-1], (px, py)):
             hull.pop()
         hull.append((float(px), float(py)))
     return hull
+
+
+def _drop_dents(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points in order, less most of those that lie on or above the line between their neighbours: no corners.
+
+    Args:
+        x: Abscissas, ascending, shape (n,).
+        y: Ordinates, ascending where abscissas are equal, shape (n,).
+    """
+    first = np.concatenate([[True], np.diff(x) > 0])  # of equal abscissas the lowest counts
+    x, y = x[first], y[first]
+    while len(x) > 2:
+        a, b, c = slice(0, -2), slice(1, -1), slice(2, None)
+        above = (x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) <= 0
+        if above.sum() <= len(x) // 10:
+            break
+        kept = np.concatenate([[True], ~above, [True]])
+        x, y = x[kept], y[kept]
+    return x, y
 
 
 def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:

@@ -95,7 +95,7 @@ def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
 def _renumbered(frame: pd.DataFrame, laps: Sequence[Interval]) -> pd.DataFrame:
     """Samples whose lap is another than they say, with ``new_lap``."""
     new = pd.Series(lap_numbers(frame["t_us"].to_numpy(np.int64), laps))
-    source = new.map(lambda number: None if np.isnan(number) else _BY_INTERVAL).astype(object)
+    source = pd.Series(_BY_INTERVAL, index=new.index).where(new.notna(), None)
     same_lap = (new == frame["lap_number"]) | (new.isna() & frame["lap_number"].isna())
     same_source = (source == frame["lap_source"]) | (source.isna() & frame["lap_source"].isna())
     return frame.assign(new_lap=new)[~(same_lap & same_source)].reset_index(drop=True)

@@ -8,9 +8,9 @@ keeps it; a later one with the same content is a repeat, one with another a conf
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from pyspark import StorageLevel
@@ -22,10 +22,12 @@ from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from conf.contract import Contract, load_contract
 from conf.families import MessageFamily
 from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
+from medallion.arrow_rows import FIRST_US, LAST_US
 from medallion.io import Lake
 from medallion.part import Part, Span
 from medallion.quality.rules import broken_rules_sql
 from medallion.reading import read_rows
+from medallion.side_by_side import run_side_by_side
 from medallion.silver.decode import (
     ORIGIN,
     UNDECODABLE,
@@ -41,7 +43,6 @@ from medallion.transaction import Txn
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
 _EVENTS_COST = 10  # an event is as much work as ten samples
-_FIRST_US, _END_US = -62_135_596_800_000_000, 253_402_300_800_000_000  # the years 1 to 9999
 _PLACE = ("topic", "kafka_partition", "kafka_offset")
 
 
@@ -113,9 +114,11 @@ class EventProcessor:
         known = {event_ce_type(event): event for event in self.family.events}
         refused: list[dict[str, Any]] = []
         good: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        for event in (known[t] for t in sorted({o.event_type for o in offsets} & known.keys() - {None})):
-            table = event_table_contract(self.family, event)
-            for unit in _collect_units(messages.where(F.col("event_type") == event_ce_type(event)), event, table):
+        events = [known[t] for t in sorted({o.event_type for o in offsets} & known.keys() - {None})]
+        tables = [event_table_contract(self.family, event) for event in events]
+        units = run_side_by_side(partial(_collect_units, messages, *each) for each in zip(events, tables, strict=True))
+        for table, found in zip(tables, units, strict=True):
+            for unit in found:
                 (good[table.name] if unit["reasons"] is None else refused).append(unit)
         if any(o.event_type not in known for o in offsets):
             refused += [row.asDict(recursive=True) for row in _unknown(messages, list(known)).collect()]
@@ -245,24 +248,23 @@ def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
     )
 
 
-def _collect_units(messages: DataFrame, event: str, table: Contract) -> Iterator[dict[str, Any]]:
+def _collect_units(messages: DataFrame, event: str, table: Contract) -> list[dict[str, Any]]:
     """Units of one event in the types of its table, with the place of their message in bronze.
 
     Times travel as microseconds: those of a refused unit may be beyond the calendar.
     """
     kinds = {c: table.column(c).physical_type for c in content_columns(table)}
     content = [F.unix_micros(c).alias(c) if k == "TIMESTAMP" else F.col(c).cast(k).alias(c) for c, k in kinds.items()]
-    units = _units(messages, event, table)
+    units = _units(messages.where(F.col("event_type") == event_ce_type(event)), event, table)
     beside = ("source", "event_type", "unit_index", "reasons", "payload_excerpt")
     times = [c for c, kind in kinds.items() if kind == "TIMESTAMP"]
-    for row in units.select(*bronze_origin(), *beside, *content).collect():
-        unit = row.asDict(recursive=True)
-        yield unit | {c: _instant(unit[c]) for c in times}
+    found = [row.asDict(recursive=True) for row in units.select(*bronze_origin(), *beside, *content).collect()]
+    return [unit | {c: _instant(unit[c]) for c in times} for unit in found]
 
 
 def _instant(us: int | None) -> datetime | None:
     """A time, ``None`` for one beyond the calendar of other readers: it would keep them from opening the table."""
-    return us_to_datetime(us) if us is not None and _FIRST_US <= us < _END_US else None
+    return us_to_datetime(us) if us is not None and FIRST_US <= us <= LAST_US else None
 
 
 def _among(table: Contract, column: str, values: list[Any]) -> Collection[str | int] | Span:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -16,23 +16,22 @@ from conf.families import TELEMETRY
 from conf.tables import (
     OPS_DQ_RESULTS,
     OPS_RECONCILIATION,
-    SILVER_CLOCK_OFFSETS,
     SILVER_CONFLICTS,
     SILVER_QUARANTINE,
     SILVER_TELEMETRY,
 )
 from medallion.io import Lake
-from medallion.part import Part, Span, group_by_session, vehicles_part
 from medallion.quality import rule_counts
-from medallion.reading import count_rows, read_rows
+from medallion.reading import count_rows
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
+from medallion.silver.telemetry_on_driver import FewUnits, are_few_units
+from medallion.silver.vehicle_units import VehicleUnits, best_offsets_us, units_part
 from medallion.transaction import Txn
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
-_MOST_PLACES = 100
 _BROADCAST_ROWS = 500_000  # what a join may send to every executor: a few narrow columns
 
 
@@ -51,29 +50,6 @@ class _MessageForm:
     account: t.UnitOutcomes
     conflicts: DataFrame | None = None
     existing: DataFrame | None = None
-
-
-@dataclass(frozen=True)
-class _VehicleUnits:
-    """What a batch holds of one vehicle.
-
-    Attributes:
-        session_id: Session.
-        vehicle_id: Vehicle.
-        n: Units.
-        n_bad: Refused ones among them.
-        lo: First instant of the others by the car's clock, microseconds since the epoch; ``None`` where there are none.
-        hi: Last instant.
-        late_us: Lowest arrival delay.
-    """
-
-    session_id: str
-    vehicle_id: str
-    n: int
-    n_bad: int
-    lo: int | None
-    hi: int | None
-    late_us: int | None
 
 
 class SilverProcessor:
@@ -111,9 +87,13 @@ class SilverProcessor:
         return self._recovery.promote_once(bronze, batch_id, query, self._promote)
 
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
-        batch = _Batch(self, self._recovery.not_yet_accounted(bronze, query), batch_id, query)
+        messages = self._recovery.not_yet_accounted(bronze, query)
+        offsets = batch_offsets(messages)
+        if are_few_units(self.lake, offsets):
+            return FewUnits(self.lake, self.run_id, query, batch_id).promote(messages, offsets)
+        batch = _Batch(self, messages, batch_id, query)
         try:
-            return batch.promote()
+            return batch.promote(offsets)
         finally:
             batch.release()
 
@@ -142,10 +122,9 @@ class _Batch:
         for df in self._cached:
             df._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
-    def promote(self) -> BatchReconciliation:
-        offsets = batch_offsets(self.bronze)
+    def promote(self, offsets: list[Row]) -> BatchReconciliation:
         self.origins = sorted({(o.topic, o.source) for o in offsets}, key=str)
-        self.cars: list[_VehicleUnits] = []
+        self.cars: list[VehicleUnits] = []
         checked: list[rule_counts.RuleCounts] = []
         units = DecodedUnits(self.bronze)
         n_unknown = sum(o.n for o in offsets if o.event_type not in (READING, FRAME))
@@ -181,7 +160,7 @@ class _Batch:
 
     # ---- the two forms
 
-    def _readings(self, readings: DataFrame, cars: list[_VehicleUnits]) -> _MessageForm:
+    def _readings(self, readings: DataFrame, cars: list[VehicleUnits]) -> _MessageForm:
         wide = self.cache(t.pivot_readings(readings))
         n_units, n_cells = wide.agg(F.sum("n_units"), F.sum("n_readings")).first()  # type: ignore[misc]
         existing = self._existing(wide, cars)
@@ -196,7 +175,7 @@ class _Batch:
         placed = t.with_lineage(wide, _broadcast(t.written_lineage(status), n_contested))
         return _MessageForm(placed, account, status.where("status = 'conflict'"), existing)
 
-    def _samples(self, samples: DataFrame, cars: list[_VehicleUnits], readings: DataFrame | None) -> _MessageForm:
+    def _samples(self, samples: DataFrame, cars: list[VehicleUnits], readings: DataFrame | None) -> _MessageForm:
         """Only samples whose key may be there twice are compared: a hash finds them without moving whole rows."""
         total = sum(c.n - c.n_bad for c in cars)
         first = self._existing(samples, cars)
@@ -216,9 +195,9 @@ class _Batch:
         written = total - sum(counts.values()) + counts.get("written", 0)
         return _MessageForm(rows, t.UnitOutcomes(written, repeats, conflicts), status.where("status = 'conflict'"))
 
-    def _existing(self, keys: DataFrame, cars: list[_VehicleUnits]) -> DataFrame | None:
+    def _existing(self, keys: DataFrame, cars: list[VehicleUnits]) -> DataFrame | None:
         """Key and channels of the table's rows whose key is in the batch, ``None`` where there are none."""
-        part = _places(cars)
+        part = units_part(cars)
         if not count_rows(self.lake, SILVER_TELEMETRY, part):
             return None
         table = self.lake.read(SILVER_TELEMETRY).where(part.sql())
@@ -258,7 +237,8 @@ class _Batch:
             self.lake.append_rows(SILVER_TELEMETRY, [], self.txn("rows"))
 
     def _write_rows(self, forms: dict[str, _MessageForm]) -> None:
-        offsets = self._best_offsets()
+        best = [(*vehicle, us) for vehicle, us in best_offsets_us(self.lake, self.cars).items()]
+        offsets = self.lake.spark.createDataFrame(best, "session_id string, vehicle_id string, offset_us bigint")
         new = []
         for form in forms.values():
             rows = form.rows
@@ -286,30 +266,15 @@ class _Batch:
             self.cache(fills),
             SILVER_TELEMETRY,
             t.fill_assignments(),
-            prune=_places(self.cars).sql("t."),
+            prune=units_part(self.cars).sql("t."),
             txn=self.txn("fill"),
         )
-
-    def _best_offsets(self) -> DataFrame:
-        """Best clock offset known per vehicle: the latest segment's, or the lowest seen in this batch."""
-        known = [(car.session_id, car.vehicle_id) for car in self.cars if car.lo is not None]  # others are refused
-        mine = vehicles_part(group_by_session(known))
-        columns = ("session_id", "vehicle_id", "segment", "offset_us")
-        segments = read_rows(self.lake, SILVER_CLOCK_OFFSETS, mine, columns)
-        best = {(r.session_id, r.vehicle_id): r.offset_us for r in sorted(segments, key=lambda r: r.segment)}
-        seen: dict[tuple[str, str], int] = {}
-        for car in self.cars:
-            key = (car.session_id, car.vehicle_id)
-            if car.late_us is not None:
-                seen[key] = min(car.late_us, seen.get(key, car.late_us))
-        rows = [(*key, us) for key, us in (seen | best).items()]
-        return self.lake.spark.createDataFrame(rows, "session_id string, vehicle_id string, offset_us bigint")
 
 
 # ---- pure pieces
 
 
-def _count_units(units: DataFrame, form: str) -> tuple[list[_VehicleUnits], rule_counts.RuleCounts]:
+def _count_units(units: DataFrame, form: str) -> tuple[list[VehicleUnits], rule_counts.RuleCounts]:
     """Units by vehicle, and what each rule found in them, in one query.
 
     Microseconds, as a datetime would be in the machine's time zone.
@@ -330,13 +295,13 @@ def _count_units(units: DataFrame, form: str) -> tuple[list[_VehicleUnits], rule
     return _vehicle_units(rows), rule_counts.sum_sample_counts(rows)
 
 
-def _vehicle_units(rows: Iterable[Row]) -> list[_VehicleUnits]:
+def _vehicle_units(rows: Iterable[Row]) -> list[VehicleUnits]:
     """Counts and spans by vehicle of rows that have some for each."""
     parts: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         parts[row.session_id, row.vehicle_id].append(row)
     return [
-        _VehicleUnits(
+        VehicleUnits(
             *vehicle,
             n=sum(row.n for row in found),
             n_bad=sum(row.n_bad for row in found),
@@ -346,26 +311,6 @@ def _vehicle_units(rows: Iterable[Row]) -> list[_VehicleUnits]:
         )
         for vehicle, found in parts.items()
     ]
-
-
-def _places(cars: Iterable[_VehicleUnits]) -> Part:
-    """Where in the table a batch's keys are: by vehicle and car clock; of many vehicles, by session."""
-    known = [car for car in cars if car.lo is not None and car.hi is not None]
-    by_vehicle = len(known) <= _MOST_PLACES
-    spans: dict[tuple[str, ...], list[_VehicleUnits]] = {}
-    for car in known:
-        key = (car.session_id, car.vehicle_id) if by_vehicle else (car.session_id,)
-        spans.setdefault(key, []).append(car)
-    return Part(
-        tuple(
-            dict(zip(t.KEY, ([name] for name in key), strict=False)) | {"ecu_ts": _span(found)}
-            for key, found in sorted(spans.items())
-        )
-    )
-
-
-def _span(cars: Sequence[_VehicleUnits]) -> Span:
-    return Span(min(car.lo for car in cars if car.lo is not None), max(car.hi for car in cars if car.hi is not None))
 
 
 def _hash() -> Column:

@@ -35,12 +35,14 @@ class ReconciliationError(RuntimeError):
 
 
 def batch_offsets(bronze: DataFrame) -> list[Row]:
-    """Messages (``n``) and span of offsets (``lo`` to ``hi``) by topic, partition, event type and source."""
-    return (
-        bronze.groupBy("topic", "kafka_partition", "event_type", "source")
-        .agg(F.count(F.lit(1)).alias("n"), F.min("kafka_offset").alias("lo"), F.max("kafka_offset").alias("hi"))
-        .collect()
-    )
+    """Messages (``n``, ``bytes``), span of offsets (``lo`` to ``hi``) by topic, partition, event type and source."""
+    by_origin = bronze.groupBy("topic", "kafka_partition", "event_type", "source")
+    return by_origin.agg(
+        F.count(F.lit(1)).alias("n"),
+        F.sum(F.coalesce(F.length("payload"), F.lit(0))).alias("bytes"),
+        F.min("kafka_offset").alias("lo"),
+        F.max("kafka_offset").alias("hi"),
+    ).collect()
 
 
 def reconciliation_row(

@@ -22,7 +22,7 @@ from medallion.part import Part, Span, spans_part
 from medallion.schema import timestamp_literal
 
 KEY = ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
-_ATTRIBUTES = (
+ATTRIBUTES = (
     "lap_number_raw",
     "vehicle_number",
     "driver_id",
@@ -80,7 +80,7 @@ def pivot_readings(readings: DataFrame) -> DataFrame:
         F.count(F.lit(1)).alias("n_units"),
     )
     absent = [c for c in channel_columns() if c not in long]
-    attributes = [a for a in _ATTRIBUTES if a not in ("lap_number_raw", "vehicle_number")]
+    attributes = [a for a in ATTRIBUTES if a not in ("lap_number_raw", "vehicle_number")]
     return wide.select(
         *KEY,
         *(F.col(c).cast(channels.channel(c).type).alias(c) for c in long),
@@ -139,7 +139,7 @@ def sample_rows(samples: DataFrame) -> DataFrame:
     return samples.select(
         *KEY,
         *channel_columns(),
-        *_ATTRIBUTES,
+        *ATTRIBUTES,
         "arrival_us",
         "kafka_partition",
         "origin",
@@ -230,7 +230,7 @@ def to_table_rows(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, 
         F.lit("car").alias("clock_source"),
         "lap_number_raw",
         F.when(valid_lap, F.lit("reported")).alias("lap_source"),
-        *(a for a in _ATTRIBUTES if a != "lap_number_raw"),
+        *(a for a in ATTRIBUTES if a != "lap_number_raw"),
         F.coalesce(pedal, blade).alias("throttle_pct"),
         F.when(pedal.isNotNull(), "pedal").when(blade.isNotNull(), "blade").alias("throttle_source"),
         # SQL's least and greatest pass over nulls: no pressure would read as full braking.

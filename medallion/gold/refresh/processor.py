@@ -21,12 +21,14 @@ from medallion.io import Lake
 from medallion.keys import Vehicle
 from medallion.part import laps_part
 from medallion.per_vehicle import sync_by_vehicle
+from medallion.side_by_side import run_side_by_side
 from medallion.silver import telemetry_100hz
 
 TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
 LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *dptad.TABLES, *drivers.TABLES)
 MOST_LAPS: Final = 500
 """Worked on at a time, as far as whole sessions allow."""
+_FEW_LAPS: Final = 50
 
 
 class GoldProcessor:
@@ -55,14 +57,21 @@ class GoldProcessor:
             self._refresh(portion)
 
     def _refresh(self, affected: AffectedKeys) -> None:
-        if affected.samples:
-            self._windows(affected.samples)
-            self._buckets(affected.samples)
-        lap_features.update_lap_features(self.lake, affected.features, self.run_id)
-        telemetry_100hz.update_100hz(self.lake, affected.analyses, self.run_id)
+        few = len(affected.features) + len(affected.analyses) <= _FEW_LAPS
+        lake, run_id = self.lake, self.run_id
+        *_, calibrated = run_side_by_side(
+            (
+                lambda: self._windows(affected.samples),
+                lambda: self._buckets(affected.samples),
+                lambda: lap_features.update_lap_features(lake, affected.features, run_id),
+                lambda: telemetry_100hz.update_100hz(lake, affected.analyses, run_id),
+                lambda: dptad.update_dptad(lake, affected.analyses, run_id),
+            ),
+            at_once=2 if few else 1,  # many laps are Spark's work, which takes all cores by itself
+        )
         vehicles = set(affected.vehicles)
-        if dptad.update_dptad(self.lake, affected.analyses, self.run_id):
-            vehicles |= drivers.vehicles_with_new_scores(self.lake)
+        if calibrated:
+            vehicles |= drivers.vehicles_with_new_scores(lake)
         changed: dict[str, set[str]] = {session: set() for session in affected.sessions}
         for session, vehicle in vehicles:
             changed.setdefault(session, set()).add(vehicle)
@@ -70,6 +79,8 @@ class GoldProcessor:
         self.vehicles |= vehicles | {change.key for change in affected.samples}
 
     def _windows(self, changes: Sequence[VehicleChange]) -> None:
+        if not changes:
+            return
         samples, inside = window_samples(self.lake, changes), changed_windows(changes)
         sync_by_vehicle(self.lake, GOLD_TELEMETRY_WINDOWS, samples, inside, vehicle_windows, self.run_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ml.tracking import Tracker
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, simulated
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+SLOW = os.environ.get("SLIPSTREAM_SLOW_TESTS") == "1"
 PARAMS = FitParams(LearnerParams(trees=10))
 
 
@@ -64,7 +66,7 @@ def fill(folder: str) -> None:
     write_deltalake(folder, table, partition_by=["session_id"], configuration={"delta.enableChangeDataFeed": "true"})
 
 
-def test_killed_twice_it_ends_with_the_same_tables(new_home, tmp_path) -> None:
+def test_killed_on_the_way_it_ends_with_the_same_tables(new_home, tmp_path) -> None:
     quiet, killed = new_home("127.0.0.1:1"), new_home("127.0.0.1:1")
     uri = registered(tmp_path)
     fill(table_uri(GOLD_LAP_FEATURES, quiet.settings))
@@ -73,7 +75,8 @@ def test_killed_twice_it_ends_with_the_same_tables(new_home, tmp_path) -> None:
         home.env["MLFLOW_TRACKING_URI"] = uri
     once = ("streaming.karma", "--once")
     quiet.run(*once)
-    killed.kill_when(killed.commit(GOLD_KARMA_SCORES, 0), *once)  # the table is there, nothing in it
+    if SLOW:
+        killed.kill_when(killed.commit(GOLD_KARMA_SCORES, 0), *once)  # the table is there, nothing in it
     killed.kill_when(killed.commit(GOLD_KARMA_SCORES, 1), *once)  # scores are there, the last of each car are not
     said = killed.run(*once)
     assert said.startswith("karma: ")

@@ -95,13 +95,13 @@ def test_a_commit_in_between_is_seen(lake, monkeypatch) -> None:
     exchange_rows(lake, LAPS, [lap("a", "x", 1)], part, "one")
     replace, tries = TableTransaction.replace, []
 
-    def late(self, *args) -> None:
+    def late(self, *args) -> bool:
         tries.append(self.version)
         if len(tries) == 1:  # another writer is quicker
             monkeypatch.setattr(TableTransaction, "replace", replace)
             exchange_rows(lake, LAPS, [lap("a", "x", 1), lap("a", "y", 1)], part, "other")
             monkeypatch.setattr(TableTransaction, "replace", late)
-        replace(self, *args)
+        return replace(self, *args)
 
     monkeypatch.setattr(TableTransaction, "replace", late)
     assert exchange_rows(lake, LAPS, [lap("a", "x", 1, lap_time_ms=5)], part, "two") == 2

@@ -15,6 +15,7 @@ from conf.families import TELEMETRY
 from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.part import sessions_part
+from medallion.silver import telemetry_on_driver
 from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
 from producers.simulator.config import DataFaults, SimulatorConfig
@@ -103,8 +104,8 @@ def messages() -> list[Stored]:
 
 @pytest.fixture(scope="module")
 def undisturbed(new_lake, messages, to_bronze) -> tuple[Lake, dict[str, int]]:
-    """The lake that one batch makes, and its account."""
-    lake = new_lake("home")
+    """The lake that one batch makes by Spark, and its account; the tests' batches are the driver's."""
+    lake = new_lake("home", driver_max_samples=0)
     return lake, total(promote(lake, [messages], to_bronze))
 
 
@@ -207,26 +208,26 @@ def kill_after(monkeypatch) -> Callable[[Lake, str], None]:
     """Make a lake end the process right after its next write of a step."""
 
     def arrange(lake: Lake, step: str) -> None:
-        append, append_rows, update = lake.append, lake.append_rows, lake.update_matched
+        append, append_table, fill = lake.append, lake.append_table, telemetry_on_driver.set_columns
 
         def killing_append(df, name, txn=None) -> None:
             append(df, name, txn)
             if name == step:
                 raise KilledError(step)
 
-        def killing_append_rows(name, rows, txn=None) -> None:
-            append_rows(name, rows, txn)
+        def killing_append_table(name, rows, txn=None) -> None:
+            append_table(name, rows, txn)
             if name == step:
                 raise KilledError(step)
 
-        def killing_update(*args, **kwargs) -> None:
-            update(*args, **kwargs)
+        def killing_fill(*args) -> None:
+            fill(*args)
             if step == "fill":
                 raise KilledError(step)
 
         monkeypatch.setattr(lake, "append", killing_append)
-        monkeypatch.setattr(lake, "append_rows", killing_append_rows)
-        monkeypatch.setattr(lake, "update_matched", killing_update)
+        monkeypatch.setattr(lake, "append_table", killing_append_table)
+        monkeypatch.setattr(telemetry_on_driver, "set_columns", killing_fill)
 
     return arrange
 

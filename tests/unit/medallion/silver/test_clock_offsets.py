@@ -146,3 +146,18 @@ def test_indianapolis_car_47_loses_418_seconds_once(data_dir) -> None:
     assert np.abs(steps).tolist() == pytest.approx([418.5], abs=1.0)
     assert (event <= arrival).all()
     assert np.median(arrival - event) < 60 * S
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    lateness=st.lists(st.integers(0, 200_000), min_size=2, max_size=300),
+    in_frame=st.integers(1, 30),
+)
+def test_the_line_touches_the_lateness_from_below(lateness, in_frame) -> None:
+    """Also where the samples of a frame share one arrival, so that their lateness falls along a line."""
+    ecu = np.arange(len(lateness) * in_frame, dtype=np.int64) * S
+    late = np.repeat(np.array(lateness, np.int64), in_frame) * 10 + np.tile(np.arange(in_frame)[::-1], len(lateness))
+    offset, drift = fit_lower_envelope(ecu, late)
+    above = late - (offset + drift * ecu)
+    assert above.min() >= -1  # microseconds: the offset is rounded
+    assert above.min() <= 1

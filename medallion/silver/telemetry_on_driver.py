@@ -1,0 +1,190 @@
+"""A batch of few telemetry units: Spark decodes and gates them, the rest is done on the driver without a query.
+
+A query over a few thousand units costs its planning, and a batch takes a dozen of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Row
+
+from conf.tables import OPS_DQ_RESULTS, OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE, SILVER_TELEMETRY
+from medallion.arrow_rows import FIRST_US, LAST_US, conform_rows
+from medallion.exchange import set_columns
+from medallion.io import Lake
+from medallion.quality import rule_counts
+from medallion.reading import read_table
+from medallion.silver import telemetry as t
+from medallion.silver.decode import FRAME, READING, DecodedUnits
+from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, reconciliation_row
+from medallion.silver.telemetry_outcomes import (
+    FILLED,
+    JudgedUnits,
+    conflict_rows,
+    count_vehicle_units,
+    fill_rows,
+    judge_readings,
+    judge_samples,
+    to_table_rows,
+)
+from medallion.silver.vehicle_units import VehicleUnits, best_offsets_us, units_part
+from medallion.transaction import Txn
+
+_BYTES_A_SAMPLE: Final = 150
+"""What a sample takes of a message, at least: tells from bytes how many samples there can be."""
+_REFUSED: Final = ("unit_index", "session_id", "vehicle_id", "ecu_ts", "reasons", "event_type", "payload_excerpt")
+_KEY: Final = list(t.KEY)
+
+
+def are_few_units(lake: Lake, offsets: Sequence[Row]) -> bool:
+    """Whether a batch is small enough for the driver.
+
+    Args:
+        lake: Its settings say how many samples are few.
+        offsets: From :func:`medallion.silver.reconciliation.batch_offsets`.
+    """
+    n_bytes: int = sum(o.bytes for o in offsets)
+    return n_bytes <= lake.settings.driver_max_samples * _BYTES_A_SAMPLE
+
+
+@dataclass(frozen=True)
+class FewUnits:
+    """A batch whose units the driver can have.
+
+    Attributes:
+        lake: Where the tables are.
+        run_id: Job run that the rows will name.
+        query: Name of the query and generation of its checkpoint.
+        batch_id: Micro-batch.
+    """
+
+    lake: Lake
+    run_id: str
+    query: str
+    batch_id: int
+
+    def promote(self, bronze: DataFrame, offsets: Sequence[Row]) -> BatchReconciliation:
+        """Promote the batch, in the order of :meth:`SilverProcessor.process_raw_to_silver`.
+
+        Args:
+            bronze: Its messages.
+            offsets: From :func:`medallion.silver.reconciliation.batch_offsets`.
+
+        Raises:
+            ReconciliationError: If a unit is not accounted for.
+        """
+        decoded = DecodedUnits(bronze)
+        kinds = {o.event_type for o in offsets}
+        readings = _collect(decoded.readings, *rule_counts.broken_by_reading()) if READING in kinds else None
+        samples = _collect(decoded.samples, rule_counts.broken_by_sample()) if FRAME in kinds else None
+        unknown = _collect(decoded.unknown_messages) if kinds - {READING, FRAME} else None
+        units = [found for found in (readings, samples, unknown) if found is not None]
+        cars = [car for form in (readings, samples) if form is not None for car in count_vehicle_units(form)]
+        judged = self._judge(readings, samples, cars)
+        refused = [found.filter(pl.col("reasons").is_not_null()) for found in units]
+        account = sum((form.account for form in judged), t.UnitOutcomes(0, 0, 0))
+        balance = BatchReconciliation(
+            messages=sum(o.n for o in offsets),
+            units=sum(found.height for found in units),
+            **vars(account),
+            quarantined=sum(found.height for found in refused),
+        )
+        if not balance.closes:
+            raise ReconciliationError(f"batch {self.batch_id} of {self.query} does not add up: {balance}")
+        if balance.quarantined:
+            self._append(SILVER_QUARANTINE, _refused_rows(refused), "quarantine", "quarantined_ts")
+        if balance.conflicts:
+            self._append(SILVER_CONFLICTS, conflict_rows([f.conflicts for f in judged]), "conflicts", "noted_ts")
+        row = reconciliation_row(balance, offsets, self.query, self.batch_id, self.run_id)
+        self.lake.append_rows(OPS_RECONCILIATION, [row], self._txn("balance"))
+        checked = [] if readings is None else [rule_counts.count_reading_rules(readings)]
+        checked += [] if samples is None else [rule_counts.count_sample_rules(samples)]
+        if checked:
+            counts = rule_counts.add_counts(checked)
+            rows = rule_counts.dq_result_rows(counts, self.query, self.batch_id, self.run_id)
+            self.lake.append_rows(OPS_DQ_RESULTS, rows, self._txn("rules"))
+        self._write_rows(judged, cars)
+        return balance
+
+    def _judge(
+        self, readings: pl.DataFrame | None, samples: pl.DataFrame | None, cars: Sequence[VehicleUnits]
+    ) -> list[JudgedUnits]:
+        """Judge both forms: a row is one form's, and the other's units are judged against it."""
+        judged = []
+        existing = self._existing(cars, t.channel_columns())
+        if readings is not None:
+            good = _with_instant(readings.filter(pl.col("reasons").is_null()))
+            judged.append(judge_readings(good, existing))
+            columns = [*_KEY, *t.channel_columns()]
+            new = judged[0].rows.select(columns).join(existing, on=_KEY, how="anti")
+            existing = pl.concat([existing.select(columns), new], how="vertical_relaxed")
+        if samples is not None:
+            good = _with_instant(samples.filter(pl.col("reasons").is_null()))
+            judged.append(judge_samples(good, existing))
+        return judged
+
+    def _existing(self, cars: Sequence[VehicleUnits], columns: Sequence[str]) -> pl.DataFrame:
+        """Rows of the table where the batch's keys are."""
+        found = read_table(self.lake, SILVER_TELEMETRY, units_part(cars), [*_KEY, *columns])
+        return pl.DataFrame(pl.from_arrow(found))
+
+    def _write_rows(self, judged: Sequence[JudgedUnits], cars: Sequence[VehicleUnits]) -> None:
+        """Fill rows that are there, then append the others; that says that the batch is done."""
+        forms = [form.rows for form in judged if form.rows.height]
+        if not forms:
+            self.lake.append_rows(SILVER_TELEMETRY, [], self._txn("rows"))
+            return
+        offsets_us = best_offsets_us(self.lake, cars)
+        rows = pl.concat([to_table_rows(form, offsets_us, self.run_id) for form in forms], how="vertical_relaxed")
+        there = self._existing(cars, [*t.channel_columns(), *FILLED])
+        fills = fill_rows(there, rows)
+        if fills.height:
+            set_columns(self.lake, SILVER_TELEMETRY, _to_arrow(fills), units_part(cars), self._txn("fill"))
+        new = rows.join(there, on=_KEY, how="anti", maintain_order="left")
+        self.lake.append_table(SILVER_TELEMETRY, conform_rows(SILVER_TELEMETRY, _to_arrow(new)), self._txn("rows"))
+
+    def _append(self, table: str, rows: pl.DataFrame, step: str, written_at: str) -> None:
+        stamped = rows.with_columns(
+            batch_id=pl.lit(self.batch_id, pl.Int64),
+            run_id=pl.lit(self.run_id),
+            **{written_at: pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC"))},
+        )
+        self.lake.append_table(table, conform_rows(table, _to_arrow(stamped)), self._txn(step))
+
+    def _txn(self, step: str) -> Txn:
+        return Txn(f"{self.query}:{step}", self.batch_id)
+
+
+def _collect(units: DataFrame, *beside: Column) -> pl.DataFrame:
+    """Units on the driver."""
+    return pl.DataFrame(pl.from_arrow(units.select("*", *beside).toArrow()))
+
+
+def _to_arrow(rows: pl.DataFrame) -> pa.Table:
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _with_instant(units: pl.DataFrame) -> pl.DataFrame:
+    """Units with ``ecu_ts``, the table's key."""
+    return units.with_columns(ecu_ts=pl.col("t_us").cast(pl.Datetime("us", "UTC")))
+
+
+def _refused_rows(refused: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Rows of ``silver.quarantine``, less what names the batch.
+
+    A time beyond the calendar of other readers would keep them from opening the table.
+    """
+    origin: dict[str, Any] = {"topic": "bronze_topic", "kafka_partition": "bronze_partition"}
+    origin["kafka_offset"] = "bronze_offset"
+    clock = pl.when(pl.col("t_us").is_between(FIRST_US, LAST_US)).then("t_us").cast(pl.Datetime("us", "UTC"))
+    whole = pl.concat(refused, how="diagonal_relaxed")
+    if "t_us" not in whole.columns:
+        whole = whole.with_columns(t_us=pl.lit(None, pl.Int64))
+    shown = [name for name in _REFUSED if name in (*whole.columns, "ecu_ts")]
+    return whole.with_columns(ecu_ts=clock).rename(origin).select(*origin.values(), *shown)

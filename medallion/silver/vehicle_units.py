@@ -1,0 +1,73 @@
+"""What a batch of telemetry holds of each vehicle, where in the table its rows are, and what is known of its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from conf.tables import SILVER_CLOCK_OFFSETS
+from medallion.io import Lake
+from medallion.keys import Vehicle
+from medallion.part import Part, Span, group_by_session, vehicles_part
+from medallion.reading import read_rows
+from medallion.silver.telemetry import KEY
+
+_MOST_PLACES: Final = 100
+
+
+@dataclass(frozen=True)
+class VehicleUnits:
+    """What a batch holds of one vehicle.
+
+    Attributes:
+        session_id: Session.
+        vehicle_id: Vehicle.
+        n: Units.
+        n_bad: Refused ones among them.
+        lo: First instant of the others by the car's clock, microseconds since the epoch; ``None`` where there are none.
+        hi: Last instant.
+        late_us: Lowest arrival delay.
+    """
+
+    session_id: str
+    vehicle_id: str
+    n: int
+    n_bad: int
+    lo: int | None
+    hi: int | None
+    late_us: int | None
+
+
+def units_part(cars: Iterable[VehicleUnits]) -> Part:
+    """Where in the table a batch's keys are: by vehicle and car clock; of many vehicles, by session."""
+    known = [car for car in cars if car.lo is not None and car.hi is not None]
+    by_vehicle = len(known) <= _MOST_PLACES
+    spans: dict[tuple[str, ...], list[VehicleUnits]] = {}
+    for car in known:
+        key = (car.session_id, car.vehicle_id) if by_vehicle else (car.session_id,)
+        spans.setdefault(key, []).append(car)
+    return Part(
+        tuple(
+            dict(zip(KEY, ([name] for name in key), strict=False)) | {"ecu_ts": _span(found)}
+            for key, found in sorted(spans.items())
+        )
+    )
+
+
+def _span(cars: Sequence[VehicleUnits]) -> Span:
+    return Span(min(car.lo for car in cars if car.lo is not None), max(car.hi for car in cars if car.hi is not None))
+
+
+def best_offsets_us(lake: Lake, cars: Iterable[VehicleUnits]) -> dict[Vehicle, int]:
+    """Best clock offset known per vehicle: the latest segment's, or the lowest delay seen in this batch."""
+    good = [car for car in cars if car.lo is not None]  # the ids of others may be anything
+    mine = vehicles_part(group_by_session((car.session_id, car.vehicle_id) for car in good))
+    segments = read_rows(lake, SILVER_CLOCK_OFFSETS, mine, ("session_id", "vehicle_id", "segment", "offset_us"))
+    best = {(r.session_id, r.vehicle_id): r.offset_us for r in sorted(segments, key=lambda r: r.segment)}
+    seen: dict[Vehicle, int] = {}
+    for car in good:
+        if car.late_us is not None:
+            key = (car.session_id, car.vehicle_id)
+            seen[key] = min(car.late_us, seen.get(key, car.late_us))
+    return seen | best
