@@ -25,6 +25,8 @@ CHECKS := .check-unit .check-spark .check-style .check-layers .check-types
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON := $(BIN)/python
 export UV_PYTHON_DOWNLOADS := never
+# As pip does: else the first start of each command compiles what it imports, and every start where nothing may be kept.
+export UV_COMPILE_BYTECODE := 1
 unexport VIRTUAL_ENV PYTHONPATH
 
 .DEFAULT_GOAL := help

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.resources import files
 
-import yaml
-
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 
 class Channel(FrozenModel):
@@ -69,7 +68,7 @@ def load_channels() -> ChannelRegistry:
     """
     text = (files("conf") / "channels.yaml").read_text(encoding="utf-8")
     with check_input("conf/channels.yaml"):
-        registry = ChannelRegistry.model_validate(yaml.safe_load(text))
+        registry = ChannelRegistry.model_validate(parse_yaml(text))
     known = set(registry.names)
     for dialect, source in registry.sources.items():
         for name, mapping in source.channels.items():

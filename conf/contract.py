@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field
 
 from conf.errors import InputError, NewerContractError
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 Severity = Literal["quarantine", "warn"]
 VERSION_PROPERTY: Final = "slipstream.contract.version"
@@ -175,7 +176,7 @@ def parse_contract(text: str, origin: str) -> Contract:
         ContractError: If a required key is missing, a key is unknown, or a type is not one of ours.
     """
     try:
-        doc = yaml.safe_load(text)
+        doc = parse_yaml(text)
         (schema,) = doc["schema"]
         extras = schema.get("customProperties", [])
         contract = Contract(

@@ -6,11 +6,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from conf.errors import check_input
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 
 class CoachingRules(FrozenModel):
@@ -95,4 +95,4 @@ class GhostRules(FrozenModel):
 def load_ghost_rules() -> GhostRules:
     """Load ``conf/ghost.yaml``."""
     with check_input("conf/ghost.yaml"):
-        return GhostRules.model_validate(yaml.safe_load((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))
+        return GhostRules.model_validate(parse_yaml((files("conf") / "ghost.yaml").read_text(encoding="utf-8")))

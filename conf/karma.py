@@ -6,12 +6,12 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Self
 
-import yaml
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 from conf.wear import COMPONENTS, Component
+from conf.yaml_text import parse_yaml
 
 
 class Factor(FrozenModel):
@@ -87,7 +87,7 @@ def parse_karma_rules(text: str) -> KarmaRules:
     Raises:
         pydantic.ValidationError: If a key is unknown or missing, or a figure out of its range.
     """
-    return KarmaRules.model_validate(yaml.safe_load(text))
+    return KarmaRules.model_validate(parse_yaml(text))
 
 
 @lru_cache

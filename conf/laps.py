@@ -7,11 +7,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Self
 
-import yaml
 from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from conf.errors import check_input
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 
 class ReasonLimits(FrozenModel):
@@ -77,4 +77,4 @@ def load_lap_rules() -> LapRules:
     """Load ``conf/laps.yaml``."""
     text = (files("conf") / "laps.yaml").read_text(encoding="utf-8")
     with check_input("conf/laps.yaml"):
-        return LapRules.model_validate(yaml.safe_load(text))
+        return LapRules.model_validate(parse_yaml(text))

@@ -11,11 +11,11 @@ from importlib.resources import files
 from string import Formatter
 from typing import Self
 
-import yaml
 from pydantic import model_validator
 
 from conf.errors import InputError
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 
 @unique
@@ -117,7 +117,7 @@ class RefusalError(InputError):
 def load_reason_texts() -> Mapping[ReasonCode, ReasonText]:
     """Load ``conf/reasons.yaml``."""
     text = (files("conf") / "reasons.yaml").read_text(encoding="utf-8")
-    return ReasonTexts.model_validate(yaml.safe_load(text)).reasons
+    return ReasonTexts.model_validate(parse_yaml(text)).reasons
 
 
 def short_text(sentence: str) -> str:

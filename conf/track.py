@@ -7,12 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import Field, PositiveFloat, model_validator
 
 from conf.drawn_track import draw_track, parse_drawn_number
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 _FOLDER = Path(__file__).parent / "tracks"
 
@@ -99,4 +99,4 @@ def load_track(name: str) -> TrackSpec:
     if name not in track_names():
         raise InputError(f"no track '{name}': choose one of {', '.join(track_names())}, or drawn-1, drawn-2, …")
     with check_input(f"conf/tracks/{path.name}"):
-        return TrackSpec.model_validate({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))})
+        return TrackSpec.model_validate({"name": name, **parse_yaml(path.read_text(encoding="utf-8"))})

@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import Field, PositiveFloat, model_validator
 
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 _FOLDER = Path(__file__).parent / "vehicles"
 
@@ -129,4 +129,4 @@ def load_vehicle(name: str) -> VehicleSpec:
     if name not in vehicle_names():
         raise InputError(f"no vehicle '{name}': choose one of {', '.join(vehicle_names())}")
     with check_input(f"conf/vehicles/{path.name}"):
-        return VehicleSpec.model_validate({"name": name, **yaml.safe_load(path.read_text(encoding="utf-8"))})
+        return VehicleSpec.model_validate({"name": name, **parse_yaml(path.read_text(encoding="utf-8"))})

@@ -6,11 +6,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Literal, Self, get_args
 
-import yaml
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from conf.errors import check_input
 from conf.frozen import FrozenModel
+from conf.yaml_text import parse_yaml
 
 Component = Literal["engine", "gearbox", "brakes", "tyres", "suspension"]
 COMPONENTS: tuple[Component, ...] = get_args(Component)
@@ -144,7 +144,7 @@ def parse_wear_rules(text: str) -> WearRules:
     Raises:
         pydantic.ValidationError: If a key is unknown or missing, or a figure out of its range.
     """
-    return WearRules.model_validate(yaml.safe_load(text))
+    return WearRules.model_validate(parse_yaml(text))
 
 
 @lru_cache

@@ -197,7 +197,7 @@ class MLTrainingProcessor:
                 fitted.estimator,
                 fitted.to_onnx(),
                 example,
-                fitted.estimator.predict(example.to_numpy(np.float32)),
+                fitted.estimator.predict(example.astype(np.float32)),
                 self.model_name,
             )
             comparison, promoted, verdict = self._promote(

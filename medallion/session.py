@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from conf.errors import SlipstreamError
 from conf.settings import AppConfig
 from infra.local.jars import ensure_jars
+from infra.local.process import read_log_end
+from infra.local.spark_log import log_options, spark_log
 from medallion.io import Lake
 from medallion.transaction import LISTED_IDS
 
@@ -61,8 +66,10 @@ def local_spark_conf(settings: AppConfig) -> dict[str, str]:
         "spark.ui.retainedStages": "100",
         "spark.ui.retainedTasks": "1000",
         "spark.sql.adaptive.enabled": "false",
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} -XX:+UseParallelGC -XX:-DontCompileHugeMethods",
-        "spark.log.level": "ERROR",
+        "spark.driver.extraJavaOptions": (
+            f'"-Dderby.system.home={home}" -XX:+UseParallelGC -XX:-DontCompileHugeMethods '
+            f"{log_options(spark_log(settings))}"
+        ),
     }
 
 
@@ -77,13 +84,17 @@ def azure_spark_conf(settings: AppConfig) -> dict[str, str]:
 def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None = None) -> SparkSession:
     """The Spark session of a job.
 
-    Under ``spark-submit`` the cluster's own settings stay as they are and only what the jobs cannot do without is
-    added; otherwise a local session is configured in full.
+    Under ``spark-submit`` the cluster's own settings stay as they are, logging among them, and only what the jobs
+    cannot do without is added; otherwise a local session is configured in full and logs to ``logs/spark.log``.
 
     Args:
         settings: Settings of the run.
         app_name: Name shown in the Spark UI and in ``ops.job_runs``.
         extra: Further Spark options, winning over ours.
+
+    Raises:
+        SparkStartError: If the JVM of a local session does not start.
+        OSError: If its log cannot be written.
     """
     options = dict(REQUIRED) | azure_spark_conf(settings)
     if settings.launched_by_spark_submit:
@@ -98,10 +109,27 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
     for key, value in options.items():
         if not settings.launched_by_spark_submit or not conf.contains(key):
             conf.set(key, value)
-    spark = SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
     if not settings.launched_by_spark_submit:
-        spark.sparkContext.setLogLevel("ERROR")
-    return spark
+        _start_jvm(conf, spark_log(settings))
+    return SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
+
+
+class SparkStartError(SlipstreamError):
+    """Spark's JVM did not start; the message holds the end of its log."""
+
+
+def _start_jvm(conf: SparkConf, log: Path) -> None:
+    """Start this process's JVM, unless it has one; what it prints goes to its log, not to the terminal."""
+    if SparkContext._gateway is not None:
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        begin = output.tell()
+        try:
+            gateway = launch_gateway(conf, {"stdout": output, "stderr": subprocess.STDOUT})  # type: ignore[no-untyped-call]
+        except PySparkRuntimeError:
+            raise SparkStartError(f"Spark did not start. The end of {log}:\n{read_log_end(log, begin)}") from None
+    SparkContext._ensure_initialized(gateway=gateway)
 
 
 def open_lake(settings: AppConfig, app_name: str) -> Lake:

@@ -33,6 +33,7 @@ PRODUCTION: Final = "production"
 _ONNX: Final = "onnx/model.onnx"
 _SHA256: Final = "slipstream.onnx_sha256"
 _SHA256_OF: Final = "slipstream.sha256."
+_REGISTERED: Final = "mlflow.modelVersions"
 KIND: Final = "slipstream.kind"
 _URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 
@@ -213,14 +214,16 @@ class TrackedRun:
 
     def register(self, name: str, folder: str) -> str:
         """Register a folder of this run's files as a model; returns the version."""
+        return self._register(name, f"{self.tracker.client.get_run(self.run_id).info.artifact_uri}/{folder}")
+
+    def _register(self, name: str, source: str, model_id: str | None = None) -> str:
         client = self.tracker.client
         try:
             client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"{client.get_run(self.run_id).info.artifact_uri}/{folder}"
-        return str(client.create_model_version(name, source, self.run_id).version)
+        return str(client.create_model_version(name, source, self.run_id, model_id=model_id).version)
 
     def figure(self, figure: Figure, name: str, folder: Path | None = None) -> Path | None:
         """Log a figure, and keep a copy in ``folder``."""
@@ -257,14 +260,20 @@ class TrackedRun:
             input_example=example,
             # The default format refuses a forest's trees; pickle files are only ever loaded from one's own store.
             serialization_format="cloudpickle",
-            registered_model_name=name,
         )
-        return str(info.registered_model_version)
+        # Not by log_model, which would print that it did; the tag links the two on MLflow's pages.
+        version = self._register(name, info.model_uri, info.model_id)
+        registered = json.dumps([{"name": name, "version": version}])
+        self.tracker.client.set_logged_model_tags(info.model_id, {_REGISTERED: registered})
+        return version
 
 
 def _silence_mlflow() -> None:
-    """MLflow reports every download and registration; the jobs say what matters in one line."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    """MLflow tells of every download; the jobs say what matters in one line, and its warnings go to our log."""
+    logger = logging.getLogger("mlflow")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 

@@ -78,13 +78,11 @@ def main(
     """A streaming lakehouse for motorsport and vehicle telemetry: Kafka, Spark, Delta and MLflow."""
     import logging
 
-    # A command that keeps a log adds a file; without one nothing is said twice.
-    logging.getLogger("slipstream").addHandler(logging.NullHandler())
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     else:
-        # The client reports each attempt to connect; what comes of them all is one error, or none.
-        logging.getLogger("infra.kafka.producer").addHandler(logging.NullHandler())
+        # What libraries report is for the log of a command that keeps one: the command itself says what came of it.
+        logging.getLogger().addHandler(logging.NullHandler())
 
 
 if __name__ == "__main__":

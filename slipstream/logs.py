@@ -1,4 +1,4 @@
-"""Log files of long-running commands: options, results and errors (K20)."""
+"""Log files of long-running commands: options, results, errors (K20), and what libraries warn of."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BYTES, _KEPT = 1 << 20, 3
 def log_to_file(settings: AppConfig, name: str) -> None:
     """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use.
 
-    At most three old logs are kept.
+    Warnings of libraries, such as the Kafka client and MLflow, go there too. At most three old logs are kept.
 
     Args:
         settings: Say where the home is.
@@ -33,10 +33,8 @@ def log_to_file(settings: AppConfig, name: str) -> None:
         settings.logs_dir / f"{name}.log", maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for old in _file_handlers():
-        LOGGER.removeHandler(old)
-        old.close()
-    LOGGER.addHandler(handler)
+    close_logs()
+    logging.getLogger().addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.info("started: slipstream %s", " ".join(sys.argv[1:]))
 
@@ -46,8 +44,15 @@ def log_path() -> Path | None:
     return next((Path(handler.baseFilename) for handler in _file_handlers()), None)
 
 
+def close_logs() -> None:
+    """Log to no file any more."""
+    for handler in _file_handlers():
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
 def _file_handlers() -> list[RotatingFileHandler]:
-    return [handler for handler in LOGGER.handlers if isinstance(handler, RotatingFileHandler)]
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, RotatingFileHandler)]
 
 
 def keep_log(name: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:

@@ -16,6 +16,7 @@ from conf.errors import SlipstreamError
 from conf.topics import MAX_VALUE_BYTES, TELEMETRY_RAW
 
 log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # the client reports each attempt; what comes of them all is one error, or none
 
 POLL_EVERY = 500  # messages between two looks at delivery reports; also how often ce_time is taken anew in a batch
 FLUSH_SLICE_S = 0.2  # so that an interrupt is seen while waiting for the broker

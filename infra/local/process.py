@@ -122,8 +122,14 @@ def wait_until_ready(name: str, process: Process, ready: Callable[[], bool], log
         return
     reason = f"was not ready after {timeout_s:.0f} s" if is_alive(process) else "ended while starting"
     stop_process(process)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise ProcessError(f"{name} {reason}. The end of {log}:\n{tail}")
+    raise ProcessError(f"{name} {reason}. The end of {log}:\n{read_log_end(log)}")
+
+
+def read_log_end(log: Path, begin: int = 0) -> str:
+    """The last fifteen lines of a log, none of them from before the byte ``begin``."""
+    with log.open("rb") as written:
+        written.seek(begin)
+        return "\n".join(written.read().decode(errors="replace").splitlines()[-15:])
 
 
 def holds_port(process: Process, port: int) -> bool:

@@ -146,7 +146,8 @@ class EventProcessor:
         for name in self.family.tables:
             columns = (*content_columns(load_contract(name)), *LINEAGE[:4])
             new = [one.event for one in judged.get(name, ()) if one.outcome == "written"]
-            writer.append_rows([{c: event[c] for c in columns} for event in new], name, step="rows")
+            if new or name == self.family.last_table:
+                writer.append_rows([{c: event[c] for c in columns} for event in new], name, step="rows")
         return balance
 
     def _read_existing(self, table: Contract, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -203,7 +204,7 @@ class EventProcessor:
             if name in classified:
                 new = classified[name].where("_became = 'written'")
                 writer.append(_to_table(new, load_contract(name)), name, step="rows")
-            else:
+            elif name == self.family.last_table:
                 self.lake.append_rows(name, [], writer.txn("rows"))
 
 

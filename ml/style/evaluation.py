@@ -192,7 +192,7 @@ def permutation_importances(
     """
     labels = np.asarray(y, dtype=str)
     rows = np.random.default_rng(seed).permutation(len(labels))[:max_rows]
-    values = x[list(fitted.features)].to_numpy(dtype=np.float32)[rows]
+    values = x[list(fitted.features)].astype(np.float32).iloc[rows]
     shuffled = permutation_importance(
         fitted.estimator, values, labels[rows], scoring="balanced_accuracy", n_repeats=n_repeats, random_state=seed
     )

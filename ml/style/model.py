@@ -48,7 +48,7 @@ class FittedStyle:
     def predict_proba(self, frame: pd.DataFrame) -> FloatArray:
         """Probability of AGGRESSIVE, shape (n,)."""
         columns = list(self.estimator.classes_)
-        x = frame[list(self.features)].to_numpy(dtype=np.float32)
+        x = frame[list(self.features)].astype(np.float32)
         return np.asarray(self.estimator.predict_proba(x)[:, columns.index(AGGRESSIVE)], dtype=np.float64)
 
     def to_onnx(self) -> bytes:
@@ -74,8 +74,8 @@ def train_forest(
         raise InputError(
             f"y holds {sorted(set(labels))}: training needs both {NORMAL} and {AGGRESSIVE} and nothing else"
         )
-    values = x.to_numpy(dtype=np.float32)
-    holes = x.columns[~np.isfinite(values).all(axis=0)]
+    values = x.astype(np.float32)  # a frame, so that the forest knows its features by name
+    holes = x.columns[~np.isfinite(values.to_numpy()).all(axis=0)]
     if len(holes):
         raise ValueError(
             f"{', '.join(holes)} has missing values: build the rows with build_dataset(), which leaves them out"

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 from conf.track import load_track
+from conf.yaml_text import parse_yaml
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
 from producers.simulator.cars.random_car_faults import draw_random_car_faults
 from producers.simulator.config import CarFault, DataFaults, DriverError, RaceIncidents, SimulatorConfig
@@ -157,7 +158,7 @@ def read_scenario(path: Path) -> Scenario:
         InputError: If there is no such file, it is no YAML mapping, or a key or value is wrong.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; name a scenario file") from None
     except yaml.YAMLError as error:

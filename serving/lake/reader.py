@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from conf.settings import AppConfig
 from serving.lake import store
-from serving.lake.rows import Row, Where, read_frame
-from serving.lake.sql import execute_sql
+
+if TYPE_CHECKING:  # a list of tables needs neither, a query no polars: each takes a tenth of a second
+    import polars as pl
+    import pyarrow as pa
+
+    from serving.lake.rows import Row, Where
 
 
 class LakeReader:
@@ -73,6 +75,10 @@ class LakeReader:
         Raises:
             LakeError: If the table does not exist, has no such column, or cannot be read.
         """
+        import polars as pl
+
+        from serving.lake.rows import read_frame
+
         table = self.table(name)
         try:
             return read_frame(table, where, columns=columns, order_by=order_by, distinct=distinct)
@@ -96,6 +102,8 @@ class LakeReader:
 
     def sql(self, statement: str) -> pa.RecordBatchReader:
         """Run a user's query over all tables and stream its answer; see :func:`serving.lake.sql.execute_sql`."""
+        from serving.lake.sql import execute_sql
+
         return execute_sql(statement, self)
 
     def query(self, statement: str) -> pa.Table:

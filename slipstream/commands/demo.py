@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipstream.console import show_step
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ OTHER_CARS, OTHER_LAPS = 20, 2
 
 
 @app.command(rich_help_panel="Jobs")
+@keep_log("demo")
 def demo(
     cars: Annotated[int, typer.Option(help="Cars in the race.")] = 20,
     laps: Annotated[int, typer.Option(help="Laps of the race.", min=4)] = 4,

@@ -11,6 +11,7 @@ from slipstream.commands import karma
 from slipstream.commands._aliases import rename_flags
 from slipstream.commands._options import WithReferenceCar
 from slipstream.console import DryRun, open_lake_and_tracker, print_summary, show_progress
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from jobs.train_ghost import GhostTrainingResult
@@ -29,6 +30,7 @@ Features = Annotated[
 
 
 @train.command("style")
+@keep_log("train-style")
 def train_style_command(
     recipe: Annotated[
         Literal["windows", "obd"],
@@ -98,6 +100,7 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
 
 
 @train.command("ghost", cls=rename_flags({"--fresh": "--rebuild"}))
+@keep_log("train-ghost")
 def train_ghost_command(
     session: Annotated[
         list[str] | None,
@@ -167,6 +170,7 @@ def _print_ghost_training(done: GhostTrainingResult) -> None:
 
 
 @score.command("style")
+@keep_log("score-style")
 def score_style_command(features: Features = "all", dry_run: DryRun = False) -> None:
     """Score every complete window with the model in use, into `gold.style_predictions`.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from serving.lake.describe import TableDescription, TableInfo
-from serving.lake.reconciliation import LakeBalance, QueryAccount
+if TYPE_CHECKING:
+    from serving.lake.describe import TableDescription, TableInfo
+    from serving.lake.reconciliation import LakeBalance, QueryAccount
 
 _COLOURS = {"ok": "green", "waiting": "yellow", "failed": "red"}
 

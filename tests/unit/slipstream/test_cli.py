@@ -52,11 +52,34 @@ def run(*lines: str) -> str:
     return done.stdout.strip()
 
 
-def test_help_imports_nothing_heavy():
-    code = run(
-        "import sys, slipstream.cli", "print(sorted(set(sys.modules) & {'numpy', 'polars', 'pydantic', 'conf'}))"
+def imports_of(*command: str) -> set[str]:
+    """Modules that a command has imported when it has ended well."""
+    return set(
+        run(
+            "import sys",
+            "from typer.testing import CliRunner",
+            "from slipstream.cli import app",
+            f"done = CliRunner().invoke(app, {[*command]})",
+            "assert done.exit_code == 0, done.output",
+            "print(*sys.modules)",
+        ).split()
     )
-    assert code == "[]"
+
+
+# What only jobs, models, reports and pictures need: each takes from a tenth of a second to several.
+HEAVY = {
+    *("pyspark", "delta", "pandas", "mlflow", "sklearn", "scipy", "torch", "numba", "onnx", "onnxruntime", "skops"),
+    *("matplotlib", "jinja2", "great_expectations", "confluent_kafka", "polars", "requests"),
+}
+
+
+def test_help_imports_nothing_heavy():
+    assert not imports_of("--help") & {*HEAVY, "numpy", "pyarrow", "deltalake", "pydantic", "yaml", "conf"}
+
+
+def test_the_lake_is_asked_without_what_jobs_need(lake_home):
+    assert not imports_of("sql", "select 1 as n") & {*HEAVY, "infra"}
+    assert not imports_of("tables") & {*HEAVY, "pyarrow", "numpy", "infra"}
 
 
 def test_a_producer_starts_without_spark_and_the_lake():
@@ -71,3 +94,30 @@ def test_a_producer_starts_without_spark_and_the_lake():
         f"print(sorted(set(sys.modules) & {heavy}))",
     )
     assert code == "[]"
+
+
+TALK = """
+import logging
+from slipstream.cli import app
+from slipstream.logs import keep_log
+
+@app.command()
+def talk():
+    logging.getLogger("a.library").warning("retrying")
+
+app.command("logged")(keep_log("talk")(talk))
+app()
+"""
+
+
+def talk(*arguments: str) -> str:
+    """What a command prints whose library warns."""
+    done = subprocess.run([sys.executable, "-c", TALK, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+def test_what_libraries_report_is_for_the_log_and_not_for_the_terminal(lake_home):
+    assert not talk("talk")
+    assert not talk("logged")
+    assert "WARNING retrying" in (lake_home / "logs" / "talk.log").read_text()
+    assert "WARNING a.library: retrying" in talk("--verbose", "talk")

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from conf.errors import InputError, SlipstreamError
 from slipstream.cli import app
-from slipstream.logs import LOGGER, keep_log, log_path
+from slipstream.logs import close_logs, keep_log, log_path
 
 COMMAND = get_command(app)
 
@@ -60,15 +60,9 @@ def call(lake_home, monkeypatch, capsys) -> Iterator[Callable[..., tuple[int, st
         out, err = capsys.readouterr()
         return ended.value.code, out, err
 
-    _forget_logs()
+    close_logs()
     yield call
-    _forget_logs()
-
-
-def _forget_logs() -> None:
-    for handler in [*LOGGER.handlers]:
-        LOGGER.removeHandler(handler)
-        handler.close()
+    close_logs()
 
 
 def test_the_commands_are_found() -> None:

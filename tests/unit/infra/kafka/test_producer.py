@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -23,3 +25,14 @@ def test_no_broker_is_a_clear_error_within_its_time():
 def test_sending_before_connecting_is_a_clear_error():
     with pytest.raises(RuntimeError, match="inside its with block"):
         KafkaStreamer("127.0.0.1:1", source="/test").send(b"k", b"v", "t", "0")
+
+
+def test_what_the_client_reports_is_silent_until_a_program_logs():
+    """Python shows warnings of a logger that nobody has set up; the client warns of each attempt to connect."""
+    lines = (
+        "from infra.kafka.producer import BrokerUnavailableError, KafkaStreamer",
+        "try: KafkaStreamer('127.0.0.1:1', source='/test', connect_timeout_s=0.5).__enter__()",
+        "except BrokerUnavailableError: print('nobody there')",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("nobody there\n", "")
