@@ -39,12 +39,14 @@ class Bench:
         runs: Counted rounds.
         home: Folder for everything; removed by :meth:`close`.
         profile: Whether Spark keeps an event log for :mod:`benchmarks.stages`.
+        millions: Sizes of the lake of row 11, in million samples; its own where there are none.
     """
 
     size: Size
     runs: int
     console: Console
     profile: bool = False
+    millions: tuple[int, ...] = ()
     home: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="slipstream-bench-")))
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -121,10 +123,15 @@ class Bench:
         finally:
             admin.delete_topics([name])[name].result(30)
 
-    def close(self) -> None:
-        """Stop Spark and its JVM, which would go on to write there, and remove the home."""
+    def stop_spark(self) -> None:
+        """Stop Spark and its JVM, if they run."""
         if "spark" in self.__dict__:
             _stop(self.spark)
+            del self.__dict__["spark"]
+
+    def close(self) -> None:
+        """Stop Spark, which would go on to write there, and remove the home."""
+        self.stop_spark()
         shutil.rmtree(self.home, ignore_errors=True)
 
 

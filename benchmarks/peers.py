@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,8 @@ _DTYPES: dict[str, pl.DataType] = {
     "INT": pl.Int32(),
     "BIGINT": pl.Int64(),
     "BOOLEAN": pl.Boolean(),
+    "TIMESTAMP": pl.Datetime("us", "UTC"),
+    "DATE": pl.Date(),
 }
 
 
@@ -89,7 +91,7 @@ def frames_to_silver(bootstrap: str, topic: str, folder: Path) -> Outcome:
     return outcome
 
 
-def parse_frames(messages: list[Message]) -> pl.DataFrame:
+def parse_frames(messages: Sequence[Message]) -> pl.DataFrame:
     """Frames to one row a sample, with where it came from."""
     lines = b"\n".join([message.value() or b"" for message in messages])
     frames = pl.read_ndjson(lines, schema=frame_schema()).with_columns(
@@ -107,10 +109,11 @@ def parse_frames(messages: list[Message]) -> pl.DataFrame:
 def frame_schema() -> dict[str, pl.DataType]:
     """Columns of a frame in Polars' types."""
     columns = load_contract("event.frame.v1").columns
-    return {c.name: _dtype(c.physical_type) for c in columns}
+    return {c.name: polars_type(c.physical_type) for c in columns}
 
 
-def _dtype(physical: str) -> pl.DataType:
+def polars_type(physical: str) -> pl.DataType:
+    """The type in Polars of a contract's column."""
     if physical.startswith("ARRAY<"):
         return pl.List(_DTYPES[physical[6:-1]])
     return _DTYPES[physical]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from rich.table import Table
 
@@ -42,7 +43,9 @@ def to_table(rows: Sequence[Row]) -> Table:
 
 
 def _show(side: Side, unit: Unit) -> str:
-    return f"{side.name}\n[b]{number(side.value)}[/] {unit.name} ({number(side.low)}-{number(side.high)})"
+    besides = ", ".join(f"{number(median(values))} {cost}" for cost, values in side.costs.items())
+    value = f"{side.name}\n[b]{number(side.value)}[/] {unit.name} ({number(side.low)}-{number(side.high)})"
+    return f"{value}\n{besides}" if besides else value
 
 
 def _verdict(met: bool | None) -> str:

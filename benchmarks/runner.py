@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
+from types import MappingProxyType
 
 Run = Callable[[], Mapping[str, float]]
 """Does the work once, from scratch, and returns the seconds of its timed part or parts by name."""
@@ -76,6 +77,7 @@ class Side:
         value: Median in the result's unit.
         low: Least value of a run.
         high: Greatest value of a run.
+        costs: What it took besides, such as ``cpu_s``: one figure a counted run, in order.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Side:
     value: float
     low: float
     high: float
+    costs: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Result:
         ratio_high: Greatest ratio of a round.
         met: Whether the goal is reached; ``None`` where there is none.
         note: What a reader must know to judge the comparison.
+        facts: What the sides worked on, such as the rows of a table.
     """
 
     work: str
@@ -110,6 +114,7 @@ class Result:
     goal: Goal
     met: bool | None
     note: str
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -151,9 +156,30 @@ def race(
 
 
 def compare(
-    times: Times, ours: str, peer: str, work: str, amount: float, unit: Unit, goal: Goal = NO_GOAL, note: str = ""
+    times: Times,
+    ours: str,
+    peer: str,
+    work: str,
+    amount: float,
+    unit: Unit,
+    goal: Goal = NO_GOAL,
+    note: str = "",
+    costs: Mapping[str, Mapping[str, Sequence[float]]] = MappingProxyType({}),
+    facts: Mapping[str, float] = MappingProxyType({}),
 ) -> Result:
     """Hold our times against a peer's, round by round.
+
+    Args:
+        times: Seconds of each counted round, by name.
+        ours: Name of our side.
+        peer: Name of the other.
+        work: What was done.
+        amount: How much of it.
+        unit: What the result is given in.
+        goal: What we mean to reach.
+        note: What a reader must know.
+        costs: What each side took besides, by side and name, in the order of the rounds.
+        facts: What they worked on.
 
     Raises:
         BenchmarkError: If a side was not timed, or not as often as the other.
@@ -164,10 +190,10 @@ def compare(
     if len(times[ours]) != len(times[peer]):
         raise BenchmarkError(f"{work}: {len(times[ours])} runs of '{ours}' against {len(times[peer])} of '{peer}'")
     ratios = [theirs / mine for mine, theirs in zip(times[ours], times[peer], strict=True)]
-    ratio, mine = median(ratios), _side(ours, times[ours], amount, unit)
+    ratio, mine = median(ratios), _side(ours, times[ours], amount, unit, costs.get(ours, {}))
     met = goal.met(ratio, mine.value)
-    theirs = _side(peer, times[peer], amount, unit)
-    return Result(work, unit, amount, mine, theirs, ratio, min(ratios), max(ratios), goal, met, note)
+    theirs = _side(peer, times[peer], amount, unit, costs.get(peer, {}))
+    return Result(work, unit, amount, mine, theirs, ratio, min(ratios), max(ratios), goal, met, note, dict(facts))
 
 
 def must_be(found: object, wanted: object, what: str) -> None:
@@ -180,6 +206,6 @@ def must_be(found: object, wanted: object, what: str) -> None:
         raise BenchmarkError(f"{what}: {found} where {wanted} was expected, so the time means nothing")
 
 
-def _side(name: str, seconds: Sequence[float], amount: float, unit: Unit) -> Side:
+def _side(name: str, seconds: Sequence[float], amount: float, unit: Unit, costs: Mapping[str, Sequence[float]]) -> Side:
     values = [unit.value(amount, s) for s in seconds]
-    return Side(name, tuple(seconds), median(values), min(values), max(values))
+    return Side(name, tuple(seconds), median(values), min(values), max(values), dict(costs))

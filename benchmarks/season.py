@@ -34,7 +34,10 @@ from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_ENTRIES, SILVER_LAPS, SILVE
 from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from medallion.gold.refresh import processor
+from medallion.gold.refresh.changed_rows import group_rows
 from medallion.io import Lake
+from medallion.part import sessions_part
+from medallion.reading import read_table
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
@@ -65,10 +68,11 @@ class Session:
 
     Args:
         day: 0 for the first.
+        laps: What each car has driven until now.
     """
 
-    def __init__(self, day: int) -> None:
-        self.day = day
+    def __init__(self, day: int, laps: int = LAPS) -> None:
+        self.day, self.laps = day, laps
         self.session_id = f"capacity-{day:04d}"
 
     @cached_property
@@ -77,7 +81,7 @@ class Session:
         config = SimulatorConfig(
             session_id=self.session_id,
             n_cars=CARS,
-            n_laps=LAPS + SPARE_LAPS,
+            n_laps=self.laps + SPARE_LAPS,
             rate_hz=RATE_HZ,
             samples_per_frame=round(RATE_HZ),
             start_time=_START + timedelta(days=self.day),
@@ -91,13 +95,13 @@ class Session:
         return self.simulator.cars[0].vehicle_id
 
     def until_now(self) -> Iterator[Frame | RaceEvent]:
-        """All messages of the first hundred laps."""
-        until = self._end_us(LAPS)
+        """All messages of the laps so far."""
+        until = self._end_us(self.laps)
         return (m for m in session_messages(self.simulator, race=True) if arrival_us(m) <= until)
 
     def laps_more(self) -> list[list[Frame | RaceEvent]]:
         """Messages of the driver's next laps, lap by lap."""
-        ends = [self._end_us(LAPS + n) for n in range(SPARE_LAPS)]
+        ends = [self._end_us(self.laps + n) for n in range(SPARE_LAPS)]
         own = [
             m for m in session_messages(self.simulator, race=True) if self._is_drivers(m) and arrival_us(m) > ends[0]
         ]
@@ -161,9 +165,12 @@ def rows_that_gold_changes(lake: Lake, session: Session) -> int:
     """
     mine = F.col("session_id") == session.session_id
     before = {table: lake.version(table) for table in GOLD}
-    gold = processor.GoldProcessor(lake, "check")
-    gold.aggregate_telemetry(lake.read(SILVER_TELEMETRY).where(mine))
-    gold.aggregate_laps(lake.read(SILVER_LAPS).where(mine))
+    part, keys = sessions_part([session.session_id]), ("session_id", "vehicle_id", "lap_number")
+    changed = (
+        group_rows(source, [read_table(lake, source, part, columns)])
+        for source, columns in ((SILVER_TELEMETRY, (*keys, "event_ts")), (SILVER_LAPS, keys))
+    )
+    processor.GoldProcessor(lake, "check").process([rows for found in changed for rows in found])
     return sum(_differing(lake, table, version, mine) for table, version in before.items())
 
 

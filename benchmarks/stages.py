@@ -51,6 +51,11 @@ def read_mb(events: Iterable[dict[str, Any]]) -> float:
     return sum(_number(_metrics(info), "internal.metrics.input.bytesRead") for info in done) / 1e6
 
 
+def count_jobs(events: Iterable[dict[str, Any]]) -> int:
+    """Spark jobs that were started."""
+    return sum(event["Event"] == "SparkListenerJobStart" for event in events)
+
+
 def stage_totals(events: Iterable[dict[str, Any]]) -> list[StageTotal]:
     """Sum completed stages by name, longest first."""
     described: dict[int, str] = {}

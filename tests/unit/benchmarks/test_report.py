@@ -51,6 +51,18 @@ def test_the_table_shows_median_spread_ratio_and_verdict(row: Row) -> None:
     assert text.count("missed") == 1
 
 
+def test_what_a_side_took_besides_is_in_the_file_and_its_median_in_the_table(tmp_path: Path) -> None:
+    costs = {"bronze job": {"jobs": [9, 7, 8], "cpu_s": [4.0, 3.0, 5.5]}}
+    unit, facts = Unit("s", seconds=1.0), {"samples": 1_120_048}
+    result = compare(TIMES, "bronze job", "consumer", "one lap", 1, unit, costs=costs, facts=facts)
+    row, console = Row(11, "laps", "full", 3, (result,)), Console(width=160, file=io.StringIO())
+    console.print(to_table([row]))
+    assert "8 jobs, 4 cpu_s" in console.file.getvalue()
+    written = json.loads(write_json(row, {}, tmp_path).read_text())["results"][0]
+    assert written["ours"]["costs"] == costs["bronze job"]
+    assert (written["peer"]["costs"], written["facts"]) == ({}, facts)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.0123, "0.0123"), (9.4, "9.4"), (123.4, "123"), (9_999, "9,999"), (12_345, "12.3 k"), (2_345_678, "2.35 M")],
