@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Any, Final
 
 import polars as pl
+import pyarrow.compute as pc
 
 from conf.channel import load_channels
 from medallion.keys import Vehicle
@@ -161,7 +162,8 @@ def to_table_rows(rows: pl.DataFrame, offsets_us: Mapping[Vehicle, int], run_id:
     counter = pl.col("lap_number_raw")
     valid_lap = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
     pedal, blade = pl.col("throttle_pedal_pct"), pl.col("throttle_blade_pct")
-    share = 100.0 * pl.col("brake_front_bar") / registry.brake_full_scale_bar
+    # By Arrow: Polars multiplies by the inverse of a number instead, which Spark does not.
+    brake_pct = pc.divide(pc.multiply(located["brake_front_bar"].to_arrow(), 100.0), registry.brake_full_scale_bar)
     event_ts = _instant(pl.col("ecu_ts").cast(pl.Int64) + pl.col("shift_us").fill_null(0))
     return located.select(
         *_KEY,
@@ -175,7 +177,7 @@ def to_table_rows(rows: pl.DataFrame, offsets_us: Mapping[Vehicle, int], run_id:
         .then(pl.lit("pedal"))
         .when(blade.is_not_null())
         .then(pl.lit("blade")),
-        brake_pct=share.clip(0.0, 100.0),
+        brake_pct=pl.lit(pl.Series(brake_pct)).clip(0.0, 100.0),
         accel_source=pl.when(pl.col("accel_long_g").is_not_null()).then(pl.lit("sensor")),
         distance_source=pl.when(pl.col("lap_distance_m").is_not_null()).then(pl.lit("sensor")),
         **{name: pl.col(name) for name in (*ATTRIBUTES, *channel_columns(), "source")},

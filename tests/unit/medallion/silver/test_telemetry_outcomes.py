@@ -6,6 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conf.channel import load_channels
 from medallion.silver.telemetry import ATTRIBUTES, KEY, channel_columns, soft_rule_names
 from medallion.silver.telemetry_outcomes import (
     JudgedUnits,
@@ -57,7 +58,7 @@ def readings(sent: list[tuple[int, str, float]]) -> pl.DataFrame:
 
 def samples(sent: list[dict]) -> pl.DataFrame:
     """Samples in order of their offsets."""
-    of_frame = {"warns": pl.List(pl.String)} | dict.fromkeys(ATTRIBUTES, pl.String)
+    of_frame = {"warns": pl.List(pl.String)} | dict.fromkeys(ATTRIBUTES, pl.String) | {"lap_number_raw": pl.Int32}
     rows = [
         {**CAR, "kafka_offset": offset // 2, "unit_index": offset % 2, **sample} for offset, sample in enumerate(sent)
     ]
@@ -145,3 +146,10 @@ def test_a_row_that_is_there_gains_only_what_it_lacks() -> None:
     assert (row["throttle_pct"], row["throttle_source"]) == (50.0, "pedal")
     assert (row["n_readings"], row["run_id"]) == (2, "second")
     assert row["dq_warnings"] is None
+
+
+def test_the_share_of_the_brake_is_divided_as_spark_divides() -> None:
+    bars = [round(0.1 * i, 1) for i in range(1, 1_500)]
+    judged = judge_samples(samples([{"ecu_ts": i, "brake_front_bar": bar} for i, bar in enumerate(bars)]), existing([]))
+    full = load_channels().brake_full_scale_bar
+    assert to_table_rows(judged.rows, {}, "run")["brake_pct"].to_list() == [min(100.0, 100.0 * b / full) for b in bars]
