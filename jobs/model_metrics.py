@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-
-from pyspark.sql import functions as F
+from datetime import UTC, datetime
 
 from conf.tables import GOLD_MODEL_METRICS
+from medallion.exchange import put_rows
 from medallion.io import Lake
 
 
 def write_metrics(
     lake: Lake, task: str, model_name: str, mlflow_run_id: str, values: Mapping[str, float], run_id: str
 ) -> None:
-    """Upsert the metrics of one MLflow run; undefined ones are null."""
-    rows = [(mlflow_run_id, k, task, model_name, None if v != v else float(v), run_id) for k, v in values.items()]  # noqa: PLR0124
-    schema = "mlflow_run_id string, metric string, task string, model_name string, value double, run_id string"
-    frame = lake.spark.createDataFrame(rows, schema).withColumn("logged_ts", F.current_timestamp())
-    lake.upsert(frame, GOLD_MODEL_METRICS, ignore=("run_id", "logged_ts"))
+    """Write the metrics of one MLflow run in the place of those that it has; undefined ones are null."""
+    of_run = {"mlflow_run_id": mlflow_run_id, "task": task, "model_name": model_name, "logged_ts": datetime.now(UTC)}
+    rows = [
+        of_run | {"metric": name, "value": None if math.isnan(value) else float(value)}
+        for name, value in values.items()
+    ]
+    put_rows(lake, GOLD_MODEL_METRICS, rows, run_id)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,12 +17,23 @@ from pyspark.sql import functions as F
 from conf.tables import GOLD_STYLE_PREDICTIONS, GOLD_TELEMETRY_WINDOWS
 from jobs.job import BatchJob, RunContext
 from jobs.train_style import MODEL, add_features, style_model_name
+from medallion.arrow_rows import arrow_frame, stamp_rows
+from medallion.exchange import exchange_table
 from medallion.io import Lake
+from medallion.part import EVERYTHING, Part
+from medallion.reading import count_rows, read_table
 from ml.style.features import AGGRESSIVE, NORMAL
 from ml.style.model import OnnxStyleModel
 from ml.tracking import RegisteredModel, Tracker
 
 _KEY: Final = ["session_id", "vehicle_id", "window_end_ts"]
+_COMPLETE: Final = Part(({"is_complete": [True]},))
+Answer = Callable[[pd.DataFrame], pd.DataFrame]
+_ANSWERS: Final = (
+    "session_id string, vehicle_id string, window_end_ts timestamp, label string, probability_aggressive double, "
+    "confidence_pct double, display_text string, n_samples int, model_name string, model_version string, "
+    "model_alias string, predicted_ts timestamp"
+)
 _SCHEMA: Final = "session_id string, vehicle_id string, window_end_ts timestamp, n_samples int, p double"
 
 
@@ -71,36 +84,56 @@ def score_style(lake: Lake, tracker: Tracker, model: str, threshold: float) -> S
     registered = tracker.load(model)
     features = OnnxStyleModel(registered.onnx).features
     with JOB.record_run(lake) as run:
-        windows = lake.read(GOLD_TELEMETRY_WINDOWS)
-        whole = windows.where("is_complete")
-        known = whole.na.drop(subset=list(features))
-        rows = _predictions(predict_windows(known, registered.onnx), registered, threshold, run.run_id).persist()
-        try:
-            scored = rows.count()
-            lake.upsert(rows, GOLD_STYLE_PREDICTIONS, delete_where="true")
-        finally:
-            rows.unpersist()
-        total, complete = windows.count(), whole.count()
+        total = count_rows(lake, GOLD_TELEMETRY_WINDOWS, EVERYTHING)
+        complete = count_rows(lake, GOLD_TELEMETRY_WINDOWS, _COMPLETE)
+        answer = partial(answer_windows, model=registered, threshold=threshold)
+        score = _score_on_driver if total <= lake.settings.driver_max_samples else _score_by_spark
+        scored = score(lake, registered.onnx, features, answer, run.run_id)
         run.rows_in, run.rows_out = total, scored
     return StyleScoringResult(registered, scored, total - complete, complete - scored)
 
 
-def _predictions(rows: DataFrame, model: RegisteredModel, threshold: float, run_id: str) -> DataFrame:
-    aggressive = F.col("p") > threshold
-    confidence = 100.0 * F.when(aggressive, F.col("p")).otherwise(1.0 - F.col("p"))
-    name = F.when(aggressive, "Aggressive").otherwise("Normal")
-    return rows.select(
-        *_KEY,
-        F.when(aggressive, AGGRESSIVE).otherwise(NORMAL).alias("label"),
-        F.col("p").alias("probability_aggressive"),
-        confidence.alias("confidence_pct"),
-        F.concat(F.round(confidence).cast("int").cast("string"), F.lit("% "), name).alias("display_text"),
-        "n_samples",
-        F.lit(model.name).alias("model_name"),
-        F.lit(model.version).alias("model_version"),
-        F.lit(model.alias).alias("model_alias"),
-        F.current_timestamp().alias("predicted_ts"),
-        F.lit(run_id).alias("run_id"),
+def _score_on_driver(lake: Lake, onnx: bytes, features: Sequence[str], answer: Answer, run_id: str) -> int:
+    columns = [*_KEY, "n_samples", *features]
+    windows = read_table(lake, GOLD_TELEMETRY_WINDOWS, _COMPLETE, columns).to_pandas().dropna(subset=list(features))
+    p = OnnxStyleModel(onnx).predict_batch(windows[list(features)]) if len(windows) else np.empty(0)
+    answers = arrow_frame(GOLD_STYLE_PREDICTIONS, answer(windows.assign(p=p)))
+    exchange_table(lake, GOLD_STYLE_PREDICTIONS, stamp_rows(answers, run_id), EVERYTHING)
+    return len(windows)
+
+
+def _score_by_spark(lake: Lake, onnx: bytes, features: Sequence[str], answer: Answer, run_id: str) -> int:
+    known = lake.read(GOLD_TELEMETRY_WINDOWS).where("is_complete").na.drop(subset=list(features))
+    answered = predict_windows(known, onnx).mapInPandas(lambda frames: map(answer, frames), _ANSWERS)
+    rows = answered.withColumn("run_id", F.lit(run_id)).persist()
+    try:
+        lake.upsert(rows, GOLD_STYLE_PREDICTIONS, delete_where="true")
+        return rows.count()
+    finally:
+        rows.unpersist()
+
+
+def answer_windows(windows: pd.DataFrame, *, model: RegisteredModel, threshold: float) -> pd.DataFrame:
+    """Rows of ``gold.style_predictions``, less their run.
+
+    Args:
+        windows: Key, ``n_samples`` and ``p``, the probability of AGGRESSIVE.
+        model: What gave it.
+        threshold: Probability above which driving is called aggressive.
+    """
+    aggressive = windows["p"].to_numpy() > threshold
+    confidence = 100.0 * np.where(aggressive, windows["p"], 1.0 - windows["p"])
+    name = np.where(aggressive, "Aggressive", "Normal")
+    return windows[_KEY].assign(
+        label=np.where(aggressive, AGGRESSIVE, NORMAL),
+        probability_aggressive=windows["p"],
+        confidence_pct=confidence,
+        display_text=[f"{int(share + 0.5)}% {text}" for share, text in zip(confidence, name, strict=True)],
+        n_samples=windows["n_samples"],
+        model_name=model.name,
+        model_version=model.version,
+        model_alias=model.alias,
+        predicted_ts=datetime.now(UTC),
     )
 
 

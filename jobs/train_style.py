@@ -9,15 +9,20 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from conf.errors import TrainingDataError
 from conf.tables import GOLD_MODEL_METRICS, GOLD_STYLE_DATASET, GOLD_TELEMETRY_WINDOWS
 from jobs.arguments import add_seed
 from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
+from medallion.arrow_rows import arrow_frame, stamp_rows
+from medallion.exchange import exchange_table
 from medallion.io import Lake
+from medallion.part import EVERYTHING
 from medallion.provenance import JobRun, code_version
+from medallion.reading import read_table
 from ml.style.dataset import KEY, StyleDataset, build_style_dataset
 from ml.style.evaluation import (
     StyleComparison,
@@ -95,8 +100,10 @@ class MLDatasetProcessor:
         Raises:
             TrainingDataError: If there are no labelled windows.
         """
-        windows = self.lake.read(GOLD_TELEMETRY_WINDOWS).where("style_label is not null")
-        frame = windows.select(*KEY, "is_complete", "style_label", *self.features).toPandas()
+        columns = [*KEY, "is_complete", "style_label", *self.features]
+        windows = read_table(self.lake, GOLD_TELEMETRY_WINDOWS, EVERYTHING, columns)
+        frame = windows.filter(pc.field("style_label").is_valid()).to_pandas()
+        frame["window_end_ts"] = frame["window_end_ts"].dt.tz_localize(None).astype("datetime64[ns]")
         if frame.empty:
             raise TrainingDataError(
                 "gold.telemetry_windows has no labelled windows: simulate some (`slipstream produce simulate`), then "
@@ -107,18 +114,20 @@ class MLDatasetProcessor:
         return dataset
 
     def _write(self, dataset: StyleDataset) -> None:
-        rows = self.lake.spark.createDataFrame(dataset.frame)
-        pairs = [x for name in dataset.features for x in (F.lit(name), F.col(name))]
-        table = rows.select(
-            *KEY,
-            F.create_map(*pairs).alias("features"),
-            "label",
-            "split",
-            "split_group",
-            F.lit(dataset.version).alias("dataset_version"),
-            F.lit(self.run_id).alias("run_id"),
-        )
-        self.lake.upsert(table, GOLD_STYLE_DATASET, delete_where="true")
+        named = dataset.frame[[*KEY, "label", "split", "split_group"]].assign(dataset_version=dataset.version)
+        rows = stamp_rows(arrow_frame(GOLD_STYLE_DATASET, named), self.run_id)
+        place = rows.schema.get_field_index("features")
+        features = _feature_maps(dataset).cast(rows.schema.field(place).type)
+        rows = rows.set_column(place, rows.schema.field(place), features)
+        exchange_table(self.lake, GOLD_STYLE_DATASET, rows, EVERYTHING)
+
+
+def _feature_maps(dataset: StyleDataset) -> pa.MapArray:
+    """Of each row its features, by name."""
+    n, width = len(dataset.frame), len(dataset.features)
+    names = pa.array(np.tile(np.array(dataset.features, dtype=object), n), pa.string())
+    values = pa.array(dataset.frame[list(dataset.features)].to_numpy(np.float64).ravel())
+    return pa.MapArray.from_arrays(np.arange(0, n * width + 1, width, dtype=np.int32), names, values)
 
 
 class MLSplitProcessor:

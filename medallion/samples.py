@@ -15,6 +15,10 @@ from medallion.reading import count_rows, read_table
 
 CLOCKS_AND_LAPS: Final = 0.2
 """Work on a sample of what closes a session, as a share of what the analyses of a lap do."""
+_BYTES_A_SAMPLE: Final = 150
+"""What a sample takes of a message, at least."""
+_SAMPLES_AN_EVENT: Final = 10
+"""An event is as much work as so many samples."""
 
 
 def are_few(lake: Lake, part: Part, work: float = 1.0) -> bool:
@@ -27,6 +31,21 @@ def are_few(lake: Lake, part: Part, work: float = 1.0) -> bool:
     """
     most = int(lake.settings.driver_max_samples / work)
     return len(part.clauses) <= most and count_rows(lake, SILVER_TELEMETRY, part) <= most
+
+
+def are_few_messages(lake: Lake, n_bytes: int) -> bool:
+    """Whether a batch of telemetry messages is small enough for the driver alone.
+
+    Args:
+        lake: Its settings say how many samples are few.
+        n_bytes: Length of the messages together, which bounds the samples in them.
+    """
+    return n_bytes <= lake.settings.driver_max_samples * _BYTES_A_SAMPLE
+
+
+def are_few_events(lake: Lake, n_events: int) -> bool:
+    """Whether a batch of events is small enough for the driver alone."""
+    return n_events * _SAMPLES_AN_EVENT <= lake.settings.driver_max_samples
 
 
 def read_samples(lake: Lake, part: Part, doubles: Sequence[str], others: Sequence[str]) -> pd.DataFrame:

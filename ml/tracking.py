@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,7 @@ _SHA256: Final = "slipstream.onnx_sha256"
 _SHA256_OF: Final = "slipstream.sha256."
 _REGISTERED: Final = "mlflow.modelVersions"
 KIND: Final = "slipstream.kind"
+_OF_ESTIMATORS: Final = ("cloudpickle", "mlflow", "numpy", "pandas", "scikit-learn")
 _URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
 
 
@@ -258,6 +260,8 @@ class TrackedRun:
             name="model",
             signature=infer_signature(example, output),
             input_example=example,
+            # Named, else MLflow loads the model in a process of its own to see what it needs.
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in _OF_ESTIMATORS],
             # The default format refuses a forest's trees; pickle files are only ever loaded from one's own store.
             serialization_format="cloudpickle",
         )

@@ -32,8 +32,14 @@ def print_summary(text: str, *, err: bool = False) -> None:
 
 
 @contextmanager
-def show_step(console: Console, name: str) -> Iterator[None]:
-    """A step of a long job, which never is silent: its seconds run on a terminal, elsewhere a line says it goes on."""
+def show_step(console: Console, name: str, how_far: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """A step of a long job, which never is silent: its seconds run on a terminal, elsewhere a line says it goes on.
+
+    Args:
+        console: Where to say so.
+        name: What goes on.
+        how_far: What to say of how far it is.
+    """
     from threading import Event, Thread
     from time import perf_counter
 
@@ -43,10 +49,10 @@ def show_step(console: Console, name: str) -> Iterator[None]:
         if console.is_terminal:
             with console.status(f"{name} …") as status:
                 while not ended.wait(1.0):
-                    status.update(f"{name} … {perf_counter() - began:.0f} s")
+                    status.update(f"{name} … {perf_counter() - began:.0f} s {how_far()}")
         else:
             while not ended.wait(_SILENCE_S):
-                console.print(f"{name}: {perf_counter() - began:.0f} s …", highlight=False)
+                console.print(f"{name}: {perf_counter() - began:.0f} s … {how_far()}".rstrip(), highlight=False)
 
     teller = Thread(target=tell, daemon=True)
     teller.start()

@@ -23,11 +23,12 @@ from conf.tables import (
 from medallion.io import Lake
 from medallion.quality import rule_counts
 from medallion.reading import count_rows
+from medallion.samples import are_few_messages
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
-from medallion.silver.telemetry_on_driver import FewUnits, are_few_units
+from medallion.silver.telemetry_on_driver import FewUnits
 from medallion.silver.vehicle_units import VehicleUnits, best_offsets_us, units_part
 from medallion.transaction import Txn
 
@@ -89,7 +90,7 @@ class SilverProcessor:
     def _promote(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation:
         messages = self._recovery.not_yet_accounted(bronze, query)
         offsets = batch_offsets(messages)
-        if are_few_units(self.lake, offsets):
+        if are_few_messages(self.lake, sum(o.bytes for o in offsets)):
             return FewUnits(self.lake, self.run_id, query, batch_id).promote(messages, offsets)
         batch = _Batch(self, messages, batch_id, query)
         try:

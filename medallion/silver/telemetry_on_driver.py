@@ -36,21 +36,8 @@ from medallion.silver.telemetry_outcomes import (
 from medallion.silver.vehicle_units import VehicleUnits, best_offsets_us, units_part
 from medallion.transaction import Txn
 
-_BYTES_A_SAMPLE: Final = 150
-"""What a sample takes of a message, at least: tells from bytes how many samples there can be."""
 _REFUSED: Final = ("unit_index", "session_id", "vehicle_id", "ecu_ts", "reasons", "event_type", "payload_excerpt")
 _KEY: Final = list(t.KEY)
-
-
-def are_few_units(lake: Lake, offsets: Sequence[Row]) -> bool:
-    """Whether a batch is small enough for the driver.
-
-    Args:
-        lake: Its settings say how many samples are few.
-        offsets: From :func:`medallion.silver.reconciliation.batch_offsets`.
-    """
-    n_bytes: int = sum(o.bytes for o in offsets)
-    return n_bytes <= lake.settings.driver_max_samples * _BYTES_A_SAMPLE
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.inspection import permutation_importance
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, brier_score_loss, roc_auc_score
 
 from analysis.statistics.bootstrap import Estimate, draw_counts, percentile_interval
 from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from conf.errors import InputError
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
-from ml.style.model import FittedStyle
+from ml.style.model import FittedStyle, OnnxStyleModel
 
 N_BOOTSTRAP: Final = 2000
 MIN_VEHICLES: Final = 3  # of each class: fewer give a bootstrap nothing to vary
@@ -193,8 +193,14 @@ def permutation_importances(
     labels = np.asarray(y, dtype=str)
     rows = np.random.default_rng(seed).permutation(len(labels))[:max_rows]
     values = x[list(fitted.features)].astype(np.float32).iloc[rows]
+    quick = OnnxStyleModel(fitted.to_onnx())  # gives the forest's answers in a fraction of the time
+
+    def score(_: object, shuffled: pd.DataFrame, truth: ArrayLike) -> float:
+        answers = np.where(quick.predict_batch(shuffled) > 0.5, AGGRESSIVE, NORMAL)
+        return float(balanced_accuracy_score(truth, answers))
+
     shuffled = permutation_importance(
-        fitted.estimator, values, labels[rows], scoring="balanced_accuracy", n_repeats=n_repeats, random_state=seed
+        fitted.estimator, values, labels[rows], scoring=score, n_repeats=n_repeats, random_state=seed
     )
     table = pd.DataFrame(
         {

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,10 +51,8 @@ def demo(
     began = time.perf_counter()
     with show_step(console, "1/4  Kafka, MLflow and Spark"):
         lake = _start(settings)
-    console.print(
-        f"2/4  a race of {cars} cars over {laps} laps, and {OTHER_CARS} cars elsewhere, through Kafka into silver"
-    )
-    _simulate_while_streaming(lake, console, _sessions(cars, laps, seed))
+    race = f"2/4  {cars} cars over {laps} laps, {OTHER_CARS} elsewhere: Kafka, bronze, silver"
+    _simulate_while_streaming(lake, console, race, _sessions(cars, laps, seed))
     with _quality_report() as pages:
         _drain(lake, console)
         with show_step(console, "4/4  driving-style model: train, register, score"):
@@ -97,15 +95,17 @@ def _quality_report() -> Iterator[_QualityReport]:
 
 
 def _start(settings: AppConfig) -> Lake:
-    """Start the servers, and Spark beside them."""
+    """Start the servers, and Spark and its tables beside them."""
     from concurrent.futures import ThreadPoolExecutor
 
     from infra.local.stack import start_stack
     from medallion.session import open_lake
+    from streaming import gold, silver
 
     with ThreadPoolExecutor(1) as pool:
         stack = pool.submit(start_stack, settings, auto_port=True)
         lake = open_lake(settings, "slipstream-demo")
+        lake.ensure_all((*silver.JOB.inputs, *silver.OUTPUTS, *gold.OUTPUTS))
         stack.result()
     return lake
 
@@ -130,8 +130,10 @@ def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
         ]
 
 
-def _simulate_while_streaming(lake: Lake, console: Console, sessions: list[SimulatorConfig]) -> None:
-    """Send all sessions while bronze and silver stream; return when both have caught up."""
+def _simulate_while_streaming(lake: Lake, console: Console, title: str, sessions: list[SimulatorConfig]) -> None:
+    """Send all sessions while bronze and silver start and stream; return when both have caught up."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from infra.local.stack import find_endpoints
@@ -142,10 +144,21 @@ def _simulate_while_streaming(lake: Lake, console: Console, sessions: list[Simul
     bootstrap = find_endpoints(lake.settings).bootstrap
     trigger = Trigger(once=False, every_s=1.0)
     columns = (TextColumn("     {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with job_run(lake, "demo_stream", (), silver.OUTPUTS) as run, Progress(*columns, console=console) as bars:
+    with (
+        job_run(lake, "demo_stream", (), silver.OUTPUTS) as run,
+        ExitStack() as shown,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        bars = Progress(*columns, console=console, disable=not console.is_terminal)
+        if console.is_terminal:
+            console.print(title)
+            shown.enter_context(bars)
+        else:  # bars would be drawn at the end only
+            shown.enter_context(show_step(console, title, lambda: f"{run.rows_in:,} samples and events in silver"))
+        sent = pool.submit(lambda: sum(_send(bootstrap, config, bars) for config in sessions))
         stored, promoted = bronze.start_bronze(lake, bootstrap, trigger), silver.start_silver(lake, run, trigger)
         try:
-            units = sum(_send(bootstrap, config, bars) for config in sessions)
+            units = sent.result()
             accounted = bars.add_task("silver: samples and events accounted for", total=units)
             for query in stored:
                 query.processAllAvailable()

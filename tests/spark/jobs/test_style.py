@@ -1,0 +1,93 @@
+"""Driving style through MLflow: learned from gold windows, registered, scored alike on the driver and by Spark."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from conf.tables import GOLD_MODEL_METRICS, GOLD_STYLE_DATASET, GOLD_STYLE_PREDICTIONS, GOLD_TELEMETRY_WINDOWS
+from jobs.score_style import score_style
+from jobs.train_style import MODEL, StyleTrainingResult, train_style
+from medallion.io import Lake
+from ml.style.features import STYLE_FEATURES
+from ml.style.model import ForestParams
+from ml.tracking import Tracker
+
+VEHICLES, WINDOWS = 30, 12
+T0 = datetime(2025, 9, 6, 12, tzinfo=UTC)
+
+
+def windows() -> list[dict[str, object]]:
+    """Windows of cars, every other one driven hard; of each car one is not whole, and one lacks a feature."""
+    rng, rows = np.random.default_rng(3), []
+    for car in range(VEHICLES):
+        hard = car % 2
+        for k in range(WINDOWS):
+            end = T0 + timedelta(seconds=k)
+            values = dict(
+                zip(STYLE_FEATURES, (rng.normal(size=len(STYLE_FEATURES)) + 2.0 * hard).tolist(), strict=True)
+            )
+            if k == 1:
+                values[STYLE_FEATURES[3]] = None
+            own = {"session_id": "s", "vehicle_id": f"v{car}", "window_end_ts": end, "n_samples": 10 * k}
+            label = {"style_label": "AGGRESSIVE" if hard else "NORMAL", "is_complete": k > 0, "is_synthetic": True}
+            rows.append(own | {"window_start_ts": end - timedelta(seconds=10)} | label | values)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def driven(new_lake) -> Lake:
+    lake: Lake = new_lake("style")
+    lake.append_rows(GOLD_TELEMETRY_WINDOWS, windows())
+    return lake
+
+
+@pytest.fixture(scope="module")
+def tracker(driven: Lake) -> Tracker:
+    home = driven.settings.home
+    found = Tracker(f"sqlite:///{home}/mlflow.db")
+    found.client.create_experiment("driving-style", artifact_location=(home / "artifacts").as_uri())
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained(driven: Lake, tracker: Tracker) -> StyleTrainingResult:
+    return train_style(driven, tracker, params=ForestParams(n_estimators=20))
+
+
+def test_a_training_writes_its_data_set_and_its_metrics(driven, trained, rows) -> None:
+    assert (trained.promoted, trained.verdict) == (True, "first model")
+    dataset = rows(driven, GOLD_STYLE_DATASET)
+    assert dataset.height == VEHICLES * (WINDOWS - 2)
+    sent = {(w["vehicle_id"], w["window_end_ts"]): w for w in windows()}
+    for row in dataset.sample(50, seed=1).to_dicts():
+        window = sent[row["vehicle_id"], row["window_end_ts"]]
+        assert {f["key"]: f["value"] for f in row["features"]} == {name: window[name] for name in STYLE_FEATURES}
+        assert row["label"] == window["style_label"]
+    metrics = dict(rows(driven, GOLD_MODEL_METRICS).select("metric", "value").iter_rows())
+    assert metrics["test.balanced_accuracy"] == pytest.approx(trained.evaluation.balanced_accuracy.value)
+
+
+def test_the_driver_and_spark_score_alike(driven, tracker, trained, new_lake, rows) -> None:
+    by_driver, by_spark = new_lake("driver", driven), new_lake("spark", driven, driver_max_samples=0)
+    said = [score_style(lake, tracker, MODEL, 0.5) for lake in (by_driver, by_spark)]
+    assert said[0].sentence == said[1].sentence
+    assert (said[0].scored, said[0].incomplete, said[0].unavailable) == (VEHICLES * (WINDOWS - 2), VEHICLES, VEHICLES)
+    found = [rows(lake, GOLD_STYLE_PREDICTIONS, "predicted_ts") for lake in (by_driver, by_spark)]
+    assert_frame_equal(*found)
+    one = found[0].row(0, named=True)
+    shown = max(one["probability_aggressive"], 1.0 - one["probability_aggressive"])
+    assert one["display_text"].startswith(f"{100.0 * shown:.0f}% ")
+    assert set(found[0].filter(pl.col("probability_aggressive") > 0.5)["label"]) == {"AGGRESSIVE"}
+
+
+def test_scoring_again_writes_nothing(driven, tracker, trained, new_lake) -> None:
+    lake = new_lake("again", driven)
+    score_style(lake, tracker, MODEL, 0.5)
+    before = lake.version(GOLD_STYLE_PREDICTIONS)
+    score_style(lake, tracker, MODEL, 0.5)
+    assert lake.version(GOLD_STYLE_PREDICTIONS) == before
