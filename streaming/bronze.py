@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import FAMILIES, TELEMETRY, MessageFamily
@@ -14,6 +14,8 @@ from infra.kafka.topics import topic_partitions
 from infra.local.stack import find_endpoints
 from medallion.bronze.messages import to_bronze_rows
 from medallion.io import Lake
+from medallion.part import EVERYTHING
+from medallion.reading import scan_table
 from medallion.transaction import Txn
 from streaming.checkpoint_files import CheckpointFiles
 from streaming.job import StreamingJob
@@ -72,15 +74,20 @@ def _next_offsets(
     lake: Lake, family: MessageFamily, partitions: Sequence[int]
 ) -> Mapping[str, Mapping[str, int]] | None:
     """Offsets behind those that bronze holds."""
-    bronze = lake.read(family.bronze)
-    rows = bronze.groupBy("topic", "kafka_partition").agg(F.max("kafka_offset").alias("last")).collect()
-    if not rows:
+    columns = ("topic", "kafka_partition", "kafka_offset")
+    last: dict[tuple[str, int], int] = {}
+    for batch in scan_table(lake, family.bronze, EVERYTHING, columns):
+        greatest = pa.table(batch).group_by(["topic", "kafka_partition"]).aggregate([("kafka_offset", "max")])
+        for row in greatest.to_pylist():
+            key = (row["topic"], row["kafka_partition"])
+            last[key] = max(row["kafka_offset_max"], last.get(key, -1))
+    if not last:
         return None
     starting: dict[str, dict[str, int]] = defaultdict(dict)
     for p in partitions:
         starting[family.topic][str(p)] = -2  # the earliest there is
-    for row in rows:
-        starting[row.topic][str(row.kafka_partition)] = row["last"] + 1
+    for (topic, partition), offset in last.items():
+        starting[topic][str(partition)] = offset + 1
     return starting
 
 

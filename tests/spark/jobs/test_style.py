@@ -28,9 +28,9 @@ def windows() -> list[dict[str, object]]:
         hard = car % 2
         for k in range(WINDOWS):
             end = T0 + timedelta(seconds=k)
-            values = dict(
-                zip(STYLE_FEATURES, (rng.normal(size=len(STYLE_FEATURES)) + 2.0 * hard).tolist(), strict=True)
-            )
+            drawn = rng.normal(size=len(STYLE_FEATURES)) + 2.0 * hard
+            values: dict[str, float | None] = dict(zip(STYLE_FEATURES, drawn.tolist(), strict=True))
+            values["gear_changes_10s"] = float(round(values["gear_changes_10s"]))
             if k == 1:
                 values[STYLE_FEATURES[3]] = None
             own = {"session_id": "s", "vehicle_id": f"v{car}", "window_end_ts": end, "n_samples": 10 * k}
@@ -66,7 +66,7 @@ def test_a_training_writes_its_data_set_and_its_metrics(driven, trained, rows) -
     sent = {(w["vehicle_id"], w["window_end_ts"]): w for w in windows()}
     for row in dataset.sample(50, seed=1).to_dicts():
         window = sent[row["vehicle_id"], row["window_end_ts"]]
-        assert {f["key"]: f["value"] for f in row["features"]} == {name: window[name] for name in STYLE_FEATURES}
+        assert row["features"] == {name: window[name] for name in STYLE_FEATURES}
         assert row["label"] == window["style_label"]
     metrics = dict(rows(driven, GOLD_MODEL_METRICS).select("metric", "value").iter_rows())
     assert metrics["test.balanced_accuracy"] == pytest.approx(trained.evaluation.balanced_accuracy.value)
