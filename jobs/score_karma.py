@@ -7,13 +7,17 @@ features and the model alone, so it does not matter how often, in which order, o
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final
 
 import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark import Broadcast
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -23,18 +27,23 @@ from conf.reasons import short_text
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.job import BatchJob, RunContext
 from jobs.train_karma import MODEL, load_karma_model
+from medallion.arrow_rows import conform_rows
+from medallion.exchange import exchange_rows, exchange_table
 from medallion.io import Lake, sync_rows
-from medallion.keys import vehicle_condition
-from medallion.schema import sql_literal, struct_type
+from medallion.keys import Vehicle
+from medallion.part import EVERYTHING, Part, group_by_session, sessions_part, vehicles_part
+from medallion.reading import count_rows, read_table
+from medallion.schema import struct_type
 from ml.karma.learners import Files
 from ml.karma.model import KarmaModel, karma_model_from_files
-from ml.karma.score_laps import OVERALL, score_laps, scoring_columns
+from ml.karma.score_laps import OVERALL, Row, score_laps, scoring_columns
 from ml.tracking import RegisteredFiles, Tracker
 
 DEFAULT_VEHICLE: Final = "gr86-cup"
 _CAR: Final = ["session_id", "vehicle_id"]
+_SAMPLES_A_LAP: Final = 100
+"""A lap's scores are as much work as so many samples."""
 _WRITTEN: Final = frozenset({"algorithm", "model_version", "mlflow_run_id", "scored_ts", "run_id"})
-Car = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -85,10 +94,9 @@ class KarmaScorer:
         self.vehicle = vehicle
         load_karma_rules().reference(vehicle)
         self.model, self.version, self.mlflow_run_id = load_karma_model(tracker, version)
-        # Packed and sent to the workers once: a stream scores many batches with it.
-        self._files = lake.spark.sparkContext.broadcast(self.model.to_files())
+        self._files: Broadcast[Files] | None = None
 
-    def score(self, cars: Collection[Car] | None, run_id: str) -> DataFrame:
+    def score(self, cars: Collection[Vehicle] | None, run_id: str) -> pa.Table:
         """Score cars and write what differs; rows of cars without features are deleted.
 
         Args:
@@ -98,45 +106,63 @@ class KarmaScorer:
         Returns:
             What the table now says of them.
         """
-        inside = _cars_condition(cars)
-        rows = self._rows(self.lake.read(GOLD_LAP_FEATURES).where(inside("")), run_id)
-        sync_rows(self.lake, rows, GOLD_KARMA_SCORES, inside)
+        inside = EVERYTHING if cars is None else vehicles_part(group_by_session(cars))
+        few = count_rows(self.lake, GOLD_LAP_FEATURES, inside) * _SAMPLES_A_LAP <= self.lake.settings.driver_max_samples
+        write = self._write_on_driver if few else self._write_by_spark
+        write(inside, run_id)
         self._keep_latest(None if cars is None else {vehicle for _, vehicle in cars})
-        return self.lake.read(GOLD_KARMA_SCORES).where(inside(""))
+        return read_table(self.lake, GOLD_KARMA_SCORES, inside)
 
-    def _rows(self, features: DataFrame, run_id: str) -> DataFrame:
-        files = self._files
+    def _write_on_driver(self, inside: Part, run_id: str) -> None:
+        rules = load_karma_rules()
+        laps = read_table(self.lake, GOLD_LAP_FEATURES, inside, scoring_columns(rules)).to_pandas()
+        laps["lap_end_ts"] = laps["lap_end_ts"].dt.tz_localize(None)  # as Spark's workers have it
+        stamps = self._stamps() | {"scored_ts": datetime.now(UTC)}
+        rows = [
+            row | stamps
+            for _, of_car in laps.groupby(_CAR)
+            for row in _with_factors(score_laps(of_car, self.model, rules, self.vehicle))
+        ]
+        exchange_rows(self.lake, GOLD_KARMA_SCORES, rows, inside, run_id)
+
+    def _write_by_spark(self, inside: Part, run_id: str) -> None:
+        files = self._broadcast()
         rules, vehicle, schema, name = load_karma_rules(), self.vehicle, _schema(), self.mlflow_run_id
 
         def of_car(laps: pd.DataFrame) -> pd.DataFrame:
-            scored = score_laps(laps, _load_model_once(name, files), rules, vehicle)
-            return _as_columns(scored, schema)
+            scored = _with_factors(score_laps(laps, _load_model_once(name, files), rules, vehicle))
+            return pd.DataFrame({c: pd.Series([row.get(c) for row in scored], dtype=object) for c in schema.names})
 
-        scored = features.select(*scoring_columns(rules)).groupBy(*_CAR).applyInPandas(of_car, schema)
-        return scored.withColumns(
-            {
-                "algorithm": F.lit(self.model.algorithm),
-                "model_version": F.lit(self.version),
-                "mlflow_run_id": F.lit(self.mlflow_run_id),
-                "scored_ts": F.current_timestamp(),
-                "run_id": F.lit(run_id),
-            }
-        )
+        features = self.lake.read(GOLD_LAP_FEATURES).where(inside.sql()).select(*scoring_columns(rules))
+        scored = features.groupBy(*_CAR).applyInPandas(of_car, schema)
+        stamps = {column: F.lit(value) for column, value in self._stamps().items()}
+        stamps |= {"scored_ts": F.current_timestamp(), "run_id": F.lit(run_id)}
+        sync_rows(self.lake, scored.withColumns(stamps), GOLD_KARMA_SCORES, inside.sql)
+
+    def _stamps(self) -> dict[str, str]:
+        """What rows say of their model."""
+        return {
+            "algorithm": self.model.algorithm,
+            "model_version": self.version,
+            "mlflow_run_id": self.mlflow_run_id,
+        }
+
+    def _broadcast(self) -> Broadcast[Files]:
+        """The model, packed and sent to the workers once."""
+        if self._files is None:
+            self._files = self.lake.spark.sparkContext.broadcast(self.model.to_files())
+        return self._files
 
     def _keep_latest(self, vehicles: Collection[str] | None) -> None:
         """The last scored lap of each vehicle, over all its sessions."""
         if vehicles is not None and not vehicles:
             return
-
-        def inside(prefix: str) -> str:
-            if vehicles is None:
-                return "true"
-            return f"{prefix}vehicle_id IN ({', '.join(map(sql_literal, sorted(vehicles)))})"
-
-        scored = self.lake.read(GOLD_KARMA_SCORES).where(inside("")).where("karma_score IS NOT NULL")
-        last = F.max_by(F.struct(*scored.columns), F.struct("lap_end_ts", "session_id", "lap_number"))
-        rows = scored.groupBy("vehicle_id", "component").agg(last.alias("r")).select("r.*")
-        sync_rows(self.lake, rows, GOLD_KARMA_LATEST, inside)
+        inside = EVERYTHING if vehicles is None else Part(({"vehicle_id": sorted(vehicles)},))
+        scores = pl.DataFrame(pl.from_arrow(read_table(self.lake, GOLD_KARMA_SCORES, inside)))
+        scored = scores.drop_nulls("karma_score").sort("lap_end_ts", "session_id", "lap_number")
+        last = scored.unique(["vehicle_id", "component"], keep="last", maintain_order=True)
+        rows = conform_rows(GOLD_KARMA_LATEST, last.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        exchange_table(self.lake, GOLD_KARMA_LATEST, rows, inside)
 
 
 def score_karma(
@@ -152,37 +178,28 @@ def score_karma(
         cars = (
             None
             if session is None
-            else distinct_cars(lake.read(GOLD_LAP_FEATURES).where(F.col("session_id") == session))
+            else distinct_cars(read_table(lake, GOLD_LAP_FEATURES, sessions_part([session]), _CAR))
         )
         done = summarise_scoring(scorer, scorer.score(cars, run.run_id))
         run.rows_in = run.rows_out = done.laps + sum(done.reasons.values())
     return done
 
 
-def distinct_cars(rows: DataFrame) -> list[Car]:
+def distinct_cars(rows: pa.Table) -> list[Vehicle]:
     """Sessions and vehicles that rows name, sorted."""
-    return sorted((row[0], row[1]) for row in rows.select(*_CAR).distinct().collect())
+    return sorted((row["session_id"], row["vehicle_id"]) for row in rows.group_by(_CAR).aggregate([]).to_pylist())
 
 
-def summarise_scoring(scorer: KarmaScorer, rows: DataFrame) -> KarmaScoringResult:
+def summarise_scoring(scorer: KarmaScorer, rows: pa.Table) -> KarmaScoringResult:
     """What a scoring run wrote, counted."""
-    kinds = rows.where(F.col("component") == OVERALL).groupBy("channel_set", "not_scored_reason").count().collect()
-    sets = {row["channel_set"]: row["count"] for row in kinds if row["not_scored_reason"] is None}
-    reasons: dict[str, int] = {}
-    for row in kinds:
-        if row["not_scored_reason"] is not None:
-            kind = short_text(row["not_scored_reason"])
-            reasons[kind] = reasons.get(kind, 0) + row["count"]
-    return KarmaScoringResult(MODEL, scorer.version, len(distinct_cars(rows)), sum(sets.values()), reasons, sets)
-
-
-def _cars_condition(cars: Collection[Car] | None) -> Callable[[str], str]:
-    def condition(prefix: str) -> str:
-        if cars is None:
-            return "true"
-        return " OR ".join(f"({vehicle_condition(*car, prefix)})" for car in sorted(cars)) or "false"
-
-    return condition
+    overall = rows.filter(pc.field("component") == OVERALL)
+    kinds = overall.group_by(["channel_set", "not_scored_reason"]).aggregate([([], "count_all")]).to_pylist()
+    sets = {kind["channel_set"]: kind["count_all"] for kind in kinds if kind["not_scored_reason"] is None}
+    reasons: Counter[str] = Counter()
+    for kind in kinds:
+        if kind["not_scored_reason"] is not None:
+            reasons[short_text(kind["not_scored_reason"])] += kind["count_all"]
+    return KarmaScoringResult(MODEL, scorer.version, len(distinct_cars(rows)), sum(sets.values()), dict(reasons), sets)
 
 
 _IN_THIS_PROCESS: Final[dict[str, KarmaModel]] = {}
@@ -201,12 +218,14 @@ def _schema() -> StructType:
     return StructType([field for field in fields if field.name not in _WRITTEN])
 
 
-def _as_columns(rows: list[dict[str, Any]], schema: StructType) -> pd.DataFrame:
-    """Rows as Spark takes them: a column a field, a structure as a dictionary."""
-    for row in rows:
-        if row.get("top_factors") is not None:
-            row["top_factors"] = [{"feature": name, "contribution": value} for name, value in row["top_factors"]]
-    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in schema.names})
+def _with_factors(rows: Sequence[Row]) -> list[Row]:
+    """Rows as tables take them: a structure as a dictionary."""
+    return [
+        row
+        if row.get("top_factors") is None
+        else row | {"top_factors": [{"feature": name, "contribution": value} for name, value in row["top_factors"]]}
+        for row in rows
+    ]
 
 
 def model_in_use(tracker: Tracker) -> RegisteredFiles:

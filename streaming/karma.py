@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql.streaming.query import StreamingQuery
-
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import find_endpoints
-from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, model_in_use
+from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, distinct_cars, model_in_use
 from jobs.train_karma import MODEL
+from medallion.changes import TableChanges
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.provenance import JobRun
 from ml.tracking import Tracker
+from streaming.follow import TableFollower
 from streaming.job import Start, StreamingJob
-from streaming.query import Trigger, start_query
+from streaming.query import Trigger
 
 NAME = "karma"
 
 
-def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> StreamingQuery:
-    """Start the query over the changes of ``gold.lap_features``.
+def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> TableFollower:
+    """Start to follow ``gold.lap_features``.
 
-    A batch names cars, whose sessions are scored whole; one that is repeated finds nothing to write. A model that takes
-    the alias meanwhile scores from the next batch on.
+    What changed names cars, whose sessions are scored whole; a step that is repeated finds nothing to write. A model that
+    takes the alias meanwhile scores from the next step on.
 
     Args:
         lake: Where the tables are.
@@ -33,23 +33,21 @@ def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAUL
     Raises:
         TrackingError: If there is no model.
     """
-    for name in (GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST):
-        lake.ensure(name)
+    lake.ensure_all((GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST))
     tracker = Tracker(find_endpoints(lake.settings).tracking_uri)
     scorers = [KarmaScorer(lake, tracker, vehicle)]
 
-    def score(df: DataFrame, _batch_id: int, _query: str) -> None:
+    def score(changes: TableChanges) -> None:
         if model_in_use(tracker).version != scorers[-1].version:
             scorers[:] = [KarmaScorer(lake, tracker, vehicle)]
-        changed_laps = df.groupBy("session_id", "vehicle_id").count().collect()
-        run.rows_in += sum(row["count"] for row in changed_laps)
-        if changed_laps:
-            cars = [(row.session_id, row.vehicle_id) for row in changed_laps]
-            run.rows_out += scorers[-1].score(cars, run.run_id).count()
+        cars: set[Vehicle] = set()
+        for laps in changes.rows(GOLD_LAP_FEATURES, ("session_id", "vehicle_id")):
+            run.rows_in += laps.num_rows
+            cars.update(distinct_cars(laps))
+        if cars:
+            run.rows_out += scorers[-1].score(sorted(cars), run.run_id).num_rows
 
-    changes = lake.spark.readStream.format("delta").option("readChangeFeed", "true").load(lake.uri(GOLD_LAP_FEATURES))
-    changed = changes.select("session_id", "vehicle_id", "lap_number")
-    return start_query(lake.spark, lake.settings, NAME, changed, score, trigger)
+    return TableFollower(lake, NAME, (GOLD_LAP_FEATURES,), score, trigger, NAME, instead_of=(NAME,)).start()
 
 
 def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:

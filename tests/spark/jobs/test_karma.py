@@ -15,7 +15,9 @@ from conf.wear import COMPONENTS
 from jobs.score_karma import KarmaScorer, distinct_cars, score_karma
 from jobs.train_karma import LABELS, MODEL, KarmaTrainingResult, load_karma_model, train_karma
 from medallion.io import Lake
+from medallion.part import EVERYTHING
 from medallion.provenance import JobRun
+from medallion.reading import read_table
 from ml.karma.fitting import FitParams
 from ml.karma.learners import LearnerParams
 from ml.tracking import Tracker, TrackingError
@@ -54,9 +56,9 @@ def trained(driven: Lake, tracker: Tracker) -> KarmaTrainingResult:
 
 @pytest.fixture(scope="module")
 def scored(driven: Lake, tracker: Tracker, trained: KarmaTrainingResult, new_lake) -> Lake:
-    """The lake with its scores; whoever writes takes a copy."""
+    """The lake with its scores, by Spark; whoever writes takes a copy."""
     assert trained.promoted
-    lake = new_lake("scored", driven)
+    lake = new_lake("scored", driven, driver_max_samples=0)
     score_karma(lake, tracker)
     return lake
 
@@ -117,7 +119,7 @@ def test_scoring_again_writes_nothing(scored, tracker, rows) -> None:
 def test_car_by_car_gives_what_the_batch_gives(driven, tracker, scored, new_lake, rows) -> None:
     lake = new_lake("apart", driven)
     scorer = KarmaScorer(lake, tracker)
-    for car in distinct_cars(lake.read(GOLD_LAP_FEATURES))[:4]:
+    for car in distinct_cars(read_table(lake, GOLD_LAP_FEATURES, EVERYTHING))[:4]:
         scorer.score([car], "run")
     some = rows(lake, GOLD_KARMA_SCORES, "scored_ts")
     whole = rows(scored, GOLD_KARMA_SCORES, "scored_ts")
