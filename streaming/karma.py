@@ -21,8 +21,8 @@ NAME = "karma"
 def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> TableFollower:
     """Start to follow ``gold.lap_features``.
 
-    What changed names cars, whose sessions are scored whole; a step that is repeated finds nothing to write. A model that
-    takes the alias meanwhile scores from the next step on.
+    What changed names cars, whose sessions are scored whole; a step that is repeated finds nothing to write. A model
+    that takes the alias meanwhile scores from the next step on.
 
     Args:
         lake: Where the tables are.
