@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 
 import pandas as pd
@@ -33,6 +34,7 @@ from medallion.io import Lake, sync_rows
 from medallion.keys import Vehicle
 from medallion.part import EVERYTHING, Part, group_by_session, sessions_part, vehicles_part
 from medallion.reading import count_rows, read_table
+from medallion.samples import are_few_rows
 from medallion.schema import struct_type
 from ml.karma.learners import Files
 from ml.karma.model import KarmaModel, karma_model_from_files
@@ -94,7 +96,6 @@ class KarmaScorer:
         self.vehicle = vehicle
         load_karma_rules().reference(vehicle)
         self.model, self.version, self.mlflow_run_id = load_karma_model(tracker, version)
-        self._files: Broadcast[Files] | None = None
 
     def score(self, cars: Collection[Vehicle] | None, run_id: str) -> pa.Table:
         """Score cars and write what differs; rows of cars without features are deleted.
@@ -107,7 +108,7 @@ class KarmaScorer:
             What the table now says of them.
         """
         inside = EVERYTHING if cars is None else vehicles_part(group_by_session(cars))
-        few = count_rows(self.lake, GOLD_LAP_FEATURES, inside) * _SAMPLES_A_LAP <= self.lake.settings.driver_max_samples
+        few = are_few_rows(self.lake, count_rows(self.lake, GOLD_LAP_FEATURES, inside), _SAMPLES_A_LAP)
         write = self._write_on_driver if few else self._write_by_spark
         write(inside, run_id)
         self._keep_latest(None if cars is None else {vehicle for _, vehicle in cars})
@@ -126,7 +127,7 @@ class KarmaScorer:
         exchange_rows(self.lake, GOLD_KARMA_SCORES, rows, inside, run_id)
 
     def _write_by_spark(self, inside: Part, run_id: str) -> None:
-        files = self._broadcast()
+        files = self._files
         rules, vehicle, schema, name = load_karma_rules(), self.vehicle, _schema(), self.mlflow_run_id
 
         def of_car(laps: pd.DataFrame) -> pd.DataFrame:
@@ -147,11 +148,10 @@ class KarmaScorer:
             "mlflow_run_id": self.mlflow_run_id,
         }
 
-    def _broadcast(self) -> Broadcast[Files]:
+    @cached_property
+    def _files(self) -> Broadcast[Files]:
         """The model, packed and sent to the workers once."""
-        if self._files is None:
-            self._files = self.lake.spark.sparkContext.broadcast(self.model.to_files())
-        return self._files
+        return self.lake.spark.sparkContext.broadcast(self.model.to_files())
 
     def _keep_latest(self, vehicles: Collection[str] | None) -> None:
         """The last scored lap of each vehicle, over all its sessions."""

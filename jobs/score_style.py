@@ -22,6 +22,7 @@ from medallion.exchange import exchange_table
 from medallion.io import Lake
 from medallion.part import EVERYTHING, Part
 from medallion.reading import count_rows, read_table
+from medallion.samples import are_few_rows
 from ml.style.features import AGGRESSIVE, NORMAL
 from ml.style.model import OnnxStyleModel
 from ml.tracking import RegisteredModel, Tracker
@@ -87,7 +88,7 @@ def score_style(lake: Lake, tracker: Tracker, model: str, threshold: float) -> S
         total = count_rows(lake, GOLD_TELEMETRY_WINDOWS, EVERYTHING)
         complete = count_rows(lake, GOLD_TELEMETRY_WINDOWS, _COMPLETE)
         answer = partial(answer_windows, model=registered, threshold=threshold)
-        score = _score_on_driver if total <= lake.settings.driver_max_samples else _score_by_spark
+        score = _score_on_driver if are_few_rows(lake, total, 1) else _score_by_spark
         scored = score(lake, registered.onnx, features, answer, run.run_id)
         run.rows_in, run.rows_out = total, scored
     return StyleScoringResult(registered, scored, total - complete, complete - scored)

@@ -103,6 +103,7 @@ class MLDatasetProcessor:
         columns = [*KEY, "is_complete", "style_label", *self.features]
         windows = read_table(self.lake, GOLD_TELEMETRY_WINDOWS, EVERYTHING, columns)
         frame = windows.filter(pc.field("style_label").is_valid()).to_pandas()
+        # As Spark gave it to pandas: the data set's version is a digest of it.
         frame["window_end_ts"] = frame["window_end_ts"].dt.tz_localize(None).astype("datetime64[ns]")
         if frame.empty:
             raise TrainingDataError(

@@ -17,8 +17,6 @@ CLOCKS_AND_LAPS: Final = 0.2
 """Work on a sample of what closes a session, as a share of what the analyses of a lap do."""
 _BYTES_A_SAMPLE: Final = 150
 """What a sample takes of a message, at least."""
-_SAMPLES_AN_EVENT: Final = 10
-"""An event is as much work as so many samples."""
 
 
 def are_few(lake: Lake, part: Part, work: float = 1.0) -> bool:
@@ -43,9 +41,9 @@ def are_few_messages(lake: Lake, n_bytes: int) -> bool:
     return n_bytes <= lake.settings.driver_max_samples * _BYTES_A_SAMPLE
 
 
-def are_few_events(lake: Lake, n_events: int) -> bool:
-    """Whether a batch of events is small enough for the driver alone."""
-    return n_events * _SAMPLES_AN_EVENT <= lake.settings.driver_max_samples
+def are_few_rows(lake: Lake, n_rows: int, samples_a_row: int) -> bool:
+    """Whether rows, each as much work as so many samples, are few enough for the driver alone."""
+    return n_rows * samples_a_row <= lake.settings.driver_max_samples
 
 
 def read_samples(lake: Lake, part: Part, doubles: Sequence[str], others: Sequence[str]) -> pd.DataFrame:

@@ -46,6 +46,7 @@ from medallion.gold import driver_comparison, driver_summary, fleet_summary, siw
 from medallion.gold.dptad import ScoringContext, score_lap
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
 from medallion.gold.lap_features import REACH_US, vehicle_features
+from medallion.gold.refresh.changed_samples import WINDOW_REACH_US
 from medallion.gold.session_drivers import SessionDrivers, laps_by_vehicle, mean_scores, session_conditions
 from medallion.gold.telemetry_buckets import vehicle_buckets
 from medallion.gold.telemetry_windows import vehicle_windows
@@ -55,7 +56,6 @@ from medallion.silver.environment import SessionWeather, weather_from_rows
 from medallion.silver.lap_traces import CHANNELS, build_traces
 from medallion.silver.telemetry_100hz import PURPOSES, resample_lap_frame
 
-_WINDOW_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
 _UNFIT = ("wear", "style")
 _KEY = ["session_id", "vehicle_id", "lap_number"]
 _DOUBLES = tuple(dict.fromkeys((*LAP_CHANNELS, *CHANNELS)))
@@ -115,7 +115,7 @@ def _read_samples(store: DeltaStore, update: SessionUpdate, affected: Sequence[L
     laps = {(lap["vehicle_id"], lap["lap_number"]): lap for lap in update.laps}
     spans: defaultdict[str, list[int]] = defaultdict(list)
     for vehicle, (first, last) in update.spans_us.items():
-        spans[vehicle] += [first - 2 * _WINDOW_US, last + _WINDOW_US]
+        spans[vehicle] += [first - 2 * WINDOW_REACH_US, last + WINDOW_REACH_US]
     for key in affected:
         timed = _interval(laps[key])
         if timed:
@@ -141,7 +141,7 @@ def of_vehicles(table: str, samples: pd.DataFrame, function: OfVehicle) -> pa.Ta
 
 
 def _write_windows(store: DeltaStore, update: SessionUpdate, samples: pd.DataFrame) -> None:
-    inside = {vehicle: (first, last + _WINDOW_US) for vehicle, (first, last) in update.spans_us.items()}
+    inside = {vehicle: (first, last + WINDOW_REACH_US) for vehicle, (first, last) in update.spans_us.items()}
     rows = pl.from_arrow(of_vehicles(GOLD_TELEMETRY_WINDOWS, samples, vehicle_windows))
     assert isinstance(rows, pl.DataFrame)
     ends = [

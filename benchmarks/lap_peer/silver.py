@@ -17,7 +17,6 @@ from analysis.timing.session_laps import (
     SessionLaps,
     build_session_laps,
     collect_timing,
-    datetime_to_us,
     entry_row,
     evaluate_session_laps,
     lap_row,
@@ -40,9 +39,11 @@ from conf.tables import (
 )
 from medallion.per_vehicle import order_by_time
 from medallion.silver.clock_offsets import in_order_of_arrival, restate_vehicle
-from medallion.silver.driven_laps import Interval, drive_laps, lap_numbers
-from medallion.silver.event_time import session_row
+from medallion.silver.driven_laps import drive_laps, lap_numbers
+from medallion.silver.event_time import segment_rows, session_row
+from medallion.silver.laps import lap_intervals, vehicles_with_moved_laps
 from medallion.silver.results import result_row
+from medallion.silver.telemetry_outcomes import derived_columns
 
 _CLOCK = (
     *("session_id", "vehicle_id", "ecu_ts", "ecu_seq", "arrival_ts", "event_ts", "clock_source", "n_readings"),
@@ -90,24 +91,11 @@ def sample_rows(samples: pl.DataFrame) -> pl.DataFrame:
     kinds = {c.name: pl.Int32() if c.type == "INT" else pl.Float64() for c in registry.channels}
     wide = samples.with_columns(lap_number_raw=pl.col("lap_number").cast(pl.Int32))
     wide = wide.with_columns(channel(name, kind) for name, kind in kinds.items())
-    counter, pedal, blade = pl.col("lap_number_raw"), pl.col("throttle_pedal_pct"), pl.col("throttle_blade_pct")
-    valid = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
-    arrival = pl.from_epoch("arrival_us", time_unit="us").dt.replace_time_zone("UTC")
     wide = wide.with_columns(
         ecu_seq=pl.lit(0, pl.Int32),
         event_ts=pl.col("ecu_ts"),
-        arrival_ts=arrival,
-        clock_source=pl.lit("car"),
-        lap_number=pl.when(valid).then(counter),
-        lap_source=pl.when(valid).then(pl.lit("reported")),
-        throttle_pct=pl.coalesce(pedal, blade),
-        throttle_source=pl.when(pedal.is_not_null())
-        .then(pl.lit("pedal"))
-        .when(blade.is_not_null())
-        .then(pl.lit("blade")),
-        brake_pct=(100.0 * pl.col("brake_front_bar") / registry.brake_full_scale_bar).clip(0.0, 100.0),
-        accel_source=pl.when(pl.col("accel_long_g").is_not_null()).then(pl.lit("sensor")),
-        distance_source=pl.when(pl.col("lap_distance_m").is_not_null()).then(pl.lit("sensor")),
+        arrival_ts=pl.from_epoch("arrival_us", time_unit="us").dt.replace_time_zone("UTC"),
+        **derived_columns(wide),
         bronze_offset_min=pl.col("bronze_offset"),
         bronze_offset_max=pl.col("bronze_offset"),
         n_readings=pl.lit(1, pl.Int32),
@@ -133,13 +121,13 @@ def update_session(store: DeltaStore, session_id: str, new: pl.DataFrame) -> Ses
         dict.fromkeys(sorted({*known, *fresh}), None),
     )
     session = build_session_laps(timing, rules)
-    stale = ({*fresh} | _vehicles_with_moved_laps(session, before)) & {*timing.numbers}
+    stale = ({*fresh} | vehicles_with_moved_laps(session, before)) & {*timing.numbers}
     samples = _read_clocks(store, session_id, stale, new)
     restated = {vehicle: _restate(frame) for vehicle, frame in samples.items()}
     driven = {key: LapTelemetry(*(row[c] for c in _FOUND)) for key, row in before.items() if key[0] not in stale}
     counted: dict[str, list[JudgedLap]] = {}
     for vehicle, frame in restated.items():
-        timed = _intervals(session.laps[vehicle]) if vehicle in session.laps else None
+        timed = lap_intervals(session.laps[vehicle]) if vehicle in session.laps else None
         found = drive_laps(frame, timed)
         driven |= {(vehicle, lap[0]): LapTelemetry(*lap[5:]) for lap in found}
         if timed is None:
@@ -257,22 +245,7 @@ def _with_findings(rows: pl.DataFrame, frame: pd.DataFrame) -> pl.DataFrame:
 
 
 def _write_clocks(store: DeltaStore, session_id: str, restated: Mapping[str, pd.DataFrame]) -> None:
-    rows = [
-        {
-            "session_id": session_id,
-            "vehicle_id": vehicle,
-            "segment": int(found["segment"].iloc[0]),
-            "ecu_from": us_to_datetime(int(found["ecu_us"].min())),
-            "ecu_to": us_to_datetime(int(found["ecu_us"].max())),
-            "offset_us": int(found["offset_us"].iloc[0]),
-            "n": int(found["n_readings"].sum()),
-            "spread_us": int(found["spread_us"].iloc[0]),
-            "drift_ppm": float(found["drift_ppm"].iloc[0]),
-            "stood_still": bool((found["clock_source"] == "arrival").any()),
-        }
-        for vehicle, frame in restated.items()
-        for _, found in frame.groupby("segment", sort=True)
-    ]
+    rows = [row for frame in restated.values() for row in segment_rows(frame)]
     if rows:
         mine = f"session_id = {quoted([session_id])} AND vehicle_id IN ({quoted(restated)})"
         store.replace_rows(SILVER_CLOCK_OFFSETS, rows, mine)
@@ -315,19 +288,6 @@ def _key(lap: Mapping[str, Any]) -> LapKey:
 
 def _differs(lap: Mapping[str, Any], before: Any) -> bool:
     return before is None or any(lap[name] != before[name] for name in _COMPARED)
-
-
-def _intervals(laps: Sequence[JudgedLap]) -> list[Interval]:
-    return [(p.number, p.start_us, p.end_us) for p in laps if p.start_us is not None and p.end_us is not None]
-
-
-def _vehicles_with_moved_laps(session: SessionLaps, before: Mapping[LapKey, Any]) -> set[str]:
-    old: defaultdict[str, set[Interval]] = defaultdict(set)
-    for (vehicle, number), row in before.items():
-        start, end = datetime_to_us(row.lap_start_ts), datetime_to_us(row.lap_end_ts)
-        if start is not None and end is not None:
-            old[vehicle].add((number, start, end))
-    return {vehicle for vehicle, laps in session.laps.items() if {*_intervals(laps)} != old[vehicle]}
 
 
 def _lap_by_counter(lap: tuple[Any, ...]) -> JudgedLap:

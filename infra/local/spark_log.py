@@ -1,4 +1,4 @@
-"""The log of Spark's JVM: where it is, how the JVM is told, and what it said last."""
+"""The log of Spark's JVM: where it is, and how the JVM is told."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from conf.channel import load_channels
 from conf.contract import ContractRule, load_contract
 from conf.tables import SILVER_TELEMETRY
-from medallion.quality.rules import breaks_rule, broken_rule_names
+from medallion.quality.rules import breaks_rule, broken_rule_names, case_by_channel
 
 SUITE = "silver_guard"
 Rules = Sequence[tuple[str, ContractRule]]  # (column, rule) pairs
@@ -77,10 +77,10 @@ def reading_aggregates() -> list[Column]:
     of_keys = _aggregates([(r, _VALUES.get(c, c)) for c, r in key_rules()])
     of_channels = []
     for rank, rules in enumerate(_ranks()):
-        broken = " ".join(f"WHEN channel = '{c}' THEN {breaks_rule(r, 'value')}" for c, r in rules.items())
+        broken = case_by_channel((c, breaks_rule(r, "value")) for c, r in rules.items())
         of_channels += [
             F.expr(f"count_if({_DECODED} AND value IS NOT NULL)").alias(f"evaluated_{rank}"),
-            F.expr(f"count_if({_DECODED} AND CASE {broken} ELSE false END)").alias(f"unexpected_{rank}"),
+            F.expr(f"count_if({_DECODED} AND coalesce({broken}, false))").alias(f"unexpected_{rank}"),
         ]
     return of_keys + of_channels
 
@@ -113,12 +113,11 @@ def broken_by_reading() -> list[Column]:
     by_channel: defaultdict[str, list[ContractRule]] = defaultdict(list)
     for channel, rule in channel_rules():
         by_channel[channel].append(rule)
-    branches = " ".join(
-        f"WHEN {_DECODED} AND channel = '{channel}' THEN {broken_rule_names([('value', rule) for rule in rules])}"
-        for channel, rules in by_channel.items()
+    of_channel = case_by_channel(
+        (channel, broken_rule_names(("value", rule) for rule in rules)) for channel, rules in by_channel.items()
     )
-    keys = f"CASE WHEN {_DECODED} THEN {broken_rule_names(key_rules())} END"
-    return [F.expr(f"CASE {branches} END").alias("broken"), F.expr(keys).alias("broken_keys")]
+    named = {"broken": of_channel, "broken_keys": broken_rule_names(key_rules())}
+    return [F.expr(f"CASE WHEN {_DECODED} THEN {names} END").alias(column) for column, names in named.items()]
 
 
 def count_reading_rules(readings: pl.DataFrame) -> dict[str, RuleCount]:

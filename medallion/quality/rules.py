@@ -95,6 +95,11 @@ def broken_rule_names(rules: Iterable[tuple[str, ContractRule]]) -> str:
     return collect_where(found, [sql_literal(rule.name) for _, rule in pairs], "array<string>")
 
 
+def case_by_channel(branches: Iterable[tuple[str, str]]) -> str:
+    """SQL of one flat CASE over ``channel``, so that a row evaluates its own channel's branch only."""
+    return f"CASE {' '.join(f'WHEN channel = {sql_literal(name)} THEN {sql}' for name, sql in branches)} END"
+
+
 def collect_where(conditions: Sequence[str], entries: Sequence[str], ddl: str) -> str:
     """SQL of the array of the entries whose condition holds, null where none does.
 

@@ -6,7 +6,6 @@ Everything here is a pure function of the messages. A message that is not what i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -21,6 +20,7 @@ from medallion.quality.rules import (
     breaks_rule,
     broken_rule_names,
     broken_rules_sql,
+    case_by_channel,
     collect_where,
     reason_entry,
 )
@@ -252,7 +252,7 @@ def _reading_reasons() -> str:
     entries = [reason_entry(rule.name, c, c) for c, rule in of_event]
     conditions.append("(channel IS NULL AND telemetry_name IS NOT NULL)")
     entries.append(reason_entry("unknown_channel", "telemetry_name", "telemetry_name"))
-    by_channel = _channel_case(
+    by_channel = case_by_channel(
         (name, broken_rules_sql([(name, r) for c, r in table.rules("quarantine") if c == name], "value"))
         for name in load_channels().names
     )
@@ -263,11 +263,6 @@ def _reading_warning() -> str:
     """Index of the soft rule that the reading breaks, null where it breaks none."""
     table = load_contract(SILVER_TELEMETRY)
     soft = [(c, r) for c, r in table.rules("warn") if c in load_channels().names]
-    return _channel_case(
+    return case_by_channel(
         (name, f"CASE WHEN {breaks_rule(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft)
     )
-
-
-def _channel_case(branches: Iterable[tuple[str, str]]) -> str:
-    """One flat CASE over the channel, so that a row evaluates its own channel's rules only."""
-    return f"CASE {' '.join(f'WHEN channel = {sql_literal(name)} THEN {sql}' for name, sql in branches)} END"

@@ -78,7 +78,7 @@ def _restate_on_driver(lake: Lake, part: Part, run_id: str) -> None:
         differs = (new["event_us"] != old["event_us"]) | (new["clock_source"] != old["clock_source"])
         new = new.assign(ecu_us=old["ecu_us"], n_readings=old["n_readings"])
         moved.append(new[differs])
-        segments += _segment_rows(new)
+        segments += segment_rows(new)
     if moved:  # a vehicle may have lost all its samples
         values = _event_time_columns(pd.concat(moved), run_id)
         set_columns(lake, SILVER_TELEMETRY, values, telemetry.sample_places(values))
@@ -98,7 +98,7 @@ def _event_time_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:
     )
 
 
-def _segment_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def segment_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of ``silver.clock_offsets`` of one vehicle."""
     return [
         {

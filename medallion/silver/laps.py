@@ -72,7 +72,7 @@ class _SessionLapsUpdate:
             before[row.session_id][row.vehicle_id, row.lap_number] = row
         sessions, stale = self._sessions(before)
         intervals = {
-            (s, v): _intervals(laps)
+            (s, v): lap_intervals(laps)
             for s, session in sessions.items()
             for v, laps in session.laps.items()
             if v in stale[s]
@@ -106,7 +106,7 @@ class _SessionLapsUpdate:
             cars = dict.fromkeys((row.vehicle_id for row in seen[name]), None)
             timing = collect_timing(events[name], sectors[name], cars)
             sessions[name] = build_session_laps(timing, self.rules)
-            moved = _vehicles_with_moved_laps(sessions[name], before[name])
+            moved = vehicles_with_moved_laps(sessions[name], before[name])
             stale[name] = (set(change.vehicles) | moved) & set(timing.numbers)
         return sessions, stale
 
@@ -133,16 +133,22 @@ class _SessionLapsUpdate:
         ]
 
 
-def _vehicles_with_moved_laps(session: SessionLaps, before: Mapping[tuple[str, int], Row]) -> set[str]:
-    """Vehicles whose laps begin or end elsewhere than they did."""
+def vehicles_with_moved_laps(session: SessionLaps, before: Mapping[tuple[str, int], Row]) -> set[str]:
+    """Vehicles whose laps begin or end elsewhere than they did.
+
+    Args:
+        session: Laps as they are now.
+        before: Rows of ``silver.laps`` by vehicle and lap number.
+    """
     old: defaultdict[str, set[Interval]] = defaultdict(set)
     for (vehicle, number), row in before.items():
         if row.lap_start_ts is not None and row.lap_end_ts is not None:
             old[vehicle].add((number, datetime_to_us(row.lap_start_ts), datetime_to_us(row.lap_end_ts)))
-    return {v for v, laps in session.laps.items() if set(_intervals(laps)) != old[v]}
+    return {v for v, laps in session.laps.items() if set(lap_intervals(laps)) != old[v]}
 
 
-def _intervals(laps: Sequence[JudgedLap]) -> list[Interval]:
+def lap_intervals(laps: Sequence[JudgedLap]) -> list[Interval]:
+    """Number, start and end of the laps that have both."""
     return [
         (lap.number, lap.start_us, lap.end_us) for lap in laps if lap.start_us is not None and lap.end_us is not None
     ]

@@ -27,7 +27,7 @@ from medallion.io import Lake
 from medallion.part import Part, Span
 from medallion.quality.rules import broken_rules_sql
 from medallion.reading import read_rows
-from medallion.samples import are_few_events
+from medallion.samples import are_few_rows
 from medallion.side_by_side import run_side_by_side
 from medallion.silver.decode import (
     ORIGIN,
@@ -43,6 +43,7 @@ from medallion.silver.recovery import CheckpointRecovery
 from medallion.transaction import Txn
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
+_SAMPLES_AN_EVENT = 10  # that are as much work
 _PLACE = ("topic", "kafka_partition", "kafka_offset")
 
 
@@ -99,7 +100,7 @@ class EventProcessor:
         held = [messages]
         try:
             offsets = batch_offsets(messages)
-            if are_few_events(self.lake, sum(o.n for o in offsets)):
+            if are_few_rows(self.lake, sum(o.n for o in offsets), _SAMPLES_AN_EVENT):
                 return self._promote_on_driver(writer, messages, offsets)
             refused, classified = self._classify(messages, offsets, held)
             balance = _balance(sum(o.n for o in offsets), _counts([refused, *classified.values()]), writer)

@@ -284,8 +284,8 @@ def _count_units(units: DataFrame, form: str) -> tuple[list[VehicleUnits], rule_
     by_vehicle = (
         F.count(F.lit(1)).alias("n"),
         F.count(F.when(~good, 1)).alias("n_bad"),
-        F.min(F.when(good, clock)).alias("lo"),
-        F.max(F.when(good, clock)).alias("hi"),
+        F.min(F.when(good, clock)).alias("first_us"),
+        F.max(F.when(good, clock)).alias("last_us"),
         F.min(F.when(good, F.col("arrival_us") - clock)).alias("late_us"),
     )
     vehicle = ["session_id", "vehicle_id"]
@@ -306,8 +306,8 @@ def _vehicle_units(rows: Iterable[Row]) -> list[VehicleUnits]:
             *vehicle,
             n=sum(row.n for row in found),
             n_bad=sum(row.n_bad for row in found),
-            lo=min((row.lo for row in found if row.lo is not None), default=None),
-            hi=max((row.hi for row in found if row.hi is not None), default=None),
+            first_us=min((row.first_us for row in found if row.first_us is not None), default=None),
+            last_us=max((row.last_us for row in found if row.last_us is not None), default=None),
             late_us=min((row.late_us for row in found if row.late_us is not None), default=None),
         )
         for vehicle, found in parts.items()

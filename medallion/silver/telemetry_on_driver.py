@@ -24,11 +24,11 @@ from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, reconciliation_row
 from medallion.silver.telemetry_outcomes import (
-    FILLED,
     JudgedUnits,
     conflict_rows,
     count_vehicle_units,
     fill_rows,
+    filled_columns,
     judge_readings,
     judge_samples,
     to_table_rows,
@@ -73,7 +73,8 @@ class FewUnits:
         unknown = _collect(decoded.unknown_messages) if kinds - {READING, FRAME} else None
         units = [found for found in (readings, samples, unknown) if found is not None]
         cars = [car for form in (readings, samples) if form is not None for car in count_vehicle_units(form)]
-        judged = self._judge(readings, samples, cars)
+        there = self._existing(cars)
+        judged = _judge(readings, samples, there)
         refused = [found.filter(pl.col("reasons").is_not_null()) for found in units]
         account = sum((form.account for form in judged), t.UnitOutcomes(0, 0, 0))
         balance = BatchReconciliation(
@@ -96,32 +97,15 @@ class FewUnits:
             counts = rule_counts.add_counts(checked)
             rows = rule_counts.dq_result_rows(counts, self.query, self.batch_id, self.run_id)
             self.lake.append_rows(OPS_DQ_RESULTS, rows, self._txn("rules"))
-        self._write_rows(judged, cars)
+        self._write_rows(judged, cars, there)
         return balance
 
-    def _judge(
-        self, readings: pl.DataFrame | None, samples: pl.DataFrame | None, cars: Sequence[VehicleUnits]
-    ) -> list[JudgedUnits]:
-        """Judge both forms: a row is one form's, and the other's units are judged against it."""
-        judged = []
-        existing = self._existing(cars, t.channel_columns())
-        if readings is not None:
-            good = _with_instant(readings.filter(pl.col("reasons").is_null()))
-            judged.append(judge_readings(good, existing))
-            columns = [*_KEY, *t.channel_columns()]
-            new = judged[0].rows.select(columns).join(existing, on=_KEY, how="anti")
-            existing = pl.concat([existing.select(columns), new], how="vertical_relaxed")
-        if samples is not None:
-            good = _with_instant(samples.filter(pl.col("reasons").is_null()))
-            judged.append(judge_samples(good, existing))
-        return judged
-
-    def _existing(self, cars: Sequence[VehicleUnits], columns: Sequence[str]) -> pl.DataFrame:
+    def _existing(self, cars: Sequence[VehicleUnits]) -> pl.DataFrame:
         """Rows of the table where the batch's keys are."""
-        found = read_table(self.lake, SILVER_TELEMETRY, units_part(cars), [*_KEY, *columns])
+        found = read_table(self.lake, SILVER_TELEMETRY, units_part(cars), [*_KEY, *filled_columns()])
         return pl.DataFrame(pl.from_arrow(found))
 
-    def _write_rows(self, judged: Sequence[JudgedUnits], cars: Sequence[VehicleUnits]) -> None:
+    def _write_rows(self, judged: Sequence[JudgedUnits], cars: Sequence[VehicleUnits], there: pl.DataFrame) -> None:
         """Fill rows that are there, then append the others; that says that the batch is done."""
         forms = [form.rows for form in judged if form.rows.height]
         if not forms:
@@ -129,7 +113,6 @@ class FewUnits:
             return
         offsets_us = best_offsets_us(self.lake, cars)
         rows = pl.concat([to_table_rows(form, offsets_us, self.run_id) for form in forms], how="vertical_relaxed")
-        there = self._existing(cars, [*t.channel_columns(), *FILLED])
         fills = fill_rows(there, rows)
         if fills.height:
             set_columns(self.lake, SILVER_TELEMETRY, _to_arrow(fills), units_part(cars), self._txn("fill"))
@@ -146,6 +129,21 @@ class FewUnits:
 
     def _txn(self, step: str) -> Txn:
         return Txn(f"{self.query}:{step}", self.batch_id)
+
+
+def _judge(readings: pl.DataFrame | None, samples: pl.DataFrame | None, there: pl.DataFrame) -> list[JudgedUnits]:
+    """Judge both forms: a row is one form's, and the other's units are judged against it."""
+    columns = [*_KEY, *t.channel_columns()]
+    judged, existing = [], there.select(columns)
+    if readings is not None:
+        good = _with_instant(readings.filter(pl.col("reasons").is_null()))
+        judged.append(judge_readings(good, existing))
+        new = judged[0].rows.select(columns).join(existing, on=_KEY, how="anti")
+        existing = pl.concat([existing, new], how="vertical_relaxed")
+    if samples is not None:
+        good = _with_instant(samples.filter(pl.col("reasons").is_null()))
+        judged.append(judge_samples(good, existing))
+    return judged
 
 
 def _collect(units: DataFrame, *beside: Column) -> pl.DataFrame:

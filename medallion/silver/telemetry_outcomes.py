@@ -16,18 +16,19 @@ import pyarrow.compute as pc
 
 from conf.channel import load_channels
 from medallion.keys import Vehicle
-from medallion.silver.telemetry import ATTRIBUTES, KEY, UnitOutcomes, channel_columns, soft_rule_names
+from medallion.silver.telemetry import (
+    ATTRIBUTES,
+    KEY,
+    UnitOutcomes,
+    channel_columns,
+    fill_assignments,
+    soft_rule_names,
+)
 from medallion.silver.vehicle_units import VehicleUnits
 
 _VEHICLE: Final = ["session_id", "vehicle_id"]
 _KEY: Final = list(KEY)
 _TYPES: Final[Mapping[str, Any]] = {"DOUBLE": pl.Float64, "INT": pl.Int32}
-_LINEAGE: Final = ("arrival_us", "topic", "source", "kafka_partition", "offset_min", "offset_max", "n_cells", "warned")
-FILLED: Final = (
-    *("throttle_pct", "throttle_source", "brake_pct", "accel_source", "distance_source"),
-    *("dq_warnings", "arrival_ts", "bronze_offset_min", "bronze_offset_max", "n_readings"),
-)
-"""Columns that a unit may still change in a row that is there, beside the channels."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def count_vehicle_units(units: pl.DataFrame) -> list[VehicleUnits]:
     found = units.group_by(_VEHICLE).agg(
         n=pl.len(),
         n_bad=(~good).sum(),
-        lo=clock.min(),
-        hi=clock.max(),
+        first_us=clock.min(),
+        last_us=clock.max(),
         late_us=(pl.col("arrival_us") - pl.col("t_us")).filter(good).min(),
     )
     return [VehicleUnits(**row) for row in found.sort(_VEHICLE).to_dicts()]
@@ -155,31 +156,15 @@ def to_table_rows(rows: pl.DataFrame, offsets_us: Mapping[Vehicle, int], run_id:
         offsets_us: The best clock offset known so far, by session and vehicle.
         run_id: Job run.
     """
-    registry = load_channels()
     known = [(*vehicle, us) for vehicle, us in offsets_us.items()]
     schema = {"session_id": pl.String, "vehicle_id": pl.String, "shift_us": pl.Int64}
     located = rows.join(pl.DataFrame(known, schema, orient="row"), on=_VEHICLE, how="left", maintain_order="left")
-    counter = pl.col("lap_number_raw")
-    valid_lap = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
-    pedal, blade = pl.col("throttle_pedal_pct"), pl.col("throttle_blade_pct")
-    # By Arrow: Polars multiplies by the inverse of a number instead, which Spark does not.
-    brake_pct = pc.divide(pc.multiply(located["brake_front_bar"].to_arrow(), 100.0), registry.brake_full_scale_bar)
     event_ts = _instant(pl.col("ecu_ts").cast(pl.Int64) + pl.col("shift_us").fill_null(0))
     return located.select(
         *_KEY,
         event_ts=event_ts,
-        lap_number=pl.when(valid_lap).then(counter),
         arrival_ts=_instant(pl.col("arrival_us")),
-        clock_source=pl.lit("car"),
-        lap_source=pl.when(valid_lap).then(pl.lit("reported")),
-        throttle_pct=pl.coalesce(pedal, blade),
-        throttle_source=pl.when(pedal.is_not_null())
-        .then(pl.lit("pedal"))
-        .when(blade.is_not_null())
-        .then(pl.lit("blade")),
-        brake_pct=pl.lit(pl.Series(brake_pct)).clip(0.0, 100.0),
-        accel_source=pl.when(pl.col("accel_long_g").is_not_null()).then(pl.lit("sensor")),
-        distance_source=pl.when(pl.col("lap_distance_m").is_not_null()).then(pl.lit("sensor")),
+        **derived_columns(located),
         **{name: pl.col(name) for name in (*ATTRIBUTES, *channel_columns(), "source")},
         dq_warnings=pl.when(pl.col("warned").list.len() > 0).then("warned"),
         bronze_topic=pl.col("topic"),
@@ -192,21 +177,54 @@ def to_table_rows(rows: pl.DataFrame, offsets_us: Mapping[Vehicle, int], run_id:
     )
 
 
+def derived_columns(rows: pl.DataFrame) -> dict[str, pl.Expr]:
+    """Columns that follow from the channels and the lap counter of rows, as the car says them.
+
+    Args:
+        rows: Channels and ``lap_number_raw``.
+    """
+    registry = load_channels()
+    counter = pl.col("lap_number_raw")
+    valid_lap = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
+    pedal, blade = pl.col("throttle_pedal_pct"), pl.col("throttle_blade_pct")
+    # By Arrow: Polars multiplies by the inverse of a number instead, which Spark does not.
+    brake_pct = pc.divide(pc.multiply(rows["brake_front_bar"].to_arrow(), 100.0), registry.brake_full_scale_bar)
+    return {
+        "clock_source": pl.lit("car"),
+        "lap_number": pl.when(valid_lap).then(counter),
+        "lap_source": pl.when(valid_lap).then(pl.lit("reported")),
+        "throttle_pct": pl.coalesce(pedal, blade),
+        "throttle_source": _throttle_source(pedal, blade),
+        "brake_pct": pl.lit(pl.Series(brake_pct)).clip(0.0, 100.0),
+        "accel_source": pl.when(pl.col("accel_long_g").is_not_null()).then(pl.lit("sensor")),
+        "distance_source": pl.when(pl.col("lap_distance_m").is_not_null()).then(pl.lit("sensor")),
+    }
+
+
+def _throttle_source(pedal: pl.Expr, blade: pl.Expr) -> pl.Expr:
+    return pl.when(pedal.is_not_null()).then(pl.lit("pedal")).when(blade.is_not_null()).then(pl.lit("blade"))
+
+
 def _instant(us: pl.Expr) -> pl.Expr:
     return us.cast(pl.Datetime("us", "UTC"))
+
+
+def filled_columns() -> list[str]:
+    """Columns that a unit may still change in a row that is there, the channels among them."""
+    return [name for name in fill_assignments() if name != "run_id"]
 
 
 def fill_rows(there: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of the table with the cells that they lack, and the lineage of these; what is there stays.
 
     Args:
-        there: Rows of the table: key, channels and ``FILLED``.
+        there: Rows of the table: key and :func:`filled_columns`.
         rows: Rows of :func:`to_table_rows` with keys among theirs, with only cells that the table's rows lack.
 
     Returns:
-        Key, channels, ``FILLED`` and ``run_id`` of the rows that gain a cell.
+        Key, :func:`filled_columns` and ``run_id`` of the rows that gain a cell.
     """
-    there = there.select(*_KEY, *channel_columns(), *FILLED)
+    there = there.select(*_KEY, *filled_columns())
     both = there.join(rows, on=_KEY, how="inner", suffix="_new")
 
     def new(column: str) -> pl.Expr:
@@ -214,7 +232,6 @@ def fill_rows(there: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
     pedal = pl.coalesce("throttle_pedal_pct", new("throttle_pedal_pct"))
     blade = pl.coalesce("throttle_blade_pct", new("throttle_blade_pct"))
-    throttle_source = pl.when(pedal.is_not_null()).then(pl.lit("pedal")).when(blade.is_not_null()).then(pl.lit("blade"))
     firsts = (*channel_columns(), "brake_pct", "accel_source", "distance_source")
     none = pl.lit([], pl.List(pl.String))
     noted = pl.concat_list(pl.col(c).fill_null(none) for c in ("dq_warnings", "dq_warnings_new"))
@@ -222,7 +239,7 @@ def fill_rows(there: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         *_KEY,
         *(pl.coalesce(c, new(c)).alias(c) for c in firsts),
         throttle_pct=pl.coalesce(pedal, blade),
-        throttle_source=throttle_source,
+        throttle_source=_throttle_source(pedal, blade),
         dq_warnings=_in_rule_order(noted),
         arrival_ts=pl.min_horizontal("arrival_ts", new("arrival_ts")),
         bronze_offset_min=pl.min_horizontal("bronze_offset_min", new("bronze_offset_min")),

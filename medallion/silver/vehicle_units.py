@@ -25,8 +25,8 @@ class VehicleUnits:
         vehicle_id: Vehicle.
         n: Units.
         n_bad: Refused ones among them.
-        lo: First instant of the others by the car's clock, microseconds since the epoch; ``None`` where there are none.
-        hi: Last instant.
+        first_us: First instant of the others by the car's clock, since the epoch; ``None`` where there are none.
+        last_us: Last instant.
         late_us: Lowest arrival delay.
     """
 
@@ -34,14 +34,14 @@ class VehicleUnits:
     vehicle_id: str
     n: int
     n_bad: int
-    lo: int | None
-    hi: int | None
+    first_us: int | None
+    last_us: int | None
     late_us: int | None
 
 
 def units_part(cars: Iterable[VehicleUnits]) -> Part:
     """Where in the table a batch's keys are: by vehicle and car clock; of many vehicles, by session."""
-    known = [car for car in cars if car.lo is not None and car.hi is not None]
+    known = [car for car in cars if car.first_us is not None and car.last_us is not None]
     by_vehicle = len(known) <= _MOST_PLACES
     spans: dict[tuple[str, ...], list[VehicleUnits]] = {}
     for car in known:
@@ -56,12 +56,13 @@ def units_part(cars: Iterable[VehicleUnits]) -> Part:
 
 
 def _span(cars: Sequence[VehicleUnits]) -> Span:
-    return Span(min(car.lo for car in cars if car.lo is not None), max(car.hi for car in cars if car.hi is not None))
+    first, last = zip(*((car.first_us, car.last_us) for car in cars), strict=True)
+    return Span(min(first), max(last))
 
 
 def best_offsets_us(lake: Lake, cars: Iterable[VehicleUnits]) -> dict[Vehicle, int]:
     """Best clock offset known per vehicle: the latest segment's, or the lowest delay seen in this batch."""
-    good = [car for car in cars if car.lo is not None]  # the ids of others may be anything
+    good = [car for car in cars if car.first_us is not None]  # the ids of others may be anything
     mine = vehicles_part(group_by_session((car.session_id, car.vehicle_id) for car in good))
     segments = read_rows(lake, SILVER_CLOCK_OFFSETS, mine, ("session_id", "vehicle_id", "segment", "offset_us"))
     best = {(r.session_id, r.vehicle_id): r.offset_us for r in sorted(segments, key=lambda r: r.segment)}

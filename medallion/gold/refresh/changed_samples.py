@@ -19,7 +19,7 @@ from medallion.per_vehicle import VEHICLE
 from medallion.reading import read_table
 from medallion.samples import are_few
 
-_REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
+WINDOW_REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def changes_by_vehicle(rows: Iterable[ChangedRows]) -> list[VehicleChange]:
 
 def changed_windows(changes: Iterable[VehicleChange]) -> Part:
     """The windows which saw a changed sample: they end up to a window's length after it."""
-    return spans_part("window_end_ts", ((*c.key, Span(c.first_us, c.last_us + _REACH_US)) for c in changes))
+    return spans_part("window_end_ts", ((*c.key, Span(c.first_us, c.last_us + WINDOW_REACH_US)) for c in changes))
 
 
 def window_samples(lake: Lake, changes: Sequence[VehicleChange]) -> Part:
@@ -77,7 +77,7 @@ def window_samples(lake: Lake, changes: Sequence[VehicleChange]) -> Part:
 
     The samples next to each span are among them: whether a window in a gap exists depends on where the gap ends.
     """
-    spans = {c.key: Span(c.first_us - 2 * _REACH_US, c.last_us + _REACH_US) for c in changes}
+    spans = {c.key: Span(c.first_us - 2 * WINDOW_REACH_US, c.last_us + WINDOW_REACH_US) for c in changes}
     read = spans_part("event_ts", ((*key, span) for key, span in spans.items()))
     beside = _beside_on_driver if are_few(lake, read) else _beside_by_spark
     instants = ((*key, Span(us, us)) for *key, us in beside(lake, spans))

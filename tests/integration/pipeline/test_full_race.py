@@ -17,13 +17,14 @@ from conf.settings import AppConfig
 from infra.local import broker, ports, service, stack
 from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
+from tests.slow import SLOW
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(
-        os.environ.get("SLIPSTREAM_SLOW_TESTS") != "1",
+        not SLOW,
         reason="a whole race takes ten minutes; set SLIPSTREAM_SLOW_TESTS=1 to run it",
     ),
 ]

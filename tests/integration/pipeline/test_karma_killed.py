@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -19,11 +18,11 @@ from ml.karma.dataset import build_karma_dataset
 from ml.karma.fitting import FitParams, fit_karma
 from ml.karma.learners import LearnerParams
 from ml.karma.model import KarmaModel
-from ml.tracking import Tracker
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, simulated
+from tests.slow import SLOW
+from tests.tracking import local_tracker
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-SLOW = os.environ.get("SLIPSTREAM_SLOW_TESTS") == "1"
 PARAMS = FitParams(LearnerParams(trees=10))
 
 
@@ -33,8 +32,7 @@ def registered(folder: Path) -> str:
     rules = load_karma_rules()
     data = build_karma_dataset(laps, truth, rules.columns(rules.best_set), rules.least_coverage)
     sets = {name: fit_karma(*data.part("train"), rules.columns(name), "random_forest", PARAMS) for name in rules.sets}
-    tracker = Tracker(f"sqlite:///{folder}/mlflow.db")
-    tracker.client.create_experiment("mechanical-karma", artifact_location=(folder / "artifacts").as_uri())
+    tracker = local_tracker(folder, "mechanical-karma")
     with tracker.run("mechanical-karma", "test", {}) as run:
         version = register_karma_model(run, KarmaModel("random_forest", sets, PARAMS.sequence_laps, PARAMS.learner))
     tracker.promote(MODEL, version)

@@ -28,6 +28,7 @@ from ml.tracking import Tracker, TrackingError
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.races import close, ingest, simulated
+from tests.tracking import local_tracker
 
 SESSION = "ghosts-R1"
 QUICK = TrainingParams(steps=4, warm_share=0.5, batch=16, evaluate_every=2, shape=NetworkShape(hidden=8, latent=2))
@@ -48,10 +49,7 @@ def raced(new_lake, to_bronze) -> Lake:
 
 @pytest.fixture(scope="module")
 def tracker(raced: Lake) -> Tracker:
-    home = raced.settings.home
-    found = Tracker(f"sqlite:///{home}/mlflow.db")
-    found.client.create_experiment("ghost-gan", artifact_location=(home / "artifacts").as_uri())
-    return found
+    return local_tracker(raced.settings.home, "ghost-gan")
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from ml.tracking import Tracker, TrackingError
 from streaming import karma
 from streaming.query import Trigger
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, label_messages, session_rows, simulated
+from tests.tracking import local_tracker
 
 QUICK = FitParams(LearnerParams(trees=10, members=2, epochs=15, hidden=8), seed=3)
 LABEL = ("session_id", "vehicle_id", "lap_number", "component", "damage_per_km", "part_factor", "is_complete")
@@ -43,10 +44,7 @@ def driven(new_lake, to_bronze) -> Lake:
 
 @pytest.fixture(scope="module")
 def tracker(driven: Lake) -> Tracker:
-    home = driven.settings.home
-    found = Tracker(f"sqlite:///{home}/mlflow.db")
-    found.client.create_experiment("mechanical-karma", artifact_location=(home / "artifacts").as_uri())
-    return found
+    return local_tracker(driven.settings.home, "mechanical-karma")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from medallion.io import Lake
 from ml.style.features import STYLE_FEATURES
 from ml.style.model import ForestParams
 from ml.tracking import Tracker
+from tests.tracking import local_tracker
 
 VEHICLES, WINDOWS = 30, 12
 T0 = datetime(2025, 9, 6, 12, tzinfo=UTC)
@@ -48,10 +49,7 @@ def driven(new_lake) -> Lake:
 
 @pytest.fixture(scope="module")
 def tracker(driven: Lake) -> Tracker:
-    home = driven.settings.home
-    found = Tracker(f"sqlite:///{home}/mlflow.db")
-    found.client.create_experiment("driving-style", artifact_location=(home / "artifacts").as_uri())
-    return found
+    return local_tracker(driven.settings.home, "driving-style")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from benchmarks.lap_peer import topics
 from benchmarks.lap_peer.comparison import COMPARED, differences, differing_columns, session_rows
 from benchmarks.lap_peer.pipeline import LapPeer
 from benchmarks.lap_peer.store import DeltaStore, clone_lake
+from benchmarks.peers import polars_type
 from conf.contract import load_contract
 from conf.tables import (
     GOLD_DPTAD_SCORES,
@@ -187,8 +188,10 @@ def test_an_event_that_breaks_a_hard_rule_is_left_out() -> None:
 
 def test_every_rule_of_an_event_is_known_to_the_peer() -> None:
     for event, _ in topics._events().values():
+        types = {c.name: polars_type(c.physical_type) for c in event.columns}
+        nothing = pl.DataFrame({name: [None] for name in types}, schema=types)
         for column, rule in event.rules("quarantine"):
-            topics.broken_rule(column, rule)
+            assert nothing.select(topics.broken_rule(column, rule)).item() is rule.asks_for_presence, rule.name
 
 
 def test_a_difference_in_one_value_is_seen() -> None:
