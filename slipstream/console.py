@@ -52,7 +52,9 @@ def show_step(console: Console, name: str, how_far: Callable[[], str] = lambda: 
                     status.update(f"{name} … {perf_counter() - began:.0f} s {how_far()}")
         else:
             while not ended.wait(_SILENCE_S):
-                console.print(f"{name}: {perf_counter() - began:.0f} s … {how_far()}".rstrip(), highlight=False)
+                console.print(
+                    f"{name}: {perf_counter() - began:.0f} s … {how_far()}".rstrip(), highlight=False, soft_wrap=True
+                )
 
     teller = Thread(target=tell, daemon=True)
     teller.start()

@@ -51,7 +51,7 @@ def demo(
     began = time.perf_counter()
     with show_step(console, "1/4  Kafka, MLflow and Spark"):
         lake = _start(settings)
-    race = f"2/4  {cars} cars over {laps} laps, {OTHER_CARS} elsewhere: Kafka, bronze, silver"
+    race = f"2/4  {cars} and {OTHER_CARS} cars through Kafka into silver"
     _simulate_while_streaming(lake, console, race, _sessions(cars, laps, seed))
     with _quality_report() as pages:
         _drain(lake, console)
@@ -154,7 +154,7 @@ def _simulate_while_streaming(lake: Lake, console: Console, title: str, sessions
             console.print(title)
             shown.enter_context(bars)
         else:  # bars would be drawn at the end only
-            shown.enter_context(show_step(console, title, lambda: f"{run.rows_in:,} samples and events in silver"))
+            shown.enter_context(show_step(console, title, lambda: f"{run.rows_in:,} samples, events"))
         sent = pool.submit(lambda: sum(_send(bootstrap, config, bars) for config in sessions))
         stored, promoted = bronze.start_bronze(lake, bootstrap, trigger), silver.start_silver(lake, run, trigger)
         try:
