@@ -27,7 +27,7 @@ from conf.karma import load_karma_rules
 from conf.reasons import short_text
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.job import BatchJob, RunContext
-from jobs.train_karma import MODEL, load_karma_model
+from jobs.train_karma import load_karma_model
 from medallion.arrow_rows import conform_rows
 from medallion.exchange import exchange_rows, exchange_table
 from medallion.io import Lake, sync_rows
@@ -36,6 +36,7 @@ from medallion.part import EVERYTHING, Part, group_by_session, sessions_part, ve
 from medallion.reading import count_rows, read_table
 from medallion.samples import are_few_rows
 from medallion.schema import struct_type
+from ml.karma import MODEL
 from ml.karma.learners import Files
 from ml.karma.model import KarmaModel, karma_model_from_files
 from ml.karma.score_laps import OVERALL, Row, score_laps, scoring_columns

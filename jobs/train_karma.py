@@ -24,6 +24,7 @@ from jobs.model_metrics import write_metrics
 from medallion.io import Lake
 from medallion.provenance import code_version
 from medallion.schema import struct_type
+from ml.karma import MODEL
 from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_karma_dataset
 from ml.karma.evaluation import (
     KarmaEvaluation,
@@ -41,7 +42,6 @@ from ml.karma.score_laps import scoring_columns
 from ml.tracking import KIND, TrackedRun, Tracker, TrackingError
 
 LABELS: Final = TRUTH.bronze
-MODEL: Final = "mechanical-karma"
 EXPERIMENT: Final = "mechanical-karma"
 _FILES: Final = "model"
 OnProgress = Callable[[str, int, int], None]  # what is being trained, done, of how many

@@ -25,12 +25,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 from conf.errors import SlipstreamError
+from ml.model_in_use import PRODUCTION
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-PRODUCTION: Final = "production"
 _ONNX: Final = "onnx/model.onnx"
 _SHA256: Final = "slipstream.onnx_sha256"
 _SHA256_OF: Final = "slipstream.sha256."
@@ -154,11 +154,14 @@ class Tracker:
 
     def incumbent(self, name: str) -> RegisteredModel | None:
         """The model in use, ``None`` where there is none yet."""
+        return None if self.version_in_use(name) is None else self.load(name)
+
+    def version_in_use(self, name: str) -> str | None:
+        """Version that is in use, ``None`` where there is none yet."""
         try:
-            self.client.get_model_version_by_alias(name, PRODUCTION)
+            return str(self.client.get_model_version_by_alias(name, PRODUCTION).version)
         except MlflowException:
             return None
-        return self.load(name)
 
     def promote(self, name: str, version: str) -> None:
         """Move the alias ``production``."""

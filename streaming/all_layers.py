@@ -1,4 +1,4 @@
-"""Job: bronze, silver and gold in one process: a lap is in gold some seconds after it ended."""
+"""Job: bronze, silver and gold in one process, and wear beside them: a lap is in gold some seconds after it ended."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conf.settings import AppConfig
 from infra.local.stack import find_endpoints
 from jobs.job import RunContext
 from medallion.io import Lake
 from medallion.provenance import JobRun
-from streaming import bronze, gold, silver
+from ml.karma import MODEL
+from ml.model_in_use import is_model_in_use
+from streaming import bronze, gold, karma_beside, silver
 from streaming.job import RunningQuery, StreamingJob, drain_job
 from streaming.query import Trigger
 
@@ -18,10 +21,23 @@ NAME = "all"
 LAYERS = (bronze.JOB, silver.JOB, gold.JOB)
 
 
+def jobs_in_turn(settings: AppConfig) -> Sequence[StreamingJob]:
+    """The layers, and the scores of wear where a model of it is in use."""
+    if not is_model_in_use(find_endpoints(settings).tracking_uri, MODEL):
+        return LAYERS
+    from streaming import karma
+
+    return (*LAYERS, karma.JOB)
+
+
 def start_layers(lake: Lake, run: JobRun, trigger: Trigger) -> Sequence[RunningQuery]:
-    """Start the queries of bronze and silver."""
+    """Start what goes on by itself: the queries of bronze and silver, and the scores of wear."""
     bootstrap = find_endpoints(lake.settings).bootstrap
-    return [*bronze.start_bronze(lake, bootstrap, trigger), *silver.start_silver(lake, run, trigger)]
+    return [
+        *bronze.start_bronze(lake, bootstrap, trigger),
+        *silver.start_silver(lake, run, trigger),
+        karma_beside.start_karma_beside(lake, run, trigger),
+    ]
 
 
 def finish_layers(lake: Lake, run: JobRun) -> None:
@@ -37,22 +53,27 @@ class AllLayersJob(StreamingJob):
 
     def run(self, context: RunContext, given: Namespace) -> str:
         """Run with given arguments; with ``--once`` each layer is brought up to date after the one before."""
-        if given.once:
-            return "\n".join(job.sentence(drain_job(context.lake, job)) for job in LAYERS)
-        return super().run(context, given)
+        if not given.once:
+            return super().run(context, given)
+        with self.claim(context.settings):
+            jobs = jobs_in_turn(context.settings)
+            return "\n".join(job.sentence(drain_job(context.lake, job)) for job in jobs)
 
 
 JOB = AllLayersJob(
     name=NAME,
     module="streaming.all_layers",
     command="stream all",
-    summary="Kafka to bronze, silver and gold in one process.",
+    summary="Kafka to bronze, silver and gold in one process, and the scores of wear once it has a model.",
     inputs=gold.JOB.inputs,
-    outputs=tuple(dict.fromkeys(table for job in LAYERS for table in job.outputs)),
-    other_inputs=bronze.JOB.other_inputs,
+    outputs=tuple(
+        dict.fromkeys((*(table for job in LAYERS for table in job.outputs), *karma_beside.TABLES[1:])),
+    ),
+    other_inputs=(*bronze.JOB.other_inputs, f"MLflow model {MODEL}"),
     start=start_layers,
     describe=silver.JOB.describe,
     finish=finish_layers,
+    layers=(*(job.name for job in LAYERS), karma_beside.NAME),
 )
 
 main = JOB.main

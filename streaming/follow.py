@@ -20,7 +20,8 @@ from streaming.query import Trigger, hold_between_batches
 from streaming.stream_offsets import versions_read
 
 _FILE: Final = "versions.json"
-Step = Callable[[TableChanges], None]
+Step = Callable[[TableChanges], bool | None]
+"""What is done with changes; ``False`` says not now: they are offered again, with what came since."""
 
 
 class TableFollower:
@@ -102,13 +103,14 @@ class TableFollower:
             self._error = error
 
     def follow(self) -> bool:
-        """Run the step if there is anything new; returns whether there was."""
+        """Run the step if there is anything new; returns whether it was done."""
         with hold_between_batches(self.job):
             until = {name: self.lake.version(name) or 0 for name in self.tables}
             changes = TableChanges(self.lake, self._seen(), until)
             if not changes.changed:
                 return False
-            self._step(changes)
+            if self._step(changes) is False:
+                return False
             self._files.write(_FILE, json.dumps(until))
             return True
 

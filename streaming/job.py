@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from conf.settings import AppConfig
 from jobs.arguments import add_nothing
 from jobs.job import Job, RunContext
 from medallion.io import Lake
 from medallion.provenance import JobRun
+from streaming.claim import claim_layers
 from streaming.query import Trigger, hold_between_batches
 
 EVERY_S = 2.0
@@ -47,6 +50,7 @@ class StreamingJob(Job):
         start: Starts its queries.
         describe: The sentence that says what a run did, without the job's name.
         finish: What is done once the queries have drained, and now and then while they run.
+        layers: Jobs whose tables it fills, if it is several in one; no other process does so meanwhile.
         arguments: Adds arguments of its own to a parser.
         start_with: The start for given arguments, where it has some of its own.
     """
@@ -54,6 +58,7 @@ class StreamingJob(Job):
     start: Start
     describe: Callable[[JobRun], str]
     finish: Finish | None = None
+    layers: tuple[str, ...] = ()
     arguments: Callable[[ArgumentParser], None] = add_nothing
     start_with: Callable[[Namespace], Start] | None = None
 
@@ -66,10 +71,23 @@ class StreamingJob(Job):
         self.arguments(parser)
 
     def run(self, context: RunContext, given: Namespace) -> str:
-        """Run with given arguments; returns the sentence that says what was done."""
+        """Run with given arguments; returns the sentence that says what was done.
+
+        Raises:
+            LayerTakenError: If another process fills a layer of this lake; Spark isn't started for that.
+        """
         job = self if self.start_with is None else replace(self, start=self.start_with(given))
-        run = drain_job(context.lake, job) if given.once else run_until_interrupted(context.lake, job, given.every)
+        with self.claim(context.settings):
+            run = drain_job(context.lake, job) if given.once else run_until_interrupted(context.lake, job, given.every)
         return job.sentence(run)
+
+    def claim(self, settings: AppConfig) -> AbstractContextManager[None]:
+        """Hold what it fills, for this process alone.
+
+        Raises:
+            LayerTakenError: If another process has it.
+        """
+        return claim_layers(settings, self.layers or (self.name,))
 
     def sentence(self, run: JobRun) -> str:
         """What a run did."""
@@ -79,7 +97,7 @@ class StreamingJob(Job):
 def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
     """Run a job over the data available now, then stop."""
     read = 0
-    with job.record_run(lake) as run:
+    with job.claim(lake.settings), job.record_run(lake) as run:
         for query in job.start(lake, run, Trigger(once=True)):
             query.awaitTermination()
             read += sum(p.numInputRows for p in query.recentProgress)
@@ -91,7 +109,7 @@ def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
 
 def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobRun:
     """Run a job until it is interrupted; its last step runs after every pause between batches, and at the end."""
-    with job.record_run(lake) as run:
+    with job.claim(lake.settings), job.record_run(lake) as run:
         queries = job.start(lake, run, Trigger(once=False, every_s=every_s))
         try:
             while all(query.isActive for query in queries):

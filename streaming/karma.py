@@ -5,24 +5,20 @@ from __future__ import annotations
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import find_endpoints
 from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, distinct_cars, model_in_use
-from jobs.train_karma import MODEL
 from medallion.changes import TableChanges
 from medallion.io import Lake
 from medallion.keys import Vehicle
 from medallion.provenance import JobRun
+from ml.karma import MODEL
 from ml.tracking import Tracker
 from streaming.follow import TableFollower
 from streaming.job import Start, StreamingJob
+from streaming.karma_beside import NAME, TABLES, follow_features
 from streaming.query import Trigger
-
-NAME = "karma"
 
 
 def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAULT_VEHICLE) -> TableFollower:
     """Start to follow ``gold.lap_features``.
-
-    What changed names cars, whose sessions are scored whole; a step that is repeated finds nothing to write. A model
-    that takes the alias meanwhile scores from the next step on.
 
     Args:
         lake: Where the tables are.
@@ -33,21 +29,38 @@ def start_karma(lake: Lake, run: JobRun, trigger: Trigger, vehicle: str = DEFAUL
     Raises:
         TrackingError: If there is no model.
     """
-    lake.ensure_all((GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST))
-    tracker = Tracker(find_endpoints(lake.settings).tracking_uri)
-    scorers = [KarmaScorer(lake, tracker, vehicle)]
+    lake.ensure_all(TABLES)
+    return follow_features(lake, WearScoring(lake, run, vehicle), trigger).start()
 
-    def score(changes: TableChanges) -> None:
-        if model_in_use(tracker).version != scorers[-1].version:
-            scorers[:] = [KarmaScorer(lake, tracker, vehicle)]
+
+class WearScoring:
+    """Scores the cars of laps whose features changed, whole sessions of them: a repeated step has nothing to write.
+
+    Args:
+        lake: Where the tables are.
+        run: Job run that counts what was done.
+        vehicle: Whose references scores are held to.
+
+    Raises:
+        TrackingError: If there is no model.
+    """
+
+    def __init__(self, lake: Lake, run: JobRun, vehicle: str = DEFAULT_VEHICLE) -> None:
+        self.lake, self.run, self.vehicle = lake, run, vehicle
+        self._tracker = Tracker(find_endpoints(lake.settings).tracking_uri)
+        self._scorer = KarmaScorer(lake, self._tracker, vehicle)
+
+    def __call__(self, changes: TableChanges) -> bool:
+        """Score, with the model that is in use by now; returns that it was done."""
+        if model_in_use(self._tracker).version != self._scorer.version:
+            self._scorer = KarmaScorer(self.lake, self._tracker, self.vehicle)
         cars: set[Vehicle] = set()
         for laps in changes.rows(GOLD_LAP_FEATURES, ("session_id", "vehicle_id")):
-            run.rows_in += laps.num_rows
+            self.run.rows_in += laps.num_rows
             cars.update(distinct_cars(laps))
         if cars:
-            run.rows_out += scorers[-1].score(sorted(cars), run.run_id).num_rows
-
-    return TableFollower(lake, NAME, (GOLD_LAP_FEATURES,), score, trigger, NAME, instead_of=(NAME,)).start()
+            self.run.rows_out += self._scorer.score(sorted(cars), self.run.run_id).num_rows
+        return True
 
 
 def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:

@@ -35,9 +35,7 @@ def _job(layer: Layer) -> StreamingJob:
 
 @app.command(rich_help_panel="Jobs", cls=WithReferenceCar)
 def stream(
-    layer: Annotated[
-        Layer, typer.Argument(help="Which layer to fill; all: bronze, silver and gold; karma: the scores of wear.")
-    ],
+    layer: Annotated[Layer, typer.Argument(help="Which layer to fill; all: all of these; karma: the scores of wear.")],
     once: Annotated[bool, typer.Option("--once", help="Process what is there and stop.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between batches.")] = 2.0,
     reference_car: Annotated[
@@ -46,12 +44,14 @@ def stream(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Run one streaming job: Kafka to bronze, bronze to silver, silver to gold, all three, or the scores of wear.
+    """Run one streaming job: Kafka to bronze, bronze to silver, silver to gold, the scores of wear, or all.
 
-    Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped. `all` is one process with
-    one Spark session for the three layers. With `karma`, a lap's scores come with the first batch after its features,
-    beside the others; a model that takes the alias `production` meanwhile scores from the next batch on, and
-    `slipstream score karma` brings older laps up to date.
+    Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped. One process at a time fills
+    a layer of a lake; a second is told who is at work.
+
+    `all` is one process with one Spark session for the three layers, and for wear once a model of it is in use: until
+    then laps wait for one. `karma` scores a lap with the first batch after its features; a model that takes the alias
+    `production` meanwhile scores from the next batch on, and `slipstream score karma` brings older laps up to date.
 
     `slipstream stream all` · `slipstream stream silver --once` · `slipstream stream karma`
     """
@@ -86,9 +86,11 @@ add_alias(app, "karma-stream", stream_karma, "stream karma", WithReferenceCar)
 def run(dry_run: DryRun = False) -> None:
     """Bring bronze, silver and gold up to date, one after the other, and stop.
 
+    Where a model of wear is in use, the scores of changed laps follow. One process at a time does this in a lake.
+
     Example: `slipstream produce simulate --cars 4 --laps 3 && slipstream run`
     """
-    from streaming.all_layers import LAYERS
+    from streaming.all_layers import JOB, LAYERS, jobs_in_turn
 
     if dry_run:
         print_summary("would run " + ", ".join(job.name for job in LAYERS))
@@ -99,10 +101,11 @@ def run(dry_run: DryRun = False) -> None:
     from medallion.session import open_lake
     from streaming.job import drain_job
 
-    console = Console(stderr=True)
-    with show_step(console, "Spark"):
-        lake = open_lake(get_settings(), "slipstream-run")
-    for job in LAYERS:
-        with show_step(console, job.name):
-            done = drain_job(lake, job)
-        print_summary(job.sentence(done))
+    console, settings = Console(stderr=True), get_settings()
+    with JOB.claim(settings):
+        with show_step(console, "Spark"):
+            lake = open_lake(settings, "slipstream-run")
+        for job in jobs_in_turn(settings):
+            with show_step(console, job.name):
+                done = drain_job(lake, job)
+            print_summary(job.sentence(done))

@@ -16,6 +16,7 @@ from conf.topics import MAX_MESSAGE_BYTES
 from infra import doctor
 from infra.kafka import topics
 from infra.local import ports, process, service, stack
+from ml.model_in_use import is_model_in_use
 
 pytestmark = pytest.mark.integration
 
@@ -102,7 +103,8 @@ def test_doctor_finds_all_well(running: AppConfig) -> None:
 
 
 def test_a_run_is_logged_and_a_model_version_registered(running: AppConfig, tmp_path: Path) -> None:
-    client = mlflow.MlflowClient(tracking_uri=stack.find_endpoints(running).tracking_uri)
+    uri = stack.find_endpoints(running).tracking_uri
+    client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.create_experiment("stack-test")
     run = client.create_run(experiment)
     client.log_metric(run.info.run_id, "f1", 0.75)
@@ -110,7 +112,11 @@ def test_a_run_is_logged_and_a_model_version_registered(running: AppConfig, tmp_
     client.log_artifact(run.info.run_id, str(tmp_path / "model.txt"), "model")
     client.create_registered_model("driving-style")
     client.create_model_version("driving-style", f"runs:/{run.info.run_id}/model", run.info.run_id)
+    assert not is_model_in_use(uri, "driving-style")
     client.set_registered_model_alias("driving-style", "production", "1")
+    assert is_model_in_use(uri, "driving-style")
+    assert not is_model_in_use(uri, "mechanical-karma")
+    assert not is_model_in_use("http://127.0.0.1:1", "driving-style")
 
     found = client.get_model_version_by_alias("driving-style", "production")
     assert (found.version, found.run_id) in {("1", run.info.run_id), (1, run.info.run_id)}

@@ -10,32 +10,21 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from conf.karma import load_karma_rules
+from benchmarks.small_karma_model import register_small_model
 from conf.lake import table_uri
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
-from jobs.train_karma import MODEL, register_karma_model
-from ml.karma.dataset import build_karma_dataset
-from ml.karma.fitting import FitParams, fit_karma
-from ml.karma.learners import LearnerParams
-from ml.karma.model import KarmaModel
+from ml.karma import MODEL
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, simulated
 from tests.slow import SLOW
 from tests.tracking import local_tracker
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-PARAMS = FitParams(LearnerParams(trees=10))
 
 
 def registered(folder: Path) -> str:
     """Address of a store whose model of wear was learned from simulated laps."""
-    laps, truth = simulated()
-    rules = load_karma_rules()
-    data = build_karma_dataset(laps, truth, rules.columns(rules.best_set), rules.least_coverage)
-    sets = {name: fit_karma(*data.part("train"), rules.columns(name), "random_forest", PARAMS) for name in rules.sets}
-    tracker = local_tracker(folder, "mechanical-karma")
-    with tracker.run("mechanical-karma", "test", {}) as run:
-        version = register_karma_model(run, KarmaModel("random_forest", sets, PARAMS.sequence_laps, PARAMS.learner))
-    tracker.promote(MODEL, version)
+    tracker = local_tracker(folder, MODEL)
+    register_small_model(tracker, *simulated())
     return tracker.uri
 
 

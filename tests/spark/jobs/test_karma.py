@@ -13,15 +13,17 @@ from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_SESSIONS
 from conf.wear import COMPONENTS
 from jobs.score_karma import KarmaScorer, distinct_cars, score_karma
-from jobs.train_karma import LABELS, MODEL, KarmaTrainingResult, load_karma_model, train_karma
+from jobs.train_karma import LABELS, KarmaTrainingResult, load_karma_model, train_karma
 from medallion.io import Lake
 from medallion.part import EVERYTHING
 from medallion.provenance import JobRun
 from medallion.reading import read_table
+from ml.karma import MODEL
 from ml.karma.fitting import FitParams
 from ml.karma.learners import LearnerParams
 from ml.tracking import Tracker, TrackingError
 from streaming import karma
+from streaming.karma_beside import start_karma_beside
 from streaming.query import Trigger
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, label_messages, session_rows, simulated
 from tests.tracking import local_tracker
@@ -149,6 +151,18 @@ def test_the_stream_writes_what_the_batch_writes_and_then_only_what_changed(
     left = rows(lake, GOLD_KARMA_SCORES)
     assert left.height == before.height - LAPS * 6
     assert vehicle not in set(left.filter(pl.col("session_id") == session)["vehicle_id"])
+
+
+def test_beside_the_layers_laps_wait_for_a_model(driven, trained, tracker, scored, new_lake, home, rows) -> None:
+    lake = tracked(new_lake("beside", driven), tracker)
+    without = Lake(lake.spark, lake.settings.model_copy(update={"mlflow_tracking_uri": f"sqlite:///{home.home}/no.db"}))
+    home.home.mkdir(parents=True)
+    once = Trigger(once=True)
+    assert not start_karma_beside(without, JobRun("all"), once).follow()
+    assert rows(lake, GOLD_KARMA_SCORES).is_empty()
+    assert start_karma_beside(lake, JobRun("all"), once).follow()
+    assert rows(lake, GOLD_KARMA_SCORES).equals(rows(scored, GOLD_KARMA_SCORES))
+    assert not start_karma_beside(lake, JobRun("all"), once).follow()
 
 
 def test_a_lap_that_cannot_be_scored_has_its_reason(driven, tracker, trained, new_lake, rows) -> None:
