@@ -11,9 +11,10 @@ WHOLE := .venv/.synced-torch
 export SLIPSTREAM_JARS ?= $(or $(SLIPSTREAM_HOME),$(CURDIR)/.slipstream)/jars
 
 # Tests run in so many processes, each with its Spark session of 2 GB; a file's tests stay together, for they share what
-# they read. Files keep their order: those that take minutes come first, and many quick ones fill the end.
+# they read. Files keep their order: those that take minutes come first, and many quick ones fill the end. A process
+# that dies ends the run, which would else wait for ever for the one that takes its place.
 TEST_PROCESSES ?= 2
-PARALLEL := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+PARALLEL := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # One race from its messages to the summaries of its drivers.
 ONE_PASS := tests/spark/medallion/gold/test_drivers.py::test_summaries_are_what_the_pure_functions_give

@@ -6,12 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from confluent_kafka.admin import AdminClient, NewTopic
 from rich.console import Console
@@ -126,22 +126,12 @@ class Bench:
     def stop_spark(self) -> None:
         """Stop Spark and its JVM, if they run."""
         if "spark" in self.__dict__:
-            _stop(self.spark)
+            from medallion.session import stop_spark
+
+            stop_spark(self.spark)
             del self.__dict__["spark"]
 
     def close(self) -> None:
         """Stop Spark, which would go on to write there, and remove the home."""
         self.stop_spark()
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def _stop(spark: SparkSession) -> None:
-    """Stop the session and end its JVM: the next row then starts as cold as this one did."""
-    from pyspark import SparkContext
-
-    gateway: Any = spark.sparkContext._gateway
-    with suppress(Exception):  # after an interrupt the connection is of no more use, and the JVM ends all the same
-        spark.stop()
-    gateway.proc.stdin.close()  # what the JVM waits for to exit
-    gateway.proc.wait(60)
-    SparkContext._gateway = SparkContext._jvm = None

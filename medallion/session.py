@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
@@ -130,6 +132,16 @@ def _start_jvm(conf: SparkConf, log: Path) -> None:
         except PySparkRuntimeError:
             raise SparkStartError(f"Spark did not start. The end of {log}:\n{read_log_end(log, begin)}") from None
     SparkContext._ensure_initialized(gateway=gateway)
+
+
+def stop_spark(spark: SparkSession) -> None:
+    """Stop a session and end its JVM, which Spark itself leaves running: another session then starts a new one."""
+    gateway: Any = spark.sparkContext._gateway
+    with suppress(Exception):  # after an interrupt the connection is of no more use, and the JVM ends all the same
+        spark.stop()
+    gateway.proc.stdin.close()  # what the JVM waits for to exit
+    gateway.proc.wait(60)
+    SparkContext._gateway = SparkContext._jvm = None
 
 
 def open_lake(settings: AppConfig, app_name: str) -> Lake:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from conf.contract import load_contract
 from conf.settings import AppConfig
 from medallion.io import Lake
-from medallion.session import get_spark
+from medallion.session import get_spark, stop_spark
 from tests.spark.messages import Stored
 from tests.spark.races import close, ingest, published
 
@@ -40,9 +40,9 @@ COMPILED_LATE = (
 OWN_OPTIONS = os.environ.get("JAVA_TOOL_OPTIONS", "")  # read here: tests/integration has others for its JVMs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[SparkSession]:
-    """A local session with two threads."""
+    """A local session with two threads; its JVM ends with the tests here, for those that come after need no memory."""
     home = tmp_path_factory.mktemp("spark")
     settings = AppConfig(
         slipstream_home=home,
@@ -56,7 +56,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[
         patch.setenv("JAVA_TOOL_OPTIONS", f"{COMPILED_LATE} {OWN_OPTIONS}".strip())
         session = get_spark(settings, "tests", INTERPRETED)
     yield session
-    session.stop()
+    stop_spark(session)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def lake(spark: SparkSession, home: AppConfig) -> Lake:
     return Lake(spark, home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> NewLake:
     """Makes lakes that outlive a test, each in a folder of its own, empty or with what another has, by own settings."""
 
@@ -85,7 +85,7 @@ def new_lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, jars
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def vir(new_lake: NewLake, to_bronze: ToBronze, data_dir: Path) -> Lake:
     """Silver of both published races at VIR, sheets only. Whoever writes takes a copy."""
     lake = new_lake("vir")
@@ -94,7 +94,7 @@ def vir(new_lake: NewLake, to_bronze: ToBronze, data_dir: Path) -> Lake:
     return lake
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def to_bronze(spark: SparkSession) -> ToBronze:
     """Stored messages as bronze rows."""
 
@@ -104,7 +104,7 @@ def to_bronze(spark: SparkSession) -> ToBronze:
     return convert
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rows() -> Rows:
     """A table's rows in the order of its key, without the columns that name the run; read without Spark."""
 
