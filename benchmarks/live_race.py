@@ -31,6 +31,7 @@ from rich.console import Console
 
 from benchmarks.karma_laps import session
 from benchmarks.machine import describe
+from benchmarks.runner import BenchmarkError
 from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig, get_settings
@@ -47,6 +48,8 @@ TABLES = (GOLD_LAP_FEATURES, GOLD_DPTAD_SCORES, GOLD_KARMA_SCORES)
 SESSION = "live-race"
 _TRACKS = ("three-oaks", "alder-ridge", "harbour-mile", "drawn-1", "drawn-2", "drawn-4")
 _LAP_END = "event.lap_end.v1"
+_LAP_S = 87.0
+"""About what a lap takes on the simulator's own track."""
 _EVERY_S = 1.0
 _MEMORY_EVERY_S = 10.0
 _SETTLE_S = 30.0
@@ -82,7 +85,7 @@ def watch_race(cars: int, minutes: float, every_s: float, console: Console) -> d
 
     Args:
         cars: In the grid.
-        minutes: How long.
+        minutes: How long, about: whole laps are driven.
         every_s: Pause between the stream's batches.
         console: For progress.
 
@@ -98,11 +101,14 @@ def watch_race(cars: int, minutes: float, every_s: float, console: Console) -> d
             console.print("learning a small model of wear …")
             _register_model(settings.home, env["MLFLOW_TRACKING_URI"])
             with _command(env, settings.home / "stream.log", "stream", "all", "--every", str(every_s)) as stream:
-                grid = ("--cars", str(cars), "--duration", str(60 * minutes), "--session", SESSION, "--speed", "1")
+                laps = max(1, round(60 * minutes / _LAP_S))
+                grid = ("--cars", str(cars), "--laps", str(laps), "--session", SESSION, "--speed", "1")
                 with _command(env, settings.home / "simulate.log", "produce", "simulate", *grid) as simulator:
                     seen = _watch(settings, bootstrap, stream, simulator, console)
         finally:
             stack.stop_stack(settings, services=[broker.NAME])
+    if not all(seen.there.values()):
+        raise BenchmarkError(f"no lap came to all of {', '.join(TABLES)} in {minutes:g} minutes: watch a longer race")
     return {
         "cars": cars,
         "minutes": minutes,
@@ -131,7 +137,7 @@ def _watch(
     end: float | None = None
     while end is None or time.monotonic() < end:
         if stream.poll() is not None:
-            raise RuntimeError(f"the stream ended:\n{(settings.home / 'stream.log').read_text()[-4000:]}")
+            raise BenchmarkError(f"the stream ended:\n{(settings.home / 'stream.log').read_text()[-4000:]}")
         if end is None and simulator.poll() is not None:
             end = time.monotonic() + _SETTLE_S
         _note_ends(consumer, seen)
@@ -272,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Watch a race and keep what was seen."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live_race", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--cars", type=int, default=20, help="cars in the grid (default: 20)")
-    parser.add_argument("--minutes", type=float, default=30.0, help="length of the race (default: 30)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the race, about (default: 30)")
     parser.add_argument("--every", type=float, default=2.0, help="seconds between the stream's batches (default: 2)")
     parser.add_argument("--out", type=Path, default=RESULT, help=f"result file (default: {RESULT.name})")
     given = parser.parse_args(argv)
