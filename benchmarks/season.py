@@ -33,6 +33,7 @@ from conf.settings import AppConfig
 from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_ENTRIES, SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY
 from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
+from medallion.dataset import open_dataset
 from medallion.gold.refresh import processor
 from medallion.gold.refresh.changed_rows import group_rows
 from medallion.io import Lake
@@ -141,11 +142,8 @@ class Copies:
 
     def __init__(self, settings: AppConfig, first: Session) -> None:
         self.first = first
-        mine = [("session_id", "=", first.session_id)]
-        self.rows = {
-            name: DeltaTable(table_uri(name, settings)).to_pyarrow_table(filters=mine).combine_chunks()
-            for name in COPIED
-        }
+        mine = pc.field("session_id") == first.session_id
+        self.rows = {name: open_dataset(name, settings).to_table(filter=mine).combine_chunks() for name in COPIED}
 
     def write(self, settings: AppConfig, to: Session) -> None:
         """Write all tables of a later day, by other drivers but for the one."""

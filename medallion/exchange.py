@@ -21,9 +21,9 @@ from conf.arrays import BoolArray, IntArray
 from conf.contract import Contract, load_contract
 from medallion.arrow_rows import arrow_rows, stamp_rows
 from medallion.data_files import DataFile, check_required, file_of_partition, files_by_partition
+from medallion.dataset import open_dataset
 from medallion.io import IGNORED, Lake
 from medallion.part import Part
-from medallion.reading import open_dataset
 from medallion.transaction import CONFLICTS, TableTransaction, Txn
 
 _ATTEMPTS: Final = 8
@@ -75,7 +75,7 @@ class Exchange:
 
 def read_files(lake: Lake, name: str, part: Part, version: int | None = None) -> list[StoredFile]:
     """Files of a table that hold rows of a part, with all their rows."""
-    dataset, inside = open_dataset(lake, name, version), part.expression()
+    dataset, inside = open_dataset(name, lake.settings, version), part.expression()
     found = []
     for fragment in dataset.get_fragments(inside):
         if not fragment.scanner(schema=dataset.schema, filter=inside).count_rows():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Row
 
-from conf.lake import storage_options
+from medallion.dataset import open_dataset
 from medallion.io import Lake
 from medallion.part import Part
 
@@ -16,7 +15,8 @@ from medallion.part import Part
 def read_table(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
     """Rows of a part of a table; none where there is no table yet."""
     lake.ensure(name)
-    return open_dataset(lake, name).to_table(filter=part.expression(), columns=None if columns is None else [*columns])
+    asked = None if columns is None else [*columns]
+    return open_dataset(name, lake.settings).to_table(filter=part.expression(), columns=asked)
 
 
 def read_rows(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> list[Row]:
@@ -27,18 +27,10 @@ def read_rows(lake: Lake, name: str, part: Part, columns: Sequence[str] | None =
 def scan_table(lake: Lake, name: str, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Read rows of a part of a table, however many, a batch at a time."""
     lake.ensure(name)
-    yield from open_dataset(lake, name).to_batches(filter=part.expression(), columns=[*columns])
+    yield from open_dataset(name, lake.settings).to_batches(filter=part.expression(), columns=[*columns])
 
 
 def count_rows(lake: Lake, name: str, part: Part) -> int:
     """How many rows of a table are in a part."""
     lake.ensure(name)
-    return int(open_dataset(lake, name).count_rows(filter=part.expression()))
-
-
-def open_dataset(lake: Lake, name: str, version: int | None = None) -> Any:
-    """A table, the latest version unless another is named, as an Arrow dataset."""
-    from deltalake import DeltaTable  # the workers of Spark import this module and open no table
-
-    table = DeltaTable(lake.uri(name), version=version, storage_options=storage_options(lake.settings))
-    return table.to_pyarrow_dataset()
+    return int(open_dataset(name, lake.settings).count_rows(filter=part.expression()))

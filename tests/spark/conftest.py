@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.contract import load_contract
 from conf.settings import AppConfig
+from medallion.dataset import open_dataset
 from medallion.io import Lake
 from medallion.session import get_spark, stop_spark
 from tests.spark.messages import Stored
@@ -109,10 +109,9 @@ def rows() -> Rows:
     """A table's rows in the order of its key, without the columns that name the run; read without Spark."""
 
     def read(lake: Lake, name: str, *also_without: str) -> pl.DataFrame:
-        uri = Path(lake.uri(name))
-        if not (uri / "_delta_log").is_dir():
+        if not (Path(lake.uri(name)) / "_delta_log").is_dir():
             return pl.DataFrame()
-        arrow = DeltaTable(str(uri)).to_pyarrow_table()
+        arrow = open_dataset(name, lake.settings).to_table()
         contract = load_contract(name)
         columns = [c for c in contract.column_names if c not in (*INGEST, *also_without)]
         frame = pl.from_arrow(arrow.select(columns))

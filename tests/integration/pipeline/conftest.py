@@ -22,6 +22,7 @@ from conf.lake import table_uri
 from conf.settings import AppConfig
 from infra.kafka.producer import KafkaStreamer
 from infra.local import broker, ports, service, stack
+from medallion.dataset import open_dataset
 from producers.replay.encode import EVENT_TYPE as READING
 from producers.replay.encode import encode_readings
 from producers.simulator.config import SimulatorConfig
@@ -189,7 +190,7 @@ class Home:
         """Content of a table, in the order of its key."""
         contract = load_contract(name)
         columns = [c for c in contract.column_names if c not in INGEST]
-        found = pl.from_arrow(DeltaTable(table_uri(name, self.settings)).to_pyarrow_table(columns=columns))
+        found = pl.from_arrow(open_dataset(name, self.settings).to_table(columns=columns))
         assert isinstance(found, pl.DataFrame)
         return found.sort([k for k in contract.key if k in columns])
 

@@ -14,6 +14,7 @@ from analysis.laps.distance import place_samples, time_at_distance_s
 from analysis.tracks.circuit import circuit_from_track
 from conf.tables import GOLD_CORNER_REPORTS, GOLD_LAP_COMPARISON
 from conf.track import load_track
+from medallion.dataset import open_dataset
 from medallion.gold.lap_comparison import write_comparison
 from medallion.io import Lake
 from medallion.provenance import job_run
@@ -76,7 +77,7 @@ def test_the_run_is_recorded(lake: Lake, rows) -> None:
         run.rows_out = write_comparison(lake, PAIR, points, pieces, run.run_id)
     (done,) = rows(lake, "ops.job_runs").to_dicts()
     assert (done["job"], done["status"], done["rows_out"]) == ("laps_compare", "ok", len(points) + len(pieces))
-    stored = DeltaTable(lake.uri(GOLD_CORNER_REPORTS)).to_pyarrow_table(columns=["run_id"])
+    stored = open_dataset(GOLD_CORNER_REPORTS, lake.settings).to_table(columns=["run_id"])
     assert set(stored["run_id"].to_pylist()) == {run.run_id}
 
 
