@@ -6,7 +6,7 @@ second, as a simulated session sends them. ``race_car``: with noise, at the rate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,22 @@ RATE_HZ = 50.0
 
 
 def session(
-    track: str, seed: int, cars: int, laps: int, car_faults: Sequence[CarFault] | None = None
+    track: str,
+    seed: int,
+    cars: int,
+    laps: int,
+    car_faults: Sequence[CarFault] | None = None,
+    views: Sequence[str] = VIEWS,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Laps of one session as each view has them, and what they did to the car: one row a lap.
 
     Args:
         track: Where.
         seed: Of everything random; also of the random car faults, if no car faults are given.
+        cars: In the session.
+        laps: That each drives.
+        car_faults: What goes wrong with the cars.
+        views: Which of them; all by default.
     """
     planted = (
         draw_random_car_faults(load_track(track).length_m, cars, laps, seed)
@@ -49,19 +58,17 @@ def session(
         "car_faults": planted,
         "profiles": RACING,
     }
-    quiet = VehicleSimulator(
-        SimulatorConfig(data_faults=DataFaults.none().model_copy(update={"noise": 0.0}), **options)
-    )
-    noisy = VehicleSimulator(
-        SimulatorConfig(data_faults=DataFaults.none().model_copy(update={"noise": 1.0}), **options)
+    quiet, noisy = (
+        VehicleSimulator(SimulatorConfig(data_faults=DataFaults.none().model_copy(update={"noise": noise}), **options))
+        for noise in (0.0, 1.0)
     )
     rng = np.random.default_rng(seed)
-    views = {
-        "perfect": [(lap, lap) for lap in _laps(quiet)],
-        "simulated": [(lap, lap.gather_every(2)) for lap in _laps(noisy)],
-        "race_car": [(lap, _as_race_car(lap, rng)) for lap in _laps(noisy)],
+    seen: dict[str, Callable[[], list[tuple[pl.DataFrame, pl.DataFrame]]]] = {
+        "perfect": lambda: [(lap, lap) for lap in _laps(quiet)],
+        "simulated": lambda: [(lap, lap.gather_every(2)) for lap in _laps(noisy)],
+        "race_car": lambda: [(lap, _as_race_car(lap, rng)) for lap in _laps(noisy)],
     }
-    frames = {name: pd.DataFrame([_row(track, seed, *lap) for lap in found]) for name, found in views.items()}
+    frames = {name: pd.DataFrame([_row(track, seed, *lap) for lap in seen[name]()]) for name in views}
     return frames, _truth(noisy, track)
 
 

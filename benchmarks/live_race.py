@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,7 +149,9 @@ def _watch(
     console: Console,
 ) -> Seen:
     seen, versions = Seen(), dict.fromkeys(WATCHED, -1)
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "watch", "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "watch", "auto.offset.reset": "earliest", "log_level": 0}
+    )
     consumer.subscribe([load_contract(_LAP_END).properties["topic"]])
     start = time.monotonic()
     noted = said = -_MEMORY_EVERY_S
@@ -199,11 +201,14 @@ def _note_rows(settings: AppConfig, name: str, seen: Seen, versions: dict[str, i
 
 def _note_memory(pid: int, now: float, seen: Seen) -> None:
     python = psutil.Process(pid)
-    others = python.children(recursive=True)
-    used = [process.memory_info().rss / 1e6 for process in (python, *others)]
+    used, cpu_s = [], 0.0
+    for process in (python, *python.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # Spark's workers come and go
+            times = process.cpu_times()
+            cpu_s += times.user + times.system
+            used.append(process.memory_info().rss / 1e6)
     seen.memory.append((round(now, 1), round(used[0], 1), round(sum(used[1:]), 1)))
-    times = [process.cpu_times() for process in (python, *others)]
-    seen.cpu_s = sum(t.user + t.system for t in times)
+    seen.cpu_s = max(seen.cpu_s, cpu_s)
 
 
 def _progress(now: float, seen: Seen) -> str:
@@ -244,7 +249,7 @@ def _register_model(home: Path, uri: str) -> None:
     from benchmarks.small_karma_model import register_small_model
     from ml.tracking import Tracker
 
-    found = [session(track, 40 + i, 3, 3) for i, track in enumerate(_TRACKS)]
+    found = [session(track, 40 + i, 3, 3, views=("simulated",)) for i, track in enumerate(_TRACKS)]
     laps = pd.concat([views["simulated"] for views, _ in found], ignore_index=True)
     tracker = Tracker(uri)
     tracker.client.create_experiment(MODEL, artifact_location=(home / "artifacts").as_uri())

@@ -25,7 +25,7 @@ CARS, LAPS = 3, 3
 def simulated() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Features of all laps, as a car with every sensor sends them, and labels."""
     names = [name for part in TRACKS.values() for name in part]
-    found = [session(name, 40 + i, CARS, LAPS) for i, name in enumerate(names)]
+    found = [session(name, 40 + i, CARS, LAPS, views=("simulated",)) for i, name in enumerate(names)]
     laps = pd.concat([views["simulated"] for views, _ in found], ignore_index=True)
     return laps, pd.concat([truth for _, truth in found], ignore_index=True)
 
