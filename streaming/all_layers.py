@@ -41,10 +41,10 @@ def start_layers(lake: Lake, run: JobRun, trigger: Trigger) -> Sequence[RunningQ
 
 
 def finish_layers(lake: Lake, run: JobRun) -> None:
-    """Bring clocks, laps and results up to date, and then gold."""
+    """Bring clocks, laps and results up to date, and then gold, but for laps that are being driven."""
     silver.finish_silver(lake, run)
-    for follower in gold.start_gold(lake, JobRun(gold.NAME, run.run_id), Trigger(once=True)):
-        follower.awaitTermination()
+    of_gold = JobRun(gold.NAME, run.run_id)
+    gold.follow_sources(lake, of_gold, Trigger(once=True), puts_off=True).start().awaitTermination()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,7 @@ JOB = AllLayersJob(
     start=start_layers,
     describe=silver.JOB.describe,
     finish=finish_layers,
+    last=gold.finish_gold,
     layers=(*(job.name for job in LAYERS), karma_beside.NAME),
 )
 

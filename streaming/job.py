@@ -50,6 +50,7 @@ class StreamingJob(Job):
         start: Starts its queries.
         describe: The sentence that says what a run did, without the job's name.
         finish: What is done once the queries have drained, and now and then while they run.
+        last: What is done at the very end.
         layers: Jobs whose tables it fills, if it is several in one; no other process does so meanwhile.
         arguments: Adds arguments of its own to a parser.
         start_with: The start for given arguments, where it has some of its own.
@@ -58,6 +59,7 @@ class StreamingJob(Job):
     start: Start
     describe: Callable[[JobRun], str]
     finish: Finish | None = None
+    last: Finish | None = None
     layers: tuple[str, ...] = ()
     arguments: Callable[[ArgumentParser], None] = add_nothing
     start_with: Callable[[Namespace], Start] | None = None
@@ -104,6 +106,7 @@ def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
         if not run.rows_in:  # a job that does not count for itself passes on what it reads
             run.rows_in = run.rows_out = read
         _finish(lake, job, run)
+        _end(lake, job, run)
     return run
 
 
@@ -124,6 +127,7 @@ def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobR
             for query in queries:
                 query.stop()
             _finish(lake, job, run)
+            _end(lake, job, run)
     return run
 
 
@@ -131,3 +135,9 @@ def _finish(lake: Lake, job: StreamingJob, run: JobRun) -> None:
     if job.finish:
         with hold_between_batches(job.name):
             job.finish(lake, run)
+
+
+def _end(lake: Lake, job: StreamingJob, run: JobRun) -> None:
+    if job.last:
+        with hold_between_batches(job.name):
+            job.last(lake, run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from conf.tables import SILVER_ENVIRONMENT, SILVER_LAPS, SILVER_TELEMETRY
@@ -12,6 +12,7 @@ from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, laps_with_new_times
 from medallion.gold.refresh.changed_rows import OF_VEHICLES, ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changes_by_vehicle
+from medallion.gold.refresh.driven_laps import Waiting
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near, read_timed_laps
 from medallion.io import Lake
 from medallion.keys import LapKey, Vehicle, distinct_vehicles
@@ -28,7 +29,9 @@ class AffectedKeys:
         analyses: Laps whose anomaly scores and 100 Hz traces are.
         vehicles: Sessions and vehicles that are summed up again, those of ``analyses`` among them.
         sessions: Sessions that are summed up, those of ``vehicles`` among them.
-        samples: What changed of each vehicle's samples: its windows and buckets are computed again.
+        samples: What changed of each vehicle's samples: its windows are computed again.
+        buckets: Laps whose buckets are.
+        put_off: Laps that are left for later.
     """
 
     features: Sequence[LapKey]
@@ -36,10 +39,12 @@ class AffectedKeys:
     vehicles: Sequence[Vehicle]
     sessions: Sequence[str]
     samples: Sequence[VehicleChange] = ()
+    buckets: Sequence[LapKey] = ()
+    put_off: Mapping[LapKey, float] = field(default_factory=dict)
 
     def split_by_session(self, most_laps: int) -> Iterator[AffectedKeys]:
         """The same in parts by session: of no more laps than ``most_laps``, or of one session."""
-        laps = Counter(lap.session_id for lap in {*self.features, *self.analyses})
+        laps = Counter(lap.session_id for lap in {*self.features, *self.analyses, *self.buckets})
         laps.update(change.session_id for change in self.samples)
         named = {*laps, *self.sessions, *(session for session, _ in self.vehicles)}
         for sessions in batches_by_size({session: laps[session] for session in named}, most_laps):
@@ -52,29 +57,46 @@ class AffectedKeys:
             [vehicle for vehicle in self.vehicles if vehicle[0] in sessions],
             [session for session in self.sessions if session in sessions],
             [change for change in self.samples if change.session_id in sessions],
+            [lap for lap in self.buckets if lap.session_id in sessions],
         )
 
 
-def find_affected(lake: Lake, changes: Sequence[ChangedRows]) -> AffectedKeys:
+def find_affected(lake: Lake, changes: Sequence[ChangedRows], waiting: Waiting | None = None) -> AffectedKeys:
     """What changed rows of the sources affect.
 
     A lap takes its weather from measurements up to five minutes away. Samples affect a lap's features at once, and its
     analyses once the lap is over: those of a lap that is being driven come with its row in ``silver.laps``, not with
     every batch.
+
+    Args:
+        lake: Where the tables are.
+        changes: What changed.
+        waiting: What was put off before; nothing is, and nothing was, if left out.
     """
-    timed = read_timed_laps(lake, sessions_part(r.session_id for r in changes))
+    waiting = waiting or Waiting()
+    sessions = {r.session_id for r in changes} | {lap.session_id for lap in waiting.since}
+    timed = read_timed_laps(lake, sessions_part(sessions))
     of_laps = {
         LapKey(r.session_id, str(r.vehicle_id), int(r.lap_number or 0)) for r in changes if r.source == SILVER_LAPS
     }
     samples = changes_by_vehicle(r for r in changes if r.source == SILVER_TELEMETRY)
     near_samples = laps_of_changed_samples((r for change in samples for r in change.samples), timed)
     weather_laps = _laps_in_weather((r for r in changes if r.source == SILVER_ENVIRONMENT), timed)
+    bucket_laps = {lap for change in samples for lap in change.laps}
+    over = finished_laps(timed)
+    driven = {lap.key for found in timed.values() for lap in found} - over
+    put_off = waiting.put_off(of_laps | near_samples | weather_laps | bucket_laps, driven, sessions)
+    of_laps, near_samples, weather_laps, bucket_laps = map(
+        put_off.select, (of_laps, near_samples, weather_laps, bucket_laps)
+    )
     others = {(r.session_id, r.vehicle_id) for r in changes if r.source in OF_VEHICLES and r.vehicle_id}
-    analyses = sorted(of_laps | (near_samples & finished_laps(timed)))
+    analyses = sorted(of_laps | (near_samples & over))
     vehicles = sorted(others | set(distinct_vehicles(analyses)))
     named = {r.session_id for r in changes if r.source == SILVER_ENVIRONMENT} | {session for session, _ in vehicles}
     features = laps_with_new_times(lake, sorted(of_laps), timed) | weather_laps | near_samples
-    return AffectedKeys(sorted(features), analyses, vehicles, sorted(named), samples)
+    return AffectedKeys(
+        sorted(features), analyses, vehicles, sorted(named), samples, sorted(bucket_laps), put_off.later
+    )
 
 
 def laps_of_changed_samples(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from conf.tables import (
@@ -15,10 +15,11 @@ from medallion.gold import dptad, drivers, lap_features
 from medallion.gold.refresh.affected import AffectedKeys, find_affected
 from medallion.gold.refresh.changed_rows import ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changed_windows, window_samples
+from medallion.gold.refresh.driven_laps import Waiting
 from medallion.gold.telemetry_buckets import vehicle_buckets
 from medallion.gold.telemetry_windows import vehicle_windows
 from medallion.io import Lake
-from medallion.keys import Vehicle
+from medallion.keys import LapKey, Vehicle
 from medallion.part import laps_part
 from medallion.per_vehicle import sync_by_vehicle
 from medallion.side_by_side import run_side_by_side
@@ -47,9 +48,19 @@ class GoldProcessor:
         self.run_id = run_id
         self.vehicles: set[Vehicle] = set()
 
-    def process(self, changes: Sequence[ChangedRows]) -> None:
-        """Recompute what changed rows affect, and write what differs (V11)."""
-        self.refresh(find_affected(self.lake, changes))
+    def process(self, changes: Sequence[ChangedRows], waiting: Waiting | None = None) -> Mapping[LapKey, float]:
+        """Recompute what changed rows affect, and write what differs (V11).
+
+        Args:
+            changes: What changed.
+            waiting: What was put off before; nothing is, and nothing was, if left out.
+
+        Returns:
+            What is put off now, see :class:`~medallion.gold.refresh.driven_laps.PutOff`.
+        """
+        affected = find_affected(self.lake, changes, waiting)
+        self.refresh(affected)
+        return affected.put_off
 
     def refresh(self, affected: AffectedKeys) -> None:
         """Recompute what is affected; laps come first, because the summaries read what the analyses found."""
@@ -62,7 +73,7 @@ class GoldProcessor:
         *_, calibrated = run_side_by_side(
             (
                 lambda: self._windows(affected.samples),
-                lambda: self._buckets(affected.samples),
+                lambda: self._buckets(affected.buckets),
                 lambda: lap_features.update_lap_features(lake, affected.features, run_id),
                 lambda: telemetry_100hz.update_100hz(lake, affected.analyses, run_id),
                 lambda: dptad.update_dptad(lake, affected.analyses, run_id),
@@ -84,7 +95,7 @@ class GoldProcessor:
         samples, inside = window_samples(self.lake, changes), changed_windows(changes)
         sync_by_vehicle(self.lake, GOLD_TELEMETRY_WINDOWS, samples, inside, vehicle_windows, self.run_id)
 
-    def _buckets(self, changes: Sequence[VehicleChange]) -> None:
-        laps = laps_part([lap for change in changes for lap in change.laps])
-        if laps.clauses:
-            sync_by_vehicle(self.lake, GOLD_TELEMETRY_BUCKETS, laps, laps, vehicle_buckets, self.run_id)
+    def _buckets(self, laps: Sequence[LapKey]) -> None:
+        if laps:
+            part = laps_part(laps)
+            sync_by_vehicle(self.lake, GOLD_TELEMETRY_BUCKETS, part, part, vehicle_buckets, self.run_id)

@@ -41,11 +41,10 @@ pytestmark = pytest.mark.timeout(1800)
 RACE = RaceIncidents(full_course_yellows=1, pit_stop_share=0.4, track_limits_share=0.05)
 
 
-def run_gold(lake: Lake, run_id: str) -> JobRun:
+def run_gold(lake: Lake, run_id: str, *, puts_off: bool = False) -> JobRun:
     """The job over what has changed since it last ran."""
     run = JobRun("gold", run_id)
-    for query in gold.start_gold(lake, run, Trigger(once=True)):
-        query.awaitTermination()
+    gold.follow_sources(lake, run, Trigger(once=True), puts_off=puts_off).start().awaitTermination()
     return run
 
 
@@ -174,7 +173,8 @@ def test_features_are_those_of_the_timed_interval(raced, rows) -> None:
 def test_step_by_step_gives_the_same(raced, new_lake, race, to_bronze, rows) -> None:
     """Half the telemetry without timing, then everything else, while laps are there already under other numbers.
 
-    The first step is done by Spark, the second by the driver.
+    The first step is done by Spark, the second by the driver. Laps that are being driven after the first are put off,
+    and whatever still is after the second comes at the end.
     """
     by_spark = new_lake("steps", driver_max_samples=0)
     by_driver = Lake(by_spark.spark, by_spark.settings.model_copy(update={"driver_max_samples": 600_000}))
@@ -184,7 +184,11 @@ def test_step_by_step_gives_the_same(raced, new_lake, race, to_bronze, rows) -> 
     for i, (lake, stored) in enumerate(steps):
         ingest(lake, to_bronze, stored, i)
         close(lake)
-        run_gold(lake, f"step-{i}")
+        run_gold(lake, f"step-{i}", puts_off=True)
+        if i == 0:
+            put_off = rows(lake, "silver.laps").join(rows(lake, LAPS), on=["vehicle_id", "lap_number"], how="anti")
+            assert put_off["vehicle_id"].n_unique() == put_off.height == 4
+    gold.finish_gold(by_driver, JobRun("gold", "end"))
     for table in ALL:
         without = [c for c in CALIBRATED if c in load_contract(table).column_names]
         assert_frame_equal(rows(lake, table, *without), rows(raced, table, *without), check_exact=True)

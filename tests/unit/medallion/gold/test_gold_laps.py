@@ -72,7 +72,7 @@ def test_what_is_touched_falls_into_portions_by_session() -> None:
     assert [lap for part in parts for lap in part.features] == laps
     assert [vehicle for part in parts for vehicle in part.vehicles] == whole.vehicles
     assert list(AffectedKeys([], [], [], []).split_by_session(4)) == []
-    assert list(AffectedKeys((), laps, (), ()).split_by_session(99)) == [AffectedKeys([], laps, [], [], [])]
+    assert list(AffectedKeys((), laps, (), ()).split_by_session(99)) == [AffectedKeys([], laps, [], [], [], [])]
 
 
 def test_weather_is_measured_during_a_lap_or_near_it() -> None:

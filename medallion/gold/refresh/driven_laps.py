@@ -1,0 +1,70 @@
+"""Laps that are being driven: put off until they are over, so that no step computes what the next one alters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Final
+
+from medallion.keys import LapKey
+
+LONGEST_S: Final = 60.0
+"""A lap that nothing has happened to for so long, its car stopped somewhere, waits no more."""
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """Laps to compute beside those that changed, and laps to leave for later.
+
+    Attributes:
+        due: Laps put off before that wait no more.
+        later: Laps that wait, and when something last happened to them, seconds since the epoch.
+    """
+
+    due: Set[LapKey] = frozenset()
+    later: Mapping[LapKey, float] = field(default_factory=dict)
+
+    def select(self, laps: Set[LapKey]) -> set[LapKey]:
+        """Those of changed laps that are to be computed now, and those that are due."""
+        return {lap for lap in laps if lap not in self.later} | set(self.due)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What earlier steps have put off.
+
+    Attributes:
+        since: When something last happened to a lap, seconds since the epoch.
+        now_s: Time of this step; ``None`` puts nothing off any more.
+    """
+
+    since: Mapping[LapKey, float] = field(default_factory=dict)
+    now_s: float | None = None
+
+    def put_off(self, changed: Set[LapKey], driven: Set[LapKey], sessions: Collection[str]) -> PutOff:
+        """Decide about laps.
+
+        Args:
+            changed: Laps that changes affect.
+            driven: Laps that are being driven, of sessions that were looked at.
+            sessions: Those sessions.
+        """
+        if self.now_s is None:
+            return PutOff(frozenset(self.since))
+        later = dict.fromkeys(changed & driven, self.now_s)
+        for lap, since in self.since.items():
+            over = lap.session_id in sessions and lap not in driven
+            if lap not in later and not over and self.now_s - since < LONGEST_S:
+                later[lap] = since
+        return PutOff(frozenset(self.since.keys() - later.keys()), later)
+
+
+def laps_to_json(since: Mapping[LapKey, float]) -> str:
+    """Waiting laps as text."""
+    return json.dumps([[lap.session_id, lap.vehicle_id, lap.lap_number, at] for lap, at in sorted(since.items())])
+
+
+def laps_from_json(text: str | None) -> dict[LapKey, float]:
+    """Waiting laps from text; none from ``None``."""
+    return {LapKey(session, vehicle, int(lap)): float(at) for session, vehicle, lap, at in json.loads(text or "[]")}
