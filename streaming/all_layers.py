@@ -40,11 +40,17 @@ def start_layers(lake: Lake, run: JobRun, trigger: Trigger) -> Sequence[RunningQ
     ]
 
 
-def finish_layers(lake: Lake, run: JobRun) -> None:
-    """Bring clocks, laps and results up to date, and then gold, but for laps that are being driven."""
-    silver.finish_silver(lake, run)
+def follow_layers(lake: Lake, run: JobRun) -> None:
+    """Bring clocks, laps, results and then gold up to date, as far as laps have ended."""
+    silver.close_ended_laps(lake, run)
     of_gold = JobRun(gold.NAME, run.run_id)
     gold.follow_sources(lake, of_gold, Trigger(once=True), puts_off=True).start().awaitTermination()
+
+
+def finish_layers(lake: Lake, run: JobRun) -> None:
+    """Bring clocks, laps, results and then gold up to date."""
+    silver.finish_silver(lake, run)
+    gold.finish_gold(lake, JobRun(gold.NAME, run.run_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +78,8 @@ JOB = AllLayersJob(
     other_inputs=(*bronze.JOB.other_inputs, f"MLflow model {MODEL}"),
     start=start_layers,
     describe=silver.JOB.describe,
-    finish=finish_layers,
-    last=gold.finish_gold,
+    finish=follow_layers,
+    last=finish_layers,
     layers=(*(job.name for job in LAYERS), karma_beside.NAME),
 )
 

@@ -38,6 +38,7 @@ class TableFollower:
         trigger: When.
         job: Job that it belongs to: its batches and the step never run at the same time.
         instead_of: Checkpoints of streams that did this before: it goes on where they stopped.
+        is_due: Whether the step is to be run though nothing has changed.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class TableFollower:
         trigger: Trigger,
         job: str,
         instead_of: Sequence[str] = (),
+        is_due: Callable[[], bool] = lambda: False,
     ) -> None:
         self.lake, self.name, self.tables, self.job = lake, name, tables, job
         self._step, self._every_s = step, None if trigger.once else trigger.every_s
-        self._instead_of = instead_of
+        self._instead_of, self._is_due = instead_of, is_due
         self._files = CheckpointFiles(lake, name)
         self._stop = Event()
         self._error: Exception | None = None
@@ -103,11 +105,11 @@ class TableFollower:
             self._error = error
 
     def follow(self) -> bool:
-        """Run the step if there is anything new; returns whether it was done."""
+        """Run the step if there is anything new, or if it is due; returns whether it was done."""
         with hold_between_batches(self.job):
             until = {name: self.lake.version(name) or 0 for name in self.tables}
             changes = TableChanges(self.lake, self._seen(), until)
-            if not changes.changed:
+            if not changes.changed and not self._is_due():
                 return False
             if self._step(changes) is False:
                 return False

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from dataclasses import astuple
 
 from medallion.changes import TableChanges
 from medallion.gold.refresh import processor
-from medallion.gold.refresh.changed_rows import SOURCES, ChangedRows, read_changed_rows
-from medallion.gold.refresh.driven_laps import Waiting, laps_from_json, laps_to_json
+from medallion.gold.refresh.changed_rows import SOURCES, read_changed_rows
+from medallion.gold.refresh.driven_laps import Waiting
 from medallion.io import Lake
+from medallion.keys import LapKey
 from medallion.provenance import JobRun
-from streaming.checkpoint_files import CheckpointFiles
 from streaming.follow import TableFollower
 from streaming.job import StreamingJob
 from streaming.query import Trigger
+from streaming.waiting import WaitingKeys
 
 NAME = "gold"
-_WAITING = "driven_laps.json"
 _STREAMS_BEFORE = (NAME, "gold_laps_2")
 OUTPUTS = (*processor.TABLES, *processor.LAP_TABLES)
 
@@ -37,35 +37,30 @@ def follow_sources(lake: Lake, run: JobRun, trigger: Trigger, *, puts_off: bool)
         lake: Where the tables are.
         run: Job run that counts what was done.
         trigger: When to run.
-        puts_off: Whether laps that are being driven wait until they are over, or until :func:`finish_gold`.
+        puts_off: Whether laps that are being driven wait; if not, those that do are computed.
     """
     lake.ensure_all((*SOURCES, *OUTPUTS))
-    gold, files = processor.GoldProcessor(lake, run.run_id), CheckpointFiles(lake, NAME)
+    gold, kept = processor.GoldProcessor(lake, run.run_id), WaitingKeys(lake, NAME)
+
+    def waiting() -> Waiting:
+        laps = {LapKey(*key): since for key, since in kept.read().items()}
+        return Waiting(laps, time.time() if puts_off else None)
 
     def refresh(changes: TableChanges) -> None:
         rows = read_changed_rows(changes)
         run.rows_in += sum(row.n for row in rows)
-        _process(gold, rows, files, time.time() if puts_off else None)
+        put_off = gold.process(rows, waiting())
+        kept.write({astuple(lap): since for lap, since in put_off.items()})
         run.rows_out = len(gold.vehicles)
 
-    return TableFollower(lake, NAME, SOURCES, refresh, trigger, NAME, instead_of=_STREAMS_BEFORE)
+    return TableFollower(
+        lake, NAME, SOURCES, refresh, trigger, NAME, instead_of=_STREAMS_BEFORE, is_due=lambda: waiting().is_due
+    )
 
 
 def finish_gold(lake: Lake, run: JobRun) -> None:
-    """Compute laps that were put off and still are being driven, as far as they are there."""
-    files = CheckpointFiles(lake, NAME)
-    if laps_from_json(files.read(_WAITING)):
-        _process(processor.GoldProcessor(lake, run.run_id), (), files, None)
-
-
-def _process(
-    gold: processor.GoldProcessor, rows: Sequence[ChangedRows], files: CheckpointFiles, now_s: float | None
-) -> None:
-    """Process changes. What waits is noted before the follower notes how far it came: a killed step begins anew."""
-    waiting = Waiting(laps_from_json(files.read(_WAITING)), now_s)
-    put_off = gold.process(rows, waiting)
-    if put_off != waiting.since:
-        files.write(_WAITING, laps_to_json(put_off))
+    """Bring gold up to date, laps that are being driven among it."""
+    follow_sources(lake, run, Trigger(once=True), puts_off=False).start().awaitTermination()
 
 
 JOB = StreamingJob(

@@ -49,8 +49,8 @@ class StreamingJob(Job):
     Attributes:
         start: Starts its queries.
         describe: The sentence that says what a run did, without the job's name.
-        finish: What is done once the queries have drained, and now and then while they run.
-        last: What is done at the very end.
+        finish: What is done now and then while the queries run.
+        last: What is done once they have drained or were stopped; ``finish`` if left out.
         layers: Jobs whose tables it fills, if it is several in one; no other process does so meanwhile.
         arguments: Adds arguments of its own to a parser.
         start_with: The start for given arguments, where it has some of its own.
@@ -105,8 +105,7 @@ def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
             read += sum(p.numInputRows for p in query.recentProgress)
         if not run.rows_in:  # a job that does not count for itself passes on what it reads
             run.rows_in = run.rows_out = read
-        _finish(lake, job, run)
-        _end(lake, job, run)
+        _between_batches(lake, job, run, job.last or job.finish)
     return run
 
 
@@ -117,7 +116,7 @@ def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobR
         try:
             while all(query.isActive for query in queries):
                 time.sleep(every_s)
-                _finish(lake, job, run)
+                _between_batches(lake, job, run, job.finish)
             for query in queries:
                 if not query.isActive:
                     query.awaitTermination()  # raises what ended it
@@ -126,18 +125,11 @@ def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobR
         finally:
             for query in queries:
                 query.stop()
-            _finish(lake, job, run)
-            _end(lake, job, run)
+            _between_batches(lake, job, run, job.last or job.finish)
     return run
 
 
-def _finish(lake: Lake, job: StreamingJob, run: JobRun) -> None:
-    if job.finish:
+def _between_batches(lake: Lake, job: StreamingJob, run: JobRun, step: Finish | None) -> None:
+    if step:
         with hold_between_batches(job.name):
-            job.finish(lake, run)
-
-
-def _end(lake: Lake, job: StreamingJob, run: JobRun) -> None:
-    if job.last:
-        with hold_between_batches(job.name):
-            job.last(lake, run)
+            step(lake, run)

@@ -6,6 +6,7 @@ looked at, and each part depends on the tables' content alone.
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 
@@ -15,12 +16,16 @@ from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TELEMET
 from medallion.batching import batches_by_size
 from medallion.changes import CHANGE_TYPE, TableChanges
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.silver import event_time, laps, results
 from streaming.follow import TableFollower
 from streaming.query import Trigger
+from streaming.waiting import WaitingKeys
 
 NAME = "silver_closing"
 TABLES = (*laps.TABLES, *results.TABLES)
+LONGEST_S = 20.0
+"""A car waits no longer for the end of its lap."""
 MOST_VEHICLES = 100
 """Closed at a time, as far as whole sessions allow."""
 _SOURCES = (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES)
@@ -28,30 +33,77 @@ _READ = ("session_id", "vehicle_id", "n_readings")
 _UPDATES = {"update_preimage": -1, "update_postimage": 1}
 
 
-def follow_silver(lake: Lake, run_id: str, trigger: Trigger, job: str) -> TableFollower:
-    """Start to follow ``silver.telemetry`` and the timing and result tables."""
+def follow_silver(lake: Lake, run_id: str, trigger: Trigger, job: str, *, puts_off: bool = False) -> TableFollower:
+    """Start to follow ``silver.telemetry`` and the timing and result tables.
+
+    Args:
+        lake: Where they are.
+        run_id: Job run.
+        trigger: When to run.
+        job: Job that it belongs to.
+        puts_off: Whether cars of which there are but samples wait for the end of a lap, or a while; if not, those that
+            wait are looked at.
+    """
     lake.ensure_all((SILVER_TELEMETRY, *_SOURCES, *TABLES))
+    kept = WaitingKeys(lake, NAME)
+
+    def now_s() -> float | None:
+        return time.time() if puts_off else None
 
     def refresh(changes: TableChanges) -> None:
-        refresh_session_tables(lake, changed_vehicles(changes), run_id)
+        found, waiting = choose_vehicles(*session_changes(changes), kept.read(), now_s())
+        refresh_session_tables(lake, found, run_id)
+        kept.write(waiting)
+
+    def is_due() -> bool:
+        return bool(choose_vehicles((), {}, kept.read(), now_s())[0])
 
     tables = (SILVER_TELEMETRY, *_SOURCES)
-    return TableFollower(lake, NAME, tables, refresh, trigger, job, instead_of=(NAME,)).start()
+    return TableFollower(lake, NAME, tables, refresh, trigger, job, instead_of=(NAME,), is_due=is_due).start()
 
 
-def changed_vehicles(changes: TableChanges) -> dict[str, set[str]]:
-    """Sessions of which anything changed, and their vehicles with samples that did."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for session, vehicle in vehicles_with_new_samples(changes.rows(SILVER_TELEMETRY, _READ)):
-        found[session].add(vehicle)
+def choose_vehicles(
+    new_samples: Iterable[Vehicle],
+    timing: Mapping[str, Set[str]],
+    since: Mapping[Vehicle, float],
+    now_s: float | None,
+) -> tuple[dict[str, set[str]], dict[Vehicle, float]]:
+    """Choose whose clocks and laps to refresh now.
+
+    To restate a car's clock and to number its samples is to write its race anew: while it drives, once a lap is enough.
+
+    Args:
+        new_samples: Vehicles with new samples.
+        timing: Sessions of which timing or results say something new, and the vehicles that it is about.
+        since: Vehicles that wait, and since when, seconds since the epoch.
+        now_s: Time of this step; ``None`` lets nobody wait.
+
+    Returns:
+        Vehicles by session, and those that wait.
+    """
+    waits = {**dict.fromkeys(new_samples, now_s or 0.0), **since}
+    later = {
+        (session, vehicle): at
+        for (session, vehicle), at in waits.items()
+        if now_s is not None and now_s - at < LONGEST_S and vehicle not in timing.get(session, ())
+    }
+    found: dict[str, set[str]] = {session: set() for session in timing}
+    for session, vehicle in waits.keys() - later.keys():
+        found.setdefault(session, set()).add(vehicle)
+    return found, later
+
+
+def session_changes(changes: TableChanges) -> tuple[set[Vehicle], dict[str, set[str]]]:
+    """Vehicles with samples that changed; sessions whose timing or results did, and the vehicles of these rows."""
+    timing: defaultdict[str, set[str]] = defaultdict(set)
     for name in _SOURCES:
-        for rows in changes.rows(name, ("session_id",)):
-            for session in rows["session_id"].unique().to_pylist():
-                found.setdefault(session, set())
-    return dict(found)
+        for rows in changes.rows(name, ("session_id", "vehicle_id")):
+            for row in rows.group_by(["session_id", "vehicle_id"]).aggregate([]).to_pylist():
+                timing[row["session_id"]].update({row["vehicle_id"]} - {None})
+    return vehicles_with_new_samples(changes.rows(SILVER_TELEMETRY, _READ)), dict(timing)
 
 
-def vehicles_with_new_samples(tables: Iterable[pa.Table]) -> set[tuple[str, str]]:
+def vehicles_with_new_samples(tables: Iterable[pa.Table]) -> set[Vehicle]:
     """Sessions and vehicles with samples that were added, removed, or have more readings than before.
 
     Times and lap numbers of a sample change by the steps here alone: they say nothing new to them.

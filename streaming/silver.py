@@ -80,6 +80,11 @@ def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
         run.rows_quarantined += balance.quarantined
 
 
+def close_ended_laps(lake: Lake, run: JobRun) -> None:
+    """Bring clocks, laps and results of cars up to date that have ended a lap, and of others now and then."""
+    session_tables.follow_silver(lake, run.run_id, Trigger(once=True), NAME, puts_off=True).awaitTermination()
+
+
 def finish_silver(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results up to date, once the stream has drained."""
     session_tables.follow_silver(lake, run.run_id, Trigger(once=True), NAME).awaitTermination()
@@ -94,7 +99,8 @@ JOB = StreamingJob(
     outputs=OUTPUTS,
     start=start_silver,
     describe=lambda run: f"{run.rows_in:,} units, {run.rows_out:,} written, {run.rows_quarantined:,} quarantined",
-    finish=finish_silver,
+    finish=close_ended_laps,
+    last=finish_silver,
 )
 
 main = JOB.main

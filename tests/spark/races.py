@@ -16,7 +16,7 @@ from producers.replay.plan import make_replay_plan
 from producers.simulator.frames import Frame
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import session_messages
-from streaming.session_tables import changed_vehicles, refresh_session_tables
+from streaming.session_tables import choose_vehicles, refresh_session_tables, session_changes
 from tests.spark.messages import FRAME, Stored
 
 CLOSED = (SILVER_TELEMETRY, SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES)
@@ -63,4 +63,5 @@ def close(lake: Lake) -> None:
     for name in CLOSED:
         lake.ensure(name)
     versions = {name: lake.version(name) or 0 for name in CLOSED}
-    refresh_session_tables(lake, changed_vehicles(TableChanges(lake, {}, versions)), "run")
+    vehicles, _ = choose_vehicles(*session_changes(TableChanges(lake, {}, versions)), {}, None)
+    refresh_session_tables(lake, vehicles, "run")

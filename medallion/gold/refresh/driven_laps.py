@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,6 +41,11 @@ class Waiting:
     since: Mapping[LapKey, float] = field(default_factory=dict)
     now_s: float | None = None
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a lap waits no more, though nothing has changed."""
+        return any(self.now_s is None or self.now_s - since >= LONGEST_S for since in self.since.values())
+
     def put_off(self, changed: Set[LapKey], driven: Set[LapKey], sessions: Collection[str]) -> PutOff:
         """Decide about laps.
 
@@ -58,13 +62,3 @@ class Waiting:
             if lap not in later and not over and self.now_s - since < LONGEST_S:
                 later[lap] = since
         return PutOff(frozenset(self.since.keys() - later.keys()), later)
-
-
-def laps_to_json(since: Mapping[LapKey, float]) -> str:
-    """Waiting laps as text."""
-    return json.dumps([[lap.session_id, lap.vehicle_id, lap.lap_number, at] for lap, at in sorted(since.items())])
-
-
-def laps_from_json(text: str | None) -> dict[LapKey, float]:
-    """Waiting laps from text; none from ``None``."""
-    return {LapKey(session, vehicle, int(lap)): float(at) for session, vehicle, lap, at in json.loads(text or "[]")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion.gold.refresh.driven_laps import LONGEST_S, PutOff, Waiting, laps_from_json, laps_to_json
+from medallion.gold.refresh.driven_laps import LONGEST_S, PutOff, Waiting
 from medallion.keys import LapKey
 
 LAP, NEXT, OTHER = (LapKey(*key) for key in (("s", "v", 3), ("s", "v", 4), ("t", "v", 1)))
@@ -26,6 +26,8 @@ def test_a_lap_that_nothing_happens_to_is_due_after_a_while() -> None:
     assert Waiting({LAP: 100.0}, early).put_off(set(), {LAP}, {"s"}) == PutOff(frozenset(), {LAP: 100.0})
     assert Waiting({LAP: 100.0}, early).put_off({LAP}, {LAP}, {"s"}).later == {LAP: early}
     assert Waiting({LAP: 100.0}, late).put_off(set(), {LAP}, {"s"}) == PutOff({LAP}, {})
+    assert [Waiting({LAP: 100.0}, now).is_due for now in (early, late, None)] == [False, True, True]
+    assert not Waiting({}).is_due
     assert Waiting({OTHER: 100.0}, early).put_off(set(), {LAP}, {"s"}).later == {OTHER: 100.0}
 
 
@@ -41,10 +43,6 @@ def test_every_changed_lap_is_computed_after_its_last_change(steps: list[tuple[f
         stale |= changed
         put_off = Waiting(later, now).put_off(changed, driven, {"s", "t"})
         stale -= put_off.select(changed)
-        later = laps_from_json(laps_to_json(put_off.later))
+        later = put_off.later
         assert stale == later.keys()
     assert not stale - Waiting(later).put_off(set(), set(), ()).select(set())
-
-
-def test_no_text_is_no_laps() -> None:
-    assert laps_from_json(None) == {}
