@@ -35,6 +35,7 @@ COMPARED = (
 _OF_A_RUN = ("run_id", "updated_ts", "compute_ms")
 _NOT_THE_PEERS = ("source", "dq_warnings")
 _NEAR = 1e-9
+_WHOSE = ("vehicle_id", "vehicle_id_1", "vehicle_id_2")
 
 TableRows = Mapping[str, pl.DataFrame]
 """Rows by table."""
@@ -46,14 +47,15 @@ def session_rows(store: DeltaStore, session_id: str, vehicle_id: str | None = No
     Args:
         store: Whose.
         session_id: Session.
-        vehicle_id: Only this one's rows, where a table says whose they are.
+        vehicle_id: Only this one's rows, and its pairs with others, where a table says whose they are. Pairs of others
+            have intervals by the names that their cars had in the session that theirs is a copy of.
     """
     found = {}
     for table in COMPARED:
         columns = [c.name for c in load_contract(table).columns if _is_compared(c.name, c.physical_type)]
         where = pl.col("session_id") == session_id
-        if vehicle_id is not None and "vehicle_id" in columns:
-            where &= pl.col("vehicle_id") == vehicle_id
+        if vehicle_id is not None and (whose := [c for c in _WHOSE if c in columns]):
+            where &= pl.any_horizontal(pl.col(c) == vehicle_id for c in whose)
         found[table] = store.read(table, where, columns)
     return found
 
