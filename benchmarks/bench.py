@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 Size = Literal["small", "full"]
 _FIRST_PORT = 42_000
+COMMAND = str(Path(sys.executable).with_name("slipstream"))
+"""The command line, as the shell finds it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,15 @@ class Bench:
             kafka_port=start,
             kafka_controller_port=start + 1,
         )
+
+    def environment(self, settings: AppConfig) -> dict[str, str]:
+        """Environment in which a command of ours works on a home."""
+        named = {
+            "SLIPSTREAM_HOME": settings.home,
+            "SLIPSTREAM_JARS": settings.jars_dir,
+            "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap,
+        }
+        return os.environ | {name: str(value) for name, value in named.items()}
 
     @property
     def event_log(self) -> Path:

@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -30,16 +27,19 @@ import pyarrow.compute as pc
 from confluent_kafka import Consumer
 from rich.console import Console
 
+from benchmarks.bench import COMMAND, Bench
 from benchmarks.karma_laps import session
+from benchmarks.local_tracker import local_tracker
 from benchmarks.machine import describe
 from benchmarks.runner import BenchmarkError
+from benchmarks.small_karma_model import register_small_model
 from conf.contract import load_contract
 from conf.lake import table_uri
-from conf.settings import AppConfig, get_settings
+from conf.settings import AppConfig
 from conf.tables import GOLD_DPTAD_SCORES, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_LAPS
-from infra.local import broker, stack
 from medallion.dataset import open_dataset
 from ml.karma import MODEL
+from ml.tracking import Tracker
 from serving.charts.style import GAINED, INK, LAP, SKY, draw_light_grid, figure_style, new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -111,21 +111,20 @@ def watch_race(cars: int, minutes: float, every_s: float, console: Console) -> d
     Returns:
         What the result file holds.
     """
-    with tempfile.TemporaryDirectory(prefix="slipstream-live-") as folder:
-        settings = _settings(Path(folder))
-        stack.start_stack(settings, auto_port=True, services=[broker.NAME], console=console)
-        try:
-            bootstrap = stack.find_endpoints(settings).bootstrap
-            env = _environment(settings, bootstrap)
+    bench = Bench("full", 1, console)
+    try:
+        with bench.broker() as bootstrap:
+            settings = bench.settings(bench.folder("lake"), bootstrap)
             console.print("learning a small model of wear …")
-            _register_model(settings.home, env["MLFLOW_TRACKING_URI"])
+            tracker = _register_model(settings.home)
+            env = bench.environment(settings) | {"MLFLOW_TRACKING_URI": tracker.uri}
             with _command(env, settings.home / "stream.log", "stream", "all", "--every", str(every_s)) as stream:
                 laps = max(1, round(60 * minutes / _LAP_S))
                 grid = ("--cars", str(cars), "--laps", str(laps), "--session", SESSION, "--speed", "1")
                 with _command(env, settings.home / "simulate.log", "produce", "simulate", *grid) as simulator:
                     seen = _watch(settings, bootstrap, stream, simulator, console)
-        finally:
-            stack.stop_stack(settings, services=[broker.NAME])
+    finally:
+        bench.close()
     if not all(seen.delays(name) for name in TABLES):
         raise BenchmarkError(f"no lap came to all of {', '.join(TABLES)} in {minutes:g} minutes: watch a longer race")
     return {
@@ -225,42 +224,19 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"laps": len(values), "p50": round(p50, 2), "p95": round(p95, 2), "max": round(max(values), 2)}
 
 
-def _settings(home: Path) -> AppConfig:
-    start = 43_000 + os.getpid() % 100 * 50
-    return AppConfig(
-        slipstream_home=home,
-        slipstream_jars=get_settings().jars_dir,
-        kafka_port=start,
-        kafka_controller_port=start + 1,
-        _env_file=None,
-    )
-
-
-def _environment(settings: AppConfig, bootstrap: str) -> dict[str, str]:
-    return os.environ | {
-        "SLIPSTREAM_HOME": str(settings.home),
-        "SLIPSTREAM_JARS": str(settings.jars_dir),
-        "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{settings.home}/mlflow.db",
-    }
-
-
-def _register_model(home: Path, uri: str) -> None:
-    from benchmarks.small_karma_model import register_small_model
-    from ml.tracking import Tracker
-
+def _register_model(home: Path) -> Tracker:
     found = [session(track, 40 + i, 3, 3, views=("simulated",)) for i, track in enumerate(_TRACKS)]
     laps = pd.concat([views["simulated"] for views, _ in found], ignore_index=True)
-    tracker = Tracker(uri)
-    tracker.client.create_experiment(MODEL, artifact_location=(home / "artifacts").as_uri())
+    tracker = local_tracker(home, MODEL)
     register_small_model(tracker, laps, pd.concat([truth for _, truth in found], ignore_index=True))
+    return tracker
 
 
 @contextmanager
 def _command(env: Mapping[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """``slipstream …`` in a process of its own, ended by Ctrl-C."""
     with log.open("wb") as output:
-        command = [str(Path(sys.executable).with_name("slipstream")), *arguments]
+        command = [COMMAND, *arguments]
         process = subprocess.Popen(command, env=dict(env), stdout=output, stderr=subprocess.STDOUT)
         try:
             yield process

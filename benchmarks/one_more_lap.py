@@ -8,9 +8,7 @@ After each lap, outside the time, the rows of both are compared.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bench import Bench
+from benchmarks.bench import COMMAND, Bench
 from benchmarks.capacity import JOBS, Capacity
 from benchmarks.costs import Costs, NewEvents, spent
 from benchmarks.lap_peer.comparison import COMPARED, TableRows, differences, session_rows
@@ -120,15 +118,8 @@ def _first_race(bench: Bench) -> Result:
 
 def _command_s(bench: Bench, bootstrap: str) -> float:
     """Seconds of the command over an empty lake, once."""
-    settings = bench.settings(bench.folder("command"))
-    named = {
-        "SLIPSTREAM_HOME": settings.home,
-        "SLIPSTREAM_JARS": settings.jars_dir,
-        "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-    }
-    command = [str(Path(sys.executable).with_name("slipstream")), "run"]
-    environment = os.environ | {name: str(value) for name, value in named.items()}
-    return timed(lambda: subprocess.run(command, env=environment, check=True, capture_output=True))
+    environment = bench.environment(bench.settings(bench.folder("command"), bootstrap))
+    return timed(lambda: subprocess.run([COMMAND, "run"], env=environment, check=True, capture_output=True))
 
 
 def _race_by_us(bench: Bench, bootstrap: str, sides: _Sides) -> Run:

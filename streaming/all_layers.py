@@ -48,9 +48,10 @@ def follow_layers(lake: Lake, run: JobRun) -> None:
 
 
 def finish_layers(lake: Lake, run: JobRun) -> None:
-    """Bring clocks, laps, results and then gold up to date."""
+    """Bring clocks, laps, results, then gold and the scores of wear up to date."""
     silver.finish_silver(lake, run)
     gold.finish_gold(lake, JobRun(gold.NAME, run.run_id))
+    karma_beside.start_karma_beside(lake, run, Trigger(once=True)).awaitTermination()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,8 +50,8 @@ class WearScoring:
         self._tracker = Tracker(find_endpoints(lake.settings).tracking_uri)
         self._scorer = KarmaScorer(lake, self._tracker, vehicle)
 
-    def __call__(self, changes: TableChanges) -> bool:
-        """Score, with the model that is in use by now; returns that it was done."""
+    def __call__(self, changes: TableChanges) -> None:
+        """Score, with the model that is in use by now."""
         if model_in_use(self._tracker).version != self._scorer.version:
             self._scorer = KarmaScorer(self.lake, self._tracker, self.vehicle)
         cars: set[Vehicle] = set()
@@ -60,7 +60,6 @@ class WearScoring:
             cars.update(distinct_cars(laps))
         if cars:
             self.run.rows_out += self._scorer.score(sorted(cars), self.run.run_id).num_rows
-        return True
 
 
 def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from conf.tables import SILVER_ENVIRONMENT, SILVER_LAPS, SILVER_TELEMETRY
@@ -12,7 +12,7 @@ from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, laps_with_new_times
 from medallion.gold.refresh.changed_rows import OF_VEHICLES, ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changes_by_vehicle
-from medallion.gold.refresh.driven_laps import Waiting
+from medallion.gold.refresh.driven_laps import NOTHING_WAITS, PutOff, Waiting
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near, read_timed_laps
 from medallion.io import Lake
 from medallion.keys import LapKey, Vehicle, distinct_vehicles
@@ -31,7 +31,6 @@ class AffectedKeys:
         sessions: Sessions that are summed up, those of ``vehicles`` among them.
         samples: What changed of each vehicle's samples: its windows are computed again.
         buckets: Laps whose buckets are.
-        put_off: Laps that are left for later.
     """
 
     features: Sequence[LapKey]
@@ -40,7 +39,6 @@ class AffectedKeys:
     sessions: Sequence[str]
     samples: Sequence[VehicleChange] = ()
     buckets: Sequence[LapKey] = ()
-    put_off: Mapping[LapKey, float] = field(default_factory=dict)
 
     def split_by_session(self, most_laps: int) -> Iterator[AffectedKeys]:
         """The same in parts by session: of no more laps than ``most_laps``, or of one session."""
@@ -61,7 +59,9 @@ class AffectedKeys:
         )
 
 
-def find_affected(lake: Lake, changes: Sequence[ChangedRows], waiting: Waiting | None = None) -> AffectedKeys:
+def find_affected(
+    lake: Lake, changes: Sequence[ChangedRows], waiting: Waiting = NOTHING_WAITS
+) -> tuple[AffectedKeys, PutOff]:
     """What changed rows of the sources affect.
 
     A lap takes its weather from measurements up to five minutes away. Samples affect a lap's features at once, and its
@@ -72,8 +72,10 @@ def find_affected(lake: Lake, changes: Sequence[ChangedRows], waiting: Waiting |
         lake: Where the tables are.
         changes: What changed.
         waiting: What was put off before; nothing is, and nothing was, if left out.
+
+    Returns:
+        What to compute, and what is put off.
     """
-    waiting = waiting or Waiting()
     sessions = {r.session_id for r in changes} | {lap.session_id for lap in waiting.since}
     timed = read_timed_laps(lake, sessions_part(sessions))
     of_laps = {
@@ -94,9 +96,8 @@ def find_affected(lake: Lake, changes: Sequence[ChangedRows], waiting: Waiting |
     vehicles = sorted(others | set(distinct_vehicles(analyses)))
     named = {r.session_id for r in changes if r.source == SILVER_ENVIRONMENT} | {session for session, _ in vehicles}
     features = laps_with_new_times(lake, sorted(of_laps), timed) | weather_laps | near_samples
-    return AffectedKeys(
-        sorted(features), analyses, vehicles, sorted(named), samples, sorted(bucket_laps), put_off.later
-    )
+    affected = AffectedKeys(sorted(features), analyses, vehicles, sorted(named), samples, sorted(bucket_laps))
+    return affected, put_off
 
 
 def laps_of_changed_samples(rows: Iterable[Any], timed: Mapping[Vehicle, Sequence[TimedLap]]) -> set[LapKey]:

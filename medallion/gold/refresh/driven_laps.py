@@ -62,3 +62,7 @@ class Waiting:
             if lap not in later and not over and self.now_s - since < LONGEST_S:
                 later[lap] = since
         return PutOff(frozenset(self.since.keys() - later.keys()), later)
+
+
+NOTHING_WAITS: Final = Waiting()
+"""Everything that changed is computed."""

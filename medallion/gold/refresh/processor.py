@@ -15,7 +15,7 @@ from medallion.gold import dptad, drivers, lap_features
 from medallion.gold.refresh.affected import AffectedKeys, find_affected
 from medallion.gold.refresh.changed_rows import ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changed_windows, window_samples
-from medallion.gold.refresh.driven_laps import Waiting
+from medallion.gold.refresh.driven_laps import NOTHING_WAITS, Waiting
 from medallion.gold.telemetry_buckets import vehicle_buckets
 from medallion.gold.telemetry_windows import vehicle_windows
 from medallion.io import Lake
@@ -48,7 +48,7 @@ class GoldProcessor:
         self.run_id = run_id
         self.vehicles: set[Vehicle] = set()
 
-    def process(self, changes: Sequence[ChangedRows], waiting: Waiting | None = None) -> Mapping[LapKey, float]:
+    def process(self, changes: Sequence[ChangedRows], waiting: Waiting = NOTHING_WAITS) -> Mapping[LapKey, float]:
         """Recompute what changed rows affect, and write what differs (V11).
 
         Args:
@@ -56,11 +56,11 @@ class GoldProcessor:
             waiting: What was put off before; nothing is, and nothing was, if left out.
 
         Returns:
-            What is put off now, see :class:`~medallion.gold.refresh.driven_laps.PutOff`.
+            Laps that wait now, see :class:`~medallion.gold.refresh.driven_laps.PutOff`.
         """
-        affected = find_affected(self.lake, changes, waiting)
+        affected, put_off = find_affected(self.lake, changes, waiting)
         self.refresh(affected)
-        return affected.put_off
+        return put_off.later
 
     def refresh(self, affected: AffectedKeys) -> None:
         """Recompute what is affected; laps come first, because the summaries read what the analyses found."""

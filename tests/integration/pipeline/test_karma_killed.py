@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from benchmarks.local_tracker import local_tracker
 from benchmarks.small_karma_model import register_small_model
 from conf.lake import table_uri
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from ml.karma import MODEL
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, simulated
 from tests.slow import SLOW
-from tests.tracking import local_tracker
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from pyspark.sql import functions as F
 
 from analysis.segmentation.lap_segments import STEPS
+from benchmarks.local_tracker import local_tracker
 from conf.errors import TrainingDataError
 from conf.settings import AppConfig
 from conf.tables import GOLD_GHOST_LAPS, GOLD_GHOST_SUMMARY, GOLD_MICROSECTOR_TRACES, GOLD_MICROSECTORS
@@ -28,7 +29,6 @@ from ml.tracking import Tracker, TrackingError
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.races import close, ingest, simulated
-from tests.tracking import local_tracker
 
 SESSION = "ghosts-R1"
 QUICK = TrainingParams(steps=4, warm_share=0.5, batch=16, evaluate_every=2, shape=NetworkShape(hidden=8, latent=2))

@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from pyspark.sql import functions as F
 
+from benchmarks.local_tracker import local_tracker
 from conf.karma import load_karma_rules
 from conf.settings import AppConfig
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES, SILVER_SESSIONS
@@ -26,7 +27,6 @@ from streaming import karma
 from streaming.karma_beside import start_karma_beside
 from streaming.query import Trigger
 from tests.karma_sessions import CARS, LAPS, TRACKS, feature_rows, label_messages, session_rows, simulated
-from tests.tracking import local_tracker
 
 QUICK = FitParams(LearnerParams(trees=10, members=2, epochs=15, hidden=8), seed=3)
 LABEL = ("session_id", "vehicle_id", "lap_number", "component", "damage_per_km", "part_factor", "is_complete")

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from benchmarks.local_tracker import local_tracker
 from conf.tables import GOLD_MODEL_METRICS, GOLD_STYLE_DATASET, GOLD_STYLE_PREDICTIONS, GOLD_TELEMETRY_WINDOWS
 from jobs.score_style import score_style
 from jobs.train_style import MODEL, StyleTrainingResult, train_style
@@ -16,7 +17,6 @@ from medallion.io import Lake
 from ml.style.features import STYLE_FEATURES
 from ml.style.model import ForestParams
 from ml.tracking import Tracker
-from tests.tracking import local_tracker
 
 VEHICLES, WINDOWS = 30, 12
 T0 = datetime(2025, 9, 6, 12, tzinfo=UTC)

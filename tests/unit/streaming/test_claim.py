@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,14 @@ def another(home: AppConfig, *layers: str) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
+def refusal(home: AppConfig, *layers: str) -> str:
+    """The last line that a process prints which wants layers that are taken."""
+    command = [sys.executable, "-c", OTHER, str(home.home), *layers]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr.splitlines()[-1]
+
+
 def test_a_second_process_is_told_who_is_at_work_until_that_one_is_killed(home: AppConfig) -> None:
     with another(home, "silver", "gold") as process:
         told = rf"silver: .*`-c {home.home} silver gold`, process {process.pid}, since"
@@ -55,14 +64,16 @@ def test_a_process_claims_again_what_it_has_and_gives_it_up_at_the_end(home: App
     with claim_layers(home, ("bronze", "silver")):
         with claim_layers(home, ("bronze",)):
             pass
-        with pytest.raises(AssertionError), another(home, "bronze"):
-            pass
-    with another(home, "bronze", "silver"):
-        pass
+        assert "LayerTakenError: bronze: another process is filling it" in refusal(home, "bronze")
+    with another(home, "bronze", "silver") as process:
+        assert process.poll() is None
 
 
 def test_other_lakes_and_lakes_in_an_object_store_are_nobody_s(home: AppConfig) -> None:
     elsewhere = home.model_copy(update={"slipstream_home": home.home / "other"})
     remote = home.model_copy(update={"azure_storage_account": "account"})
     with another(home, "bronze"), claim_layers(elsewhere, ("bronze",)), claim_layers(remote, ("bronze",)):
-        pass
+        held = sorted(path.name for path in elsewhere.home.rglob("*.lock"))
+        assert held == [".bronze.lock"]
+        assert not list(Path.cwd().glob("abfss*"))
+        assert "bronze: another process is filling it" in refusal(elsewhere, "bronze")

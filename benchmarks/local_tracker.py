@@ -1,4 +1,4 @@
-"""A tracker that needs no server."""
+"""A tracker that needs no server, for benchmarks and tests."""
 
 from __future__ import annotations
 
