@@ -220,7 +220,7 @@ def _progress(now: float, seen: Seen) -> str:
 def _spread(values: Sequence[float]) -> dict[str, float]:
     if not values:
         return {"laps": 0}
-    p50, p95 = np.percentile(values, [50, 95])
+    p50, p95 = map(float, np.percentile(values, [50, 95]))
     return {"laps": len(values), "p50": round(p50, 2), "p95": round(p95, 2), "max": round(max(values), 2)}
 
 
@@ -287,7 +287,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given.out.write_text(json.dumps(result, indent=2) + "\n")
     save_figure(figure(result), given.out.with_suffix(".png"))
     for name, spread in result["delays_s"].items():
-        print(f"{name}: {spread}")
+        print(f"{name}: {', '.join(f'{what} {value:g}' for what, value in spread.items())} (seconds)")
     return 0
 
 
