@@ -267,9 +267,9 @@ def figure(result: Mapping[str, Any]) -> Figure:
         right.plot([s / 60 for s in at], jvm, color=INK, lw=1, label="JVM")
         right.plot([s / 60 for s in at], python, color=LAP, lw=1, label="Python")
         right.set_ylabel("Resident memory, MB")
-        for axes in (left, right):
+        for axes, since in ((left, "the first lap's end"), (right, "the stream's start")):
             axes.set_ylim(0.0, 1.35 * axes.get_ylim()[1])
-            axes.set_xlabel("Minutes")
+            axes.set_xlabel(f"Minutes since {since}")
             axes.legend(loc="upper left")
             draw_light_grid(axes)
     return drawn
