@@ -26,6 +26,8 @@ NAME = "silver_closing"
 TABLES = (*laps.TABLES, *results.TABLES)
 LONGEST_S = 20.0
 """A car waits no longer for the end of its lap."""
+SILENT_S = 60.0
+"""A car without new samples for so long has stopped."""
 MOST_VEHICLES = 100
 """Closed at a time, as far as whole sessions allow."""
 _SOURCES = (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_RESULT_LINES)
@@ -45,18 +47,25 @@ def follow_silver(lake: Lake, run_id: str, trigger: Trigger, job: str, *, puts_o
             wait are looked at.
     """
     lake.ensure_all((SILVER_TELEMETRY, *_SOURCES, *TABLES))
-    kept = WaitingKeys(lake, NAME)
+    kept, kept_clocks = WaitingKeys(lake, NAME), WaitingKeys(lake, NAME, "clocks")
 
     def now_s() -> float | None:
         return time.time() if puts_off else None
 
     def refresh(changes: TableChanges) -> None:
-        found, waiting = choose_vehicles(*session_changes(changes), kept.read(), now_s())
-        refresh_session_tables(lake, found, run_id)
+        samples, timing = session_changes(changes)
+        found, waiting = choose_vehicles(samples, timing, kept.read(), now_s())
+        silent, driving = choose_silent(samples, kept_clocks.read(), now_s())
+        for session, vehicle in silent:
+            found.setdefault(session, set()).add(vehicle)
+        stayed = refresh_session_tables(lake, found, run_id, restated=silent if puts_off else None)
+        kept_clocks.write({**driving, **dict.fromkeys(stayed, time.time())})
         kept.write(waiting)
 
     def is_due() -> bool:
-        return bool(choose_vehicles((), {}, kept.read(), now_s())[0])
+        late, _ = choose_vehicles((), {}, kept.read(), now_s())
+        silent, _ = choose_silent((), kept_clocks.read(), now_s())
+        return bool(late or silent)
 
     tables = (SILVER_TELEMETRY, *_SOURCES)
     return TableFollower(lake, NAME, tables, refresh, trigger, job, instead_of=(NAME,), is_due=is_due).start()
@@ -93,6 +102,26 @@ def choose_vehicles(
     return found, later
 
 
+def choose_silent(
+    new_samples: Iterable[Vehicle], since: Mapping[Vehicle, float], now_s: float | None
+) -> tuple[set[Vehicle], dict[Vehicle, float]]:
+    """Choose whose clocks, which stayed as they were while the cars drove, are restated now.
+
+    Args:
+        new_samples: Vehicles with new samples.
+        since: Vehicles whose clocks stayed, and when they last had new samples, seconds since the epoch.
+        now_s: Time of this step; ``None`` waits for nobody.
+
+    Returns:
+        Those that have fallen silent, and the others, with new times.
+    """
+    if now_s is None:
+        return set(since), {}
+    driving = {**since, **dict.fromkeys(since.keys() & set(new_samples), now_s)}
+    silent = {vehicle for vehicle, at in driving.items() if now_s - at >= SILENT_S}
+    return silent, {vehicle: at for vehicle, at in driving.items() if vehicle not in silent}
+
+
 def session_changes(changes: TableChanges) -> tuple[set[Vehicle], dict[str, set[str]]]:
     """Vehicles with samples that changed; sessions whose timing or results did, and the vehicles of these rows."""
     timing: defaultdict[str, set[str]] = defaultdict(set)
@@ -123,18 +152,25 @@ def vehicles_with_new_samples(tables: Iterable[pa.Table]) -> set[Vehicle]:
     return found | {key for key, n in readings.items() if n}
 
 
-def refresh_session_tables(lake: Lake, vehicles: Mapping[str, Set[str]], run_id: str) -> None:
+def refresh_session_tables(
+    lake: Lake, vehicles: Mapping[str, Set[str]], run_id: str, restated: Set[Vehicle] | None = None
+) -> set[Vehicle]:
     """Refresh the clocks of vehicles with new telemetry, then entries, laps and results of their sessions.
 
     Args:
         lake: Where the tables are.
         vehicles: Those with new telemetry, by session; all sessions of which anything has changed.
         run_id: Job run.
+        restated: Those whose clocks are restated however little they moved; all of them if left out.
+
+    Returns:
+        Vehicles whose clocks stayed as they were, see :func:`~medallion.silver.event_time.update_event_times`.
     """
+    stayed: set[Vehicle] = set()
     for names in batches_by_size({session: 1 + len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
         changed = [laps.SessionChange(session, frozenset(vehicles[session])) for session in sorted(names)]
-        event_time.update_event_times(
-            lake, run_id, [(c.session_id, car) for c in changed for car in sorted(c.vehicles)]
-        )
+        cars = {(c.session_id, car) for c in changed for car in c.vehicles}
+        stayed |= event_time.update_event_times(lake, run_id, cars, set() if restated is None else cars - restated)
         laps.update_laps(lake, changed, run_id)
         results.update_results(lake, sorted(names), run_id)
+    return stayed

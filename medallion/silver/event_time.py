@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
 import numpy as np
@@ -18,12 +18,15 @@ from conf.tables import SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, SILVER_TELEMETRY
 from medallion.arrow_rows import instants
 from medallion.exchange import exchange_rows, put_rows, set_columns
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.part import Part, group_by_session, sessions_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
 from medallion.reading import read_rows, read_table, scan_table
 from medallion.samples import CLOCKS_AND_LAPS, are_few
 from medallion.silver import clock_offsets, telemetry
 
+STEADY_US: Final = 1_000
+"""How far an instant may be off by a clock that is left as it was."""
 _SUMMED_UP: Final = [
     ("track_id", "max"),
     ("event_ts", "min"),
@@ -42,47 +45,66 @@ def stale_vehicles(lake: Lake) -> DataFrame:
     return now.join(seen, VEHICLE, "left").where(~F.col("n_units").eqNullSafe(F.col("n_seen"))).select(*VEHICLE)
 
 
-def update_event_times(lake: Lake, run_id: str, vehicles: Iterable[tuple[str, str]] | None = None) -> int:
-    """Update ``event_ts`` of stale vehicles to their clock's envelope; returns the number of vehicles examined.
+def update_event_times(
+    lake: Lake, run_id: str, vehicles: Iterable[Vehicle] | None = None, may_stay: Set[Vehicle] = frozenset()
+) -> set[Vehicle]:
+    """Update ``event_ts`` of stale vehicles to their clock's envelope.
 
     The result depends on the table's content alone, so it is the same however the rows arrived in batches. Only rows
     whose event time or source changes are rewritten; the offsets are written last, so that a killed run is repeated.
+
+    As a race goes on, the envelope moves by microseconds, and with it every instant of the race: a car that is driving
+    may keep the clock it has.
 
     Args:
         lake: Where the tables are.
         run_id: Job run.
         vehicles: Sessions and vehicles to look at; those that :func:`stale_vehicles` finds if left out.
+        may_stay: Those whose clock may stay as it was while no instant is off by more than ``STEADY_US``.
+
+    Returns:
+        Vehicles whose clock stayed so: they are to be looked at again.
     """
-    stale = [(r.session_id, r.vehicle_id) for r in stale_vehicles(lake).collect()] if vehicles is None else [*vehicles]
+    stale = {(r.session_id, r.vehicle_id) for r in stale_vehicles(lake).collect()} if vehicles is None else {*vehicles}
     if not stale:
-        return 0
-    part = vehicles_part(group_by_session(stale))
-    restate = _restate_on_driver if are_few(lake, part, CLOCKS_AND_LAPS) else _restate_by_spark
-    restate(lake, part, run_id)
+        return set()
+    part, stayed = vehicles_part(group_by_session(stale)), set[Vehicle]()
+    if are_few(lake, part, CLOCKS_AND_LAPS):
+        stayed = _restate_on_driver(lake, stale, run_id, may_stay)
+    else:
+        _restate_by_spark(lake, part, run_id)
     _write_sessions(lake, sorted({session for session, _ in stale}), run_id)
-    return len(stale)
+    return stayed
 
 
-def _restate_on_driver(lake: Lake, part: Part, run_id: str) -> None:
+def _restate_on_driver(lake: Lake, vehicles: Set[Vehicle], run_id: str, may_stay: Set[Vehicle]) -> set[Vehicle]:
+    part = vehicles_part(group_by_session(vehicles))
+    known = {(r.session_id, r.vehicle_id) for r in read_rows(lake, SILVER_CLOCK_OFFSETS, part, VEHICLE)}
     columns = [*telemetry.KEY, "arrival_ts", "event_ts", "clock_source", "n_readings"]
     table = read_table(lake, SILVER_TELEMETRY, part, columns)
     in_us = {"ecu_us": "ecu_ts", "arrival_us": "arrival_ts", "event_us": "event_ts"}
     plain = ("session_id", "vehicle_id", "ecu_seq", "clock_source", "n_readings")
     micros = {name: table[column].cast(pa.int64()) for name, column in in_us.items()}
     samples = pa.table({name: table[name] for name in plain} | micros).to_pandas()
-    moved, segments = [], []
-    for _, rows in samples.groupby(VEHICLE, sort=True):
+    moved, segments, stayed = [], [], set[Vehicle]()
+    for vehicle, rows in samples.groupby(VEHICLE, sort=True):
         old = clock_offsets.in_order_of_arrival(rows)
         new = clock_offsets.restate_vehicle(old)
         new["event_us"] = new["event_ts"].astype("datetime64[us]").astype(np.int64)
-        differs = (new["event_us"] != old["event_us"]) | (new["clock_source"] != old["clock_source"])
+        same_source = new["clock_source"] == old["clock_source"]
+        off_us = (new["event_us"] - old["event_us"]).abs()
+        if vehicle in known & may_stay and same_source.all() and off_us.max() <= STEADY_US:
+            stayed.add(vehicle)
+            continue
+        differs = (off_us > 0) | ~same_source
         new = new.assign(ecu_us=old["ecu_us"], n_readings=old["n_readings"])
         moved.append(new[differs])
         segments += segment_rows(new)
     if moved:  # a vehicle may have lost all its samples
         values = _event_time_columns(pd.concat(moved), run_id)
         set_columns(lake, SILVER_TELEMETRY, values, telemetry.sample_places(values))
-    exchange_rows(lake, SILVER_CLOCK_OFFSETS, segments, part, run_id)
+    exchange_rows(lake, SILVER_CLOCK_OFFSETS, segments, vehicles_part(group_by_session(vehicles - stayed)), run_id)
+    return stayed
 
 
 def _event_time_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:

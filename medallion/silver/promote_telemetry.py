@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import reduce
 
 from pyspark import StorageLevel
@@ -29,7 +29,7 @@ from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 from medallion.silver.telemetry_on_driver import FewUnits
-from medallion.silver.vehicle_units import VehicleUnits, best_offsets_us, units_part
+from medallion.silver.vehicle_units import VehicleUnits, best_clocks, units_part
 from medallion.transaction import Txn
 
 _PLACE = ("topic", "kafka_partition", "kafka_offset", "unit_index")
@@ -238,17 +238,17 @@ class _Batch:
             self.lake.append_rows(SILVER_TELEMETRY, [], self.txn("rows"))
 
     def _write_rows(self, forms: dict[str, _MessageForm]) -> None:
-        best = [(*vehicle, us) for vehicle, us in best_offsets_us(self.lake, self.cars).items()]
-        offsets = self.lake.spark.createDataFrame(best, "session_id string, vehicle_id string, offset_us bigint")
+        best = [astuple(clock) for clock in best_clocks(self.lake, self.cars)]
+        clocks = self.lake.spark.createDataFrame(best, t.CLOCK_SCHEMA)
         new = []
         for form in forms.values():
             rows = form.rows
             if form.existing is not None:
-                self._fill(t.to_table_rows(rows, offsets, self.origins, self.run_id), form.existing)
+                self._fill(t.to_table_rows(rows, clocks, self.origins, self.run_id), form.existing)
                 rows = rows.join(form.existing.select(*t.KEY), list(t.KEY), "left_anti")
             new.append(rows)
         wide = reduce(DataFrame.unionByName, new)
-        self.lake.append(t.to_table_rows(wide, offsets, self.origins, self.run_id), SILVER_TELEMETRY, self.txn("rows"))
+        self.lake.append(t.to_table_rows(wide, clocks, self.origins, self.run_id), SILVER_TELEMETRY, self.txn("rows"))
 
     def _fill(self, rows: DataFrame, existing: DataFrame) -> None:
         """Add cells that existing rows lack."""

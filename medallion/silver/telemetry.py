@@ -48,6 +48,29 @@ class UnitOutcomes:
         )
 
 
+@dataclass(frozen=True)
+class KnownClock:
+    """What is known of a vehicle's clock before it is looked at: ``event = ecu + offset + drift * (ecu - since)``.
+
+    Attributes:
+        session_id: Session.
+        vehicle_id: Vehicle.
+        offset_us: Offset.
+        drift: Seconds per second.
+        since_us: From where on it drifts, by the car's clock.
+    """
+
+    session_id: str
+    vehicle_id: str
+    offset_us: int
+    drift: float = 0.0
+    since_us: int = 0
+
+
+CLOCK_SCHEMA = "session_id string, vehicle_id string, offset_us bigint, drift double, since_us bigint"
+"""Of :class:`KnownClock`."""
+
+
 def channel_columns() -> tuple[str, ...]:
     """Names of the channel columns."""
     return load_channels().names
@@ -206,18 +229,20 @@ def with_lineage(wide: DataFrame, lineage: DataFrame) -> DataFrame:
     return wide.join(lineage, list(KEY), "left").withColumns(settled).drop("_arrival", "_min", "_max", "_bits")
 
 
-def to_table_rows(rows: DataFrame, offsets: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
+def to_table_rows(rows: DataFrame, clocks: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
     """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
 
     Args:
         rows: From :func:`pivot_readings` or :func:`sample_rows`.
-        offsets: ``session_id, vehicle_id, offset_us``: the best clock offset known so far.
+        clocks: Fields of :class:`KnownClock`, a row a vehicle.
         origins: (topic, source) pairs that ``origin`` counts.
         run_id: Job run.
     """
     registry = load_channels()
-    located = rows.join(F.broadcast(offsets), ["session_id", "vehicle_id"], "left")
-    shifted = F.timestamp_micros(F.unix_micros("ecu_ts") + F.coalesce("offset_us", F.lit(0)))
+    located = rows.join(F.broadcast(clocks), ["session_id", "vehicle_id"], "left")
+    ecu_us = F.unix_micros("ecu_ts")
+    drifted_us = F.rint(F.col("drift") * (ecu_us - F.col("since_us"))).cast("bigint")
+    shifted = F.timestamp_micros(ecu_us + F.coalesce(F.col("offset_us") + drifted_us, F.lit(0)))
     counter = F.col("lap_number_raw")
     valid_lap = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
     pedal, blade = F.col("throttle_pedal_pct"), F.col("throttle_blade_pct")

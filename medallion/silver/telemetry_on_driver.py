@@ -33,7 +33,7 @@ from medallion.silver.telemetry_outcomes import (
     judge_samples,
     to_table_rows,
 )
-from medallion.silver.vehicle_units import VehicleUnits, best_offsets_us, units_part
+from medallion.silver.vehicle_units import VehicleUnits, best_clocks, units_part
 from medallion.transaction import Txn
 
 _REFUSED: Final = ("unit_index", "session_id", "vehicle_id", "ecu_ts", "reasons", "event_type", "payload_excerpt")
@@ -111,8 +111,8 @@ class FewUnits:
         if not forms:
             self.lake.append_rows(SILVER_TELEMETRY, [], self._txn("rows"))
             return
-        offsets_us = best_offsets_us(self.lake, cars)
-        rows = pl.concat([to_table_rows(form, offsets_us, self.run_id) for form in forms], how="vertical_relaxed")
+        clocks = best_clocks(self.lake, cars)
+        rows = pl.concat([to_table_rows(form, clocks, self.run_id) for form in forms], how="vertical_relaxed")
         fills = fill_rows(there, rows)
         if fills.height:
             set_columns(self.lake, SILVER_TELEMETRY, _to_arrow(fills), units_part(cars), self._txn("fill"))

@@ -7,7 +7,7 @@ boundaries); a later unit with the same value is a repeat, one with another valu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import reduce
 from typing import Any, Final
 
@@ -15,10 +15,10 @@ import polars as pl
 import pyarrow.compute as pc
 
 from conf.channel import load_channels
-from medallion.keys import Vehicle
 from medallion.silver.telemetry import (
     ATTRIBUTES,
     KEY,
+    KnownClock,
     UnitOutcomes,
     channel_columns,
     fill_assignments,
@@ -28,6 +28,12 @@ from medallion.silver.vehicle_units import VehicleUnits
 
 _VEHICLE: Final = ["session_id", "vehicle_id"]
 _KEY: Final = list(KEY)
+_CLOCK: Final = {
+    **dict.fromkeys(_VEHICLE, pl.String),
+    "offset_us": pl.Int64,
+    "drift": pl.Float64,
+    "since_us": pl.Int64,
+}
 _TYPES: Final[Mapping[str, Any]] = {"DOUBLE": pl.Float64, "INT": pl.Int32}
 
 
@@ -148,18 +154,19 @@ def _account(judged: pl.DataFrame) -> UnitOutcomes:
     return UnitOutcomes(*(counts.get(name, 0) for name in ("written", "repeat", "conflict")))
 
 
-def to_table_rows(rows: pl.DataFrame, offsets_us: Mapping[Vehicle, int], run_id: str) -> pl.DataFrame:
+def to_table_rows(rows: pl.DataFrame, clocks: Sequence[KnownClock], run_id: str) -> pl.DataFrame:
     """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
 
     Args:
         rows: From :class:`JudgedUnits`.
-        offsets_us: The best clock offset known so far, by session and vehicle.
+        clocks: What is known of them so far, one a vehicle.
         run_id: Job run.
     """
-    known = [(*vehicle, us) for vehicle, us in offsets_us.items()]
-    schema = {"session_id": pl.String, "vehicle_id": pl.String, "shift_us": pl.Int64}
-    located = rows.join(pl.DataFrame(known, schema, orient="row"), on=_VEHICLE, how="left", maintain_order="left")
-    event_ts = _instant(pl.col("ecu_ts").cast(pl.Int64) + pl.col("shift_us").fill_null(0))
+    known = pl.DataFrame([astuple(clock) for clock in clocks], _CLOCK, orient="row")
+    located = rows.join(known, on=_VEHICLE, how="left", maintain_order="left")
+    ecu_us = pl.col("ecu_ts").cast(pl.Int64)
+    drifted_us = (pl.col("drift") * (ecu_us - pl.col("since_us"))).round(mode="half_to_even").cast(pl.Int64)
+    event_ts = _instant(ecu_us + (pl.col("offset_us") + drifted_us).fill_null(0))
     return located.select(
         *_KEY,
         event_ts=event_ts,

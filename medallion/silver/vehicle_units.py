@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pyspark.sql import Row
+
+from analysis.timing.session_laps import datetime_to_us
 from conf.tables import SILVER_CLOCK_OFFSETS
 from medallion.io import Lake
 from medallion.keys import Vehicle
 from medallion.part import Part, Span, group_by_session, vehicles_part
 from medallion.reading import read_rows
-from medallion.silver.telemetry import KEY
+from medallion.silver.telemetry import KEY, KnownClock
 
 _MOST_PLACES: Final = 100
 
@@ -60,15 +63,21 @@ def _span(cars: Sequence[VehicleUnits]) -> Span:
     return Span(min(first), max(last))
 
 
-def best_offsets_us(lake: Lake, cars: Iterable[VehicleUnits]) -> dict[Vehicle, int]:
-    """Best clock offset known per vehicle: the latest segment's, or the lowest delay seen in this batch."""
+def best_clocks(lake: Lake, cars: Iterable[VehicleUnits]) -> list[KnownClock]:
+    """Best clock known per vehicle: the latest segment's, or the lowest delay seen in this batch."""
     good = [car for car in cars if car.first_us is not None]  # the ids of others may be anything
     mine = vehicles_part(group_by_session((car.session_id, car.vehicle_id) for car in good))
-    segments = read_rows(lake, SILVER_CLOCK_OFFSETS, mine, ("session_id", "vehicle_id", "segment", "offset_us"))
-    best = {(r.session_id, r.vehicle_id): r.offset_us for r in sorted(segments, key=lambda r: r.segment)}
+    segments = sorted(read_rows(lake, SILVER_CLOCK_OFFSETS, mine), key=lambda r: r.segment)
+    best = {(r.session_id, r.vehicle_id): _clock_of_segment(r) for r in segments}
     seen: dict[Vehicle, int] = {}
     for car in good:
         if car.late_us is not None:
             key = (car.session_id, car.vehicle_id)
             seen[key] = min(car.late_us, seen.get(key, car.late_us))
-    return seen | best
+    return [*({key: KnownClock(*key, us) for key, us in seen.items()} | best).values()]
+
+
+def _clock_of_segment(row: Row) -> KnownClock:
+    drifts = row.drift_ppm and not row.stood_still  # where it did, the first instant says nothing of the drift
+    drift, since_us = (row.drift_ppm / 1e6, datetime_to_us(row.ecu_from)) if drifts else (0.0, 0)
+    return KnownClock(row.session_id, row.vehicle_id, row.offset_us, drift, since_us)

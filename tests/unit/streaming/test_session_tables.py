@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.session_tables import LONGEST_S, choose_vehicles
+from streaming.session_tables import LONGEST_S, SILENT_S, choose_silent, choose_vehicles
 
 A, B = ("s", "a"), ("s", "b")
 VEHICLES = st.frozensets(st.tuples(st.sampled_from("st"), st.sampled_from("ab")))
@@ -41,3 +41,11 @@ def test_every_car_is_looked_at_after_its_last_sample(steps: list[tuple]) -> Non
         assert timing.keys() <= found.keys()
         assert all(now - at < LONGEST_S for at in later.values())
     assert unseen <= {(s, v) for s, own in choose_vehicles((), {}, later, None)[0].items() for v in own}
+
+
+def test_a_clock_that_stayed_is_restated_once_its_car_is_silent() -> None:
+    since = {A: 100.0, B: 100.0}
+    assert choose_silent({A}, since, 110.0) == (set(), {A: 110.0, B: 100.0})
+    assert choose_silent({A}, since, 100.0 + SILENT_S) == ({B}, {A: 100.0 + SILENT_S})
+    assert choose_silent((), since, None) == ({A, B}, {})
+    assert choose_silent({A, B}, {}, 110.0) == (set(), {})

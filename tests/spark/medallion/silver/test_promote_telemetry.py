@@ -16,7 +16,7 @@ from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.part import sessions_part
 from medallion.silver import telemetry_on_driver
-from medallion.silver.event_time import update_event_times
+from medallion.silver.event_time import STEADY_US, stale_vehicles, update_event_times
 from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
@@ -186,7 +186,7 @@ def test_a_second_replay_adds_nothing(undisturbed, new_lake, messages, to_bronze
     silver = SilverProcessor(lake, "run")
     before = rows(lake, "silver.telemetry")
     second = silver.process_raw_to_silver(to_bronze(again), 1, "silver:a")
-    assert update_event_times(lake, "run") == 0
+    assert stale_vehicles(lake).isEmpty()
     assert_frame_equal(rows(lake, "silver.telemetry"), before)
     assert second is not None
     assert (second.written, second.units, second.quarantined) == (0, first["units"], first["quarantined"])
@@ -244,8 +244,33 @@ def half_done(new_lake, messages, to_bronze) -> tuple[Lake, list[Stored]]:
 def test_a_car_that_lost_all_its_samples_has_no_clock(lake: Lake, rows) -> None:
     clock = {"session_id": "s", "vehicle_id": "gone", "segment": 0, "offset_us": 1}
     exchange_rows(lake, "silver.clock_offsets", [clock], sessions_part(["s"]), "run")
-    assert update_event_times(lake, "run", [("s", "gone")]) == 1
+    update_event_times(lake, "run", [("s", "gone")])
     assert rows(lake, "silver.clock_offsets").is_empty()
+
+
+def test_the_clock_of_a_car_that_drives_stays_while_it_is_off_by_little(lake, to_bronze, rows) -> None:
+    silver, car = SilverProcessor(lake, "run"), {("test", "sim-1")}
+
+    def drive(batch: int, delay_us: int, **given) -> set[tuple[str, str]]:
+        at = T0 + batch * 100_000
+        sent = frame([at], speed_kmh=[90.0], arrival_us=at + delay_us)
+        silver.process_raw_to_silver(
+            to_bronze([s._replace(kafka_offset=batch) for s in stored([sent])]), batch, "silver:a"
+        )
+        return update_event_times(lake, "run", car, **given)
+
+    def shifts() -> list[int]:
+        found = rows(lake, "silver.telemetry").sort("ecu_ts")
+        return (found["event_ts"] - found["ecu_ts"]).dt.total_microseconds().to_list()
+
+    assert drive(0, 50_000, may_stay=car) == set()  # nothing was known of it
+    assert drive(1, 50_000 - STEADY_US, may_stay=car) == car
+    assert (shifts(), stale_vehicles(lake).count()) == ([50_000] * 2, 1)
+    assert drive(2, 49_999 - STEADY_US, may_stay=car) == set()
+    assert (shifts(), stale_vehicles(lake).count()) == ([49_999 - STEADY_US] * 3, 0)
+    assert drive(3, 49_998 - STEADY_US, may_stay=car) == car
+    assert drive(4, 60_000) == set()
+    assert (shifts(), stale_vehicles(lake).count()) == ([49_998 - STEADY_US] * 5, 0)
 
 
 def test_a_batch_killed_after_each_step_is_completed(

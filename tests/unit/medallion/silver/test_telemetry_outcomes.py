@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.channel import load_channels
-from medallion.silver.telemetry import ATTRIBUTES, KEY, channel_columns, soft_rule_names
+from medallion.silver.telemetry import ATTRIBUTES, KEY, KnownClock, channel_columns, soft_rule_names
 from medallion.silver.telemetry_outcomes import (
     JudgedUnits,
     fill_rows,
@@ -128,20 +128,31 @@ def test_samples_are_judged_as_one_by_one(there: dict[int, float], sent: list[tu
 def test_a_row_takes_its_lineage_from_what_was_written() -> None:
     sent = [(0, "rpm", 1.0), (0, "rpm", 2.0), (0, "gear", 3.0), (0, "gear", 3.0)]
     warned = readings(sent).with_columns(warn=pl.Series([1, 2, 0, 3], dtype=pl.Int32))
-    (row,) = to_table_rows(judge_readings(warned, existing([])).rows, {("s", "v"): 7}, "run").to_dicts()
+    (row,) = to_table_rows(judge_readings(warned, existing([])).rows, [KnownClock("s", "v", 7)], "run").to_dicts()
     assert (row["bronze_offset_min"], row["bronze_offset_max"], row["n_readings"]) == (0, 2, 2)
     assert row["arrival_ts"].microsecond == 1_000
     assert row["event_ts"].microsecond == 7
     assert row["dq_warnings"] == soft_rule_names()[:2]
 
 
+def test_the_time_of_a_row_follows_what_is_known_of_its_clock() -> None:
+    judged = judge_samples(samples([{"ecu_ts": i * 100_000, "rpm": 1.0} for i in range(3)]), existing([]))
+    for drift, wanted in ((0.0, [7, 100_007, 200_007]), (200e-6, [-13, 100_007, 200_027])):
+        clock = KnownClock("s", "v", 7, drift, 100_000)
+        at = (
+            to_table_rows(judged.rows, [clock], "run")["event_ts"].cast(pl.Int64)
+            - judged.rows["ecu_ts"][0].timestamp() * 1e6
+        )
+        assert at.to_list() == wanted
+
+
 def test_a_row_that_is_there_gains_only_what_it_lacks() -> None:
     first = judge_readings(readings([(0, "throttle_blade_pct", 40.0)]), existing([]))
-    there = to_table_rows(first.rows, {}, "first")
+    there = to_table_rows(first.rows, [], "first")
     sent = [(0, "throttle_blade_pct", 41.0), (0, "throttle_pedal_pct", 50.0), (1, "rpm", 1.0)]
     judged = judge_readings(readings(sent), there.select(*KEY, *channel_columns()))
     assert counts(judged) == (2, 0, 1)
-    (row,) = fill_rows(there, to_table_rows(judged.rows, {}, "second")).to_dicts()
+    (row,) = fill_rows(there, to_table_rows(judged.rows, [], "second")).to_dicts()
     assert (row["throttle_blade_pct"], row["throttle_pedal_pct"]) == (40.0, 50.0)
     assert (row["throttle_pct"], row["throttle_source"]) == (50.0, "pedal")
     assert (row["n_readings"], row["run_id"]) == (2, "second")
@@ -152,4 +163,4 @@ def test_the_share_of_the_brake_is_divided_as_spark_divides() -> None:
     bars = [round(0.1 * i, 1) for i in range(1, 1_500)]
     judged = judge_samples(samples([{"ecu_ts": i, "brake_front_bar": bar} for i, bar in enumerate(bars)]), existing([]))
     full = load_channels().brake_full_scale_bar
-    assert to_table_rows(judged.rows, {}, "run")["brake_pct"].to_list() == [min(100.0, 100.0 * b / full) for b in bars]
+    assert to_table_rows(judged.rows, [], "run")["brake_pct"].to_list() == [min(100.0, 100.0 * b / full) for b in bars]
