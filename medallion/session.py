@@ -17,6 +17,8 @@ from pyspark.sql import SparkSession
 from conf.errors import SlipstreamError
 from conf.settings import AppConfig
 from infra.local.jars import ensure_jars
+from infra.local.local_files import OPTIONS as LOCAL_FILES
+from infra.local.local_files import ensure_local_files
 from infra.local.process import read_log_end
 from infra.local.spark_log import log_options, spark_log
 from medallion.io import Lake
@@ -36,6 +38,10 @@ REQUIRED = {
     **LISTED_IDS,
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Each batch runs the same queries, some 200 of them: with 100 places none finds its code again.
+    "spark.sql.codegen.cache.maxEntries": "1000",
+    # To note for each column where in Python it was made is five calls into the JVM more than to make it.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     # Wide rows: the default of 100 fields would run the merges of silver without generated code.
     "spark.sql.codegen.maxFields": "400",
     # Tables are partitioned by session: a task with a few open files need not sort its rows first.
@@ -56,6 +62,8 @@ def local_spark_conf(settings: AppConfig) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.jars": ",".join(str(j) for j in local_spark_jars(settings)),
+        "spark.driver.extraClassPath": str(ensure_local_files(settings)),
+        **LOCAL_FILES,
         "spark.sql.shuffle.partitions": str(settings.spark_shuffle_partitions),
         "spark.default.parallelism": str(settings.spark_shuffle_partitions),
         "spark.sql.warehouse.dir": str(home / "warehouse"),
@@ -70,6 +78,8 @@ def local_spark_conf(settings: AppConfig) -> dict[str, str]:
         "spark.sql.adaptive.enabled": "false",
         "spark.driver.extraJavaOptions": (
             f'"-Dderby.system.home={home}" -XX:+UseParallelGC -XX:-DontCompileHugeMethods '
+            # A stream's code is some 150 MB, and Java keeps 240 by halves: the one that is full is cleared, for ever.
+            "-XX:ReservedCodeCacheSize=640m "
             f"{log_options(spark_log(settings))}"
         ),
     }

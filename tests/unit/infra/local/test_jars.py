@@ -60,7 +60,8 @@ def installed(tmp_path: Path, jars_dir: Path) -> AppConfig:
     """A copy of the resolved jars."""
     if not (jars_dir / "spark").is_dir():
         pytest.skip(f"no jars in {jars_dir}; 'slipstream up' resolves them")
-    shutil.copytree(jars_dir, tmp_path / "jars")
+    for name in jars.SETS:
+        shutil.copytree(jars_dir / name, tmp_path / "jars" / name)
     return AppConfig(slipstream_home=tmp_path / "home", slipstream_jars=tmp_path / "jars", _env_file=None)
 
 

@@ -1,0 +1,52 @@
+"""Spark's JVM makes local files by Java itself, not by a process for each; what it makes is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conf.settings import AppConfig
+from infra.local import local_files
+from infra.local.jars import JarError
+
+
+@pytest.fixture
+def hadoop(spark) -> Any:
+    return spark._jvm.org.apache.hadoop.fs
+
+
+def test_files_are_made_renamed_and_told_from_links(spark, hadoop, tmp_path: Path) -> None:
+    conf, path = spark._jsc.hadoopConfiguration(), hadoop.Path
+    files = path(tmp_path.as_uri()).getFileSystem(conf)
+    assert files.getClass().getName() == "slipstream.LocalFiles$Checked"
+    context = hadoop.FileContext.getFileContext(files.getUri(), conf)
+    assert context.getDefaultFileSystem().getClass().getName() == "slipstream.LocalFiles$Context"
+    over = spark.sparkContext._gateway.new_array(hadoop.Options.Rename, 1)
+    over[0] = hadoop.Options.Rename.OVERWRITE
+    for text in ("one", "two"):
+        stream = files.create(path(f"{tmp_path}/.part"), True)
+        stream.write(text.encode())
+        stream.close()
+        context.rename(path(f"{tmp_path}/.part"), path(f"{tmp_path}/whole"), over)
+        assert (tmp_path / "whole").read_text() == text
+    by_python = tmp_path / "by python"
+    by_python.touch()
+    assert (tmp_path / "whole").stat().st_mode == by_python.stat().st_mode
+    files.setPermission(path(f"{tmp_path}/whole"), hadoop.permission.FsPermission("640"))
+    assert (tmp_path / "whole").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "link").symlink_to(tmp_path / "whole")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    links = [context.getFileLinkStatus(path(f"{tmp_path}/{name}")).isSymlink() for name in ("whole", "link", "nowhere")]
+    assert links == [False, True, True]
+
+
+def test_a_source_that_does_not_compile_is_named(tmp_path: Path, monkeypatch) -> None:
+    source = tmp_path / "LocalFiles.java"
+    source.write_text("class LocalFiles { int x = y; }")
+    monkeypatch.setattr(local_files, "SOURCE", source)
+    settings = AppConfig(slipstream_jars=tmp_path / "jars", _env_file=None)
+    with pytest.raises(JarError, match=r"LocalFiles.java does not compile: .*y"):
+        local_files.ensure_local_files(settings)
+    assert not [*(tmp_path / "jars").iterdir()]
