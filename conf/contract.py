@@ -21,6 +21,8 @@ from conf.yaml_text import parse_yaml
 Severity = Literal["quarantine", "warn"]
 VERSION_PROPERTY: Final = "slipstream.contract.version"
 """Table property that says under which version of its contract a table was written."""
+CHECKPOINT_INTERVAL: Final = {"delta.checkpointInterval": "50"}
+"""Commits from one checkpoint of a table's log to the next: Delta's 10 are most of what small commits cost."""
 
 
 class ContractError(InputError):
@@ -143,7 +145,7 @@ class Contract(_ContractPart):
     def table_properties(self) -> dict[str, str]:
         """Delta table properties, with the contract's name and version among them."""
         delta = {k: v for k, v in self.properties.items() if k.startswith("delta.")}
-        return delta | {"slipstream.contract": self.name, VERSION_PROPERTY: self.version}
+        return CHECKPOINT_INTERVAL | delta | {"slipstream.contract": self.name, VERSION_PROPERTY: self.version}
 
     def column(self, name: str) -> Column:
         """The column of that name.

@@ -109,7 +109,7 @@ class Lake:
         if added:
             columns = ", ".join(column_ddl(c).replace(" NOT NULL", "") for c in added)
             self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` ADD COLUMNS ({columns})")
-        if written != contract.version:
+        if written != contract.version or contract.table_properties.keys() - properties.keys():
             props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
             self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` SET TBLPROPERTIES ({props})")
 
