@@ -6,9 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from conf.contract import Column, Contract
@@ -52,7 +50,7 @@ def conform_to_contract(df: DataFrame, contract: Contract) -> DataFrame:
     """
     have = set(df.columns)
     check_known_columns(contract, have)
-    return df.select(*(_cast(c, c.name in have) for c in contract.columns))
+    return df.selectExpr(*(_cast(c, c.name in have) for c in contract.columns))
 
 
 def check_known_columns(contract: Contract, columns: Collection[str]) -> None:
@@ -65,6 +63,6 @@ def check_known_columns(contract: Contract, columns: Collection[str]) -> None:
         raise ValueError(f"{contract.name}: columns {sorted(unknown)} are not in the contract")
 
 
-def _cast(column: Column, present: bool) -> SparkColumn:
-    source = F.col(f"`{column.name}`") if present else F.lit(None)
-    return source.cast(column.physical_type).alias(column.name)
+def _cast(column: Column, present: bool) -> str:
+    source = f"`{column.name}`" if present else "NULL"
+    return f"CAST({source} AS {column.physical_type}) AS `{column.name}`"
