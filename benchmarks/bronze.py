@@ -45,6 +45,6 @@ def to_bronze(bench: Bench, bootstrap: str, messages: int) -> float:
     """Seconds of one drain into an empty lake, whose table is there before the time starts."""
     with bench.lake(bootstrap) as lake:
         lake.ensure(TELEMETRY.bronze)
-        seconds = timed(lambda: bronze.start_family(lake, bootstrap, Trigger(once=True)).awaitTermination())
+        seconds = timed(lambda: bronze.start_telemetry(lake, bootstrap, Trigger(once=True)).awaitTermination())
         must_be(lake.read(TELEMETRY.bronze).count(), messages, f"rows in {TELEMETRY.bronze}")
     return seconds

@@ -63,7 +63,7 @@ def _ours(bench: Bench, bootstrap: str, data: inputs.Feed) -> Run:
             for table in (TELEMETRY.bronze, *silver.TELEMETRY_OUTPUTS):
                 lake.ensure(table)
             job = JobRun(silver.NAME)
-            to_bronze = timed(lambda: bronze.start_family(lake, bootstrap, once).awaitTermination())
+            to_bronze = timed(lambda: bronze.start_telemetry(lake, bootstrap, once).awaitTermination())
             to_silver = timed(lambda: silver.start_telemetry(lake, job, once).awaitTermination())
             closing = timed(lambda: silver.finish_silver(lake, job))
             must_be(job.rows_in, data.samples, "units accounted for")

@@ -26,7 +26,6 @@ class MessageFamily(FrozenModel):
         name: ``telemetry``, ``timing``, ``race``, ``environment`` or ``truth``.
         topic: Kafka topic.
         bronze: Table of the messages as they came.
-        bronze_query: Streaming query that fills it.
         silver_query: Streaming query that promotes it; empty where nothing does.
         events: Forms of message, by the name of their contract less ``event.``.
         tables: Silver tables made of it, in the order they are written; the last one's transaction ends a batch. None
@@ -36,7 +35,6 @@ class MessageFamily(FrozenModel):
     name: str
     topic: str
     bronze: str
-    bronze_query: str
     silver_query: str
     events: tuple[str, ...]
     tables: tuple[str, ...]
@@ -52,7 +50,6 @@ def _family(name: str, topic: Topic, bronze: str, tables: tuple[str, ...]) -> Me
         name=name,
         topic=topic.name,
         bronze=bronze,
-        bronze_query=f"bronze_{name}",
         silver_query=f"silver_{name}" if tables else "",
         events=topic.events,
         tables=tables,
@@ -63,7 +60,6 @@ TELEMETRY = MessageFamily(
     name="telemetry",
     topic=TELEMETRY_RAW.name,
     bronze=BRONZE_TELEMETRY_EVENTS,
-    bronze_query="bronze",
     silver_query="silver",
     events=TELEMETRY_RAW.events,
     tables=(SILVER_TELEMETRY,),

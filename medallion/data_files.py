@@ -17,6 +17,9 @@ from conf.contract import Contract
 
 MOST_ROWS: Final = 100_000
 """Of a file: what writes whole files anew then writes what changes and its neighbours, not a car's whole race."""
+_LONGEST: Final = 32
+"""Characters of a text that bounds it."""
+_LAST_CHARACTER: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def check_required(contract: Contract, rows: pa.Table) -> None:
 def column_statistics(rows: pa.Table, columns: int = 32) -> dict[str, Any]:
     """Statistics of a file as a table's log has them: rows, and of its first columns smallest, greatest and nulls.
 
-    Instants are rounded outwards to milliseconds, as readers compare them so. A column with NaN has no bounds.
+    Instants are rounded outwards to milliseconds, as readers compare them so, and long texts cut. A column with NaN, or
+    with an instant of no year from 1 to 9999, has no bounds.
     """
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
@@ -101,13 +105,18 @@ def column_statistics(rows: pa.Table, columns: int = 32) -> dict[str, Any]:
             continue
         if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
             continue
-        bounds = pc.min_max(values).as_py()
+        try:
+            bounds = pc.min_max(values).as_py()
+        except (OverflowError, ValueError):
+            continue
         low[name], high[name] = (_bound(bounds[end], up=end == "max") for end in ("min", "max"))
     return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
 
 
 def _bound(value: Any, *, up: bool) -> Any:
     """A bound as JSON has it."""
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return value[:_LONGEST] + _LAST_CHARACTER * up
     if not hasattr(value, "isoformat"):
         return value
     if not hasattr(value, "microsecond"):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import FAMILIES, TELEMETRY, MessageFamily
 from infra.kafka.topics import topic_partitions
 from infra.local.stack import find_endpoints
+from medallion.arrow_rows import conform_rows
 from medallion.bronze.messages import to_bronze_rows
 from medallion.io import Lake
 from medallion.part import EVERYTHING
@@ -21,44 +23,87 @@ from streaming.checkpoint_files import CheckpointFiles
 from streaming.job import StreamingJob
 from streaming.kafka import read_topics
 from streaming.query import Trigger, start_query
+from streaming.stream_offsets import messages_by_topic
 
 NAME = "bronze"
 OUTPUTS = tuple(f.bronze for f in FAMILIES)
+TELEMETRY_QUERY = "bronze"
+EVENTS_QUERY = "bronze_events"
 MAX_OFFSETS = 400_000
+FEW_MESSAGES = 5_000
+"""So many the driver fetches and writes sooner than Spark has planned to."""
+_EARLIEST = -2
+"""To Spark, the first offset that a partition has."""
 
 
-def start_family(lake: Lake, bootstrap: str, trigger: Trigger, family: MessageFamily = TELEMETRY) -> StreamingQuery:
-    """Start the query of one family of messages.
+def start_telemetry(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
+    """Start the query of the telemetry messages; see :func:`start_bronze`."""
+    return _start(lake, bootstrap, trigger, TELEMETRY_QUERY, (TELEMETRY,))
 
-    Delivery order: Spark logs the batch's offsets; the batch is appended to bronze under (query, batch), at most once;
-    Spark logs the commit. A kill between any two repeats the batch with the same offsets, and Delta skips the append
-    if it had been made. A new checkpoint goes on behind the highest offset that bronze holds.
 
-    Raises:
-        infra.kafka.topics.BrokerUnreachableError: If no broker answers or the topic does not exist.
-    """
-    partitions = _partitions(lake, bootstrap, family)
-    lake.ensure(family.bronze)
+def _start(
+    lake: Lake, bootstrap: str, trigger: Trigger, query: str, families: Sequence[MessageFamily]
+) -> StreamingQuery:
+    files = CheckpointFiles(lake, query)
+    lake.ensure_all(family.bronze for family in families)
+    starting = None if files.names("offsets") else _next_offsets(lake, bootstrap, families)
+    for family in families:
+        _partitions(lake, bootstrap, family)
 
-    def write(df: DataFrame, batch_id: int, query: str) -> None:
-        lake.append(to_bronze_rows(df, batch_id), family.bronze, Txn(query, batch_id))
+    def write(df: DataFrame, batch_id: int, query_id: str) -> None:
+        _write(lake, families, df, messages_by_topic(files, batch_id), Txn(query_id, batch_id))
 
     stream = read_topics(
         lake.spark,
         bootstrap,
-        (family.topic,),
-        starting=None if _has_checkpoint(lake, family) else _next_offsets(lake, family, partitions),
+        tuple(family.topic for family in families),
+        starting=starting,
         max_offsets_per_trigger=MAX_OFFSETS,
         client_options=lake.settings.kafka_config,
     )
-    return start_query(lake.spark, lake.settings, family.bronze_query, stream, write, trigger)
+    return start_query(lake.spark, lake.settings, query, stream, write, trigger)
+
+
+def _write(
+    lake: Lake, families: Sequence[MessageFamily], df: DataFrame, messages: Mapping[str, int] | None, txn: Txn
+) -> None:
+    """Append a batch's messages to the tables of their topics, each at most once.
+
+    Few are fetched in one query and written by the driver; of many, Spark writes each table, reading all for each.
+
+    Args:
+        lake: Where the tables are.
+        families: By whose topics they came.
+        df: The messages.
+        messages: How many there are of each topic, where that is known.
+        txn: Identity of the writes.
+    """
+    present = [family for family in families if messages is None or messages.get(family.topic)]
+    rows = to_bronze_rows(df, txn.version)
+    if messages is not None and sum(messages.values()) <= FEW_MESSAGES:
+        fetched = rows.toArrow()
+        for family in present:
+            own = fetched.filter(pc.field("topic") == family.topic)
+            lake.append_table(family.bronze, conform_rows(family.bronze, own), txn)
+        return
+    for family in present:
+        lake.append(rows if len(families) == 1 else rows.where(F.col("topic") == family.topic), family.bronze, txn)
 
 
 def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQuery]:
-    """Start the queries of all families."""
+    """Start the query of telemetry and that of all other messages.
+
+    Delivery order: Spark logs the batch's offsets; the batch is appended to each table under (query, batch), at most
+    once; Spark logs the commit. A kill between any two repeats the batch with the same offsets, and Delta skips the
+    appends that had been made. A new checkpoint goes on behind the highest offsets that bronze holds.
+
+    Raises:
+        infra.kafka.topics.BrokerUnreachableError: If no broker answers or a topic does not exist.
+    """
     _partitions(lake, bootstrap, TELEMETRY)
     lake.ensure_all(OUTPUTS)
-    return [start_family(lake, bootstrap, trigger, family) for family in FAMILIES]
+    others = tuple(family for family in FAMILIES if family != TELEMETRY)
+    return [start_telemetry(lake, bootstrap, trigger), _start(lake, bootstrap, trigger, EVENTS_QUERY, others)]
 
 
 def _partitions(lake: Lake, bootstrap: str, family: MessageFamily) -> Sequence[int]:
@@ -66,29 +111,26 @@ def _partitions(lake: Lake, bootstrap: str, family: MessageFamily) -> Sequence[i
     return topic_partitions(bootstrap, family.topic, lake.settings.kafka_config)
 
 
-def _has_checkpoint(lake: Lake, family: MessageFamily) -> bool:
-    return bool(CheckpointFiles(lake, family.bronze_query).names("offsets"))
-
-
 def _next_offsets(
-    lake: Lake, family: MessageFamily, partitions: Sequence[int]
+    lake: Lake, bootstrap: str, families: Sequence[MessageFamily]
 ) -> Mapping[str, Mapping[str, int]] | None:
-    """Offsets behind those that bronze holds."""
-    columns = ("topic", "kafka_partition", "kafka_offset")
-    last: dict[tuple[str, int], int] = {}
-    for batch in scan_table(lake, family.bronze, EVERYTHING, columns):
-        greatest = pa.table(batch).group_by(["topic", "kafka_partition"]).aggregate([("kafka_offset", "max")])
+    """Offsets behind those that bronze holds, ``None`` where it holds none."""
+    starting = {
+        family.topic: {str(p): _EARLIEST for p in _partitions(lake, bootstrap, family)} | _offsets_held(lake, family)
+        for family in families
+    }
+    return starting if any(at != _EARLIEST for found in starting.values() for at in found.values()) else None
+
+
+def _offsets_held(lake: Lake, family: MessageFamily) -> dict[str, int]:
+    """Offset behind the last message that a family's table holds, by partition of its topic."""
+    behind: dict[str, int] = {}
+    for batch in scan_table(lake, family.bronze, EVERYTHING, ("kafka_partition", "kafka_offset")):
+        greatest = pa.table(batch).group_by("kafka_partition").aggregate([("kafka_offset", "max")])
         for row in greatest.to_pylist():
-            key = (row["topic"], row["kafka_partition"])
-            last[key] = max(row["kafka_offset_max"], last.get(key, -1))
-    if not last:
-        return None
-    starting: dict[str, dict[str, int]] = defaultdict(dict)
-    for p in partitions:
-        starting[family.topic][str(p)] = -2  # the earliest there is
-    for (topic, partition), offset in last.items():
-        starting[topic][str(partition)] = offset + 1
-    return starting
+            partition = str(row["kafka_partition"])
+            behind[partition] = max(row["kafka_offset_max"] + 1, behind.get(partition, 0))
+    return behind
 
 
 JOB = StreamingJob(

@@ -1,4 +1,4 @@
-"""How far streams over Delta tables had come, by their checkpoints: where a follower of the same tables goes on."""
+"""How far streams had come, by their checkpoints."""
 
 from __future__ import annotations
 
@@ -32,4 +32,26 @@ def parse_offsets(lines: Iterable[str], tables: Mapping[str, str]) -> dict[str, 
         name = tables.get(offset.get("reservoirId", ""))
         if name is not None and not offset["isStartingVersion"]:
             found[name] = int(offset["reservoirVersion"]) - 1
+    return found
+
+
+def messages_by_topic(files: CheckpointFiles, batch_id: int) -> dict[str, int] | None:
+    """How many messages of each Kafka topic a batch of a stream has, by the offsets that Spark notes before it.
+
+    Args:
+        files: The stream's checkpoint.
+        batch_id: The batch; ``None`` comes back for the first, whose beginning is not noted.
+    """
+    if batch_id == 0:
+        return None
+    first, last = (_kafka_offsets(files.read(f"offsets/{number}") or "") for number in (batch_id - 1, batch_id))
+    return {
+        topic: sum(end - first.get(topic, {}).get(partition, 0) for partition, end in ends.items())
+        for topic, ends in last.items()
+    }
+
+
+def _kafka_offsets(text: str) -> dict[str, dict[str, int]]:
+    """Offset behind the last message by topic and partition; the last line of a batch's offsets."""
+    found: dict[str, dict[str, int]] = json.loads(text.splitlines()[-1])
     return found

@@ -150,3 +150,12 @@ def test_statistics_hold_every_value() -> None:
     assert found["maxValues"] == {"t": "2025-03-01T15:00:00.124Z", "day": "2025-03-01", "x": 1.5, "name": "b"}
     assert found["nullCount"] == {"t": 1, "day": 0, "x": 0, "odd": 0, "name": 0, "none": 2}
     assert column_statistics(rows, columns=1)["nullCount"] == {"t": 1}
+
+
+def test_long_texts_are_bounded_by_their_beginning_and_years_beyond_9999_not_at_all() -> None:
+    far = pa.array([0, 10**18], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    found = column_statistics(pa.table({"name": ["é" * 40, "z" * 40], "at": far, "n": [1, 2]}))
+    assert json.loads(json.dumps(found)) == found
+    assert found["minValues"] == {"name": "z" * 32, "n": 1}
+    assert found["maxValues"] == {"name": "é" * 32 + "\U0010ffff", "n": 2}
+    assert found["nullCount"] == {"name": 0, "at": 0, "n": 0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from streaming.stream_offsets import parse_offsets, versions_read
+from streaming.stream_offsets import messages_by_topic, parse_offsets, versions_read
 
 NAMES = {"id-laps": "silver.laps", "id-telemetry": "silver.telemetry"}
 
@@ -57,3 +57,19 @@ def test_the_last_batch_that_was_committed_counts() -> None:
     )
     assert versions_read(files, NAMES) == {"silver.laps": 5}
     assert versions_read(Files({}), NAMES) == {}  # type: ignore[arg-type]
+
+
+def test_messages_of_a_batch_are_counted_by_topic() -> None:
+    def noted(**topics: dict[str, int]) -> str:
+        return "\n".join(["v1", '{"batchWatermarkMs":0}', json.dumps(topics)])
+
+    files = Files(
+        {
+            "offsets/0": noted(telemetry={"0": 5, "1": 0}),
+            "offsets/1": noted(telemetry={"0": 7, "1": 4}, race={"0": 3}),
+            "offsets/2": noted(telemetry={"0": 7, "1": 4}, race={"0": 3}),
+        }
+    )
+    assert messages_by_topic(files, 0) is None
+    assert messages_by_topic(files, 1) == {"telemetry": 6, "race": 3}
+    assert messages_by_topic(files, 2) == {"telemetry": 0, "race": 0}
