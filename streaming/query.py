@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from threading import RLock
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -16,9 +15,10 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from conf.errors import InputError
 from conf.lake import checkpoint_uri
 from conf.settings import AppConfig
+from streaming.turns import TurnLock
 
 # A query's batches and the steps between them write the same tables: one at a time.
-_LOCKS: defaultdict[str, RLock] = defaultdict(RLock)
+_LOCKS: defaultdict[str, TurnLock] = defaultdict(TurnLock)
 Batch = Callable[[DataFrame, int, str], None]
 
 
@@ -72,7 +72,7 @@ def start_query(
     return trigger.on(writer).start()
 
 
-def hold_between_batches(job: str) -> RLock:
+def hold_between_batches(job: str) -> TurnLock:
     """A lock to hold while something other than a batch of ``job`` writes its tables."""
     return _LOCKS[job]
 
