@@ -31,20 +31,14 @@ def jobs_in_turn(settings: AppConfig) -> Sequence[StreamingJob]:
 
 
 def start_layers(lake: Lake, run: JobRun, trigger: Trigger) -> Sequence[RunningQuery]:
-    """Start what goes on by itself: the queries of bronze and silver, and the scores of wear."""
+    """Start what goes on by itself: the queries of bronze and silver, gold, and the scores of wear."""
     bootstrap = find_endpoints(lake.settings).bootstrap
     return [
         *bronze.start_bronze(lake, bootstrap, trigger),
         *silver.start_silver(lake, run, trigger),
+        *gold.start_gold(lake, JobRun(gold.NAME, run.run_id), trigger),
         karma_beside.start_karma_beside(lake, run, trigger),
     ]
-
-
-def follow_layers(lake: Lake, run: JobRun) -> None:
-    """Bring clocks, laps, results and then gold up to date, as far as laps have ended."""
-    silver.close_ended_laps(lake, run)
-    of_gold = JobRun(gold.NAME, run.run_id)
-    gold.follow_sources(lake, of_gold, Trigger(once=True), puts_off=True).start().awaitTermination()
 
 
 def finish_layers(lake: Lake, run: JobRun) -> None:
@@ -79,7 +73,7 @@ JOB = AllLayersJob(
     other_inputs=(*bronze.JOB.other_inputs, f"MLflow model {MODEL}"),
     start=start_layers,
     describe=silver.JOB.describe,
-    finish=follow_layers,
+    finish=silver.close_ended_laps,
     last=finish_layers,
     layers=(*(job.name for job in LAYERS), karma_beside.NAME),
 )

@@ -12,7 +12,7 @@ from medallion.batching import batches_by_size
 from medallion.gold.lap_features import REACH_US, laps_with_new_times
 from medallion.gold.refresh.changed_rows import OF_VEHICLES, ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changes_by_vehicle
-from medallion.gold.refresh.driven_laps import NOTHING_WAITS, PutOff, Waiting
+from medallion.gold.refresh.driven_laps import NOTHING_WAITS, PutOff, Waiting, laps_being_driven
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near, read_timed_laps
 from medallion.io import Lake
 from medallion.keys import LapKey, Vehicle, distinct_vehicles
@@ -86,8 +86,9 @@ def find_affected(
     weather_laps = _laps_in_weather((r for r in changes if r.source == SILVER_ENVIRONMENT), timed)
     bucket_laps = {lap for change in samples for lap in change.laps}
     over = finished_laps(timed)
-    driven = {lap.key for found in timed.values() for lap in found} - over
-    put_off = waiting.put_off(of_laps | near_samples | weather_laps | bucket_laps, driven, sessions)
+    changed = of_laps | near_samples | weather_laps | bucket_laps
+    driven = laps_being_driven(timed, changed | waiting.since.keys())
+    put_off = waiting.put_off(changed, driven, sessions)
     of_laps, near_samples, weather_laps, bucket_laps = map(
         put_off.select, (of_laps, near_samples, weather_laps, bucket_laps)
     )

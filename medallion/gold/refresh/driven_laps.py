@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
-from medallion.keys import LapKey
+from medallion.gold.timed_laps import TimedLap, finished_laps
+from medallion.keys import LapKey, Vehicle
 
 LONGEST_S: Final = 60.0
 """A lap that nothing has happened to for so long, its car stopped somewhere, waits no more."""
+
+
+def laps_being_driven(timed: Mapping[Vehicle, Sequence[TimedLap]], seen: Set[LapKey]) -> set[LapKey]:
+    """Laps that have not reached the line: the last of a vehicle, and what its samples say comes after.
+
+    Args:
+        timed: Laps of ``silver.laps`` in the order of their numbers, by session and vehicle.
+        seen: Laps by the numbers that samples carry; ``silver.laps`` has those that are being driven only later.
+    """
+    known = {lap.key for found in timed.values() for lap in found}
+    last = {vehicle: found[-1].key.lap_number for vehicle, found in timed.items()}
+    ahead = {lap for lap in seen if lap.lap_number > last.get((lap.session_id, lap.vehicle_id), -1)}
+    return (known - finished_laps(timed)) | ahead
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion.gold.refresh.driven_laps import LONGEST_S, PutOff, Waiting
+from medallion.gold.refresh.driven_laps import LONGEST_S, PutOff, Waiting, laps_being_driven
+from medallion.gold.timed_laps import TimedLap
 from medallion.keys import LapKey
 
 LAP, NEXT, OTHER = (LapKey(*key) for key in (("s", "v", 3), ("s", "v", 4), ("t", "v", 1)))
 LAPS = st.frozensets(st.builds(LapKey, st.sampled_from("st"), st.sampled_from("vw"), st.integers(1, 3)))
+
+
+def test_the_last_lap_is_driven_until_it_is_over_and_so_is_what_comes_after() -> None:
+    vehicle, before = ("s", "v"), LapKey("s", "v", 2)
+    unfinished = {vehicle: [TimedLap(before), TimedLap(LAP, is_complete=False)]}
+    assert laps_being_driven(unfinished, {before}) == {LAP}
+    finished = {vehicle: [TimedLap(before), TimedLap(LAP)]}
+    assert laps_being_driven(finished, {before, LAP, NEXT}) == {NEXT}
+    assert laps_being_driven({}, {LAP, OTHER}) == {LAP, OTHER}  # no lap of these cars is known yet
 
 
 def test_a_driven_lap_waits_and_is_due_once_it_is_over() -> None:
