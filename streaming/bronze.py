@@ -64,9 +64,7 @@ def _start(
     return start_query(lake.spark, lake.settings, query, stream, write, trigger)
 
 
-def _write(
-    lake: Lake, families: Sequence[MessageFamily], df: DataFrame, messages: Mapping[str, int] | None, txn: Txn
-) -> None:
+def _write(lake: Lake, families: Sequence[MessageFamily], df: DataFrame, messages: Mapping[str, int], txn: Txn) -> None:
     """Append a batch's messages to the tables of their topics, each at most once.
 
     Few are fetched in one query and written by the driver; of many, Spark writes each table, reading all for each.
@@ -75,16 +73,17 @@ def _write(
         lake: Where the tables are.
         families: By whose topics they came.
         df: The messages.
-        messages: How many there are of each topic, where that is known.
+        messages: How many there are at most of each topic.
         txn: Identity of the writes.
     """
-    present = [family for family in families if messages is None or messages.get(family.topic)]
+    present = [family for family in families if messages.get(family.topic)]
     rows = to_bronze_rows(df, txn.version)
-    if messages is not None and sum(messages.values()) <= FEW_MESSAGES:
+    if sum(messages.values()) <= FEW_MESSAGES:
         fetched = rows.toArrow()
         for family in present:
             own = fetched.filter(pc.field("topic") == family.topic)
-            lake.append_table(family.bronze, conform_rows(family.bronze, own), txn)
+            if own.num_rows:
+                lake.append_table(family.bronze, conform_rows(family.bronze, own), txn)
         return
     for family in present:
         lake.append(rows if len(families) == 1 else rows.where(F.col("topic") == family.topic), family.bronze, txn)

@@ -35,23 +35,23 @@ def parse_offsets(lines: Iterable[str], tables: Mapping[str, str]) -> dict[str, 
     return found
 
 
-def messages_by_topic(files: CheckpointFiles, batch_id: int) -> dict[str, int] | None:
-    """How many messages of each Kafka topic a batch of a stream has, by the offsets that Spark notes before it.
+def messages_by_topic(files: CheckpointFiles, batch_id: int) -> dict[str, int]:
+    """How many messages of each Kafka topic a batch of a stream has at most, by the offsets that Spark notes before it.
+
+    Where a stream's first batch begins is not noted: it counts from the topic's first offset on.
 
     Args:
         files: The stream's checkpoint.
-        batch_id: The batch; ``None`` comes back for the first, whose beginning is not noted.
+        batch_id: The batch.
     """
-    if batch_id == 0:
-        return None
-    first, last = (_kafka_offsets(files.read(f"offsets/{number}") or "") for number in (batch_id - 1, batch_id))
+    first, last = (_kafka_offsets(files.read(f"offsets/{number}")) for number in (batch_id - 1, batch_id))
     return {
         topic: sum(end - first.get(topic, {}).get(partition, 0) for partition, end in ends.items())
         for topic, ends in last.items()
     }
 
 
-def _kafka_offsets(text: str) -> dict[str, dict[str, int]]:
+def _kafka_offsets(text: str | None) -> dict[str, dict[str, int]]:
     """Offset behind the last message by topic and partition; the last line of a batch's offsets."""
-    found: dict[str, dict[str, int]] = json.loads(text.splitlines()[-1])
+    found: dict[str, dict[str, int]] = json.loads(text.splitlines()[-1]) if text else {}
     return found

@@ -25,8 +25,8 @@ from medallion.reading import read_rows, read_table, scan_table
 from medallion.samples import CLOCKS_AND_LAPS, are_few
 from medallion.silver import clock_offsets, telemetry
 
-STEADY_US: Final = 1_000
-"""How far an instant may be off by a clock that is left as it was."""
+STEADY_US: Final = 50_000
+"""How far instants of a car that drives may be off: about what ten minutes of drift are, which is not known before."""
 _SUMMED_UP: Final = [
     ("track_id", "max"),
     ("event_ts", "min"),
@@ -53,17 +53,17 @@ def update_event_times(
     The result depends on the table's content alone, so it is the same however the rows arrived in batches. Only rows
     whose event time or source changes are rewritten; the offsets are written last, so that a killed run is repeated.
 
-    As a race goes on, the envelope moves by microseconds, and with it every instant of the race: a car that is driving
-    may keep the clock it has.
+    As a race goes on the envelope moves, and with it every instant of the race: the rows of a car that is driving may
+    stay as they are, and only those to come follow what is now known of its clock.
 
     Args:
         lake: Where the tables are.
         run_id: Job run.
         vehicles: Sessions and vehicles to look at; those that :func:`stale_vehicles` finds if left out.
-        may_stay: Those whose clock may stay as it was while no instant is off by more than ``STEADY_US``.
+        may_stay: Those whose rows may stay as they are while none is off by more than ``STEADY_US``.
 
     Returns:
-        Vehicles whose clock stayed so: they are to be looked at again.
+        Vehicles whose rows stayed so: they are to be looked at again.
     """
     stale = {(r.session_id, r.vehicle_id) for r in stale_vehicles(lake).collect()} if vehicles is None else {*vehicles}
     if not stale:
@@ -93,17 +93,17 @@ def _restate_on_driver(lake: Lake, vehicles: Set[Vehicle], run_id: str, may_stay
         new["event_us"] = new["event_ts"].astype("datetime64[us]").astype(np.int64)
         same_source = new["clock_source"] == old["clock_source"]
         off_us = (new["event_us"] - old["event_us"]).abs()
-        if vehicle in known & may_stay and same_source.all() and off_us.max() <= STEADY_US:
-            stayed.add(vehicle)
-            continue
         differs = (off_us > 0) | ~same_source
         new = new.assign(ecu_us=old["ecu_us"], n_readings=old["n_readings"])
-        moved.append(new[differs])
         segments += segment_rows(new)
+        if vehicle in known & may_stay and same_source.all() and off_us.max() <= STEADY_US:
+            stayed.add(vehicle)
+        else:
+            moved.append(new[differs])
     if moved:  # a vehicle may have lost all its samples
         values = _event_time_columns(pd.concat(moved), run_id)
         set_columns(lake, SILVER_TELEMETRY, values, telemetry.sample_places(values))
-    exchange_rows(lake, SILVER_CLOCK_OFFSETS, segments, vehicles_part(group_by_session(vehicles - stayed)), run_id)
+    exchange_rows(lake, SILVER_CLOCK_OFFSETS, segments, part, run_id)
     return stayed
 
 

@@ -39,6 +39,8 @@ def test_a_second_run_changes_nothing(undisturbed, differences, new_home, sent, 
     before = new_home(sent.bootstrap)
     shutil.copytree(undisturbed.settings.home / "lake", before.settings.home / "lake")
     account = reconcile_lake(LakeReader(undisturbed.settings)).total
+    # As in a lake of an earlier release, which had a checkpoint for each topic.
+    shutil.rmtree(undisturbed.settings.home / "lake" / "_checkpoints" / "bronze_events")
     said = undisturbed.run("slipstream.cli", "run")
     assert "0 messages stored" in said
     assert "0 units, 0 written" in said

@@ -248,7 +248,7 @@ def test_a_car_that_lost_all_its_samples_has_no_clock(lake: Lake, rows) -> None:
     assert rows(lake, "silver.clock_offsets").is_empty()
 
 
-def test_the_clock_of_a_car_that_drives_stays_while_it_is_off_by_little(lake, to_bronze, rows) -> None:
+def test_rows_of_a_car_that_drives_stay_while_they_are_off_by_little(lake, to_bronze, rows) -> None:
     silver, car = SilverProcessor(lake, "run"), {("test", "sim-1")}
 
     def drive(batch: int, delay_us: int, **given) -> set[tuple[str, str]]:
@@ -263,14 +263,21 @@ def test_the_clock_of_a_car_that_drives_stays_while_it_is_off_by_little(lake, to
         found = rows(lake, "silver.telemetry").sort("ecu_ts")
         return (found["event_ts"] - found["ecu_ts"]).dt.total_microseconds().to_list()
 
-    assert drive(0, 50_000, may_stay=car) == set()  # nothing was known of it
-    assert drive(1, 50_000 - STEADY_US, may_stay=car) == car
-    assert (shifts(), stale_vehicles(lake).count()) == ([50_000] * 2, 1)
-    assert drive(2, 49_999 - STEADY_US, may_stay=car) == set()
-    assert (shifts(), stale_vehicles(lake).count()) == ([49_999 - STEADY_US] * 3, 0)
-    assert drive(3, 49_998 - STEADY_US, may_stay=car) == car
-    assert drive(4, 60_000) == set()
-    assert (shifts(), stale_vehicles(lake).count()) == ([49_998 - STEADY_US] * 5, 0)
+    def known_us() -> list[int]:
+        assert stale_vehicles(lake).isEmpty()
+        return rows(lake, "silver.clock_offsets")["offset_us"].to_list()
+
+    low = 10_000
+    assert drive(0, low + STEADY_US, may_stay=car) == set()  # nothing was known of it
+    assert drive(1, low, may_stay=car) == car
+    assert (shifts(), known_us()) == ([low + STEADY_US] * 2, [low])
+    assert drive(2, 20_000, may_stay=car) == car
+    assert (shifts(), known_us()) == ([low + STEADY_US] * 2 + [low], [low])  # what comes follows what is known
+    assert drive(3, low - 1, may_stay=car) == set()
+    assert (shifts(), known_us()) == ([low - 1] * 4, [low - 1])
+    assert drive(4, low - 2, may_stay=car) == car
+    assert drive(5, 60_000) == set()
+    assert (shifts(), known_us()) == ([low - 2] * 6, [low - 2])
 
 
 def test_a_batch_killed_after_each_step_is_completed(
