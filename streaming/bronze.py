@@ -38,20 +38,19 @@ _EARLIEST = -2
 
 def start_telemetry(lake: Lake, bootstrap: str, trigger: Trigger) -> StreamingQuery:
     """Start the query of the telemetry messages; see :func:`start_bronze`."""
-    return _start(lake, bootstrap, trigger, TELEMETRY_QUERY, (TELEMETRY,))
+    return _start_topics(lake, bootstrap, trigger, TELEMETRY_QUERY, (TELEMETRY,))
 
 
-def _start(
+def _start_topics(
     lake: Lake, bootstrap: str, trigger: Trigger, query: str, families: Sequence[MessageFamily]
 ) -> StreamingQuery:
     files = CheckpointFiles(lake, query)
     lake.ensure_all(family.bronze for family in families)
-    starting = None if files.names("offsets") else _next_offsets(lake, bootstrap, families)
-    for family in families:
-        _partitions(lake, bootstrap, family)
+    partitions = {family: _partitions(lake, bootstrap, family) for family in families}
+    starting = None if files.names("offsets") else _next_offsets(lake, partitions)
 
     def write(df: DataFrame, batch_id: int, query_id: str) -> None:
-        _write(lake, families, df, messages_by_topic(files, batch_id), Txn(query_id, batch_id))
+        _write_messages(lake, families, df, messages_by_topic(files, batch_id), Txn(query_id, batch_id))
 
     stream = read_topics(
         lake.spark,
@@ -64,7 +63,9 @@ def _start(
     return start_query(lake.spark, lake.settings, query, stream, write, trigger)
 
 
-def _write(lake: Lake, families: Sequence[MessageFamily], df: DataFrame, messages: Mapping[str, int], txn: Txn) -> None:
+def _write_messages(
+    lake: Lake, families: Sequence[MessageFamily], df: DataFrame, messages: Mapping[str, int], txn: Txn
+) -> None:
     """Append a batch's messages to the tables of their topics, each at most once.
 
     Few are fetched in one query and written by the driver; of many, Spark writes each table, reading all for each.
@@ -102,7 +103,7 @@ def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[Streaming
     _partitions(lake, bootstrap, TELEMETRY)
     lake.ensure_all(OUTPUTS)
     others = tuple(family for family in FAMILIES if family != TELEMETRY)
-    return [start_telemetry(lake, bootstrap, trigger), _start(lake, bootstrap, trigger, EVENTS_QUERY, others)]
+    return [start_telemetry(lake, bootstrap, trigger), _start_topics(lake, bootstrap, trigger, EVENTS_QUERY, others)]
 
 
 def _partitions(lake: Lake, bootstrap: str, family: MessageFamily) -> Sequence[int]:
@@ -111,12 +112,12 @@ def _partitions(lake: Lake, bootstrap: str, family: MessageFamily) -> Sequence[i
 
 
 def _next_offsets(
-    lake: Lake, bootstrap: str, families: Sequence[MessageFamily]
+    lake: Lake, partitions: Mapping[MessageFamily, Sequence[int]]
 ) -> Mapping[str, Mapping[str, int]] | None:
     """Offsets behind those that bronze holds, ``None`` where it holds none."""
     starting = {
-        family.topic: {str(p): _EARLIEST for p in _partitions(lake, bootstrap, family)} | _offsets_held(lake, family)
-        for family in families
+        family.topic: {str(p): _EARLIEST for p in numbers} | _offsets_held(lake, family)
+        for family, numbers in partitions.items()
     }
     return starting if any(at != _EARLIEST for found in starting.values() for at in found.values()) else None
 

@@ -17,7 +17,7 @@ from conf.settings import AppConfig
 from infra.local.jars import JarError, pyspark_jars_dir
 from infra.local.java import find_java
 
-SOURCE: Final = Path(__file__).with_name("spark_files") / "LocalFiles.java"
+SOURCE: Final = Path(__file__).with_name("java_sources") / "LocalFiles.java"
 _COMPILE: Final = SOURCE.with_name("Compile.java")
 OPTIONS: Final = {
     "spark.hadoop.fs.file.impl": "slipstream.LocalFiles$Checked",

@@ -70,15 +70,14 @@ def update_event_times(
         return set()
     part, stayed = vehicles_part(group_by_session(stale)), set[Vehicle]()
     if are_few(lake, part, CLOCKS_AND_LAPS):
-        stayed = _restate_on_driver(lake, stale, run_id, may_stay)
+        stayed = _restate_on_driver(lake, part, run_id, may_stay)
     else:
         _restate_by_spark(lake, part, run_id)
     _write_sessions(lake, sorted({session for session, _ in stale}), run_id)
     return stayed
 
 
-def _restate_on_driver(lake: Lake, vehicles: Set[Vehicle], run_id: str, may_stay: Set[Vehicle]) -> set[Vehicle]:
-    part = vehicles_part(group_by_session(vehicles))
+def _restate_on_driver(lake: Lake, part: Part, run_id: str, may_stay: Set[Vehicle]) -> set[Vehicle]:
     known = {(r.session_id, r.vehicle_id) for r in read_rows(lake, SILVER_CLOCK_OFFSETS, part, VEHICLE)}
     columns = [*telemetry.KEY, "arrival_ts", "event_ts", "clock_source", "n_readings"]
     table = read_table(lake, SILVER_TELEMETRY, part, columns)
