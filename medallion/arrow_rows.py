@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from conf.contract import load_contract
 from medallion.schema import check_known_columns
 
-FIRST_US: Final = -62_135_596_800_000_000
-LAST_US: Final = 253_402_300_799_999_999
-"""The years 1 to 9999, which every reader of a table knows, in microseconds since the epoch."""
+FIRST_US: Final = -9_214_560_000_000_000
+LAST_US: Final = 9_214_646_399_999_999
+"""The years ``FIRST_YEAR`` to ``LAST_YEAR`` in microseconds since the epoch."""
 _SCALARS = {
     "STRING": pa.string(),
     "DOUBLE": pa.float64(),
@@ -55,8 +55,21 @@ def conform_rows(name: str, rows: pa.Table) -> pa.Table:
 
 def arrow_frame(name: str, frame: pd.DataFrame) -> pa.Table:
     """Rows of a contracted table from a data frame; NaN and columns left out are null, instants are in UTC."""
+    return arrow_columns(name, {str(column): frame[column] for column in frame}, len(frame))
+
+
+def arrow_columns(name: str, columns: Mapping[str, Any], n_rows: int) -> pa.Table:
+    """Rows of a contracted table from arrays of its columns; NaN and columns left out are null, instants are in UTC."""
     schema = pa.schema([(c.name, arrow_type(c.physical_type)) for c in load_contract(name).columns])
-    return pa.table([_column(frame, field) for field in schema], schema)
+    return pa.table(
+        [
+            pa.array(columns[field.name], from_pandas=True).cast(field.type)
+            if field.name in columns
+            else pa.nulls(n_rows, field.type)
+            for field in schema
+        ],
+        schema,
+    )
 
 
 def instants(us: Any) -> pa.Array:
@@ -83,12 +96,6 @@ def nan_to_null(rows: pa.Table) -> pa.Table:
         for field in rows.schema
     ]
     return pa.table(columns, rows.schema)
-
-
-def _column(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
-    if field.name not in frame:
-        return pa.nulls(len(frame), field.type)
-    return pa.array(frame[field.name], from_pandas=True).cast(field.type)
 
 
 def _pairs(value: Any) -> Any:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from conf.contract import Contract
 
-MOST_ROWS: Final = 100_000
+MOST_ROWS: Final = 25_000
 """Of a file: what writes whole files anew then writes what changes and its neighbours, not a car's whole race."""
 _LONGEST: Final = 32
 """Characters of a text that bounds it."""

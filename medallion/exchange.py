@@ -7,7 +7,6 @@ differs. A MERGE does the same with ten to twenty Spark jobs, which on a few tho
 from __future__ import annotations
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +23,11 @@ from medallion.data_files import DataFile, check_required, file_of_partition, fi
 from medallion.dataset import open_dataset
 from medallion.io import IGNORED, Lake
 from medallion.part import Part
-from medallion.transaction import CONFLICTS, TableTransaction, Txn
+from medallion.transaction import TableTransaction, Txn, write_in_turn
 
-_ATTEMPTS: Final = 8
+_FEW_KEYS: Final = 5_000
+_SMALL_BYTES: Final = 500_000
+_MANY_FILES: Final = 30
 _NEW: Final = ("update_postimage", "insert")
 Row = Mapping[str, Any]
 
@@ -73,23 +74,36 @@ class Exchange:
         return sum(rows.num_rows for kind, rows in self.changes.items() if kind != "update_preimage")
 
 
-def read_files(lake: Lake, name: str, part: Part, version: int | None = None) -> list[StoredFile]:
-    """Files of a table that hold rows of a part, with all their rows."""
-    dataset, inside = open_dataset(name, lake.settings, version), part.expression()
+def read_files(
+    lake: Lake, name: str, part: Part, version: int | None = None, keys: pa.Table | None = None
+) -> list[StoredFile]:
+    """Files of a table that hold rows of a part, with all their rows.
+
+    Args:
+        lake: Where the table is.
+        name: Table.
+        part: Which rows.
+        version: Of the table; the latest if left out.
+        keys: Of the rows, if that many are known: files without any of them are left out.
+    """
+    dataset, inside, near = open_dataset(name, lake.settings, version), part.expression(), part.envelope().expression()
+    if keys is not None and keys.num_rows <= _FEW_KEYS:
+        for column in load_contract(name).key:
+            near &= pc.field(column).isin(pc.unique(keys[column]).cast(dataset.schema.field(column).type))
     found = []
-    for fragment in dataset.get_fragments(inside):
-        if not fragment.scanner(schema=dataset.schema, filter=inside).count_rows():
+    for fragment in dataset.get_fragments(near):
+        keys = fragment.to_table(schema=dataset.schema, filter=near, columns=part.columns)
+        if not _rows_inside(keys, inside).any():
             continue  # the whole file is read only where need be
         rows = fragment.to_table(schema=dataset.schema)
         size = fragment.filesystem.get_file_info(fragment.path).size
-        found.append(StoredFile(fragment.path, size, rows, _rows_inside(rows, inside)))
+        found.append(StoredFile(fragment.path, size, rows, _rows_inside(rows.select(part.columns), inside)))
     return found
 
 
-def _rows_inside(rows: pa.Table, inside: Any) -> BoolArray:
-    numbered = rows.append_column("_row", pa.array(np.arange(rows.num_rows)))
-    mask = np.zeros(rows.num_rows, np.bool_)
-    mask[numbered.filter(inside)["_row"].to_numpy()] = True
+def _rows_inside(keys: pa.Table, inside: Any) -> BoolArray:
+    mask = np.zeros(keys.num_rows, np.bool_)
+    mask[keys.append_column("_row", pa.array(np.arange(keys.num_rows))).filter(inside)["_row"].to_numpy()] = True
     return mask
 
 
@@ -175,7 +189,7 @@ def set_columns(lake: Lake, name: str, values: pa.Table, part: Part, txn: Txn | 
             rows = rows.set_column(index, field, values[column].take(place).cast(field.type))
         return plan_exchange(files, rows, contract, (), delete=False)
 
-    return _exchange(lake, name, part, plan, txn) if values.num_rows else 0
+    return _exchange(lake, name, part, plan, txn, values) if values.num_rows else 0
 
 
 def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
@@ -191,25 +205,57 @@ def _exchange(
     part: Part,
     plan_for: Callable[[Sequence[StoredFile]], Exchange | None],
     txn: Txn | None = None,
+    keys: pa.Table | None = None,
 ) -> int:
     """Commit what a plan for the part's files says, anew on what is there where another writer was quicker."""
     contract = load_contract(name)
     lake.ensure(name)
-    attempt = 1
-    while True:
+
+    def commit() -> int:
         transaction = TableTransaction(lake.spark, lake.uri(name))
-        plan = plan_for(read_files(lake, name, part, transaction.version))
+        plan = plan_for(read_files(lake, name, part, transaction.version, keys))
         if plan is None:
             return 0
-        try:
-            made = transaction.replace(*_files_to_commit(plan, contract), part.sql(), txn)
-        except CONFLICTS:
-            if attempt == _ATTEMPTS:
-                raise
-            time.sleep(0.05 * 2**attempt)
-            attempt += 1
-        else:
-            return plan.n_rows if made else 0
+        made = transaction.replace(*_files_to_commit(plan, contract), part.sql(), txn)
+        return plan.n_rows if made else 0
+
+    return write_in_turn(lake.uri(name), commit)
+
+
+def merge_small_files(lake: Lake, name: str) -> int:
+    """Write the small files of a table anew as few, once there are many; returns how many there were.
+
+    A stream of small commits leaves a file each, and every reader looks at all of them. The rows stay as they are: the
+    change feed and streams over the table see nothing of it.
+
+    Args:
+        lake: Where the table is.
+        name: Table.
+    """
+    contract = load_contract(name)
+    lake.ensure(name)
+
+    def commit() -> int:
+        transaction = TableTransaction(lake.spark, lake.uri(name))
+        dataset = open_dataset(name, lake.settings, transaction.version)
+        small = [(fragment.to_table(schema=dataset.schema), fragment, size) for fragment, size in _small_files(dataset)]
+        removed = [file_of_partition(contract, rows.slice(0, 1), file.path, size) for rows, file, size in small]
+        if small:
+            rows = pa.concat_tables(rows for rows, _, _ in small)
+            transaction.rewrite(removed, files_by_partition(contract, rows))
+        return len(small)
+
+    return write_in_turn(lake.uri(name), commit) if _small_files(open_dataset(name, lake.settings)) else 0
+
+
+def _small_files(dataset: Any) -> list[tuple[Any, int]]:
+    """Files, with their sizes, of those partitions that have many small ones."""
+    by_folder: defaultdict[str, list[tuple[Any, int]]] = defaultdict(list)
+    for fragment in dataset.get_fragments():
+        size = fragment.filesystem.get_file_info(fragment.path).size
+        if size <= _SMALL_BYTES:
+            by_folder[fragment.path.rpartition("/")[0]].append((fragment, size))
+    return [each for found in by_folder.values() if len(found) >= _MANY_FILES for each in found]
 
 
 def plan_exchange(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from threading import RLock
 from typing import Final
 
 import pyarrow as pa
-from delta.tables import DeltaTable
+from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -18,15 +18,17 @@ from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.arrow_rows import arrow_rows
-from medallion.data_files import MOST_ROWS, check_required, files_by_partition
+from medallion.data_files import check_required, files_by_partition
 from medallion.schema import check_known_columns, column_ddl, conform_to_contract, struct_type
 from medallion.side_by_side import run_side_by_side
 from medallion.table_metadata import create_table, table_metadata
-from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot
+from medallion.transaction import TableTransaction, Txn, last_written, latest_snapshot, write_in_turn, writing
 
 IGNORED: Final = ("run_id", "updated_ts", "predicted_ts", "registered_ts", "created_ts", "scored_ts")
 """Columns that say when and by which run a row was written, and are no content of it."""
 _MERGING: Final = RLock()
+_MERGED_ROWS: Final = 100_000
+"""Of a file that a merge writes: what exchanges some of its rows writes the file anew, but not a car's whole race."""
 
 
 class Lake:
@@ -117,10 +119,11 @@ class Lake:
         """Append rows. With ``txn``, a repetition of the same write is skipped."""
         self.ensure(name)
         rows = conform_to_contract(df, load_contract(name))
-        if txn:
-            TableTransaction(self.spark, self.uri(name)).append(rows, txn)
-        else:
-            rows.write.format("delta").mode("append").save(self.uri(name))
+        with writing(self.uri(name)):
+            if txn:
+                TableTransaction(self.spark, self.uri(name)).append(rows, txn)
+            else:
+                rows.write.format("delta").mode("append").save(self.uri(name))
 
     def append_rows(self, name: str, rows: Iterable[Mapping[str, object]], txn: Txn | None = None) -> None:
         """Append a few rows that the driver has, without a Spark job. With ``txn``, a repetition is skipped.
@@ -141,14 +144,14 @@ class Lake:
         self.ensure(name)
         contract = load_contract(name)
         check_required(contract, rows)
-        TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, rows), txn)
+        with writing(self.uri(name)):
+            TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, rows), txn)
 
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""
         self.ensure(name)
-        conform_to_contract(df, load_contract(name)).write.format("delta").mode("overwrite").option(
-            "replaceWhere", where
-        ).save(self.uri(name))
+        writer = conform_to_contract(df, load_contract(name)).write.format("delta").mode("overwrite")
+        write_in_turn(self.uri(name), lambda: writer.option("replaceWhere", where).save(self.uri(name)))
 
     def upsert(
         self,
@@ -176,13 +179,12 @@ class Lake:
         rows = conform_to_contract(df, contract).persist()
         try:
             source, is_gone = self._with_gone(rows, name, delete_where)
-            merge = self.table(name).alias("t").merge(source.alias("s"), " AND ".join(on))
+            merge = self._merge(name, source, " AND ".join(on))
             if is_gone:
                 merge = merge.whenMatchedDelete(condition=is_gone)
             merge = merge.whenMatchedUpdateAll(condition=changed)
             merge = merge.whenNotMatchedInsertAll(condition=f"NOT {is_gone}" if is_gone else None)
-            with self._merging():
-                merge.execute()
+            self._execute(merge, name)
         finally:
             rows.unpersist()
 
@@ -207,9 +209,8 @@ class Lake:
     ) -> None:
         """Merge that only updates: ``assignments`` maps a column to a SQL expression over ``t`` and ``s``."""
         on = [f"t.`{k}` = s.`{k}`" for k in load_contract(name).key] + ([f"({prune})"] if prune else [])
-        merge = self.table(name).alias("t").merge(df.alias("s"), " AND ".join(on))
-        with self.transaction(txn), self._merging():
-            merge.whenMatchedUpdate(set={k: F.expr(v) for k, v in assignments.items()}).execute()
+        merge = self._merge(name, df, " AND ".join(on))
+        self._execute(merge.whenMatchedUpdate(set={k: F.expr(v) for k, v in assignments.items()}), name, txn)
 
     def compact(self, name: str, target_mb: int) -> None:
         """Merge the small files of each partition into files of up to ``target_mb``; the rows stay as they are."""
@@ -222,28 +223,32 @@ class Lake:
         """Remove the files that no version of the last ``retain_hours`` needs."""
         self.table(name).vacuum(retain_hours)
 
-    @contextmanager
-    def transaction(self, txn: Txn | None) -> Iterator[None]:
-        """Give the session's next Delta commit an identity (MERGE has no writer options)."""
-        if txn is None:
-            yield
-            return
-        prefix = "spark.databricks.delta.write."
-        self.spark.conf.set(f"{prefix}txnAppId", txn.app)
-        self.spark.conf.set(f"{prefix}txnVersion", str(txn.version))
-        try:
-            yield
-        finally:
-            self.spark.conf.unset(f"{prefix}txnAppId")
-            self.spark.conf.unset(f"{prefix}txnVersion")
-
-    @contextmanager
-    def _merging(self) -> Iterator[None]:
+    @cached_property
+    def _merging(self) -> SparkSession:
+        """A session for merges alone: what it is told is about its next commit, and no other thread's."""
+        session = SparkSession(self.spark._sc, self.spark._jsparkSession.cloneSession())
         # Over wide rows a merge's full outer join grows beyond what the JVM compiles as one method.
-        # The options are the session's: one merge at a time has them.
-        whole_stage = self._option("spark.sql.codegen.wholeStage", "false")
-        with _MERGING, whole_stage, self._option("spark.sql.files.maxRecordsPerFile", str(MOST_ROWS)):
-            yield
+        session.conf.set("spark.sql.codegen.wholeStage", "false")
+        session.conf.set("spark.sql.files.maxRecordsPerFile", str(_MERGED_ROWS))
+        return session
+
+    def _merge(self, name: str, rows: DataFrame, on: str) -> DeltaMergeBuilder:
+        self.ensure(name)
+        return DeltaTable.forPath(self._merging, self.uri(name)).alias("t").merge(rows.alias("s"), on)
+
+    def _execute(self, merge: DeltaMergeBuilder, name: str, txn: Txn | None = None) -> None:
+        """Make a merge's commit, with an identity if it has one; one at a time, for the session tells of one."""
+        conf, prefix = self._merging.conf, "spark.databricks.delta.write."
+        with _MERGING:
+            if txn:
+                conf.set(f"{prefix}txnAppId", txn.app)
+                conf.set(f"{prefix}txnVersion", str(txn.version))
+            try:
+                write_in_turn(self.uri(name), merge.execute)
+            finally:
+                if txn:
+                    conf.unset(f"{prefix}txnAppId")
+                    conf.unset(f"{prefix}txnVersion")
 
     @contextmanager
     def _option(self, key: str, value: str) -> Iterator[None]:

@@ -52,7 +52,23 @@ class Part:
         """Condition on an Arrow dataset, by whose statistics files are left out."""
         if not self.clauses:
             return pc.scalar(False)
-        return reduce(lambda a, b: a | b, map(_clause_expression, self.clauses))
+        return _any_of([_clause_expression(clause) for clause in self.clauses])
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that the clauses name."""
+        return [*dict.fromkeys(name for clause in self.clauses for name in clause)]
+
+    def envelope(self) -> Part:
+        """A part of one clause that holds all rows of this one, and others.
+
+        Arrow takes ten milliseconds a file to leave it out by twenty clauses, and none by one.
+        """
+        if len(self.clauses) <= 1:
+            return self
+        first, *others = self.clauses
+        shared = [name for name in first if all(name in clause for clause in others)]
+        return Part(({name: _joined([clause[name] for clause in self.clauses]) for name in shared},))
 
     def __or__(self, other: Part) -> Part:
         return Part((*self.clauses, *other.clauses))
@@ -106,6 +122,22 @@ def laps_part(laps: Sequence[LapKey]) -> Part:
             for (session, vehicle), found in sorted(numbers.items())
         )
     )
+
+
+def _joined(found: Sequence[Collection[Value] | Span]) -> Collection[Value] | Span:
+    """What holds the values, or the spans, of all."""
+    spans = [each for each in found if isinstance(each, Span)]
+    if spans:
+        return Span(min(span.first_us for span in spans), max(span.last_us for span in spans))
+    return [*dict.fromkeys(value for each in found if not isinstance(each, Span) for value in each)]
+
+
+def _any_of(conditions: Sequence[Any]) -> Any:
+    """Conditions, however many, without a tree as deep as they are many."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return _any_of(conditions[:half]) | _any_of(conditions[half:])
 
 
 def _clause_sql(clause: Clause, prefix: str) -> str:

@@ -15,7 +15,7 @@ from analysis.laps.features import LAP_CHANNELS
 from analysis.signals.windows import CHANNELS
 from conf.contract import Column, Contract, load_contract
 from conf.tables import SILVER_TELEMETRY
-from medallion.arrow_rows import arrow_frame, stamp_rows
+from medallion.arrow_rows import arrow_columns, stamp_rows
 from medallion.exchange import exchange_table
 from medallion.io import Lake, sync_rows
 from medallion.part import Part
@@ -93,12 +93,13 @@ def compute_by_vehicle(samples: pd.DataFrame, function: OfVehicle, contract: Con
         function: What to compute.
         contract: The table.
     """
-    found = [_vehicle_frame(rows, function) for _, rows in samples.groupby(VEHICLE, sort=True)]
-    return (
-        pa.concat_tables(arrow_frame(contract.name, frame) for frame in found)
-        if found
-        else arrow_frame(contract.name, pd.DataFrame())
-    )
+    found = [arrow_columns(contract.name, {}, 0)]
+    for vehicle, rows in samples.groupby(VEHICLE, sort=True):
+        columns = function(order_by_time(rows))
+        n = len(next(iter(columns.values()), ()))
+        keys = {name: pa.repeat(key, n) for name, key in zip(VEHICLE, vehicle, strict=True)}
+        found.append(arrow_columns(contract.name, {**columns, **keys}, n))
+    return pa.concat_tables(found)
 
 
 def apply_by_vehicle(silver: DataFrame, function: OfVehicle, contract: Contract, run_id: str) -> DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import pyarrow as pa
 from pyspark.sql import Row
@@ -11,12 +12,33 @@ from medallion.dataset import open_dataset
 from medallion.io import Lake
 from medallion.part import Part
 
+_AT_ONCE: Final = 100_000
+
 
 def read_table(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
     """Rows of a part of a table; none where there is no table yet."""
     lake.ensure(name)
-    asked = None if columns is None else [*columns]
-    return open_dataset(name, lake.settings).to_table(filter=part.expression(), columns=asked)
+    dataset = open_dataset(name, lake.settings)
+    asked = dataset.schema.names if columns is None else [*columns]
+    if len(part.clauses) <= 1:
+        return dataset.to_table(filter=part.expression(), columns=asked)
+    rows = pa.schema([dataset.schema.field(column) for column in dict.fromkeys([*asked, *part.columns])])
+    near = dataset.to_batches(filter=part.envelope().expression(), columns=rows.names)
+    inside = part.expression()
+    found = [pa.Table.from_batches(some, rows).filter(inside) for some in _by_size(near)]
+    return pa.concat_tables([rows.empty_table(), *found]).select(asked)
+
+
+def _by_size(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches by so many that what they are asked is not asked row by row, and that they fit."""
+    some: list[pa.RecordBatch] = []
+    for batch in batches:
+        some.append(batch)
+        if sum(one.num_rows for one in some) >= _AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def read_rows(lake: Lake, name: str, part: Part, columns: Sequence[str] | None = None) -> list[Row]:
@@ -34,3 +56,8 @@ def count_rows(lake: Lake, name: str, part: Part) -> int:
     """How many rows of a table are in a part."""
     lake.ensure(name)
     return int(open_dataset(name, lake.settings).count_rows(filter=part.expression()))
+
+
+def are_at_most(lake: Lake, name: str, part: Part, most: int) -> bool:
+    """Whether a part of a table has no more rows than so many."""
+    return count_rows(lake, name, part.envelope()) <= most or count_rows(lake, name, part) <= most

@@ -11,7 +11,7 @@ import pyarrow as pa
 from conf.tables import SILVER_TELEMETRY
 from medallion.io import Lake
 from medallion.part import Part
-from medallion.reading import count_rows, read_table
+from medallion.reading import are_at_most, read_table
 
 CLOCKS_AND_LAPS: Final = 0.2
 """Work on a sample of what closes a session, as a share of what the analyses of a lap do."""
@@ -28,7 +28,7 @@ def are_few(lake: Lake, part: Part, work: float = 1.0) -> bool:
         work: On each of them, as a share of what the analyses of a lap do.
     """
     most = int(lake.settings.driver_max_samples / work)
-    return len(part.clauses) <= most and count_rows(lake, SILVER_TELEMETRY, part) <= most
+    return len(part.clauses) <= most and are_at_most(lake, SILVER_TELEMETRY, part, most)
 
 
 def are_few_messages(lake: Lake, n_bytes: int) -> bool:

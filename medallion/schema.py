@@ -6,12 +6,17 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from conf.contract import Column, Contract
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_YEAR: Final = 1678
+LAST_YEAR: Final = 2261
+"""Between them instants have nanoseconds since the epoch that fit 64 bits."""
 
 
 def sql_literal(value: str | float) -> str:
@@ -19,6 +24,11 @@ def sql_literal(value: str | float) -> str:
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return repr(value)
+
+
+def known_instant(column: SparkColumn) -> SparkColumn:
+    """An instant that every reader of a table has a value for, null for others: nanoseconds reach from 1678 to 2261."""
+    return F.when(F.year(column).between(FIRST_YEAR, LAST_YEAR), column)
 
 
 def timestamp_literal(us: int) -> str:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from conf.contract import Contract
+from medallion.jvm import java_name, java_none
 from medallion.schema import struct_type
 from medallion.transaction import CONFLICTS, latest_snapshot
 
@@ -18,8 +19,8 @@ from medallion.transaction import CONFLICTS, latest_snapshot
 def table_metadata(spark: SparkSession, uri: str) -> tuple[dict[str, str], StructType]:
     """Properties and schema of the latest version of a table."""
     metadata = latest_snapshot(spark, uri).metadata()
-    jvm: Any = spark._jvm
-    properties = dict(jvm.scala.jdk.javaapi.CollectionConverters.asJava(metadata.configuration()))
+    to_java = java_name(spark, "scala.jdk.javaapi.CollectionConverters.asJava")
+    properties = dict(to_java(metadata.configuration()))
     return properties, StructType.fromJson(json.loads(metadata.schemaString()))
 
 
@@ -28,11 +29,12 @@ def create_table(spark: SparkSession, uri: str, contract: Contract) -> bool:
 
     ``CREATE TABLE`` does the same by way of a catalogue, in a second and more.
     """
-    jvm: Any = spark._jvm
-    delta, none = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
-    transaction = delta.DeltaLog.forTable(spark._jsparkSession, uri).startTransaction(none, none)
-    metadata = delta.actions.Action.fromJson(json.dumps({"metaData": new_metadata(contract)}))
-    operation = getattr(delta, "DeltaOperations$CreateTable")(metadata, False, False, none)
+    delta, none = "org.apache.spark.sql.delta", java_none(spark)
+    log = java_name(spark, f"{delta}.DeltaLog.forTable")(spark._jsparkSession, uri)
+    transaction = log.startTransaction(none, none)
+    parse = java_name(spark, f"{delta}.actions.Action.fromJson")
+    metadata = parse(json.dumps({"metaData": new_metadata(contract)}))
+    operation = java_name(spark, f"{delta}.DeltaOperations$CreateTable")(metadata, False, False, none)
     try:
         transaction.updateMetadataForNewTable(metadata)
         transaction.commit(none.toList(), operation)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from threading import RLock
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -20,9 +22,12 @@ from delta import exceptions
 from pyspark.sql import DataFrame, SparkSession
 
 from medallion.data_files import DataFile, column_statistics
+from medallion.jvm import java_name, java_none
 
 LISTED_IDS: Final = {"spark.databricks.delta.setTransactionsInCrc.maxAllowed": "10000"}
 """A checksum lists the ids of writes up to so many of them; every generation of a query's checkpoint brings its own."""
+_DELTA: Final = "org.apache.spark.sql.delta"
+_FOR_TABLE: Final = f"{_DELTA}.DeltaLog.forTable"
 
 
 CONFLICTS: Final = (
@@ -33,6 +38,39 @@ CONFLICTS: Final = (
     exceptions.DeltaConcurrentModificationException,
 )
 """What a commit raises when another writer was quicker, and trying again helps."""
+_ATTEMPTS: Final = 8
+_writing: Final[dict[str, RLock]] = {}
+T = TypeVar("T")
+
+
+@contextmanager
+def writing(uri: str) -> Iterator[None]:
+    """Hold a table for a write of this process: its threads then never refuse each other's commits.
+
+    Args:
+        uri: The table's.
+    """
+    with _writing.setdefault(uri, RLock()):
+        yield
+
+
+def write_in_turn(uri: str, write: Callable[[], T]) -> T:
+    """Make a write that depends on what the table holds, again where another process was quicker.
+
+    Args:
+        uri: The table's.
+        write: Reads what it depends on, and commits.
+
+    Raises:
+        CONFLICTS: One of these, if other writers were quicker every time.
+    """
+    with writing(uri):
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return write()
+            except CONFLICTS:
+                time.sleep(0.05 * 2**attempt)
+        return write()
 
 
 @dataclass(frozen=True)
@@ -56,11 +94,8 @@ class TableTransaction:
 
     def __init__(self, spark: SparkSession, uri: str) -> None:
         self._spark, self._uri = spark, uri
-        jvm: Any = spark._jvm
-        self._jvm = jvm
-        self._none = jvm.scala.Option.empty()
-        self._delta = jvm.org.apache.spark.sql.delta
-        log = self._delta.DeltaLog.forTable(spark._jsparkSession, uri)
+        self._none = java_none(spark)
+        log = java_name(spark, _FOR_TABLE)(spark._jsparkSession, uri)
         self._transaction = log.startTransaction(self._none, self._none)
 
     def append(self, df: DataFrame, txn: Txn) -> bool:
@@ -68,8 +103,9 @@ class TableTransaction:
         if self._was_made(txn):
             return False
         files = self._transaction.writeFiles(df._jdf)
-        now = self._jvm.scala.Option.apply(_now_ms())
-        actions = files.appended(self._delta.actions.SetTransaction(txn.app, txn.version, now))
+        now = self._java("scala.Option.apply")(_now_ms())
+        made = self._java(f"{_DELTA}.actions.SetTransaction")(txn.app, txn.version, now)
+        actions = files.appended(made)
         self._transaction.commit(actions, self._operation("Append"))
         return True
 
@@ -132,26 +168,44 @@ class TableTransaction:
         self._transaction.commit(self._parse(actions), self._operation("Overwrite", where))
         return True
 
-    def _add(self, file: DataFile) -> dict[str, Any]:
+    def rewrite(self, removed: Sequence[DataFile], added: Sequence[DataFile]) -> None:
+        """Replace files by others with the same rows, which are written now.
+
+        Args:
+            removed: Files that go.
+            added: Files to write.
+
+        Raises:
+            CONFLICTS: One of these, if another writer has removed one of the files meanwhile.
+        """
+        actions = [{"remove": self._remove(file, _now_ms()) | {"dataChange": False}} for file in removed]
+        actions += [self._add(file, changes_data=False) for file in added]
+        nothing = self._parse([])
+        optimize = self._java(f"{_DELTA}.DeltaOperations$Optimize")(nothing, nothing, True, self._none, False)
+        self._transaction.commit(self._parse(actions), optimize)
+
+    def _add(self, file: DataFile, *, changes_data: bool = True) -> dict[str, Any]:
         """Write a file; returns the action that adds it."""
         path, size = self._write(file, "part")
         stats = json.dumps(column_statistics(file.rows))
         action = _file_action(file, path, size)
-        return {"add": action | {"modificationTime": _now_ms(), "dataChange": True, "stats": stats}}
+        return {"add": action | {"modificationTime": _now_ms(), "dataChange": changes_data, "stats": stats}}
 
     def _parse(self, actions: Sequence[Mapping[str, Any]]) -> Any:
         """Actions as Delta's own objects."""
-        listed = self._jvm.java.util.ArrayList()
+        parse, listed = self._java(f"{_DELTA}.actions.Action.fromJson"), self._java("java.util.ArrayList")()
         for action in actions:
-            listed.add(self._delta.actions.Action.fromJson(json.dumps(action)))
-        return self._jvm.scala.jdk.javaapi.CollectionConverters.asScala(listed).toList()
+            listed.add(parse(json.dumps(action)))
+        return self._java("scala.jdk.javaapi.CollectionConverters.asScala")(listed).toList()
 
     def _operation(self, mode: str, where: str | None = None) -> Any:
         """What the table's history says was done."""
-        modes = self._jvm.org.apache.spark.sql.SaveMode
-        predicate = self._none if where is None else self._jvm.scala.Option.apply(where)
-        rest = [self._none] * 6
-        return getattr(self._delta, "DeltaOperations$Write")(modes.valueOf(mode), self._none, predicate, *rest)
+        how = self._java("org.apache.spark.sql.SaveMode.valueOf")(mode)
+        predicate = self._none if where is None else self._java("scala.Option.apply")(where)
+        return self._java(f"{_DELTA}.DeltaOperations$Write")(how, self._none, predicate, *[self._none] * 6)
+
+    def _java(self, path: str) -> Any:
+        return java_name(self._spark, path)
 
     def _remove(self, file: DataFile, now_ms: int) -> dict[str, Any]:
         return {
@@ -172,7 +226,7 @@ class TableTransaction:
         sink = pa.BufferOutputStream()
         pq.write_table(file.rows, sink, compression="zstd")
         data = sink.getvalue().to_pybytes()
-        place = self._jvm.org.apache.hadoop.fs.Path(f"{self._uri}/{path}")
+        place = self._java("org.apache.hadoop.fs.Path")(f"{self._uri}/{path}")
         stream = place.getFileSystem(self._spark._jsc.hadoopConfiguration()).create(place, False)
         try:
             stream.write(data)
@@ -195,18 +249,17 @@ def last_written(spark: SparkSession, uri: str, app: str, snapshot: Any = None) 
     listed = _listed_transactions(latest_snapshot(spark, uri) if snapshot is None else snapshot)
     if listed is not None:
         return listed.get(app)
-    jvm: Any = spark._jvm
-    engine = jvm.io.delta.kernel.defaults.engine.DefaultEngine.create(spark._jsc.hadoopConfiguration())
-    found = jvm.io.delta.kernel.Table.forPath(engine, uri).getLatestSnapshot(engine)
+    create = java_name(spark, "io.delta.kernel.defaults.engine.DefaultEngine.create")
+    engine = create(spark._jsc.hadoopConfiguration())
+    found = java_name(spark, "io.delta.kernel.Table.forPath")(engine, uri).getLatestSnapshot(engine)
     version = found.getLatestTransactionVersion(engine, app)
     return int(version.get()) if version.isPresent() else None
 
 
 def latest_snapshot(spark: SparkSession, uri: str) -> Any:
     """The latest state of a table, as Delta's own object: a commit's metadata without a query over its log."""
-    jvm: Any = spark._jvm
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, uri)
-    return log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty())
+    none = java_none(spark)
+    return java_name(spark, _FOR_TABLE)(spark._jsparkSession, uri).update(False, none, none)
 
 
 def _listed_transactions(snapshot: Any) -> dict[str, int] | None:

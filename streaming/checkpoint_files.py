@@ -7,6 +7,7 @@ from typing import Any
 
 from conf.lake import checkpoint_uri
 from medallion.io import Lake
+from medallion.jvm import java_name
 
 
 class CheckpointFiles:
@@ -19,10 +20,9 @@ class CheckpointFiles:
 
     def __init__(self, lake: Lake, name: str) -> None:
         self._folder = checkpoint_uri(name, lake.settings)
+        self._spark, self._conf = lake.spark, lake.spark._jsc.hadoopConfiguration()
         self._gateway: Any = lake.spark._sc._gateway
-        jvm: Any = lake.spark._jvm
-        self._jvm, self._conf = jvm, lake.spark._jsc.hadoopConfiguration()
-        self._files = jvm.org.apache.hadoop.fs.Path(self._folder).getFileSystem(self._conf)
+        self._files = self._java("org.apache.hadoop.fs.Path")(self._folder).getFileSystem(self._conf)
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder below; none where it is not there."""
@@ -38,7 +38,7 @@ class CheckpointFiles:
             return None
         stream = self._files.open(path)
         try:
-            return str(self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
+            return str(self._java("org.apache.commons.io.IOUtils.toString")(stream, "UTF-8"))
         finally:
             stream.close()
 
@@ -50,11 +50,14 @@ class CheckpointFiles:
             stream.write(text.encode())
         finally:
             stream.close()
-        options = self._jvm.org.apache.hadoop.fs.Options.Rename
+        options = self._java("org.apache.hadoop.fs.Options.Rename")
         overwrite = self._gateway.new_array(options, 1)
         overwrite[0] = options.OVERWRITE
-        context = self._jvm.org.apache.hadoop.fs.FileContext.getFileContext(self._files.getUri(), self._conf)
+        context = self._java("org.apache.hadoop.fs.FileContext.getFileContext")(self._files.getUri(), self._conf)
         context.rename(part, path, overwrite)
 
     def _path(self, name: str) -> Any:
-        return self._jvm.org.apache.hadoop.fs.Path(f"{self._folder}/{name}")
+        return self._java("org.apache.hadoop.fs.Path")(f"{self._folder}/{name}")
+
+    def _java(self, path: str) -> Any:
+        return java_name(self._spark, path)

@@ -10,15 +10,18 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from conf.arrays import IntArray
 from conf.tables import SILVER_TELEMETRY
+from medallion.arrow_rows import FIRST_US, LAST_US
 from medallion.gold.refresh.changed_rows import ChangedRows
 from medallion.io import Lake
-from medallion.keys import LapKey, Vehicle, vehicle_condition
-from medallion.part import Part, Span, group_by_session, sessions_part, spans_part, vehicles_part
+from medallion.keys import LapKey, Vehicle
+from medallion.part import Part, Span, sessions_part, spans_part
 from medallion.per_vehicle import VEHICLE
 from medallion.reading import read_table
 from medallion.samples import are_few
 
+_MINUTE_US = 60_000_000
 WINDOW_REACH_US = 11_000_000  # a window of 10 s, a value at most 0.3 s old, rounded up to whole seconds
 
 
@@ -85,24 +88,36 @@ def window_samples(lake: Lake, changes: Sequence[VehicleChange]) -> Part:
 
 
 def _beside_on_driver(lake: Lake, spans: Mapping[Vehicle, Span]) -> Iterator[tuple[str, str, int]]:
-    rows = read_table(lake, SILVER_TELEMETRY, vehicles_part(group_by_session(spans)), (*VEHICLE, "event_ts"))
-    for (session, vehicle), span in spans.items():
-        own = rows.filter(vehicles_part({session: [vehicle]}).expression())
-        at_us = np.sort(own["event_ts"].cast(pa.int64()).to_numpy())
-        before, after = np.searchsorted(at_us, span.first_us), np.searchsorted(at_us, span.last_us, side="right")
-        for place in (before - 1, after):
-            if 0 <= place < len(at_us):
-                yield session, vehicle, int(at_us[place])
+    """The last sample before each span, sought in the minute before it first, and the first one behind it."""
+    minute = {key: Span(span.first_us - _MINUTE_US, span.first_us - 1) for key, span in spans.items()}
+    before = _event_times(lake, minute)
+    missing = {key: Span(FIRST_US, span.first_us - 1) for key, span in spans.items() if not before[key].size}
+    before |= _event_times(lake, missing)
+    after = _event_times(lake, {key: Span(span.last_us + 1, LAST_US) for key, span in spans.items()})
+    for key in spans:
+        if before[key].size:
+            yield *key, int(before[key].max())
+        if after[key].size:
+            yield *key, int(after[key].min())
+
+
+def _event_times(lake: Lake, spans: Mapping[Vehicle, Span]) -> dict[Vehicle, IntArray]:
+    """Event times of samples within a span of each vehicle, in microseconds."""
+    part = spans_part("event_ts", ((*key, span) for key, span in spans.items()))
+    rows = read_table(lake, SILVER_TELEMETRY, part, (*VEHICLE, "event_ts"))
+    frame = rows.set_column(2, "event_ts", rows["event_ts"].cast(pa.int64())).to_pandas()
+    found = {key: own.to_numpy(np.int64) for key, own in frame.groupby(VEHICLE)["event_ts"]}
+    return {key: found.get(key, np.empty(0, np.int64)) for key in spans}
 
 
 def _beside_by_spark(lake: Lake, spans: Mapping[Vehicle, Span]) -> Iterator[tuple[str, str, int]]:
+    rows = [(*key, span.first_us, span.last_us) for key, span in spans.items()]
+    wanted = lake.spark.createDataFrame(rows, "session_id string, vehicle_id string, first bigint, last bigint")
     silver = lake.read(SILVER_TELEMETRY).where(sessions_part(session for session, _ in spans).sql())
-    mine = [(F.expr(vehicle_condition(*key)), span) for key, span in spans.items()]
     at = F.unix_micros("event_ts")
-    first = F.coalesce(*(F.when(own, span.first_us) for own, span in mine))
-    last = F.coalesce(*(F.when(own, span.last_us) for own, span in mine))
-    before, after = F.max(F.when(at < first, at)), F.min(F.when(at > last, at))
-    for row in silver.groupBy(*VEHICLE).agg(before.alias("before"), after.alias("after")).collect():
+    before, after = F.max(F.when(at < F.col("first"), at)), F.min(F.when(at > F.col("last"), at))
+    found = silver.join(F.broadcast(wanted), VEHICLE).groupBy(*VEHICLE)
+    for row in found.agg(before.alias("before"), after.alias("after")).collect():
         for us in (row.before, row.after):
             if us is not None:
                 yield row.session_id, row.vehicle_id, us

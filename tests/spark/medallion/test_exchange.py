@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from delta.exceptions import DeltaConcurrentModificationException
 
-from medallion.exchange import exchange_rows, read_files
+from medallion.changes import TableChanges
+from medallion.exchange import exchange_rows, merge_small_files, read_files, set_columns
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import Part, laps_part, sessions_part
 from medallion.reading import read_rows
-from medallion.transaction import TableTransaction
+from medallion.side_by_side import run_side_by_side
+from medallion.transaction import TableTransaction, Txn
 
 LAPS = "silver.laps"
 AT = datetime(2025, 3, 1, 15, 0, 0, 123457, tzinfo=UTC)
@@ -112,7 +116,7 @@ def test_a_commit_in_between_is_seen(lake, monkeypatch) -> None:
         raise DeltaConcurrentModificationException("another was quicker")
 
     monkeypatch.setattr(TableTransaction, "replace", never)
-    monkeypatch.setattr("medallion.exchange.time.sleep", lambda _: None)
+    monkeypatch.setattr("medallion.transaction.time.sleep", lambda _: None)
     with pytest.raises(DeltaConcurrentModificationException):
         exchange_rows(lake, LAPS, [], part, "three")
 
@@ -135,3 +139,46 @@ def test_what_no_table_takes_is_refused(lake) -> None:
         exchange_rows(lake, LAPS, [lap("a", "x", 1), lap("a", "x", 1)], sessions_part(["a"]), "one")
     with pytest.raises(ValueError, match=r"silver\.laps: vehicle_id must have a value and has none"):
         exchange_rows(lake, LAPS, [lap("a", None, 1)], sessions_part(["a"]), "one")  # type: ignore[arg-type]
+
+
+def test_threads_of_one_process_never_refuse_each_others_commits(lake, monkeypatch) -> None:
+    monkeypatch.setattr("medallion.transaction._ATTEMPTS", 1)
+    exchange_rows(lake, LAPS, [lap("a", "x", n) for n in range(8)], sessions_part(["a"]), "one")
+
+    def append(n: int) -> None:
+        lake.append_rows(LAPS, [lap("a", "y", n)])
+
+    def alter(n: int) -> None:
+        values = pa.table({"session_id": ["a"], "vehicle_id": ["x"], "lap_number": [n], "lap_time_ms": [n]})
+        assert set_columns(lake, LAPS, values, sessions_part(["a"])) == 1
+
+    run_side_by_side(partial(step, n) for n in range(8) for step in (append, alter))
+    found = {key: lap_time_ms for key, (lap_time_ms, _) in stored(lake).items()}
+    assert found == {("a", "x", n): n for n in range(8)} | {("a", "y", n): 90_000 for n in range(8)}
+
+
+def test_many_small_files_become_few_and_nobody_sees_it(lake) -> None:
+    for n in range(40):
+        lake.append_rows(LAPS, [lap("a", "x", n, lap_time_ms=n)], Txn("appends", n))
+    before, version = stored(lake), lake.version(LAPS)
+    assert len(files(lake, "a")) == 40
+    assert merge_small_files(lake, LAPS) == 40
+    assert len(files(lake, "a")) == 1
+    assert stored(lake) == before
+    assert lake.last_txn(LAPS, "appends") == 39
+    changes = TableChanges(lake, {LAPS: version}, {LAPS: lake.version(LAPS)})
+    assert changes.changed == [LAPS]
+    assert sum(rows.num_rows for rows in changes.rows(LAPS, ("lap_number",))) == 0
+    assert merge_small_files(lake, LAPS) == 0
+    assert lake.version(LAPS) == version + 1
+
+
+def test_to_set_columns_only_the_files_of_those_rows_are_read(lake, monkeypatch) -> None:
+    for n in range(5):
+        lake.append_rows(LAPS, [lap("a", "x", 2 * n), lap("a", "x", 2 * n + 1)])
+    found = []
+    monkeypatch.setattr("medallion.exchange.read_files", lambda *args: found.append(read_files(*args)) or found[-1])
+    values = pa.table({"session_id": ["a"] * 2, "vehicle_id": ["x"] * 2, "lap_number": [1, 8], "lap_time_ms": [5, 6]})
+    assert set_columns(lake, LAPS, values, sessions_part(["a"])) == 2
+    assert [len(files) for files in found] == [2]
+    assert {key[2]: time for key, (time, _) in stored(lake).items()} == dict.fromkeys(range(10), 90_000) | {1: 5, 8: 6}

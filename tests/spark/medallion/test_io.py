@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from delta.tables import DeltaTable
+from delta.exceptions import ConcurrentAppendException
+from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql.types import StructType
 
 from conf.contract import load_contract, table_names
@@ -171,3 +172,38 @@ def test_a_merge_that_deletes_leaves_the_files_of_other_sessions_alone(lake) -> 
     assert (metrics["numTargetRowsDeleted"], metrics["numTargetRowsCopied"]) == ("1", "0")
     found = {(r.session_id, r.vehicle_id, r.n_valid_laps) for r in lake.read(name).collect()}
     assert found == {("s2", "a", 2), ("s2", "c", 3)} | {(f"s{n}", v, 1) for n in (0, 1, 3) for v in "ab"}
+
+
+def test_the_identity_of_a_merge_is_no_other_commits(lake, monkeypatch) -> None:
+    """A merge has it from its session, and other threads commit meanwhile."""
+    name, execute = "ops.reconciliation", DeltaMergeBuilder.execute
+    lake.append_rows(name, [{"query": "q", "batch_id": 1, "units": 1}])
+    other = lake.spark.createDataFrame([("a", 1)], "session_id string, n_samples long")
+
+    def beside(merge: DeltaMergeBuilder) -> None:
+        lake.append(other, "silver.sessions")
+        execute(merge)
+
+    monkeypatch.setattr(DeltaMergeBuilder, "execute", beside)
+    rows = lake.spark.createDataFrame([("q", 1, 5)], "query string, batch_id bigint, units bigint")
+    lake.update_matched(rows, name, {"units": "s.units"}, txn=Txn("merge", 7))
+    assert [row.units for row in lake.read(name).collect()] == [5]
+    assert lake.read("silver.sessions").count() == 1
+    assert (lake.last_txn(name, "merge"), lake.last_txn("silver.sessions", "merge")) == (7, None)
+
+
+def test_a_merge_is_made_again_where_another_was_quicker(lake, monkeypatch) -> None:
+    name, execute, tries = "silver.sessions", DeltaMergeBuilder.execute, []
+    lake.append_rows(name, [{"session_id": "a", "n_samples": 1}])
+
+    def late(merge: DeltaMergeBuilder) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConcurrentAppendException("another was quicker")
+        execute(merge)
+
+    monkeypatch.setattr(DeltaMergeBuilder, "execute", late)
+    monkeypatch.setattr("medallion.transaction.time.sleep", lambda _: None)
+    lake.upsert(lake.spark.createDataFrame([("a", 2)], "session_id string, n_samples long"), name)
+    assert [row.n_samples for row in lake.read(name).collect()] == [2]
+    assert len(tries) == 3

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import duckdb
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
+from conf.lake import table_uri
+from conf.settings import AppConfig
+from medallion.exchange import read_files
 from medallion.keys import LapKey
 from medallion.part import EVERYTHING, Part, Span, laps_part, pairs_part, sessions_part, spans_part, vehicles_part
+from medallion.reading import are_at_most, count_rows, read_table
 
 ROWS = pa.table(
     {
@@ -22,7 +30,7 @@ ROWS = pa.table(
 )
 
 
-@pytest.mark.parametrize(
+PARTS = pytest.mark.parametrize(
     ("part", "rows"),
     [
         (Part(), []),
@@ -37,7 +45,29 @@ ROWS = pa.table(
         (laps_part([LapKey("a", "v", 2), LapKey("a", "w", 1), LapKey("it's", "v", 9)]), [1, 2]),
     ],
 )
+
+
+@PARTS
 def test_both_forms_select_the_same(part: Part, rows: list[int]) -> None:
     assert ROWS.filter(part.expression())["n"].to_pylist() == rows
     sql = part.sql("ROWS.").replace("\\'", "''")  # Spark's escape, as DuckDB writes it
     assert duckdb.sql(f"SELECT n FROM ROWS WHERE {sql} ORDER BY n").fetchall() == [(n,) for n in rows]
+
+
+@PARTS
+def test_its_envelope_is_one_clause_that_holds_it(part: Part, rows: list[int]) -> None:
+    assert len(part.envelope().clauses) <= 1
+    assert set(ROWS.filter(part.envelope().expression())["n"].to_pylist()) >= set(rows)
+
+
+@PARTS
+def test_a_tables_rows_in_it_are_read(part: Part, rows: list[int], home: AppConfig) -> None:
+    uri = table_uri("gold.mine", home)
+    write_deltalake(uri, ROWS.slice(0, 3))
+    write_deltalake(uri, ROWS.slice(3), mode="append")
+    lake: Any = SimpleNamespace(settings=home, ensure=lambda _: None)
+    assert sorted(read_table(lake, "gold.mine", part, ["n"])["n"].to_pylist()) == rows
+    assert read_table(lake, "gold.mine", part).sort_by("n").equals(ROWS.filter(part.expression()))
+    assert count_rows(lake, "gold.mine", part) == len(rows)
+    assert [are_at_most(lake, "gold.mine", part, len(rows) + n) for n in (-1, 0, 1)] == [False, True, True]
+    assert sum(file.inside.sum() for file in read_files(lake, "gold.mine", part)) == len(rows)
