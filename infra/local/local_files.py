@@ -1,7 +1,8 @@
 """The jar of Hadoop's local file system without a process for each file, compiled here from its source.
 
 Hadoop starts ``chmod`` for each file that it makes and ``readlink`` twice for each that it renames: five processes a
-file, twenty a commit of a Delta table (docs/adr/0027).
+file, twenty a commit of a Delta table (docs/adr/0027). And it looks at each file of a table's log to list them, which
+Delta has done twice a commit: 60 ms after a thousand commits, where the names alone are 8 (docs/adr/0028).
 """
 
 from __future__ import annotations

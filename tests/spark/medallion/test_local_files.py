@@ -42,6 +42,32 @@ def test_files_are_made_renamed_and_told_from_links(spark, hadoop, tmp_path: Pat
     assert links == [False, True, True]
 
 
+def test_the_log_of_a_table_is_listed_as_hadoop_lists_it(spark, hadoop, tmp_path: Path) -> None:
+    conf, log = spark._jsc.hadoopConfiguration(), tmp_path / "a b" / "_delta_log"
+    (log / "_sidecars").mkdir(parents=True)
+    files, other = (hadoop.Path(tmp_path.as_uri()).getFileSystem(conf), hadoop.LocalFileSystem())
+    other.initialize(hadoop.Path("file:///").toUri(), conf)
+    for n in range(3):
+        stream = files.create(hadoop.Path(f"{log}/{n:020}.json"), True)
+        stream.write(b"{}" * n)
+        stream.close()
+    assert len([*log.glob(".*.crc")]) == 3
+
+    def listed(by: Any) -> list[tuple[Any, ...]]:
+        found = by.listStatus(hadoop.Path(str(log)))
+        asked = ("getLen", "isFile", "isDirectory", "getModificationTime", "isSymlink")
+        return sorted((str(one.getPath()), *(getattr(one, name)() for name in asked)) for one in found)
+
+    assert listed(files) == listed(other)
+    assert len(listed(files)) == 4
+    assert listed(files)[2][1] == 4
+    one = files.listStatus(hadoop.Path(str(log)))[0]
+    again = spark._jvm.org.apache.commons.lang3.SerializationUtils.clone(one)
+    assert (again.getPath(), again.getLen()) == (one.getPath(), one.getLen())
+    with pytest.raises(Exception, match="FileNotFoundException"):
+        files.listStatus(hadoop.Path(f"{tmp_path}/nowhere/_delta_log"))
+
+
 def test_a_source_that_does_not_compile_is_named(tmp_path: Path, monkeypatch) -> None:
     source = tmp_path / "LocalFiles.java"
     source.write_text("class LocalFiles { int x = y; }")
