@@ -39,7 +39,7 @@ from conf.tables import (
 )
 from medallion.per_vehicle import order_by_time
 from medallion.silver.clock_offsets import in_order_of_arrival, restate_vehicle
-from medallion.silver.driven_laps import drive_laps, lap_numbers
+from medallion.silver.driven_laps import drive_laps, lap_numbers, lap_sources
 from medallion.silver.event_time import segment_rows, session_row
 from medallion.silver.laps import lap_intervals, vehicles_with_moved_laps
 from medallion.silver.results import result_row
@@ -135,7 +135,7 @@ def update_session(store: DeltaStore, session_id: str, new: pl.DataFrame) -> Ses
         else:
             numbers = lap_numbers(frame["event_us"].to_numpy(np.int64), timed)
             frame["lap_number"] = numbers
-            frame["lap_source"] = [None if np.isnan(number) else "interval" for number in numbers]
+            frame["lap_source"] = lap_sources(numbers, frame)
     _write_samples(store, session_id, restated, new)
     _write_clocks(store, session_id, restated)
     whole = SessionLaps(session.entries, dict(session.laps) | counted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from analysis.signals.held import hold_samples, time_integral, time_weighted_stats
 from analysis.timing.laps import JudgedLap, build_counter_laps
-from conf.arrays import FloatArray, IntArray
+from conf.arrays import BoolArray, FloatArray, IntArray
 from conf.channel import load_channels
 from conf.tables import SILVER_TELEMETRY
 from conf.units import KMH_PER_MPS
@@ -40,6 +40,7 @@ _DRIVEN: Final = (
     "distance_m double, is_synthetic boolean"
 )
 _OF_LAP: Final = [column.split()[0] for column in _DRIVEN.split(", ")][2:-1]
+_REPORTED: Final = "reported"
 _BY_INTERVAL: Final = "interval"
 
 
@@ -71,16 +72,31 @@ class VehicleSamples:
             found += [Row(**own, **dict(zip(_OF_LAP, lap, strict=True))) for lap in laps]
         return found
 
-    def number(self, intervals: Intervals) -> None:
-        """Give the samples of vehicles with timing the number of the lap in whose time they are."""
+    def number(self, intervals: Intervals, driven: Set[Vehicle] = frozenset()) -> set[Vehicle]:
+        """Give the samples of vehicles with timing the number of the lap in whose time they are, and none others.
+
+        Args:
+            intervals: Laps by session and vehicle.
+            driven: Vehicles that are driving: the samples behind their last lap keep what the car says of them.
+
+        Returns:
+            Those of ``driven`` whose samples keep another number than they end up with: they are to be looked at again.
+        """
         if self._few is None:
             if intervals:
                 _number_by_spark(self.lake, vehicles_part(group_by_session(intervals)), intervals, self.run_id)
-            return
-        changed = [_renumbered(self._few[key], laps) for key, laps in intervals.items() if key in self._few]
-        if rows := [frame for frame in changed if len(frame)]:
-            values = _lap_number_columns(pd.concat(rows), self.run_id)
+            return set()
+        changed, stayed = [], set[Vehicle]()
+        for key in intervals.keys() & self._few.keys():
+            rows, behind = _renumbered(self._few[key], intervals[key])
+            if key in driven and behind.any():
+                stayed.add(key)
+                rows = rows[~behind]
+            changed.append(rows)
+        if any(map(len, changed)):
+            values = _lap_number_columns(pd.concat(changed, ignore_index=True), self.run_id)
             set_columns(self.lake, SILVER_TELEMETRY, values, telemetry.sample_places(values))
+        return stayed
 
 
 def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
@@ -92,24 +108,45 @@ def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
     return {key: order_by_time(rows) for key, rows in frame.groupby(VEHICLE, sort=True)}
 
 
-def _renumbered(frame: pd.DataFrame, laps: Sequence[Interval]) -> pd.DataFrame:
-    """Samples whose lap is another than they say, with ``new_lap``."""
-    new = pd.Series(lap_numbers(frame["t_us"].to_numpy(np.int64), laps))
-    source = pd.Series(_BY_INTERVAL, index=new.index).where(new.notna(), None)
-    same_lap = (new == frame["lap_number"]) | (new.isna() & frame["lap_number"].isna())
-    same_source = (source == frame["lap_source"]) | (source.isna() & frame["lap_source"].isna())
-    return frame.assign(new_lap=new)[~(same_lap & same_source)].reset_index(drop=True)
+def _renumbered(frame: pd.DataFrame, laps: Sequence[Interval]) -> tuple[pd.DataFrame, BoolArray]:
+    """Samples that are of another lap than they say, with ``new_lap`` and ``new_source``; which are behind all laps."""
+    t_us = frame["t_us"].to_numpy(np.int64)
+    new = lap_numbers(t_us, laps)
+    source = lap_sources(new, frame)
+    old = frame["lap_number"].to_numpy(np.float64, na_value=np.nan)
+    same_lap = (new == old) | (np.isnan(new) & np.isnan(old))
+    same_source = (source == frame["lap_source"].to_numpy()) | (np.isnan(new) & frame["lap_source"].isna().to_numpy())
+    differs = ~(same_lap & same_source)
+    behind = t_us >= max((end for _, _, end in laps), default=np.iinfo(np.int64).min)
+    return frame.assign(new_lap=new, new_source=source)[differs], behind[differs]
+
+
+def lap_sources(numbers: FloatArray, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """Where samples have the number of their lap from: ``reported`` where the car's counter says it, too.
+
+    Args:
+        numbers: Laps in whose time the samples are, NaN where there is none, shape (n,).
+        frame: The samples, with ``lap_number_raw``.
+    """
+    sources = np.where(numbers == _reported_laps(frame), _REPORTED, _BY_INTERVAL).astype(object)
+    sources[np.isnan(numbers)] = None
+    return sources
+
+
+def _reported_laps(frame: pd.DataFrame) -> FloatArray:
+    """Laps that the car's counter says, NaN where it was lost."""
+    raw, registry = frame["lap_number_raw"].to_numpy(np.float64, na_value=np.nan), load_channels()
+    known = (raw != registry.lost_lap_counter) & (raw <= registry.max_lap_number) & (raw >= 0)
+    return np.where(known, raw, np.nan)
 
 
 def _lap_number_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:
-    number = pa.array(changed["new_lap"], from_pandas=True).cast(pa.int32())
-    source = [_BY_INTERVAL if known else None for known in changed["new_lap"].notna()]
     return pa.table(
         {
             **{name: pa.array(changed[name]) for name in ("session_id", "vehicle_id", "ecu_seq")},
             "ecu_ts": instants(changed["ecu_us"]),
-            "lap_number": number,
-            "lap_source": pa.array(source, pa.string()),
+            "lap_number": pa.array(changed["new_lap"], from_pandas=True).cast(pa.int32()),
+            "lap_source": pa.array(changed["new_source"], pa.string(), from_pandas=True),
             "run_id": pa.repeat(run_id, len(changed)),
         }
     )
@@ -134,13 +171,12 @@ def lap_numbers(t_us: IntArray, laps: Sequence[Interval]) -> FloatArray:
 
 def _number_by_spark(lake: Lake, part: Part, intervals: Intervals, run_id: str) -> None:
     changed = number_samples(lake.read(SILVER_TELEMETRY).where(part.sql()), intervals).where(
-        "NOT (lap_number <=> new_lap) OR NOT (lap_source <=> if(new_lap IS NULL, NULL, 'interval'))"
+        "NOT (lap_number <=> new_lap) OR NOT (lap_source <=> new_source)"
     )
-    changed = changed.select(*telemetry.KEY, "new_lap").persist()
+    changed = changed.select(*telemetry.KEY, "new_lap", "new_source").persist()
     try:
         if place := telemetry.file_pruning_condition(changed):
-            source = "if(s.new_lap is null, null, 'interval')"
-            set_to = {"lap_number": "s.new_lap", "lap_source": source, "run_id": sql_literal(run_id)}
+            set_to = {"lap_number": "s.new_lap", "lap_source": "s.new_source", "run_id": sql_literal(run_id)}
             lake.update_matched(changed, SILVER_TELEMETRY, set_to, prune=place, txn=None)
     finally:
         changed.unpersist()
@@ -148,6 +184,8 @@ def _number_by_spark(lake: Lake, part: Part, intervals: Intervals, run_id: str) 
 
 def number_samples(rows: DataFrame, intervals: Intervals) -> DataFrame:
     """Samples with ``new_lap``: the lap in whose interval their event time lies, null where it lies in none.
+
+    ``new_source`` says whether the car's own counter says the same.
 
     What is longer than a day is no lap, whatever the feed says, and has no samples.
 
@@ -168,10 +206,12 @@ def number_samples(rows: DataFrame, intervals: Intervals) -> DataFrame:
     # Official laps may overlap by a millisecond where sources round: the later one has the sample.
     inside = F.expr("array_max(transform(filter(laps, l -> at >= l.a AND at < l.b), l -> l.n))")
     at = F.unix_micros("event_ts")
-    timed = rows.select(*telemetry.KEY, "lap_number", "lap_source", at.alias("at"))
+    timed = rows.select(*telemetry.KEY, "lap_number", "lap_source", telemetry.reported_lap(), at.alias("at"))
     timed = timed.withColumn("minute", F.expr(f"(at - pmod(at, {_MINUTE_US})) div {_MINUTE_US}"))
     joined = timed.join(F.broadcast(by_minute), ["session_id", "vehicle_id", "minute"], "left")
-    return joined.withColumn("new_lap", inside).drop("laps", "at", "minute")
+    source = f"CASE WHEN new_lap = reported THEN '{_REPORTED}' WHEN new_lap IS NOT NULL THEN '{_BY_INTERVAL}' END"
+    numbered = joined.withColumn("new_lap", inside).withColumn("new_source", F.expr(source))
+    return numbered.drop("laps", "at", "minute", "reported")
 
 
 def summarise_driven_laps(rows: DataFrame, intervals: Intervals) -> DataFrame:
@@ -204,10 +244,8 @@ def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> lis
         intervals: Its laps; ``None`` has them from its counter.
     """
     t_us = frame["t_us"].to_numpy(np.int64)
-    raw, speed = (frame[c].to_numpy(np.float64, na_value=np.nan) for c in ("lap_number_raw", "speed_kmh"))
-    registry = load_channels()
-    known = (raw != registry.lost_lap_counter) & (raw <= registry.max_lap_number) & (raw >= 0)
-    counter = np.where(known, raw, np.nan)
+    speed = frame["speed_kmh"].to_numpy(np.float64, na_value=np.nan)
+    counter = _reported_laps(frame)
     laps = (
         build_counter_laps(t_us, counter)
         if intervals is None

@@ -7,7 +7,7 @@ only whose samples or lap boundaries changed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ from conf.tables import (
 )
 from medallion.exchange import exchange_rows
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.part import sessions_part
 from medallion.reading import read_rows
 from medallion.silver.driven_laps import Interval, VehicleSamples
@@ -49,14 +50,23 @@ class SessionChange:
     vehicles: frozenset[str]
 
 
-def update_laps(lake: Lake, changes: Sequence[SessionChange], run_id: str) -> int:
-    """Bring entries, laps and the samples' lap numbers of changed sessions up to date; returns the sessions' number.
+def update_laps(
+    lake: Lake, changes: Sequence[SessionChange], run_id: str, driven: Set[Vehicle] = frozenset()
+) -> set[Vehicle]:
+    """Bring entries, laps and the samples' lap numbers of changed sessions up to date.
 
     The result depends on the tables' content alone, so repeating it, or running it after a kill, changes nothing.
+
+    Args:
+        lake: Where the tables are.
+        changes: What has changed.
+        run_id: Job run.
+        driven: Vehicles that are driving, see :meth:`~medallion.silver.driven_laps.VehicleSamples.number`.
+
+    Returns:
+        Those of ``driven`` that are to be looked at again.
     """
-    if changes:
-        _SessionLapsUpdate(lake, changes, run_id).run()
-    return len(changes)
+    return _SessionLapsUpdate(lake, changes, run_id).run(driven) if changes else set()
 
 
 class _SessionLapsUpdate:
@@ -66,7 +76,7 @@ class _SessionLapsUpdate:
         self.names = [c.session_id for c in changes]
         self.part = sessions_part(self.names)
 
-    def run(self) -> None:
+    def run(self, driven: Set[Vehicle]) -> set[Vehicle]:
         before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
         for row in read_rows(self.lake, SILVER_LAPS, self.part):
             before[row.session_id][row.vehicle_id, row.lap_number] = row
@@ -89,9 +99,10 @@ class _SessionLapsUpdate:
             entries += [entry_row(e) | own for e in session.entries]
             laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
-        samples.number(intervals)
+        stayed = samples.number(intervals, driven)
         exchange_rows(self.lake, SILVER_ENTRIES, entries, self.part, self.run_id)
         exchange_rows(self.lake, SILVER_LAPS, laps, self.part, self.run_id)
+        return stayed
 
     def _sessions(
         self, before: Mapping[str, Mapping[tuple[str, int], Row]]

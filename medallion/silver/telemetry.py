@@ -6,11 +6,12 @@ boundaries); a later unit with the same value is a repeat, one with another valu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
@@ -133,12 +134,38 @@ def _warning_names(bits: Column) -> Column:
     return F.when(bits.bitwiseAND((1 << len(names)) - 1) != 0, F.array_compact(F.array(*chosen)))
 
 
-def with_origin(units: DataFrame, origins: list[tuple[str, str | None]]) -> DataFrame:
-    """Units with the index of their (topic, source) in ``origins`` in place of the two texts."""
+Origin = tuple[str, str | None]
+"""Topic and source of messages."""
+_MANY_ORIGINS = 20
+
+
+def with_origin(units: DataFrame, origins: Sequence[Origin]) -> DataFrame:
+    """Units with the index of their topic and source in ``origins`` in place of the two texts.
+
+    Whoever sends chooses the source: what is asked of each must not grow with their number.
+    """
+    if len(origins) > _MANY_ORIGINS:
+        known = F.broadcast(_origin_frame(units.sparkSession, origins))
+        same = (units["topic"] == known["_topic"]) & units["source"].eqNullSafe(known["_source"])
+        return units.join(known, same).drop("_topic", "_source")
     index = F.lit(0)
     for i, (topic, source) in enumerate(origins[1:], start=1):
         index = F.when((F.col("topic") == topic) & F.col("source").eqNullSafe(F.lit(source)), i).otherwise(index)
     return units.withColumn("origin", index)
+
+
+def _with_origin_names(rows: DataFrame, origins: Sequence[Origin]) -> DataFrame:
+    """Rows with the ``_topic`` and ``_source`` that their ``origin`` stands for."""
+    if len(origins) > _MANY_ORIGINS:
+        return rows.join(F.broadcast(_origin_frame(rows.sparkSession, origins)), "origin")
+    names = (F.array(*(F.lit(each).cast("string") for each in part)) for part in zip(*origins, strict=True))
+    topic, source = (F.element_at(found, F.col("origin") + 1) for found in names)
+    return rows.withColumns({"_topic": topic, "_source": source})
+
+
+def _origin_frame(spark: SparkSession, origins: Sequence[Origin]) -> DataFrame:
+    rows = [(i, *origin) for i, origin in enumerate(origins)]
+    return spark.createDataFrame(rows, "origin int, _topic string, _source string")
 
 
 def _long_channels() -> list[str]:
@@ -229,7 +256,14 @@ def with_lineage(wide: DataFrame, lineage: DataFrame) -> DataFrame:
     return wide.join(lineage, list(KEY), "left").withColumns(settled).drop("_arrival", "_min", "_max", "_bits")
 
 
-def to_table_rows(rows: DataFrame, clocks: DataFrame, origins: list[tuple[str, str | None]], run_id: str) -> DataFrame:
+def reported_lap() -> Column:
+    """``reported``: the lap that the car's counter says, null where it was lost."""
+    counter, registry = F.col("lap_number_raw"), load_channels()
+    known = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
+    return F.when(known, counter).alias("reported")
+
+
+def to_table_rows(rows: DataFrame, clocks: DataFrame, origins: Sequence[Origin], run_id: str) -> DataFrame:
     """Wide rows to the table's columns: derived channels, laps, provisional event time, lineage.
 
     Args:
@@ -238,23 +272,22 @@ def to_table_rows(rows: DataFrame, clocks: DataFrame, origins: list[tuple[str, s
         origins: (topic, source) pairs that ``origin`` counts.
         run_id: Job run.
     """
-    registry = load_channels()
-    located = rows.join(F.broadcast(clocks), ["session_id", "vehicle_id"], "left")
+    full_scale_bar = load_channels().brake_full_scale_bar
+    named = _with_origin_names(rows, origins)
+    located = named.join(F.broadcast(clocks), ["session_id", "vehicle_id"], "left")
     ecu_us = F.unix_micros("ecu_ts")
     drifted_us = F.rint(F.col("drift") * (ecu_us - F.col("since_us"))).cast("bigint")
     shifted = F.timestamp_micros(ecu_us + F.coalesce(F.col("offset_us") + drifted_us, F.lit(0)))
-    counter = F.col("lap_number_raw")
-    valid_lap = (counter != registry.lost_lap_counter) & (counter <= registry.max_lap_number) & (counter >= 0)
     pedal, blade = F.col("throttle_pedal_pct"), F.col("throttle_blade_pct")
-    share = 100.0 * F.col("brake_front_bar") / registry.brake_full_scale_bar
+    share = 100.0 * F.col("brake_front_bar") / full_scale_bar
     return located.select(
         *KEY,
         shifted.alias("event_ts"),
-        F.when(valid_lap, counter).alias("lap_number"),
+        reported_lap().alias("lap_number"),
         F.timestamp_micros("arrival_us").alias("arrival_ts"),
         F.lit("car").alias("clock_source"),
         "lap_number_raw",
-        F.when(valid_lap, F.lit("reported")).alias("lap_source"),
+        F.when(reported_lap().isNotNull(), F.lit("reported")).alias("lap_source"),
         *(a for a in ATTRIBUTES if a != "lap_number_raw"),
         F.coalesce(pedal, blade).alias("throttle_pct"),
         F.when(pedal.isNotNull(), "pedal").when(blade.isNotNull(), "blade").alias("throttle_source"),
@@ -263,9 +296,9 @@ def to_table_rows(rows: DataFrame, clocks: DataFrame, origins: list[tuple[str, s
         *channel_columns(),
         F.when(F.col("accel_long_g").isNotNull(), "sensor").alias("accel_source"),
         F.when(F.col("lap_distance_m").isNotNull(), "sensor").alias("distance_source"),
-        _origin_column(origins, 1).alias("source"),
+        F.col("_source").alias("source"),
         "dq_warnings",
-        _origin_column(origins, 0).alias("bronze_topic"),
+        F.col("_topic").alias("bronze_topic"),
         F.col("kafka_partition").alias("bronze_partition"),
         "bronze_offset_min",
         "bronze_offset_max",
@@ -325,10 +358,6 @@ def fill_assignments() -> dict[str, str]:
         "n_readings": "t.n_readings + s.n_filled",
         "run_id": "s.run_id",
     }
-
-
-def _origin_column(origins: list[tuple[str, str | None]], part: int) -> Column:
-    return F.element_at(F.array(*(F.lit(o[part]).cast("string") for o in origins)), F.col("origin") + 1)
 
 
 def soft_rule_names() -> list[str]:

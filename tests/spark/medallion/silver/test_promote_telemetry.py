@@ -323,3 +323,17 @@ def test_a_car_that_sends_both_forms_has_one_row_an_instant(lake, to_bronze, row
     assert balance is not None
     assert (balance.written, balance.repeats, balance.conflicts) == (2, 1, 1)
     assert rows(lake, "silver.telemetry")["speed_kmh"].to_list() == [90.0, 91.0]
+
+
+@pytest.mark.parametrize("driver_max_samples", [0, 200_000])
+def test_as_many_sources_as_messages(new_lake, to_bronze, rows, driver_max_samples: int) -> None:
+    lake = new_lake("sources", driver_max_samples=driver_max_samples)
+    sent = [reading("speed", n / 2, T0 + n) for n in range(600)]
+    sources = ["".join(chr(ord("a") + int(digit)) for digit in f"{n:03}") for n in range(599)] + [None]
+    messages = [m._replace(source=source) for m, source in zip(stored(sent), sources, strict=True)]
+    (balance,) = promote(lake, [messages], to_bronze)
+    assert balance.written == 600
+    table = rows(lake, "silver.telemetry").sort("ecu_ts")
+    assert table["source"].to_list() == sources
+    assert set(table["bronze_topic"]) == {"telemetry.raw"}
+    assert table["speed_kmh"].to_list() == [n / 2 for n in range(600)]
