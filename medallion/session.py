@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from conf.errors import SlipstreamError
 from conf.settings import AppConfig
+from infra.local.files import make_private_folder
 from infra.local.jars import ensure_jars
 from infra.local.local_files import OPTIONS as LOCAL_FILES
 from infra.local.local_files import ensure_local_files
@@ -46,7 +47,11 @@ REQUIRED = {
     "spark.sql.codegen.maxFields": "400",
     # Tables are partitioned by session: a task with a few open files need not sort its rows first.
     "spark.sql.maxConcurrentOutputFileWriters": "32",
+    # What Spark's pages and logs show in place of a value, by its name; its own default knows no account's key.
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]?key|jaas",
     "spark.sql.parquet.compression.codec": "zstd",
+    # Spark's own form of an instant, INT96, others read as nanoseconds: a year beyond 2261 makes the table unreadable.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # No two payloads are the same: looking for repeats in them costs as much as writing them.
     "spark.hadoop.parquet.enable.dictionary#payload": "false",
     "spark.hadoop.parquet.enable.dictionary#event_id": "false",
@@ -85,12 +90,14 @@ def local_spark_conf(settings: AppConfig) -> dict[str, str]:
     }
 
 
-def azure_spark_conf(settings: AppConfig) -> dict[str, str]:
-    """Hadoop options for the configured Azure account, empty without one."""
-    if not (settings.azure_storage_account and settings.azure_storage_key):
-        return {}
-    host = f"{settings.azure_storage_account}.dfs.core.windows.net"
-    return {f"spark.hadoop.fs.azure.account.key.{host}": settings.azure_storage_key.get_secret_value()}
+def _set_account_key(spark: SparkSession, settings: AppConfig) -> None:
+    """Tell Hadoop the key of the configured Azure account, if there is one.
+
+    Not among Spark's options: those stand in the JVM's command line, in event logs and on Spark's own pages.
+    """
+    if settings.azure_storage_account and settings.azure_storage_key:
+        name = f"fs.azure.account.key.{settings.azure_storage_account}.dfs.core.windows.net"
+        spark._jsc.hadoopConfiguration().set(name, settings.azure_storage_key.get_secret_value())
 
 
 def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None = None) -> SparkSession:
@@ -108,7 +115,7 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
         SparkStartError: If the JVM of a local session does not start.
         OSError: If its log cannot be written.
     """
-    options = dict(REQUIRED) | azure_spark_conf(settings)
+    options = dict(REQUIRED)
     if settings.launched_by_spark_submit:
         SparkContext._ensure_initialized()  # else SparkConf would not see what spark-submit was given
     conf = SparkConf()
@@ -123,7 +130,9 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
             conf.set(key, value)
     if not settings.launched_by_spark_submit:
         _start_jvm(conf, spark_log(settings))
-    return SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
+    spark = SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
+    _set_account_key(spark, settings)
+    return spark
 
 
 class SparkStartError(SlipstreamError):
@@ -134,7 +143,7 @@ def _start_jvm(conf: SparkConf, log: Path) -> None:
     """Start this process's JVM, unless it has one; what it prints goes to its log, not to the terminal."""
     if SparkContext._gateway is not None:
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log.parent)
     with log.open("ab") as output:
         begin = output.tell()
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from medallion.schema import known_instant
+
 
 def header_value(name: str) -> Column:
     """Value of the first header of that name as text, null where there is none or it is not UTF-8.
@@ -44,7 +46,7 @@ def to_bronze_rows(records: DataFrame, batch_id: int) -> DataFrame:
         header_value("ce_type").alias("event_type"),
         F.when(source != "", source).alias("source"),
         header_value("ce_id").alias("event_id"),
-        F.when(F.year(sent_ts).between(1, 9999), sent_ts).alias("sent_ts"),
+        known_instant(sent_ts).alias("sent_ts"),
         _outside_code(F.current_timestamp()).alias("ingest_ts"),
         F.current_date().alias("ingest_date"),
         _outside_code(F.lit(batch_id).cast("bigint")).alias("batch_id"),

@@ -8,14 +8,16 @@ SQL's ``>=``, which is how it usually slips by).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from conf.contract import ContractError, ContractRule
 from medallion.schema import sql_literal
 
 REASON = "struct<rule:string,column_name:string,observed:string>"
 Breaks = Callable[[str, dict[str, Any]], str]
+_END: Final = re.compile(r"((?:^|[^\\])(?:\\\\)*)\$$")
 
 
 def _between(value: str, kwargs: dict[str, Any]) -> str:
@@ -38,7 +40,12 @@ def _in_set(value: str, kwargs: dict[str, Any]) -> str:
 
 
 def _match_regex(value: str, kwargs: dict[str, Any]) -> str:
-    return f"NOT ({value} RLIKE {sql_literal(kwargs['regex'])})"
+    return f"NOT ({value} RLIKE {sql_literal(whole_text_regex(kwargs['regex']))})"
+
+
+def whole_text_regex(regex: str) -> str:
+    """A contract's pattern as Java has it: there ``$`` stands before a line end at the end of the text, too."""
+    return _END.sub(r"\1\\z", regex)
 
 
 EXPECTATIONS: dict[str, Breaks] = {

@@ -228,8 +228,36 @@ def compute_event_times(samples: DataFrame) -> DataFrame:
 
 
 def in_order_of_arrival(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one vehicle in the order in which they arrived."""
+    """Rows of one vehicle in the order in which they arrived, see :func:`fill_arrivals` for those that do not say."""
+    frame = frame.assign(arrival_us=fill_arrivals(frame["ecu_us"].to_numpy(np.int64), frame["arrival_us"]))
     return frame.sort_values(["arrival_us", "ecu_us", "ecu_seq"], kind="stable", ignore_index=True)
+
+
+def fill_arrivals(ecu_us: IntArray, arrival_us: pd.Series) -> IntArray:
+    """Arrival of every sample: where it is not known, as late as that of the sample next to it by the car's clock.
+
+    Args:
+        ecu_us: Car clock per sample, in any order, shape (n,).
+        arrival_us: Arrival, null where it is not known, shape (n,).
+
+    Returns:
+        Shape (n,); the car's clock itself where no arrival is known at all.
+    """
+    known = arrival_us.notna().to_numpy()
+    filled = arrival_us.where(known, 0).to_numpy(np.int64)
+    if known.all():
+        return filled
+    at = np.flatnonzero(known)
+    if not at.size:
+        return ecu_us.copy()
+    at = at[np.argsort(ecu_us[at], kind="stable")]
+    clock = ecu_us[at]
+    after = np.clip(np.searchsorted(clock, ecu_us[~known]), 0, len(at) - 1)
+    before = np.clip(after - 1, 0, None)
+    nearer = np.abs(clock[before] - ecu_us[~known]) <= np.abs(clock[after] - ecu_us[~known])
+    beside = at[np.where(nearer, before, after)]
+    filled[~known] = ecu_us[~known] + (filled - ecu_us)[beside]
+    return filled
 
 
 def restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
@@ -240,7 +268,7 @@ def restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
     """
     frame = in_order_of_arrival(frame)
     ecu = frame["ecu_us"].to_numpy(np.int64)
-    arrival = frame["arrival_us"].fillna(frame["ecu_us"]).to_numpy(np.int64)
+    arrival = frame["arrival_us"].to_numpy(np.int64)
     event, still, segments = normalise_clock(ecu, arrival)
     number = np.searchsorted([s.first for s in segments], np.arange(len(ecu)), side="right") - 1
     number = np.clip(number, 0, len(segments) - 1)

@@ -45,6 +45,21 @@ _FRAME_SCALARS = (
 )
 
 
+_TEXT = r"trim(BOTH ' \n\r\t' FROM cast(payload as string))"
+_IS_ONE_OBJECT = (
+    f"(startswith({_TEXT}, '{{') AND "
+    f"CASE WHEN locate('}}', {_TEXT}) = length({_TEXT}) AND locate('{{', {_TEXT}, 2) = 0 THEN true "
+    f"ELSE coalesce(json_array_length(concat('[', {_TEXT}, ']')) = 1 "
+    f"AND json_array_length(concat('[', {_TEXT}, ',0]')) = 2, false) END)"
+)
+"""SQL: whether a message is one JSON object and nothing else.
+
+Spark's parser reads the first value and leaves what stands behind it. An object whose only braces are its first and its
+last character ends there; else it must be the one element of a list, and one of two: what closes the list early fails
+the second.
+"""
+
+
 @dataclass(frozen=True)
 class DecodedUnits:
     """A decoded batch, checked by the contracts' rules; every message is in exactly one part.
@@ -116,16 +131,17 @@ def parse_messages(messages: DataFrame, contract: Contract) -> DataFrame:
 
 def _decode_error_conditions(contract: Contract) -> list[tuple[str, str]]:
     """(condition, reason) pairs in SQL."""
+    text = "try_validate_utf8(cast(payload as string))"
     empty, corrupt = "(payload IS NULL OR length(payload) = 0)", f"m.{_CORRUPT}"
     bad_text = f"(NOT {empty} AND NOT is_valid_utf8(cast(payload as string)))"
-    not_event = f"(NOT {empty} AND (m IS NULL OR {corrupt} IS NOT NULL))"
+    not_event = f"(NOT {empty} AND (m IS NULL OR {corrupt} IS NOT NULL OR NOT {_IS_ONE_OBJECT}))"
     decode_errors = [
         (empty, reason_entry("empty_payload", "payload", "null")),
         (bad_text, reason_entry("invalid_utf8", "payload", "null")),
-        (not_event, reason_entry("not_this_event", "payload", f"try_validate_utf8({corrupt})")),
+        (not_event, reason_entry("not_this_event", "payload", f"coalesce(try_validate_utf8({corrupt}), {text})")),
     ]
     if contract.name == "event.frame.v1":
-        decode_errors += _frame_errors(f"(NOT {empty} AND m IS NOT NULL AND {corrupt} IS NULL)")
+        decode_errors += _frame_errors(f"(NOT {empty} AND m IS NOT NULL AND {corrupt} IS NULL AND {_IS_ONE_OBJECT})")
     return decode_errors
 
 

@@ -28,6 +28,7 @@ from medallion.part import Part, Span
 from medallion.quality.rules import broken_rules_sql
 from medallion.reading import read_rows
 from medallion.samples import are_few_rows
+from medallion.schema import known_instant
 from medallion.side_by_side import run_side_by_side
 from medallion.silver.decode import (
     ORIGIN,
@@ -309,7 +310,7 @@ def _refused_events(units: DataFrame) -> DataFrame:
     vehicle = F.col("vehicle_id") if "vehicle_id" in units.columns else _no_rows("string")
     # A time beyond the calendar of other readers would keep them from opening the table.
     clock = F.col("event_ts") if "event_ts" in units.columns else _no_rows("timestamp")
-    clock = F.when(F.year(clock).between(1, 9999), clock)
+    clock = known_instant(clock)
     return _refusal(units.where("reasons IS NOT NULL"), session=F.col("session_id"), vehicle=vehicle, clock=clock)
 
 

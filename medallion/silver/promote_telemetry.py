@@ -24,6 +24,7 @@ from medallion.io import Lake
 from medallion.quality import rule_counts
 from medallion.reading import count_rows
 from medallion.samples import are_few_messages
+from medallion.schema import known_instant
 from medallion.silver import telemetry as t
 from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
@@ -344,7 +345,7 @@ def _refused_messages(units: DecodedUnits) -> DataFrame:
 
 def _refused_units(units: DataFrame) -> DataFrame:
     # A clock beyond the calendar of other readers would keep them from opening the table.
-    clock = F.when(F.year("ecu_ts").between(1, 9999), F.col("ecu_ts")).alias("ecu_ts")
+    clock = known_instant(F.col("ecu_ts")).alias("ecu_ts")
     return units.where(F.col("reasons").isNotNull()).select(
         *bronze_origin(),
         "unit_index",

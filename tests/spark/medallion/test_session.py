@@ -69,3 +69,35 @@ def test_a_log_that_cannot_be_written_is_named(home: Path, jars_dir: Path) -> No
     (home / "logs").write_text("not a folder")
     done = start(home, jars_dir)
     assert (done.returncode, done.stderr) == (1, f"{home / 'logs'}: File exists\n")
+
+
+SECRET = "c2VjcmV0LWtleS1vZi1hbi1hY2NvdW50"
+KEEP = """
+import sys, urllib.request
+from pathlib import Path
+from conf.settings import AppConfig
+from medallion.session import get_spark
+
+settings = AppConfig(slipstream_home=Path(sys.argv[1]), slipstream_jars=Path(sys.argv[2]), spark_master="local[1]",
+                     spark_driver_memory="512m", azure_storage_account="account", azure_storage_key=sys.argv[3][::-1],
+                     _env_file=None)
+spark = get_spark(settings, "keep", {"spark.ui.enabled": "true", "spark.ui.port": "0"})
+name = "fs.azure.account.key.account.dfs.core.windows.net"
+assert spark._jsc.sc().hadoopConfiguration().get(name) == sys.argv[3][::-1]
+assert spark._jsparkSession.sessionState().newHadoopConf().get(name) == sys.argv[3][::-1]
+page = urllib.request.urlopen(spark.sparkContext.uiWebUrl + "/environment/").read().decode()
+assert name in page
+seen = {"page": page, "set": str(spark.sql("SET").collect()), "conf": str(spark.sparkContext.getConf().getAll())}
+for process in Path("/proc").glob("[0-9]*/cmdline"):
+    try:
+        seen[str(process)] = process.read_bytes().decode(errors="replace")
+    except OSError:  # it has ended
+        pass
+print([place for place, text in seen.items() if sys.argv[3][::-1] in text])
+"""
+
+
+def test_the_key_of_an_account_is_shown_nowhere(home: Path, jars_dir: Path) -> None:
+    command = [sys.executable, "-c", KEEP, str(home), str(jars_dir), SECRET[::-1]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

@@ -13,10 +13,12 @@ from tests.spark.messages import FRAME, READING, T0, Message, frame, message, re
 
 GOOD = [
     reading("speed", 111.0),
-    reading("nmot", 5000.0),
+    reading("nmot", 5000.0, note={"braces in": "a text }{ ]}, [{"}),
     frame([T0, T0 + 33_333], speed_kmh=[100.0, 101.0], rpm=[5000.0, None], gear=[3, 3]),
 ]
 BIG = json.dumps({"session_id": "test", "vehicle_id": "sim-1", "t_us": [T0], "note": "x" * 10_000_000}).encode()
+
+ONE = reading(t_us=T0 + 10).payload or b""
 
 # name: message, (rule, column) of each reason, in the units it makes
 POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
@@ -37,6 +39,17 @@ POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
     "not JSON": (Message("k", READING, b"speed=100"), [{("not_this_event", "payload")}]),
     "cut short": (Message("k", FRAME, GOOD[2].payload[:-30]), [{("not_this_event", "payload")}]),  # type: ignore[index]
     "an array, no object": (message([json.loads(reading().payload or "")], READING), [{("not_this_event", "payload")}]),
+    "two objects": (Message("k", READING, ONE + ONE), [{("not_this_event", "payload")}]),
+    "two lines": (Message("k", READING, ONE + b"\n" + ONE), [{("not_this_event", "payload")}]),
+    "two in a list": (Message("k", READING, b"[" + ONE + b"," + ONE + b"]"), [{("not_this_event", "payload")}]),
+    "one in a list": (Message("k", READING, b"[" + ONE + b"]"), [{("not_this_event", "payload")}]),
+    "an object and more": (
+        Message("k", FRAME, (frame([T0]).payload or b"") + b" and more"),
+        [{("not_this_event", "payload")}],
+    ),
+    "an object and a list's end": (Message("k", READING, ONE + b"] {}"), [{("not_this_event", "payload")}]),
+    "an object and a short list": (Message("k", READING, ONE + b",0] {}"), [{("not_this_event", "payload")}]),
+    "an object and another's key": (Message("k", READING, ONE + b',"x":{}'), [{("not_this_event", "payload")}]),
     "text in a number": (reading(value="fast"), [{("not_this_event", "payload")}]),
     "text in a number array": (frame([T0], speed_kmh=["fast"]), [{("not_this_event", "payload")}]),
     "object in a number": (reading(value={"kmh": 3}), [{("not_this_event", "payload")}]),
@@ -68,6 +81,11 @@ POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
     "no value": (reading(value=None), [{("telemetry_value_present", "value")}]),
     "no session": (reading(session_id=None), [{("session_id_present", "session_id")}]),
     "a session that is no id": (reading(session_id="x'; drop"), [{("session_id_form", "session_id")}]),
+    **{
+        f"an id and {end!r}": (reading(session_id=f"test{end}"), [{("session_id_form", "session_id")}])
+        for end in ("\n", "\r", "\r\n", "\x85", "\u2028", "\u2029")
+    },
+    "a vehicle and a line end": (frame([T0], vehicle_id="sim-1\n"), [{("vehicle_id_form", "vehicle_id")}]),
     "no vehicle": (frame([T0], vehicle_id=None), [{("vehicle_id_present", "vehicle_id")}]),
     "no timestamp": (reading(t_us=None), [{("timestamp_present", "t_us")}]),
     "a timestamp in seconds": (reading(t_us=T0 // 1_000_000, meta_time_us=T0), [{("timestamp_plausible", "t_us")}]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -12,10 +14,12 @@ from hypothesis import strategies as st
 from medallion.silver import clock_offsets
 from medallion.silver.clock_offsets import (
     STILL_US,
+    fill_arrivals,
     find_clock_steps,
     find_stopped_clock,
     fit_lower_envelope,
     normalise_clock,
+    restate_vehicle,
 )
 
 S = 1_000_000
@@ -161,3 +165,32 @@ def test_the_line_touches_the_lateness_from_below(lateness, in_frame) -> None:
     above = late - (offset + drift * ecu)
     assert above.min() >= -1  # microseconds: the offset is rounded
     assert above.min() <= 1
+
+
+def samples(car: Any, arrival: Any) -> pd.DataFrame:
+    return pd.DataFrame({"session_id": "s", "vehicle_id": "c", "ecu_seq": 0, "ecu_us": car, "arrival_us": arrival})
+
+
+@given(st.integers(0, 5), st.data())
+@settings(max_examples=25, deadline=None)
+def test_samples_that_do_not_say_when_they_came_are_where_their_neighbours_are(seed: int, data: st.DataObject) -> None:
+    """A clock that is a day behind: what is filled with the car's own clock would come a day before all others."""
+    true, car, arrival = drive(200, seed=seed)
+    unknown = data.draw(st.lists(st.integers(0, len(car) - 1), min_size=1, max_size=len(car) - 1, unique=True))
+    some = pd.Series(arrival, dtype=float)
+    some[unknown] = np.nan
+    found = restate_vehicle(samples(car, some)).sort_values("ecu_ts")
+    event = found["event_ts"].astype("datetime64[us]").astype(np.int64).to_numpy()
+    late = (arrival - true)[np.setdiff1d(np.arange(len(car)), unknown)].min()
+    assert np.abs(event - true - late).max() <= 1
+
+
+def test_a_car_of_which_no_arrival_is_known_keeps_its_clock() -> None:
+    car = T0 + np.arange(300) * S
+    found = restate_vehicle(samples(car, [None] * 300))
+    assert found["event_ts"].astype("datetime64[us]").astype(np.int64).tolist() == car.tolist()
+
+
+def test_arrivals_that_are_known_stay() -> None:
+    car, arrival = np.array([5, 1, 9, 100]), pd.Series([50.0, None, None, 170.0])
+    assert fill_arrivals(car, arrival).tolist() == [50, 46, 54, 170]
