@@ -16,7 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from conf.errors import SlipstreamError
+from conf.lake import storage_options, table_uri
 from conf.settings import AppConfig
+from conf.tables import OPS_STEP_FAILURES
 from conf.topics import TELEMETRY_RAW
 from infra.kafka import topics
 from infra.local import mlflow_server, ports, service, stack
@@ -25,6 +27,7 @@ from infra.local.java import JavaMissingError, find_java
 
 Outcome = Literal["ok", "warn", "fail"]
 GIB = 1024**3
+_MOST_FAILURES = 5
 LITTLE_DISK_GIB, TOO_LITTLE_DISK_GIB = 10, 2
 
 PINNED = {"pyspark": ("4.2.0", "spark"), "delta-spark": ("4.4.0", "spark"), "mlflow": ("3.17.2", "ml")}
@@ -60,6 +63,7 @@ def run_checks(settings: AppConfig) -> list[Finding]:
         _check_mlflow,
         _check_disk,
         _check_lake,
+        _check_failures,
     )
     return [check for group in groups for check in _run_guarded(group, settings)]
 
@@ -216,6 +220,29 @@ def _check_lake(settings: AppConfig) -> Iterator[Finding]:
         yield Finding("lake", "fail", f"{settings.lake_root} cannot be written: {error}", remedy)
     else:
         yield Finding("lake", "ok", f"{settings.lake_root} can be written")
+
+
+def _check_failures(settings: AppConfig) -> Iterator[Finding]:
+    """What steps could not be done for while they went on with all else."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    uri = table_uri(OPS_STEP_FAILURES, settings)
+    try:
+        table = DeltaTable(uri, storage_options=storage_options(settings))
+        rows = table.to_pyarrow_dataset().to_table().sort_by([("failed_ts", "descending")]).to_pylist()
+    except TableNotFoundError:
+        return
+    except DeltaError as error:
+        remedy = "`slipstream tables` says which tables cannot be read."
+        yield Finding("steps", "fail", f"{OPS_STEP_FAILURES} at {uri} cannot be read: {error}", remedy)
+        return
+    for row in rows[:_MOST_FAILURES]:
+        who = f"session {row['session_id']}" + (f", vehicle {row['vehicle_id']}" if row["vehicle_id"] else "")
+        yield Finding("steps", "warn", f"{row['step']} lacks {who}: {row['reason']}", str(row["remedy"]))
+    if len(rows) > _MOST_FAILURES:
+        more = f"{len(rows) - _MOST_FAILURES} more in {OPS_STEP_FAILURES}"
+        yield Finding("steps", "warn", more, "slipstream sql 'select * from ops.step_failures' lists all.")
 
 
 def _nearest_existing(path: Path) -> Path:

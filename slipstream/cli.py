@@ -17,6 +17,7 @@ from slipstream.commands import (
     produce,
     quality,
     query,
+    rebuild,
     report,
     stack,
     track,
@@ -52,6 +53,7 @@ for family in (
     query,
     quality,
     maintain,
+    rebuild,
 ):
     app.add_typer(family.app)
 

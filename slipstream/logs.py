@@ -28,7 +28,9 @@ def log_to_file(settings: AppConfig, name: str) -> None:
         settings: Say where the home is.
         name: Name of the file, without its ending.
     """
-    settings.logs_dir.mkdir(parents=True, exist_ok=True)
+    from infra.local.files import make_private_folder
+
+    make_private_folder(settings.logs_dir)
     handler = RotatingFileHandler(
         settings.logs_dir / f"{name}.log", maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8"
     )

@@ -7,6 +7,7 @@ plans and runs several Spark jobs a table and batch for that, the change feeds a
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any, Final
@@ -16,7 +17,7 @@ from pyspark import InheritableThread
 from medallion.changes import TableChanges
 from medallion.io import Lake
 from streaming.checkpoint_files import CheckpointFiles
-from streaming.query import Trigger, hold_between_batches
+from streaming.query import Trigger
 from streaming.stream_offsets import versions_read
 
 _FILE: Final = "versions.json"
@@ -36,7 +37,6 @@ class TableFollower:
         tables: What it follows.
         step: What to do.
         trigger: When.
-        job: Job that it belongs to: its batches and the step never run at the same time.
         instead_of: Checkpoints of streams that did this before: it goes on where they stopped.
         is_due: Whether the step is to be run though nothing has changed.
     """
@@ -48,12 +48,11 @@ class TableFollower:
         tables: Sequence[str],
         step: Step,
         trigger: Trigger,
-        job: str,
         instead_of: Sequence[str] = (),
         is_due: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.lake, self.name, self.tables, self.job = lake, name, tables, job
-        self._step, self._every_s = step, None if trigger.once else trigger.every_s
+        self.lake, self.name, self.tables = lake, name, tables
+        self._step, self._trigger = step, trigger
         self._instead_of, self._is_due = instead_of, is_due
         self._files = CheckpointFiles(lake, name)
         self._stop = Event()
@@ -63,7 +62,7 @@ class TableFollower:
     def start(self) -> TableFollower:
         """Start; with a trigger of once it is run by whoever waits for it."""
         self.lake.ensure_all(self.tables)
-        if self._every_s is not None:
+        if not self._trigger.once:
             self._thread = InheritableThread(target=self._run, name=self.name, daemon=True)
             self._thread.start()
         return self
@@ -99,22 +98,24 @@ class TableFollower:
 
     def _run(self) -> None:
         try:
-            while not self._stop.wait(self._every_s):
+            pause_s = self._trigger.every_s
+            while not self._stop.wait(pause_s):
+                began = time.monotonic()
                 self.follow()
+                pause_s = self._trigger.pause_s(began)
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._error = error
 
     def follow(self) -> bool:
         """Run the step if there is anything new, or if it is due; returns whether it was done."""
-        with hold_between_batches(self.job):
-            until = {name: self.lake.version(name) or 0 for name in self.tables}
-            changes = TableChanges(self.lake, self._seen(), until)
-            if not changes.changed and not self._is_due():
-                return False
-            if self._step(changes) is False:
-                return False
-            self._files.write(_FILE, json.dumps(until))
-            return True
+        until = {name: self.lake.version(name) or 0 for name in self.tables}
+        changes = TableChanges(self.lake, self._seen(), until)
+        if not changes.changed and not self._is_due():
+            return False
+        if self._step(changes) is False:
+            return False
+        self._files.write(_FILE, json.dumps(until))
+        return True
 
     def _seen(self) -> dict[str, int]:
         """Version up to which each table was looked at."""

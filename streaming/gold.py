@@ -6,6 +6,7 @@ import time
 from dataclasses import astuple
 
 from medallion.changes import TableChanges
+from medallion.exchange import merge_small_files
 from medallion.gold.refresh import processor
 from medallion.gold.refresh.changed_rows import SOURCES, read_changed_rows
 from medallion.gold.refresh.driven_laps import Waiting
@@ -18,7 +19,7 @@ from streaming.query import Trigger
 from streaming.waiting import WaitingKeys
 
 NAME = "gold"
-_STREAMS_BEFORE = (NAME, "gold_laps_2")
+STREAMS_BEFORE = (NAME, "gold_laps_2")
 OUTPUTS = (*processor.TABLES, *processor.LAP_TABLES)
 
 
@@ -51,10 +52,12 @@ def follow_sources(lake: Lake, run: JobRun, trigger: Trigger, *, puts_off: bool)
         run.rows_in += sum(row.n for row in rows)
         put_off = gold.process(rows, waiting())
         kept.write({astuple(lap): since for lap, since in put_off.items()})
+        for name in OUTPUTS if puts_off else ():
+            merge_small_files(lake, name)
         run.rows_out = len(gold.vehicles)
 
     return TableFollower(
-        lake, NAME, SOURCES, refresh, trigger, NAME, instead_of=_STREAMS_BEFORE, is_due=lambda: waiting().is_due
+        lake, NAME, SOURCES, refresh, trigger, instead_of=STREAMS_BEFORE, is_due=lambda: waiting().is_due
     )
 
 

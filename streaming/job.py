@@ -15,7 +15,7 @@ from jobs.job import Job, RunContext
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from streaming.claim import claim_layers
-from streaming.query import Trigger, hold_between_batches
+from streaming.query import Trigger
 
 EVERY_S = 2.0
 
@@ -49,7 +49,7 @@ class StreamingJob(Job):
     Attributes:
         start: Starts its queries.
         describe: The sentence that says what a run did, without the job's name.
-        finish: What is done now and then while the queries run.
+        finish: What is done now and then, beside the queries.
         last: What is done once they have drained or were stopped; ``finish`` if left out.
         layers: Jobs whose tables it fills, if it is several in one; no other process does so meanwhile.
         arguments: Adds arguments of its own to a parser.
@@ -91,6 +91,11 @@ class StreamingJob(Job):
         """
         return claim_layers(settings, self.layers or (self.name,))
 
+    def at_the_end(self, lake: Lake, run: JobRun) -> None:
+        """Do what is to be done once its queries have ended."""
+        if step := self.last or self.finish:
+            step(lake, run)
+
     def sentence(self, run: JobRun) -> str:
         """What a run did."""
         return f"{self.name}: {self.describe(run)} (run {run.run_id})"
@@ -105,18 +110,23 @@ def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
             read += sum(p.numInputRows for p in query.recentProgress)
         if not run.rows_in:  # a job that does not count for itself passes on what it reads
             run.rows_in = run.rows_out = read
-        _between_batches(lake, job, run, job.last or job.finish)
+        job.at_the_end(lake, run)
     return run
 
 
 def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobRun:
-    """Run a job until it is interrupted; its last step runs after every pause between batches, and at the end."""
+    """Run a job until it is interrupted; its steps run beside its queries, and at the end."""
     with job.claim(lake.settings), job.record_run(lake) as run:
-        queries = job.start(lake, run, Trigger(once=False, every_s=every_s))
+        trigger = Trigger(once=False, every_s=every_s)
+        queries = job.start(lake, run, trigger)
         try:
+            pause_s = every_s
             while all(query.isActive for query in queries):
-                time.sleep(every_s)
-                _between_batches(lake, job, run, job.finish)
+                time.sleep(pause_s)
+                began = time.monotonic()
+                if job.finish:
+                    job.finish(lake, run)
+                pause_s = trigger.pause_s(began)
             for query in queries:
                 if not query.isActive:
                     query.awaitTermination()  # raises what ended it
@@ -125,11 +135,5 @@ def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobR
         finally:
             for query in queries:
                 query.stop()
-            _between_batches(lake, job, run, job.last or job.finish)
+            job.at_the_end(lake, run)
     return run
-
-
-def _between_batches(lake: Lake, job: StreamingJob, run: JobRun, step: Finish | None) -> None:
-    if step:
-        with hold_between_batches(job.name):
-            step(lake, run)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import find_endpoints
 from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, distinct_cars, model_in_use
 from medallion.changes import TableChanges
 from medallion.io import Lake
+from medallion.isolation import isolate, record_failures
 from medallion.keys import Vehicle
 from medallion.provenance import JobRun
 from ml.karma import MODEL
@@ -58,8 +61,15 @@ class WearScoring:
         for laps in changes.rows(GOLD_LAP_FEATURES, ("session_id", "vehicle_id")):
             self.run.rows_in += laps.num_rows
             cars.update(distinct_cars(laps))
-        if cars:
-            self.run.rows_out += self._scorer.score(sorted(cars), self.run.run_id).num_rows
+        self.score(cars)
+
+    def score(self, cars: Collection[Vehicle]) -> None:
+        """Score cars, and leave those out for which that fails."""
+
+        def some_cars(some: Sequence[Vehicle]) -> None:
+            self.run.rows_out += self._scorer.score(some, self.run.run_id).num_rows
+
+        record_failures(self.lake, GOLD_KARMA_SCORES, cars, isolate(sorted(cars), some_cars), self.run.run_id)
 
 
 def start_for(reference_car: str = DEFAULT_VEHICLE) -> Start:

@@ -18,7 +18,7 @@ TABLES = (GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)
 
 def follow_features(lake: Lake, step: Step, trigger: Trigger) -> TableFollower:
     """A follower of ``gold.lap_features``, not started."""
-    return TableFollower(lake, NAME, (GOLD_LAP_FEATURES,), step, trigger, NAME, instead_of=(NAME,))
+    return TableFollower(lake, NAME, (GOLD_LAP_FEATURES,), step, trigger, instead_of=(NAME,))
 
 
 def start_karma_beside(lake: Lake, run: JobRun, trigger: Trigger) -> TableFollower:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -15,19 +15,23 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from conf.errors import InputError
 from conf.lake import checkpoint_uri
 from conf.settings import AppConfig
-from streaming.turns import TurnLock
 
-# A query's batches and the steps between them write the same tables: one at a time.
-_LOCKS: defaultdict[str, TurnLock] = defaultdict(TurnLock)
 Batch = Callable[[DataFrame, int, str], None]
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """When a query runs: once over the available data, or every so many seconds until it is stopped."""
+    """When a query runs: once over the available data, or every so many seconds until it is stopped.
+
+    A run that took longer than that is followed by the next at once.
+    """
 
     once: bool = True
     every_s: float = 2.0
+
+    def pause_s(self, began_s: float) -> float:
+        """How long to wait until the next run, after one that began at an instant of ``time.monotonic``."""
+        return max(0.0, began_s + self.every_s - time.monotonic())
 
     def on(self, writer: DataStreamWriter) -> DataStreamWriter:
         """The writer with this trigger."""
@@ -43,7 +47,6 @@ def start_query(
     stream: DataFrame,
     batch: Batch,
     trigger: Trigger,
-    job: str | None = None,
 ) -> StreamingQuery:
     """Start ``name`` with its checkpoint beside the lake.
 
@@ -56,7 +59,6 @@ def start_query(
             writes are made at most once. The generation is the checkpoint's own, so a new checkpoint never passes for
             an old one.
         trigger: When to run.
-        job: Job that the query belongs to, if it has several: their batches then never run at the same time.
     """
     checkpoint = checkpoint_uri(name, settings)
 
@@ -65,16 +67,10 @@ def start_query(
         return f"{name}:{checkpoint_generation(spark, checkpoint)}"
 
     def run(df: DataFrame, batch_id: int) -> None:
-        with _LOCKS[job or name]:
-            batch(df, batch_id, query_id())
+        batch(df, batch_id, query_id())
 
     writer = stream.writeStream.queryName(name).foreachBatch(run).option("checkpointLocation", checkpoint)
     return trigger.on(writer).start()
-
-
-def hold_between_batches(job: str) -> TurnLock:
-    """A lock to hold while something other than a batch of ``job`` writes its tables."""
-    return _LOCKS[job]
 
 
 def checkpoint_generation(spark: SparkSession, checkpoint: str) -> str:

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import pyarrow as pa
 
-from conf.tables import SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_TELEMETRY, SILVER_TIMING_EVENTS
+from conf.tables import (
+    OPS_STEP_FAILURES,
+    SILVER_CLOCK_OFFSETS,
+    SILVER_LAPS,
+    SILVER_RESULT_LINES,
+    SILVER_SECTOR_TIMES,
+    SILVER_TELEMETRY,
+    SILVER_TIMING_EVENTS,
+)
 from medallion.batching import batches_by_size
 from medallion.changes import CHANGE_TYPE, TableChanges
 from medallion.io import Lake
+from medallion.isolation import WHOLE_SESSION, isolate, record_failures
 from medallion.keys import Vehicle
 from medallion.silver import event_time, laps, results
 from streaming.follow import TableFollower
@@ -23,7 +32,7 @@ from streaming.query import Trigger
 from streaming.waiting import WaitingKeys
 
 NAME = "silver_closing"
-TABLES = (*laps.TABLES, *results.TABLES)
+TABLES = (*laps.TABLES, *results.TABLES, OPS_STEP_FAILURES)
 LONGEST_S = 20.0
 """A car waits no longer for the end of its lap."""
 SILENT_S = 60.0
@@ -35,14 +44,13 @@ _READ = ("session_id", "vehicle_id", "n_readings")
 _UPDATES = {"update_preimage": -1, "update_postimage": 1}
 
 
-def follow_silver(lake: Lake, run_id: str, trigger: Trigger, job: str, *, puts_off: bool = False) -> TableFollower:
+def follow_silver(lake: Lake, run_id: str, trigger: Trigger, *, puts_off: bool = False) -> TableFollower:
     """Start to follow ``silver.telemetry`` and the timing and result tables.
 
     Args:
         lake: Where they are.
         run_id: Job run.
         trigger: When to run.
-        job: Job that it belongs to.
         puts_off: Whether cars of which there are but samples wait for the end of a lap, or a while; if not, those that
             wait are looked at.
     """
@@ -68,7 +76,7 @@ def follow_silver(lake: Lake, run_id: str, trigger: Trigger, job: str, *, puts_o
         return bool(late or silent)
 
     tables = (SILVER_TELEMETRY, *_SOURCES)
-    return TableFollower(lake, NAME, tables, refresh, trigger, job, instead_of=(NAME,), is_due=is_due).start()
+    return TableFollower(lake, NAME, tables, refresh, trigger, instead_of=(NAME,), is_due=is_due).start()
 
 
 def choose_vehicles(
@@ -157,20 +165,41 @@ def refresh_session_tables(
 ) -> set[Vehicle]:
     """Refresh the clocks of vehicles with new telemetry, then entries, laps and results of their sessions.
 
+    A vehicle or a session for which that fails is recorded, see :mod:`medallion.isolation`, and the others go on.
+
     Args:
         lake: Where the tables are.
         vehicles: Those with new telemetry, by session; all sessions of which anything has changed.
         run_id: Job run.
-        restated: Those whose clocks are restated however little they moved; all of them if left out.
+        restated: Those whose samples are brought up to date however little they moved; all of them if left out.
 
     Returns:
-        Vehicles whose clocks stayed as they were, see :func:`~medallion.silver.event_time.update_event_times`.
+        Vehicles whose samples stayed as they were, see :func:`~medallion.silver.event_time.update_event_times` and
+        :func:`~medallion.silver.laps.update_laps`, and those whose clocks could not be found.
     """
     stayed: set[Vehicle] = set()
     for names in batches_by_size({session: 1 + len(found) for session, found in vehicles.items()}, MOST_VEHICLES):
-        changed = [laps.SessionChange(session, frozenset(vehicles[session])) for session in sorted(names)]
-        cars = {(c.session_id, car) for c in changed for car in c.vehicles}
-        stayed |= event_time.update_event_times(lake, run_id, cars, set() if restated is None else cars - restated)
-        laps.update_laps(lake, changed, run_id)
-        results.update_results(lake, sorted(names), run_id)
+        stayed |= _refresh_sessions(lake, {name: vehicles[name] for name in sorted(names)}, run_id, restated)
     return stayed
+
+
+def _refresh_sessions(
+    lake: Lake, vehicles: Mapping[str, Set[str]], run_id: str, restated: Set[Vehicle] | None
+) -> set[Vehicle]:
+    cars = sorted((session, car) for session, found in vehicles.items() for car in found)
+    sessions = [(session, WHOLE_SESSION) for session in vehicles]
+    driven = set() if restated is None else set(cars) - restated
+    stayed: set[Vehicle] = set()
+
+    def restate_clocks(some: Sequence[Vehicle]) -> None:
+        stayed.update(event_time.update_event_times(lake, run_id, some, driven))
+
+    def build_laps(some: Sequence[Vehicle]) -> None:
+        changes = [laps.SessionChange(session, frozenset(vehicles[session])) for session, _ in some]
+        stayed.update(laps.update_laps(lake, changes, run_id, driven))
+        results.update_results(lake, [change.session_id for change in changes], run_id)
+
+    lost = isolate(cars, restate_clocks)
+    record_failures(lake, SILVER_CLOCK_OFFSETS, cars, lost, run_id)
+    record_failures(lake, SILVER_LAPS, sessions, isolate(sessions, build_laps), run_id)
+    return stayed | lost.keys()

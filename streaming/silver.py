@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -14,6 +16,7 @@ from conf.tables import (
     SILVER_QUARANTINE,
     SILVER_SESSIONS,
 )
+from medallion.exchange import merge_small_files
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver.promote_events import EventProcessor
@@ -25,6 +28,7 @@ from streaming.query import Trigger, start_query
 
 NAME = "silver"
 MAX_BYTES = 16 << 20
+_counting = Lock()
 TELEMETRY_OUTPUTS = (
     *TELEMETRY.tables,
     SILVER_CLOCK_OFFSETS,
@@ -34,6 +38,7 @@ TELEMETRY_OUTPUTS = (
     OPS_RECONCILIATION,
     OPS_DQ_RESULTS,
 )
+_GROWING = (*TELEMETRY.tables, *(table for family in EVENT_FAMILIES for table in family.tables))
 OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *session_tables.TABLES)
 
 
@@ -48,7 +53,7 @@ def start_telemetry(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery
 
     stream = lake.spark.readStream.format("delta").option("maxBytesPerTrigger", MAX_BYTES)
     source = stream.load(lake.uri(TELEMETRY.bronze))
-    return start_query(lake.spark, lake.settings, TELEMETRY.silver_query, source, promote, trigger, NAME)
+    return start_query(lake.spark, lake.settings, TELEMETRY.silver_query, source, promote, trigger)
 
 
 def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamily) -> StreamingQuery:
@@ -61,7 +66,7 @@ def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamil
         _count(run, events.process(df, batch_id, query))
 
     stream = lake.spark.readStream.format("delta").load(lake.uri(family.bronze))
-    return start_query(lake.spark, lake.settings, family.silver_query, stream, promote, trigger, NAME)
+    return start_query(lake.spark, lake.settings, family.silver_query, stream, promote, trigger)
 
 
 def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:
@@ -74,7 +79,9 @@ def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQue
 
 
 def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
-    if balance:
+    if balance is None:
+        return
+    with _counting:  # each query has a thread of its own
         run.rows_in += balance.units
         run.rows_out += balance.written
         run.rows_quarantined += balance.quarantined
@@ -82,12 +89,14 @@ def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
 
 def close_ended_laps(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results of cars up to date that have ended a lap, and of others now and then."""
-    session_tables.follow_silver(lake, run.run_id, Trigger(once=True), NAME, puts_off=True).awaitTermination()
+    session_tables.follow_silver(lake, run.run_id, Trigger(once=True), puts_off=True).awaitTermination()
+    for name in _GROWING:
+        merge_small_files(lake, name)
 
 
 def finish_silver(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results up to date, once the stream has drained."""
-    session_tables.follow_silver(lake, run.run_id, Trigger(once=True), NAME).awaitTermination()
+    session_tables.follow_silver(lake, run.run_id, Trigger(once=True)).awaitTermination()
 
 
 JOB = StreamingJob(

@@ -59,12 +59,11 @@ def stream(
         raise typer.BadParameter("goes with karma only", param_hint="--reference-car")
     from conf.settings import get_settings
 
-    if layer == "karma":
-        log_to_file(get_settings(), "stream-karma")
     job = _job(layer)
     if dry_run:
         print_summary(job.dry_run_sentence)
         return
+    log_to_file(get_settings(), f"stream-{layer}")
     given = Namespace(once=once, every=every, reference_car=reference_car or DEFAULT_REFERENCE_CAR)
     print_summary(job.run(job.context(get_settings()), given))
 
@@ -102,6 +101,7 @@ def run(dry_run: DryRun = False) -> None:
     from streaming.job import drain_job
 
     console, settings = Console(stderr=True), get_settings()
+    log_to_file(settings, "run")
     with JOB.claim(settings):
         with show_step(console, "Spark"):
             lake = open_lake(settings, "slipstream-run")

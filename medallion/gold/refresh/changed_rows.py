@@ -58,6 +58,11 @@ class ChangedRows:
     last_us: int | None = None
 
 
+def columns_read(source: str) -> Sequence[str]:
+    """What is read of one of ``SOURCES``."""
+    return _READ[source]
+
+
 def read_changed_rows(changes: TableChanges) -> list[ChangedRows]:
     """What changed in ``SOURCES``."""
     return [rows for source in SOURCES for rows in group_rows(source, changes.rows(source, _READ[source]))]

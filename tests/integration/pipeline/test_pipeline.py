@@ -60,6 +60,33 @@ def test_killed_in_every_layer_it_ends_with_the_same_tables(sent, undisturbed, n
     assert balance.total.units == reconcile_lake(LakeReader(undisturbed.settings)).total.units
 
 
+def test_backfill_finds_nothing_to_change_and_reset_begins_anew(sent, undisturbed, new_home, differences) -> None:
+    home = new_home(sent.bootstrap)
+    shutil.copytree(undisturbed.settings.home / "lake", home.settings.home / "lake")
+    lake = LakeReader(home.settings)
+    filled = ("silver.clock_offsets", "silver.telemetry", "silver.laps", "gold.lap_features", "gold.driver_summary")
+    before = {name: lake.version(name) for name in filled}
+    said = home.run("slipstream.cli", "backfill", "silver", "gold.lap_features")
+    assert [line.partition(" (run ")[0] for line in said.splitlines()] == [
+        "backfill: clocks, laps and results of 7 cars",
+        "backfill: gold of 7 cars",
+    ]
+    assert {name: LakeReader(home.settings).version(name) for name in filled} == before
+    assert "silver.laps" in home.run("slipstream.cli", "reset", "silver", "--dry-run")
+    assert differences(undisturbed, home) == {}
+    home.run("slipstream.cli", "reset", "silver", "--yes")
+    left = {path.parent.name for path in (home.settings.home / "lake").glob("*/*/_delta_log")}
+    assert left == {"telemetry_events", "timing_events", "race_events", "environment_events", "truth_events"} | {
+        "sessions",
+        "dptad_thresholds",
+        "job_runs",
+    }
+    home.run("slipstream.cli", "run")
+    assert differences(undisturbed, home) == {}
+    balance = reconcile_lake(LakeReader(home.settings))
+    assert balance.closes, balance.summary
+
+
 def laps_over(home) -> int:
     """Laps with a time in gold."""
     return home.table("gold.lap_features")["lap_time_ms"].count()

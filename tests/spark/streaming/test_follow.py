@@ -46,7 +46,7 @@ class Seen:
 
 
 def follower(lake: Lake, step: Any, **options: Any) -> TableFollower:
-    return TableFollower(lake, "step", (SILVER_LAPS,), step, ONCE, "job", **options).start()
+    return TableFollower(lake, "step", (SILVER_LAPS,), step, ONCE, **options).start()
 
 
 def test_a_step_is_told_what_changed_until_it_has_ended(lake: Lake) -> None:
@@ -91,9 +91,7 @@ def test_it_goes_on_where_a_stream_stopped(lake: Lake) -> None:
     before = [("update_preimage", "a", 1), ("update_preimage", "b", 2)]
     assert step.told == [[*after, *before]], "the last version that the stream read is looked at again"
     whole = Seen()
-    TableFollower(
-        lake, "other", (SILVER_LAPS,), whole, ONCE, "job", instead_of=("stream", "removed")
-    ).awaitTermination()
+    TableFollower(lake, "other", (SILVER_LAPS,), whole, ONCE, instead_of=("stream", "removed")).awaitTermination()
     assert whole.told == [[("insert", "a", 4), ("insert", "b", 3)]], "one of the streams is to begin anew"
 
 
@@ -115,7 +113,7 @@ def test_where_the_feed_does_not_reach_back_all_rows_are_looked_at(
 def test_it_follows_until_it_is_stopped_and_says_what_ended_it(lake: Lake) -> None:
     write(lake, a=1)
     step = Seen()
-    running = TableFollower(lake, "step", (SILVER_LAPS,), step, Trigger(once=False, every_s=0.05), "job").start()
+    running = TableFollower(lake, "step", (SILVER_LAPS,), step, Trigger(once=False, every_s=0.05)).start()
     until = time.monotonic() + 60
     for ms in (2, 3):
         while len(step.told) < ms - 1 and time.monotonic() < until:
@@ -135,7 +133,7 @@ def test_it_follows_until_it_is_stopped_and_says_what_ended_it(lake: Lake) -> No
     def fail(_: TableChanges) -> None:
         raise ValueError("this step fails")
 
-    failing = TableFollower(lake, "failing", (SILVER_LAPS,), fail, Trigger(once=False, every_s=0.05), "job").start()
+    failing = TableFollower(lake, "failing", (SILVER_LAPS,), fail, Trigger(once=False, every_s=0.05)).start()
     with pytest.raises(ValueError, match="this step fails"):
         failing.awaitTermination()
     assert not failing.isActive

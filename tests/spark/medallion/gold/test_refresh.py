@@ -14,10 +14,12 @@ from analysis.laps.features import LAP_CHANNELS, compute_lap_features
 from analysis.signals.buckets import bucket_features
 from analysis.signals.windows import window_ends, window_features
 from conf.contract import load_contract
-from conf.tables import SILVER_TELEMETRY
+from conf.tables import OPS_STEP_FAILURES, SILVER_TELEMETRY
 from medallion.changes import TableChanges
+from medallion.gold.refresh import processor
 from medallion.gold.refresh.changed_rows import SOURCES, ChangedRows, read_changed_rows
 from medallion.gold.refresh.processor import TABLES, GoldProcessor
+from medallion.gold.telemetry_windows import vehicle_windows
 from medallion.io import Lake
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
@@ -159,3 +161,23 @@ def test_restated_and_deleted_rows_take_their_windows_along(filled, rows) -> Non
     assert len(second.vehicles) == 2
     counts = assert_gold_is_expected(filled, rows)
     assert counts[WINDOWS] < before
+
+
+def test_a_car_that_fails_leaves_the_others_their_windows(lake, silver_rows, rows, monkeypatch) -> None:
+    bad = silver_rows["vehicle_id"].min()
+
+    def fail_for_one(frame: Any) -> dict[str, Any]:
+        if frame["vehicle_id"].iloc[0] == bad:
+            raise ValueError(f"nothing is known of {bad}")
+        return vehicle_windows(frame)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(processor, "vehicle_windows", fail_for_one)
+        GoldProcessor(lake, "first").process(append(lake, silver_rows))
+    assert set(rows(lake, WINDOWS)["vehicle_id"]) == set(silver_rows["vehicle_id"]) - {bad}
+    (failure,) = rows(lake, OPS_STEP_FAILURES).to_dicts()
+    assert (failure["step"], failure["session_id"], failure["vehicle_id"]) == (WINDOWS, "test", bad)
+    assert failure["reason"] == f"ValueError: nothing is known of {bad}"
+    GoldProcessor(lake, "again").process(changes(lake, 1))
+    assert_gold_is_expected(lake, rows)
+    assert rows(lake, OPS_STEP_FAILURES).is_empty()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from medallion.io import Lake
+from medallion.silver import clock_offsets
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from streaming.session_tables import refresh_session_tables
@@ -82,7 +84,12 @@ def test_a_simulated_race_ends_with_its_true_laps(lake: Lake, to_bronze, rows) -
     inside = at.filter((pl.col("event_ts") >= pl.col("lap_start_ts")) & (pl.col("event_ts") < pl.col("lap_end_ts")))
     assert (inside["lap_number"] == inside["lap_number_right"]).all()
     assert inside.height == samples["lap_number"].is_not_null().sum()
-    assert set(samples.filter(pl.col("lap_number").is_not_null())["lap_source"]) == {"interval"}
+    said = (
+        pl.when(pl.col("lap_number") == pl.col("lap_number_raw")).then(pl.lit("reported")).otherwise(pl.lit("interval"))
+    )
+    told = samples.with_columns(said=pl.when(pl.col("lap_number").is_not_null()).then(said))
+    assert told["lap_source"].equals(told["said"], null_equal=True)
+    assert set(told["said"]) == {"reported", "interval", None}
     counted = {(r["vehicle_id"], r["lap_number"]): r["sample_count"] for r in found.to_dicts()}
     by_lap = samples.group_by("vehicle_id", "lap_number").len().drop_nulls().to_dicts()
     assert {(r["vehicle_id"], r["lap_number"]): r["len"] for r in by_lap} == {k: n for k, n in counted.items() if n}
@@ -104,6 +111,32 @@ def test_laps_do_not_depend_on_the_order_of_arrival(lake: Lake, to_bronze, rows)
         assert rows(other, name).equals(rows(lake, name)), name
 
 
+def test_samples_of_the_lap_that_is_driven_keep_what_the_car_says(new_lake, to_bronze, rows) -> None:
+    config = SimulatorConfig(session_id="sim-R1", n_cars=2, n_laps=3, seed=5, rate_hz=10)
+    stored = simulated(VehicleSimulator(config))
+    timing = stored.pop("timing.raw")
+    lake, whole = new_lake("driven"), new_lake("whole")
+    ingest(lake, to_bronze, stored)
+    as_reported = rows(lake, "silver.telemetry")
+    cars, half, found = set(as_reported["vehicle_id"]), len(timing) // 2, []
+    for i, part in enumerate((timing[:half], timing[half:])):
+        ingest(lake, to_bronze, {"timing.raw": part}, i)
+        found.append(refresh_session_tables(lake, {"sim-R1": cars}, "run", restated=set()))
+        samples = rows(lake, "silver.telemetry")
+        ends = rows(lake, "silver.laps").group_by("vehicle_id").agg(pl.col("lap_end_ts").max())
+        behind = samples.join(ends, "vehicle_id").filter(pl.col("event_ts") >= pl.col("lap_end_ts"))
+        said = behind.join(as_reported, ["vehicle_id", "ecu_ts", "ecu_seq"], suffix="_said")
+        assert behind.height == said.height
+        assert behind.height > 0 or i
+        assert said["lap_number"].equals(said["lap_number_said"], null_equal=True)
+    assert found[0] == {("sim-R1", car) for car in cars}
+    assert not refresh_session_tables(lake, {"sim-R1": cars}, "run", restated=None)
+    ingest(whole, to_bronze, stored | {"timing.raw": timing})
+    close(whole)
+    for name in ("silver.laps", "silver.telemetry"):
+        assert rows(lake, name).equals(rows(whole, name)), name
+
+
 def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_bronze, rows) -> None:
     config = SimulatorConfig(session_id="sim-R1", n_cars=1, n_laps=3, rate_hz=25, data_faults=DataFaults.none())
     simulator = VehicleSimulator(config)
@@ -121,3 +154,33 @@ def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_
     (true,) = simulator.laps().filter(pl.col("lap_number") == 2)["lap_time_s"]
     assert found[1]["lap_time_ms"] / 1000 == pytest.approx(true, abs=0.041)
     assert found[1]["lap_distance_m"] == pytest.approx(simulator.track.length_m, rel=0.02)
+
+
+def test_a_car_whose_clock_fails_stops_no_other(new_lake, to_bronze, rows, monkeypatch) -> None:
+    config = SimulatorConfig(session_id="sim-R1", n_cars=3, n_laps=2, rate_hz=10)
+    stored = simulated(VehicleSimulator(config))
+    lake, whole = new_lake("one-fails"), new_lake("none-fails")
+    ingest(lake, to_bronze, stored)
+    bad = rows(lake, "silver.telemetry")["vehicle_id"].min()
+    restate = clock_offsets.restate_vehicle
+
+    def fail_for_one(frame: Any) -> Any:
+        if frame["vehicle_id"].iloc[0] == bad:
+            raise ValueError("its clock is no clock")
+        return restate(frame)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clock_offsets, "restate_vehicle", fail_for_one)
+        close(lake)
+    cars = set(rows(lake, "silver.telemetry")["vehicle_id"])
+    assert set(rows(lake, "silver.clock_offsets")["vehicle_id"]) == cars - {bad}
+    assert set(rows(lake, "silver.laps")["vehicle_id"]) == cars
+    (failure,) = rows(lake, "ops.step_failures").to_dicts()
+    assert (failure["step"], failure["vehicle_id"]) == ("silver.clock_offsets", bad)
+    assert "its clock is no clock" in failure["reason"]
+    close(lake)
+    assert rows(lake, "ops.step_failures").is_empty()
+    ingest(whole, to_bronze, stored)
+    close(whole)
+    for name in ("silver.laps", "silver.telemetry", "silver.clock_offsets", "silver.results"):
+        assert rows(lake, name).equals(rows(whole, name)), name

@@ -1,0 +1,91 @@
+"""``backfill`` and ``reset``: what streams have filled, made anew from the layer below."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from slipstream.console import DryRun, print_summary, show_step
+from slipstream.logs import log_to_file
+
+app = typer.Typer()
+Layer = Literal["silver", "gold"]
+
+
+@app.command(rich_help_panel="Lake")
+def backfill(
+    tables: Annotated[
+        list[str], typer.Argument(help="Tables, such as gold.lap_features, or silver, gold, karma for all of theirs.")
+    ],
+    sessions: Annotated[
+        list[str] | None, typer.Option("--session", help="Only this session; repeat it (default: all).")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Compute tables again from the layer below, whatever the streams have seen.
+
+    For rows that an earlier release computed, or that `ops.step_failures` names. A table is computed with those that
+    its stream fills along with it; what is equal stays untouched, so it may be repeated. Tables that are made of
+    bronze's messages, `silver.telemetry` among them, take `slipstream reset silver` and `slipstream run`.
+
+    Example: `slipstream backfill silver gold --session barber-R1`, `slipstream backfill gold.lap_features --dry-run`
+    """
+    from streaming.backfill import STEPS, choose_steps
+
+    steps = choose_steps(tables)
+    if dry_run:
+        where = f"session {', '.join(sorted(sessions))}" if sessions else "all sessions"
+        print_summary(f"would compute {', '.join(steps)} of {where} again")
+        return
+    from rich.console import Console
+
+    from conf.settings import get_settings
+    from medallion.provenance import job_run
+    from medallion.session import open_lake
+    from streaming import backfill as work
+    from streaming.claim import claim_layers
+
+    console, settings = Console(stderr=True), get_settings()
+    log_to_file(settings, "backfill")
+    with claim_layers(settings, STEPS):
+        with show_step(console, "Spark"):
+            lake = open_lake(settings, "slipstream-backfill")
+        chosen = work.choose_sessions(lake, sessions or ())
+        do = {"silver": work.backfill_silver, "gold": work.backfill_gold, "karma": work.backfill_karma}
+        for step in steps:
+            with show_step(console, f"{step} of {len(chosen)} sessions"), job_run(lake, "backfill", (), ()) as run:
+                done = do[step](lake, chosen, run)
+            print_summary(f"backfill: {done} (run {run.run_id})")
+
+
+@app.command(rich_help_panel="Lake")
+def reset(
+    layer: Annotated[Layer, typer.Argument(help="silver: silver and gold; gold: gold alone.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Empty silver or gold, so that `slipstream run` fills them anew from the layer below.
+
+    Bronze keeps every message and stays as it is, and so do the tracks that sessions were given, ghosts, models and
+    what else batch jobs made. Gold goes with silver. If it is killed, do it again.
+
+    Example: `slipstream reset silver --dry-run`, `slipstream reset silver --yes && slipstream run`
+    """
+    from conf.settings import get_settings
+    from streaming.reset import plan_reset, reset_layers
+
+    settings = get_settings()
+    plan = plan_reset(settings, layer)
+    for name in plan.tables:
+        typer.echo(name)
+    if dry_run:
+        print_summary(f"would remove {plan.sentence}")
+        return
+    if not plan.tables and not plan.checkpoints:
+        print_summary(f"nothing of {layer} is there")
+        return
+    if not yes:
+        typer.confirm(f"Remove {plan.sentence} of {settings.lake_root}?", abort=True)
+    reset_layers(settings, plan)
+    print_summary(f"removed {plan.sentence}: `slipstream run` fills them anew")

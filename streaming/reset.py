@@ -1,0 +1,101 @@
+"""Empty silver or gold, so that the next run fills them anew from what they are made of."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from conf.errors import InputError
+from conf.families import PROMOTED
+from conf.lake import checkpoint_uri, table_uri
+from conf.settings import AppConfig
+from conf.tables import (
+    GOLD_DPTAD_THRESHOLDS,
+    GOLD_KARMA_LATEST,
+    GOLD_KARMA_SCORES,
+    OPS_DQ_RESULTS,
+    OPS_RECONCILIATION,
+    OPS_STEP_FAILURES,
+    SILVER_SESSIONS,
+)
+from streaming import gold, karma_beside, session_tables, silver
+from streaming.claim import claim_layers
+
+Layer = Literal["silver", "gold"]
+_ACCOUNTS: Final = (OPS_RECONCILIATION, OPS_DQ_RESULTS, OPS_STEP_FAILURES)
+_KEPT: Final = (SILVER_SESSIONS, GOLD_DPTAD_THRESHOLDS, *_ACCOUNTS)
+"""What says which track a session was given, and what is usual on a track, is no one's but the user's to take back."""
+_STREAMS: Final[dict[Layer, Sequence[str]]] = {
+    "silver": (*(family.silver_query for family in PROMOTED), session_tables.NAME),
+    "gold": (*gold.STREAMS_BEFORE, karma_beside.NAME),
+}
+_TABLES: Final[dict[Layer, Sequence[str]]] = {
+    "silver": [name for name in silver.OUTPUTS if name not in _KEPT],
+    "gold": [name for name in (*gold.OUTPUTS, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST) if name not in _KEPT],
+}
+
+
+@dataclass(frozen=True)
+class Reset:
+    """What is removed of a lake.
+
+    Attributes:
+        layers: Those that are emptied.
+        checkpoints: Streams that begin anew.
+        tables: Tables that are removed, in this order.
+    """
+
+    layers: tuple[Layer, ...]
+    checkpoints: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What it does."""
+        return f"{' and '.join(self.layers)}: {len(self.tables)} tables and {len(self.checkpoints)} checkpoints"
+
+
+def plan_reset(settings: AppConfig, layer: Layer) -> Reset:
+    """What is to be removed so that a layer is filled anew; gold goes with silver, for it follows silver's versions.
+
+    Raises:
+        InputError: If the lake is in an object store.
+    """
+    if "://" in settings.lake_root:
+        raise InputError(f"{settings.lake_root} is an object store: only a lake in a folder can be reset")
+    layers: tuple[Layer, ...] = ("silver", "gold") if layer == "silver" else ("gold",)
+    tables = (_ACCOUNTS if layer == "silver" else ()) + tuple(name for each in layers for name in _TABLES[each])
+    checkpoints = [name for each in layers for name in _STREAMS[each]]
+    return Reset(
+        layers,
+        tuple(name for name in checkpoints if Path(checkpoint_uri(name, settings)).exists()),
+        tuple(name for name in dict.fromkeys(tables) if Path(table_uri(name, settings)).exists()),
+    )
+
+
+def reset_layers(settings: AppConfig, plan: Reset) -> None:
+    """Remove what a plan names.
+
+    The checkpoints go first, then the accounts, then the rows. Killed in between, a stream that is started begins a new
+    generation, takes what is left for repeats, and loses nothing.
+
+    Raises:
+        LayerTakenError: If another process fills one of the layers.
+    """
+    with claim_layers(settings, (*plan.layers, karma_beside.NAME)):
+        for checkpoint in plan.checkpoints:
+            _remove(Path(checkpoint_uri(checkpoint, settings)))
+        for table in plan.tables:
+            _remove(Path(table_uri(table, settings)))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder at once, as far as readers are concerned: what is half gone has another name."""
+    gone = folder.with_name(f".{folder.name}.removed")
+    if gone.exists():
+        shutil.rmtree(gone)
+    folder.rename(gone)
+    shutil.rmtree(gone)
