@@ -14,7 +14,7 @@ from analysis.tracks.circuit import Circuit, circuit_from_track
 from conf.ghost import load_ghost_rules
 from conf.track import load_track
 from ml.ghost.dataset import GhostDataset, build_ghost_dataset
-from ml.ghost.scaler import Scaler, fit_scaler, scaler_from_fit
+from ml.ghost.scaler import Scaler, fit_scaler
 from ml.ghost.windows import LapProfile
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
@@ -42,7 +42,7 @@ def simulated_dataset(cars: int, laps: int, track: str, seed: int) -> GhostDatas
     limit = observed_limit_lap(fast[:_MOST_LAPS], circuit, not_above_s=fast[0].lap_time_s)
     cut = segment_track(fast[0], circuit, limit, rules)
     pieces = {name: split_lap(trace, circuit, cut.pieces) for name, trace in named.items()}
-    scaler = scaler_from_fit(fit_scaler(np.concatenate([_values(one) for one in pieces.values()])))
+    scaler = fit_scaler(np.concatenate([_values(one) for one in pieces.values()]))
     profiles = [_profile(name, track, one, scaler) for name, one in sorted(pieces.items())]
     return build_ghost_dataset(
         profiles, {track: (cut, split_into_stretches(cut.pieces, rules.stitched_zone_m))}, scaler, seed

@@ -210,7 +210,7 @@ def _timegan(parts: Parts, folder: Path, iterations: int, seed: int) -> Drawn:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         )
-        with np.load(made) as found:
+        with np.load(made, allow_pickle=False) as found:
             drawn.append(found["values"])
     return Drawn(np.concatenate(drawn), _aside(parts).lap, time.perf_counter() - began)
 

@@ -22,7 +22,7 @@ _BATCH = 256
 def main(given: str, drawn: str, iterations: int, seed: int) -> None:
     """Train and draw."""
     keras.utils.set_random_seed(seed)
-    with np.load(given) as found:
+    with np.load(given, allow_pickle=False) as found:
         values, n = found["values"], int(found["draw"])
     batch = min(_BATCH, len(values))
     values = values[: len(values) // batch * batch]  # its networks take whole batches only

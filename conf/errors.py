@@ -20,7 +20,6 @@ _EXTRA_OF: Final = {
     "matplotlib": "ml",
     "jinja2": "report",
     "numba": "ghost",
-    "joblib": "torch",
     "torch": "torch",
     "google": "push",
     "requests": "push",

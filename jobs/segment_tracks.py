@@ -35,12 +35,12 @@ from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import sessions_part
 from medallion.silver.tracks import circuits_by_track, tracks_by_session
-from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_from_fit, scaler_to_bytes
+from ml.ghost.scaler import CHANNELS, fit_scaler, scaler_from_bytes, scaler_to_bytes
 from ml.tracking import KIND, Tracker
 
 EXPERIMENT: Final = "ghost-gan"
-SCALER: Final = "scaler.joblib"
-_KIND: Final = "scaler"
+SCALER: Final = "scaler.json"
+_KIND: Final = "scaler.json"
 
 
 @dataclass(frozen=True)
@@ -201,13 +201,12 @@ def _fit_scaler(lake: Lake, tracker: Tracker, sessions: Sequence[str], fast: set
         raise SegmentationError(
             f"no fast lap of {', '.join(sessions)} has speed, throttle, brake and steering together: a ghost needs all"
         )
-    fitted = fit_scaler(rows.loc[is_fast, list(CHANNELS)].to_numpy(np.float64))
+    scaler = fit_scaler(rows.loc[is_fast, list(CHANNELS)].to_numpy(np.float64))
     with tracker.run(EXPERIMENT, "scaler", {KIND: _KIND}) as run:
         run.params({"laps": len(fast), "samples": int(is_fast.sum()), "sessions": ", ".join(sessions)})
-        scaler = scaler_from_fit(fitted)
         run.metrics({f"least.{n}": v for n, v in zip(CHANNELS, scaler.least, strict=True)})
         run.metrics({f"span.{n}": v for n, v in zip(CHANNELS, scaler.span, strict=True)})
-        run.file(scaler_to_bytes(fitted), SCALER)
+        run.file(scaler_to_bytes(scaler), SCALER)
     return run.run_id
 
 

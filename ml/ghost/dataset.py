@@ -55,7 +55,7 @@ class GhostDataset:
 
 def load_zone_windows(folder: Path, kind: ZoneType) -> tuple[GhostWindows, GhostWindows]:
     """Windows of a zone type: to learn from, and kept aside."""
-    with np.load(folder / f"{kind}.npz") as found:
+    with np.load(folder / f"{kind}.npz", allow_pickle=False) as found:
         fields = ("values", "conditions", "kind", "lap", "place")
         train, aside = (GhostWindows(*(found[f"{name}_{field}"] for field in fields)) for name in (TRAIN, HELD_OUT))
     return train, aside

@@ -27,7 +27,7 @@ from ml.ghost.windows import CONDITIONS, stretch_conditions
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
-SCALER: Final = "scaler.joblib"
+SCALER: Final = "scaler.json"
 _NEAR_SHARE: Final = 0.75
 _FIRST_SPREAD: Final = 0.6
 _CLOSING: Final = 0.7
@@ -160,6 +160,7 @@ def _build_manifest(shape: NetworkShape) -> dict[str, object]:
         "steps": STEPS,
         "channels": list(CHANNELS),
         "conditions": list(CONDITIONS),
+        "scaler": SCALER,
         "shape": asdict(shape),
     }
 

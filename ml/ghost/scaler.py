@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +40,8 @@ class Scaler:
         return np.asarray((np.asarray(speed_kmh, dtype=np.float64) - self.least[SPEED]) / self.span[SPEED])
 
 
-def fit_scaler(values: FloatArray) -> Any:
-    """Fit scikit-learn's min-max scaler.
+def fit_scaler(values: FloatArray) -> Scaler:
+    """Fit a scaler: scikit-learn's, from the least to the greatest value of each channel.
 
     The pedals' ranges begin at zero, so that nought is nought in either space.
 
@@ -59,25 +58,28 @@ def fit_scaler(values: FloatArray) -> Any:
     for name, span in zip(CHANNELS, fitted.data_range_, strict=True):
         if not span > 0:
             raise ScalerError(f"{name} never changes in the laps given: take laps of which it was recorded")
-    return fitted
+    return Scaler(np.asarray(fitted.data_min_, np.float64), np.asarray(fitted.data_range_, np.float64))
 
 
-def scaler_from_fit(fitted: Any) -> Scaler:
-    """The figures of a fitted scaler."""
-    return Scaler(np.asarray(fitted.data_min_, dtype=np.float64), np.asarray(fitted.data_range_, dtype=np.float64))
-
-
-def scaler_to_bytes(fitted: Any) -> bytes:
-    """The scaler as a joblib file."""
-    import joblib
-
-    buffer = BytesIO()
-    joblib.dump(fitted, buffer)
-    return buffer.getvalue()
+def scaler_to_bytes(scaler: Scaler) -> bytes:
+    """A scaler as JSON: least and range by channel."""
+    figures = {"least": scaler.least, "range": scaler.span}
+    named = {what: dict(zip(CHANNELS, map(float, found), strict=True)) for what, found in figures.items()}
+    return json.dumps(named, indent=1).encode()
 
 
 def scaler_from_bytes(data: bytes) -> Scaler:
-    """Load a scaler from its own joblib file; opening an untrusted one can run code."""
-    import joblib
+    """Load a scaler from its JSON.
 
-    return scaler_from_fit(joblib.load(BytesIO(data)))
+    Raises:
+        ScalerError: If it is none.
+    """
+    try:
+        named = json.loads(data)
+        least, span = ([float(named[what][name]) for name in CHANNELS] for what in ("least", "range"))
+        scaler = Scaler(np.array(least), np.array(span))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScalerError(f"this is no scaler: {type(error).__name__} {error}") from None
+    if not (np.isfinite([least, span]).all() and (scaler.span > 0).all()):
+        raise ScalerError("this is no scaler: a range must be greater than nought, and all must be numbers")
+    return scaler

@@ -10,7 +10,7 @@ import pytest
 from analysis.segmentation.segmentation import SegmentedTrack
 from analysis.segmentation.stretches import TrackStretch, split_into_stretches
 from analysis.segmentation.zones import Microsector, ZoneType
-from ml.ghost.scaler import Scaler, fit_scaler, scaler_from_fit
+from ml.ghost.scaler import Scaler, fit_scaler
 from ml.ghost.windows import LapProfile
 
 PIECE_M, LEAST_M = 10.0, 100.0
@@ -75,7 +75,6 @@ def made() -> Made:
         throttle, brake = np.where(slope > -0.2, 100.0, 0.0), np.where(slope < -0.5, -20.0 * slope, 0.0)
         steering = 3000.0 * np.interp(at, starts, track.curvature_per_m)
         laps.append(np.stack([speed, throttle, brake, steering], axis=1))
-    fitted = fit_scaler(np.concatenate(laps))
-    scaler = scaler_from_fit(fitted)
+    scaler = fit_scaler(np.concatenate(laps))
     profiles = [LapProfile(f"s/car/{k}", "made", at, scaler.normalise(lap)) for k, lap in enumerate(laps)]
-    return Made(track, split_into_stretches(track.pieces, LEAST_M), profiles, scaler, scaler_to_bytes(fitted))
+    return Made(track, split_into_stretches(track.pieces, LEAST_M), profiles, scaler, scaler_to_bytes(scaler))

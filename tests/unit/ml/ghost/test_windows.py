@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from analysis.segmentation.zones import TYPES
 from conf.errors import TrainingDataError
 from ml.ghost.dataset import build_ghost_dataset, load_zone_windows
-from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, scaler_from_bytes, scaler_from_fit
+from ml.ghost.scaler import SPEED, ScalerError, fit_scaler, scaler_from_bytes
 from ml.ghost.search.human_laps import STEPS
 from ml.ghost.windows import CONDITIONS, LIMIT, choose_held_out, cut_windows, stretch_conditions
 
@@ -25,6 +27,29 @@ def test_the_scaler_goes_there_and_back_and_nought_pressure_is_nought(made) -> N
     assert made.scaler.least[1] == made.scaler.least[2] == 0.0
     again = scaler_from_bytes(made.scaler_file)
     np.testing.assert_array_equal(again.least, made.scaler.least)
+    np.testing.assert_array_equal(again.span, made.scaler.span)
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (self.path,))  # type: ignore[return-value]
+
+
+def test_a_file_that_is_no_scaler_is_refused_and_runs_nothing(made, tmp_path) -> None:
+    good = json.loads(made.scaler_file)
+    no_range = {**good, "range": dict.fromkeys(good["range"], 0.0)}
+    wrong = [b"", b"[]", b"{}", b"null", json.dumps({"least": good["least"]}).encode(), json.dumps(no_range).encode()]
+    for data in (*wrong, pickle.dumps(Bomb(tmp_path / "ran")), made.scaler_file.replace(b":", b": NaN, ", 3)):
+        with pytest.raises(ScalerError, match="this is no scaler"):
+            scaler_from_bytes(data)
+    assert not (tmp_path / "ran").exists()
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "ran")))
+    assert (tmp_path / "ran").exists()
 
 
 def test_a_channel_that_never_moves_is_named() -> None:
@@ -35,7 +60,7 @@ def test_a_channel_that_never_moves_is_named() -> None:
 
 
 def test_normalised_speed_is_what_the_scaler_makes_of_a_speed() -> None:
-    scaler = scaler_from_fit(fit_scaler(np.random.default_rng(0).uniform([50, 0, 0, -1], [200, 100, 9, 1], (99, 4))))
+    scaler = fit_scaler(np.random.default_rng(0).uniform([50, 0, 0, -1], [200, 100, 9, 1], (99, 4)))
     one = np.array([[120.0, 0, 0, 0]])
     assert scaler.speed_n(120.0) == pytest.approx(scaler.normalise(one)[0, SPEED])
 
