@@ -11,6 +11,7 @@ from conf.settings import AppConfig
 from conf.topics import MAX_MESSAGE_BYTES
 from infra.kafka import topics
 from infra.local import ports, process, service
+from infra.local.files import make_private_folder
 from infra.local.jars import ensure_jars
 from infra.local.java import find_java
 from infra.local.process import ProcessError
@@ -73,7 +74,7 @@ def launch_broker(settings: AppConfig, port: int, controller_port: int, heap: st
         ProcessError: If the storage cannot be formatted.
     """
     folder, log = settings.home / "kafka", service.log_path(settings, NAME)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     config = folder / "server.properties"
     properties = server_properties(folder / "data", port, controller_port)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
@@ -81,7 +82,7 @@ def launch_broker(settings: AppConfig, port: int, controller_port: int, heap: st
     _format_storage(java, folder / "data", config)
     log4j = Path(__file__).parent / "log4j2.properties"
     command = [*java, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka", str(config)]
-    started = process.spawn_process(command, log, cwd=folder)
+    started = process.spawn_process(command, log, cwd=folder, umask=0o077)
     broker = Service(NAME, f"{ports.HOST}:{port}", {"broker": port, "controller": controller_port}, started, log)
     service.save_service(settings, broker)
     return broker

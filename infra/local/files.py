@@ -1,4 +1,4 @@
-"""JSON files that are written whole or not at all."""
+"""JSON files that are written whole or not at all, and folders that are nobody else's to read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from conf.errors import InputError
+
+
+def make_private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can look into, also where it is there already."""
+    path.mkdir(parents=True, exist_ok=True)
+    if path.stat().st_uid == os.getuid():
+        path.chmod(0o700)
+    return path
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from conf.errors import InputError, SlipstreamError
 from conf.settings import AppConfig
 from infra.local import ports, process, service
+from infra.local.files import make_private_folder
 from infra.local.service import Service
 
 NAME = "mlflow"
@@ -40,14 +41,14 @@ def launch_mlflow(settings: AppConfig, port: int) -> Service:
     if find_spec("mlflow") is None:
         raise MlflowMissingError("MLflow is not installed. Install the 'ml' extra: pip install 'slipstream-lake[ml]'.")
     folder, log = settings.home / "mlflow", service.log_path(settings, NAME)
-    artifacts = folder / "artifacts"
-    artifacts.mkdir(parents=True, exist_ok=True)
+    artifacts = make_private_folder(folder) / "artifacts"
+    artifacts.mkdir(exist_ok=True)
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", ports.HOST, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
         *("--serve-artifacts", "--artifacts-destination", artifacts.as_uri()),
     ]
-    started = process.spawn_process(command, log, cwd=folder, env=ENVIRONMENT)
+    started = process.spawn_process(command, log, cwd=folder, env=ENVIRONMENT, umask=0o077)
     server = Service(NAME, f"http://{ports.HOST}:{port}", {"http": port}, started, log)
     service.save_service(settings, server)
     return server

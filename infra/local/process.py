@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from conf.errors import SlipstreamError
+from infra.local.files import make_private_folder
 
 ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 """States of a process that has ended and of which only the exit code is left."""
@@ -35,7 +36,9 @@ class Process:
     started: str
 
 
-def spawn_process(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] | None = None) -> Process:
+def spawn_process(
+    command: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] | None = None, umask: int = -1
+) -> Process:
     """Start a detached process: its own session, no terminal, both outputs appended to ``log``.
 
     Args:
@@ -43,8 +46,9 @@ def spawn_process(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str
         log: Created with its folder if absent.
         cwd: Working folder of the process.
         env: Variables to add to those inherited.
+        umask: What its files are not; that of this process if left out.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log.parent)
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -54,6 +58,7 @@ def spawn_process(command: Sequence[str], log: Path, cwd: Path, env: Mapping[str
             start_new_session=True,
             cwd=cwd,
             env={**os.environ, **(env or {})},
+            umask=umask,
         )
     return Process(child.pid, process_start_time(child.pid) or "gone")
 

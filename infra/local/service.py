@@ -11,7 +11,7 @@ from typing import Any
 from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.local import process
-from infra.local.files import read_json, write_json
+from infra.local.files import make_private_folder, read_json, write_json
 from infra.local.process import Process
 
 
@@ -69,6 +69,7 @@ def save_service(settings: AppConfig, service: Service) -> None:
         "log": str(service.log),
         "since": service.since,
     }
+    make_private_folder(record_path(settings, service.name).parent)
     write_json(record_path(settings, service.name), content)
 
 

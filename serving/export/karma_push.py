@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 from filelock import FileLock
 
-from infra.local.files import read_json, write_json
+from infra.local.files import make_private_folder, read_json, write_json
 from serving.export.firebase import RealtimeDatabase, open_database_session, patch_node
 from serving.export.karma_tree import Leaf, Tree, count_leaves
 
@@ -151,4 +151,5 @@ def _pushed_after(pushed: Mapping[str, str], changes: Changes) -> dict[str, str]
 
 
 def _write_pushed(state: Path, database: RealtimeDatabase, pushed: Mapping[str, str]) -> None:
+    make_private_folder(state.parent)
     write_json(state, {"url": database.node_url(NODE), "leaves": pushed})
