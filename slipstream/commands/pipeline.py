@@ -59,11 +59,11 @@ def stream(
         raise typer.BadParameter("goes with karma only", param_hint="--reference-car")
     from conf.settings import get_settings
 
+    log_to_file(get_settings(), f"stream-{layer}")
     job = _job(layer)
     if dry_run:
         print_summary(job.dry_run_sentence)
         return
-    log_to_file(get_settings(), f"stream-{layer}")
     given = Namespace(once=once, every=every, reference_car=reference_car or DEFAULT_REFERENCE_CAR)
     print_summary(job.run(job.context(get_settings()), given))
 

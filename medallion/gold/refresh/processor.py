@@ -11,7 +11,6 @@ from conf.tables import (
     GOLD_LAP_FEATURES,
     GOLD_TELEMETRY_BUCKETS,
     GOLD_TELEMETRY_WINDOWS,
-    OPS_STEP_FAILURES,
     SILVER_TELEMETRY_100HZ,
 )
 from medallion.gold import dptad, drivers, lap_features
@@ -30,7 +29,7 @@ from medallion.side_by_side import run_side_by_side
 from medallion.silver import telemetry_100hz
 
 TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
-LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *dptad.TABLES, *drivers.TABLES, OPS_STEP_FAILURES)
+LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *dptad.TABLES, *drivers.TABLES)
 MOST_LAPS: Final = 500
 """Worked on at a time, as far as whole sessions allow."""
 _FEW_LAPS: Final = 50

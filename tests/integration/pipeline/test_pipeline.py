@@ -79,6 +79,7 @@ def test_backfill_finds_nothing_to_change_and_reset_begins_anew(sent, undisturbe
     assert left == {"telemetry_events", "timing_events", "race_events", "environment_events", "truth_events"} | {
         "sessions",
         "dptad_thresholds",
+        "style_predictions",
         "job_runs",
     }
     home.run("slipstream.cli", "run")

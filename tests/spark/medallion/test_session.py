@@ -85,8 +85,9 @@ spark = get_spark(settings, "keep", {"spark.ui.enabled": "true", "spark.ui.port"
 name = "fs.azure.account.key.account.dfs.core.windows.net"
 assert spark._jsc.sc().hadoopConfiguration().get(name) == sys.argv[3][::-1]
 assert spark._jsparkSession.sessionState().newHadoopConf().get(name) == sys.argv[3][::-1]
-page = urllib.request.urlopen(spark.sparkContext.uiWebUrl + "/environment/").read().decode()
-assert name in page
+web, app = spark.sparkContext.uiWebUrl, spark.sparkContext.applicationId
+page = urllib.request.urlopen(f"{web}/api/v1/applications/{app}/environment").read().decode()
+assert "spark.app.name" in page
 seen = {"page": page, "set": str(spark.sql("SET").collect()), "conf": str(spark.sparkContext.getConf().getAll())}
 for process in Path("/proc").glob("[0-9]*/cmdline"):
     try:
