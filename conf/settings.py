@@ -6,11 +6,13 @@ everything a run keeps lives under ``$SLIPSTREAM_HOME`` (default ``.slipstream/`
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from conf.errors import check_input
 
@@ -43,7 +45,7 @@ class AppConfig(BaseSettings):
     kafka_bootstrap_servers: str | None = None
     kafka_port: int = Field(9092, ge=1, le=65535)
     kafka_controller_port: int = Field(9093, ge=1, le=65535)
-    kafka_config: dict[str, str] = Field(default_factory=dict, repr=False)
+    kafka_config: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, repr=False)
     kafka_partitions: int = Field(4, ge=1)
 
     mlflow_tracking_uri: str | None = None
@@ -65,6 +67,18 @@ class AppConfig(BaseSettings):
 
     sim_rate_hz: float = Field(30.0, ge=10.0, le=50.0)
     style_threshold: float = Field(0.5, ge=0, le=1)
+
+    @field_validator("kafka_config", mode="before")
+    @classmethod
+    def _read_kafka_config(cls, given: Any) -> Any:
+        """Options as JSON, as the environment has them."""
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given or "{}")
+        except json.JSONDecodeError as error:
+            wanted = '{"security.protocol": "SASL_SSL"}'
+            raise ValueError(f"is not JSON ({error.msg} at character {error.pos}): give options as {wanted}") from None
 
     @property
     def launched_by_spark_submit(self) -> bool:

@@ -77,3 +77,19 @@ def test_secrets_are_not_told(monkeypatch, tmp_path):
     message = user_message(caught(get_settings))
     assert "kafka_port" in str(message)
     assert "secret" not in str(message)
+
+
+@pytest.mark.parametrize(("given", "said"), [("not JSON: hush", "is not JSON"), ('["hush"]', "dictionary")])
+def test_client_options_that_are_none_are_one_line(monkeypatch, tmp_path, given: str, said: str):
+    from conf.settings import get_settings
+
+    monkeypatch.setenv("KAFKA_CONFIG", given)
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    message = str(user_message(caught(get_settings)))
+    assert "kafka_config" in message
+    assert said in message
+    assert "hush" not in message
+    monkeypatch.setenv("KAFKA_CONFIG", '{"security.protocol": "SSL"}')
+    assert get_settings().kafka_config == {"security.protocol": "SSL"}
+    get_settings.cache_clear()
