@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -223,7 +224,9 @@ def _check_lake(settings: AppConfig) -> Iterator[Finding]:
 
 
 def _check_failures(settings: AppConfig) -> Iterator[Finding]:
-    """What steps could not be done for while they went on with all else."""
+    """What steps could not be done for while they went on with all else; nothing without what reads tables."""
+    if find_spec("deltalake") is None:
+        return
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 

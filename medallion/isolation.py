@@ -15,7 +15,7 @@ from conf.tables import OPS_STEP_FAILURES
 from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.keys import Vehicle
-from medallion.part import Part
+from medallion.part import Part, group_by_session, vehicles_part
 from medallion.reading import count_rows
 
 WHOLE_SESSION: Final = ""
@@ -75,15 +75,7 @@ def record_failures(
         failed: Those that failed, and why.
         run_id: Job run.
     """
-    part = Part(
-        (
-            {
-                "step": [step],
-                "session_id": sorted({session for session, _ in tried}),
-                "vehicle_id": sorted({vehicle for _, vehicle in tried}),
-            },
-        )
-    )
+    part = Part(tuple({"step": [step], **clause} for clause in vehicles_part(group_by_session(tried)).clauses))
     if not failed and not count_rows(lake, OPS_STEP_FAILURES, part):
         return
     now = datetime.now(UTC)

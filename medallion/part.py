@@ -67,7 +67,7 @@ class Part:
         if len(self.clauses) <= 1:
             return self
         first, *others = self.clauses
-        shared = [name for name in first if all(name in clause for clause in others)]
+        shared = [name for name in first if all(_are_alike(first[name], clause.get(name)) for clause in others)]
         return Part(({name: _joined([clause[name] for clause in self.clauses]) for name in shared},))
 
     def __or__(self, other: Part) -> Part:
@@ -122,6 +122,11 @@ def laps_part(laps: Sequence[LapKey]) -> Part:
             for (session, vehicle), found in sorted(numbers.items())
         )
     )
+
+
+def _are_alike(one: Collection[Value] | Span, other: Collection[Value] | Span | None) -> bool:
+    """Whether both are spans, or both are values."""
+    return other is not None and isinstance(one, Span) == isinstance(other, Span)
 
 
 def _joined(found: Sequence[Collection[Value] | Span]) -> Collection[Value] | Span:

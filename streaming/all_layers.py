@@ -68,7 +68,7 @@ JOB = AllLayersJob(
     summary="Kafka to bronze, silver and gold in one process, and the scores of wear once it has a model.",
     inputs=gold.JOB.inputs,
     outputs=tuple(
-        dict.fromkeys((*(table for job in LAYERS for table in job.outputs), *karma_beside.TABLES[1:])),
+        dict.fromkeys((*(table for job in LAYERS for table in job.outputs), *karma_beside.OUTPUTS)),
     ),
     other_inputs=(*bronze.JOB.other_inputs, f"MLflow model {MODEL}"),
     start=start_layers,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
 
 from conf.errors import InputError
-from conf.families import PROMOTED
 from conf.tables import (
-    GOLD_KARMA_LATEST,
-    GOLD_KARMA_SCORES,
     GOLD_LAP_FEATURES,
     SILVER_CLOCK_OFFSETS,
     SILVER_SESSIONS,
@@ -24,14 +21,10 @@ from medallion.io import Lake
 from medallion.part import EVERYTHING, sessions_part
 from medallion.provenance import JobRun
 from medallion.reading import read_rows, scan_table
-from streaming import gold, session_tables
+from streaming import gold, karma_beside, session_tables, silver
 
-KARMA: Final = (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)
-OF_MESSAGES: Final = tuple(table for family in PROMOTED for table in family.tables)
-"""What is made of messages one by one: a session cannot be made anew without the others."""
 CLOSED: Final = (SILVER_CLOCK_OFFSETS, SILVER_SESSIONS, *session_tables.TABLES)
 """What silver's closing step fills."""
-STEPS: Final = ("silver", "gold", "karma")
 
 
 def choose_steps(tables: Collection[str]) -> list[str]:
@@ -41,9 +34,9 @@ def choose_steps(tables: Collection[str]) -> list[str]:
         InputError: If there is no such table, or none that can be computed again so.
     """
     by_name = dict.fromkeys((*CLOSED, "silver"), "silver") | dict.fromkeys((*gold.OUTPUTS, "gold"), "gold")
-    by_name |= dict.fromkeys((*KARMA, "karma"), "karma")
+    by_name |= dict.fromkeys((*karma_beside.OUTPUTS, "karma"), "karma")
     for table in tables:
-        if table in OF_MESSAGES:
+        if table in silver.MESSAGE_TABLES:
             raise InputError(
                 f"{table} is made of bronze's messages, of all sessions in one: `slipstream reset silver`, then "
                 "`slipstream run`, makes it anew"
@@ -101,3 +94,11 @@ def backfill_karma(lake: Lake, sessions: Sequence[str], run: JobRun) -> str:
     }
     WearScoring(lake, run).score(cars)
     return f"scores of wear of {len(cars)} cars"
+
+
+STEPS: Final[Mapping[str, Callable[[Lake, Sequence[str], JobRun], str]]] = {
+    "silver": backfill_silver,
+    "gold": backfill_gold,
+    "karma": backfill_karma,
+}
+"""In their order, each with what does it for some sessions and says what was done."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
+from conf.tables import GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import find_endpoints
 from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, distinct_cars, model_in_use
 from medallion.changes import TableChanges
@@ -16,7 +16,7 @@ from ml.karma import MODEL
 from ml.tracking import Tracker
 from streaming.follow import TableFollower
 from streaming.job import Start, StreamingJob
-from streaming.karma_beside import NAME, TABLES, follow_features
+from streaming.karma_beside import NAME, OUTPUTS, TABLES, follow_features
 from streaming.query import Trigger
 
 
@@ -83,7 +83,7 @@ JOB = StreamingJob(
     command="stream karma",
     summary="Score the wear of laps as their features come.",
     inputs=(GOLD_LAP_FEATURES,),
-    outputs=(GOLD_KARMA_SCORES, GOLD_KARMA_LATEST),
+    outputs=OUTPUTS,
     other_inputs=(f"MLflow model {MODEL}",),
     start=start_for(),
     describe=lambda run: f"{run.rows_in:,} changed laps, {run.rows_out:,} scores of their cars",

@@ -13,7 +13,8 @@ from streaming.follow import Step, TableFollower
 from streaming.query import Trigger
 
 NAME = "karma"
-TABLES = (GOLD_LAP_FEATURES, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)
+OUTPUTS = (GOLD_KARMA_SCORES, GOLD_KARMA_LATEST)
+TABLES = (GOLD_LAP_FEATURES, *OUTPUTS)
 
 
 def follow_features(lake: Lake, step: Step, trigger: Trigger) -> TableFollower:

@@ -14,8 +14,6 @@ from conf.lake import checkpoint_uri, table_uri
 from conf.settings import AppConfig
 from conf.tables import (
     GOLD_DPTAD_THRESHOLDS,
-    GOLD_KARMA_LATEST,
-    GOLD_KARMA_SCORES,
     OPS_DQ_RESULTS,
     OPS_RECONCILIATION,
     OPS_STEP_FAILURES,
@@ -34,7 +32,7 @@ _STREAMS: Final[dict[Layer, Sequence[str]]] = {
 }
 _TABLES: Final[dict[Layer, Sequence[str]]] = {
     "silver": [name for name in silver.OUTPUTS if name not in _KEPT],
-    "gold": [name for name in (*gold.OUTPUTS, GOLD_KARMA_SCORES, GOLD_KARMA_LATEST) if name not in _KEPT],
+    "gold": [name for name in (*gold.OUTPUTS, *karma_beside.OUTPUTS) if name not in _KEPT],
 }
 
 
@@ -85,17 +83,18 @@ def reset_layers(settings: AppConfig, plan: Reset) -> None:
     Raises:
         LayerTakenError: If another process fills one of the layers.
     """
+    removed = Path(settings.lake_root) / "_removed"  # no layer: what is half gone is nobody's table
     with claim_layers(settings, (*plan.layers, karma_beside.NAME)):
-        for checkpoint in plan.checkpoints:
-            _remove(Path(checkpoint_uri(checkpoint, settings)))
-        for table in plan.tables:
-            _remove(Path(table_uri(table, settings)))
+        _empty(removed)
+        for name in plan.checkpoints:
+            Path(checkpoint_uri(name, settings)).rename(removed / f"checkpoint.{name}")
+        for name in plan.tables:
+            Path(table_uri(name, settings)).rename(removed / name)
+        shutil.rmtree(removed)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder at once, as far as readers are concerned: what is half gone has another name."""
-    gone = folder.with_name(f".{folder.name}.removed")
-    if gone.exists():
-        shutil.rmtree(gone)
-    folder.rename(gone)
-    shutil.rmtree(gone)
+def _empty(folder: Path) -> None:
+    """An empty folder, whatever one that was killed has left in it."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()

@@ -38,8 +38,9 @@ TELEMETRY_OUTPUTS = (
     OPS_RECONCILIATION,
     OPS_DQ_RESULTS,
 )
-_GROWING = (*TELEMETRY.tables, *(table for family in EVENT_FAMILIES for table in family.tables))
-OUTPUTS = (*TELEMETRY_OUTPUTS, *(table for family in EVENT_FAMILIES for table in family.tables), *session_tables.TABLES)
+MESSAGE_TABLES = tuple(table for family in PROMOTED for table in family.tables)
+"""Those whose rows are made of messages one by one."""
+OUTPUTS = tuple(dict.fromkeys((*TELEMETRY_OUTPUTS, *MESSAGE_TABLES, *session_tables.TABLES)))
 
 
 def start_telemetry(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery:
@@ -90,7 +91,7 @@ def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
 def close_ended_laps(lake: Lake, run: JobRun) -> None:
     """Bring clocks, laps and results of cars up to date that have ended a lap, and of others now and then."""
     session_tables.follow_silver(lake, run.run_id, Trigger(once=True), puts_off=True).awaitTermination()
-    for name in _GROWING:
+    for name in MESSAGE_TABLES:
         merge_small_files(lake, name)
 
 

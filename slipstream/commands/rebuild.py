@@ -31,7 +31,7 @@ def backfill(
 
     Example: `slipstream backfill silver gold --session barber-R1`, `slipstream backfill gold.lap_features --dry-run`
     """
-    from streaming.backfill import STEPS, choose_steps
+    from streaming.backfill import STEPS, choose_sessions, choose_steps
 
     steps = choose_steps(tables)
     if dry_run:
@@ -43,19 +43,17 @@ def backfill(
     from conf.settings import get_settings
     from medallion.provenance import job_run
     from medallion.session import open_lake
-    from streaming import backfill as work
     from streaming.claim import claim_layers
 
     console, settings = Console(stderr=True), get_settings()
     log_to_file(settings, "backfill")
-    with claim_layers(settings, STEPS):
+    with claim_layers(settings, tuple(STEPS)):
         with show_step(console, "Spark"):
             lake = open_lake(settings, "slipstream-backfill")
-        chosen = work.choose_sessions(lake, sessions or ())
-        do = {"silver": work.backfill_silver, "gold": work.backfill_gold, "karma": work.backfill_karma}
+        chosen = choose_sessions(lake, sessions or ())
         for step in steps:
             with show_step(console, f"{step} of {len(chosen)} sessions"), job_run(lake, "backfill", (), ()) as run:
-                done = do[step](lake, chosen, run)
+                done = STEPS[step](lake, chosen, run)
             print_summary(f"backfill: {done} (run {run.run_id})")
 
 

@@ -71,3 +71,8 @@ def test_a_tables_rows_in_it_are_read(part: Part, rows: list[int], home: AppConf
     assert count_rows(lake, "gold.mine", part) == len(rows)
     assert [are_at_most(lake, "gold.mine", part, len(rows) + n) for n in (-1, 0, 1)] == [False, True, True]
     assert sum(file.inside.sum() for file in read_files(lake, "gold.mine", part)) == len(rows)
+
+
+def test_an_envelope_of_spans_and_values_leaves_their_column_out() -> None:
+    mixed = Part(({"session_id": ["a"], "at": Span(0, 5)}, {"session_id": ["it's"], "at": [40]}))
+    assert mixed.envelope().clauses == ({"session_id": ["a", "it's"]},)

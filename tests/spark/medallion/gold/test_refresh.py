@@ -21,6 +21,7 @@ from medallion.gold.refresh.changed_rows import SOURCES, ChangedRows, read_chang
 from medallion.gold.refresh.processor import TABLES, GoldProcessor
 from medallion.gold.telemetry_windows import vehicle_windows
 from medallion.io import Lake
+from medallion.isolation import record_failures
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import T0
@@ -181,3 +182,15 @@ def test_a_car_that_fails_leaves_the_others_their_windows(lake, silver_rows, row
     GoldProcessor(lake, "again").process(changes(lake, 1))
     assert_gold_is_expected(lake, rows)
     assert rows(lake, OPS_STEP_FAILURES).is_empty()
+
+
+def test_a_failure_goes_with_its_own_success_and_no_others(lake, rows) -> None:
+    one, other = ("s", "x"), ("t", "y")
+    record_failures(
+        lake, WINDOWS, [("s", "y"), ("t", "x")], {("s", "y"): ValueError("a"), ("t", "x"): ValueError("b")}, "r"
+    )
+    record_failures(lake, WINDOWS, [one, other], {}, "r")
+    assert rows(lake, OPS_STEP_FAILURES).height == 2, "neither of them was tried"
+    record_failures(lake, LAPS, [("s", "y")], {}, "r")
+    record_failures(lake, WINDOWS, [("s", "y"), one], {}, "r")
+    assert rows(lake, OPS_STEP_FAILURES)["vehicle_id"].to_list() == ["x"]

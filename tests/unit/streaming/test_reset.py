@@ -1,0 +1,70 @@
+"""What a reset removes, what it leaves, and what becomes of one that was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conf.lake import checkpoint_uri, table_uri
+from conf.settings import AppConfig
+from streaming.reset import Layer, plan_reset, reset_layers
+
+TABLES = {
+    "bronze.telemetry_events": (),
+    "silver.telemetry": ("silver",),
+    "silver.laps": ("silver",),
+    "silver.sessions": (),
+    "silver.tracks": (),
+    "ops.reconciliation": ("silver",),
+    "ops.job_runs": (),
+    "gold.lap_features": ("silver", "gold"),
+    "gold.karma_scores": ("silver", "gold"),
+    "gold.dptad_thresholds": (),
+    "gold.ghost_laps": (),
+}
+CHECKPOINTS = {"bronze": (), "silver": ("silver",), "silver_closing": ("silver",), "gold": ("silver", "gold")}
+
+
+@pytest.fixture
+def lake(home: AppConfig) -> AppConfig:
+    for name in TABLES:
+        (Path(table_uri(name, home)) / "_delta_log").mkdir(parents=True)
+    for name in CHECKPOINTS:
+        Path(checkpoint_uri(name, home)).mkdir(parents=True)
+    return home
+
+
+def left(home: AppConfig) -> tuple[set[str], set[str]]:
+    root = Path(home.lake_root)
+    tables = {f"{log.parents[1].name}.{log.parent.name}" for log in root.glob("*/*/_delta_log")}
+    return tables, {path.name for path in (root / "_checkpoints").iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("layer", ["silver", "gold"])
+def test_what_a_layers_streams_fill_goes_and_all_else_stays(lake: AppConfig, layer: Layer) -> None:
+    stays = {name for name, layers in TABLES.items() if layer not in layers}
+    reset_layers(lake, plan_reset(lake, layer))
+    assert left(lake) == (stays, {name for name, layers in CHECKPOINTS.items() if layer not in layers})
+    assert not plan_reset(lake, layer).tables
+
+
+def test_killed_anywhere_it_is_done_by_the_next(lake: AppConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename, made = Path.rename, 0
+
+    def killed(path: Path, target: Path) -> Path:
+        nonlocal made
+        made += 1
+        if made % 2 == 0:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            reset_layers(lake, plan_reset(lake, "silver"))
+    tables, checkpoints = left(lake)
+    assert len(checkpoints) == 3, "checkpoints go first"
+    assert {name for name in tables if name in TABLES} == set(TABLES)
+    reset_layers(lake, plan_reset(lake, "silver"))
+    assert left(lake) == ({name for name, layers in TABLES.items() if "silver" not in layers}, {"bronze"})
