@@ -6,13 +6,13 @@ import time
 from dataclasses import astuple
 
 from medallion.changes import TableChanges
-from medallion.exchange import merge_small_files
 from medallion.gold.refresh import processor
 from medallion.gold.refresh.changed_rows import SOURCES, read_changed_rows
 from medallion.gold.refresh.driven_laps import Waiting
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.provenance import JobRun
+from medallion.small_files import merge_small_files
 from streaming.follow import TableFollower
 from streaming.job import StreamingJob
 from streaming.query import Trigger

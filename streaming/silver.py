@@ -16,12 +16,12 @@ from conf.tables import (
     SILVER_QUARANTINE,
     SILVER_SESSIONS,
 )
-from medallion.exchange import merge_small_files
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from medallion.silver.promote_events import EventProcessor
 from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.reconciliation import BatchReconciliation
+from medallion.small_files import merge_small_files
 from streaming import session_tables
 from streaming.job import StreamingJob
 from streaming.query import Trigger, start_query

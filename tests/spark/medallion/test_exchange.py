@@ -10,14 +10,13 @@ import pyarrow as pa
 import pytest
 from delta.exceptions import DeltaConcurrentModificationException
 
-from medallion.changes import TableChanges
-from medallion.exchange import exchange_rows, merge_small_files, read_files, set_columns
+from medallion.exchange import exchange_rows, read_files, set_columns
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.part import Part, laps_part, sessions_part
 from medallion.reading import read_rows
 from medallion.side_by_side import run_side_by_side
-from medallion.transaction import TableTransaction, Txn
+from medallion.transaction import TableTransaction
 
 LAPS = "silver.laps"
 AT = datetime(2025, 3, 1, 15, 0, 0, 123457, tzinfo=UTC)
@@ -155,22 +154,6 @@ def test_threads_of_one_process_never_refuse_each_others_commits(lake, monkeypat
     run_side_by_side(partial(step, n) for n in range(8) for step in (append, alter))
     found = {key: lap_time_ms for key, (lap_time_ms, _) in stored(lake).items()}
     assert found == {("a", "x", n): n for n in range(8)} | {("a", "y", n): 90_000 for n in range(8)}
-
-
-def test_many_small_files_become_few_and_nobody_sees_it(lake) -> None:
-    for n in range(40):
-        lake.append_rows(LAPS, [lap("a", "x", n, lap_time_ms=n)], Txn("appends", n))
-    before, version = stored(lake), lake.version(LAPS)
-    assert len(files(lake, "a")) == 40
-    assert merge_small_files(lake, LAPS) == 40
-    assert len(files(lake, "a")) == 1
-    assert stored(lake) == before
-    assert lake.last_txn(LAPS, "appends") == 39
-    changes = TableChanges(lake, {LAPS: version}, {LAPS: lake.version(LAPS)})
-    assert changes.changed == [LAPS]
-    assert sum(rows.num_rows for rows in changes.rows(LAPS, ("lap_number",))) == 0
-    assert merge_small_files(lake, LAPS) == 0
-    assert lake.version(LAPS) == version + 1
 
 
 def test_to_set_columns_only_the_files_of_those_rows_are_read(lake, monkeypatch) -> None:
