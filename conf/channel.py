@@ -11,12 +11,17 @@ from conf.yaml_text import parse_yaml
 
 
 class Channel(FrozenModel):
-    """A canonical channel: a column of ``silver.telemetry``."""
+    """A canonical channel: a column of ``silver.telemetry``.
+
+    Attributes:
+        minimum: Values below are held to it; the gate says from where on they are refused.
+    """
 
     name: str
     type: str
     unit: str
     description: str
+    minimum: float | None = None
 
 
 class ChannelMapping(FrozenModel):
@@ -53,6 +58,11 @@ class ChannelRegistry(FrozenModel):
     def names(self) -> tuple[str, ...]:
         """Canonical channel names in order."""
         return tuple(c.name for c in self.channels)
+
+    @property
+    def minimums(self) -> dict[str, float]:
+        """Minimum of the channels that have one."""
+        return {c.name: c.minimum for c in self.channels if c.minimum is not None}
 
     def channel(self, name: str) -> Channel:
         """The channel of that canonical name."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from conf.errors import check_input
 from conf.frozen import FrozenModel
 from conf.yaml_text import parse_yaml
+
+Caution = Literal["fcy", "sc", "red"]
+"""Full course yellow, safety car, red flag."""
 
 
 class ReasonLimits(FrozenModel):
@@ -42,10 +45,11 @@ class LapReason(FrozenModel):
 
 
 class LapRules(FrozenModel):
-    """All reasons, and the purposes that laps are used for."""
+    """All reasons, the flags of cautions, and the purposes that laps are used for."""
 
     purposes: dict[str, str]
     limits: ReasonLimits
+    cautions: dict[Caution, tuple[str, ...]]
     reasons: dict[str, LapReason]
 
     @model_validator(mode="after")
@@ -70,6 +74,13 @@ class LapRules(FrozenModel):
         """Purposes that a lap with these reasons is fit for."""
         unfit = self.unfit_for(reasons)
         return [purpose for purpose in self.purposes if purpose not in unfit]
+
+
+@lru_cache
+def caution_of_flag(flag: str | None) -> Caution | None:
+    """The caution that a flag at the line says, ``None`` for green, finish, no flag, and one that is not known."""
+    code = (flag or "").strip().upper()
+    return next((caution for caution, flags in load_lap_rules().cautions.items() if code in flags), None)
 
 
 @lru_cache

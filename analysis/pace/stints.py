@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -13,11 +13,10 @@ from analysis.pace.lap_pace import BestTime, find_best_time, trend_s_per_lap
 from analysis.statistics.bootstrap import Estimate, seed_of
 from analysis.statistics.lap_moments import estimate, resample
 from conf.arrays import BoolArray, IntArray
+from conf.laps import Caution, caution_of_flag
 
-Kind = Literal["racing", "fcy", "sc", "red"]
+Kind = Literal["racing"] | Caution
 End = Literal["pit", "flag", "end", "gap"]
-
-_CAUTIONS: Final[dict[str, Kind]] = {"fcy": "fcy", "yellow": "fcy", "sc": "sc", "rf": "red", "red": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def classify_laps(laps: DriverLaps) -> tuple[Kind, ...]:
     caution was out was driven under it in part at least: at VIR, laps that began under yellow and ended under green
     took half as long again.
     """
-    at_end = [_CAUTIONS.get((flag or "").lower(), "racing") for flag in laps.flag]
+    at_end = [caution_of_flag(flag) or "racing" for flag in laps.flag]
     kinds = at_end.copy()
     for i in np.flatnonzero(~_gaps(laps.lap_number)).tolist():
         if at_end[i + 1] == "racing":

@@ -10,9 +10,8 @@ import numpy as np
 
 from analysis.timing.crossings import UNKNOWN, Crossing, number_crossings
 from conf.arrays import FloatArray, IntArray
-from conf.laps import ReasonLimits
+from conf.laps import ReasonLimits, caution_of_flag
 
-GREEN = frozenset({"GF", "FF"})
 _NEAR_US = 1_000_000
 _QUICK_PERCENT, _FEWEST_LAPS = 10.0, 10
 
@@ -128,7 +127,7 @@ def _official_reasons(row: OfficialTimingLap, limits: ReasonLimits) -> list[str]
     checks = {
         "incomplete": row.lap_time_ms is None,
         "track_limits": bool(row.track_limits),
-        "yellow_flag": bool(row.flag) and row.flag not in GREEN,
+        "yellow_flag": caution_of_flag(row.flag) is not None,
         "pit_lap": bool(row.in_pit),
         "sector_sum_mismatch": off is not None and off > limits.sector_sum_tolerance_ms,
     }
@@ -142,7 +141,7 @@ def _reasons_from_previous(lap: JudgedLap, before: JudgedLap | None, row_before:
     reasons, conflicts = list(lap.reasons), list(lap.conflicts)
     if row_before.in_pit:  # a time in the pits stands on the in-lap with some, on the out-lap with others
         reasons.append("out_lap")
-    if row_before.flag and row_before.flag not in GREEN and "yellow_flag" not in reasons:
+    if caution_of_flag(row_before.flag) and "yellow_flag" not in reasons:
         reasons.append("yellow_flag")
     if None not in (lap.end_us, before.end_us) and lap.end_us <= before.end_us:  # type: ignore[operator]
         conflicts.append(f"ends before lap {before.number} does")

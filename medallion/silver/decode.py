@@ -6,6 +6,7 @@ Everything here is a pure function of the messages. A message that is not what i
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -276,9 +277,10 @@ def _reading_reasons() -> str:
 
 
 def _reading_warning() -> str:
-    """Index of the soft rule that the reading breaks, null where it breaks none."""
+    """Index of the first soft rule that the reading breaks, null where it breaks none."""
     table = load_contract(SILVER_TELEMETRY)
+    branches: defaultdict[str, list[str]] = defaultdict(list)
     soft = [(c, r) for c, r in table.rules("warn") if c in load_channels().names]
-    return case_by_channel(
-        (name, f"CASE WHEN {breaks_rule(rule, 'value')} THEN {i} END") for i, (name, rule) in enumerate(soft)
-    )
+    for i, (name, rule) in enumerate(soft):
+        branches[name].append(f"WHEN {breaks_rule(rule, 'value')} THEN {i}")
+    return case_by_channel((name, f"CASE {' '.join(whens)} END") for name, whens in branches.items())

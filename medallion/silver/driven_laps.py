@@ -33,7 +33,7 @@ from medallion.silver.lap_traces import is_synthetic
 Interval = tuple[int, int, int]  # lap number, first and last microsecond
 Intervals = Mapping[Vehicle, Sequence[Interval]]
 _MINUTE_US: Final = 60_000_000
-_LONGEST_US: Final = 86_400_000_000
+_LONGEST_US: Final = 7 * 86_400_000_000
 _DRIVEN: Final = (
     "session_id string, vehicle_id string, lap_number int, start_us bigint, end_us bigint, reasons array<string>, "
     "conflicts array<string>, samples int, gap_s double, counter int, top_speed_kmh double, avg_speed_kmh double, "
@@ -155,7 +155,7 @@ def _lap_number_columns(changed: pd.DataFrame, run_id: str) -> pa.Table:
 def lap_numbers(t_us: IntArray, laps: Sequence[Interval]) -> FloatArray:
     """The lap in whose interval each instant lies, NaN where it lies in none.
 
-    What is longer than a day is no lap, whatever the feed says, and has no samples. Official laps may overlap by a
+    What is longer than seven days is no lap, whatever the feed says, and has no samples. Official laps may overlap by a
     millisecond where sources round: the later one has the sample.
 
     Args:
@@ -187,7 +187,7 @@ def number_samples(rows: DataFrame, intervals: Intervals) -> DataFrame:
 
     ``new_source`` says whether the car's own counter says the same.
 
-    What is longer than a day is no lap, whatever the feed says, and has no samples.
+    What is longer than seven days is no lap, whatever the feed says, and has no samples.
 
     Args:
         rows: Rows of ``silver.telemetry``.

@@ -148,9 +148,9 @@ class _Batch:
                 self.cars += cars
                 good = units_of_form.where(F.col("reasons").isNull()).drop("reasons")
                 forms[name] = (
-                    self._readings(good, cars)
+                    self._readings(t.hold_readings(good), cars)
                     if name == READING
-                    else self._samples(good, cars, forms[READING].rows if forms else None)
+                    else self._samples(t.hold_samples(good), cars, forms[READING].rows if forms else None)
                 )
         account = sum((f.account for f in forms.values()), t.UnitOutcomes(0, 0, 0))
         messages = sum(o.n for o in offsets)

@@ -82,6 +82,24 @@ def with_event_key(units: DataFrame) -> DataFrame:
     return units.withColumn("ecu_ts", F.timestamp_micros("t_us")).drop("t_us")
 
 
+def hold_readings(readings: DataFrame) -> DataFrame:
+    """Gated readings, each at its channel's minimum at least."""
+    held = F.col("value")
+    for channel, least in load_channels().minimums.items():
+        below = (F.col("channel") == channel) & (F.col("value") < least)
+        held = F.when(below, F.lit(least)).otherwise(held)
+    return readings.withColumn("value", held)
+
+
+def hold_samples(samples: DataFrame) -> DataFrame:
+    """Gated samples, each channel at its minimum at least."""
+    held = {
+        channel: F.when(F.col(channel) < least, F.lit(least)).otherwise(F.col(channel))
+        for channel, least in load_channels().minimums.items()
+    }
+    return samples.withColumns(held)
+
+
 def pivot_readings(readings: DataFrame) -> DataFrame:
     """Readings to wide rows: per cell the value with the lowest offset, per row the first reading's attributes.
 

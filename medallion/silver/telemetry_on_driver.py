@@ -29,6 +29,8 @@ from medallion.silver.telemetry_outcomes import (
     count_vehicle_units,
     fill_rows,
     filled_columns,
+    hold_readings,
+    hold_samples,
     judge_readings,
     judge_samples,
     to_table_rows,
@@ -136,12 +138,12 @@ def _judge(readings: pl.DataFrame | None, samples: pl.DataFrame | None, there: p
     columns = [*_KEY, *t.channel_columns()]
     judged, existing = [], there.select(columns)
     if readings is not None:
-        good = _with_instant(readings.filter(pl.col("reasons").is_null()))
+        good = hold_readings(_with_instant(readings.filter(pl.col("reasons").is_null())))
         judged.append(judge_readings(good, existing))
         new = judged[0].rows.select(columns).join(existing, on=_KEY, how="anti")
         existing = pl.concat([existing, new], how="vertical_relaxed")
     if samples is not None:
-        good = _with_instant(samples.filter(pl.col("reasons").is_null()))
+        good = hold_samples(_with_instant(samples.filter(pl.col("reasons").is_null())))
         judged.append(judge_samples(good, existing))
     return judged
 

@@ -70,6 +70,19 @@ def count_vehicle_units(units: pl.DataFrame) -> list[VehicleUnits]:
     return [VehicleUnits(**row) for row in found.sort(_VEHICLE).to_dicts()]
 
 
+def hold_readings(readings: pl.DataFrame) -> pl.DataFrame:
+    """Gated readings, each at its channel's minimum at least."""
+    held = pl.col("value")
+    for channel, least in load_channels().minimums.items():
+        held = pl.when((pl.col("channel") == channel) & (pl.col("value") < least)).then(least).otherwise(held)
+    return readings.with_columns(value=held)
+
+
+def hold_samples(samples: pl.DataFrame) -> pl.DataFrame:
+    """Gated samples, each channel at its minimum at least."""
+    return samples.with_columns(pl.col(channel).clip(least) for channel, least in load_channels().minimums.items())
+
+
 def judge_readings(readings: pl.DataFrame, existing: pl.DataFrame) -> JudgedUnits:
     """Judge readings, and make wide rows of those that are written.
 

@@ -198,7 +198,7 @@ class SimulatorConfig(FrozenModel):
     vehicle: str = "gr86-cup"
     n_cars: int = Field(4, ge=1, le=98)
     n_laps: int | None = Field(None, ge=1, le=200)
-    duration_s: float | None = Field(None, gt=0, le=86_400)
+    duration_s: float | None = Field(None, gt=0, le=604_800)
     rate_hz: float = Field(30.0, ge=10.0, le=50.0)
     samples_per_frame: int = Field(30, ge=1, le=3000)
     profiles: dict[ProfileName, float] = Field(default_factory=lambda: dict.fromkeys(PROFILE_NAMES, 1.0))

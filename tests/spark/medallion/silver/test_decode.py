@@ -104,7 +104,7 @@ POISON: dict[str, tuple[Message, list[set[tuple[str, str]]]]] = {
     "frame of another century": (frame([1, T0 + 60], speed_kmh=[1.0, 2.0]), [{("t_us_plausible", "t_us")}]),
     "speed out of range": (reading(value=401.0), [{("speed_possible", "speed_kmh")}]),
     "two faults in one sample": (
-        frame([T0 + 70], speed_kmh=[-1.0], gear=[11]),
+        frame([T0 + 70], speed_kmh=[-1.1], gear=[11]),
         [{("speed_possible", "speed_kmh"), ("gear_possible", "gear")}],
     ),
     "two faulty samples": (
@@ -166,17 +166,26 @@ def test_the_good_are_written_and_the_balance_closes(poisoned, rows) -> None:
     assert (car["speed_kmh"], car["rpm"], car["n_readings"]) == (111.0, 5000.0, 2)
 
 
-def test_soft_limits_are_noted_and_kept(lake, to_bronze, rows) -> None:
+@pytest.mark.parametrize("driver_max_samples", [0, 200_000])
+def test_soft_limits_are_noted_and_kept(new_lake, to_bronze, rows, driver_max_samples: int) -> None:
+    lake = new_lake("soft", driver_max_samples=driver_max_samples)
     messages = [reading("nmot", 8100.0), reading("speed", 261.0), reading("gear", 6, T0 + 5)]
     messages.append(frame([T0], rpm=[8100.0], accel_lat_g=[2.6]))
+    messages += [reading("speed", -0.4, T0 + 6), frame([T0 + 6, T0 + 7], speed_kmh=[-1.0, None])]
     balance = SilverProcessor(lake, "r").process_raw_to_silver(to_bronze(stored(messages)), 0, "silver:a")
     assert balance is not None
-    assert (balance.written, balance.quarantined) == (4, 0)
-    noted = {
-        (r["vehicle_id"], r["ecu_ts"].microsecond): r["dq_warnings"] for r in rows(lake, "silver.telemetry").to_dicts()
-    }
+    assert (balance.written, balance.quarantined) == (7, 0)
+    table = {(r["vehicle_id"], r["ecu_ts"].microsecond): r for r in rows(lake, "silver.telemetry").to_dicts()}
+    noted = {key: r["dq_warnings"] for key, r in table.items()}
     assert noted == {
         ("GR86-001-1", 0): ["speed_gr86", "rpm_gr86"],
         ("GR86-001-1", 5): None,
         ("sim-1", 0): ["rpm_gr86", "accel_lat_gr86"],
+        ("GR86-001-1", 6): ["speed_below_zero"],
+        ("sim-1", 6): ["speed_below_zero"],
+        ("sim-1", 7): None,
     }
+    held = [table[key]["speed_kmh"] for key in (("GR86-001-1", 6), ("sim-1", 6), ("sim-1", 7))]
+    assert held == [0.0, 0.0, None]
+    counted = {r["expectation"]: r["unexpected"] for r in rows(lake, "ops.dq_results").to_dicts()}
+    assert (counted["speed_below_zero"], counted["speed_gr86"], counted["speed_possible"]) == (2, 1, 0)

@@ -151,6 +151,19 @@ def test_planted_faults_are_all_named() -> None:
     assert set(RULES.unfit_for(reasons[8])["sectors"]) == {"missing_sector", "lap_time_lt_30s"}
 
 
+@pytest.mark.parametrize("flag", ["GF", "FF", "", "WF", "B", "fine", None])
+def test_a_flag_that_is_not_known_is_kept_and_is_no_caution(flag: str | None) -> None:
+    laps = build_official_laps([official(1), official(2, flag=flag), official(3)], [], RULES.limits)
+    assert [lap.flag for lap in laps] == [None, flag, None]
+    assert [lap.reasons for lap in laps] == [(), (), ()]
+
+
+@pytest.mark.parametrize("flag", ["FCY", "fcy", "YF", "SC", "SF", "VSC", "RF ", "red"])
+def test_a_caution_speaks_against_the_lap_that_it_ends_and_the_next(flag: str) -> None:
+    laps = build_official_laps([official(1), official(2, flag=flag), official(3)], [], RULES.limits)
+    assert [lap.reasons for lap in laps] == [(), ("yellow_flag",), ("yellow_flag",)]
+
+
 def test_time_that_goes_backwards_is_named() -> None:
     rows = [official(1), official(2), OfficialTimingLap(3, 98_000, (30_000, 40_000, 28_000), T0 + 98_000_000)]
     laps = build_official_laps(rows, [], RULES.limits)

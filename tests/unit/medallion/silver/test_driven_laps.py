@@ -20,7 +20,7 @@ def test_a_sample_has_the_last_of_the_laps_around_it(at: list[int], laps: list[t
     assert found == inside
 
 
-def test_what_is_longer_than_a_day_is_no_lap() -> None:
+def test_what_is_longer_than_seven_days_is_no_lap() -> None:
     t_us = np.array([5], np.int64)
-    assert lap_numbers(t_us, [(1, 0, DAY_US)]).tolist() == [1.0]
-    assert np.isnan(lap_numbers(t_us, [(1, 0, DAY_US + 1)])).all()
+    assert lap_numbers(t_us, [(1, 0, 7 * DAY_US)]).tolist() == [1.0]
+    assert np.isnan(lap_numbers(t_us, [(1, 0, 7 * DAY_US + 1)])).all()
