@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from conf.errors import InputError, check_input
+from conf.text_file import read_text_file
 
 FILE = "track_pars.ini"
 
@@ -61,7 +62,7 @@ def read_ini_section(path: Path, section: str, key: str) -> dict[str, Any]:
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(read_text_file(path))
         found = json.loads(parser.get(section, key))
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path} has no readable section [{section}] with {key}: {error}") from None

@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter1d
 
 from conf.arrays import FloatArray
-from conf.errors import InputError
 from physics.centre_line import Line, even_grid
 
-FEWEST_POINTS = 10
 SMOOTHING_M = 10.0
 STEP_M = 5.0
-
-
-def read_race_line(path: Path) -> tuple[FloatArray, FloatArray]:
-    """Points of a closed line, in metres, from the first two columns of a CSV file; ``#`` starts a comment.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        InputError: If a row is no pair of finite numbers or there are too few; names file and row.
-    """
-    points: list[tuple[float, float]] = []
-    for number, row in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        text = row.partition("#")[0].strip()
-        if not text:
-            continue
-        try:
-            x, y = (float(cell) for cell in text.split(",")[:2])
-        except ValueError:
-            raise InputError(f"{path}, row {number}: '{row}' is not x,y in metres") from None
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise InputError(f"{path}, row {number}: '{row}' is not finite")
-        points.append((x, y))
-    if points and points[0] == points[-1]:
-        points.pop()
-    if len(points) < FEWEST_POINTS:
-        raise InputError(f"{path} has {len(points)} points, a race line needs at least {FEWEST_POINTS}")
-    x_m, y_m = np.array(points).T
-    same = np.flatnonzero((np.diff(x_m) == 0) & (np.diff(y_m) == 0))
-    if same.size:
-        raise InputError(f"{path}: point {same[0] + 2} repeats the point before it; leave one out")
-    return x_m, y_m
 
 
 def spline_line(x_m: FloatArray, y_m: FloatArray, step_m: float = STEP_M, smoothing_m: float = SMOOTHING_M) -> Line:

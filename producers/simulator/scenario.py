@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
+from conf.text_file import read_text_file
 from conf.track import load_track
 from conf.yaml_text import parse_yaml
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
@@ -158,7 +159,7 @@ def read_scenario(path: Path) -> Scenario:
         InputError: If there is no such file, it is no YAML mapping, or a key or value is wrong.
     """
     try:
-        content = parse_yaml(path.read_text(encoding="utf-8"))
+        content = parse_yaml(read_text_file(path))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; name a scenario file") from None
     except yaml.YAMLError as error:

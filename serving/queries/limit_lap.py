@@ -17,7 +17,8 @@ from physics.limit_lap.double_track import build_race_car_envelope
 from physics.limit_lap.envelope import Envelope
 from physics.limit_lap.friction_circle import build_friction_circle_envelope
 from physics.limit_lap.lap import LimitLap, solve_limit_lap
-from physics.limit_lap.race_line import read_race_line, spline_line
+from physics.limit_lap.race_line import spline_line
+from physics.limit_lap.race_line_checks import read_race_line
 from physics.vehicle import Vehicle
 
 
@@ -97,14 +98,15 @@ def compute_limit_lap(
     """
     name = track or raceline.stem
     known, notes = _parameters(raceline, parameters, name, must_know=track is not None)
-    line = spline_line(*read_race_line(raceline))
+    points = read_race_line(raceline)
+    line = spline_line(points.x_m, points.y_m)
     envelope = _envelope(vehicle, known.grip_factor if known else 1.0)
     lap = solve_limit_lap(envelope, line, margin_mps=margin_mps, drs_zones_m=known.drs_zones_m if known else ())
     ends = known.sector_ends_m if known else split_in_thirds(line)
     if ends[-1] >= line.length_m:
         raise InputError(f"sectors of {name} end at {ends[-1]:,.0f} m, beyond the line's {line.length_m:,.0f} m")
     return LimitLapResult(
-        name, Path(vehicle).stem, line, lap, (*ends, line.length_m), lap.sector_times_s(ends), tuple(notes)
+        name, Path(vehicle).stem, line, lap, (*ends, line.length_m), lap.sector_times_s(ends), (*points.notes, *notes)
     )
 
 

@@ -31,7 +31,7 @@ app.add_typer(ghost, name="ghost", rich_help_panel="Jobs")
 @ghost.command("limit-lap")
 def limit_lap(
     raceline: Annotated[
-        Path | None, typer.Option(show_default=False, help="Points x,y in metres, as CSV; goes with --vehicle.")
+        Path | None, typer.Option(show_default=False, help="Points x,y of a closed road, as CSV; goes with --vehicle.")
     ] = None,
     vehicle: Annotated[
         str | None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +12,7 @@ from conf.vehicle import load_vehicle
 from physics.centre_line import build_centre_line, build_driven_line
 from physics.limit_lap.friction_circle import build_friction_circle_envelope
 from physics.limit_lap.lap import solve_limit_lap
-from physics.limit_lap.race_line import read_race_line, spline_line
+from physics.limit_lap.race_line import spline_line
 from physics.speed_profile import limit_lap_speed_mps as stepwise_limit_lap
 from physics.vehicle import Vehicle
 
@@ -63,21 +61,3 @@ def test_it_agrees_with_the_march_of_the_simulator() -> None:
     theirs = stepwise_limit_lap(CAR, line.curvature_per_m, line.step_m)
     seconds = float(np.sum(line.step_m / theirs))
     assert ours.lap_time_s == pytest.approx(seconds, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("1,2\n3,x\n" + "5,6\n" * 10, "row 2"),
-        ("1,2\n3,nan\n" + "5,6\n" * 10, "row 2"),
-        ("# x,y\n1,2\n3,4\n", "2 points"),
-        ("\n".join(f"{i},{i * i}" for i in range(12)) + "\n11,121\n", "point 13"),
-        ("only words\n", "row 1"),
-    ],
-)
-def test_a_bad_line_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
-    file = tmp_path / "line.csv"
-    file.write_text(text)
-    with pytest.raises(ValueError, match=says) as error:
-        read_race_line(file)
-    assert "line.csv" in str(error.value)

@@ -10,9 +10,11 @@ import pytest
 
 from conf.race_car import load_race_car
 from conf.track_parameters import load_track_parameters
+from physics.centre_line import Line
 from physics.limit_lap.double_track import build_race_car_envelope
 from physics.limit_lap.lap import REFERENCE_MARGIN_MPS, LimitLap, solve_limit_lap
-from physics.limit_lap.race_line import read_race_line, spline_line
+from physics.limit_lap.race_line import spline_line
+from physics.limit_lap.race_line_checks import read_race_line
 
 LAPS = [(track, car) for track in ("Monza", "Shanghai", "Catalunya") for car in ("F1_Shanghai", "FE_Berlin")]
 
@@ -22,9 +24,15 @@ def reference(data_dir: Path) -> Path:
     return data_dir / "reference"
 
 
+def line_of(file: Path) -> Line:
+    points = read_race_line(file)
+    assert points.notes == ()
+    return spline_line(points.x_m, points.y_m)
+
+
 def lap_of(reference: Path, track: str, car: str) -> LimitLap:
     known = load_track_parameters(reference / "track_pars.ini", track)
-    line = spline_line(*read_race_line(reference / "racelines" / f"{track}.csv"))
+    line = line_of(reference / "racelines" / f"{track}.csv")
     envelope = build_race_car_envelope(load_race_car(reference / f"{car}.ini"), known.grip_factor)
     return solve_limit_lap(envelope, line, margin_mps=REFERENCE_MARGIN_MPS, drs_zones_m=known.drs_zones_m)
 
@@ -54,7 +62,7 @@ def test_speed_over_distance(reference: Path, track: str) -> None:
 
 def test_drs_and_battery_are_worth_time(reference: Path) -> None:
     known = load_track_parameters(reference / "track_pars.ini", "Monza")
-    line = spline_line(*read_race_line(reference / "racelines" / "Monza.csv"))
+    line = line_of(reference / "racelines" / "Monza.csv")
     envelope = build_race_car_envelope(load_race_car(reference / "F1_Shanghai.ini"))
     closed = solve_limit_lap(envelope, line).lap_time_s
     opened = solve_limit_lap(envelope, line, drs_zones_m=known.drs_zones_m).lap_time_s
@@ -67,7 +75,7 @@ def test_every_published_line_is_driven_below_its_limit(reference: Path, car: st
     files = sorted((reference / "racelines").glob("*.csv"))
     assert len(files) == 24
     for file in files:
-        line = spline_line(*read_race_line(file))
+        line = line_of(file)
         lap = solve_limit_lap(envelope, line)
         most = envelope.fastest_mps(line.curvature_per_m, envelope.lateral_mps2)
         assert (lap.speed_mps[:-1] <= most + 1e-6).all(), file.stem
