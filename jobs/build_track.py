@@ -8,6 +8,7 @@ from typing import Final
 
 from analysis.track_build.rows import refuse_own_track
 from conf.errors import InputError
+from conf.identifiers import check_identifier
 from jobs.arguments import add_sessions
 from jobs.job import BatchJob, RunContext
 from jobs.tracks import (
@@ -80,9 +81,11 @@ def plan_track(name: str, sessions: Sequence[str], title: str | None, corner_nam
 
     Raises:
         TrackError: If the name is that of a track that comes with Slipstream.
+        IdentifierError: If the contracts refuse it.
         InputError: If a corner's name is not ``NUMBER=NAME``.
     """
     refuse_own_track(name)
+    check_identifier(name, "track")
     return TrackPlan(name, tuple(dict.fromkeys(sessions)), title, parse_corner_names(corner_names))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from producers.replay.files import Found, list_files
@@ -19,9 +19,13 @@ class FolderSessions:
     All files of the folder are asked, not only those that are replayed, so that a file named alone gets the session
     that it gets with its whole folder. Lap events are asked first: telemetry files are large, and are read only where
     lap events leave a question open.
+
+    Args:
+        surveyed: What telemetry files state that were looked at already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, surveyed: Mapping[Path, set[Stated]] | None = None) -> None:
+        self._surveyed = surveyed or {}
         self._found: dict[Path, list[Found]] = {}
         self._laps: dict[Path, set[Stated]] = {}
         self._telemetry: dict[Path, set[Stated]] = {}
@@ -34,7 +38,7 @@ class FolderSessions:
         if self._laps[folder] and find_race_names(path.name):
             return self._laps[folder]
         if folder not in self._telemetry:
-            self._telemetry[folder] = _union(_stated_by_telemetry(*file) for file in self._files(folder))
+            self._telemetry[folder] = _union(self._stated_by_telemetry(*file) for file in self._files(folder))
         return self._laps[folder] | self._telemetry[folder]
 
     def _files(self, folder: Path) -> list[Found]:
@@ -45,6 +49,16 @@ class FolderSessions:
                 if (form := _detect_format_or_none(path)) is not None
             ]
         return self._found[folder]
+
+    def _stated_by_telemetry(self, path: Path, form: TelemetryFormat | SheetFormat) -> set[Stated]:
+        if isinstance(form, SheetFormat):
+            return set()
+        if path in self._surveyed:
+            return self._surveyed[path]
+        try:
+            return read_stated_sessions(path, form)
+        except ReplayFileError:
+            return set()
 
 
 def _union(parts: Iterable[set[Stated]]) -> set[Stated]:
@@ -65,15 +79,6 @@ def _stated_by_sheet(path: Path, form: TelemetryFormat | SheetFormat) -> set[Sta
         return {
             stated for event in read_sheet(path, form).events if (stated := parse_stated_session(event)) is not None
         }
-    except ReplayFileError:
-        return set()
-
-
-def _stated_by_telemetry(path: Path, form: TelemetryFormat | SheetFormat) -> set[Stated]:
-    if isinstance(form, SheetFormat):
-        return set()
-    try:
-        return read_stated_sessions(path, form)
     except ReplayFileError:
         return set()
 

@@ -19,11 +19,12 @@ from producers.replay.formats import (
     with_dialect,
 )
 from producers.replay.lines import EXAMPLES, MalformedLine, file_digest, line_fault, read_contents
-from producers.replay.sessions import assign_session
+from producers.replay.sessions import Placement, assign_ids
 from producers.replay.stopped_clock import number_standing_clock
 
 INTEGERS = ("lap", "outing", "vehicle_number")
 TIMES = ("meta_time", "timestamp")
+AS_STATED = Placement()
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,29 @@ class Readings:
     malformed: tuple[MalformedLine, ...]
 
 
-def read_telemetry(path: Path, session: str | None = None) -> Readings:
-    """Read a telemetry file.
+@dataclass(frozen=True)
+class LoadedReadings:
+    """A file's readings in the order of the file, without session.
+
+    Attributes:
+        form: What it was recognised as.
+        frame: One row a reading, as in :class:`Readings` but for ``session_id`` and ``ecu_seq``.
+        malformed: Lines that could not be read, by number.
+    """
+
+    form: TelemetryFormat
+    frame: pl.DataFrame
+    malformed: list[MalformedLine]
+
+
+def load_readings(path: Path) -> LoadedReadings:
+    """Read and parse a telemetry file.
 
     A field that is empty stays null and is left to the gate downstream; one that holds what cannot be parsed makes
     its line malformed.
 
-    Args:
-        path: A file of one of the known forms.
-        session: Session id, for files that do not name theirs.
-
     Raises:
         ReplayFileError: If the file is of no known form, is damaged, or holds no readings.
-        SessionError: If the session is missing where the data need it, or contradicts them.
     """
     form = detect_format(path)
     if isinstance(form, SheetFormat):
@@ -73,14 +84,29 @@ def read_telemetry(path: Path, session: str | None = None) -> Readings:
     if typed.is_empty():
         raise ReplayFileError(f"{path}: no readings: all {len(malformed) + len(unparsed)} lines are malformed")
     form = with_dialect(form, detect_dialect(path, typed["telemetry_name"].drop_nulls().unique()))
-    placed, silent = assign_session(path, typed, session)
+    return LoadedReadings(form, typed, sorted([*malformed, *unparsed], key=lambda bad: bad.line))
+
+
+def read_telemetry(path: Path, placement: Placement = AS_STATED) -> Readings:
+    """Read a telemetry file for sending, see :func:`load_readings`.
+
+    Args:
+        path: A file of one of the known forms.
+        placement: The ids to send it under.
+
+    Raises:
+        ReplayFileError: If the file is of no known form, is damaged, or holds no readings.
+        SessionError: If neither the file nor the placement names a session.
+    """
+    loaded = load_readings(path)
+    placed, silent = assign_ids(path, loaded.frame, placement)
     unplaced = [MalformedLine(line, "no meta_event or meta_session") for line in silent]
     frame = number_standing_clock(_arrival_order(placed))
-    malformed = sorted([*malformed, *unparsed, *unplaced], key=lambda bad: bad.line)
+    malformed = sorted([*loaded.malformed, *unplaced], key=lambda bad: bad.line)
     return Readings(
         path=path,
         digest=file_digest(path),
-        form=form,
+        form=loaded.form,
         frame=frame,
         sessions=tuple(frame["session_id"].unique(maintain_order=True)),
         malformed_count=len(malformed),

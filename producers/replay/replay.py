@@ -12,17 +12,18 @@ from urllib.parse import quote
 
 import polars as pl
 
+from conf.errors import InputError
 from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from producers.replay.delivery import FileDelivery, FileLoad, OnProgress
 from producers.replay.encode import EVENT_TYPE, Record, encode_readings
-from producers.replay.files import find_files
+from producers.replay.files import Skipped, find_files
 from producers.replay.lines import EXAMPLES
+from producers.replay.naming import Naming
 from producers.replay.pacing import check_speed, due_times_s
-from producers.replay.plan import PlacedSheet, make_replay_plan
+from producers.replay.plan import AS_FOUND, PlacedSheet, PlacedTelemetry, ReplayPlan, make_replay_plan
 from producers.replay.reader import Readings, read_telemetry
 from producers.replay.report import FileReport, ReplayReport
-from producers.replay.sessions import check_session, missing_session_error
 from producers.replay.state import ReplayState
 
 CHUNK_ROWS = 20_000
@@ -51,7 +52,6 @@ class _ReplayRun:
 
     target: ReplayTarget
     state_dir: Path
-    session: str | None
     speed: float | None
     resume: bool
     on_progress: OnProgress
@@ -62,7 +62,7 @@ def replay_files(
     target: ReplayTarget,
     *,
     state_dir: Path,
-    session: str | None = None,
+    naming: Naming = AS_FOUND,
     speed: float | None = None,
     resume: bool = False,
     on_progress: OnProgress = lambda _: None,
@@ -79,7 +79,7 @@ def replay_files(
         paths: Files, or folders that are searched for files.
         target: Where to.
         state_dir: Folder of the state files that ``resume`` goes by.
-        session: Session id for files that do not say theirs.
+        naming: Session of files that do not say theirs, and new names of sessions and vehicles.
         speed: 1.0 keeps the telemetry files' rate by arrival time, 10.0 is ten times as fast, None is as fast as
             possible.
         resume: Go on where an unfinished replay of the same content to the same topic stopped. A finished one starts
@@ -89,22 +89,31 @@ def replay_files(
     Raises:
         ReplayFileError: If a file is missing, damaged, of unknown form, or none can be replayed.
         SessionError: If a session is missing where the data need it, or contradicts them.
+        IdentifierError: If the contracts refuse the id of a session or vehicle.
+        ReplayRefusedError: If there are several of these.
         BrokerUnavailableError, UnknownTopicError, DeliveryError: See :class:`infra.kafka.producer.KafkaStreamer`.
         InputError: If the speed is not positive, or a state file is damaged.
     """
     check_speed(speed)
-    check_session(session)
-    found, skipped = find_files(paths)
-    plan = make_replay_plan(found, session)
-    for path, form in plan.telemetry:
-        if session is None and not form.has_session:
-            raise missing_session_error(path)
-    run = _ReplayRun(target, state_dir, session, speed, resume, on_progress)
+    plan, skipped = plan_replay(paths, naming)
+    plan.check()
+    run = _ReplayRun(target, state_dir, speed, resume, on_progress)
     reports = [
         *(_replay_sheet(sheet, run) for sheet in plan.sheets),
-        *(_replay_telemetry(path, run) for path, _ in plan.telemetry),
+        *(_replay_telemetry(file, run) for file in plan.telemetry),
     ]
-    return ReplayReport(tuple(reports), (*skipped, *plan.copies))
+    return ReplayReport(tuple(reports), (*skipped, *plan.copies), plan.notes)
+
+
+def plan_replay(paths: Sequence[Path], naming: Naming = AS_FOUND) -> tuple[ReplayPlan, list[Skipped]]:
+    """What :func:`replay_files` would send, with all that keeps it from that, and the files left out.
+
+    Raises:
+        ReplayFileError: If there is no file to replay.
+    """
+    problems: list[InputError] = []
+    found, skipped = find_files(paths, problems)
+    return make_replay_plan(found, naming, problems), skipped
 
 
 def _replay_sheet(placed: PlacedSheet, run: _ReplayRun) -> FileReport:
@@ -135,14 +144,18 @@ def _replay_sheet(placed: PlacedSheet, run: _ReplayRun) -> FileReport:
     )
 
 
-def _replay_telemetry(path: Path, run: _ReplayRun) -> FileReport:
-    topic = run.target.topic
+def _replay_telemetry(placed: PlacedTelemetry, run: _ReplayRun) -> FileReport:
+    path, topic = placed.path, run.target.topic
     with _streamer(path, topic, run) as streamer:
-        readings = read_telemetry(path, run.session)
+        readings = read_telemetry(path, placed.placement)
         due_s = None if run.speed is None else due_times_s(readings.frame, run.speed)
         load = FileLoad(path, EVENT_TYPE, readings.frame.height, partial(_chunks, readings), due_s)
         state = ReplayState(
-            run.state_dir, digest=readings.digest, session=run.session, topic=topic, cluster=streamer.cluster_id
+            run.state_dir,
+            digest=readings.digest,
+            session=",".join(readings.sessions),
+            topic=topic,
+            cluster=streamer.cluster_id,
         )
         start, send_s = _deliver(streamer, state, load, run)
     return FileReport(
@@ -153,7 +166,7 @@ def _replay_telemetry(path: Path, run: _ReplayRun) -> FileReport:
         messages=readings.frame.height,
         malformed_count=readings.malformed_count,
         malformed=readings.malformed,
-        notes=(),
+        notes=placed.notes,
         resumed_from=start,
         sent=streamer.report.sent,
         acknowledged=streamer.report.acknowledged,

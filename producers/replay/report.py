@@ -58,10 +58,17 @@ class FileReport:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """What became of all files; ``skipped`` are files that were not sent, with the reason."""
+    """What became of all files.
+
+    Attributes:
+        files: Those that were sent.
+        skipped: Those that were not, with the reason.
+        notes: What a user should know of the whole.
+    """
 
     files: tuple[FileReport, ...]
     skipped: tuple[tuple[Path, str], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def sent(self) -> int:

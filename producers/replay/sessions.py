@@ -1,9 +1,10 @@
-"""The session of a reading: as the data state it, else as the user does; a contradiction is an error."""
+"""The session of a reading: as the data state it, else as the files beside it or the user do."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -13,25 +14,26 @@ from conf.errors import InputError
 Stated = tuple[str, str]
 """An event and a session of it, as ``meta_event`` and ``meta_session`` name them."""
 
-SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 RACE = re.compile(r"(?<![a-z0-9])(?:race|r)[\s_-]*0*([0-9]{1,2})(?![a-z0-9])", re.IGNORECASE)
 
 
 class SessionError(InputError):
-    """A session id that is missing, malformed, or contradicts the data."""
+    """A session that is missing, or contradicts the data."""
 
 
-def check_session(session: str | None) -> None:
-    """Check the form of a session id.
+@dataclass(frozen=True)
+class Placement:
+    """Under which ids the readings of a file are sent.
 
-    Raises:
-        SessionError: If it is not one that the contract of ``reading/1`` admits.
+    Attributes:
+        session: Session of readings that do not state theirs; of one that all others state where it is None.
+        sessions: Ids to send by those that readings state; left out where they are the same.
+        vehicles: Likewise of vehicles.
     """
-    if session is not None and not SESSION_ID.fullmatch(session):
-        raise SessionError(
-            f"session '{session}': a session id is 1 to 100 letters, digits, dots, underscores, colons and hyphens, "
-            "and begins with a letter or digit"
-        )
+
+    session: str | None = None
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    vehicles: Mapping[str, str] = field(default_factory=dict)
 
 
 def missing_session_error(path: Path) -> SessionError:
@@ -39,40 +41,53 @@ def missing_session_error(path: Path) -> SessionError:
     return SessionError(f"{path}: the file does not say which session it is from; name it with --session ID")
 
 
-def assign_session(path: Path, readings: pl.DataFrame, session: str | None) -> tuple[pl.DataFrame, list[int]]:
-    """Add ``session_id``: ``<meta_event>-<meta_session>`` where a reading names both, else the given session.
+def assign_ids(path: Path, readings: pl.DataFrame, placement: Placement) -> tuple[pl.DataFrame, list[int]]:
+    """Add ``session_id``, ``<meta_event>-<meta_session>`` or as the placement has it, and rename vehicles.
+
+    The id that a renamed vehicle had is kept in ``original_vehicle_id``, where that is empty.
 
     Args:
         path: The file, for messages.
-        readings: Rows with ``line``, ``meta_event`` and ``meta_session``.
-        session: The session the user names, if any.
+        readings: Rows with ``line``, ``vehicle_id``, ``original_vehicle_id``, ``meta_event`` and ``meta_session``.
+        placement: The ids.
 
     Returns:
         The rows that have a session, and the lines of those that have none: rows without event or session in a file
-        whose other rows have both, with no session given.
+        whose other rows are of several.
 
     Raises:
-        SessionError: If ``session`` is not a valid id or differs from what the data say, or if neither they nor the
-            user say anything.
+        SessionError: If neither the rows nor the placement name a session.
     """
-    check_session(session)
-    stated = readings.with_columns(session_id=pl.format("{}-{}", "meta_event", "meta_session"))
-    found = stated["session_id"].drop_nulls().unique(maintain_order=True).to_list()
-    if session is None and not found:
-        raise missing_session_error(path)
-    if session is not None and set(found) - {session}:
-        raise session_contradiction_error(path, session, found)
-    if session is not None:
-        return stated.with_columns(pl.col("session_id").fill_null(session)), []
-    silent = stated.filter(pl.col("session_id").is_null())["line"].to_list()
-    return stated.filter(pl.col("session_id").is_not_null()), silent
-
-
-def session_contradiction_error(path: Path, session: str, found: Collection[str]) -> SessionError:
-    """The error for a session that the user names and the data do not."""
-    return SessionError(
-        f"{path}: --session {session} contradicts the data, which say {', '.join(found)}; leave --session out"
+    stated = readings.with_columns(
+        session_id=pl.format("{}-{}", "meta_event", "meta_session").replace(dict(placement.sessions))
     )
+    found = stated["session_id"].drop_nulls().unique().to_list()
+    silent = placement.session or (found[0] if len(found) == 1 else None)
+    if silent is None and not found:
+        raise missing_session_error(path)
+    renamed = pl.col("vehicle_id").replace(dict(placement.vehicles)) if placement.vehicles else pl.col("vehicle_id")
+    old = pl.when(renamed != pl.col("vehicle_id")).then("vehicle_id")
+    named = stated.with_columns(
+        session_id=pl.coalesce("session_id", pl.lit(silent, dtype=pl.String)),
+        vehicle_id=renamed,
+        original_vehicle_id=pl.coalesce("original_vehicle_id", old),
+    )
+    unplaced = named.filter(pl.col("session_id").is_null())["line"].to_list()
+    return (named.filter(pl.col("session_id").is_not_null()) if unplaced else named), unplaced
+
+
+def unused_session_error(session: str, found: Collection[str]) -> SessionError:
+    """The error for a session that the user names and that is none of the files'."""
+    first = next(iter(found))
+    return SessionError(
+        f"--session {session} contradicts the data, which say {', '.join(found)}; leave --session out, or rename with "
+        f"--session '{first}={session}'"
+    )
+
+
+def stated_id(stated: Stated) -> str:
+    """The id of a session as it is stated."""
+    return f"{stated[0]}-{stated[1]}"
 
 
 def find_race_names(text: str) -> tuple[str, ...]:
@@ -107,28 +122,42 @@ def infer_session(path: Path, stated: Collection[Stated]) -> str:
     return f"{events.pop()}-{written[0] if written else races[0]}"
 
 
-def choose_session(path: Path, beside: Callable[[Path], Collection[Stated]], session: str | None) -> str:
+def choose_session(
+    path: Path, beside: Callable[[Path], Collection[Stated]], session: str | None, renamed: str | None = None
+) -> str:
     """The session of a file that does not say its own: the one the user names, else the inferred one.
 
-    A file whose name speaks of another race of the event that the user's session belongs to keeps its own: the folder
-    holds a whole weekend, and the user's session is meant for others of its files.
+    A file whose name speaks of another race than the user's session does, or than the one that it renames, keeps its
+    own where it can be inferred: the folder holds a whole weekend, and the user's session is meant for others of its
+    files.
 
     Args:
         path: The file.
         beside: Gives what the files beside one state; asked only where that matters, since it may take long.
         session: The session the user names, if any.
+        renamed: The stated session that it is a new id of, if any.
+
+    Returns:
+        The user's session, or one as it would be stated.
 
     Raises:
         SessionError: If the user names none and none can be inferred.
     """
     if session is None:
         return infer_session(path, beside(path))
-    if not find_race_names(path.name) or not any(is_same_event(session, event) for event, _ in beside(path)):
+    named, meant = find_race_names(path.name), find_race_names(session)
+    if not named:
+        return session
+    of_event = any(is_same_event(session, event) for event, _ in beside(path))
+    if not (renamed or meant or of_event):
         return session
     try:
-        return infer_session(path, beside(path))
+        own = infer_session(path, beside(path))
     except SessionError:
         return session
+    if renamed:
+        return session if own == renamed else own
+    return own if of_event or named != meant else session
 
 
 def is_same_event(session: str, event: str) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from conf.frozen import FrozenModel
+from conf.identifiers import check_identifier
 from conf.wear import CarFaultKind
 from producers.simulator.cars.driver_styles import PROFILE_NAMES, ProfileName
 
@@ -193,7 +194,7 @@ class SimulatorConfig(FrozenModel):
         setups: Whether all cars are set up alike, or each its own way within the bounds of ``conf/wear.yaml``.
     """
 
-    session_id: str = Field("sim-session", min_length=1)
+    session_id: str = "sim-session"
     track: str = "three-oaks"
     vehicle: str = "gr86-cup"
     n_cars: int = Field(4, ge=1, le=98)
@@ -212,6 +213,11 @@ class SimulatorConfig(FrozenModel):
     driver_errors: tuple[DriverError, ...] = Field((), serialization_alias="mistakes")
     car_faults: tuple[CarFault, ...] = Field((), serialization_alias="mishaps")
     setups: Literal["alike", "varied"] = "alike"
+
+    @field_validator("session_id")
+    @classmethod
+    def _contracts_admit(cls, session_id: str) -> str:
+        return check_identifier(session_id, "session")
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

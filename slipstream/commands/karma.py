@@ -56,7 +56,7 @@ def ingest(
 
     `slipstream produce replay ../data && slipstream run`
     """
-    replay.replay(paths=paths, session=session, dry_run=dry_run)
+    replay.replay(paths=paths, session=[session] if session is not None else None, dry_run=dry_run)
     pipeline.run(dry_run=dry_run)
 
 

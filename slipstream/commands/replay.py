@@ -13,6 +13,7 @@ from slipstream.console import DryRun, print_summary
 
 if TYPE_CHECKING:
     from producers.replay.lines import MalformedLine
+    from producers.replay.naming import Naming
     from producers.replay.report import FileReport, ReplayReport
 
 SHOWN_LINES = 3
@@ -34,7 +35,19 @@ def replay(
         list[Path] | None,
         typer.Argument(show_default="DATA_ROOT", help="Published files, or folders to search for them."),
     ] = None,
-    session: Annotated[str | None, typer.Option(help="Session id, for files that do not say theirs.")] = None,
+    session: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|OLD=NEW",
+            show_default=False,
+            help="Session of the files that do not say theirs, or a new id for the one that they say; of several, for "
+            "OLD or the one whose race it names. Repeat it for more.",
+        ),
+    ] = None,
+    rename_ids: Annotated[
+        bool,
+        typer.Option("--rename-ids", help="Send ids that the contracts refuse under those offered: Race 1 as Race-1."),
+    ] = False,
     speed: Speed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an unfinished replay stopped.")] = False,
     topic: TelemetryTopic = None,
@@ -51,13 +64,14 @@ def replay(
 
     `slipstream produce replay downloads/ --resume`
     """
-    files = paths or _default_folder()
-    if dry_run:
-        _list_files(files, session)
-    else:
-        from conf.topics import TELEMETRY_RAW
+    from conf.topics import TELEMETRY_RAW
+    from producers.replay.naming import Naming
 
-        _send_files(files, session, speed, resume, topic or TELEMETRY_RAW.name)
+    files, naming = paths or _default_folder(), Naming.parse(session or (), accept_offers=rename_ids)
+    if dry_run:
+        _list_files(files, naming, topic or TELEMETRY_RAW.name)
+    else:
+        _send_files(files, naming, speed, resume, topic or TELEMETRY_RAW.name)
 
 
 def _default_folder() -> list[Path]:
@@ -70,25 +84,32 @@ def _default_folder() -> list[Path]:
     return [root]
 
 
-def _list_files(paths: list[Path], session: str | None) -> None:
-    from producers.replay.files import find_files
-    from producers.replay.plan import make_replay_plan
-    from producers.replay.sessions import check_session
+def _list_files(paths: list[Path], naming: Naming, topic: str) -> None:
+    """Say what would be sent; ends as the replay would where something keeps it from that."""
+    from producers.replay.replay import plan_replay
 
-    check_session(session)
-    found, skipped = find_files(paths)
-    plan = make_replay_plan(found, session)
+    plan, skipped = plan_replay(paths, naming)
     for sheet in plan.sheets:
         where = f"session {', '.join(sheet.sessions)}, {len(sheet.records):,} events for {sheet.sheet.topic}"
         typer.echo(f"{sheet.sheet.path}: {sheet.sheet.form.name}, {sheet.sheet.form.container}, {where}")
         _list_remarks(sheet.malformed, len(sheet.malformed), sheet.notes)
-    for path, form in plan.telemetry:
-        typer.echo(f"{path}: {form.name}, {form.container}, {path.stat().st_size:,} bytes")
+    for file in plan.telemetry:
+        where = f"session {', '.join(file.sessions)}, {file.readings:,} readings for {topic}"
+        typer.echo(f"{file.path}: {file.survey.form.name}, {file.survey.form.container}, {where}")
+        _list_remarks(file.survey.malformed, file.survey.malformed_count, file.notes)
+        if file.silent:
+            typer.echo(f"  {file.silent:,} lines without session left out, since the others are of several")
     _list_skipped((*skipped, *plan.copies))
-    print_summary(f"would replay {len(plan.sheets) + len(plan.telemetry)} files, nothing sent")
+    for note in plan.notes:
+        typer.echo(note)
+    plan.check()
+    print_summary(
+        f"would replay {len(plan.sheets) + len(plan.telemetry)} files, {plan.readings:,} readings and {plan.events:,} "
+        f"events, {plan.left_out:,} malformed lines left out, nothing sent"
+    )
 
 
-def _send_files(paths: list[Path], session: str | None, speed: float | None, resume: bool, topic: str) -> None:
+def _send_files(paths: list[Path], naming: Naming, speed: float | None, resume: bool, topic: str) -> None:
     from rich.console import Console
 
     from conf.settings import get_settings
@@ -102,11 +123,13 @@ def _send_files(paths: list[Path], session: str | None, speed: float | None, res
     state_dir = settings.home / "replay"
     with ReplayBar(Console(stderr=True)) as bar:
         report = replay_files(
-            paths, target, state_dir=state_dir, session=session, speed=speed, resume=resume, on_progress=bar
+            paths, target, state_dir=state_dir, naming=naming, speed=speed, resume=resume, on_progress=bar
         )
     for file in report.files:
         _describe(file)
     _list_skipped(report.skipped)
+    for note in report.notes:
+        typer.echo(note)
     seconds = sum(file.send_s for file in report.files)
     topics = ", ".join(dict.fromkeys(file.topic for file in report.files))
     print_summary(

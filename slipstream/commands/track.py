@@ -55,6 +55,7 @@ def build(
     """
     from analysis.track_build.rows import TrackError, choose_track_laps
     from conf.errors import InputError
+    from conf.identifiers import IdentifierError
     from conf.settings import get_settings
     from jobs.build_track import JOB, build_track, describe_build, plan_track
     from serving.lake.reader import LakeReader
@@ -62,7 +63,7 @@ def build(
 
     try:
         plan = plan_track(name, sessions, title, corner_names or [])
-    except TrackError:
+    except (TrackError, IdentifierError):
         raise
     except InputError as error:
         raise typer.BadParameter(str(error), param_hint="--corner-name") from None

@@ -38,7 +38,7 @@ def published(folder: Path) -> dict[str, list[Stored]]:
     """All sheets of a folder as bronze has them."""
     found, _ = find_files([folder])
     stored: defaultdict[str, list[Stored]] = defaultdict(list)
-    for placed in make_replay_plan(found, None).sheets:
+    for placed in make_replay_plan(found).sheets:
         topic, kind = placed.sheet.topic, placed.sheet.event_type
         for _, value, _ in placed.records:
             stored[topic].append(Stored(topic, 0, len(stored[topic]), kind, "replay", value))

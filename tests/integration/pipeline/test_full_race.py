@@ -119,8 +119,6 @@ def test_indianapolis_killed_drivers_and_a_killed_broker(kafka, new_home, differ
 def test_barber_seventeen_cars_and_a_clock_that_stood_still(kafka, new_home, data_dir) -> None:
     home = new_home(kafka.settings.bootstrap)
     laps = str(data_dir / "grcup" / "barber" / "barber_r1_fastest_lap_17cars.parquet")
-    home.run("slipstream.cli", "produce", "replay", laps, code=1)
-    assert "--session" in home.log()
     home.run("slipstream.cli", "produce", "replay", laps, "--session", "BARBER-2025-R1")
     home.run("slipstream.cli", "run")
     balance = reconcile_lake(LakeReader(home.settings))

@@ -18,6 +18,7 @@ from conf.settings import AppConfig
 from infra.kafka.producer import BrokerUnavailableError
 from infra.local import broker, stack
 from producers.replay.formats import ReplayFileError
+from producers.replay.naming import Naming
 from producers.replay.replay import ReplayTarget, replay_files
 from producers.replay.report import ReplayProgress
 from producers.replay.sessions import SessionError
@@ -262,7 +263,7 @@ def test_errors_come_before_anything_is_sent(
     with pytest.raises(ReplayFileError, match="no such file"):
         replay_files([path, tmp_path / "absent.csv"], target, state_dir=tmp_path / "state")
     with pytest.raises(SessionError, match="contradicts the data"):
-        replay_files([path], target, state_dir=tmp_path / "state", session="other")
+        replay_files([path], target, state_dir=tmp_path / "state", naming=Naming(("SYNTHETIC-R9",)))
     weather = tmp_path / "elsewhere" / "26_Weather_Race 1.CSV"
     weather.parent.mkdir()
     weather.write_text(WEATHER)

@@ -27,6 +27,7 @@ from medallion.silver.promote_telemetry import SilverProcessor
 from medallion.silver.tracks import TrackPlan
 from producers.replay.encode import encode_readings
 from producers.replay.reader import read_telemetry
+from producers.replay.sessions import Placement
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.messages import READING, Message, Stored, stored
@@ -193,7 +194,7 @@ def test_the_even_grid_holds_the_laps_that_are_fit_and_no_others(copied: Lake, r
 def replayed(lake: Lake, to_bronze, place: Path, file: str, session: str | None = None) -> None:
     """Sheets and telemetry of a published race."""
     ingest(lake, to_bronze, published(place))
-    readings = read_telemetry(place / file, session)
+    readings = read_telemetry(place / file, Placement(session))
     frame = readings.frame.with_columns(dialect=pl.lit(readings.form.dialect))
     messages = [Message(k.decode(), READING, v) for k, v, _ in encode_readings(frame, "test")]
     SilverProcessor(lake, "run").process_raw_to_silver(to_bronze(stored(messages)), 0, "silver:a")

@@ -13,6 +13,7 @@ from medallion.silver.event_time import update_event_times
 from medallion.silver.promote_telemetry import BatchReconciliation, SilverProcessor
 from producers.replay.encode import encode_readings
 from producers.replay.reader import read_telemetry
+from producers.replay.sessions import Placement
 from tests.spark.messages import READING, Message, stored
 
 CELL = ["session_id", "vehicle_id", "timestamp_us", "ecu_seq", "telemetry_name"]
@@ -35,7 +36,7 @@ def counted(frame: pl.DataFrame) -> tuple[int, int, int]:
 
 
 def load(path: Path, session: str | None = None) -> pl.DataFrame:
-    readings = read_telemetry(path, session)
+    readings = read_telemetry(path, Placement(session))
     return readings.frame.with_columns(dialect=pl.lit(readings.form.dialect))
 
 

@@ -17,6 +17,7 @@ from conf.settings import AppConfig
 from conf.topics import TOPICS
 from producers.replay.encode import encode_readings
 from producers.replay.reader import read_telemetry
+from producers.replay.sessions import Placement
 from producers.simulator.config import CarFault, DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import truth_events
@@ -120,7 +121,7 @@ def test_reading_example_is_what_the_replay_sends(tmp_path):
     header = "lap,meta_time,telemetry_name,telemetry_value,timestamp,vehicle_id,vehicle_number"
     row = "3,2025-09-06T18:40:12.500Z,speed,141.2,2025-09-05T00:28:20.593Z,GR86-002-000,0"
     file.write_text(f"{header}\n{row}\n")
-    readings = read_telemetry(file, "example-R1")
+    readings = read_telemetry(file, Placement("example-R1"))
     ((_, value, _),) = encode_readings(
         readings.frame.with_columns(dialect=pl.lit(readings.form.dialect)), readings.digest
     )

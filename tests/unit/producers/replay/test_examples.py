@@ -55,7 +55,7 @@ def example(name: str) -> dict[str, Any]:
 def test_examples_are_what_the_replay_sends(tmp_path: Path):
     for name, *lines in SHEETS.values():
         (tmp_path / name).write_text("\n".join(lines) + "\n")
-    made = make_replay_plan(find_files([tmp_path])[0], None)
+    made = make_replay_plan(find_files([tmp_path])[0])
     sent = {sheet.sheet.event_type: json.loads(sheet.records[0][1]) for sheet in made.sheets}
     for name in SHEETS:
         assert sent[f"slipstream.{name}.v1"] == example(name)

@@ -9,7 +9,7 @@ import pytest
 
 from producers.replay.formats import ReplayFileError
 from producers.replay.reader import read_telemetry
-from producers.replay.sessions import SessionError
+from producers.replay.sessions import Placement, SessionError
 
 HEADER = (
     "expire_at,lap,meta_event,meta_session,meta_source,meta_time,original_vehicle_id,outing,"
@@ -47,7 +47,7 @@ def write(path: Path, *lines: str) -> Path:
     ],
 )
 def test_published_files(data_dir: Path, relative: str, session: str | None, rows: int, sessions: list[str]):
-    readings = read_telemetry(data_dir / "grcup" / relative, session)
+    readings = read_telemetry(data_dir / "grcup" / relative, Placement(session))
     frame = readings.frame
     assert frame.height == rows
     assert readings.malformed_count == 0
@@ -173,25 +173,30 @@ def test_nothing_but_malformed_lines(tmp_path: Path):
 def test_session_from_the_data(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(session="R2", meta_time="2025-01-02T00:00:00Z"))
     assert read_telemetry(path).sessions == ("E-R1", "E-R2")
-    with pytest.raises(SessionError, match="--session E-R1 contradicts the data, which say E-R1, E-R2"):
-        read_telemetry(path, "E-R1")
+    assert read_telemetry(path, Placement(sessions={"E-R1": "one"})).sessions == ("one", "E-R2")
 
 
-def test_session_that_agrees_with_the_data_fills_the_gaps(tmp_path: Path):
+def test_a_reading_without_session_is_of_the_one_that_the_others_state(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(), row(session="", name="gear"))
-    assert read_telemetry(path, "E-R1").frame["session_id"].to_list() == ["E-R1", "E-R1"]
-    alone = read_telemetry(path)
-    assert alone.frame.height == 1
-    assert [(bad.line, bad.reason) for bad in alone.malformed] == [(3, "no meta_event or meta_session")]
+    assert read_telemetry(path).frame["session_id"].to_list() == ["E-R1", "E-R1"]
+    several = read_telemetry(write(tmp_path / "b.csv", row(), row(session="", name="gear"), row(session="R2")))
+    assert several.frame.height == 2
+    assert [(bad.line, bad.reason) for bad in several.malformed] == [(3, "no meta_event or meta_session")]
 
 
 def test_session_that_is_nowhere(tmp_path: Path):
     path = write(tmp_path / "a.csv", row(event=""))
     with pytest.raises(SessionError, match="name it with --session ID"):
         read_telemetry(path)
-    assert read_telemetry(path, "mine").sessions == ("mine",)
-    with pytest.raises(SessionError, match="a session id is"):
-        read_telemetry(path, "not|allowed")
+    assert read_telemetry(path, Placement("mine")).sessions == ("mine",)
+
+
+def test_a_renamed_vehicle_keeps_its_old_id(tmp_path: Path):
+    path = write(tmp_path / "a.csv", row())
+    (said,) = read_telemetry(path).frame["vehicle_id"]
+    frame = read_telemetry(path, Placement(vehicles={said: "new"})).frame
+    assert frame["vehicle_id"].to_list() == ["new"]
+    assert frame["original_vehicle_id"].to_list() == [said]
 
 
 def test_parquet_with_a_value_that_cannot_be_read(tmp_path: Path):

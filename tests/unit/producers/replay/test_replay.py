@@ -11,6 +11,7 @@ from typing import Any, Self
 import pytest
 
 from infra.kafka.producer import DeliveryReport
+from producers.replay.naming import Naming
 from producers.replay.replay import ReplayTarget, replay_files
 from producers.replay.sessions import SessionError
 
@@ -125,7 +126,7 @@ def test_each_form_and_session_has_a_state_of_its_own(streamers: list[Streamer],
     for name in ("lap_start.csv", "lap_end.csv"):
         (folder / name).write_text(text)
         for session in ("a", "b"):
-            replay_files([folder / name], ReplayTarget("b"), state_dir=tmp_path / "state", session=session)
+            replay_files([folder / name], ReplayTarget("b"), state_dir=tmp_path / "state", naming=Naming((session,)))
     assert len(list((tmp_path / "state").iterdir())) == 4
     assert len({each.sent[0][2] for each in streamers}) == 2
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.replay.reader import read_telemetry
+from producers.replay.sessions import Placement
 from producers.replay.stopped_clock import CHANNEL, number_standing_clock
 
 Reading = tuple[str, int, str, float]
@@ -110,7 +111,7 @@ def test_sending_everything_a_second_time_gives_no_new_sample(readings: list[Rea
 
 def test_the_barber_car_whose_clock_stood(data_dir: Path):
     path = data_dir / "grcup" / "barber" / "barber_r1_fastest_lap_17cars.parquet"
-    car = read_telemetry(path, "I_R06_2025-09-07-R1").frame.filter(pl.col("vehicle_id") == "GR86-013-80")
+    car = read_telemetry(path, Placement("I_R06_2025-09-07-R1")).frame.filter(pl.col("vehicle_id") == "GR86-013-80")
     standing = car.group_by("timestamp_us").len().sort("len").tail(1)
     assert standing["len"].item() == 25_909
     samples = car.join(standing, on="timestamp_us", how="semi")

@@ -67,10 +67,10 @@ def test_replay_lists_files_in_a_dry_run(slipstream, tmp_path):
     header = "lap,meta_time,telemetry_name,telemetry_value,timestamp,vehicle_id,vehicle_number"
     time = "2025-09-06T18:40:41.775Z"
     (tmp_path / "laps.csv").write_text(f"{header}\n1,{time},ath,99.5,{time},GR86-001-1,1\n")
-    result = slipstream("produce", "replay", "laps.csv", "--dry-run")
+    result = slipstream("produce", "replay", "laps.csv", "--dry-run", "--session", "mine")
     assert result.exit_code == 0, result.output
-    assert "long8, csv" in result.stdout
-    assert "would replay 1 files, nothing sent" in result.stdout
+    assert "long8, csv, session mine, 1 readings for telemetry.raw" in result.stdout
+    assert "would replay 1 files, 1 readings and 0 events, 0 malformed lines left out, nothing sent" in result.stdout
 
 
 LAP_END = (
@@ -100,7 +100,7 @@ def test_a_dry_run_says_where_sheets_go_and_what_is_left_out(slipstream, tmp_pat
         "  line 3 left out: 2 fields in place of 8",
         "skipped race/99_Best.CSV: best laps, which repeat what the sector file says",
         "skipped race/lap_end_R2.csv: is a copy of lap_end_R1.csv; named R2, but its lines say E-R1",
-        "would replay 2 files, nothing sent",
+        "would replay 2 files, 0 readings and 2 events, 1 malformed lines left out, nothing sent",
     ]
 
 
@@ -115,10 +115,51 @@ def test_a_dry_run_without_a_session_is_the_same_error_as_a_replay(slipstream, t
     assert "session mine, 1 events for environment.raw" in result.stdout
 
 
+def test_ids_that_the_contracts_refuse_are_refused_before_anything_is_sent(slipstream, tmp_path):
+    (tmp_path / "lap_end.csv").write_text(LAP_END.replace("R1", "Race 1").replace("GR86-001-1", "GR86 001/1"))
+    for options in (["--dry-run"], []):
+        result = slipstream("produce", "replay", "lap_end.csv", *options)
+        assert result.exit_code == 1
+        assert "session 'E-Race 1' -> E-Race-1 (1 messages)" in result.stderr
+        assert "vehicle 'GR86 001/1' -> GR86-001-1 (1 messages)" in result.stderr
+        assert "--rename-ids" in result.stderr
+    result = slipstream("produce", "replay", "lap_end.csv", "--dry-run", "--rename-ids")
+    assert result.exit_code == 0, result.output
+    assert "session E-Race-1, 1 events" in result.stdout
+    assert "vehicle 'GR86 001/1' is sent as GR86-001-1" in result.stdout
+    result = slipstream("produce", "replay", "lap_end.csv", "--dry-run", "--session", "a b")
+    assert result.exit_code == 1
+    assert "such as a-b" in result.stderr
+
+
+def test_a_simulated_session_has_an_id_that_the_contracts_admit(slipstream, tmp_path):
+    (tmp_path / "scenario.yaml").write_text("session: Race 1\n")
+    for options in (["--session", "Race 1"], ["--scenario", "scenario.yaml"]):
+        result = slipstream("produce", "simulate", "--cars", "1", "--laps", "1", "--dry-run", *options)
+        assert result.exit_code == 1
+        assert "session 'Race 1'" in result.stderr
+        assert "such as Race-1" in result.stderr
+
+
 def test_replay_of_nothing_is_an_error(slipstream):
     result = slipstream("produce", "replay", "missing.csv")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "missing.csv: no such file or folder"
+
+
+def test_a_dry_run_finds_all_that_the_replay_will_refuse(slipstream, tmp_path):
+    (tmp_path / "lap_end.csv").write_text(LAP_END)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "Weather_R1.csv").write_text(WEATHER)
+    (tmp_path / "other" / "lap_time.csv").write_text(LAP_END.splitlines()[0] + "\ncut\n")
+    arguments = ("produce", "replay", "lap_end.csv", "other", "missing.csv")
+    dry, real = slipstream(*arguments, "--dry-run"), slipstream(*arguments)
+    assert dry.exit_code == real.exit_code == 1
+    assert dry.stderr == real.stderr.lstrip()
+    assert dry.stderr.splitlines()[0] == "3 problems:"
+    for words in ("Weather_R1.csv: the file does not say", "lap_time.csv: no events", "missing.csv: no such file"):
+        assert words in dry.stderr
+    assert "lap_end.csv: lap_end, csv, session E-R1, 1 events for timing.raw" in dry.stdout
 
 
 @given(st.dictionaries(st.sampled_from(["aggressive", "eco", "safe"]), st.floats(0, 100), min_size=1))

@@ -179,6 +179,7 @@ def test_a_dry_run_says_what_would_be_done(slipstream, arguments: tuple[str, ...
     ("arguments", "words"),
     [
         (("build", "--name", "three-oaks", "--session", SESSION), "'three-oaks' is a track of our own"),
+        (("build", "--name", "Three Öaks", "--session", SESSION), "such as Three-Oaks"),
         (("build", "--name", "new", "--session", "other"), "no session other: the lake has club-R1, sim-1"),
         (("build", "--name", "new", "--session", "sim-1"), "no lap fits"),
         (("assign", "mars", "--session", SESSION), "no track 'mars'"),
