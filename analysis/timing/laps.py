@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from analysis.timing.crossings import UNKNOWN, Crossing, number_crossings
+from analysis.timing.crossings import APART_US, MISSED, UNKNOWN, Crossing, end_one_lap, number_crossings, outing_starts
 from conf.arrays import FloatArray, IntArray
 from conf.laps import ReasonLimits, caution_of_flag
 
 _NEAR_US = 1_000_000
-_QUICK_PERCENT, _FEWEST_LAPS = 10.0, 10
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,12 @@ class OfficialTimingLap:
 
 @dataclass(frozen=True)
 class JudgedLap:
-    """One lap, with the reasons against using it (see ``conf/laps.yaml``)."""
+    """One lap, with the reasons against using it (see ``conf/laps.yaml``).
+
+    Attributes:
+        is_confirmed: Whether its official time has a second witness, the feed's crossings or the sheet's own three
+            sectors, and none against it.
+    """
 
     number: int
     source: str
@@ -55,6 +59,7 @@ class JudgedLap:
     avg_speed_kmh: float | None = None
     feed_time_ms: int | None = None
     feed_lap_time_ms: int | None = None
+    is_confirmed: bool = False
     reasons: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
 
@@ -86,21 +91,24 @@ def _official(
 ) -> JudgedLap:
     start = None if row.end_us is None or row.lap_time_ms is None else row.end_us - row.lap_time_ms * 1000
     last = _matching_crossing(row.end_us, crossings)
-    follows = last is not None and last > 0 and numbers[last] == numbers[last - 1] + 1
-    if is_first:  # the race began on the way round, or with the lap before
-        follows = follows and _matching_crossing(start, crossings) == (last or 0) - 1
-    feed_ms = _to_ms(crossings[last].time_us - crossings[last - 1].time_us) if last is not None and follows else None
+    between = _feed_interval(_matching_crossing(start, crossings), last, row, crossings, numbers)
+    if is_first and between is not None and not between.is_whole:
+        between = None  # the race began on the way round, or with the lap before
+    feed_ms = None if between is None else between.time_ms
+    off = None if feed_ms is None or row.lap_time_ms is None else abs(feed_ms - row.lap_time_ms)
     said = None if last is None or last == 0 else crossings[last].lap_time_ms
+    sectors_off = _sectors_off_ms(row)
+    feed_agrees, feed_disagrees = off is not None and off <= limits.feed_tolerance_ms, False
     reasons, conflicts = _official_reasons(row, limits), []
-    if (
-        feed_ms is not None
-        and row.lap_time_ms is not None
-        and abs(feed_ms - row.lap_time_ms) > limits.feed_tolerance_ms
-    ):
+    if off is not None and feed_ms is not None and row.lap_time_ms is not None and not feed_agrees:
+        feed_disagrees = True
         reasons.append("feed_disagrees")
         conflicts.append(f"official {_to_s(row.lap_time_ms)}, crossings of the feed {_to_s(feed_ms)}")
+    if sectors_off is not None and sectors_off > limits.feed_tolerance_ms and not feed_agrees:
+        reasons.append("sectors_disagree")
     if last is not None:
         conflicts += _feed_conflicts(crossings[last], numbers[last], feed_ms)
+    sectors_agree = sectors_off is not None and sectors_off <= limits.sector_sum_tolerance_ms
     return JudgedLap(
         number=row.number,
         source="official",
@@ -116,16 +124,55 @@ def _official(
         avg_speed_kmh=row.avg_speed_kmh,
         feed_time_ms=feed_ms,
         feed_lap_time_ms=said,
+        is_confirmed=feed_agrees or (sectors_agree and not feed_disagrees),
         reasons=tuple(reasons),
         conflicts=tuple(conflicts),
     )
 
 
-def _official_reasons(row: OfficialTimingLap, limits: ReasonLimits) -> list[str]:
+@dataclass(frozen=True)
+class _FeedInterval:
+    """Time between two crossings of the feed; whole if the official lap begins and ends with them."""
+
+    time_ms: int
+    is_whole: bool
+
+
+def _feed_interval(
+    first: int | None,
+    last: int | None,
+    row: OfficialTimingLap,
+    crossings: Sequence[Crossing],
+    numbers: Sequence[int],
+) -> _FeedInterval | None:
+    """What the feed takes for an official lap of which it has one end or both; ``None`` where it does not say."""
+    if first is not None and last is not None and last > first:
+        return _FeedInterval(_to_ms(crossings[last].time_us - crossings[first].time_us), is_whole=True)
+    one_lap = end_one_lap(crossings, numbers)
+    if last is not None:
+        apart_us = crossings[last].time_us - crossings[last - 1].time_us
+        return _FeedInterval(_to_ms(apart_us), is_whole=False) if one_lap[last] else None
+    if first is None or first + 1 == len(crossings) or not one_lap[first + 1]:
+        return None
+    time_ms = _to_ms(crossings[first + 1].time_us - crossings[first].time_us)
+    missed = crossings[first + 1].lap_ended == UNKNOWN or time_ms > MISSED * (row.lap_time_ms or 0)
+    return None if missed else _FeedInterval(time_ms, is_whole=False)
+
+
+def _sectors_off_ms(row: OfficialTimingLap) -> int | None:
     known = [s for s in row.sectors_ms if s is not None]
-    off = None if len(known) < 3 or row.lap_time_ms is None else abs(sum(known) - row.lap_time_ms)
+    return None if len(known) < 3 or row.lap_time_ms is None else abs(sum(known) - row.lap_time_ms)
+
+
+def _is_part(lap_time_ms: int, sectors_ms: Sequence[int], limits: ReasonLimits) -> bool:
+    """Whether a lap time is the sum of one or two sectors, and so not that of the lap."""
+    return 0 < len(sectors_ms) < 3 and abs(sum(sectors_ms) - lap_time_ms) <= limits.sector_sum_tolerance_ms
+
+
+def _official_reasons(row: OfficialTimingLap, limits: ReasonLimits) -> list[str]:
+    known, off = [s for s in row.sectors_ms if s is not None], _sectors_off_ms(row)
     checks = {
-        "incomplete": row.lap_time_ms is None,
+        "incomplete": row.lap_time_ms is None or _is_part(row.lap_time_ms, known, limits),
         "track_limits": bool(row.track_limits),
         "yellow_flag": caution_of_flag(row.flag) is not None,
         "pit_lap": bool(row.in_pit),
@@ -154,12 +201,16 @@ def _reasons_from_previous(lap: JudgedLap, before: JudgedLap | None, row_before:
 
 def build_feed_laps(crossings: Sequence[Crossing]) -> list[JudgedLap]:
     """Laps between the crossings of a feed without official timing."""
-    numbers = number_crossings(crossings)
+    numbers, starts = number_crossings(crossings), outing_starts(crossings)
     laps = []
-    for (start, n0), (end, n1) in pairwise(zip(crossings, numbers, strict=True)):
+    numbered = list(zip(crossings, numbers, starts, strict=True))
+    for (start, n0, _), (end, n1, new_outing) in pairwise(numbered):
+        if n1 == n0:  # in the garage: the outing begins with this crossing
+            continue
         feed_ms = _to_ms(end.time_us - start.time_us)
-        reasons = ["incomplete"] if n1 - n0 > 1 else []
+        reasons = ["incomplete"] if n1 - n0 > 1 or new_outing else []
         conflicts = [f"crossings of laps {n0 + 1} to {n1 - 1} are missing"] if n1 - n0 > 1 else []
+        conflicts += ["a new outing began in it"] if new_outing else []
         conflicts += _feed_conflicts(end, n1, feed_ms)
         laps.append(
             JudgedLap(
@@ -184,139 +235,75 @@ def _feed_conflicts(crossing: Crossing, number: int, feed_ms: int | None) -> lis
         found.append(f"feed calls it lap {crossing.lap_ended}, by count it is {number}")
     if crossing.repeats:
         found.append(f"feed repeats the crossing {crossing.repeats} times within seconds")
+    if crossing.too_many:
+        found.append(f"feed has {crossing.too_many} more crossings here that its counter does not count")
     said = crossing.lap_time_ms
     if said is not None and feed_ms is not None and abs(said - feed_ms) > _NEAR_US / 1000:
         found.append(f"feed reports a lap time of {_to_s(said)}, its crossings are {_to_s(feed_ms)} apart")
     return found
 
 
-def build_counter_laps(t_us: IntArray, counter: FloatArray) -> list[JudgedLap]:
+def build_counter_laps(t_us: IntArray, counter: FloatArray, limits: ReasonLimits) -> list[JudgedLap]:
     """Laps by the car's own counter, for a car without any timing.
+
+    Where the counter goes back a new outing begins: the lap before it ends with its last sample, and those behind are
+    numbered on. A lap is whole between two counts by one, each between samples that follow on each other.
 
     Args:
         t_us: Event time of each sample, ascending, shape (n,).
         counter: Lap counter, NaN where it was lost, shape (n,).
+        limits: From ``conf/laps.yaml``.
     """
     known = np.flatnonzero(np.isfinite(counter))
     if not len(known):
         return []
     values, times = counter[known].astype(np.int64), t_us[known]
-    edges = np.flatnonzero(np.diff(values) != 0) + 1
-    starts = np.concatenate([[0], edges])
-    ends = np.concatenate([edges, [len(values)]])
-    laps: dict[int, JudgedLap] = {}
-    for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
-        number, last = int(values[a]), i == len(starts) - 1
-        end_us = int(times[-1]) if last else int(times[b])
-        whole = i > 0 and not last and values[b] == number + 1 and values[a - 1] == number - 1
-        lap = JudgedLap(
-            number=number,
-            source="telemetry",
-            start_us=int(times[a]),
-            end_us=end_us,
-            lap_time_ms=_to_ms(end_us - int(times[a])),
-            reasons=() if whole else ("incomplete",),
+    starts, ends = _drop_glitches(values, times)
+    shown = values[starts]
+    seen = times[starts[1:]] - times[ends[:-1] - 1] <= limits.telemetry_gap_s * 1e6
+    is_edge = np.concatenate([[False], (np.diff(shown) == 1) & seen, [False]])
+    laps: list[JudgedLap] = []
+    earlier = 0
+    for i, number in enumerate(shown.tolist()):
+        restarts = i > 0 and number < shown[i - 1]
+        if restarts:
+            earlier = laps[-1].number + (number == 0)
+        goes_on = i + 1 < len(shown) and shown[i + 1] > number
+        start_us, end_us = int(times[starts[i]]), int(times[starts[i + 1] if goes_on else ends[i] - 1])
+        laps.append(
+            JudgedLap(
+                number=number + earlier,
+                source="telemetry",
+                start_us=start_us,
+                end_us=end_us,
+                lap_time_ms=_to_ms(end_us - start_us),
+                reasons=() if is_edge[i] and is_edge[i + 1] else ("incomplete",),
+                conflicts=(f"the counter goes back to {number}: a new outing",) if restarts else (),
+            )
         )
-        twice = laps.get(number)
-        if twice is not None:
-            kept = max(twice, lap, key=lambda x: (x.end_us or 0) - (x.start_us or 0))
-            lap = replace(kept, conflicts=(*twice.conflicts, f"the counter shows lap {number} more than once"))
-        laps[number] = lap
-    return list(laps.values())
+    return laps
 
 
-def add_lap_reasons(
-    laps: Sequence[JudgedLap],
-    limits: ReasonLimits,
-    *,
-    field_slow: Mapping[int, bool] | None = None,
-    field_quick_ms: float | None = None,
-) -> list[JudgedLap]:
-    """Add the reasons that follow from the car's laps as a whole, and from the field's.
+def _drop_glitches(values: IntArray, times: IntArray) -> tuple[IntArray, IntArray]:
+    """First samples of the laps that a counter shows, and those behind their last, without what it shows in passing.
 
     Args:
-        laps: Laps of one car.
-        limits: From ``conf/laps.yaml``.
-        field_slow: By lap number, whether at least half of the field was slow during it (see :func:`find_slow_field`).
-        field_quick_ms: What a quick lap of the field takes (see :func:`quick_lap_ms`).
-    """
-    usual = median_lap_ms(laps)
-    first = min((lap.number for lap in laps), default=0)
-    judged = []
-    for lap in laps:
-        time_ms = lap.lap_time_ms
-        checks = {
-            "lap_number_gt_1000": lap.number > limits.max_lap_number or lap.number < 0,
-            "lap_time_lt_30s": time_ms is not None and time_ms < limits.min_lap_time_s * 1000,
-            "short_lap": time_ms is not None
-            and field_quick_ms is not None
-            and time_ms < limits.short_lap_ratio * field_quick_ms,
-            "missing_sector": None in lap.sectors_ms,
-            "slow_field": bool(field_slow and field_slow.get(lap.number)) and "yellow_flag" not in lap.reasons,
-            "slow_lap": time_ms is not None and usual is not None and time_ms > limits.slow_lap_ratio * usual,
-            "first_lap": lap.number == first and lap.source != "telemetry",
-        }
-        added = tuple(name for name, holds in checks.items() if holds and name not in lap.reasons)
-        judged.append(replace(lap, reasons=(*lap.reasons, *added)))
-    return judged
-
-
-def median_lap_ms(laps: Sequence[JudgedLap]) -> float | None:
-    """Median lap time of a car, ``None`` where no lap has one."""
-    times = [lap.lap_time_ms for lap in laps if lap.lap_time_ms and "incomplete" not in lap.reasons]
-    return float(np.median(times)) if times else None
-
-
-def quick_lap_ms(field: Mapping[str, Sequence[JudgedLap]], limits: ReasonLimits) -> float | None:
-    """Return the lap time below which a tenth of a session's laps stay; ``None`` without ten laps.
-
-    Laps that are shorter than any can be do not count, nor do those not driven from line to line.
-
-    Args:
-        field: Laps of all cars of a session, by vehicle.
-        limits: From ``conf/laps.yaml``.
-    """
-    times = [
-        lap.lap_time_ms
-        for laps in field.values()
-        for lap in laps
-        if lap.lap_time_ms and lap.lap_time_ms >= limits.min_lap_time_s * 1000 and "incomplete" not in lap.reasons
-    ]
-    return float(np.percentile(times, _QUICK_PERCENT)) if len(times) >= _FEWEST_LAPS else None
-
-
-def find_slow_field(field: Mapping[str, Sequence[JudgedLap]], limits: ReasonLimits) -> dict[str, dict[int, bool]]:
-    """Which laps were slow while at least half of the field was.
-
-    A lap is slow that takes longer than ``slow_field_ratio`` of the car's median. Of the cars that were lapping at its
-    middle, at least half (and three) must have been on a slow lap too.
-
-    Args:
-        field: Laps of all cars of a session, by vehicle.
-        limits: From ``conf/laps.yaml``.
+        values: Counter, shape (n,).
+        times: Of the samples, ascending, shape (n,).
 
     Returns:
-        By vehicle and lap number.
+        Two arrays of the same shape (m,).
     """
-    vehicle, number, start, end, slow = [], [], [], [], []
-    for name, laps in field.items():
-        usual = median_lap_ms(laps)
-        for lap in laps:
-            if usual is None or None in (lap.start_us, lap.end_us, lap.lap_time_ms):
-                continue
-            vehicle.append(name)
-            number.append(lap.number)
-            start.append(lap.start_us)
-            end.append(lap.end_us)
-            slow.append(float(lap.lap_time_ms or 0) > limits.slow_field_ratio * usual)
-    found: dict[str, dict[int, bool]] = {name: {} for name in field}
-    begins, ends, is_slow = np.array(start, np.int64), np.array(end, np.int64), np.array(slow, bool)
-    for i in np.flatnonzero(is_slow):
-        middle = (begins[i] + ends[i]) // 2
-        together = (begins <= middle) & (middle < ends)
-        n, n_slow = int(together.sum()), int((together & is_slow).sum())
-        found[vehicle[i]][number[i]] = n_slow >= 3 and 2 * n_slow >= n
-    return found
+    edges = np.flatnonzero(np.diff(values) != 0) + 1
+    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(values)]])
+    shown, lasts_us = values[starts], times[ends - 1] - times[starts]
+    before, now, behind = shown[:-2], shown[1:-1], shown[2:]
+    passing = ((now < before) | (behind < now)) & (behind >= before) & (lasts_us[1:-1] < APART_US)
+    stays = np.concatenate([[True], ~passing, [True]])[: len(shown)]
+    kept = np.flatnonzero(stays)
+    changes = np.flatnonzero(np.concatenate([[True], np.diff(shown[kept]) != 0]))
+    lasts = np.concatenate([changes[1:] - 1, [len(kept) - 1]])
+    return starts[kept[changes]], ends[kept[lasts]]
 
 
 def _matching_crossing(time_us: int | None, crossings: Sequence[Crossing]) -> int | None:

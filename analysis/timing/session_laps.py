@@ -13,15 +13,14 @@ import numpy as np
 
 from analysis.timing.crossings import Crossing, FeedEvent, find_crossings
 from analysis.timing.entries import Entry, fit_clock, match_entries
-from analysis.timing.laps import (
-    JudgedLap,
-    OfficialTimingLap,
+from analysis.timing.lap_reasons import (
+    FastestLap,
     add_lap_reasons,
-    build_feed_laps,
-    build_official_laps,
+    add_result_reason,
+    find_field_pace,
     find_slow_field,
-    quick_lap_ms,
 )
+from analysis.timing.laps import JudgedLap, OfficialTimingLap, build_feed_laps, build_official_laps
 from conf.laps import LapRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,11 +34,13 @@ class SessionTiming:
         crossings: By vehicle.
         numbers: Number in each vehicle's own messages, ``None`` where it says none; vehicles with telemetry only too.
         official: Rows of ``silver.sector_times`` by number.
+        fastest: Fastest lap on the result sheet by number.
     """
 
     crossings: Mapping[str, Sequence[Crossing]]
     numbers: Mapping[str, int | None]
     official: Mapping[int, Sequence[Any]]
+    fastest: Mapping[int, FastestLap] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,17 @@ class LapTelemetry:
 
 @dataclass(frozen=True)
 class SessionLaps:
-    """Entries and laps of a session; the laps of vehicles without timing are still missing."""
+    """Entries and laps of a session; the laps of vehicles without timing are still missing.
+
+    Attributes:
+        entries: Cars.
+        laps: By vehicle.
+        fastest: Fastest lap on the result sheet by vehicle.
+    """
 
     entries: Sequence[Entry]
     laps: Mapping[str, Sequence[JudgedLap]] = field(default_factory=dict)
+    fastest: Mapping[str, FastestLap] = field(default_factory=dict)
 
 
 @overload
@@ -91,18 +99,24 @@ def number_from_vehicle_id(vehicle_id: str) -> int | None:
     return (int(found[1]) or None) if found else None
 
 
-def collect_timing(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[str, int | None]) -> SessionTiming:
+def collect_timing(
+    events: Iterable[Any],
+    sectors: Iterable[Any],
+    seen: Mapping[str, int | None],
+    result_lines: Iterable[Any] = (),
+) -> SessionTiming:
     """Sort the collected rows of a session by their role.
 
     Args:
         events: Rows of ``silver.timing_events``.
         sectors: Rows of ``silver.sector_times``.
         seen: Vehicles with telemetry, with the number in their messages.
+        result_lines: Rows of ``silver.result_lines``.
     """
     feed: defaultdict[str, list[FeedEvent]] = defaultdict(list)
     numbers = {v: n or number_from_vehicle_id(v) for v, n in seen.items()}
     for e in events:
-        feed[e.vehicle_id].append(FeedEvent(e.kind, datetime_to_us(e.event_ts), e.lap, e.lap_time_ms))
+        feed[e.vehicle_id].append(FeedEvent(e.kind, datetime_to_us(e.event_ts), e.lap, e.lap_time_ms, e.outing))
         if not numbers.get(e.vehicle_id):
             numbers[e.vehicle_id] = e.vehicle_number or number_from_vehicle_id(e.vehicle_id)
     official: defaultdict[int, list[Any]] = defaultdict(list)
@@ -110,7 +124,16 @@ def collect_timing(events: Iterable[Any], sectors: Iterable[Any], seen: Mapping[
         official[row.vehicle_number].append(row)
         if row.vehicle_id:  # the source knows the car
             numbers[row.vehicle_id] = numbers.get(row.vehicle_id) or row.vehicle_number
-    return SessionTiming({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official))
+    fastest: dict[int, FastestLap] = {}
+    for line in sorted(result_lines, key=sheet_order):
+        if line.fl_time_ms is not None:
+            fastest.setdefault(line.vehicle_number, FastestLap(line.fl_time_ms, line.fl_lap))
+    return SessionTiming({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official), fastest)
+
+
+def sheet_order(line: Any) -> tuple[bool, bool]:
+    """Order of the lines of a result: each figure is taken from the first that has it, official ones before others."""
+    return not line.is_official, line.sheet != "results"
 
 
 def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
@@ -128,7 +151,9 @@ def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
             laps[entry.vehicle_id] = build_official_laps(rows, crossings, rules.limits)
         elif len(crossings) > 1:
             laps[entry.vehicle_id] = build_feed_laps(crossings)
-    return SessionLaps(entries, laps)
+    said = {e.vehicle_id: timing.fastest.get(e.number) for e in entries if e.number is not None}
+    fastest = {vehicle: lap for vehicle, lap in said.items() if lap is not None}
+    return SessionLaps(entries, laps, fastest)
 
 
 def _official_ends(timing: SessionTiming, feed_us: Mapping[str, Any]) -> dict[int, list[int]]:
@@ -168,10 +193,12 @@ def evaluate_session_laps(
         driven: By vehicle and lap number; a lap without telemetry has no entry.
         rules: From ``conf/laps.yaml``.
     """
-    slow, quick = find_slow_field(session.laps, rules.limits), quick_lap_ms(session.laps, rules.limits)
+    slow, pace = find_slow_field(session.laps, rules.limits), find_field_pace(session.laps, rules.limits)
     found = {}
     for vehicle, laps in session.laps.items():
-        whole = add_lap_reasons(laps, rules.limits, field_slow=slow[vehicle], field_quick_ms=quick)
+        fastest = session.fastest.get(vehicle)
+        judged = add_lap_reasons(laps, rules.limits, field_slow=slow[vehicle], field_pace=pace, fastest=fastest)
+        whole = add_result_reason(judged, fastest, rules)
         found[vehicle] = [
             (_is_covered(lap, driven.get((vehicle, lap.number)), rules), driven.get((vehicle, lap.number)))
             for lap in whole

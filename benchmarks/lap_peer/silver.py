@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ import polars as pl
 from analysis.timing.laps import JudgedLap
 from analysis.timing.session_laps import (
     LapTelemetry,
-    SessionLaps,
     build_session_laps,
     collect_timing,
     entry_row,
@@ -119,6 +118,7 @@ def update_session(store: DeltaStore, session_id: str, new: pl.DataFrame) -> Ses
         store.rows(SILVER_TIMING_EVENTS, mine),
         store.rows(SILVER_SECTOR_TIMES, mine),
         dict.fromkeys(sorted({*known, *fresh}), None),
+        store.rows(SILVER_RESULT_LINES, mine),
     )
     session = build_session_laps(timing, rules)
     stale = ({*fresh} | vehicles_with_moved_laps(session, before)) & {*timing.numbers}
@@ -138,7 +138,7 @@ def update_session(store: DeltaStore, session_id: str, new: pl.DataFrame) -> Ses
             frame["lap_source"] = lap_sources(numbers, frame)
     _write_samples(store, session_id, restated, new)
     _write_clocks(store, session_id, restated)
-    whole = SessionLaps(session.entries, dict(session.laps) | counted)
+    whole = replace(session, laps=dict(session.laps) | counted)
     synthetic = {v for v, frame in restated.items() if frame["is_synthetic"].eq(True).any()}
     synthetic |= {v for (v, _), row in before.items() if row.is_synthetic}
     numbers_of = {e.vehicle_id: e.number for e in session.entries}

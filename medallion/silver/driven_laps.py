@@ -16,6 +16,7 @@ from analysis.signals.held import hold_samples, time_integral, time_weighted_sta
 from analysis.timing.laps import JudgedLap, build_counter_laps
 from conf.arrays import BoolArray, FloatArray, IntArray
 from conf.channel import load_channels
+from conf.laps import load_lap_rules
 from conf.tables import SILVER_TELEMETRY
 from conf.units import KMH_PER_MPS
 from medallion.arrow_rows import instants
@@ -247,7 +248,7 @@ def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> lis
     speed = frame["speed_kmh"].to_numpy(np.float64, na_value=np.nan)
     counter = _reported_laps(frame)
     laps = (
-        build_counter_laps(t_us, counter)
+        build_counter_laps(t_us, counter, load_lap_rules().limits)
         if intervals is None
         else [JudgedLap(n, "", a, b, None) for n, a, b in intervals]
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import Row
@@ -29,6 +29,7 @@ from conf.tables import (
     SILVER_CLOCK_OFFSETS,
     SILVER_ENTRIES,
     SILVER_LAPS,
+    SILVER_RESULT_LINES,
     SILVER_SECTOR_TIMES,
     SILVER_TIMING_EVENTS,
 )
@@ -99,7 +100,7 @@ class _SessionLapsUpdate:
             entries += [entry_row(e) | own for e in session.entries]
             laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
-        stayed = samples.number(intervals, driven)
+        stayed = samples.number(intervals | _restarted_laps(sessions, found), driven)
         exchange_rows(self.lake, SILVER_ENTRIES, entries, self.part, self.run_id)
         exchange_rows(self.lake, SILVER_LAPS, laps, self.part, self.run_id)
         return stayed
@@ -108,17 +109,20 @@ class _SessionLapsUpdate:
         self, before: Mapping[str, Mapping[tuple[str, int], Row]]
     ) -> tuple[dict[str, SessionLaps], dict[str, set[str]]]:
         """Entries and laps of every session, and the vehicles whose telemetry is to be read."""
-        events, sectors, seen = (
-            self._by_session(t) for t in (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_CLOCK_OFFSETS)
+        events, sectors, seen, results = (
+            self._by_session(t)
+            for t in (SILVER_TIMING_EVENTS, SILVER_SECTOR_TIMES, SILVER_CLOCK_OFFSETS, SILVER_RESULT_LINES)
         )
         sessions, stale = {}, {}
         for change in self.changes:
             name = change.session_id
             cars = dict.fromkeys((row.vehicle_id for row in seen[name]), None)
-            timing = collect_timing(events[name], sectors[name], cars)
+            timing = collect_timing(events[name], sectors[name], cars, results[name])
             sessions[name] = build_session_laps(timing, self.rules)
             moved = vehicles_with_moved_laps(sessions[name], before[name])
-            stale[name] = (set(change.vehicles) | moved) & set(timing.numbers)
+            counted = {v for (v, _), row in before[name].items() if row.lap_time_source == "telemetry"}
+            untimed = counted - sessions[name].laps.keys()  # their laps are in their samples alone
+            stale[name] = (set(change.vehicles) | moved | untimed) & set(timing.numbers)
         return sessions, stale
 
     def _by_session(self, table: str) -> defaultdict[str, list[Row]]:
@@ -136,7 +140,7 @@ class _SessionLapsUpdate:
         synthetic = {v for (v, _), r in before.items() if r.is_synthetic and v not in stale}
         synthetic |= {r.vehicle_id for r in found if r.is_synthetic}
         numbers = {e.vehicle_id: e.number for e in session.entries}
-        whole = SessionLaps(session.entries, dict(session.laps) | _by_counter(found, session.laps))
+        whole = replace(session, laps=dict(session.laps) | _by_counter(found, session.laps))
         return [
             lap_row(vehicle, numbers.get(vehicle), lap, drive, self.rules) | {"is_synthetic": vehicle in synthetic}
             for vehicle, laps in evaluate_session_laps(whole, driven, self.rules).items()
@@ -197,3 +201,18 @@ def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[JudgedLap]]) 
             )
             laps[r.vehicle_id].append(lap)
     return dict(laps)
+
+
+def _restarted_laps(
+    sessions: Mapping[str, SessionLaps], found: Mapping[str, Sequence[Row]]
+) -> dict[Vehicle, list[Interval]]:
+    """Laps of the vehicles without timing whose counter restarted: their samples say other numbers."""
+    laps: defaultdict[Vehicle, list[Interval]] = defaultdict(list)
+    renumbered = set()
+    for session, rows in found.items():
+        for r in rows:
+            if r.vehicle_id not in sessions[session].laps:
+                laps[session, r.vehicle_id].append((r.lap_number, r.start_us, r.end_us + 1))
+                if r.lap_number != r.counter:
+                    renumbered.add((session, r.vehicle_id))
+    return {vehicle: laps[vehicle] for vehicle in renumbered}

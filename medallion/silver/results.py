@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import Row
 
-from analysis.timing.session_laps import datetime_to_us, us_to_datetime
+from analysis.timing.session_laps import datetime_to_us, sheet_order, us_to_datetime
 from conf.tables import SILVER_DRIVERS, SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_RESULTS, SILVER_SESSIONS
 from medallion.exchange import exchange_rows
 from medallion.io import Lake
@@ -71,7 +71,7 @@ def result_row(number: int, lines: Sequence[Any], vehicle_id: str | None) -> dic
         lines: The entry's lines of all sheets.
         vehicle_id: Who raced under the number.
     """
-    ordered = sorted(lines, key=lambda line: (not line.is_official, line.sheet != "results"))
+    ordered = sorted(lines, key=sheet_order)
 
     def first(column: str) -> Any:
         return next((line[column] for line in ordered if line[column] is not None), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,15 +14,19 @@ from hypothesis import strategies as st
 
 from analysis.timing.crossings import LOST_COUNTER, UNKNOWN, FeedEvent, find_crossings, number_crossings
 from analysis.timing.entries import DAY_US, fit_clock, match_entries
+from analysis.timing.lap_reasons import (
+    FastestLap,
+    add_lap_reasons,
+    add_result_reason,
+    find_field_pace,
+    find_slow_field,
+)
 from analysis.timing.laps import (
     JudgedLap,
     OfficialTimingLap,
-    add_lap_reasons,
     build_counter_laps,
     build_feed_laps,
     build_official_laps,
-    find_slow_field,
-    quick_lap_ms,
 )
 from conf.laps import load_lap_rules
 from tests.unit.analysis.timing.grcup import FEEDS, ms, race
@@ -179,26 +184,187 @@ def test_a_feed_that_disagrees_is_reported_and_not_averaged() -> None:
     assert laps[1].conflicts[0] == "official 96.500 s, crossings of the feed 98.900 s"
 
 
-@given(st.lists(st.integers(0, 12), min_size=2, max_size=300))
+@given(st.lists(st.integers(-1, 12), min_size=2, max_size=300))
 def test_counter_laps_are_intervals_of_the_samples(raw: list[int]) -> None:
-    counter = np.where(np.array(raw) == 0, np.nan, np.array(raw, dtype=float))
+    counter = np.where(np.array(raw) == -1, np.nan, np.array(raw, dtype=float))
     t_us = T0 + np.arange(len(raw), dtype=np.int64) * 40_000
-    laps = build_counter_laps(t_us, counter)
-    assert {lap.number for lap in laps} == set(raw) - {0}
+    laps = build_counter_laps(t_us, counter, RULES.limits)
+    assert bool(laps) == any(n >= 0 for n in raw)
+    assert all(after.number > before.number for before, after in pairwise(laps))
+    assert all(before.end_us <= after.start_us for before, after in pairwise(laps))
     for lap in laps:
         assert t_us[0] <= lap.start_us <= lap.end_us <= t_us[-1]
-    whole = sorted((lap.start_us, lap.end_us) for lap in laps if not lap.reasons)
-    assert all(a[1] <= b[0] for a, b in pairwise(whole))
 
 
 def test_a_lap_is_whole_between_its_neighbours() -> None:
     counter = np.repeat([1.0, 2.0, 3.0, np.nan], 10)
-    laps = build_counter_laps(np.arange(40, dtype=np.int64) * 1_000_000, counter)
+    laps = build_counter_laps(np.arange(40, dtype=np.int64) * 1_000_000, counter, RULES.limits)
     assert [(lap.number, lap.start_us, lap.end_us, lap.reasons) for lap in laps] == [
         (1, 0, 10_000_000, ("incomplete",)),
         (2, 10_000_000, 20_000_000, ()),
         (3, 20_000_000, 29_000_000, ("incomplete",)),
     ]
+
+
+def outing_samples(laps: dict[int, int], start_s: int) -> tuple[list[int], list[float]]:
+    """A sample a second, and the counter it shows."""
+    counter = [float(n) for n, seconds in laps.items() for _ in range(seconds)]
+    return [(start_s + i) * 1_000_000 for i in range(len(counter))], counter
+
+
+def test_a_counter_that_restarts_with_the_outing_loses_no_lap() -> None:
+    first, second = outing_samples({1: 70, 2: 70, 3: 70}, 0), outing_samples({0: 9, 1: 60, 2: 60, 3: 60}, 510)
+    t_us, counter = np.array(first[0] + second[0], np.int64), np.array(first[1] + second[1])
+    laps = build_counter_laps(t_us, counter, RULES.limits)
+    assert [(lap.number, lap.lap_time_ms, lap.reasons) for lap in laps] == [
+        (1, 70_000, ("incomplete",)),
+        (2, 70_000, ()),
+        (3, 69_000, ("incomplete",)),  # ends with its last sample: six minutes in the garage are no lap
+        (4, 9_000, ("incomplete",)),
+        (5, 60_000, ()),
+        (6, 60_000, ()),
+        (7, 59_000, ("incomplete",)),
+    ]
+    assert laps[3].conflicts == ("the counter goes back to 0: a new outing",)
+
+
+def test_a_number_shown_in_passing_and_a_count_that_nobody_saw_begin_no_outing_and_no_whole_lap() -> None:
+    t_us, counter = outing_samples({1: 20, 2: 20, 3: 20, 4: 20, 5: 20}, 0)
+    counter[30:33] = [1.0, 1.0, 9.0]
+    counter[58:63] = [np.nan] * 5
+    laps = build_counter_laps(np.array(t_us, np.int64), np.array(counter), RULES.limits)
+    assert [(lap.number, lap.reasons) for lap in laps] == [
+        (1, ("incomplete",)),
+        (2, ()),
+        (3, ("incomplete",)),  # where it ended is known to five seconds
+        (4, ("incomplete",)),
+        (5, ("incomplete",)),
+    ]
+
+
+def line(lap: int, at_s: float, outing: int | None = None) -> list[FeedEvent]:
+    at = T0 + round(at_s * 1e6)
+    return [
+        FeedEvent("lap_end", at, lap, outing=outing),
+        FeedEvent("lap_start", at + 1, lap + 1, outing=outing),
+    ]
+
+
+def test_a_repeated_crossing_shifts_no_number() -> None:
+    for late_s in (8.0, 40.0, -35.0):
+        again = FeedEvent("lap_end", T0 + round((3 * LAP_S + late_s) * 1e6), 3)
+        crossings = find_crossings([*feed(6), again])
+        assert number_crossings(crossings) == list(range(7))
+        laps = build_feed_laps(crossings)
+        assert [(lap.number, lap.lap_time_ms) for lap in laps] == [(n, 98_000) for n in range(1, 7)]
+        assert laps[2].conflicts == ("feed has 1 more crossings here that its counter does not count",)
+    lost = FeedEvent("lap_end", T0 + round(3.3 * LAP_S * 1e6), LOST_COUNTER)
+    assert number_crossings(find_crossings([*feed(6), lost])) == list(range(7))
+    # A counter that stood still for a lap: the lap was driven.
+    stuck = [e for i in range(7) for e in line(i - (i > 3), i * LAP_S)]
+    assert [lap.number for lap in build_feed_laps(find_crossings(stuck))] == list(range(1, 7))
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_laps_of_a_feed_that_restarts_with_the_outing_are_numbered_on(says: bool) -> None:
+    first = [e for n in range(4) for e in line(n, 70.0 * n, 0 if says else None)]
+    second = [e for n in range(4) for e in line(n, 600 + 60.0 * n, 1 if says else None)]
+    laps = build_feed_laps(find_crossings(first + second))
+    assert [(lap.number, lap.lap_time_ms) for lap in laps] == [(n, 70_000 if n < 4 else 60_000) for n in range(1, 7)]
+    assert not any("incomplete" in lap.reasons for lap in laps)
+    without_first = build_feed_laps(find_crossings(first + second[2:]))
+    assert [lap.number for lap in without_first] == list(range(1, 7))
+    assert without_first[3].reasons == ("incomplete",)
+    assert without_first[3].conflicts[0] == "a new outing began in it"
+
+
+def confirmed_field(times_ms: dict[str, list[int]]) -> dict[str, list[JudgedLap]]:
+    """Laps of official sheets whose sectors add up, by vehicle."""
+    return {
+        v: build_official_laps(
+            [official(n, t, sectors_ms=(t // 3, t // 3, t - 2 * (t // 3))) for n, t in enumerate(times, 1)],
+            [],
+            RULES.limits,
+        )
+        for v, times in times_ms.items()
+    }
+
+
+def fit_for_pace(field: dict[str, list[JudgedLap]], vehicle: str, fastest: FastestLap | None = None) -> list[int]:
+    pace = find_field_pace(field, RULES.limits)
+    laps = add_lap_reasons(field[vehicle], RULES.limits, field_pace=pace, fastest=fastest)
+    judged = add_result_reason(laps, fastest, RULES)
+    return [lap.number for lap in judged if "pace" in RULES.fit_for(lap.reasons)]
+
+
+def test_a_fastest_lap_that_sources_agree_on_stands_however_fast_it_is() -> None:
+    wet = confirmed_field({"7": [120_000] * 9 + [104_000], **{str(n): [121_000] * 10 for n in range(8, 20)}})
+    assert fit_for_pace(wet, "7") == list(range(2, 11))
+    karts = confirmed_field({str(n): [25_600 + n] * 12 for n in range(3)})
+    assert fit_for_pace(karts, "1") == list(range(2, 13))
+    classes = confirmed_field({"1": [80_000] * 5, **{str(n): [100_000] * 10 for n in range(2, 12)}})
+    assert fit_for_pace(classes, "1") == [2, 3, 4, 5]
+    alone = {v: [replace(lap, is_confirmed=False) for lap in laps] for v, laps in wet.items()}
+    assert fit_for_pace(alone, "7") == list(range(2, 10))
+    assert fit_for_pace(alone, "7", FastestLap(104_000, 10)) == list(range(2, 11))
+
+
+def test_what_one_source_alone_says_is_judged_by_its_field() -> None:
+    def car(times_s: list[float]) -> list[JudgedLap]:
+        return [JudgedLap(n, "start_end", None, None, round(1000 * s)) for n, s in enumerate(times_s, 1)]
+
+    karts = {"a": car([25.6] * 6), "b": car([26.0, 26.1, 25.9, 11.0, 25.8, 26.2])}
+    assert fit_for_pace(karts, "b") == [2, 3, 5, 6]
+    classes = {"fast": car([80.0] * 6), **{str(n): car([100.0] * 10) for n in range(10)}}
+    assert fit_for_pace(classes, "fast") == [2, 3, 4, 5, 6]
+    halves = {"half": car([98.0, 49.0, 49.0, 49.0, 49.0]), **{str(n): car([98.0] * 10) for n in range(10)}}
+    assert fit_for_pace(halves, "half") == []
+
+
+def test_what_sources_dispute_is_no_pace() -> None:
+    events = [*line(1, 98.0), *line(2, 196.0), *line(3, 294.0), *line(4, 392.0)]
+    at = [T0 + round(98e6 * n) for n in range(5)]
+    good = (30_000, 40_000, 28_000)
+    rows = [
+        OfficialTimingLap(2, 98_000, good, at[2]),
+        OfficialTimingLap(3, 68_000, (None, 40_000, 28_000), at[3]),  # the first loop was missed
+        OfficialTimingLap(4, 98_000, good, at[4]),
+    ]
+    laps = build_official_laps(rows, find_crossings(events), RULES.limits)
+    assert [lap.reasons for lap in laps] == [(), ("incomplete", "feed_disagrees"), ()]
+    assert [lap.feed_time_ms for lap in laps] == [98_000] * 3
+    assert [lap.is_confirmed for lap in laps] == [True, False, True]
+    (alone,) = build_official_laps([rows[1]], [], RULES.limits)
+    assert alone.reasons == ("incomplete",)
+    # A crossing that is late by half a minute disputes the laps on both its sides.
+    late = [*line(1, 98.0), *line(2, 225.0), *line(3, 294.0)]
+    rows = [OfficialTimingLap(n, 98_000, good, at[n]) for n in (1, 2, 3)]
+    laps = build_official_laps(rows, find_crossings(late), RULES.limits)
+    assert [lap.feed_time_ms for lap in laps] == [None, 127_000, 69_000]
+    assert fit_for_pace({"a": laps}, "a") == []
+    assert fit_for_pace({"a": laps}, "a", FastestLap(98_000, 2)) == [2]  # three against the feed
+    missing = [replace(lap, sectors_ms=(None, 70_000, 27_000)) for lap in laps]
+    assert fit_for_pace({"a": missing}, "a", FastestLap(98_000, 2)) == []
+    # A crossing too many within a lap disputes nothing: the lap begins and ends with crossings.
+    many = [*line(1, 98.0), *line(2, 140.0), *line(3, 196.0), *line(4, 294.0)]
+    assert build_official_laps(rows, find_crossings(many), RULES.limits)[1].feed_time_ms == 98_000
+    (sums,) = build_official_laps([OfficialTimingLap(5, 98_000, (30_000, 40_000, 33_000), None)], [], RULES.limits)
+    assert set(sums.reasons) == {"sector_sum_mismatch", "sectors_disagree"}
+
+
+def test_the_result_sheet_has_the_last_word_on_the_fastest_lap() -> None:
+    field = confirmed_field({"a": [99_000, 98_000, 97_000, 98_500]})
+    assert fit_for_pace(field, "a") == [2, 3, 4]
+    assert fit_for_pace(field, "a", FastestLap(98_000, 2)) == [2, 4]  # lap 3 was taken away
+    assert fit_for_pace(field, "a", FastestLap(97_000, 3)) == [2, 3, 4]
+    first = confirmed_field({"a": [97_000, 98_000]})
+    assert fit_for_pace(first, "a", FastestLap(97_000, 1)) == [1, 2]
+
+
+def test_laps_beyond_the_limit_count_where_the_laps_lead_there() -> None:
+    day = [JudgedLap(n, "official", None, None, 80_000) for n in [*range(995, 1004), 32_767]]
+    judged = add_lap_reasons(day, RULES.limits)
+    assert [lap.number for lap in judged if "lap_number_gt_1000" in lap.reasons] == [32_767]
 
 
 def test_a_slow_lap_of_one_car_is_its_own_a_slow_lap_of_half_the_field_a_neutralisation() -> None:
@@ -222,12 +388,12 @@ def test_a_lap_much_shorter_than_quick_ones_is_none() -> None:
         return [JudgedLap(n, "start_end", None, None, round(1000 * s)) for n, s in enumerate(times_s, 1)]
 
     field = {"a": car([98.0] * 12), "b": car([97.0, 150.0, 99.0, 40.0, 88.0, 86.0])}
-    quick = quick_lap_ms(field, RULES.limits)
-    assert quick == pytest.approx(87_000, abs=5_000)
-    found = add_lap_reasons(field["b"], RULES.limits, field_quick_ms=quick)
+    pace = find_field_pace(field, RULES.limits)
+    assert pace.quick_ms == pytest.approx(87_000, abs=5_000)
+    found = add_lap_reasons(field["b"], RULES.limits, field_pace=pace)
     assert [lap.number for lap in found if "short_lap" in lap.reasons] == [4]
     assert all("missing_sector" in lap.reasons for lap in found)
-    assert quick_lap_ms({"a": car([98.0] * 9)}, RULES.limits) is None
+    assert find_field_pace({"a": car([98.0] * 9)}, RULES.limits).quick_ms is None
 
 
 # Halves of laps: the feed had a crossing too many.
@@ -249,9 +415,9 @@ def test_published_races(data_dir: Path, place: str, number: int) -> None:
     for laps in field.values():
         assert all(b.number > a.number for a, b in pairwise(laps))
     if place == "indianapolis":
-        quick = quick_lap_ms(field, RULES.limits)
-        assert quick == pytest.approx(101_000, rel=0.01)
-        judged = {v: add_lap_reasons(laps, RULES.limits, field_quick_ms=quick) for v, laps in field.items()}
+        pace = find_field_pace(field, RULES.limits)
+        assert pace.quick_ms == pytest.approx(101_000, rel=0.01)
+        judged = {v: add_lap_reasons(laps, RULES.limits, field_pace=pace) for v, laps in field.items()}
         short = {(v, lap.number): lap for v, laps in judged.items() for lap in laps if "short_lap" in lap.reasons}
         assert SHORT[number] <= {key for key, lap in short.items() if "lap_time_lt_30s" not in lap.reasons}
         assert not any(RULES.fit_for(lap.reasons) for lap in short.values())
