@@ -1,7 +1,7 @@
 """What stands in a cell of a published sheet: numbers, durations, gaps and times as the sheets write them.
 
 Each function takes a cell that is not empty and returns its value, or raises :class:`CellError` with what it should
-have been: ``an integer``, ``a duration``.
+have been: ``an integer``, ``a duration``. A comma in a number is a decimal comma: no sheet groups thousands.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 
 from conf.errors import InputError
 
-INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:\.([0-9]{1,9}))?")
+INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:[.,]0*)?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
+DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:[.,]([0-9]{1,9}))?")
 LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_GAP = "-"
+MISSING = frozenset({"", "-", "--", "n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
+"""How spreadsheets, databases, R and pandas write that there is no value, in small letters."""
+
 INT_LIMIT = 2**31
 
 
@@ -38,6 +41,11 @@ class TimingGap:
 
     ms: int | None = None
     laps: int | None = None
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return cell.lower() in MISSING
 
 
 def parse_text(cell: str) -> str:
@@ -68,7 +76,7 @@ def parse_positive(cell: str) -> int | None:
 
 def parse_number(cell: str) -> float:
     """A finite decimal number."""
-    value = float(cell) if NUMBER.fullmatch(cell) else math.nan
+    value = float(cell.replace(",", ".")) if NUMBER.fullmatch(cell) else math.nan
     if not math.isfinite(value):
         raise CellError("a number")
     return value

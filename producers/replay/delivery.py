@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from conf.arrays import FloatArray
+from conf.text_table import SourceFile
 from infra.kafka.producer import KafkaStreamer
 from producers.replay.encode import Record
 from producers.replay.report import ReplayProgress
@@ -33,7 +33,7 @@ class FileLoad:
         due_s: Seconds after the start at which each is due, of shape (total,); None to send at once.
     """
 
-    path: Path
+    path: SourceFile
     event_type: str
     total: int
     chunks: Callable[[int], Iterable[Sequence[Record]]]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from conf.errors import InputError
+from conf.text_table import ArchiveMember, SourceFile, TextTableError
+from producers.replay.archives import is_archive, list_members
 from producers.replay.formats import (
     ReplayFileError,
     SheetFormat,
@@ -15,41 +17,38 @@ from producers.replay.formats import (
     detect_format,
 )
 
-Found = tuple[Path, TelemetryFormat | SheetFormat]
-Skipped = tuple[Path, str]
+Found = tuple[SourceFile, TelemetryFormat | SheetFormat]
+Skipped = tuple[SourceFile, str]
+
+NOT_REGULAR = "neither a file nor a folder, and reading it might never end"
 
 
 def find_files(paths: Sequence[Path], problems: list[InputError] | None = None) -> tuple[list[Found], list[Skipped]]:
-    """Find the files that can be replayed among files and folders.
+    """Find the files that can be replayed among files, folders and zip archives.
 
     Args:
-        paths: Files and folders; folders are searched to any depth, hidden files left aside.
+        paths: Files, archives and folders; folders are searched to any depth, hidden files left aside.
         problems: Takes what would be raised of a file, so that the others are looked at all the same.
 
     Returns:
         The files with their forms, each once, and the other files with the reason why they are left out.
 
     Raises:
-        UnknownFormatError: If a file that is named itself has no known form; inside a folder it is left out.
-        ReplayFileError: If a path does not exist, a file of a known form is damaged, or there is none.
+        UnknownFormatError: If a file that is named itself has no known form; inside a folder or archive it is left out.
+        ReplayFileError: If a path does not exist or is a pipe or a device, or there is no file to replay.
+        TextTableError: If a file is damaged.
     """
-    found: dict[Path, TelemetryFormat | SheetFormat] = {}
+    found: dict[SourceFile, TelemetryFormat | SheetFormat] = {}
     skipped: list[Skipped] = []
     wrong: list[InputError] = []
     for path in paths:
-        if not path.exists():
-            wrong.append(ReplayFileError(f"{path}: no such file or folder"))
-            continue
-        for file in list_files(path) if path.is_dir() else [path]:
-            if file in found:
-                continue
-            form = _detect(file, named=file == path)
-            if isinstance(form, InputError):
-                wrong.append(form)
-            elif isinstance(form, str):
-                skipped.append((file, form))
+        for file, what in _look_at(path):
+            if isinstance(what, InputError):
+                wrong.append(what)
+            elif isinstance(what, str):
+                skipped.append((file, what))
             else:
-                found[file] = form
+                found.setdefault(file, what)
     if wrong and problems is None:
         raise wrong[0]
     if problems is not None:
@@ -60,22 +59,68 @@ def find_files(paths: Sequence[Path], problems: list[InputError] | None = None) 
     return list(found.items()), skipped
 
 
-def _detect(file: Path, *, named: bool) -> TelemetryFormat | SheetFormat | str | ReplayFileError:
-    """A file's form, or why it is left out, or what is wrong with it."""
+def list_files(folder: Path, *, deep: bool = True) -> list[Path]:
+    """The files of a folder, hidden ones left aside; ``deep`` also those of the folders in it."""
+    return [path for path in _list_visible(folder, deep=deep) if path.is_file()]
+
+
+def list_siblings(file: SourceFile) -> list[SourceFile]:
+    """The files of the folder that a file lies in, on disk or in its archive; it is among them."""
+    if isinstance(file, ArchiveMember):
+        return [member for member in list_members(file.archive) if member.parent == file.parent]
+    return list(list_files(file.parent, deep=False))
+
+
+What = TelemetryFormat | SheetFormat | str | InputError
+"""A file's form, or why it is left out, or what is wrong with it."""
+
+
+def _look_at(path: Path) -> Iterator[tuple[SourceFile, What]]:
+    if path.is_dir():
+        for file in _list_visible(path, deep=True):
+            if file.is_file():
+                yield from _look_at_file(file, named=False)
+            elif not file.is_dir():
+                yield file, NOT_REGULAR
+    elif path.is_file():
+        yield from _look_at_file(path, named=True)
+    else:
+        missing = not path.exists()
+        yield path, ReplayFileError(f"{path}: {'no such file or folder' if missing else NOT_REGULAR}")
+
+
+def _look_at_file(path: Path, *, named: bool) -> Iterator[tuple[SourceFile, What]]:
+    try:
+        members = list_members(path) if is_archive(path) else None
+    except UnknownFormatError as error:
+        yield path, error if named else _reason(path, error)
+    except TextTableError as error:
+        yield path, error
+    else:
+        if members is None:
+            yield path, _detect(path, named=named)
+        else:
+            yield from ((member, _detect(member, named=False)) for member in members)
+
+
+def _detect(file: SourceFile, *, named: bool) -> What:
     try:
         return detect_format(file)
     except UnsupportedFileError as error:
         return error.reason
     except UnknownFormatError as error:
-        return error if named else str(error).removeprefix(f"{file}: ")
-    except ReplayFileError as error:
+        return error if named else _reason(file, error)
+    except TextTableError as error:
         return error
 
 
-def list_files(folder: Path, *, deep: bool = True) -> list[Path]:
-    """The files of a folder, hidden ones left aside; ``deep`` also those of the folders in it."""
+def _reason(file: SourceFile, error: Exception) -> str:
+    return str(error).removeprefix(f"{file}: ")
+
+
+def _list_visible(folder: Path, *, deep: bool) -> list[Path]:
     return sorted(
         path
         for path in (folder.rglob("*") if deep else folder.iterdir())
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )

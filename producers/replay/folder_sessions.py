@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from producers.replay.files import Found, list_files
-from producers.replay.formats import ReplayFileError, SheetFormat, TelemetryFormat, detect_format
+from conf.text_table import SourceFile, TextTableError
+from producers.replay.files import Found, list_siblings
+from producers.replay.formats import SheetFormat, TelemetryFormat, detect_format
 from producers.replay.reader import read_stated_sessions
 from producers.replay.sessions import Stated, find_race_names
 from producers.replay.sheets import read_sheet
@@ -24,40 +24,39 @@ class FolderSessions:
         surveyed: What telemetry files state that were looked at already.
     """
 
-    def __init__(self, surveyed: Mapping[Path, set[Stated]] | None = None) -> None:
+    def __init__(self, surveyed: Mapping[SourceFile, set[Stated]] | None = None) -> None:
         self._surveyed = surveyed or {}
-        self._found: dict[Path, list[Found]] = {}
-        self._laps: dict[Path, set[Stated]] = {}
-        self._telemetry: dict[Path, set[Stated]] = {}
+        self._found: dict[SourceFile, list[Found]] = {}
+        self._laps: dict[SourceFile, set[Stated]] = {}
+        self._telemetry: dict[SourceFile, set[Stated]] = {}
 
-    def stated(self, path: Path) -> set[Stated]:
+    def stated(self, path: SourceFile) -> set[Stated]:
         """The events and sessions that the files beside ``path`` state."""
         folder = path.parent
         if folder not in self._laps:
-            self._laps[folder] = _union(_stated_by_sheet(*file) for file in self._files(folder))
+            self._laps[folder] = _union(_stated_by_sheet(*file) for file in self._files(path))
         if self._laps[folder] and find_race_names(path.name):
             return self._laps[folder]
         if folder not in self._telemetry:
-            self._telemetry[folder] = _union(self._stated_by_telemetry(*file) for file in self._files(folder))
+            self._telemetry[folder] = _union(self._stated_by_telemetry(*file) for file in self._files(path))
         return self._laps[folder] | self._telemetry[folder]
 
-    def _files(self, folder: Path) -> list[Found]:
+    def _files(self, path: SourceFile) -> list[Found]:
+        folder = path.parent
         if folder not in self._found:
             self._found[folder] = [
-                (path, form)
-                for path in list_files(folder, deep=False)
-                if (form := _detect_format_or_none(path)) is not None
+                (file, form) for file in list_siblings(path) if (form := _detect_format_or_none(file)) is not None
             ]
         return self._found[folder]
 
-    def _stated_by_telemetry(self, path: Path, form: TelemetryFormat | SheetFormat) -> set[Stated]:
+    def _stated_by_telemetry(self, path: SourceFile, form: TelemetryFormat | SheetFormat) -> set[Stated]:
         if isinstance(form, SheetFormat):
             return set()
         if path in self._surveyed:
             return self._surveyed[path]
         try:
             return read_stated_sessions(path, form)
-        except ReplayFileError:
+        except TextTableError:
             return set()
 
 
@@ -65,21 +64,21 @@ def _union(parts: Iterable[set[Stated]]) -> set[Stated]:
     return {stated for part in parts for stated in part}
 
 
-def _detect_format_or_none(path: Path) -> TelemetryFormat | SheetFormat | None:
+def _detect_format_or_none(path: SourceFile) -> TelemetryFormat | SheetFormat | None:
     try:
         return detect_format(path)
-    except ReplayFileError:
+    except TextTableError:
         return None
 
 
-def _stated_by_sheet(path: Path, form: TelemetryFormat | SheetFormat) -> set[Stated]:
+def _stated_by_sheet(path: SourceFile, form: TelemetryFormat | SheetFormat) -> set[Stated]:
     if isinstance(form, TelemetryFormat) or not form.name.startswith("lap_"):
         return set()
     try:
         return {
             stated for event in read_sheet(path, form).events if (stated := parse_stated_session(event)) is not None
         }
-    except ReplayFileError:
+    except TextTableError:
         return set()
 
 

@@ -1,52 +1,84 @@
 """Detect the format of published files by their content, not by their names.
 
-A file's first bytes say how it is packed (gzip, parquet, else text) and its columns say which form it is. A telemetry
-file's channel names say which dialect of :mod:`conf.channel` it speaks. The one thing that content does not always say
-is which of lap start, lap end and lap time a file of lap events holds, since all three have the same columns.
+A file's first bytes say how it is packed and its columns say which form it is: those that the form needs, whatever
+stands beside them. A telemetry file's channel names say which dialect of :mod:`conf.channel` it speaks. The one thing
+that content does not always say is which of lap start, lap end and lap time a file of lap events holds, since all three
+have the same columns.
 """
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from typing import Literal
 
 import polars as pl
 
 from conf.channel import load_channels
-from conf.errors import InputError
+from conf.text_table import (
+    Packing,
+    SourceFile,
+    TextTable,
+    TextTableError,
+    find_packing,
+    open_text_table,
+    read_head,
+)
+from producers.replay.parquet import read_parquet_columns, scan_parquet
 
-Container = Literal["csv", "csv.gz", "parquet"]
+Container = Literal["csv", "csv.gz", "csv.bz2", "csv.xz", "parquet"]
 SheetName = Literal["lap_start", "lap_end", "lap_time", "sector_times", "results", "results_by_class", "weather"]
 
-GZIP_MAGIC = b"\x1f\x8b"
-PARQUET_MAGIC = b"PAR1"
-PEEK_BYTES = 1 << 18
+CONTAINERS: dict[Packing, Container] = {
+    "": "csv",
+    "gzip": "csv.gz",
+    "bzip2": "csv.bz2",
+    "xz": "csv.xz",
+    "parquet": "parquet",
+}
 DIALECTS = ("grcup", "grcup-renamed")
 
-SHORT_COLUMNS = ("lap", "meta_time", "telemetry_name", "telemetry_value", "timestamp", "vehicle_id", "vehicle_number")
-LONG_COLUMNS = (*SHORT_COLUMNS, "meta_event", "meta_session", "meta_source", "original_vehicle_id", "outing")
+NEEDED_COLUMNS = ("telemetry_name", "telemetry_value", "timestamp", "vehicle_id")
+SESSION_COLUMNS = ("meta_event", "meta_session")
+LONG_COLUMNS = (
+    "lap",
+    "meta_time",
+    "telemetry_name",
+    "telemetry_value",
+    "timestamp",
+    "vehicle_id",
+    "vehicle_number",
+    "meta_event",
+    "meta_session",
+    "meta_source",
+    "original_vehicle_id",
+    "outing",
+)
 
-# Published beside the telemetry. The first set of columns that a header holds names the sheet.
-SHEETS: tuple[tuple[SheetName, frozenset[str]], ...] = (
-    ("sector_times", frozenset({"DRIVER_NUMBER", "LAP_NUMBER", "LAP_TIME"})),
-    ("weather", frozenset({"TIME_UTC_SECONDS", "AIR_TEMP"})),
-    ("results", frozenset({"POSITION", "NUMBER", "STATUS"})),
-    ("results_by_class", frozenset({"CLASS_TYPE", "POS", "NUMBER"})),
+# Published beside the telemetry. A header with all of the first set and one of the second is that sheet.
+SHEETS: tuple[tuple[SheetName, frozenset[str], frozenset[str]], ...] = (
+    ("sector_times", frozenset({"NUMBER", "LAP_NUMBER"}), frozenset({"LAP_TIME"})),
+    (
+        "weather",
+        frozenset({"TIME_UTC_SECONDS"}),
+        frozenset({"AIR_TEMP", "TRACK_TEMP", "HUMIDITY", "PRESSURE", "WIND_SPEED", "WIND_DIRECTION", "RAIN"}),
+    ),
+    ("results", frozenset({"POSITION", "NUMBER"}), frozenset({"STATUS", "TOTAL_TIME"})),
+    ("results_by_class", frozenset({"POS", "NUMBER"}), frozenset({"CLASS_TYPE"})),
 )
 BEST_LAPS = frozenset({"NUMBER", "BESTLAP_1"})
 
-# Lap events have no column of their own: a header with these and with nothing that only other files have.
+# Lap events have no column of their own: a header with these and no channel, under a name that says which they are.
 LAP_MARKS = frozenset({"lap", "timestamp", "vehicle_id"})
 LAP_COLUMNS = frozenset(LONG_COLUMNS) - {"telemetry_name", "telemetry_value"} | {"expire_at", "value"}
 LAP_NAMES: dict[str, SheetName] = {"start": "lap_start", "end": "lap_end", "time": "lap_time"}
 
+KNOWN_COLUMNS = frozenset(LONG_COLUMNS).union(BEST_LAPS, *(needed | marks for _, needed, marks in SHEETS))
 
-class ReplayFileError(InputError):
+
+class ReplayFileError(TextTableError):
     """A file that cannot be replayed; the message names the file, what is wrong with it and the remedy."""
 
 
@@ -57,7 +89,7 @@ class UnknownFormatError(ReplayFileError):
 class NotTelemetryError(ReplayFileError):
     """A published file without telemetry, read as telemetry."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: SourceFile, name: str) -> None:
         super().__init__(f"{path}: not telemetry but {name}")
 
 
@@ -68,7 +100,7 @@ class UnsupportedFileError(ReplayFileError):
         reason: Why.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: SourceFile, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.reason = reason
 
@@ -78,8 +110,8 @@ class TelemetryFormat:
     """What a telemetry file is.
 
     Attributes:
-        name: ``long13`` (session, source and outing in each row), ``long13-renamed`` (the same with renamed
-            channels) or ``long8`` (no session in the file).
+        name: ``long13`` (event and session in each row), ``long13-renamed`` (the same with renamed channels) or
+            ``long8`` (no session in the file).
         container: How it is packed.
         columns: The columns read from it.
         dialect: The naming variant of its channels, a source of ``conf/channels.yaml``.
@@ -93,7 +125,7 @@ class TelemetryFormat:
     @property
     def has_session(self) -> bool:
         """Whether each row names its event and session."""
-        return "meta_session" in self.columns
+        return set(SESSION_COLUMNS) <= set(self.columns)
 
 
 @dataclass(frozen=True)
@@ -103,12 +135,10 @@ class SheetFormat:
     Attributes:
         name: Which of them; lap events by their kind.
         container: How it is packed.
-        delimiter: What stands between two fields.
     """
 
     name: SheetName
     container: Container
-    delimiter: str
 
 
 @dataclass(frozen=True)
@@ -118,31 +148,29 @@ class _FileHead:
     Attributes:
         header: Its columns, spaces around them taken off.
         names: Channel names, for a telemetry file.
-        delimiter: What stands between two columns.
         values: The column ``value``, for a file that has one.
     """
 
-    header: list[str]
+    header: tuple[str, ...]
     names: list[str]
-    delimiter: str = ","
     values: tuple[str, ...] = ()
 
 
-def detect_format(path: Path) -> TelemetryFormat | SheetFormat:
+def detect_format(path: SourceFile) -> TelemetryFormat | SheetFormat:
     """Detect a published file's format by its content.
 
     Args:
         path: The file.
 
     Raises:
-        LeftOutError: For a file that replay knows and does not send.
-        UnknownFormError: For anything else, an empty file included; says which columns were found and which are
+        UnsupportedFileError: For a file that replay knows and does not send.
+        UnknownFormatError: For anything else, an empty file included; says which columns were found and which are
             expected.
-        ReplayFileError: For a telemetry file that is damaged, lacks a column or names no known channel, and for lap
-            events of which neither content nor name says the kind.
+        ReplayFileError: For a telemetry file that is damaged, lacks a column or names no known channel.
+        TextTableError: For a file that cannot be read or is damaged.
     """
     container = detect_container(path)
-    peek = _peek_parquet(path) if container == "parquet" else _peek_text(path, container)
+    peek = _peek_parquet(path) if container == "parquet" else _peek_text(path)
     if not {"telemetry_name", "telemetry_value"} & set(peek.header):
         return _detect_sheet_format(path, container, peek)
     columns = _columns(path, peek.header)
@@ -152,32 +180,38 @@ def detect_format(path: Path) -> TelemetryFormat | SheetFormat:
     return TelemetryFormat(_name(columns, dialect), container, columns, dialect)
 
 
+def open_published_text(path: SourceFile) -> TextTable:
+    """Open a published file of text; its header is the line that has the columns of one of the forms.
+
+    Raises:
+        TextTableError: If it cannot be read or is no text.
+    """
+    return open_text_table(path, KNOWN_COLUMNS)
+
+
 def lap_kind_from_name(name: str) -> SheetName | None:
     """Which lap events a file's name says it holds, such as ``R1_lap_end.csv`` or ``lap_start_time_R2.csv``."""
     found = re.search(r"lap[\s_-]*(start|end|time)", name, re.IGNORECASE)
     return LAP_NAMES[found[1].lower()] if found else None
 
 
-def detect_container(path: Path) -> Container:
+def detect_container(path: SourceFile) -> Container:
     """How a file is packed, from its first bytes.
 
     Raises:
-        UnknownFormError: If it is empty.
-        ReplayFileError: If it cannot be read.
+        UnknownFormatError: If it is empty, or an archive.
+        TextTableError: If it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise ReplayFileError(f"{path}: cannot be read: {error.strerror}") from error
-    if not magic:
+    head = read_head(path)
+    if not head:
         raise UnknownFormatError(f"{path}: the file is empty")
-    if magic == PARQUET_MAGIC:
-        return "parquet"
-    return "csv.gz" if magic.startswith(GZIP_MAGIC) else "csv"
+    packing = find_packing(head)
+    if packing == "zip":
+        raise UnknownFormatError(f"{path}: a zip archive within another; unpack it first")
+    return CONTAINERS[packing]
 
 
-def detect_dialect(path: Path, names: Iterable[str]) -> str:
+def detect_dialect(path: SourceFile, names: Iterable[str]) -> str:
     """The dialect that a file's channel names belong to.
 
     ``speed`` and ``gear`` are common to both dialects and decide nothing; a file with no other channel counts as the
@@ -208,49 +242,59 @@ def with_dialect(form: TelemetryFormat, dialect: str) -> TelemetryFormat:
 
 
 def _name(columns: tuple[str, ...], dialect: str) -> str:
-    if columns == SHORT_COLUMNS:
+    if not set(SESSION_COLUMNS) <= set(columns):
         return "long8"
     return "long13-renamed" if dialect == DIALECTS[1] else "long13"
 
 
-def _detect_sheet_format(path: Path, container: Container, peek: _FileHead) -> SheetFormat:
+def _detect_sheet_format(path: SourceFile, container: Container, peek: _FileHead) -> SheetFormat:
     found = set(peek.header) - {""}
-    name: SheetName | None = next((name for name, marks in SHEETS if marks <= found), None)
-    if name is None and LAP_MARKS <= found <= LAP_COLUMNS:
+    name: SheetName | None = next((name for name, needed, marks in SHEETS if needed <= found and marks & found), None)
+    if name is None and found >= LAP_MARKS and not found & _channel_names():
         name = _lap_kind(path, peek)
     if name is None and found >= BEST_LAPS:
         raise UnsupportedFileError(path, "best laps, which repeat what the sector file says")
     if name is None:
         raise UnknownFormatError(
-            f"{path}: unknown file form, {_shown(peek.header)}; a telemetry file has {', '.join(sorted(SHORT_COLUMNS))}"
+            f"{path}: unknown file form, {_shown(peek.header)}; a telemetry file has {', '.join(NEEDED_COLUMNS)}"
         )
     if container == "parquet":
         raise UnknownFormatError(f"{path}: {name} as parquet; replay reads such files as text")
-    return SheetFormat(name, container, peek.delimiter)
+    return SheetFormat(name, container)
 
 
-def _lap_kind(path: Path, peek: _FileHead) -> SheetName:
-    """Only lap times have whole numbers for values; for the rest the columns are the same and the name has to tell."""
+@cache
+def _channel_names() -> frozenset[str]:
+    """Names that a table has which has a column for each channel."""
+    return frozenset().union(*(load_channels().sources[dialect].channels for dialect in DIALECTS))
+
+
+def _lap_kind(path: SourceFile, peek: _FileHead) -> SheetName:
+    """Only lap times have whole numbers for values; for the rest the columns are the same and the name has to tell.
+
+    It has to tell, too, where other columns stand beside: many a table has laps and values.
+    """
+    named = lap_kind_from_name(path.name)
     value = next((value for value in peek.values if value), "")
-    name = "lap_time" if re.fullmatch(r"[0-9]+(\.0*)?", value) else lap_kind_from_name(path.name)
-    if name is None:
-        raise ReplayFileError(
+    if re.fullmatch(r"[0-9]+(\.0*)?", value) and (named or set(peek.header) - {""} <= LAP_COLUMNS):
+        return "lap_time"
+    if named is None:
+        raise UnknownFormatError(
             f"{path}: lap events of which neither content nor name says the kind; "
             f"have {', '.join(LAP_NAMES.values())} in the file's name"
         )
-    return name
+    return named
 
 
-def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
+def _columns(path: SourceFile, header: Iterable[str]) -> tuple[str, ...]:
     found = set(header)
-    wanted = LONG_COLUMNS if found & (set(LONG_COLUMNS) - set(SHORT_COLUMNS)) else SHORT_COLUMNS
-    missing = sorted(set(wanted) - found)
+    missing = [name for name in NEEDED_COLUMNS if name not in found]
     if missing:
-        raise missing_columns_error(path, missing, found)
-    return wanted
+        raise missing_columns_error(path, missing, filter(None, found))
+    return tuple(name for name in LONG_COLUMNS if name in found)
 
 
-def missing_columns_error(path: Path, missing: Sequence[str], found: Iterable[str]) -> ReplayFileError:
+def missing_columns_error(path: SourceFile, missing: Sequence[str], found: Iterable[str]) -> ReplayFileError:
     """The error for a file that lacks columns."""
     return ReplayFileError(
         f"{path}: missing column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
@@ -258,45 +302,26 @@ def missing_columns_error(path: Path, missing: Sequence[str], found: Iterable[st
     )
 
 
-def _shown(header: list[str]) -> str:
+def _shown(header: Sequence[str]) -> str:
     if not all(name.isprintable() for name in header):
         return "neither text nor parquet"
     return f"columns {', '.join(name[:40] for name in header[:16]) or '(none)'}"
 
 
-def _peek_parquet(path: Path) -> _FileHead:
-    try:
-        columns = list(pl.read_parquet_schema(path))
-        header = [name.strip() for name in columns]
-        if "telemetry_name" not in columns:
-            return _FileHead(header, [])
-        names = pl.scan_parquet(path).select(pl.col("telemetry_name").cast(pl.String).unique()).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ReplayFileError(f"{path}: not a readable parquet file (cut short?): {error}") from error
+def _peek_parquet(path: SourceFile) -> _FileHead:
+    header = read_parquet_columns(path)
+    if "telemetry_name" not in header:
+        return _FileHead(tuple(name.strip() for name in header), [])
+    with scan_parquet(path) as frame:
+        names = frame.select(pl.col("telemetry_name").cast(pl.String).unique()).collect()
     return _FileHead(header, names["telemetry_name"].drop_nulls().to_list())
 
 
-def _peek_text(path: Path, container: Container) -> _FileHead:
-    first, *lines = _head(path, container).removeprefix("\ufeff").splitlines() or [""]
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    header = [name.strip() for name in first.split(delimiter)]
-    rows = [row for row in (line.split(delimiter) for line in lines) if len(row) == len(header)]
+def _peek_text(path: SourceFile) -> _FileHead:
+    table = open_published_text(path)
+    places = table.places()
 
     def column(name: str) -> list[str]:
-        return [row[header.index(name)].strip(' "') for row in rows] if name in header else []
+        return [row.cells[places[name]].strip() for row in table.head] if name in places else []
 
-    names = set(column("telemetry_name")) if delimiter == "," else set()
-    return _FileHead(header, sorted(names), delimiter, tuple(column("value")))
-
-
-def _head(path: Path, container: Container) -> str:
-    try:
-        with path.open("rb") if container == "csv" else gzip.open(path, "rb") as file:
-            head: bytes = file.read(PEEK_BYTES)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ReplayFileError(
-            f"{path}: the gzip data are cut short or damaged ({error}); get the file again"
-        ) from error
-    if len(head) == PEEK_BYTES:
-        head = head[: head.rfind(b"\n") + 1] or head
-    return head.decode("utf-8", errors="replace")
+    return _FileHead(table.columns, sorted(set(column("telemetry_name"))), tuple(column("value")))

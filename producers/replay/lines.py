@@ -1,71 +1,67 @@
-"""The lines of a file: what it holds unpacked, which lines cannot be read and why, and what identifies it."""
+"""The lines and cells of a file that cannot be read, and what identifies a file."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import zlib
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
 
-from producers.replay.formats import Container, ReplayFileError
+from conf.text_table import MalformedLine, SourceFile, open_source
 
 EXAMPLES = 10
 
 
-@dataclass(frozen=True)
-class MalformedLine:
-    """A line that could not be read.
+class MalformedLines:
+    """Lines that could not be read: how many, and the first of them."""
 
-    Attributes:
-        line: Its number in the file, the header being line 1 (a parquet file's first row counts as line 2).
-        reason: What is wrong with it.
-    """
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[MalformedLine] = []
 
-    line: int
-    reason: str
+    @property
+    def first(self) -> tuple[MalformedLine, ...]:
+        """The first ``EXAMPLES``, by number."""
+        return tuple(self._first)
 
+    def extend(self, lines: Iterable[MalformedLine]) -> None:
+        """Count more lines."""
+        more = list(lines)
+        self.count += len(more)
+        self._first = sorted([*self._first, *more], key=attrgetter("line"))[:EXAMPLES]
 
-def read_contents(path: Path, container: Container) -> bytes:
-    """A text file's bytes, unpacked.
-
-    Raises:
-        ReplayFileError: If it cannot be read or its gzip data are damaged.
-    """
-    try:
-        return path.read_bytes() if container == "csv" else gzip.decompress(path.read_bytes())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ReplayFileError(
-            f"{path}: the gzip data are cut short or damaged ({error}); get the file again"
-        ) from error
-    except OSError as error:
-        raise ReplayFileError(f"{path}: cannot be read: {error.strerror}") from error
+    def summary(self) -> str:
+        """Why nothing could be read."""
+        if not self._first:
+            return "nothing follows the header"
+        first = self._first[0]
+        return f"all {self.count:,} lines are malformed, line {first.line}: {first.reason}"
 
 
-def line_fault(line: bytes, width: int, delimiter: str = ",") -> str | None:
-    """What keeps a line from being read as ``width`` fields, or None."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    if not text.strip():
-        return "empty line"
-    if text.count('"') % 2:
-        return "quote without its pair"
-    try:
-        fields = len(split_fields(text, delimiter))
-    except csv.Error:
-        return "quotes or line breaks out of place"
-    return None if fields == width else f"{fields} fields in place of {width}"
+@dataclass
+class NullCells:
+    """Cells that could not be parsed and became null: for each column how many, and the first of them."""
+
+    _found: dict[str, tuple[int, str, int, str]] = field(default_factory=dict)
+
+    def add(self, column: str, kind: str, line: int, cell: str, count: int = 1) -> None:
+        """Count cells of a column that are not of its kind; ``line`` and ``cell`` are those of the first."""
+        before, kind, line, cell = self._found.get(column, (0, kind, line, cell))
+        self._found[column] = (before + count, kind, line, cell)
+
+    def notes(self) -> list[str]:
+        """A note for each column."""
+        return [
+            f"{column}: {f'{count:,} cells are' if count > 1 else '1 cell is'} not {kind} and sent as null, "
+            f"line {line}: '{cell[:40]}'"
+            for column, (count, kind, line, cell) in self._found.items()
+        ]
 
 
-def split_fields(line: str, delimiter: str) -> list[str]:
-    """The fields of a line, quotes undone."""
-    return next(csv.reader([line], delimiter=delimiter)) if '"' in line else line.split(delimiter)
-
-
-def file_digest(path: Path) -> str:
-    """First twelve hexadecimal digits of the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+def file_digest(path: SourceFile) -> str:
+    """First twelve hexadecimal digits of the SHA-256 of a file's bytes, unpacked for a file of an archive."""
+    with open_source(path) as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Final, TypeVar
 
 from conf.errors import InputError
 from conf.identifiers import IdentifierError
+from conf.text_table import MalformedLine, SourceFile, source_size
 from producers.replay.encode import Record
 from producers.replay.files import Found, Skipped
 from producers.replay.folder_sessions import FolderSessions, parse_stated_session
 from producers.replay.formats import SheetFormat, TelemetryFormat
-from producers.replay.lines import MalformedLine, file_digest
+from producers.replay.lines import file_digest
 from producers.replay.naming import Naming, SentIds, find_renamed_session, find_unsendable_ids
 from producers.replay.sessions import (
     Placement,
@@ -71,7 +71,7 @@ class PlacedTelemetry:
     notes: tuple[str, ...] = ()
 
     @property
-    def path(self) -> Path:
+    def path(self) -> SourceFile:
         """The file."""
         return self.survey.path
 
@@ -178,7 +178,7 @@ def _each(function: Callable[[Item], Result], items: Iterable[Item], problems: l
     return made
 
 
-def _read(file: tuple[Path, SheetFormat]) -> Sheet:
+def _read(file: tuple[SourceFile, SheetFormat]) -> Sheet:
     return read_sheet(*file)
 
 
@@ -270,12 +270,13 @@ class _Placer:
             sessions=tuple(sessions),
             silent=silent if default is None else 0,
             notes=(
+                *survey.notes,
                 *_race_mismatch_note(survey.path.name, survey.stated),
                 *(_lent_note(silent, default) if survey.stated else ()),
             ),
         )
 
-    def _default(self, path: Path, stated: Sequence[Stated], silent: int) -> str | None:
+    def _default(self, path: SourceFile, stated: Sequence[Stated], silent: int) -> str | None:
         """The session of the messages that do not say theirs; None in a file that states several."""
         if len(stated) > 1:
             return None
@@ -346,10 +347,10 @@ def _without_copies(sheets: Sequence[PlacedSheet]) -> tuple[tuple[PlacedSheet, .
     return tuple(first.values()), copies
 
 
-def _without_copied_files(telemetry: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
+def _without_copied_files(telemetry: Sequence[SourceFile]) -> tuple[list[SourceFile], list[Skipped]]:
     """As :func:`_without_copies`; only files of equal size are read for it."""
-    sizes = [path.stat().st_size for path in telemetry]
-    first: dict[str, Path] = {}
+    sizes = [source_size(path) for path in telemetry]
+    first: dict[str, SourceFile] = {}
     kept, copies = [], []
     for path, size in zip(telemetry, sizes, strict=True):
         original = first.setdefault(file_digest(path) if sizes.count(size) > 1 else str(path), path)
@@ -360,5 +361,5 @@ def _without_copied_files(telemetry: Sequence[Path]) -> tuple[list[Path], list[S
     return kept, copies
 
 
-def _copy_of(original: Path, copy: Path) -> str:
+def _copy_of(original: SourceFile, copy: SourceFile) -> str:
     return f"is a copy of {original.name if original.parent == copy.parent else original}"

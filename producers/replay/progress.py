@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from conf.text_table import SourceFile
 from producers.replay.report import ReplayProgress
 
 
@@ -49,7 +49,7 @@ class ReplayBar:
             TimeRemainingColumn(),
             console=console,
         )
-        self._tasks: dict[Path, TaskID] = {}
+        self._tasks: dict[SourceFile, TaskID] = {}
 
     def __enter__(self) -> Self:
         """Start drawing."""

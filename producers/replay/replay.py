@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import polars as pl
 
 from conf.errors import InputError
+from conf.text_table import SourceFile
 from conf.topics import TELEMETRY_RAW
 from infra.kafka.producer import KafkaStreamer
 from producers.replay.delivery import FileDelivery, FileLoad, OnProgress
@@ -87,7 +89,8 @@ def replay_files(
         on_progress: Called after each chunk.
 
     Raises:
-        ReplayFileError: If a file is missing, damaged, of unknown form, or none can be replayed.
+        ReplayFileError: If a file is missing, of unknown form, or none can be replayed.
+        TextTableError: If a file is damaged.
         SessionError: If a session is missing where the data need it, or contradicts them.
         IdentifierError: If the contracts refuse the id of a session or vehicle.
         ReplayRefusedError: If there are several of these.
@@ -174,11 +177,11 @@ def _replay_telemetry(placed: PlacedTelemetry, run: _ReplayRun) -> FileReport:
     )
 
 
-def _streamer(path: Path, topic: str, run: _ReplayRun) -> KafkaStreamer:
+def _streamer(path: SourceFile, topic: str, run: _ReplayRun) -> KafkaStreamer:
     return KafkaStreamer(
         run.target.bootstrap,
         topic,
-        source=f"/replay/{quote(path.name)}",
+        source=f"/replay/{quote(os.fsencode(path.name))}",
         client_options=run.target.client_options,
         linger_ms=20.0 if run.speed is None else 5.0,
         delivery_timeout_s=run.target.delivery_timeout_s,

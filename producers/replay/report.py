@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from conf.text_table import MalformedLine, SourceFile
 from producers.replay.formats import SheetFormat, TelemetryFormat
-from producers.replay.lines import MalformedLine
 
 
 @dataclass(frozen=True)
 class ReplayProgress:
     """Where a replay stands: ``done`` of ``total`` messages of ``path`` have been handed to the producer."""
 
-    path: Path
+    path: SourceFile
     done: int
     total: int
 
@@ -37,7 +36,7 @@ class FileReport:
         send_s: Time from the first message to the last confirmation.
     """
 
-    path: Path
+    path: SourceFile
     form: TelemetryFormat | SheetFormat
     topic: str
     sessions: tuple[str, ...]
@@ -67,7 +66,7 @@ class ReplayReport:
     """
 
     files: tuple[FileReport, ...]
-    skipped: tuple[tuple[Path, str], ...]
+    skipped: tuple[tuple[SourceFile, str], ...]
     notes: tuple[str, ...] = ()
 
     @property

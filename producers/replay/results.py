@@ -25,7 +25,7 @@ GAPS = (
     SheetField("gap_previous_laps", "GAP_PREVIOUS", parse_gap_laps),
 )
 OVERALL_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer),
+    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
     SheetField("position", "POSITION", parse_integer),
     SheetField("status", "STATUS", parse_text),
     SheetField("laps", "LAPS", parse_integer),
@@ -34,13 +34,13 @@ OVERALL_FIELDS = (
     SheetField("fl_lap", "FL_LAPNUM", parse_positive),
     SheetField("fl_time_ms", "FL_TIME", parse_duration_ms),
     SheetField("fl_kmh", "FL_KPH", parse_number),
-    SheetField("vehicle_class", "CLASS", parse_text, required=False),
-    SheetField("vehicle_model", "VEHICLE", parse_text, required=False),
-    SheetField("team", "TEAM", parse_text, required=False),
-    *(SheetField(name, f"DRIVER_{name}", parse_text, required=False) for name in NAMES),
+    SheetField("vehicle_class", "CLASS", parse_text),
+    SheetField("vehicle_model", "VEHICLE", parse_text),
+    SheetField("team", "TEAM", parse_text),
+    *(SheetField(name, f"DRIVER_{name}", parse_text) for name in NAMES),
 )
 BY_CLASS_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer),
+    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
     SheetField("position", "POS", parse_integer),
     SheetField("position_in_class", "PIC", parse_integer),
     SheetField("laps", "LAPS", parse_integer),
@@ -50,8 +50,8 @@ BY_CLASS_FIELDS = (
     SheetField("fl_time_ms", "BEST_LAP_TIME", parse_duration_ms),
     SheetField("fl_kmh", "BEST_LAP_KPH", parse_number),
     SheetField("vehicle_class", "CLASS_TYPE", parse_text),
-    SheetField("vehicle_model", "VEHICLE", parse_text, required=False),
-    SheetField("team", "TEAM", parse_text, required=False),
+    SheetField("vehicle_model", "VEHICLE", parse_text),
+    SheetField("team", "TEAM", parse_text),
 )
 
 
@@ -61,7 +61,9 @@ def parse_results(table: SheetTable) -> ParsedSheet:
     parsed = parse_sheet_rows(table, fields)
     official, notes = _is_official(table.path.name)
     events = tuple(_line(event, table.form.name, official) for event in parsed.events)
-    return replace(parsed, events=events, notes=notes, variant="official" if official else "provisional")
+    return replace(
+        parsed, events=events, notes=(*parsed.notes, *notes), variant="official" if official else "provisional"
+    )
 
 
 def _line(event: SheetEvent, sheet: str, official: bool) -> SheetEvent:

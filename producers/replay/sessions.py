@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
 from conf.errors import InputError
+from conf.text_table import SourceFile
 
 Stated = tuple[str, str]
 """An event and a session of it, as ``meta_event`` and ``meta_session`` name them."""
@@ -36,12 +36,12 @@ class Placement:
     vehicles: Mapping[str, str] = field(default_factory=dict)
 
 
-def missing_session_error(path: Path) -> SessionError:
+def missing_session_error(path: SourceFile) -> SessionError:
     """The error for a file that does not say its session when the user does not either."""
     return SessionError(f"{path}: the file does not say which session it is from; name it with --session ID")
 
 
-def assign_ids(path: Path, readings: pl.DataFrame, placement: Placement) -> tuple[pl.DataFrame, list[int]]:
+def assign_ids(path: SourceFile, readings: pl.DataFrame, placement: Placement) -> tuple[pl.DataFrame, list[int]]:
     """Add ``session_id``, ``<meta_event>-<meta_session>`` or as the placement has it, and rename vehicles.
 
     The id that a renamed vehicle had is kept in ``original_vehicle_id``, where that is empty.
@@ -95,7 +95,7 @@ def find_race_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"R{number}" for number in RACE.findall(text)))
 
 
-def infer_session(path: Path, stated: Collection[Stated]) -> str:
+def infer_session(path: SourceFile, stated: Collection[Stated]) -> str:
     """The session of a file that does not say its own: race by its name, event by the files beside it.
 
     Args:
@@ -123,7 +123,10 @@ def infer_session(path: Path, stated: Collection[Stated]) -> str:
 
 
 def choose_session(
-    path: Path, beside: Callable[[Path], Collection[Stated]], session: str | None, renamed: str | None = None
+    path: SourceFile,
+    beside: Callable[[SourceFile], Collection[Stated]],
+    session: str | None,
+    renamed: str | None = None,
 ) -> str:
     """The session of a file that does not say its own: the one the user names, else the inferred one.
 
@@ -165,7 +168,7 @@ def is_same_event(session: str, event: str) -> bool:
     return session.startswith(f"{event}-")
 
 
-def _unplaced(path: Path, reason: str) -> SessionError:
+def _unplaced(path: SourceFile, reason: str) -> SessionError:
     return SessionError(
         f"{path}: the file does not say which session it is from, and {reason}; name it with --session ID"
     )

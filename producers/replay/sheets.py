@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 
 from conf.contract import load_contract
+from conf.text_table import MalformedLine, SourceFile
 from producers.replay.encode import Record
 from producers.replay.formats import ReplayFileError, SheetFormat, SheetName
-from producers.replay.lines import MalformedLine, file_digest
+from producers.replay.lines import file_digest
 from producers.replay.results import parse_results
 from producers.replay.tables import ParsedSheet, SheetEvent, SheetTable, Value, load_sheet
 from producers.replay.timing import parse_laps, parse_sectors
@@ -59,7 +59,7 @@ class Sheet:
         notes: What a user should know of how it was read.
     """
 
-    path: Path
+    path: SourceFile
     form: SheetFormat
     identity: str
     events: tuple[SheetEvent, ...]
@@ -77,11 +77,12 @@ class Sheet:
         return _contract_property(self.form.name, "ce_type")
 
 
-def read_sheet(path: Path, form: SheetFormat) -> Sheet:
+def read_sheet(path: SourceFile, form: SheetFormat) -> Sheet:
     """Read a sheet.
 
     Raises:
-        ReplayFileError: If the file is damaged, lacks a column, or has no line that can be read.
+        ReplayFileError: If the file lacks a column, or has no line that can be read.
+        TextTableError: If it is damaged.
     """
     table = load_sheet(path, form)
     parsed = KINDS[form.name].parse(table)

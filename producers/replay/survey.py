@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
+from conf.text_table import MalformedLine, SourceFile
 from producers.replay.formats import TelemetryFormat
-from producers.replay.lines import MalformedLine
 from producers.replay.reader import load_readings
 from producers.replay.sessions import Stated
 
@@ -25,14 +24,16 @@ class TelemetrySurvey:
         vehicles: Readings by vehicle id.
         malformed_count: Lines that could not be read.
         malformed: The first of them.
+        notes: What a user should know of how it was read.
     """
 
-    path: Path
+    path: SourceFile
     form: TelemetryFormat
     sessions: Mapping[Stated | None, int]
     vehicles: Mapping[str, int]
     malformed_count: int
     malformed: tuple[MalformedLine, ...]
+    notes: tuple[str, ...]
 
     @property
     def stated(self) -> tuple[Stated, ...]:
@@ -45,11 +46,12 @@ class TelemetrySurvey:
         return sum(self.sessions.values())
 
 
-def survey_telemetry(path: Path) -> TelemetrySurvey:
+def survey_telemetry(path: SourceFile) -> TelemetrySurvey:
     """Look at a telemetry file.
 
     Raises:
-        ReplayFileError: If it is damaged, of no known form, or holds no readings.
+        ReplayFileError: If it is of no known form, or holds no readings.
+        TextTableError: If it is damaged.
     """
     loaded = load_readings(path)
     frame = loaded.frame
@@ -64,6 +66,7 @@ def survey_telemetry(path: Path) -> TelemetrySurvey:
         form=loaded.form,
         sessions=sessions,
         vehicles=dict(vehicles.iter_rows()),
-        malformed_count=len(loaded.malformed),
-        malformed=tuple(loaded.malformed),
+        malformed_count=loaded.malformed.count,
+        malformed=loaded.malformed.first,
+        notes=loaded.notes,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from producers.replay.cell_parsers import CellError
-from producers.replay.formats import ReplayFileError, SheetFormat, missing_columns_error
-from producers.replay.lines import MalformedLine, line_fault, read_contents, split_fields
+from conf.text_table import MalformedLine, SourceFile
+from producers.replay.cell_parsers import CellError, is_missing
+from producers.replay.formats import ReplayFileError, SheetFormat, missing_columns_error, open_published_text
+from producers.replay.lines import NullCells
+
+MAX_LINES = 200_000
 
 Value = bool | int | float | str | list[str] | list[int | None] | None
 Parse = Callable[[str], Value]
@@ -22,14 +24,14 @@ class SheetField:
         name: Name in the event.
         column: Column of the sheet.
         parse: Value of a cell that is not empty.
-        required: Whether the sheet must have the column.
+        required: Whether an event needs it: no sheet may lack the column, and no line a cell that can be parsed.
         empty: Value of a cell that is empty.
     """
 
     name: str
     column: str
     parse: Parse
-    required: bool = True
+    required: bool = False
     empty: Value = None
 
 
@@ -51,13 +53,15 @@ class SheetTable:
         columns: Its columns, spaces around them taken off.
         rows: The lines that have as many cells as the header.
         malformed: The others.
+        notes: What a user should know of how it was read.
     """
 
-    path: Path
+    path: SourceFile
     form: SheetFormat
     columns: tuple[str, ...]
     rows: tuple[SheetRow, ...]
     malformed: tuple[MalformedLine, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class ParsedSheet:
 
     Attributes:
         events: In the order in which they are to be sent.
-        malformed: Lines with a cell that cannot be parsed.
+        malformed: Lines with a required cell that cannot be parsed.
         notes: What a user should know of how the sheet was read.
         variant: What tells apart two sheets of one form that may be the same byte for byte; empty where nothing does.
     """
@@ -90,31 +94,33 @@ class ParsedSheet:
     variant: str = ""
 
 
-def load_sheet(path: Path, form: SheetFormat) -> SheetTable:
+def load_sheet(path: SourceFile, form: SheetFormat) -> SheetTable:
     """Read a sheet.
 
     Raises:
-        ReplayFileError: If it is damaged or nothing follows its header.
+        ReplayFileError: If nothing follows its header, or so much that it is no sheet of a session.
+        TextTableError: If it is damaged.
     """
-    header, *lines = read_contents(path, form.container).split(b"\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    if not lines:
-        raise ReplayFileError(f"{path}: no events: nothing follows the header")
-    columns = tuple(name.strip() for name in header.decode("utf-8-sig", "replace").split(form.delimiter))
+    table = open_published_text(path)
+    places = table.places()
     rows, malformed = [], []
-    for number, line in enumerate(lines, start=2):
-        reason = line_fault(line, len(columns), form.delimiter)
-        if reason is None:
-            cells = split_fields(line.decode().rstrip("\r"), form.delimiter)
-            rows.append(SheetRow(number, {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}))
+    for each in table.rows():
+        if isinstance(each, MalformedLine):
+            malformed.append(each)
         else:
-            malformed.append(MalformedLine(number, reason))
-    return SheetTable(path, form, columns, tuple(rows), tuple(malformed))
+            rows.append(SheetRow(each.line, {name: each.cells[at].strip() for name, at in places.items()}))
+        if len(rows) + len(malformed) > MAX_LINES:
+            raise ReplayFileError(f"{path}: more than {MAX_LINES:,} lines of {form.name}; split the file by session")
+    if not rows and not malformed:
+        raise ReplayFileError(f"{path}: no events: nothing follows the header")
+    return SheetTable(path, form, table.columns, tuple(rows), tuple(malformed), tuple(table.notes))
 
 
 def parse_sheet_rows(table: SheetTable, fields: Sequence[SheetField]) -> ParsedSheet:
-    """Make an event of each row; a cell that cannot be parsed makes its line malformed, an empty one is None.
+    """Make an event of each row; an empty cell is None.
+
+    A cell that cannot be parsed makes its line malformed where the event requires it. Elsewhere it is None, and a note
+    says of which column.
 
     Raises:
         ReplayFileError: If the table lacks a required column.
@@ -122,23 +128,37 @@ def parse_sheet_rows(table: SheetTable, fields: Sequence[SheetField]) -> ParsedS
     missing = dict.fromkeys(field.column for field in fields if field.required and field.column not in table.columns)
     if missing:
         raise missing_columns_error(table.path, list(missing), filter(None, table.columns))
-    events, malformed = [], []
+    events, malformed, nulls = [], [], NullCells()
     for row in table.rows:
-        values, complaints = _values(row.cells, fields)
+        values, complaints = _values(row, fields, nulls)
         if complaints:
             malformed.append(MalformedLine(row.line, "; ".join(complaints)))
         else:
             events.append(SheetEvent(row.line, values))
-    return ParsedSheet(tuple(events), tuple(malformed))
+    return ParsedSheet(tuple(events), tuple(malformed), (*table.notes, *nulls.notes()))
 
 
-def _values(cells: dict[str, str], fields: Iterable[SheetField]) -> tuple[dict[str, Value], list[str]]:
+def _values(row: SheetRow, fields: Iterable[SheetField], nulls: NullCells) -> tuple[dict[str, Value], list[str]]:
     values: dict[str, Value] = {}
     complaints: dict[str, None] = {}
+    odd: dict[str, str] = {}
     for field in fields:
-        cell = cells.get(field.column)
+        cell = row.cells.get(field.column)
         try:
-            values[field.name] = field.parse(cell) if cell else None if cell is None else field.empty
+            values[field.name] = _value(cell, field)
         except CellError as error:
-            complaints[f"{field.column} '{cell}' is not {error}"] = None
+            values[field.name] = None
+            if field.required:
+                complaints[f"{field.column} '{cell}' is not {error}"] = None
+            else:
+                odd[field.column] = str(error)
+    if not complaints:
+        for column, kind in odd.items():
+            nulls.add(column, kind, row.line, row.cells[column])
     return values, list(complaints)
+
+
+def _value(cell: str | None, field: SheetField) -> Value:
+    if cell is None:
+        return None
+    return field.empty if is_missing(cell) else field.parse(cell)

@@ -17,36 +17,36 @@ from producers.replay.formats import lap_kind_from_name
 from producers.replay.tables import ParsedSheet, SheetEvent, SheetField, SheetTable, Value, parse_sheet_rows
 
 LAP_FIELDS = (
-    SheetField("vehicle_id", "vehicle_id", parse_text),
-    SheetField("vehicle_number", "vehicle_number", parse_integer, required=False),
-    SheetField("original_vehicle_id", "original_vehicle_id", parse_text, required=False),
-    SheetField("lap", "lap", parse_integer),
-    SheetField("outing", "outing", parse_integer, required=False),
-    SheetField("meta_event", "meta_event", parse_text, required=False),
-    SheetField("meta_session", "meta_session", parse_text, required=False),
-    SheetField("meta_source", "meta_source", parse_text, required=False),
+    SheetField("vehicle_id", "vehicle_id", parse_text, required=True),
+    SheetField("vehicle_number", "vehicle_number", parse_integer),
+    SheetField("original_vehicle_id", "original_vehicle_id", parse_text),
+    SheetField("lap", "lap", parse_integer, required=True),
+    SheetField("outing", "outing", parse_integer),
+    SheetField("meta_event", "meta_event", parse_text),
+    SheetField("meta_session", "meta_session", parse_text),
+    SheetField("meta_source", "meta_source", parse_text),
     SheetField("meta_time_us", "meta_time", parse_instant_us),
-    SheetField("time_us", "timestamp", parse_instant_us),
+    SheetField("time_us", "timestamp", parse_instant_us, required=True),
 )
-LAP_TIME = SheetField("lap_time_ms", "value", parse_big_integer, required=False)
+LAP_TIME = SheetField("lap_time_ms", "value", parse_big_integer)
 
 SECTOR_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer),
+    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
     SheetField("driver_number", "DRIVER_NUMBER", parse_integer),
-    SheetField("lap_number", "LAP_NUMBER", parse_integer),
+    SheetField("lap_number", "LAP_NUMBER", parse_integer, required=True),
     SheetField("lap_time_ms", "LAP_TIME", parse_duration_ms),
     SheetField("sector_1_ms", "S1", parse_duration_ms),
     SheetField("sector_2_ms", "S2", parse_duration_ms),
     SheetField("sector_3_ms", "S3", parse_duration_ms),
     SheetField("elapsed_ms", "ELAPSED", parse_duration_ms),
     SheetField("time_of_day_ms", "HOUR", parse_duration_ms),
-    SheetField("top_speed_kmh", "TOP_SPEED", parse_number, required=False),
-    SheetField("avg_speed_kmh", "KPH", parse_number, required=False),
-    SheetField("in_pit", "CROSSING_FINISH_LINE_IN_PIT", parse_in_pit, required=False, empty=False),
-    SheetField("pit_time_ms", "PIT_TIME", parse_duration_ms, required=False),
-    SheetField("flag", "FLAG_AT_FL", parse_text, required=False),
-    SheetField("vehicle_class", "CLASS", parse_text, required=False),
-    SheetField("manufacturer", "MANUFACTURER", parse_text, required=False),
+    SheetField("top_speed_kmh", "TOP_SPEED", parse_number),
+    SheetField("avg_speed_kmh", "KPH", parse_number),
+    SheetField("in_pit", "CROSSING_FINISH_LINE_IN_PIT", parse_in_pit, empty=False),
+    SheetField("pit_time_ms", "PIT_TIME", parse_duration_ms),
+    SheetField("flag", "FLAG_AT_FL", parse_text),
+    SheetField("vehicle_class", "CLASS", parse_text),
+    SheetField("manufacturer", "MANUFACTURER", parse_text),
 )
 INTERMEDIATE = "_time"  # IM1a_time, FL_time; LAP_TIME and PIT_TIME are written in capitals
 
@@ -61,7 +61,7 @@ def parse_laps(table: SheetTable) -> ParsedSheet:
     parsed = parse_sheet_rows(table, (*LAP_FIELDS, LAP_TIME) if is_time else LAP_FIELDS)
     named = lap_kind_from_name(table.path.name)
     notes = (f"named {named}, but its values are lap times",) if named not in (None, table.form.name) else ()
-    return replace(parsed, events=_by_arrival(parsed.events), notes=notes)
+    return replace(parsed, events=_by_arrival(parsed.events), notes=(*parsed.notes, *notes))
 
 
 def _by_arrival(events: tuple[SheetEvent, ...]) -> tuple[SheetEvent, ...]:

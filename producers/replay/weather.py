@@ -9,7 +9,7 @@ from producers.replay.tables import ParsedSheet, SheetEvent, SheetField, SheetTa
 
 # Wind speeds are whole multiples of 0.36: tenths of a metre per second, written in km/h.
 FIELDS = (
-    SheetField("time_us", "TIME_UTC_SECONDS", parse_epoch_us),
+    SheetField("time_us", "TIME_UTC_SECONDS", parse_epoch_us, required=True),
     SheetField("air_temp_c", "AIR_TEMP", parse_number),
     SheetField("track_temp_c", "TRACK_TEMP", parse_number),
     SheetField("humidity_pct", "HUMIDITY", parse_number),
@@ -26,4 +26,6 @@ def parse_weather(table: SheetTable) -> ParsedSheet:
     if {event.fields["track_temp_c"] for event in parsed.events} != {0.0}:
         return parsed
     events = tuple(SheetEvent(event.line, {**event.fields, "track_temp_c": None}) for event in parsed.events)
-    return replace(parsed, events=events, notes=("TRACK_TEMP is 0 throughout: no such sensor, sent as null",))
+    return replace(
+        parsed, events=events, notes=(*parsed.notes, "TRACK_TEMP is 0 throughout: no such sensor, sent as null")
+    )

@@ -12,7 +12,8 @@ from slipstream.commands._options import Speed
 from slipstream.console import DryRun, print_summary
 
 if TYPE_CHECKING:
-    from producers.replay.lines import MalformedLine
+    from conf.text_table import MalformedLine
+    from producers.replay.files import Skipped
     from producers.replay.naming import Naming
     from producers.replay.report import FileReport, ReplayReport
 
@@ -164,6 +165,6 @@ def _list_remarks(malformed: Sequence[MalformedLine], count: int, notes: Iterabl
         typer.echo(f"  {count - SHOWN_LINES:,} more malformed lines left out")
 
 
-def _list_skipped(skipped: Iterable[tuple[Path, str]]) -> None:
+def _list_skipped(skipped: Iterable[Skipped]) -> None:
     for path, reason in skipped:
         typer.echo(f"skipped {path}: {reason}")

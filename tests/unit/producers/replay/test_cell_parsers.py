@@ -34,6 +34,7 @@ DAY_MS = 86_400_000
         ("0.0005", 1),
         ("0.00049", 0),
         ("59.9996", 60_000),
+        ("1:37,428", 97_428),
     ],
 )
 def test_durations(cell: str, ms: int):
@@ -41,7 +42,7 @@ def test_durations(cell: str, ms: int):
 
 
 @pytest.mark.parametrize(
-    "cell", ["1:60.0", "1:60:00", "1:2:3:4", "-1.5", "1.", ".5", "1:37,428", "1e3", "abc", ":", "٣"]
+    "cell", ["1:60.0", "1:60:00", "1:2:3:4", "-1.5", "1.", ".5", "1:37,4.2", "1e3", "abc", ":", "٣"]
 )
 def test_what_is_no_duration(cell: str):
     with pytest.raises(CellError, match=r"^a duration$"):
@@ -133,7 +134,17 @@ def test_numbers(value: float):
     assert cells.parse_number(repr(value)) == value
 
 
-@pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "29,8", "1_0", ""])
+def test_a_decimal_comma():
+    assert [cells.parse_number("29,8"), cells.parse_number("-0,125"), cells.parse_integer("7,0")] == [29.8, -0.125, 7]
+    assert cells.parse_gap_ms("+2,740") == 2_740
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "NaN", "NULL", "NA", "n/a", "None", r"\N", "-"])
+def test_missing_values_have_many_spellings(cell: str):
+    assert cells.is_missing(cell)
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "1,234.5", "1_0", ""])
 def test_what_is_no_number(cell: str):
     with pytest.raises(CellError, match=r"^a number$"):
         cells.parse_number(cell)

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from conf.text_table import TextTableError
 from producers.replay.files import find_files
 from producers.replay.formats import (
     NotTelemetryError,
@@ -67,8 +68,8 @@ def test_channels_common_to_both_dialects_count_as_the_feeds_own(tmp_path: Path)
 
 
 def test_missing_column_is_named(tmp_path: Path):
-    path = write(tmp_path / "a.csv", LONG.replace("meta_time,", ""), ROW.format(name="aps"))
-    with pytest.raises(ReplayFileError, match=r"a\.csv: missing column meta_time; found .*telemetry_name"):
+    path = write(tmp_path / "a.csv", LONG.replace("timestamp,", ""), ROW.format(name="aps"))
+    with pytest.raises(ReplayFileError, match=r"a\.csv: missing column timestamp; found .*telemetry_name"):
         detect_format(path)
 
 
@@ -91,23 +92,42 @@ WEATHER = "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP"
 
 
 @pytest.mark.parametrize(
-    ("name", "header", "form", "delimiter"),
+    ("name", "header", "form"),
     [
-        ("any_lap_end.csv", TIMING, "lap_end", ","),
-        ("COTA_lap_start_time_R1.csv", TIMING, "lap_start", ","),
-        ("R1 Lap Time.csv", TIMING, "lap_time", ","),
-        ("any.csv", SECTORS, "sector_times", ";"),
-        ("any.csv", SECTORS.replace(";", ","), "sector_times", ","),
-        ("any.csv", "\ufeff" + OVERALL, "results", ";"),
-        ("any.csv", BY_CLASS, "results_by_class", ";"),
-        ("any.csv", WEATHER, "weather", ";"),
+        ("any_lap_end.csv", TIMING, "lap_end"),
+        ("COTA_lap_start_time_R1.csv", TIMING, "lap_start"),
+        ("R1 Lap Time.csv", TIMING, "lap_time"),
+        ("R1_lap_end.csv", f",{TIMING},track,source_file", "lap_end"),
+        ("any_lap_end.csv", TIMING.replace(",", ";"), "lap_end"),
+        ("any.csv", SECTORS, "sector_times"),
+        ("any.csv", SECTORS.replace(";", ","), "sector_times"),
+        ("any.csv", SECTORS.replace(" DRIVER_NUMBER;", ""), "sector_times"),
+        ("any.csv", "\ufeff" + OVERALL, "results"),
+        ("any.csv", OVERALL.replace("STATUS", "TOTAL_TIME").replace(";", "\t"), "results"),
+        ("any.csv", BY_CLASS, "results_by_class"),
+        ("any.csv", WEATHER, "weather"),
     ],
 )
-def test_sheets(tmp_path: Path, name: str, header: str, form: str, delimiter: str):
-    assert detect_format(write(tmp_path / name, header)) == SheetFormat(form, "csv", delimiter)
+def test_sheets(tmp_path: Path, name: str, header: str, form: str):
+    assert detect_format(write(tmp_path / name, header)) == SheetFormat(form, "csv")
     packed = tmp_path / f"packed_{name}"
     packed.write_bytes(gzip.compress(f"{header}\n".encode()))
-    assert detect_format(packed) == SheetFormat(form, "csv.gz", delimiter)
+    assert detect_format(packed) == SheetFormat(form, "csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "form"),
+    [
+        ("lap_end.csv", TIMING, "lap_end"),
+        ("any.csv", SECTORS.removesuffix(";"), "sector_times"),
+        ("any.csv", OVERALL, "results"),
+        ("any.csv", WEATHER, "weather"),
+    ],
+)
+def test_a_header_with_every_name_quoted(tmp_path: Path, name: str, header: str, form: str):
+    delimiter = ";" if ";" in header else ","
+    quoted = delimiter.join(f'"{column}"' for column in header.split(delimiter))
+    assert detect_format(write(tmp_path / name, quoted)).name == form
 
 
 def test_lap_times_are_known_by_their_values_where_they_have_some(tmp_path: Path):
@@ -129,6 +149,8 @@ def test_lap_events_of_which_nothing_says_the_kind(tmp_path: Path):
 def test_a_table_with_more_than_lap_events_is_not_one_of_them(tmp_path: Path):
     with pytest.raises(UnknownFormatError, match="unknown file form"):
         detect_format(write(tmp_path / "fastest_lap_time.csv", TIMING + ",speed,gear"))
+    with pytest.raises(UnknownFormatError, match="neither content nor name says the kind"):
+        detect_format(write(tmp_path / "notes.csv", "lap,timestamp,vehicle_id,value,remark", "1,x,y,98123,z"))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +208,7 @@ def test_parquet_cut_short(tmp_path: Path):
     pl.read_csv(write(tmp_path / "x", LONG, ROW.format(name="aps"))).write_parquet(whole)
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(whole.read_bytes()[:-20])
-    with pytest.raises(ReplayFileError, match=r"cut\.parquet: not a readable parquet file"):
+    with pytest.raises(TextTableError, match=r"cut\.parquet: not a readable parquet file"):
         detect_format(cut)
 
 

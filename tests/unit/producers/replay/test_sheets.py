@@ -85,9 +85,9 @@ def test_lap_times_are_sent_as_they_are_likely_or_not(tmp_path: Path):
     ]
     given = sheet(tmp_path / "any.csv", header, *rows)
     assert given.form.name == "lap_time"
-    assert [event.fields["lap_time_ms"] for event in given.events] == [0, 43, None, 98_123]
-    assert [event.fields["vehicle_number"] for event in given.events] == [None] * 4
-    assert [(bad.line, bad.reason) for bad in given.malformed] == [(5, "value '9e9' is not an integer")]
+    assert [event.fields["lap_time_ms"] for event in given.events] == [0, 43, None, None, 98_123]
+    assert [event.fields["vehicle_number"] for event in given.events] == [None] * 5
+    assert given.notes == ("value: 1 cell is not an integer and sent as null, line 5: '9e9'",)
     assert "lap_time_ms" not in payloads(given)[2]
 
 
@@ -275,11 +275,32 @@ def test_a_track_temperature_of_0_throughout_is_no_temperature(tmp_path: Path):
     assert given.notes == ()
 
 
-def test_missing_columns_are_named(tmp_path: Path):
-    with pytest.raises(ReplayFileError, match=r"any\.csv: missing columns TRACK_TEMP, WIND_SPEED; found AIR_TEMP, "):
-        sheet(tmp_path / "any.csv", WEATHER.replace("TRACK_TEMP;", "").replace("WIND_SPEED;", ""), "1;x;1;1;1;1;1")
-    with pytest.raises(ReplayFileError, match="missing column meta_time"):
-        sheet(tmp_path / "lap_end.csv", "lap,timestamp,vehicle_id", "1,2025-01-01T00:00:00Z,CAR")
+def test_columns_that_an_event_may_lack(tmp_path: Path):
+    weather = WEATHER.replace("TRACK_TEMP;", "").replace("WIND_SPEED;", "")
+    (event,) = payloads(sheet(tmp_path / "any.csv", weather, "1735689600;x;29.5;56.75;992.5;280;0"))
+    assert event.keys().isdisjoint({"track_temp_c", "wind_speed_kmh"})
+    (event,) = payloads(sheet(tmp_path / "lap_end.csv", "lap,timestamp,vehicle_id", "1,2025-01-01T00:00:00Z,CAR"))
+    assert event == {"session_id": "E-R1", "vehicle_id": "CAR", "lap": 1, "time_us": SECOND_US}
+    (event,) = payloads(sheet(tmp_path / "any.csv", "NUMBER;LAP_NUMBER;LAP_TIME", "7;3;1:40,5"))
+    assert event == {"session_id": "E-R1", "vehicle_number": 7, "lap_number": 3, "lap_time_ms": 100_500}
+
+
+def test_a_cell_that_an_event_may_lack_costs_no_event(tmp_path: Path):
+    entries = [
+        "DNF;8;Classified;20;45:00.0;-;-;3;1:40.0;130;Am;Car",
+        "2;9;Classified;18;45:01.0;25L;1 Lap;n/a;x;y;Am;Car",
+    ]
+    given = sheet(tmp_path / "any.csv", OVERALL, *entries)
+    assert [event.fields["position"] for event in given.events] == [None, 2]
+    assert [event.fields["fl_time_ms"] for event in given.events] == [100_000, None]
+    assert given.malformed == ()
+    assert given.notes[:2] == (
+        "POSITION: 1 cell is not an integer and sent as null, line 2: 'DNF'",
+        "GAP_FIRST: 1 cell is not a gap and sent as null, line 3: '25L'",
+    )
+    given = sheet(tmp_path / "any.csv", "NUMBER;LAP_NUMBER;LAP_TIME;S1", "7;3;1:40.0;x", "7;four;1:40.0;x")
+    assert [bad.reason for bad in given.malformed] == ["LAP_NUMBER 'four' is not an integer"]
+    assert given.notes == ("S1: 1 cell is not a duration and sent as null, line 2: 'x'",)
 
 
 def test_nothing_but_malformed_lines(tmp_path: Path):

@@ -1,0 +1,106 @@
+"""Lines of a text as rows of cells, by RFC 4180: a quoted cell may hold the delimiter, quotes and line breaks."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from conf.text_table.blocks import FAULTS, MAX_LINE_BYTES, TOO_LONG, LineBlock
+
+COMMENT: Final = "#"
+MAX_JOINED: Final = 100
+
+
+@dataclass(frozen=True)
+class MalformedLine:
+    """A line that could not be read.
+
+    Attributes:
+        line: Its number in the file, counted from 1 (a parquet file's first row counts as line 2).
+        reason: What is wrong with it.
+    """
+
+    line: int
+    reason: str
+
+
+class TextRow(NamedTuple):
+    """A line's cells as they stand, quotes undone.
+
+    Attributes:
+        line: Its number in the file; that of the first where a cell holds line breaks.
+        cells: As many as there are columns.
+    """
+
+    line: int
+    cells: list[str]
+
+
+def split_cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, quotes undone; a space behind a delimiter is no part of a quoted cell.
+
+    Raises:
+        csv.Error: If the quotes are out of place.
+    """
+    if '"' not in line:
+        return line.split(delimiter)
+    rows = list(csv.reader([line], delimiter=delimiter, skipinitialspace=True, strict=True))
+    if len(rows) != 1:
+        raise csv.Error("several rows")
+    return rows[0]
+
+
+def parse_rows(block: LineBlock, width: int, delimiter: str) -> Iterator[TextRow | MalformedLine]:
+    """Take the lines of a block apart.
+
+    A line whose quote is open is joined with those behind it if together they are one row, and malformed by itself if
+    they are not: a stray quote costs its own line. A line that begins with ``#`` is a comment unless it is a row.
+
+    Args:
+        block: Lines that are UTF-8.
+        width: How many cells a row has.
+        delimiter: What stands between two cells.
+    """
+    lines = block.data.decode().split("\n")[:-1]
+    at = 0
+    while at < len(lines):
+        number, line, taken = block.first + at, lines[at], 1
+        found = _parse_line(line, width, delimiter)
+        if isinstance(found, str) and line.count('"') % 2:
+            joined = _join(lines[at : at + MAX_JOINED], width, delimiter)
+            found, taken = joined if joined is not None else (found, 1)
+        at += taken
+        if isinstance(found, list):
+            yield TextRow(number, found)
+        elif not line.startswith(COMMENT):
+            yield MalformedLine(number, found)
+
+
+def _parse_line(line: str, width: int, delimiter: str) -> list[str] | str:
+    """The cells of a line, or what is wrong with it."""
+    if not line.strip():
+        return "empty line"
+    if line[0] == "\x00" and (fault := FAULTS.get(line.encode())) is not None:
+        return fault
+    if len(line) > MAX_LINE_BYTES:
+        return FAULTS[TOO_LONG]
+    try:
+        cells = split_cells(line, delimiter)
+    except csv.Error:
+        return "quote without its pair" if line.count('"') % 2 else "quotes or line breaks out of place"
+    return cells if len(cells) == width else f"{len(cells)} fields in place of {width}"
+
+
+def _join(lines: Sequence[str], width: int, delimiter: str) -> tuple[list[str], int] | None:
+    """The row that begins with the first of some lines, and how many of them it takes; None if they are no row."""
+    last = next((at for at, line in enumerate(lines) if at and line.count('"') % 2), None)
+    if last is None:
+        return None
+    text = "\n".join(lines[: last + 1])
+    try:
+        (cells,) = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError):
+        return None
+    return (cells, last + 1) if len(cells) == width else None

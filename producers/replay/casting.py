@@ -1,0 +1,148 @@
+"""The cells of readings as values.
+
+What a reading needs, its name, value, time and vehicle, makes its line malformed where it cannot be parsed. What it may
+lack becomes null there, and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from conf.text_table import MalformedLine
+from producers.replay.cell_parsers import MISSING
+from producers.replay.formats import LONG_COLUMNS, NEEDED_COLUMNS
+from producers.replay.lines import NullCells
+
+INTEGERS = ("lap", "outing", "vehicle_number")
+TIMES = ("meta_time", "timestamp")
+VALUE = "telemetry_value"
+PARSED = (*INTEGERS, *TIMES, VALUE)
+
+YEAR_2000_S, YEAR_2100_S = 946_684_800, 4_102_444_800
+EPOCH_UNITS_PER_S = (1, 10**3, 10**6, 10**9)
+
+
+def _kind_of(column: str) -> str:
+    """What a cell of a column of readings should be."""
+    return "an integer" if column in INTEGERS else "a time" if column in TIMES else "a number"
+
+
+def cast_readings(text: pl.DataFrame, nulls: NullCells) -> tuple[pl.DataFrame, list[MalformedLine]]:
+    """Give each column its type.
+
+    Args:
+        text: Rows with ``line`` and columns of ``LONG_COLUMNS`` as they stand.
+        nulls: Counts the cells that became null.
+
+    Returns:
+        The rows with all of ``LONG_COLUMNS``, the times as ``meta_time_us`` and ``timestamp_us``, less those that lack
+        what a reading needs; and these.
+    """
+    typed: dict[str, pl.Series] = {}
+    bad: list[pl.DataFrame] = []
+    for name in (name for name in LONG_COLUMNS if name in text.columns):
+        typed[name] = _cast_column(text[name])
+        failed = text[name].is_not_null() & typed[name].is_null()
+        if name in PARSED and failed.any():
+            failed &= ~_is_missing(text[name])
+            if not failed.any():
+                continue
+            faults = text.filter(failed).select("line", cell=pl.col(name).cast(pl.String))
+            if name in NEEDED_COLUMNS:
+                reason = pl.format(f"{name} '{{}}' is not {_kind_of(name)}", pl.col("cell").str.slice(0, 80))
+                bad.append(faults.select("line", reason=reason))
+            else:
+                line, cell = faults.row(0)
+                nulls.add(name, _kind_of(name), line, cell, faults.height)
+    absent = [pl.lit(None, dtype=_dtype(name)).alias(name) for name in LONG_COLUMNS if name not in typed]
+    frame = text.select("line", **typed).with_columns(absent).rename({name: f"{name}_us" for name in TIMES})
+    if not bad:
+        return frame, []
+    faults = pl.concat(bad).group_by("line", maintain_order=True).agg(pl.col("reason").str.join("; "))
+    malformed = [MalformedLine(line, reason) for line, reason in faults.sort("line").iter_rows()]
+    return frame.join(faults, on="line", how="anti", maintain_order="left"), malformed
+
+
+def _is_missing(column: pl.Series) -> pl.Series:
+    return column.cast(pl.String).str.strip_chars().str.to_lowercase().is_in(list(MISSING))
+
+
+def _dtype(name: str) -> type[pl.DataType]:
+    if name in INTEGERS:
+        return pl.Int32
+    if name in TIMES:
+        return pl.Int64
+    return pl.Float64 if name == VALUE else pl.String
+
+
+def _cast_column(column: pl.Series) -> pl.Series:
+    if column.name in INTEGERS:
+        return _cast(column, _whole)
+    if column.name in TIMES:
+        return _cast_time(column)
+    if column.name == VALUE:
+        return _cast(column, lambda cells: cells.cast(pl.Float64, strict=False))
+    text = column.cast(pl.String)
+    distinct = text.unique().drop_nulls()  # names repeat: each is looked at once
+    if (distinct != distinct.str.strip_chars()).any():
+        text = text.str.strip_chars()
+    missing = distinct.filter(_is_missing(distinct)).str.strip_chars()
+    if missing.is_empty():
+        return text
+    return text.to_frame().select(pl.when(~pl.nth(0).is_in(missing.implode())).then(pl.nth(0))).to_series()
+
+
+def _cast(column: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Parse a column; where that fails, without spaces around a cell and with a decimal comma as a point."""
+    values = parse(column)
+    if column.dtype.is_numeric() or values.null_count() == column.null_count():
+        return values
+    plain = column.cast(pl.String).str.strip_chars().str.replace(",", ".", literal=True)
+    return values.fill_null(parse(plain))
+
+
+def _whole(cells: pl.Series) -> pl.Series:
+    whole = cells.cast(pl.Float64, strict=False)
+    return (
+        whole.to_frame("whole")
+        .select(pl.when(pl.col("whole") == pl.col("whole").floor()).then("whole").cast(pl.Int32, strict=False))
+        .to_series()
+    )
+
+
+def _cast_time(column: pl.Series) -> pl.Series:
+    """Microseconds since the epoch of dates and times, or of seconds since it or thousandths of them."""
+    if isinstance(column.dtype, pl.Datetime):
+        return column.dt.epoch("us")
+    if column.dtype.is_numeric():
+        return _cast_epoch(column)
+    text = column.cast(pl.String)
+    times = _cast_moment(text)
+    if times.null_count() == text.null_count():
+        return times
+    plain = text.str.strip_chars().str.replace(",", ".", literal=True)
+    return times.fill_null(_cast_epoch(plain)).fill_null(_cast_moment(plain))
+
+
+def _cast_moment(text: pl.Series) -> pl.Series:
+    times = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    if times.null_count() > text.null_count():  # no zone: UTC
+        times = times.fill_null((text + "Z").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False))
+    return times.dt.epoch("us")
+
+
+def _cast_epoch(column: pl.Series) -> pl.Series:
+    """By their size: seconds of this century are no milliseconds of it."""
+    whole = column.cast(pl.Int64, strict=False)
+    number = column.cast(pl.Float64, strict=False)
+    frame = pl.DataFrame({"whole": whole, "number": number})
+    choices = []
+    for per_s in EPOCH_UNITS_PER_S:
+        within = pl.col("number").is_between(YEAR_2000_S * per_s, YEAR_2100_S * per_s, closed="left")
+        exact = pl.col("whole") // (per_s // 10**6) if per_s > 10**6 else pl.col("whole") * (10**6 // per_s)
+        rounded = (pl.col("number") * (10**6 / per_s)).round().cast(pl.Int64, strict=False)
+        is_whole = pl.col("whole") == pl.col("number")
+        choices.append(pl.when(within).then(pl.when(is_whole).then(exact).otherwise(rounded)))
+    return frame.select(pl.coalesce(choices)).to_series()
