@@ -16,13 +16,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.arrays import BoolArray, FloatArray, IntArray
+from medallion.silver.clock_steps import find_clock_steps
 
-STEP_US = 5_000_000
-"""A change of the envelope by more than this is a step of the clock."""
-BEFORE_US, AFTER_US = 300_000_000, 120_000_000
-"""A step is the envelope of the two minutes after it against that of the five minutes before it."""
-PUNCTUAL_US = 1_000_000
-"""A message that is later than the envelope by no more than this came without a queue."""
 STILL_US = 2_000_000
 """One clock value that keeps arriving for longer than this means that the clock stands still."""
 MIN_DRIFT_SPAN_US = 600_000_000
@@ -38,68 +33,6 @@ class ClockSegment:
     offset_us: int
     drift: float
     spread_us: int
-
-
-def find_clock_steps(arrival_us: IntArray, lateness_us: IntArray) -> list[int]:
-    """Indices at which a new clock segment begins.
-
-    Args:
-        arrival_us: Arrival times, ascending, shape (n,).
-        lateness_us: Arrival minus car clock, shape (n,).
-    """
-    steps: list[int] = []
-    start = 0
-    while True:
-        step = _next_step(arrival_us, lateness_us, start)
-        if step is None:
-            return steps
-        steps.append(step)
-        start = step
-
-
-def _next_step(arrival_us: IntArray, lateness_us: IntArray, start: int) -> int | None:
-    arrival, late = arrival_us[start:], lateness_us[start:]
-    n = len(arrival)
-    if n < 2 or arrival[-1] - arrival[0] < AFTER_US:
-        return None
-    before = _window_min(arrival, late, BEFORE_US, backward=True)
-    after = _window_min(arrival, late, AFTER_US, backward=False)
-    full = arrival + AFTER_US <= arrival[-1]
-    jump = np.zeros(n, dtype=np.int64)
-    jump[1:] = after[1:] - before[:-1]
-    candidates = np.flatnonzero((np.abs(jump) > STEP_US) & full)
-    # A lower envelope early in the data is the first punctual message, not a clock that jumped ahead: a step down
-    # needs two minutes of history at the old level.
-    candidates = candidates[(jump[candidates] > 0) | (arrival[candidates] - arrival[0] >= AFTER_US)]
-    if len(candidates) == 0:
-        return None
-    first = int(candidates[0])
-    ambiguous = _rise(late, after, first) if jump[first] > 0 else _drop(arrival, late, int(before[first - 1]), first)
-    # Between the last punctual message of the old level and the first of the new, the largest jump is the step.
-    jumps = np.diff(late)[ambiguous - 1] * np.sign(jump[first])
-    return int(start + ambiguous[int(np.argmax(jumps))])
-
-
-def _rise(late: IntArray, after: IntArray, first: int) -> IntArray:
-    """Where a step up may be: from where no message of the old level follows, to the first punctual one."""
-    punctual = late[first:] <= after[first:] + PUNCTUAL_US
-    return np.arange(first, first + int(np.argmax(punctual)) + 1)
-
-
-def _drop(arrival: IntArray, late: IntArray, level: int, first: int) -> IntArray:
-    """Where a step down may be: behind the last punctual message of the old level, to the first below it."""
-    ahead = late[first : int(np.searchsorted(arrival, arrival[first] + AFTER_US, side="right"))]
-    below = first + int(np.argmax(ahead <= (level + int(ahead.min())) // 2))
-    old = np.flatnonzero(late[:below] <= level + PUNCTUAL_US)
-    return np.arange(int(old[-1]) + 1, below + 1)
-
-
-def _window_min(at: IntArray, values: IntArray, width: int, *, backward: bool) -> IntArray:
-    """Minimum of ``values`` within ``width`` before (or after) each instant, itself included."""
-    if not backward:
-        return _window_min(-at[::-1], values[::-1], width, backward=True)[::-1]
-    series = pd.Series(values, index=pd.to_timedelta(at - at[0], unit="us"))
-    return series.rolling(pd.Timedelta(width, unit="us"), closed="both").min().to_numpy().astype(np.int64)
 
 
 def fit_lower_envelope(ecu_us: IntArray, lateness_us: IntArray) -> tuple[int, float]:

@@ -15,12 +15,12 @@ from medallion.silver import clock_offsets
 from medallion.silver.clock_offsets import (
     STILL_US,
     fill_arrivals,
-    find_clock_steps,
     find_stopped_clock,
     fit_lower_envelope,
     normalise_clock,
     restate_vehicle,
 )
+from medallion.silver.clock_steps import find_clock_steps
 
 S = 1_000_000
 T0 = 1_757_181_600 * S
@@ -79,6 +79,69 @@ def test_late_bursts_alone_are_no_step() -> None:
     for seed in range(5):
         _, car, arrival = in_arrival_order(*drive(seed=seed))
         assert find_clock_steps(arrival, arrival - car) == []
+
+
+def queue(seconds: int, down_s: int, up_s: int, per_s: float) -> tuple[Any, Any]:
+    """True time and arrival, five a second, of which those of ``down_s`` to ``up_s`` wait and then pass in order."""
+    true = T0 + np.arange(seconds * 5) * S // 5
+    arrival, free = true + 100_000, T0 + up_s * S
+    for i in range(down_s * 5, len(true)):
+        if arrival[i] > free:
+            break
+        free += round(S / per_s)
+        arrival[i] = free
+    return true, arrival
+
+
+@pytest.mark.parametrize("where", ["start", "middle", "end"])
+@pytest.mark.parametrize("lasts_s", [20, 60, 110])
+@pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0, -45.05, 45.05, -3600.05, 3600.05])
+def test_a_brief_offset_is_found_wherever_it_is(where, lasts_s, step_s) -> None:
+    true, arrival = queue(400, 130, 140, 20)
+    arrival = arrival + np.random.default_rng(lasts_s).exponential(50_000, len(true)).astype(np.int64)
+    begins = T0 + {"start": 0, "middle": 200, "end": 400 - lasts_s}[where] * S
+    car = true + np.where((true >= begins) & (true < begins + lasts_s * S), round(step_s * S), 0)
+    true, car, arrival = in_arrival_order(true, car, arrival)
+    event, _, segments = normalise_clock(car, arrival)
+    assert len(segments) == (3 if where == "middle" else 2)
+    assert np.abs(event - true - 100_000).max() < 100_000
+
+
+@pytest.mark.parametrize("at", [0, 3, 700, 1799])
+def test_messages_of_a_moment_whose_clock_is_ahead_are_by_themselves(at) -> None:
+    true = T0 + np.arange(1800) * S // 5
+    car = true.copy()
+    car[at] += 7200 * S
+    event, _, _ = normalise_clock(car, true + 100_000)
+    assert np.abs(event - true).max() <= 100_000
+
+
+@pytest.mark.parametrize("per_s", [6, 10, 50])
+@pytest.mark.parametrize("down_s", [0, 20, 200])
+def test_a_queue_is_no_step_however_long_it_takes_to_empty(per_s, down_s) -> None:
+    true, arrival = queue(900, down_s, down_s + 40, per_s)
+    assert find_clock_steps(arrival, arrival - true + 86_400 * S) == []
+    still_waiting = slice(0, down_s * 5 + 150)
+    assert find_clock_steps(arrival[still_waiting], (arrival - true)[still_waiting]) == []
+
+
+def test_what_is_sent_again_an_hour_later_is_placed_where_it_belongs() -> None:
+    true = T0 + np.arange(3000) * S // 5
+    arrival = true + 100_000
+    arrival[1000:1300] += 3600 * S
+    true, car, arrival = in_arrival_order(true, true - 86_400 * S, arrival)
+    event, _, segments = normalise_clock(car, arrival)
+    assert len(segments) == 1
+    assert np.abs(event - true).max() <= 100_000
+
+
+def test_a_clock_that_stopped_for_a_pause_shortly_before_the_end() -> None:
+    """As it is switched off and on: it goes on where it was, and no message says that time has passed."""
+    true = T0 + np.concatenate([np.arange(1000) * S // 5, 320 * S + np.arange(300) * S // 5])
+    car = true - np.where(np.arange(1300) < 1000, 0, 120 * S)
+    event, _, segments = normalise_clock(car, true + 100_000)
+    assert len(segments) == 2
+    assert np.abs(event - true).max() <= 100_000
 
 
 def test_a_clock_that_stands_still_takes_arrival_time() -> None:
