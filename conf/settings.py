@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from conf.errors import check_input
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class AppConfig(BaseSettings):
@@ -26,7 +29,9 @@ class AppConfig(BaseSettings):
     Attributes:
         slipstream_home: Folder of the lake, broker data, MLflow store, jars, checkpoints and logs.
         kafka_bootstrap_servers: Broker list; unset means the local broker on ``kafka_port``.
-        kafka_config: Extra Kafka client options as JSON, e.g. ``{"security.protocol": "SASL_SSL", …}``.
+        kafka_config: Further options of the Kafka clients as JSON, in librdkafka's names or Java's.
+        kafka_security_protocol: How brokers are spoken to; with it ``kafka_sasl_…`` say who the client is, and
+            ``kafka_ssl_…`` name PEM files: the authority to trust, the client's own certificate and key.
         mlflow_tracking_uri: Tracking server; unset means the local one on ``mlflow_port``.
         azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
         data_root: Folder that `slipstream produce replay` takes files from where none are named.
@@ -46,6 +51,14 @@ class AppConfig(BaseSettings):
     kafka_port: int = Field(9092, ge=1, le=65535)
     kafka_controller_port: int = Field(9093, ge=1, le=65535)
     kafka_config: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict, repr=False)
+    kafka_security_protocol: SecurityProtocol | None = None
+    kafka_sasl_mechanism: SaslMechanism | None = None
+    kafka_sasl_username: str | None = Field(None, repr=False)
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_ca: Path | None = None
+    kafka_ssl_certificate: Path | None = None
+    kafka_ssl_key: Path | None = None
+    kafka_ssl_key_password: SecretStr | None = None
     kafka_partitions: int = Field(4, ge=1)
 
     mlflow_tracking_uri: str | None = None
@@ -68,17 +81,35 @@ class AppConfig(BaseSettings):
     sim_rate_hz: float = Field(30.0, ge=10.0, le=50.0)
     style_threshold: float = Field(0.5, ge=0, le=1)
 
+    @field_validator("kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
+    @classmethod
+    def _upper(cls, given: Any) -> Any:
+        """Names of protocols and mechanisms, which Kafka takes in any case; an empty one is none."""
+        return (given.strip().upper() or None) if isinstance(given, str) else given
+
+    @field_validator("kafka_ssl_ca", "kafka_ssl_certificate", "kafka_ssl_key", mode="before")
+    @classmethod
+    def _none_if_empty(cls, given: Any) -> Any:
+        """An empty path is none, and not the working directory."""
+        return given or None
+
     @field_validator("kafka_config", mode="before")
     @classmethod
     def _read_kafka_config(cls, given: Any) -> Any:
-        """Options as JSON, as the environment has them."""
+        """Options as JSON, as the environment has them; numbers and truth values may stand without quotes."""
         if not isinstance(given, str):
             return given
+        wanted = 'give options as {"security.protocol": "SASL_SSL"}'
         try:
-            return json.loads(given or "{}")
+            options = json.loads(given or "{}")
         except json.JSONDecodeError as error:
-            wanted = '{"security.protocol": "SASL_SSL"}'
-            raise ValueError(f"is not JSON ({error.msg} at character {error.pos}): give options as {wanted}") from None
+            raise ValueError(f"is not JSON ({error.msg} at character {error.pos}): {wanted}") from None
+        if not isinstance(options, dict):
+            raise ValueError(f"is JSON, but not an object: {wanted}")
+        return {
+            name: json.dumps(value) if isinstance(value, bool | int | float) else value
+            for name, value in options.items()
+        }
 
     @property
     def launched_by_spark_submit(self) -> bool:

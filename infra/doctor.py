@@ -16,12 +16,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conf.errors import SlipstreamError
+from conf.errors import InputError, SlipstreamError
 from conf.lake import storage_options, table_uri
 from conf.settings import AppConfig
 from conf.tables import OPS_STEP_FAILURES
 from conf.topics import TELEMETRY_RAW
 from infra.kafka import topics
+from infra.kafka.client_options import java_options, librdkafka_options
+from infra.kafka.cluster import BrokerUnavailableError
 from infra.local import mlflow_server, ports, service, stack
 from infra.local.jars import SETS, read_lock, verify_jars
 from infra.local.java import JavaMissingError, find_java
@@ -160,9 +162,14 @@ def _check_kafka(settings: AppConfig) -> Iterator[Finding]:
     bootstrap, configured = stack.find_endpoints(settings).bootstrap, settings.kafka_bootstrap_servers is not None
     # On loopback a closed port is known at once; the client would try for seconds.
     is_closed = not configured and not ports.accepts_connections(int(bootstrap.rpartition(":")[2]))
-    found = None if is_closed else topics.cluster_metadata(bootstrap, settings.kafka_config)
-    if found is None:
+    if is_closed:
         yield _unreachable("Kafka", bootstrap, configured, "KAFKA_BOOTSTRAP_SERVERS")
+        return
+    try:
+        found = topics.cluster_metadata(bootstrap, librdkafka_options(settings))
+        java_options(settings)  # what Spark's client could not use is to be known before Spark starts
+    except (BrokerUnavailableError, InputError) as error:
+        yield Finding("Kafka", "fail" if configured or isinstance(error, InputError) else "warn", str(error))
         return
     wanted = topics.partition_counts(settings)
     missing = sorted(wanted.keys() - found.topics.keys())

@@ -48,7 +48,7 @@ REQUIRED = {
     # Tables are partitioned by session: a task with a few open files need not sort its rows first.
     "spark.sql.maxConcurrentOutputFileWriters": "32",
     # What Spark's pages and logs show in place of a value, by its name; its own default knows no account's key.
-    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]?key|jaas",
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|account[.]?key|keystore|jaas",
     "spark.sql.parquet.compression.codec": "zstd",
     # Spark's own form of an instant, INT96, others read as nanoseconds: a year beyond 2261 makes the table unreadable.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",

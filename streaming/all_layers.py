@@ -57,6 +57,7 @@ class AllLayersJob(StreamingJob):
         if not given.once:
             return super().run(context, given)
         with self.claim(context.settings):
+            self.check(context.settings)
             jobs = jobs_in_turn(context.settings)
             return "\n".join(job.sentence(drain_job(context.lake, job)) for job in jobs)
 
@@ -76,6 +77,7 @@ JOB = AllLayersJob(
     finish=silver.close_ended_laps,
     last=finish_layers,
     layers=(*(job.name for job in LAYERS), karma_beside.NAME),
+    check=bronze.JOB.check,
 )
 
 main = JOB.main

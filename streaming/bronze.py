@@ -11,6 +11,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from conf.families import FAMILIES, TELEMETRY, MessageFamily
+from conf.settings import AppConfig
+from infra.kafka.client_options import java_options, librdkafka_options
 from infra.kafka.topics import topic_partitions
 from infra.local.stack import find_endpoints
 from medallion.arrow_rows import conform_rows
@@ -58,7 +60,7 @@ def _start_topics(
         tuple(family.topic for family in families),
         starting=starting,
         max_offsets_per_trigger=MAX_OFFSETS,
-        client_options=lake.settings.kafka_config,
+        client_options=java_options(lake.settings),
     )
     return start_query(lake.spark, lake.settings, query, stream, write, trigger)
 
@@ -98,7 +100,8 @@ def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[Streaming
     appends that had been made. A new checkpoint goes on behind the highest offsets that bronze holds.
 
     Raises:
-        infra.kafka.topics.BrokerUnreachableError: If no broker answers or a topic does not exist.
+        infra.kafka.cluster.BrokerUnavailableError: If no broker answers.
+        infra.kafka.cluster.UnknownTopicError: If a topic does not exist.
     """
     _partitions(lake, bootstrap, TELEMETRY)
     lake.ensure_all(OUTPUTS)
@@ -108,7 +111,7 @@ def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[Streaming
 
 def _partitions(lake: Lake, bootstrap: str, family: MessageFamily) -> Sequence[int]:
     """Partitions of a family's topic; where no broker answers Spark would try for minutes."""
-    return topic_partitions(bootstrap, family.topic, lake.settings.kafka_config)
+    return topic_partitions(bootstrap, family.topic, librdkafka_options(lake.settings))
 
 
 def _next_offsets(
@@ -133,6 +136,18 @@ def _offsets_held(lake: Lake, family: MessageFamily) -> dict[str, int]:
     return behind
 
 
+def check_broker(settings: AppConfig) -> None:
+    """Ask the broker for the topic of telemetry: without it there is nothing to start Spark for.
+
+    Raises:
+        infra.kafka.cluster.BrokerUnavailableError: If no broker answers.
+        infra.kafka.cluster.UnknownTopicError: If the topic does not exist.
+        InputError: If what is set about security cannot be used.
+    """
+    java_options(settings)
+    topic_partitions(find_endpoints(settings).bootstrap, TELEMETRY.topic, librdkafka_options(settings))
+
+
 JOB = StreamingJob(
     name=NAME,
     module="streaming.bronze",
@@ -142,6 +157,7 @@ JOB = StreamingJob(
     other_inputs=(f"Kafka topics {', '.join(family.topic for family in FAMILIES)}",),
     start=lambda lake, _run, trigger: start_bronze(lake, find_endpoints(lake.settings).bootstrap, trigger),
     describe=lambda run: f"{run.rows_in:,} messages stored",
+    check=check_broker,
 )
 
 main = JOB.main

@@ -38,6 +38,10 @@ class RunningQuery(Protocol):
         """Wait for its end; raises what ended it."""
 
 
+def ask_nothing(_: AppConfig) -> None:
+    """Ask nothing before a run."""
+
+
 Start = Callable[[Lake, JobRun, Trigger], Sequence[RunningQuery]]
 Finish = Callable[[Lake, JobRun], None]
 
@@ -54,6 +58,7 @@ class StreamingJob(Job):
         layers: Jobs whose tables it fills, if it is several in one; no other process does so meanwhile.
         arguments: Adds arguments of its own to a parser.
         start_with: The start for given arguments, where it has some of its own.
+        check: What is asked before Spark starts; raises what a run would fail of, such as an absent broker.
     """
 
     start: Start
@@ -63,6 +68,7 @@ class StreamingJob(Job):
     layers: tuple[str, ...] = ()
     arguments: Callable[[ArgumentParser], None] = add_nothing
     start_with: Callable[[Namespace], Start] | None = None
+    check: Callable[[AppConfig], None] = ask_nothing
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the job's own arguments to a parser."""
@@ -77,9 +83,11 @@ class StreamingJob(Job):
 
         Raises:
             LayerTakenError: If another process fills a layer of this lake; Spark isn't started for that.
+            SlipstreamError: If its check finds what it would fail of.
         """
         job = self if self.start_with is None else replace(self, start=self.start_with(given))
         with self.claim(context.settings):
+            self.check(context.settings)
             run = drain_job(context.lake, job) if given.once else run_until_interrupted(context.lake, job, given.every)
         return job.sentence(run)
 

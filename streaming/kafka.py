@@ -37,7 +37,7 @@ def read_topics(
         topics: Topics to subscribe to.
         starting: First offsets by topic and partition for a query without a checkpoint; the beginning by default.
         max_offsets_per_trigger: Bound on a batch.
-        client_options: Kafka client options, passed through with the ``kafka.`` prefix.
+        client_options: Options of Java's Kafka client, passed through with the ``kafka.`` prefix.
     """
     reader = (
         spark.readStream.format("kafka")

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException, Producer
 
 from conf.errors import SlipstreamError
 from conf.topics import MAX_VALUE_BYTES, TELEMETRY_RAW
+from infra.kafka.cluster import ClientErrors, UnknownTopicError, ask_cluster
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # the client reports each attempt; what comes of them all is one error, or none
@@ -21,14 +22,6 @@ log.addHandler(logging.NullHandler())  # the client reports each attempt; what c
 POLL_EVERY = 500  # messages between two looks at delivery reports; also how often ce_time is taken anew in a batch
 FLUSH_SLICE_S = 0.2  # so that an interrupt is seen while waiting for the broker
 KEPT_ERRORS = 10
-
-
-class BrokerUnavailableError(SlipstreamError, ConnectionError):
-    """No broker answers."""
-
-
-class UnknownTopicError(SlipstreamError, LookupError):
-    """The broker has no such topic."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +75,8 @@ class KafkaStreamer:
         bootstrap: Broker list.
         topic: Topic; must exist.
         source: ``ce_source`` of all events, e.g. ``/simulator/1``.
-        client_options: More options of the client, such as those for security; they win over the tuning here, not over
-            what the guarantees rest on.
+        client_options: More options of librdkafka's client, such as those for security; they win over the tuning here,
+            not over what the guarantees rest on.
         linger_ms: How long a batch may wait to fill.
         delivery_timeout_s: How long a message is tried before it counts as failed.
         connect_timeout_s: How long to look for a broker at the start.
@@ -137,7 +130,7 @@ class KafkaStreamer:
         self._cluster_id = ""
         self._sent = self._failed = self._bytes = 0
         self._errors: list[str] = []
-        self._last_error = ""
+        self._client_errors = ClientErrors()
         self._started = 0.0
         self._time_second = -1
         self._time_prefix = b""
@@ -150,7 +143,7 @@ class KafkaStreamer:
             UnknownTopicError: If it has no such topic.
         """
         self._producer = Producer(self._options)
-        cluster = self._find_cluster()
+        cluster = ask_cluster(self._producer, self._bootstrap, self._client_errors, self._connect_timeout_s)
         self._check_topic(cluster.topics)
         self._cluster_id = str(cluster.cluster_id)
         self._produce = self._producer.produce
@@ -281,10 +274,11 @@ class KafkaStreamer:
     def _on_failure(self, error: Any, message: Any) -> None:
         if error is not None:
             self._failed += 1
-            self._keep_error(f"{message.topic()}[{message.partition()}]: {error.str()} {self._last_error}".rstrip())
+            cause = f" ({self._client_errors.last})" if self._client_errors.last else ""
+            self._keep_error(f"{message.topic()}[{message.partition()}]: {error.str()}{cause}")
 
     def _on_error(self, error: Any) -> None:
-        self._last_error = f"({error.str()})"
+        self._client_errors(error)
         log.warning("kafka: %s", error.str())
 
     def _keep_error(self, text: str) -> None:
@@ -297,20 +291,6 @@ class KafkaStreamer:
             self._time_second = second
             self._time_prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
         return b"%b.%06dZ" % (self._time_prefix, micros)
-
-    def _find_cluster(self) -> Any:
-        until = time.monotonic() + self._connect_timeout_s
-        while True:
-            try:
-                return self._producer.list_topics(timeout=1.0)
-            except KafkaException as error:
-                self._producer.poll(0)
-                if time.monotonic() >= until:
-                    raise BrokerUnavailableError(
-                        f"no Kafka broker answers at {self._bootstrap} within {self._connect_timeout_s:g} s: "
-                        f"{error.args[0].str()} {self._last_error}; start the local one with `slipstream up`, or set "
-                        "KAFKA_BOOTSTRAP_SERVERS (and KAFKA_CONFIG for security)"
-                    ) from error
 
     def _check_topic(self, topics: Mapping[str, Any]) -> None:
         topic = topics.get(self._topic)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
 from rich.console import Console
 
-from conf.errors import SlipstreamError
+from conf.errors import user_message
 from conf.settings import AppConfig, get_settings
 from conf.topics import TOPICS
+from infra.kafka.client_options import librdkafka_options
+from infra.kafka.cluster import ANSWER_TIMEOUT_S, BrokerUnavailableError, ClientErrors, UnknownTopicError, ask_cluster
 
 
 def partition_counts(settings: AppConfig) -> dict[str, int]:
@@ -19,38 +22,50 @@ def partition_counts(settings: AppConfig) -> dict[str, int]:
 
 
 def cluster_metadata(
-    bootstrap: str, kafka_config: Mapping[str, str] | None = None, timeout_s: float = 5.0
-) -> ClusterMetadata | None:
-    """Ask a cluster for its brokers and topics; ``None`` if it does not answer in time."""
-    admin = _admin(bootstrap, kafka_config)  # in a variable: its futures die with it
+    bootstrap: str, client_options: Mapping[str, str] | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+) -> ClusterMetadata:
+    """Brokers and topics of a cluster.
+
+    Args:
+        bootstrap: Where the cluster is.
+        client_options: Options of librdkafka's client.
+        timeout_s: How long to ask.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers in time, or it refuses this client.
+    """
+    admin, errors = _admin(bootstrap, client_options)
+    return ask_cluster(admin, bootstrap, errors, timeout_s)
+
+
+def fetch_cluster_id(bootstrap: str) -> str | None:
+    """Id of the cluster that answers there without security, as the local one does; ``None`` if none does."""
     try:
-        return admin.list_topics(timeout=timeout_s)
-    except KafkaException:
+        return str(cluster_metadata(bootstrap, timeout_s=2.0).cluster_id)
+    except BrokerUnavailableError:
         return None
 
 
-def fetch_cluster_id(bootstrap: str, kafka_config: Mapping[str, str] | None = None) -> str | None:
-    """Id of the cluster that answers there; ``None`` if none does."""
-    found = cluster_metadata(bootstrap, kafka_config, timeout_s=2.0)
-    return None if found is None else found.cluster_id
-
-
-def ensure_topics(settings: AppConfig, bootstrap: str, timeout_s: float = 30.0) -> list[str]:
+def ensure_topics(
+    settings: AppConfig, bootstrap: str, client_options: Mapping[str, str] | None = None, timeout_s: float = 30.0
+) -> list[str]:
     """Create the topics that are missing; those there are left as they are, whatever their partitions.
 
     Args:
-        settings: For the number of partitions and the client options.
+        settings: For the number of partitions.
         bootstrap: Where the cluster is.
+        client_options: Options of librdkafka's client.
         timeout_s: For each request.
 
     Returns:
         The names of those created.
 
     Raises:
-        KafkaException: If the cluster cannot be reached or refuses.
+        BrokerUnavailableError: If the cluster cannot be reached.
+        KafkaException: If it refuses.
     """
-    admin = _admin(bootstrap, settings.kafka_config)
-    existing = admin.list_topics(timeout=timeout_s).topics
+    admin, errors = _admin(bootstrap, client_options)
+    existing = ask_cluster(admin, bootstrap, errors, timeout_s).topics
     wanted = [
         NewTopic(topic.name, num_partitions=topic.partition_count(settings), config=topic.config)
         for topic in TOPICS
@@ -68,39 +83,49 @@ def ensure_topics(settings: AppConfig, bootstrap: str, timeout_s: float = 30.0) 
     return created
 
 
-def _admin(bootstrap: str, kafka_config: Mapping[str, str] | None) -> AdminClient:
-    # Level 0: that nobody answers is this module's result, not something to print while waiting for a broker.
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": "0", **(kafka_config or {})})
-
-
-class BrokerUnreachableError(SlipstreamError):
-    """No broker answers, or the topic is not there."""
-
-
 def topic_partitions(bootstrap: str, topic: str, client_options: Mapping[str, str]) -> list[int]:
     """Partitions of a topic.
 
+    Args:
+        bootstrap: Where the cluster is.
+        topic: Its name.
+        client_options: Options of librdkafka's client.
+
     Raises:
-        BrokerUnreachableError: If no broker answers within ten seconds or the topic does not exist.
+        BrokerUnavailableError: If no broker answers, or it refuses this client.
+        UnknownTopicError: If the topic does not exist.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, **client_options})
-    try:
-        found = admin.list_topics(topic, timeout=10).topics[topic]
-    except KafkaException as error:
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap}: start one with `slipstream up`, or set KAFKA_BOOTSTRAP_SERVERS"
-        ) from error
-    if found.error is not None:
-        raise BrokerUnreachableError(f"the broker at {bootstrap} has no topic '{topic}': `slipstream up` creates it")
+    found = cluster_metadata(bootstrap, client_options).topics.get(topic)
+    if found is None:
+        raise UnknownTopicError(f"the broker at {bootstrap} has no topic '{topic}': `slipstream up` creates it")
     return sorted(found.partitions)
 
 
-def main() -> None:
-    """Create the topics on the cluster that the settings name, such as a managed one."""
-    settings = get_settings()
-    created = ensure_topics(settings, settings.bootstrap)
+def _admin(bootstrap: str, client_options: Mapping[str, str] | None) -> tuple[AdminClient, ClientErrors]:
+    """A client, to be kept in a variable: its futures die with it; and what it will report."""
+    # Level 0: that nobody answers is this module's result, not something to print while waiting for a broker.
+    errors = ClientErrors()
+    options = {"log_level": 0, **(client_options or {}), "bootstrap.servers": bootstrap, "error_cb": errors}
+    return AdminClient(options), errors
+
+
+def main() -> int:
+    """Create the topics on the cluster that the settings name, such as a managed one.
+
+    Returns:
+        The exit code: 1 after an error that the user can mend, which is one line on stderr.
+    """
+    try:
+        settings = get_settings()
+        created = ensure_topics(settings, settings.bootstrap, librdkafka_options(settings), ANSWER_TIMEOUT_S)
+    except Exception as error:
+        if (message := user_message(error)) is None:
+            raise
+        sys.stderr.write(f"{message}\n")
+        return 1
     Console().print(f"{settings.bootstrap}: created {', '.join(created) or 'nothing, all topics are there'}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

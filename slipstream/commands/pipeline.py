@@ -103,6 +103,7 @@ def run(dry_run: DryRun = False) -> None:
     console, settings = Console(stderr=True), get_settings()
     log_to_file(settings, "run")
     with JOB.claim(settings):
+        JOB.check(settings)
         with show_step(console, "Spark"):
             lake = open_lake(settings, "slipstream-run")
         for job in jobs_in_turn(settings):

@@ -114,13 +114,14 @@ def _send_files(paths: list[Path], naming: Naming, speed: float | None, resume: 
     from rich.console import Console
 
     from conf.settings import get_settings
+    from infra.kafka.client_options import librdkafka_options
     from infra.local.stack import find_endpoints
     from producers.replay.progress import ReplayBar
     from producers.replay.replay import ReplayTarget, replay_files
 
     settings = get_settings()
     bootstrap = find_endpoints(settings).bootstrap
-    target = ReplayTarget(bootstrap, topic, settings.kafka_config)
+    target = ReplayTarget(bootstrap, topic, librdkafka_options(settings))
     state_dir = settings.home / "replay"
     with ReplayBar(Console(stderr=True)) as bar:
         report = replay_files(

@@ -273,6 +273,7 @@ def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
 def send_simulation(simulator: VehicleSimulator, topic: str, speed: float | None, *, race: bool, truth: bool) -> None:
     """Send a session and say what was sent."""
     from conf.settings import get_settings
+    from infra.kafka.client_options import librdkafka_options
     from infra.local.stack import find_endpoints
     from producers.simulator.sending import send_session
     from producers.simulator.timing.events import race_topics, truth_topic
@@ -287,7 +288,7 @@ def send_simulation(simulator: VehicleSimulator, topic: str, speed: float | None
             race=race,
             truth=truth,
             speed=speed,
-            client_options=settings.kafka_config,
+            client_options=librdkafka_options(settings),
             on_progress=lambda done_s, total_s: update(config.session_id, done_s, total_s),
         )
     besides = f" and {sent.events:,} events to {', '.join(race_topics())}" if race else ""

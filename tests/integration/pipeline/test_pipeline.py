@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka.topics import BrokerUnreachableError, topic_partitions
+from infra.kafka.cluster import UnknownTopicError
+from infra.kafka.topics import topic_partitions
 from infra.local import spark_cluster
 from infra.local.jars import ensure_jars
 from serving.lake.balance import reconcile_lake
@@ -188,5 +189,5 @@ def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:
 
 
 def test_a_topic_that_is_not_there_is_named(sent) -> None:
-    with pytest.raises(BrokerUnreachableError, match="has no topic 'nowhere': `slipstream up` creates it"):
+    with pytest.raises(UnknownTopicError, match="has no topic 'nowhere': `slipstream up` creates it"):
         topic_partitions(sent.bootstrap, "nowhere", {})

@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import Message
 
 from conf.settings import AppConfig
-from infra.kafka.producer import DeliveryError, KafkaStreamer, UnknownTopicError
+from infra.kafka.cluster import UnknownTopicError
+from infra.kafka.producer import DeliveryError, KafkaStreamer
 from infra.local import broker, stack
 
 pytestmark = pytest.mark.integration

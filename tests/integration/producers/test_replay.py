@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Message
 
 from conf.settings import AppConfig
-from infra.kafka.producer import BrokerUnavailableError
+from infra.kafka.cluster import BrokerUnavailableError
 from infra.local import broker, stack
 from producers.replay.formats import ReplayFileError
 from producers.replay.naming import Naming

@@ -6,7 +6,7 @@ import pytest
 
 from conf.contract import ContractError, load_contract
 from conf.errors import user_message
-from infra.kafka.producer import BrokerUnavailableError
+from infra.kafka.cluster import BrokerUnavailableError
 from infra.local.java import JavaMissingError
 
 

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from infra.kafka.producer import BrokerUnavailableError, KafkaStreamer
+from infra.kafka.cluster import BrokerUnavailableError
+from infra.kafka.producer import KafkaStreamer
 
 
 def test_no_broker_is_a_clear_error_within_its_time():
@@ -30,7 +31,8 @@ def test_sending_before_connecting_is_a_clear_error():
 def test_what_the_client_reports_is_silent_until_a_program_logs():
     """Python shows warnings of a logger that nobody has set up; the client warns of each attempt to connect."""
     lines = (
-        "from infra.kafka.producer import BrokerUnavailableError, KafkaStreamer",
+        "from infra.kafka.cluster import BrokerUnavailableError",
+        "from infra.kafka.producer import KafkaStreamer",
         "try: KafkaStreamer('127.0.0.1:1', source='/test', connect_timeout_s=0.5).__enter__()",
         "except BrokerUnavailableError: print('nobody there')",
     )
