@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from conf.errors import InputError, SlipstreamError
 from conf.lake import storage_options, table_uri
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from conf.tables import OPS_STEP_FAILURES
 from conf.topics import TELEMETRY_RAW
@@ -54,9 +54,12 @@ class Finding:
     remedy: str = ""
 
 
+CheckGroup = Callable[[AppConfig], Iterator[Finding]]
+
+
 def run_checks(settings: AppConfig) -> list[Finding]:
     """Run all checks; never raises for what they find."""
-    groups: tuple[Callable[[AppConfig], Iterator[Finding]], ...] = (
+    groups: tuple[CheckGroup, ...] = (
         _check_python,
         _check_java,
         _check_packages,
@@ -68,27 +71,38 @@ def run_checks(settings: AppConfig) -> list[Finding]:
         _check_lake,
         _check_failures,
     )
-    return [check for group in groups for check in _run_guarded(group, settings)]
+    return [check for group in groups for check in run_guarded(group, settings)]
 
 
-def print_checks(found: Sequence[Finding], console: Console) -> None:
+def print_checks(found: Sequence[Finding], console: PlainConsole) -> None:
     """Print the findings as a table, the remedies below it."""
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table(box=None, show_header=False, pad_edge=False)
+    for name in ("outcome", "name", "detail"):
+        table.add_column(name, overflow="fold")
     for check in found:
-        table.add_row(f"[{colours[check.outcome]}]{check.outcome}[/]", check.name, escape(check.detail))
-    console.print(table)
+        table.add_row(Text(check.outcome, style=colours[check.outcome]), check.name, check.detail)
+    console.print_wide(table)
     for check in found:
         if check.remedy:
-            console.print(f"{check.name}: {check.remedy}", markup=False, soft_wrap=True)
+            console.print(f"{check.name}: {check.remedy}", soft_wrap=True)
 
 
-def _run_guarded(group: Callable[[AppConfig], Iterator[Finding]], settings: AppConfig) -> Iterator[Finding]:
-    """What a group finds; a damaged file or folder that it stumbles over is a finding too."""
+def run_guarded(group: CheckGroup, settings: AppConfig, name: str | None = None) -> Iterator[Finding]:
+    """What a group finds; whatever it stumbles over, such as a damaged file, is a finding too, and the others go on.
+
+    Args:
+        group: Looks at something.
+        settings: What it is given.
+        name: Of the finding about an error; the group's own if left out.
+    """
     try:
         yield from group(settings)
-    except (OSError, SlipstreamError) as error:
-        yield Finding(group.__name__.strip("_"), "fail", str(error), f"Look at {settings.home}, or use another home.")
+    except Exception as error:  # noqa: BLE001 - what a damaged file makes a library raise is not to be foreseen
+        said = " ".join(f"{error}".split()) or type(error).__name__
+        detail = said if isinstance(error, OSError | SlipstreamError) else f"{type(error).__name__}: {said}"
+        remedy = f"Look at {settings.home}, or use another home."
+        yield Finding(name or group.__name__.strip("_").removeprefix("check_"), "fail", detail, remedy)
 
 
 def _check_python(_: AppConfig) -> Iterator[Finding]:
@@ -243,9 +257,9 @@ def _check_failures(settings: AppConfig) -> Iterator[Finding]:
         rows = table.to_pyarrow_dataset().to_table().sort_by([("failed_ts", "descending")]).to_pylist()
     except TableNotFoundError:
         return
-    except DeltaError as error:
-        remedy = "`slipstream tables` says which tables cannot be read."
-        yield Finding("steps", "fail", f"{OPS_STEP_FAILURES} at {uri} cannot be read: {error}", remedy)
+    except (DeltaError, OSError, ValueError) as error:
+        said = " ".join(str(error).split())
+        yield Finding("steps", "fail", f"{OPS_STEP_FAILURES} at {uri} cannot be read: {said}", "See the files below.")
         return
     for row in rows[:_MOST_FAILURES]:
         who = f"session {row['session_id']}" + (f", vehicle {row['vehicle_id']}" if row["vehicle_id"] else "")

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from conf.errors import user_message
+from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
 from infra.local.stack import find_endpoints
 from jobs.arguments import add_nothing
@@ -145,9 +146,9 @@ class Job(ABC):
         except Exception as error:
             if (message := user_message(error)) is None:
                 raise
-            sys.stderr.write(f"{message}\n")
+            sys.stderr.write(f"{show_controls(message)}\n")
             return 1
-        sys.stdout.write(f"{done}\n")
+        sys.stdout.write(f"{show_controls(done)}\n")
         return 0
 
 

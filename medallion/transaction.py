@@ -224,7 +224,7 @@ class TableTransaction:
         path = f"{head}/{folder}{name}" if head else f"{folder}{name}"
         path = f"{path}-{uuid.uuid4()}.zstd.parquet"
         sink = pa.BufferOutputStream()
-        pq.write_table(file.rows, sink, compression="zstd")
+        pq.write_table(file.rows, sink, compression="zstd", write_page_checksum=True)
         data = sink.getvalue().to_pybytes()
         place = self._java("org.apache.hadoop.fs.Path")(f"{self._uri}/{path}")
         stream = place.getFileSystem(self._spark._jsc.hadoopConfiguration()).create(place, False)

@@ -23,6 +23,7 @@ from slipstream.commands import (
     track,
     train_score,
 )
+from slipstream.console import say
 from slipstream.errors import FriendlyGroup
 
 app = typer.Typer(
@@ -64,9 +65,9 @@ def _print_version(wanted: bool) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        typer.echo(f"slipstream {version('slipstream-lake')}")
+        say(f"slipstream {version('slipstream-lake')}")
     except PackageNotFoundError:
-        typer.echo("slipstream (a checkout, not installed)")
+        say("slipstream (a checkout, not installed)")
     raise typer.Exit
 
 

@@ -10,8 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from rich.console import Console
 
+    from conf.plain_console import PlainConsole
     from jobs.job import Job
     from medallion.io import Lake
     from ml.tracking import Tracker
@@ -27,12 +27,21 @@ def print_summary(text: str, *, err: bool = False) -> None:
     """The line that ends a command; it is logged, too, where the command has a log."""
     import logging
 
+    from conf.plain_text import show_controls
+
     logging.getLogger("slipstream").info("%s", text)
-    typer.secho(text, bold=True, err=err)
+    typer.secho(show_controls(text), bold=True, err=err)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """A line, or several; what a terminal would obey in them is shown instead."""
+    from conf.plain_text import show_controls
+
+    typer.echo(show_controls(text), err=err)
 
 
 @contextmanager
-def show_step(console: Console, name: str, how_far: Callable[[], str] = lambda: "") -> Iterator[None]:
+def show_step(console: PlainConsole, name: str, how_far: Callable[[], str] = lambda: "") -> Iterator[None]:
     """A step of a long job, which never is silent: its seconds run on a terminal, elsewhere a line says it goes on.
 
     Args:
@@ -43,13 +52,15 @@ def show_step(console: Console, name: str, how_far: Callable[[], str] = lambda: 
     from threading import Event, Thread
     from time import perf_counter
 
+    from conf.plain_console import plain_text
+
     began, ended = perf_counter(), Event()
 
     def tell() -> None:
         if console.is_terminal:
             with console.status(f"{name} …") as status:
                 while not ended.wait(1.0):
-                    status.update(f"{name} … {perf_counter() - began:.0f} s {how_far()}")
+                    status.update(plain_text(f"{name} … {perf_counter() - began:.0f} s {how_far()}"))
         else:
             while not ended.wait(_SILENCE_S):
                 console.print(
@@ -68,11 +79,10 @@ def show_step(console: Console, name: str, how_far: Callable[[], str] = lambda: 
 
 def open_job_lake(job: Job) -> Lake:
     """The lake of a job, on a Spark session that is started for it."""
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
 
-    with Console(stderr=True).status("starting Spark …"):
+    with PlainConsole(stderr=True).status("starting Spark …"):
         return job.context(get_settings()).lake
 
 
@@ -89,22 +99,26 @@ def open_lake_and_tracker(job: Job) -> tuple[Lake, Tracker]:
 
 def print_answer(answer: BaseModel | Sequence[BaseModel]) -> None:
     """Print the model that a query answered with, or a list of such; NaN and infinities are null."""
+    from conf.plain_text import show_in_json
+
     if isinstance(answer, Sequence):
-        typer.echo("[" + ",\n".join(one.model_dump_json(indent=2) for one in answer) + "]")
+        text = "[" + ",\n".join(one.model_dump_json(indent=2) for one in answer) + "]"
     else:
-        typer.echo(answer.model_dump_json(indent=2))
+        text = answer.model_dump_json(indent=2)
+    typer.echo(show_in_json(text))
 
 
 @contextmanager
 def show_progress(unit: str) -> Iterator[Update]:
     """A bar for each thing worked on; yields ``update(description, done, total)``."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from conf.plain_console import PlainConsole
 
     counts = TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit)
     name = TextColumn("{task.description}", markup=False)
     columns = (name, BarColumn(), counts, TimeElapsedColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -42,7 +42,9 @@ class FriendlyGroup(TyperGroup):
 
 def _show_fault(error: Exception) -> None:
     """Show the traceback, keep it in a log, and end with a line that says whose fault it is and where the log is."""
-    traceback.print_exception(error)
+    from conf.plain_text import show_controls
+
+    print(show_controls("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201
     log = _log_fault(error)
     _say("this is a fault of Slipstream's, not of yours" + (f"; the log has it in full: {log}" if log else ""))
 
@@ -63,5 +65,8 @@ def _log_fault(error: Exception) -> Path | None:
 
 
 def _say(message: str) -> None:
+    from conf.plain_text import show_controls
+
+    message = show_controls(message)
     colour = "\x1b[31m{}\x1b[0m" if sys.stderr.isatty() else "{}"
     print(colour.format(message), file=sys.stderr)  # noqa: T201 - the one place that speaks to stderr by hand

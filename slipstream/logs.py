@@ -19,6 +19,16 @@ Returned = TypeVar("Returned")
 _BYTES, _KEPT = 1 << 20, 3
 
 
+class _PlainFormatter(logging.Formatter):
+    """Writes what a terminal would obey as it may be shown: logs are read on one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's lines."""
+        from conf.plain_text import show_controls
+
+        return show_controls(super().format(record))
+
+
 def log_to_file(settings: AppConfig, name: str) -> None:
     """Write this process's log to ``$SLIPSTREAM_HOME/logs/<name>.log``, made on first use.
 
@@ -34,7 +44,7 @@ def log_to_file(settings: AppConfig, name: str) -> None:
     handler = RotatingFileHandler(
         settings.logs_dir / f"{name}.log", maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8"
     )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
     close_logs()
     logging.getLogger().addHandler(handler)
     LOGGER.setLevel(logging.INFO)

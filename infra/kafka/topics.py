@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
-from rich.console import Console
 
 from conf.errors import user_message
+from conf.plain_console import PlainConsole
+from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
 from conf.topics import TOPICS
 from infra.kafka.client_options import librdkafka_options
@@ -121,9 +122,9 @@ def main() -> int:
     except Exception as error:
         if (message := user_message(error)) is None:
             raise
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{show_controls(message)}\n")
         return 1
-    Console().print(f"{settings.bootstrap}: created {', '.join(created) or 'nothing, all topics are there'}")
+    PlainConsole().print(f"{settings.bootstrap}: created {', '.join(created) or 'nothing, all topics are there'}")
     return 0
 
 

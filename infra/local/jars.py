@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import lock_descriptor
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conf.errors import InputError, SlipstreamError
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from infra.local.files import read_json, write_json
 from infra.local.java import find_java
@@ -71,7 +71,7 @@ def pyspark_jars_dir() -> Path:
     return Path(spec.origin).parent / "jars"
 
 
-def ensure_jars(settings: AppConfig, console: Console | None = None) -> JarSets:
+def ensure_jars(settings: AppConfig, console: PlainConsole | None = None) -> JarSets:
     """Return the jars, resolving and verifying them first where they are not in place yet.
 
     Later calls only compare names and sizes with what was verified at installation; `verify_jars` reads every byte.
@@ -123,7 +123,7 @@ def _is_installed(folder: Path, files: dict[str, str]) -> bool:
 
 
 def _install(
-    sets: list[str], lock: dict[str, dict[str, str]], target: Path, console: Console | None, held: int
+    sets: list[str], lock: dict[str, dict[str, str]], target: Path, console: PlainConsole | None, held: int
 ) -> None:
     """Resolve into a folder beside the target, verify, and move each set into place in one rename."""
     for leftover in target.glob(".partial-*"):  # of a run that was killed; the lock is ours, so nobody writes there
@@ -199,12 +199,12 @@ def resolve_jars(sets: list[str], folder: Path, report: Callable[[str], None], *
 
 
 @contextmanager
-def _progress(console: Console | None, total: int) -> Iterator[Callable[[str], None]]:
+def _progress(console: PlainConsole | None, total: int) -> Iterator[Callable[[str], None]]:
     """A bar over a known number of files, fed with Ivy's lines; without a console, none.
 
     Ivy first reads the descriptions of all modules, which takes longer than the jars: the bar pulses until then.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=console is None) as progress:
         reading = progress.add_task("Reading module descriptions", total=None)
         jars = progress.add_task("Downloading jars", total=total, visible=False)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from filelock import FileLock
-from rich.console import Console
 
 from conf.errors import InputError
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from infra.local import ports, process, service
 from infra.local.jars import pyspark_jars_dir
@@ -77,7 +77,7 @@ class Cluster:
     workers: list[Worker]
 
 
-def start_cluster(settings: AppConfig, spec: ClusterSpec | None = None, console: Console | None = None) -> Cluster:
+def start_cluster(settings: AppConfig, spec: ClusterSpec | None = None, console: PlainConsole | None = None) -> Cluster:
     """Start a master and workers and wait until the master reports every worker as alive.
 
     Args:
@@ -108,11 +108,11 @@ def start_cluster(settings: AppConfig, spec: ClusterSpec | None = None, console:
     return cluster
 
 
-def stop_cluster(settings: AppConfig, console: Console | None = None) -> None:
+def stop_cluster(settings: AppConfig, console: PlainConsole | None = None) -> None:
     """Stop the workers and the master; whatever runs on them ends too."""
     with FileLock(settings.home / "run" / ".lock"):
         for name in _stop_all(settings):
-            (console or Console(quiet=True)).print(f"{name}: stopped")
+            (console or PlainConsole(quiet=True)).print(f"{name}: stopped")
 
 
 def worker_states(web_url: str, timeout_s: float = 5.0) -> list[Worker]:

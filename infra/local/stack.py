@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from conf.errors import InputError
 from conf.frozen import FrozenModel
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from infra.local import broker, mlflow_server, ports, service
 from infra.local.jars import ensure_jars
@@ -74,7 +75,7 @@ def start_stack(
     settings: AppConfig,
     auto_port: bool = False,
     services: Sequence[str] | None = None,
-    console: Console | None = None,
+    console: PlainConsole | None = None,
 ) -> list[ServiceStatus]:
     """Start the services that are not running, create the topics and print all addresses.
 
@@ -96,7 +97,7 @@ def start_stack(
     unknown = sorted(set(services) - set(SERVICES))
     if unknown:
         raise InputError(f"unknown service {', '.join(unknown)}; known are {', '.join(SERVICES)}")
-    console = console or Console(quiet=True)
+    console = console or PlainConsole(quiet=True)
     with FileLock(settings.home / "run" / ".lock"):  # two at once would format the same storage
         wanted = [name for name in SERVICES if name in services and not _is_up(settings, name, console)]
         if broker.NAME in wanted:
@@ -108,10 +109,13 @@ def start_stack(
 
 
 def stop_stack(
-    settings: AppConfig, services: Sequence[str] = SERVICES, console: Console | None = None, timeout_s: float = 20.0
+    settings: AppConfig,
+    services: Sequence[str] = SERVICES,
+    console: PlainConsole | None = None,
+    timeout_s: float = 20.0,
 ) -> None:
     """Stop the services and whatever they started; their data stay."""
-    console = console or Console(quiet=True)
+    console = console or PlainConsole(quiet=True)
     with FileLock(settings.home / "run" / ".lock"):
         for name in services:
             stopped = service.stop_service(settings, name, timeout_s)
@@ -123,12 +127,12 @@ def stack_status(settings: AppConfig) -> list[ServiceStatus]:
     return [_status_of(settings, name) for name in SERVICES]
 
 
-def print_status(statuses: Sequence[ServiceStatus], console: Console) -> None:
+def print_status(statuses: Sequence[ServiceStatus], console: PlainConsole) -> None:
     """Print the services as a table, and where to look for those that are not as they should be."""
     colours = {"up": "green", "down": "dim", "stale": "red"}
     table = Table("service", "state", "address", "pid", "since", box=None, pad_edge=False)
     for each in statuses:
-        state = f"[{colours[each.state]}]{each.state}[/]"
+        state = Text(each.state, style=colours[each.state])
         table.add_row(each.name, state, each.address or "", str(each.pid or ""), each.since or "")
     console.print(table)
     for each in statuses:
@@ -152,7 +156,7 @@ def _status_of(settings: AppConfig, name: str) -> ServiceStatus:
     )
 
 
-def _is_up(settings: AppConfig, name: str, console: Console) -> bool:
+def _is_up(settings: AppConfig, name: str, console: PlainConsole) -> bool:
     found = service.load_service(settings, name)
     if found is not None and found.is_up:
         console.print(f"{name}: already up at {found.address}", soft_wrap=True)
@@ -186,7 +190,7 @@ def _launch_all(settings: AppConfig, chosen: dict[str, list[int]]) -> list[Servi
     return launched
 
 
-def _wait_all(settings: AppConfig, launched: Sequence[Service], console: Console) -> None:
+def _wait_all(settings: AppConfig, launched: Sequence[Service], console: PlainConsole) -> None:
     """Wait for each; one that fails does not keep the others from being waited for."""
     waits = {broker.NAME: broker.wait_for_broker, mlflow_server.NAME: mlflow_server.wait_for_mlflow}
     failures = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from conf.plain_console import PlainConsole
 from conf.text_table import SourceFile
 from producers.replay.report import ReplayProgress
 
@@ -40,9 +40,9 @@ class ReplayBar:
             replay(paths, target, state_dir=folder, on_progress=bar)
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: PlainConsole | None = None) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             RateColumn(),

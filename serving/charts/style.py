@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from conf.errors import InputError
+from conf.plain_text import show_controls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,6 +91,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
     if form not in known:
         raise InputError(f"{path}: '{path.suffix}' is no form of picture: end the name in .png, .svg or .pdf")
     path.parent.mkdir(parents=True, exist_ok=True)
+    _show_as_written(figure)
     with figure_style():
         figure.savefig(path)
     return path
@@ -98,11 +100,29 @@ def save_figure(figure: Figure, path: Path) -> Path:
 def figure_to_svg(figure: Figure) -> str:
     """A figure as an ``<svg>`` element that can stand beside others in one page."""
     out = StringIO()
+    _show_as_written(figure)
     with figure_style():
         figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     # Names such as axes_1 come again in every figure, and nothing refers to them.
     return re.sub(r' id="[\w.]+_\d+"', "", text[text.index("<svg") :])
+
+
+def _show_as_written(figure: Figure) -> None:
+    """Names in a figure are no formulas, whatever dollar signs they have, and hold nothing that XML cannot."""
+    from matplotlib.text import Text
+
+    powers = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if axis.get_scale() == "log"
+        for label in axis.get_ticklabels(which="both")
+    }
+    for text in figure.findobj(Text):
+        if text not in powers:
+            text.set_parse_math(False)
+            text.set_text(show_controls(text.get_text()))
 
 
 def time_delta_colormap() -> Colormap:

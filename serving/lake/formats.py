@@ -15,11 +15,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from conf.errors import InputError
+from conf.plain_console import PlainConsole
+from conf.plain_text import show_controls, show_in_json
 
 OutputFormat = Literal["table", "csv", "json"]
 
@@ -41,7 +42,7 @@ def write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     out.write(b"[")
     for row in _rows(reader):
         out.write(b",\n" if rows else b"\n")
-        out.write(to_json_bytes(row))
+        out.write(show_in_json(to_json_bytes(row).decode()).encode())
         rows += 1
     out.write(b"\n]\n" if rows else b"]\n")
     return rows
@@ -59,7 +60,7 @@ def write_csv(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     return rows
 
 
-def print_table(reader: pa.RecordBatchReader, console: Console, limit: int) -> int:
+def print_table(reader: pa.RecordBatchReader, console: PlainConsole, limit: int) -> int:
     """Print the first rows of an answer; what does not fit is said, not silently dropped.
 
     Args:
@@ -171,7 +172,7 @@ def _cell(value: Any) -> Text:
         return Text("null", style="dim")
     if isinstance(value, float):
         return Text(f"{value:.10g}")
-    return Text(" ".join(_as_text(value).split()))
+    return Text(show_controls(" ".join(_as_text(value).split())))
 
 
 def _first_rows(reader: pa.RecordBatchReader, limit: int) -> tuple[list[tuple[Any, ...]], bool]:

@@ -14,6 +14,7 @@ from serving.queries.driver_session import DriverReport
 from serving.reports import driver_driving as driving
 from serving.reports import driver_pace as pace
 from serving.reports import driver_text as view
+from serving.reports.pages import page_environment
 from serving.reports.sources import list_versions
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ def render_page(found: DriverReport, made_at: datetime) -> str:
         found: What is known of the driver's session.
         made_at: Time that the page says it was made at.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("serving.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    pages = page_environment()
     pages.filters["code"] = _code
     return pages.get_template(TEMPLATE).render(page_context(found, made_at))
 

@@ -11,6 +11,7 @@ from serving.charts.karma import damage_figure, karma_heat_figure, karma_scores_
 from serving.charts.style import figure_to_svg
 from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport
 from serving.reports import karma_text as view
+from serving.reports.pages import page_environment
 from serving.reports.sources import list_versions
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ def render_page(found: KarmaReport, pair: Pair | None, made_at: datetime) -> str
         pair: The two laps that are compared.
         made_at: Time that the page says it was made at.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("serving.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    pages = page_environment()
     return pages.get_template(TEMPLATE).render(page_context(found, pair, made_at))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from slipstream.console import say
+
 
 def add_alias(
     group: typer.Typer, old: str, command: Callable[..., Any], canonical: str, cls: type[TyperCommand] | None = None
@@ -59,4 +61,4 @@ def rename_flags(renamed: Mapping[str, str]) -> type[TyperCommand]:
 def _tell(old: str, canonical: str) -> None:
     """Name the canonical spelling of a command or flag."""
     lead = "" if old.startswith("-") else "slipstream "
-    typer.echo(f"`{lead}{old}` is now `{lead}{canonical}`", err=True)
+    say(f"`{lead}{old}` is now `{lead}{canonical}`", err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, Format, open_job_lake, print_answer, print_summary
+from slipstream.console import DryRun, Format, open_job_lake, print_answer, print_summary, say
 
 if TYPE_CHECKING:
     from serving.queries.coaching import CoachedLap
@@ -53,18 +53,16 @@ def coach(
     if output == "json":
         print_answer(found.answer)
     else:
-        from rich.console import Console
+        from conf.plain_console import PlainConsole
 
-        from slipstream.terminal.tables import print_wide
-
-        print_wide(Console(), coaching_table(found))
+        PlainConsole().print_wide(coaching_table(found))
         for note in found.notes:
-            typer.echo(note)
+            say(note)
     if plot:
         from serving.charts.coaching import coaching_figure
         from serving.charts.style import save_figure
 
-        typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=output == "json")
+        say(f"plot: {save_figure(coaching_figure(found), plot)}", err=output == "json")
     print_summary(found.headline, err=output == "json")
 
 
@@ -80,5 +78,5 @@ def _coach_and_save(lap: LapName, target: str) -> CoachedLap:
     from jobs.coach_lap import JOB, coach_lap
 
     done = coach_lap(open_job_lake(JOB), lap, target)
-    typer.echo(done.sentence, err=True)
+    say(done.sentence, err=True)
     return done.coached

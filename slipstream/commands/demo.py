@@ -18,9 +18,9 @@ from slipstream.logs import keep_log
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
     from rich.progress import Progress
 
+    from conf.plain_console import PlainConsole
     from conf.settings import AppConfig
     from jobs.score_style import StyleScoringResult
     from jobs.train_style import StyleTrainingResult
@@ -43,11 +43,10 @@ def demo(
 
     A second run with the same seed sends the same messages again: bronze grows, silver and gold do not.
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
 
-    console, settings = Console(), get_settings()
+    console, settings = PlainConsole(), get_settings()
     began = time.perf_counter()
     with show_step(console, "1/4  Kafka, MLflow and Spark"):
         lake = _start(settings)
@@ -130,7 +129,7 @@ def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
         ]
 
 
-def _simulate_while_streaming(lake: Lake, console: Console, title: str, sessions: list[SimulatorConfig]) -> None:
+def _simulate_while_streaming(lake: Lake, console: PlainConsole, title: str, sessions: list[SimulatorConfig]) -> None:
     """Send all sessions while bronze and silver start and stream; return when both have caught up."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -143,7 +142,12 @@ def _simulate_while_streaming(lake: Lake, console: Console, title: str, sessions
 
     bootstrap = find_endpoints(lake.settings).bootstrap
     trigger = Trigger(once=False, every_s=1.0)
-    columns = (TextColumn("     {task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("     {task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     with (
         job_run(lake, "demo_stream", (), silver.OUTPUTS) as run,
         ExitStack() as shown,
@@ -186,7 +190,7 @@ def _send(bootstrap: str, config: SimulatorConfig, bars: Progress) -> int:
     ).units
 
 
-def _drain(lake: Lake, console: Console) -> None:
+def _drain(lake: Lake, console: PlainConsole) -> None:
     from streaming import gold, silver
     from streaming.job import drain_job
 
@@ -224,7 +228,7 @@ def _driver_report(settings: AppConfig) -> list[str]:
 
 
 def _show(
-    console: Console,
+    console: PlainConsole,
     settings: AppConfig,
     trained: StyleTrainingResult,
     scored: StyleScoringResult,

@@ -10,14 +10,7 @@ import typer
 from slipstream.commands import coach as coach_command
 from slipstream.commands import track as track_command
 from slipstream.commands._aliases import add_alias
-from slipstream.console import (
-    DryRun,
-    Format,
-    open_lake_and_tracker,
-    print_answer,
-    print_summary,
-    show_progress,
-)
+from slipstream.console import DryRun, Format, open_lake_and_tracker, print_answer, print_summary, say, show_progress
 
 if TYPE_CHECKING:
     from jobs.synthesize_ghost import GhostSynthesisResult
@@ -199,22 +192,24 @@ def _asked(
 
 
 def _print(found: LimitLapResult) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from conf.plain_console import PlainConsole
 
     table = Table(title=f"{found.vehicle} on {found.track}")
     for column in ("sector", "ends at, m", "time, s"):
         table.add_column(column, justify="right")
     for number, (end, seconds) in enumerate(zip(found.sector_ends_m, found.sector_times_s, strict=True), start=1):
         table.add_row(str(number), f"{end:,.0f}", f"{seconds:.3f}")
-    Console().print(table)
+    PlainConsole().print(table)
     for note in found.notes:
-        typer.echo(note)
+        say(note)
 
 
 def _print_ghost(done: GhostSynthesisResult) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from conf.plain_console import PlainConsole
 
     table = Table(title=f"{done.uid} on {done.circuit.track_id}")
     table.add_column("lap")
@@ -227,11 +222,11 @@ def _print_ghost(done: GhostSynthesisResult) -> None:
         (f"best human, {done.best_uid}", done.best),
     ):
         table.add_row(name, f"{one.time_s:.3f}", f"{one.error_s:.3f}", f"{one.time_s - done.best.time_s:+.3f}")
-    Console().print(table)
+    PlainConsole().print(table)
     for note in done.verdict.notes:
-        typer.echo(note)
-    typer.echo(f"file: {done.parquet}")
-    typer.echo(f"run: {done.page}")
+        say(note)
+    say(f"file: {done.parquet}")
+    say(f"run: {done.page}")
 
 
 def _draw(done: GhostSynthesisResult, plot: Path) -> None:
@@ -243,4 +238,4 @@ def _draw(done: GhostSynthesisResult, plot: Path) -> None:
     from serving.queries.laps import LapName
 
     found = coach_against_target(LakeReader(get_settings()), LapName.parse(done.best_uid), done.uid)
-    typer.echo(f"plot: {save_figure(coaching_figure(found), plot)}", err=True)
+    say(f"plot: {save_figure(coaching_figure(found), plot)}", err=True)

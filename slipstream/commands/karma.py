@@ -13,7 +13,7 @@ from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
 from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
 from slipstream.commands.wear_laps import produce_wear_laps
-from slipstream.console import DryRun, open_lake_and_tracker, print_summary, show_progress
+from slipstream.console import DryRun, open_lake_and_tracker, print_summary, say, show_progress
 from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def train_karma(algorithm: Learn = "all", seed: Seed = 0, dry_run: DryRun = Fals
 
 def print_training(done: KarmaTrainingResult) -> None:
     """Print what a training found."""
-    from rich.console import Console
     from rich.table import Table
 
+    from conf.plain_console import PlainConsole
     from conf.wear import COMPONENTS
 
     table = Table(title="R² of log damage per km on cars and tracks never seen (share of laps in the 90 % interval)")
@@ -99,15 +99,15 @@ def print_training(done: KarmaTrainingResult) -> None:
     table.add_row("one feature alone", *(f"{value:.3f}" for value in rule))
     for name, found in done.evaluations.items():
         table.add_row(name, *(f"{r2:.3f} ({c:.0%})" for r2, c in zip(found.r2, found.coverage, strict=True)))
-    Console().print(table)
+    PlainConsole().print(table)
     for name, r2 in sorted(done.r2.items(), key=lambda item: -item[1]):
-        typer.echo(f"{name}: mean R² {r2:.4f} on tracks left out of its training")
+        say(f"{name}: mean R² {r2:.4f} on tracks left out of its training")
     for reason, left_out in done.dropped.items():
         if left_out:
-            typer.echo(f"left out, {left_out:,} laps: {reason}")
+            say(f"left out, {left_out:,} laps: {reason}")
     for plot in done.plots:
-        typer.echo(f"plot: {plot}")
-    typer.echo(f"run: {done.page}")
+        say(f"plot: {plot}")
+    say(f"run: {done.page}")
     print_summary(done.sentence)
 
 
@@ -125,24 +125,23 @@ def score_karma(
 
     `slipstream score karma` · `slipstream score karma --session barber-R1`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from jobs import score_karma as job
 
     if dry_run:
         print_summary(job.JOB.dry_run_sentence)
         return
     lake, tracker = open_lake_and_tracker(job.JOB)
-    with Console(stderr=True).status("scoring …"):
+    with PlainConsole(stderr=True).status("scoring …"):
         done = job.score_karma(lake, tracker, reference_car, session, version)
     _print_scoring(done)
 
 
 def _print_scoring(done: KarmaScoringResult) -> None:
     for name, laps in done.sets.items():
-        typer.echo(f"scored by the inputs `{name}`: {laps:,} laps")
+        say(f"scored by the inputs `{name}`: {laps:,} laps")
     for reason, laps in sorted(done.reasons.items()):
-        typer.echo(f"not scored, {laps:,} laps: {reason}")
+        say(f"not scored, {laps:,} laps: {reason}")
     print_summary(done.sentence)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from slipstream.console import Format, print_answer, print_summary
+from slipstream.console import Format, print_answer, print_summary, say
 from slipstream.logs import keep_log
 
 
@@ -40,14 +40,12 @@ def report(
 
     `slipstream report karma --vehicle GR86-002-2 --plot karma.png`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
     from serving.queries.karma import choose_comparison, read_karma_session
     from serving.reports import karma_text as view
     from serving.reports.karma_answer import answer_karma
-    from slipstream.terminal.tables import print_wide
 
     settings, asked = get_settings(), _two_numbers(laps)
     found = read_karma_session(LakeReader(settings), vehicle, session)
@@ -55,10 +53,10 @@ def report(
     if output == "json":
         print_answer(answer_karma(found, pair))
     else:
-        typer.echo(f"Karma of {found.car}: {', '.join(view.report_facts(found))}")
-        print_wide(Console(), view.karma_table(found))
+        say(f"Karma of {found.car}: {', '.join(view.report_facts(found))}")
+        PlainConsole().print_wide(view.karma_table(found))
         for line in view.karma_console_lines(found):
-            typer.echo(line)
+            say(line)
     if plot:
         from serving.charts.karma import karma_figure
         from serving.charts.style import save_figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, print_answer, print_summary
+from slipstream.console import DryRun, open_job_lake, print_answer, print_summary, say
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -110,7 +110,7 @@ def compare(
         from serving.charts.laps import comparison_figure
         from serving.charts.style import save_figure
 
-        typer.echo(f"plot: {save_figure(comparison_figure(found), plot)}", err=output != "table")
+        say(f"plot: {save_figure(comparison_figure(found), plot)}", err=output != "table")
     print_summary(found.headline, err=output != "table")
 
 
@@ -128,23 +128,21 @@ def _show(found: ComparedLaps, output: str) -> None:
         _print(table)
     for line in (sectors_sentence(found), *found.notes):
         if line:
-            typer.echo(line)
+            say(line)
 
 
 def _compare_and_save(lap: LapName, reference: LapName) -> ComparedLaps:
     from jobs.compare_laps import JOB, compare_laps
 
     done = compare_laps(open_job_lake(JOB), lap, reference)
-    typer.echo(done.sentence, err=True)
+    say(done.sentence, err=True)
     return done.compared
 
 
 def _print(table: Any) -> None:
-    from rich.console import Console
+    from conf.plain_console import PlainConsole
 
-    from slipstream.terminal.tables import print_wide
-
-    print_wide(Console(), table)
+    PlainConsole().print_wide(table)
 
 
 def _write(answers: Sequence[BaseModel], output: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, print_summary
+from slipstream.console import DryRun, open_job_lake, print_summary, show_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,32 +51,33 @@ def maintain(
 
 
 def _maintain(before: Mapping[str, TableFiles], target_mb: int, retain_hours: float) -> None:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from jobs.maintenance import JOB, find_mergeable, maintain_tables
 
     lake = open_job_lake(JOB)
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("tables", total=len(before))
+    done: list[str] = []
+    with show_progress("tables") as update:
+
+        def count(name: str) -> None:
+            done.append(name)
+            update("maintained", len(done), len(before))
+
         maintain_tables(
             lake,
             list(before),
             merge=find_mergeable(before),
             target_mb=target_mb,
             retain_hours=retain_hours,
-            on_done=lambda name: bars.update(task, advance=1, description=name),
+            on_done=count,
         )
 
 
 def _print(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *, dry_run: bool) -> None:
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from jobs.maintenance import describe_maintenance
 
     touched = {name: files for name, files in before.items() if files.mergeable}
     if touched:
-        Console().print(_table(touched, after, dry_run=dry_run))
+        PlainConsole().print(_table(touched, after, dry_run=dry_run))
     mergeable, files = sum(f.mergeable for f in before.values()), sum(f.files for f in before.values())
     if dry_run:
         print_summary(f"would merge {mergeable:,} of {files:,} files in {len(touched)} of {len(before)} tables")

@@ -94,13 +94,12 @@ def run(dry_run: DryRun = False) -> None:
     if dry_run:
         print_summary("would run " + ", ".join(job.name for job in LAYERS))
         return
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from medallion.session import open_lake
     from streaming.job import drain_job
 
-    console, settings = Console(stderr=True), get_settings()
+    console, settings = PlainConsole(stderr=True), get_settings()
     log_to_file(settings, "run")
     with JOB.claim(settings):
         JOB.check(settings)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from io import BytesIO
 from typing import Annotated, Literal
 
 import typer
 
-from slipstream.console import Format, print_answer, print_summary
+from slipstream.console import Format, print_answer, print_summary, say
 
 app = typer.Typer()
 
@@ -22,19 +23,18 @@ def tables(output: Format = "table") -> None:
 
     `slipstream tables` · `slipstream tables --format json`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from serving.lake.describe import list_tables
     from serving.lake.reader import LakeReader
-    from slipstream.terminal.tables import print_wide, tables_table
+    from slipstream.terminal.tables import tables_table
 
     settings = get_settings()
     infos = list_tables(LakeReader(settings))
     if output == "json":
         print_answer(infos)
         return
-    print_wide(Console(), tables_table(infos))
+    PlainConsole().print_wide(tables_table(infos))
     present = sum(info.exists for info in infos)
     print_summary(f"{present} of {len(infos)} tables exist in {settings.lake_root}")
 
@@ -47,18 +47,17 @@ def describe(
 
     `slipstream describe silver.telemetry` · `slipstream describe gold.lap_features --format json`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from serving.lake.describe import describe_table
     from serving.lake.reader import LakeReader
-    from slipstream.terminal.tables import describe_group, print_wide
+    from slipstream.terminal.tables import describe_group
 
     described = describe_table(LakeReader(get_settings()), table)
     if output == "json":
         print_answer(described)
         return
-    print_wide(Console(), describe_group(described))
+    PlainConsole().print_wide(describe_group(described))
     print_summary(f"{len(described.columns)} columns")
 
 
@@ -76,8 +75,7 @@ def sql(
 
     `slipstream sql "select * from gold.lap_features" --format csv > laps.csv`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from serving.lake.formats import print_table, write_csv, write_json
     from serving.lake.reader import LakeReader
@@ -87,10 +85,15 @@ def sql(
     statement = sys.stdin.read() if query == "-" else query
     reader = LakeReader(get_settings()).sql(statement)
     if output == "table":
-        print_table(reader, Console(), TABLE_ROWS if limit is None else limit)
+        print_table(reader, PlainConsole(), TABLE_ROWS if limit is None else limit)
         return
     if limit is not None:
         reader = limit_rows(reader, limit)
     write = write_csv if output == "csv" else write_json
-    rows = write(reader, typer.get_binary_stream("stdout"))
+    out = typer.get_binary_stream("stdout")
+    if output == "csv" and out.isatty():  # for a person; a file or a program gets every byte as it is
+        rows = write(reader, shown := BytesIO())
+        say(shown.getvalue().decode())
+    else:
+        rows = write(reader, out)
     print_summary(f"{rows:,} rows in {time.perf_counter() - started:.2f} s", err=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from slipstream.console import DryRun, print_summary, show_step
+from slipstream.console import DryRun, print_summary, say, show_step
 from slipstream.logs import log_to_file
 
 app = typer.Typer()
@@ -38,14 +38,13 @@ def backfill(
         where = f"session {', '.join(sorted(sessions))}" if sessions else "all sessions"
         print_summary(f"would compute {', '.join(steps)} of {where} again")
         return
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from medallion.provenance import job_run
     from medallion.session import open_lake
     from streaming.claim import claim_layers
 
-    console, settings = Console(stderr=True), get_settings()
+    console, settings = PlainConsole(stderr=True), get_settings()
     log_to_file(settings, "backfill")
     with claim_layers(settings, tuple(STEPS)):
         with show_step(console, "Spark"):
@@ -76,7 +75,7 @@ def reset(
     settings = get_settings()
     plan = plan_reset(settings, layer)
     for name in plan.tables:
-        typer.echo(name)
+        say(name)
     if dry_run:
         print_summary(f"would remove {plan.sentence}")
         return

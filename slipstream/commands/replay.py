@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slipstream.commands._options import Speed
-from slipstream.console import DryRun, print_summary
+from slipstream.console import DryRun, print_summary, say
 
 if TYPE_CHECKING:
     from conf.text_table import MalformedLine
@@ -92,17 +92,17 @@ def _list_files(paths: list[Path], naming: Naming, topic: str) -> None:
     plan, skipped = plan_replay(paths, naming)
     for sheet in plan.sheets:
         where = f"session {', '.join(sheet.sessions)}, {len(sheet.records):,} events for {sheet.sheet.topic}"
-        typer.echo(f"{sheet.sheet.path}: {sheet.sheet.form.name}, {sheet.sheet.form.container}, {where}")
+        say(f"{sheet.sheet.path}: {sheet.sheet.form.name}, {sheet.sheet.form.container}, {where}")
         _list_remarks(sheet.malformed, len(sheet.malformed), sheet.notes)
     for file in plan.telemetry:
         where = f"session {', '.join(file.sessions)}, {file.readings:,} readings for {topic}"
-        typer.echo(f"{file.path}: {file.survey.form.name}, {file.survey.form.container}, {where}")
+        say(f"{file.path}: {file.survey.form.name}, {file.survey.form.container}, {where}")
         _list_remarks(file.survey.malformed, file.survey.malformed_count, file.notes)
         if file.silent:
-            typer.echo(f"  {file.silent:,} lines without session left out, since the others are of several")
+            say(f"  {file.silent:,} lines without session left out, since the others are of several")
     _list_skipped((*skipped, *plan.copies))
     for note in plan.notes:
-        typer.echo(note)
+        say(note)
     plan.check()
     print_summary(
         f"would replay {len(plan.sheets) + len(plan.telemetry)} files, {plan.readings:,} readings and {plan.events:,} "
@@ -111,8 +111,7 @@ def _list_files(paths: list[Path], naming: Naming, topic: str) -> None:
 
 
 def _send_files(paths: list[Path], naming: Naming, speed: float | None, resume: bool, topic: str) -> None:
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from infra.kafka.client_options import librdkafka_options
     from infra.local.stack import find_endpoints
@@ -123,7 +122,7 @@ def _send_files(paths: list[Path], naming: Naming, speed: float | None, resume: 
     bootstrap = find_endpoints(settings).bootstrap
     target = ReplayTarget(bootstrap, topic, librdkafka_options(settings))
     state_dir = settings.home / "replay"
-    with ReplayBar(Console(stderr=True)) as bar:
+    with ReplayBar(PlainConsole(stderr=True)) as bar:
         report = replay_files(
             paths, target, state_dir=state_dir, naming=naming, speed=speed, resume=resume, on_progress=bar
         )
@@ -131,7 +130,7 @@ def _send_files(paths: list[Path], naming: Naming, speed: float | None, resume: 
         _describe(file)
     _list_skipped(report.skipped)
     for note in report.notes:
-        typer.echo(note)
+        say(note)
     seconds = sum(file.send_s for file in report.files)
     topics = ", ".join(dict.fromkeys(file.topic for file in report.files))
     print_summary(
@@ -151,21 +150,19 @@ def _counts(report: ReplayReport) -> str:
 
 def _describe(file: FileReport) -> None:
     resumed = f", resumed at {file.resumed_from:,}" if file.resumed_from else ""
-    typer.echo(
-        f"{file.path}: {file.form.name}, session {', '.join(file.sessions)}, {file.messages:,} {file.unit}{resumed}"
-    )
+    say(f"{file.path}: {file.form.name}, session {', '.join(file.sessions)}, {file.messages:,} {file.unit}{resumed}")
     _list_remarks(file.malformed, file.malformed_count, file.notes)
 
 
 def _list_remarks(malformed: Sequence[MalformedLine], count: int, notes: Iterable[str]) -> None:
     for note in notes:
-        typer.echo(f"  {note}")
+        say(f"  {note}")
     for bad in malformed[:SHOWN_LINES]:
-        typer.echo(f"  line {bad.line} left out: {bad.reason}")
+        say(f"  line {bad.line} left out: {bad.reason}")
     if count > SHOWN_LINES:
-        typer.echo(f"  {count - SHOWN_LINES:,} more malformed lines left out")
+        say(f"  {count - SHOWN_LINES:,} more malformed lines left out")
 
 
 def _list_skipped(skipped: Iterable[Skipped]) -> None:
     for path, reason in skipped:
-        typer.echo(f"skipped {path}: {reason}")
+        say(f"skipped {path}: {reason}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from slipstream.commands import karma_report
-from slipstream.console import Format, print_answer, print_summary
+from slipstream.console import Format, print_answer, print_summary, say
 
 app = typer.Typer()
 report = typer.Typer(no_args_is_help=True, help="Reports: pages to read and to print.")
@@ -47,7 +47,7 @@ def driver(
         print_answer(found.answer)
     else:
         for line in driver_console_lines(found):
-            typer.echo(line)
+            say(line)
     print_summary(f"report: {path}", err=output == "json")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from producers.simulator.defaults import DEFAULT_LAPS, INCIDENT_LAPS
 from slipstream.commands._options import Speed, Topic
-from slipstream.console import DryRun, print_summary, show_progress
+from slipstream.console import DryRun, print_summary, say, show_progress
 
 if TYPE_CHECKING:
     from producers.simulator.simulator import VehicleSimulator
@@ -262,7 +262,7 @@ def _count(simulator: VehicleSimulator, race: bool, truth: bool) -> None:
             events += message.topic != truth_topic()
     config = simulator.settings
     grid = ", ".join(f"{car.vehicle_id} {car.profile}" for car in simulator.cars)
-    typer.echo(f"session {config.session_id} on {config.track}: {grid}")
+    say(f"session {config.session_id} on {config.track}: {grid}")
     besides = f" and {events:,} events of the race" if race else ""
     besides += f" and {truths:,} labels of wear" if truth else ""
     print_summary(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, Format, print_answer, print_summary
+from slipstream.console import DryRun, Format, print_answer, print_summary, say, show_progress
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import AppConfig
     from infra.doctor import Finding
     from serving.lake.reconciliation import LakeBalance
@@ -45,18 +46,17 @@ def up(
 
     `slipstream up` · `slipstream up --auto-port` · `slipstream up --service kafka`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from infra.local import stack
 
-    settings, console = get_settings(), Console()
+    settings, console = get_settings(), PlainConsole()
     if dry_run:
         running = {each.name for each in stack.stack_status(settings) if each.state == "up"}
         wanted = [name for name in service or stack.local_services(settings) if name not in running]
-        typer.echo(f"would start {' and '.join(wanted) or 'nothing'}, nothing done")
+        say(f"would start {' and '.join(wanted) or 'nothing'}, nothing done")
         return
-    statuses = stack.start_stack(settings, auto_port, service, Console(stderr=True))
+    statuses = stack.start_stack(settings, auto_port, service, PlainConsole(stderr=True))
     stack.print_status(statuses, console)
     places = ", ".join(f"{each.name} at {each.address}" for each in statuses if each.state == "up")
     print_summary(f"up: {places or 'nothing'}; `slipstream down` stops it")
@@ -68,8 +68,7 @@ def down(service: Services = None, dry_run: DryRun = False) -> None:
 
     `slipstream down` · `slipstream down --service mlflow`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from infra.local import stack
 
@@ -78,9 +77,9 @@ def down(service: Services = None, dry_run: DryRun = False) -> None:
         wanted = [
             s.name for s in stack.stack_status(settings) if s.state != "down" and s.name in (service or stack.SERVICES)
         ]
-        typer.echo(f"would stop {' and '.join(wanted) or 'nothing'}, nothing done")
+        say(f"would stop {' and '.join(wanted) or 'nothing'}, nothing done")
         return
-    stack.stop_stack(settings, service or stack.SERVICES, Console(stderr=True))
+    stack.stop_stack(settings, service or stack.SERVICES, PlainConsole(stderr=True))
     print_summary(f"stopped; the data stay in {settings.home}")
 
 
@@ -90,8 +89,7 @@ def status(output: Format = "table") -> None:
 
     `slipstream status` · `slipstream status --format json`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from infra.local import stack
 
@@ -99,35 +97,42 @@ def status(output: Format = "table") -> None:
     if output == "json":
         print_answer(statuses)
         return
-    stack.print_status(statuses, Console())
+    stack.print_status(statuses, PlainConsole())
     print_summary(f"{sum(each.state == 'up' for each in statuses)} of {len(statuses)} services are up")
 
 
 @app.command(rich_help_panel=PANEL)
-def doctor(output: Format = "table") -> None:
-    """Check Java, packages, jars, ports, Kafka, MLflow and the lake, and balance the lake.
+def doctor(
+    output: Format = "table",
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every file of the lake and compare it with its checksums.")
+    ] = False,
+) -> None:
+    """Check Java, packages, jars, ports, Kafka, MLflow and the lake's files, and balance the lake.
 
     The balance: units in bronze = written + identical repeats + conflicts + quarantined, and Kafka's offsets without
-    a gap. Ends with exit code 1 if anything fails.
+    a gap. A file that is missing or torn is named, with what to do; `--deep` finds a flipped bit, too. Ends with exit
+    code 1 if anything fails.
 
-    `slipstream doctor` · `slipstream doctor --format json`
+    `slipstream doctor` · `slipstream doctor --deep` · `slipstream doctor --format json`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from infra import doctor as infra_doctor
     from serving.lake.reconciliation import DoctorAnswer
 
     settings = get_settings()
+    checks = infra_doctor.run_checks(settings)
+    checks += infra_doctor.run_guarded(lambda own: _check_files(own, deep=deep), settings, "files")
     balance, problem = _balance(settings)
-    checks = [*infra_doctor.run_checks(settings), *([problem] if problem else [])]
+    checks += [problem] if problem else []
     bad = [check.name for check in checks if check.outcome == "fail"]
     if balance is not None and balance.broken:
         bad.append("balance")
     if output == "json":
         print_answer(DoctorAnswer(ok=not bad, checks=tuple(checks), balance=balance))
     else:
-        console = Console()
+        console = PlainConsole()
         infra_doctor.print_checks(checks, console)
         _print_balance(balance, console)
         print_summary(f"failed: {', '.join(bad)}" if bad else "all is well")
@@ -135,10 +140,19 @@ def doctor(output: Format = "table") -> None:
         raise typer.Exit(1)
 
 
+def _check_files(settings: AppConfig, *, deep: bool) -> Iterator[Finding]:
+    """The lake's files; nothing without what reads tables."""
+    try:
+        from serving.lake.integrity import check_lake_files
+    except ModuleNotFoundError:
+        return
+    with show_progress("files") as update:
+        yield from check_lake_files(settings, deep=deep, progress=update)
+
+
 def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Finding | None]:
     """The lake's balance, or the finding that says why there is none."""
-    from conf.errors import SlipstreamError
-    from infra.doctor import Finding
+    from infra.doctor import Finding, run_guarded
 
     try:
         from serving.lake.balance import reconcile_lake
@@ -146,17 +160,23 @@ def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Finding | None]:
     except ModuleNotFoundError as error:
         remedy = "pip install 'slipstream-lake[query]'"
         return None, Finding("balance", "warn", f"not computed, {error.name} is not installed", remedy)
-    try:
-        return reconcile_lake(LakeReader(settings)), None
-    except SlipstreamError as error:
-        return None, Finding("balance", "fail", str(error))
+    found: list[LakeBalance] = []
+
+    def balance(own: AppConfig) -> Iterator[Finding]:
+        found.append(reconcile_lake(LakeReader(own)))
+        yield from ()
+
+    problems = list(run_guarded(balance, settings, "balance"))
+    if problems:
+        return None, replace(problems[0], remedy="It needs all tables; see the files above.")
+    return found[0], None
 
 
-def _print_balance(balance: LakeBalance | None, console: Console) -> None:
+def _print_balance(balance: LakeBalance | None, console: PlainConsole) -> None:
     if balance is None:
         return
-    from slipstream.terminal.tables import balance_group, print_wide
+    from slipstream.terminal.tables import balance_group
 
     console.print()
-    print_wide(console, balance_group(balance))
+    console.print_wide(balance_group(balance))
     console.print()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slipstream.commands._aliases import rename_flags
-from slipstream.console import DryRun, Format, open_job_lake, open_lake_and_tracker, print_answer, print_summary
+from slipstream.console import DryRun, Format, open_job_lake, open_lake_and_tracker, print_answer, print_summary, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -154,7 +154,7 @@ def segment_command(
     done, _ = segment_all(lake, tracker, session, rebuild=rebuild)
     for one in done:
         for problem, laps in one.problems:
-            typer.echo(f"left out, {laps} laps: {problem}")
+            say(f"left out, {laps} laps: {problem}")
         print_summary(one.sentence)
 
 
@@ -164,12 +164,10 @@ def list_tracks(output: Format = "table") -> None:
 
     `slipstream track list` · `slipstream track list --format json`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
     from serving.queries.circuits import list_known_tracks, sessions_by_track
-    from slipstream.terminal.tables import print_wide
 
     reader = LakeReader(get_settings()).snapshot()
     tracks, sessions = list_known_tracks(reader), sessions_by_track(reader)
@@ -177,7 +175,7 @@ def list_tracks(output: Format = "table") -> None:
     if output == "json":
         print_answer(answers)
         return
-    print_wide(Console(), _tracks_table(answers))
+    PlainConsole().print_wide(_tracks_table(answers))
     print_summary(f"{len(tracks)} tracks, {sum(one.row is not None for one in tracks)} of them built in this lake")
 
 
@@ -197,13 +195,11 @@ def show(
 
     `slipstream track show alder-ridge --plot lap.png --events sim-1/sim-44/3`
     """
-    from rich.console import Console
-
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from serving.lake.reader import LakeReader
     from serving.queries.circuits import find_known_track
     from serving.queries.lap_events import read_lap_events
-    from slipstream.terminal.tables import print_wide
 
     reader, lap = LakeReader(get_settings()).snapshot(), _lap(events)
     found = find_known_track(reader, name)
@@ -211,16 +207,16 @@ def show(
     if output == "json":
         print_answer(found.detail(on_map.events if on_map else None))
     else:
-        print_wide(Console(), _corners_table(found))
+        PlainConsole().print_wide(_corners_table(found))
         if on_map:
-            print_wide(Console(), _events_table(on_map.events))
+            PlainConsole().print_wide(_events_table(on_map.events))
         print_summary(found.origin)
     if plot:
         from serving.charts.style import save_figure
         from serving.charts.track_map import track_figure
 
         save_figure(track_figure(found.circuit, found.headline, found.origin, on_map), plot)
-        typer.echo(f"plot: {plot}", err=output == "json")
+        say(f"plot: {plot}", err=output == "json")
 
 
 def _tracks_table(tracks: Sequence[ListedTrack]) -> Table:
@@ -278,6 +274,6 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _status(text: str) -> Any:
-    from rich.console import Console
+    from conf.plain_console import PlainConsole
 
-    return Console(stderr=True).status(text)
+    return PlainConsole(stderr=True).status(text)

@@ -10,7 +10,7 @@ import typer
 from slipstream.commands import karma
 from slipstream.commands._aliases import rename_flags
 from slipstream.commands._options import WithReferenceCar
-from slipstream.console import DryRun, open_lake_and_tracker, print_summary, show_progress
+from slipstream.console import DryRun, open_lake_and_tracker, print_summary, say, show_progress
 from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
@@ -66,19 +66,19 @@ def print_training(trained: StyleTrainingResult) -> None:
     """Print what a training run found."""
     for label, one in trained.evaluation.classes.items():
         scores = f"precision {one.precision:.3f}  recall {one.recall:.3f}  F1 {one.f1:.3f}"
-        typer.echo(f"{label:<11} {scores}  of {one.support:,} windows")
+        say(f"{label:<11} {scores}  of {one.support:,} windows")
     for plot in trained.plots:
-        typer.echo(f"plot: {plot}")
-    typer.echo(f"run: {trained.page}")
+        say(f"plot: {plot}")
+    say(f"run: {trained.page}")
     print_summary(trained.sentence)
 
 
 def _train_obd(trips: list[Path], dry_run: bool) -> None:
     if len(trips) < 2:
         raise typer.BadParameter("give at least two trips, so that each can be held out", param_hint="--trip")
-    from rich.console import Console
     from rich.table import Table
 
+    from conf.plain_console import PlainConsole
     from conf.settings import get_settings
     from jobs.train_obd import JOB, train_obd
 
@@ -86,16 +86,16 @@ def _train_obd(trips: list[Path], dry_run: bool) -> None:
         print_summary(JOB.dry_run_sentence)
         return
     context = JOB.context(get_settings())
-    with Console(stderr=True).status("holding out each trip in turn (a minute or two) …"):
+    with PlainConsole(stderr=True).status("holding out each trip in turn (a minute or two) …"):
         done = train_obd(trips, context.tracker, context.settings.reports_dir / "style-obd")
     frame = done.report.table()
     table = Table(*frame.columns)
     for row in frame.itertuples(index=False):
         table.add_row(*map(str, row))
-    Console().print(table)
+    PlainConsole().print(table)
     for plot in done.plots:
-        typer.echo(f"plot: {plot}")
-    typer.echo(f"run: {done.page}")
+        say(f"plot: {plot}")
+    say(f"run: {done.page}")
     print_summary(done.sentence)
 
 
@@ -152,20 +152,20 @@ def train_ghost_command(
 def _print_ghost_training(done: GhostTrainingResult) -> None:
     for kind, zone in done.zones.items():
         early = ", ended early" if zone.stopped_early else ""
-        typer.echo(f"{kind:<9} {zone.seconds:,.0f} s on {zone.device}, weights of step {zone.best_step:,}{early}")
+        say(f"{kind:<9} {zone.seconds:,.0f} s on {zone.device}, weights of step {zone.best_step:,}{early}")
     scores = done.scores
     for width, score in scores.discriminative.items():
         control = scores.control[width]
-        typer.echo(
+        say(
             f"told from real laps, {width} wide: {score.value:.3f} ({score.low:.3f} to {score.high:.3f}); "
             f"real from real {control.value:.3f} ({control.low:.3f} to {control.high:.3f})"
         )
     learned, real = scores.predictive.value, scores.real_predictive.value
-    typer.echo(f"forecast error when learned from it {learned:.4f}, from real laps {real:.4f}")
-    typer.echo(f"nearest training window: {scores.memory.ratio:.2f} of what laps kept aside are from one")
+    say(f"forecast error when learned from it {learned:.4f}, from real laps {real:.4f}")
+    say(f"nearest training window: {scores.memory.ratio:.2f} of what laps kept aside are from one")
     for plot in done.plots:
-        typer.echo(f"plot: {plot}")
-    typer.echo(f"run: {done.page}")
+        say(f"plot: {plot}")
+    say(f"run: {done.page}")
     print_summary(done.sentence)
 
 

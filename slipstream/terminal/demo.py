@@ -11,6 +11,7 @@ from rich.table import Table
 from conf.arrays import FloatArray
 from conf.settings import AppConfig
 from conf.tables import GOLD_STYLE_PREDICTIONS, SILVER_TELEMETRY
+from serving.charts.style import save_figure
 from serving.lake.reader import LakeReader
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ def draw_session(settings: AppConfig, session_prefix: str, path: Path) -> Path:
     for axes in (speed, throttle, style):
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.01)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    return path
+    return save_figure(figure, path)
 
 
 def _drivers(lake: LakeReader, prefix: str) -> dict[str, tuple[str, str, int]]:

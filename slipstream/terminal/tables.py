@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -15,13 +14,6 @@ if TYPE_CHECKING:
     from serving.lake.reconciliation import LakeBalance, QueryAccount
 
 _COLOURS = {"ok": "green", "waiting": "yellow", "failed": "red"}
-
-
-def print_wide(console: Console, renderable: RenderableType) -> None:
-    """Print, without folding where there is no terminal whose edge would matter."""
-    if not console.is_terminal:
-        console.width = max(console.width, 240)
-    console.print(renderable)
 
 
 def tables_table(infos: Sequence[TableInfo]) -> Table:
@@ -48,7 +40,7 @@ def describe_group(described: TableDescription) -> Group:
         if info.exists and not column.in_table:
             marks = f"{marks} (not in the table yet)".strip()
         rules = "\n".join(f"{rule.name} ({rule.severity})" for rule in column.rules)
-        table.add_row(column.name, escape(column.type), column.unit or "", marks, escape(column.comment), escape(rules))
+        table.add_row(column.name, column.type, column.unit or "", marks, column.comment, rules)
     return Group(Text(f"{info.name}: {info.description}", style="bold"), facts, table)
 
 

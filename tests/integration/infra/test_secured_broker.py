@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -162,7 +161,11 @@ def test_topics_producers_and_bronze_by_password_and_certificate(secured: Secure
         f"spark.eventLog.enabled true\nspark.eventLog.dir {conf.as_uri()}\nspark.driver.memory 1g\n"
     )
     done = secured.run(
-        "streaming.bronze", "--once", KAFKA_SASL_MECHANISM="SCRAM-SHA-512", SPARK_CONF_DIR=str(conf), SPARK_DRIVER_MEMORY="1g"
+        "streaming.bronze",
+        "--once",
+        KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
+        SPARK_CONF_DIR=str(conf),
+        SPARK_DRIVER_MEMORY="1g",
     )
     stored = LakeReader(secured.settings()).frame("bronze.telemetry_events").height
     assert stored > 0
@@ -176,5 +179,5 @@ def test_topics_producers_and_bronze_by_password_and_certificate(secured: Secure
 
 def test_a_wrong_password_is_said_at_once(secured: Secured) -> None:
     settings = secured.settings(kafka_sasl_mechanism="SCRAM-SHA-512", kafka_sasl_password="other")
-    with pytest.raises(BrokerUnavailableError, match="do not accept each other.*uthentication failed"):
+    with pytest.raises(BrokerUnavailableError, match=r"do not accept each other.*uthentication failed"):
         topics.cluster_metadata(settings.bootstrap, librdkafka_options(settings), timeout_s=30.0)

@@ -9,8 +9,8 @@ import mlflow
 import psutil
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from rich.console import Console
 
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from conf.topics import MAX_MESSAGE_BYTES
 from infra import doctor
@@ -64,7 +64,7 @@ def pid_of(settings: AppConfig, name: str) -> int:
 def test_up_again_says_that_it_is_up(running: AppConfig) -> None:
     before = stack.stack_status(running)
     output = io.StringIO()
-    stack.start_stack(running, console=Console(file=output, width=200))
+    stack.start_stack(running, console=PlainConsole(file=output, width=200))
     assert "kafka: already up at" in output.getvalue()
     assert "mlflow: already up at" in output.getvalue()
     assert stack.stack_status(running) == before

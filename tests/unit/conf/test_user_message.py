@@ -79,7 +79,7 @@ def test_secrets_are_not_told(monkeypatch, tmp_path):
     assert "secret" not in str(message)
 
 
-@pytest.mark.parametrize(("given", "said"), [("not JSON: hush", "is not JSON"), ('["hush"]', "dictionary")])
+@pytest.mark.parametrize(("given", "said"), [("not JSON: hush", "is not JSON"), ('["hush"]', "not an object")])
 def test_client_options_that_are_none_are_one_line(monkeypatch, tmp_path, given: str, said: str):
     from conf.settings import get_settings
 

@@ -147,7 +147,7 @@ def test_what_is_not_enough_names_the_setting(given: dict[str, Any], message: st
 def test_what_only_one_client_can_is_said_where_the_other_is_asked() -> None:
     jks = configured(kafka_config={"ssl.truststore.location": "/etc/trust.jks", "ssl.truststore.password": "secret"})
     assert java_options(jks)["ssl.truststore.location"] == "/etc/trust.jks"
-    with pytest.raises(InputError, match="ssl.truststore.location is a store of Java's.*set KAFKA_SSL_CA"):
+    with pytest.raises(InputError, match=r"ssl.truststore.location is a store of Java's.*set KAFKA_SSL_CA"):
         librdkafka_options(jks)
     blind = configured(kafka_config='{"enable.ssl.certificate.verification": false}')
     assert librdkafka_options(blind) == {"enable.ssl.certificate.verification": "false"}

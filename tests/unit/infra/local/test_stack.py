@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from infra import doctor
 from infra.kafka import topics
@@ -45,7 +45,7 @@ def test_a_service_whose_process_is_gone_is_stale_and_says_so(home: AppConfig) -
     kafka = stack.stack_status(home)[0]
     assert (kafka.state, kafka.pid) == ("stale", 4_000_000)
     output = io.StringIO()
-    stack.print_status(stack.stack_status(home), Console(file=output, width=100))
+    stack.print_status(stack.stack_status(home), PlainConsole(file=output, width=100))
     assert "kafka was started and is not running any more" in output.getvalue()
 
 
@@ -59,7 +59,7 @@ def test_a_live_process_that_holds_no_port_is_not_up(home: AppConfig) -> None:
 def test_down_forgets_a_stale_service(home: AppConfig) -> None:
     remember(home, "kafka", "127.0.0.1:19999", Process(4_000_000, "17"))
     output = io.StringIO()
-    stack.stop_stack(home, console=Console(file=output))
+    stack.stop_stack(home, console=PlainConsole(file=output))
     assert "kafka: was not running" in output.getvalue()
     assert stack.stack_status(home)[0].state == "down"
 
@@ -161,6 +161,6 @@ def test_doctor_finds_a_lake_that_cannot_be_written(home: AppConfig, tmp_path: P
 def test_doctor_prints_findings_and_remedies(home: AppConfig) -> None:
     output = io.StringIO()
     found = [doctor.Finding("Java", "fail", "none [found]", "Install Java 17."), doctor.Finding("disk", "ok", "9 GiB")]
-    doctor.print_checks(found, Console(file=output, width=100))
+    doctor.print_checks(found, PlainConsole(file=output, width=100))
     assert "none [found]" in output.getvalue()
     assert output.getvalue().endswith("Java: Install Java 17.\n")

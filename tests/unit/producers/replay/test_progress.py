@@ -3,15 +3,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from rich.console import Console
-
+from conf.plain_console import PlainConsole
 from producers.replay.progress import ReplayBar
 from producers.replay.report import ReplayProgress
 
 
 def test_shows_file_and_count():
     out = io.StringIO()
-    with ReplayBar(Console(file=out, force_terminal=True, width=120)) as bar:
+    with ReplayBar(PlainConsole(file=out, force_terminal=True, width=120)) as bar:
         bar(ReplayProgress(Path("some.csv"), 0, 200))
         bar(ReplayProgress(Path("some.csv"), 200, 200))
     assert "some.csv" in out.getvalue()

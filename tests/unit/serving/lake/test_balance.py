@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime
 import orjson
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction
-from rich.console import Console
 
 from conf.lake import table_uri
+from conf.plain_console import PlainConsole
 from conf.settings import AppConfig
 from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
 from serving.lake.reconciliation import LakeBalance
-from slipstream.terminal.tables import balance_group, print_wide
+from slipstream.terminal.tables import balance_group
 
 
 def bronze(offsets: list[int], partition: int = 0) -> list[dict[str, object]]:
@@ -187,7 +187,7 @@ def test_tables_that_change_while_they_are_read_are_read_again(lake, write_table
 
 def test_it_prints(lake, home):
     out = io.StringIO()
-    print_wide(Console(file=out), balance_group(reconcile_lake(lake)))
+    PlainConsole(file=out).print_wide(balance_group(reconcile_lake(lake)))
     text = out.getvalue()
     assert "bronze rows: 8" in text
     assert "telemetry.raw-1: no offset missing" in text

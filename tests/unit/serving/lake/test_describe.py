@@ -8,19 +8,19 @@ import orjson
 import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from rich.console import Console
 
 from conf.contract import load_contract, table_names
 from conf.lake import table_uri
+from conf.plain_console import PlainConsole
 from serving.lake.describe import describe_table, list_tables
 from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
-from slipstream.terminal.tables import describe_group, human_size, print_wide, tables_table
+from slipstream.terminal.tables import describe_group, human_size, tables_table
 
 
 def printed(renderable: object) -> str:
     out = io.StringIO()
-    print_wide(Console(file=out), renderable)
+    PlainConsole(file=out).print_wide(renderable)
     return out.getvalue()
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
+from conf.plain_console import PlainConsole
 from serving.lake.formats import print_table, write_csv, write_json
 
 ANSWER = pa.table(
@@ -42,7 +42,7 @@ def as_csv(table: pa.Table) -> list[list[str]]:
 
 def as_table(table: pa.Table, limit: int = 10, **console: object) -> str:
     out = io.StringIO()
-    print_table(table.to_reader(max_chunksize=2), Console(file=out, **console), limit)
+    print_table(table.to_reader(max_chunksize=2), PlainConsole(file=out, **console), limit)
     return out.getvalue()
 
 
@@ -119,14 +119,14 @@ def test_no_format_loads_pandas():
     code = """
 import io, sys
 from conf.settings import AppConfig
-from rich.console import Console
+from conf.plain_console import PlainConsole
 from serving.lake.formats import print_table, write_csv, write_json
 from serving.lake.reader import LakeReader
 lake = LakeReader(AppConfig(slipstream_home="nowhere", _env_file=None))
 sql = "select now() as t, [1, 2] as l, 'x' as s, date '2020-01-01' as d"
 write_json(lake.sql(sql), io.BytesIO())
 write_csv(lake.sql(sql), io.BytesIO())
-print_table(lake.sql(sql), Console(file=io.StringIO()), 5)
+print_table(lake.sql(sql), PlainConsole(file=io.StringIO()), 5)
 print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
