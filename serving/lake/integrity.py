@@ -89,11 +89,14 @@ def check_lake_files(
 def _check_table(name: str, settings: AppConfig) -> tuple[list[DataFile], list[Fault]]:
     """The live files of a table, and what is wrong with them or with its log."""
     folder = Path(table_uri(name, settings))
+    log = folder / "_delta_log"
+    faults = _check_commits(log)
     try:
         live = _live_files(folder)
     except (DeltaError, OSError, pa.ArrowException, ValueError) as error:
-        return [], _check_log(folder / "_delta_log") or [Fault(str(folder / "_delta_log"), _one_line(error))]
-    return live, [fault for file in live for fault in _check_data_file(file)]
+        faults = faults or _check_log_checkpoints(log)
+        return [], faults or [Fault(str(log), f"cannot be read: {_one_line(error)}")]
+    return live, [*faults, *(fault for file in live for fault in _check_data_file(file))]
 
 
 def _live_files(folder: Path) -> list[DataFile]:
@@ -123,22 +126,26 @@ def _check_data_file(file: DataFile) -> Iterator[Fault]:
         yield Fault(str(file.path), _missing(error))
 
 
-def _check_log(log: Path) -> list[Fault]:
-    """Why a table's log cannot be replayed."""
+def _check_commits(log: Path) -> list[Fault]:
+    """What is wrong with the commits of a table since its latest checkpoint: some readers pass over an empty one."""
     commits = {int(path.stem): path for path in log.glob("*.json") if path.stem.isdecimal()}
-    checkpoints = sorted(log.glob("*.checkpoint*.parquet"))
-    notes = [*sorted(commits.values()), *log.glob("_last_checkpoint")]
+    checkpoints = (int(path.name.partition(".")[0]) for path in log.glob("*.checkpoint*.parquet"))
+    first = max(checkpoints, default=-1) + 1
+    notes = [*(path for version, path in sorted(commits.items()) if version >= first), *log.glob("_last_checkpoint")]
     faults = [Fault(str(path), why) for path in notes if (why := _json_fault(path))]
-    for path in checkpoints:
+    gaps = sorted(set(range(first, max(commits, default=-1) + 1)) - set(commits))
+    return faults + [Fault(str(log / f"{version:020}.json"), "is missing") for version in gaps]
+
+
+def _check_log_checkpoints(log: Path) -> list[Fault]:
+    """Which of a table's checkpoints cannot be read."""
+    faults = []
+    for path in sorted(log.glob("*.checkpoint*.parquet")):
         try:
             pq.read_table(path, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             faults.append(Fault(str(path), f"cannot be read: {_one_line(error)}"))
-    first = max((int(path.name.partition(".")[0]) for path in checkpoints), default=min(commits, default=0))
-    gaps = sorted(set(range(first, max(commits, default=first) + 1)) - set(commits)) if commits else [first]
-    if not checkpoints and first > 0:
-        gaps = [*range(first), *gaps]
-    return faults + [Fault(str(log / f"{version:020}.json"), "is missing") for version in gaps]
+    return faults
 
 
 def _read_table(

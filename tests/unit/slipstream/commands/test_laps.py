@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from serving.queries.laps import find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race, race_home, race_lake
@@ -139,3 +140,17 @@ def test_neither_spark_nor_pandas_is_loaded_for_reading(lake, pair):
     )
     assert done.returncode == 0, done.stderr
     assert "slower than" in done.stdout
+
+
+def test_names_are_shown_as_they_are(slipstream, lake):
+    """Markup of the table that they stand in, and what a terminal would obey."""
+    results = DeltaTable(str(lake / "lake" / "silver" / "results"))
+    for column, name in {"status": "[/bold]", "vehicle_class": "[red]\x1b[2J"}.items():
+        results.update(new_values={column: name})
+    shown = slipstream("laps", "check")
+    assert shown.exit_code == 0, shown.output
+    assert "[/bold]" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    asked = slipstream("sql", "select vehicle_class from silver.results limit 1", "--format", "json")
+    assert json.loads(asked.stdout) == [{"vehicle_class": "[red]\x1b[2J"}]
+    assert "\\x1b[2J" in slipstream("sql", "select vehicle_class from silver.results limit 1").stdout
