@@ -35,8 +35,7 @@ def open_dataset(name: str, settings: AppConfig, version: int | None = None) -> 
 
     uri, options = table_uri(name, settings), storage_options(settings)
     if options:
-        table = DeltaTable(uri, version=version, storage_options=options)
-        return table.to_pyarrow_dataset(parquet_read_options=_read_options())
+        return to_dataset(DeltaTable(uri, version=version, storage_options=options))
     with _opening:
         _open.setdefault(uri, _OpenTable(uri))
         _open.move_to_end(uri)
@@ -44,6 +43,22 @@ def open_dataset(name: str, settings: AppConfig, version: int | None = None) -> 
             _open.popitem(last=False)
         opened = _open[uri]
     return opened.dataset(version)
+
+
+def to_dataset(table: DeltaTable, folder: str | None = None) -> Any:
+    """An open table as a ``pyarrow.dataset.Dataset``; see :func:`open_dataset`.
+
+    Args:
+        table: The table.
+        folder: Where it is on this machine; ``None`` where it is elsewhere.
+    """
+    from pyarrow import fs
+    from pyarrow.dataset import ParquetReadOptions
+
+    # Files of earlier releases have instants in a form that Arrow else takes for nanoseconds.
+    options = ParquetReadOptions(coerce_int96_timestamp_unit="us")
+    files = fs.SubTreeFileSystem(folder, fs.LocalFileSystem()) if folder else None
+    return table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
 
 
 class _OpenTable:
@@ -64,9 +79,9 @@ class _OpenTable:
         with self._lock:
             table = self._latest()
             if version is not None and version != table.version():
-                return self._make(_load(self._uri, version))
+                return to_dataset(_load(self._uri, version), self._uri)
             if self._dataset is None or self._dataset[0] != table.version():
-                self._dataset = table.version(), self._make(table)
+                self._dataset = table.version(), to_dataset(table, self._uri)
             return self._dataset[1]
 
     def _latest(self) -> DeltaTable:
@@ -85,19 +100,6 @@ class _OpenTable:
         except FileNotFoundError:
             return None
         return found.st_ino, found.st_mtime_ns
-
-    def _make(self, table: DeltaTable) -> Any:
-        from pyarrow import fs
-
-        files = fs.SubTreeFileSystem(self._uri, fs.LocalFileSystem())
-        return table.to_pyarrow_dataset(filesystem=files, parquet_read_options=_read_options())
-
-
-def _read_options() -> Any:
-    """Files of earlier releases have instants in a form that Arrow else takes for nanoseconds."""
-    from pyarrow.dataset import ParquetReadOptions
-
-    return ParquetReadOptions(coerce_int96_timestamp_unit="us")
 
 
 def _load(uri: str, version: int | None = None) -> DeltaTable:

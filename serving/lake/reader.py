@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from conf.lake import storage_options, table_uri
 from conf.settings import AppConfig
 from serving.lake import store
 
@@ -34,6 +35,7 @@ class LakeReader:
     def __init__(self, settings: AppConfig) -> None:
         self.settings = settings
         self._held: dict[str, DeltaTable] = {}
+        self._datasets: dict[str, tuple[object, Any]] = {}
         self._lock = Lock()
 
     def exists(self, name: str) -> bool:
@@ -60,6 +62,28 @@ class LakeReader:
     def version(self, name: str) -> int:
         """Delta version of the table; raises as :meth:`table` does."""
         return int(self.table(name).version())
+
+    def dataset(self, name: str) -> Any:
+        """The table as a ``pyarrow.dataset.Dataset``; raises as :meth:`table` does."""
+        return self.make_dataset(name, self.table(name))
+
+    def make_dataset(self, name: str, table: DeltaTable) -> Any:
+        """A table of this lake as a dataset, which is kept as long as the table stays as it is."""
+        from medallion.dataset import to_dataset
+
+        state = (table.metadata().id, table.version())
+        with self._lock:
+            kept = self._datasets.get(name)
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        folder = None if storage_options(self.settings) else table_uri(name, self.settings)
+        try:
+            made = to_dataset(table, folder)
+        except DeltaError as error:
+            raise store.LakeError(f"table {name} cannot be read: {error}") from error
+        with self._lock:
+            self._datasets[name] = state, made
+        return made
 
     def frame(
         self,
@@ -100,11 +124,11 @@ class LakeReader:
             return []
         return self.frame(name, where, columns=columns, order_by=order_by, distinct=distinct).to_dicts()
 
-    def sql(self, statement: str) -> pa.RecordBatchReader:
+    def sql(self, statement: str, timeout_s: float | None = None) -> pa.RecordBatchReader:
         """Run a user's query over all tables and stream its answer; see :func:`serving.lake.sql.execute_sql`."""
         from serving.lake.sql import execute_sql
 
-        return execute_sql(statement, self)
+        return execute_sql(statement, self, timeout_s)
 
     def query(self, statement: str) -> pa.Table:
         """Run a query and read its whole answer."""
@@ -174,6 +198,10 @@ class LakeSnapshot(LakeReader):
                     raise store.missing_table_error(name, self.settings)
                 self._held[name] = self._reader.lend(name)
             return self._held[name]
+
+    def make_dataset(self, name: str, table: DeltaTable) -> Any:
+        """A table of the lake as a dataset, which its reader keeps."""
+        return self._reader.make_dataset(name, table)
 
     def snapshot(self) -> LakeSnapshot:
         """This snapshot: it stands still already."""

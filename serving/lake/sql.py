@@ -1,34 +1,54 @@
-"""SQL over the lake's Delta tables, by name and without a JVM (DataFusion, through deltalake).
+"""SQL over the lake's Delta tables, by name and without a JVM: DuckDB over their Arrow datasets.
 
-Tables are written as ``layer.table``. Only those a query mentions are opened, so that an answer does not wait for the
-logs of the others. Nothing but a query is accepted.
+Tables are written as ``layer.table``. Only those a query names are opened, so that an answer does not wait for the
+logs of the others. A query sees the lake's tables and nothing else: it reads no file, loads no extension, changes no
+setting.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol
+from functools import cache
+from itertools import count
+from pathlib import Path
+from threading import Timer
+from typing import Any, Final, Protocol
 
+import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from conf.contract import table_names
 from conf.errors import InputError
-from serving.lake.datafusion import run_query
 from serving.lake.store import LAYERS
 
-_QUERY_WORDS = {"select", "with", "values"}
-_EXPLAIN_WORDS = {"explain", "analyze", "verbose"}
-_LIMIT_WORDS = {"limit", "offset", "fetch"}
-
-_TOKEN = re.compile(
-    r"""--[^\n]* | /\*.*?\*/ | '(?:[^']|'')*'        # comments and strings: skipped
-      | "(?P<quoted>(?:[^"]|"")*)" | (?P<word>[A-Za-z_]\w*) | (?P<mark>\S)""",
-    re.VERBOSE | re.DOTALL,
+_CLOSED: Final = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "temp_directory": str(Path(tempfile.gettempdir()) / "slipstream-sql"),
+}
+_SHOW_TABLES: Final = """
+    SELECT table_schema || '.' || table_name AS name FROM information_schema.tables
+    WHERE table_catalog = current_database() ORDER BY name
+"""
+_CATALOGS: Final = {"information_schema", "pg_catalog"}
+_EXPLAIN: Final = re.compile(
+    r"(\s|--[^\n]*|/\*.*?\*/)*explain\b(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE | re.DOTALL
 )
+_LISTING_FUNCTIONS: Final = {"duckdb_tables", "duckdb_views", "duckdb_columns"}
+_TO_DO: Final = (
+    "the lake is read-only here and takes SELECT, WITH, FROM, VALUES, SHOW TABLES, DESCRIBE, SUMMARIZE and EXPLAIN. "
+    "The list of tables is `slipstream tables`, the columns of one `slipstream describe TABLE`."
+)
+
+
+_numbers: Final = count()
 
 
 class TableSource(Protocol):
@@ -42,8 +62,8 @@ class TableSource(Protocol):
         """Names of those that there are."""
         ...
 
-    def table(self, name: str) -> DeltaTable:
-        """The table."""
+    def dataset(self, name: str) -> Any:
+        """The table, as a ``pyarrow.dataset.Dataset``."""
         ...
 
 
@@ -51,30 +71,70 @@ class QueryError(InputError):
     """A query was refused or failed; the message has the engine's words and what may help."""
 
 
-def execute_sql(sql: str, source: TableSource) -> pa.RecordBatchReader:
+@dataclass(frozen=True)
+class _Parsed:
+    """A statement that was found to be a query.
+
+    Attributes:
+        text: What is run.
+        tables: Tables that it names, as ``layer.table``.
+        lists_tables: Whether it asks which tables there are.
+    """
+
+    text: str
+    tables: tuple[str, ...]
+    lists_tables: bool
+
+
+def execute_sql(sql: str, source: TableSource, timeout_s: float | None = None) -> pa.RecordBatchReader:
     """Run a query and stream its answer.
 
     Args:
-        sql: One ``SELECT``, ``WITH``, ``VALUES`` or ``EXPLAIN`` of these.
+        sql: One query: ``SELECT``, ``WITH``, ``FROM``, ``VALUES``, ``SHOW TABLES``, ``DESCRIBE``, ``SUMMARIZE``, or
+            ``EXPLAIN`` of these.
         source: Opens the tables that it names.
+        timeout_s: Seconds after which it is ended.
 
     Returns:
-        A reader whose types are plain: strings and bytes rather than their views, time to the microsecond. While it
-        is read, it raises :class:`QueryError` as this function does.
+        A reader whose types are plain: strings rather than dictionaries, time to the microsecond, whole sums as 64
+        bits. While it is read, it raises :class:`QueryError` as this function does.
 
     Raises:
-        QueryError: If the statement is no query, or the engine cannot plan it.
+        QueryError: If the statement is no query, cannot be run, or takes too long.
         LakeError: If a table it names cannot be read.
     """
-    tokens = _tokens(sql)
-    _refuse_all_but_queries(tokens)
-    tables = {name: source.table(name) for name in _mentioned(tokens, source)}
+    parsed = _parse(sql)
+    tables = _named_tables(parsed, source)
+    connection = _engine().cursor()
+    own = _show_tables(connection, tables, source)
+    timer = Timer(timeout_s, connection.interrupt) if timeout_s else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+
+    def end() -> None:
+        if timer:
+            timer.cancel()
+        connection.execute(f"USE memory; DETACH {own}")
+        connection.close()
+
     try:
-        reader = run_query(sql, tables, limited=tokens[0] != "explain" and not _LIMIT_WORDS.isdisjoint(tokens))
-    except (DeltaError, pa.ArrowException) as error:
-        raise _explain_error(error, tables, source) from error
+        reader = connection.execute(parsed.text).to_arrow_reader()
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        end()
+        raise _explain_error(error, tables, source, timeout_s) from error
     schema = pa.schema([field.with_type(_plain(field.type)) for field in reader.schema])
-    return pa.RecordBatchReader.from_batches(schema, _read(reader, schema, tables, source))
+
+    def read() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in reader:
+                yield batch.cast(schema)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise _explain_error(error, tables, source, timeout_s) from error
+        finally:
+            end()
+
+    return pa.RecordBatchReader.from_batches(schema, read())
 
 
 def limit_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
@@ -90,54 +150,104 @@ def limit_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader
 
 
 def mentioned_tables(sql: str, source: TableSource) -> tuple[str, ...]:
-    """Names of the tables that a query mentions: contracted ones, and others that exist in the lake."""
-    return _mentioned(_tokens(sql), source)
+    """Names of the tables that a query mentions: contracted ones, and others that exist in the lake.
+
+    Raises:
+        QueryError: If the statement is no query.
+    """
+    return _known(_parse(sql).tables, source)
 
 
-def _tokens(sql: str) -> list[str]:
-    """Words (lower case), quoted names and punctuation of a statement, without comments and strings."""
-    found = []
-    for match in _TOKEN.finditer(sql):
-        if match["word"]:
-            found.append(match["word"].lower())
-        elif match["quoted"] is not None:
-            found.append(match["quoted"].replace('""', '"'))
-        elif match["mark"]:
-            found.append(match["mark"])
-    return found
+@cache
+def _engine() -> Any:
+    """The process's DuckDB, which reads nothing but what it is given, and whose settings stay as they are."""
+    engine = duckdb.connect(config=_CLOSED)
+    engine.execute("SET GLOBAL timezone = 'UTC'")
+    engine.execute("SET lock_configuration = true")
+    return engine
 
 
-def _refuse_all_but_queries(tokens: list[str]) -> None:
-    words = [word for word in tokens if word != "("]
-    if words and words[0] == "explain":
-        words = [word for word in words if word not in _EXPLAIN_WORDS]
-    first = words[0] if words else ""
-    if first not in _QUERY_WORDS:
-        raise QueryError(
-            f"'{first.upper()}' is not a query: the lake is read-only here and takes SELECT, WITH, VALUES and EXPLAIN. "
-            "The list of tables is `slipstream tables`, the columns of one `slipstream describe TABLE`."
-        )
-
-
-def _mentioned(tokens: list[str], source: TableSource) -> tuple[str, ...]:
-    triples = zip(tokens, tokens[1:], tokens[2:], strict=False)
-    names = dict.fromkeys(f"{layer}.{table}" for layer, dot, table in triples if dot == "." and layer in LAYERS)
-    contracted = set(table_names())
-    return tuple(n for n in names if n in contracted or (n.count(".") == 1 and "/" not in n and source.exists(n)))
-
-
-def _read(
-    reader: pa.RecordBatchReader, schema: pa.Schema, tables: dict[str, DeltaTable], source: TableSource
-) -> Iterator[pa.RecordBatch]:
+def _parse(sql: str) -> _Parsed:
+    """The one query of a text, by DuckDB's own parser."""
     try:
-        for batch in reader:
-            yield batch.cast(schema, safe=False)  # only now() has nanoseconds to lose
-    except pa.ArrowException as error:
-        raise _explain_error(error, tables, source) from error
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryError(_parse_error(sql, error)) from error
+    if len(statements) != 1:
+        what = "nothing" if not statements else f"{len(statements)} statements"
+        raise QueryError(f"{what} is not a query: give one; {_TO_DO}")
+    text, kind = statements[0].query, statements[0].type
+    tree = None
+    if kind == duckdb.StatementType.SELECT:
+        tree = _syntax_tree(text)
+    elif kind == duckdb.StatementType.EXPLAIN:
+        explained = _EXPLAIN.match(text)
+        tree = _syntax_tree(text[explained.end() :]) if explained else None
+    if tree is None:
+        raise QueryError(f"{kind.name} is not a query: {_TO_DO}")
+    nodes = list(_nodes(tree))
+    named = [(n["schema_name"], n["table_name"]) for n in nodes if n.get("type") == "BASE_TABLE"]
+    shown = [n for n in nodes if n.get("type") == "SHOW_REF"]
+    lists = bool({schema.lower() for schema, _ in named} & _CATALOGS)
+    lists |= any(n.get("show_type") in ("SHOW_UNQUALIFIED", "SHOW_FROM") for n in shown)
+    lists |= any(n.get("function_name") in _LISTING_FUNCTIONS for n in nodes)
+    if any(n.get("table_name") == '"tables"' for n in shown):
+        text = _SHOW_TABLES
+    return _Parsed(text, tuple(f"{schema}.{table}" for schema, table in named if schema), lists)
+
+
+def _syntax_tree(text: str) -> dict[str, Any] | None:
+    """What DuckDB makes of a query, ``None`` where it is none."""
+    quoted = text.replace("'", "''")  # not as a parameter, for which DuckDB would import pandas
+    tree = _engine().cursor().execute(f"SELECT json_serialize_sql('{quoted}')").fetchone()[0]
+    found: dict[str, Any] = json.loads(tree)
+    return None if found.get("error") else found
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All parts of a syntax tree that are objects."""
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for part in tree:
+            yield from _nodes(part)
+
+
+def _named_tables(parsed: _Parsed, source: TableSource) -> tuple[str, ...]:
+    """Tables that a query needs."""
+    return tuple(dict.fromkeys((*_known(parsed.tables, source), *(source.existing_tables() * parsed.lists_tables))))
+
+
+def _known(names: Sequence[str], source: TableSource) -> tuple[str, ...]:
+    """Of names as they are written those of contracted tables, and of others that exist in the lake."""
+    contracted, found = set(table_names()), dict[str, None]()
+    for name in names:
+        spellings = dict.fromkeys((name.lower(), name))
+        if known := next((n for n in spellings if n in contracted or _is_there(n, source)), None):
+            found[known] = None
+    return tuple(found)
+
+
+def _is_there(name: str, source: TableSource) -> bool:
+    return name.count(".") == 1 and "/" not in name and name.partition(".")[0] in LAYERS and source.exists(name)
+
+
+def _show_tables(connection: Any, tables: Sequence[str], source: TableSource) -> str:
+    """Make a view of each table in a catalog of the query's own; returns its name."""
+    own = f"lake{next(_numbers)}"
+    connection.execute(f"ATTACH ':memory:' AS {own}; USE {own}")
+    for layer in LAYERS:
+        connection.execute(f"CREATE SCHEMA {layer}")
+    for name in tables:
+        connection.register(name, source.dataset(name))
+        layer, _, table = name.partition(".")
+        connection.execute(f'CREATE VIEW {layer}."{table}" AS FROM temp."{name}"')
+    return own
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type that other readers understand, e.g. ``string`` for ``string_view``."""
+    """The type that other readers understand, e.g. ``string`` for a dictionary; a whole sum is a number of 64 bits."""
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
     if pa.types.is_map(kind):
@@ -146,24 +256,41 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return pa.struct([field.with_type(_plain(field.type)) for field in kind])
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", kind.tz)
-    return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return pa.int64() if kind == pa.decimal128(38, 0) else kind
 
 
-def _explain_error(error: Exception, tables: dict[str, DeltaTable], source: TableSource) -> QueryError:
+def _parse_error(sql: str, error: Exception) -> str:
+    first = next(iter(sql.split()), "")
+    if f'at or near "{first.lower()}"' in str(error).lower():
+        return f"'{first.upper()}' is not a query: {_TO_DO}"
+    return f"the query failed: {error}"
+
+
+def _explain_error(error: Exception, tables: Sequence[str], source: TableSource, timeout_s: float | None) -> QueryError:
     """The engine's message, with the names that may have been meant."""
-    message = str(error).partition("\nValid fields are")[0]
-    hints = []
-    if column := re.search(r'No field named (?:[\w"]+\.)*"?(\w+)"?\.', message):
-        columns = sorted({field.name for table in tables.values() for field in table.schema().fields})
-        hints = get_close_matches(column[1].lower(), columns, n=5, cutoff=0.5)
-    elif missing := re.search(r"table 'datafusion\.(?:public\.)?([^']+)' not found", message):
+    message = str(error)
+    if "INTERRUPT" in message:
+        return QueryError(f"the query took longer than {timeout_s:g} s and was ended: ask for less, or give it longer")
+    hints: list[str] = []
+    if column := _between(message, 'column "', '"') or _between(message, 'column named "', '"'):
+        columns = sorted({name for table in tables for name in source.dataset(table).schema.names})
+        hints = get_close_matches(column.lower(), columns, n=5, cutoff=0.5)
+    elif missing := _between(message, "Table with name ", " does not exist"):
         known = sorted({*table_names(), *source.existing_tables()})
         short = {name.partition(".")[2]: name for name in known}
-        close = get_close_matches(missing[1], [*known, *short], n=5, cutoff=0.5)
+        close = get_close_matches(missing, [*known, *short], n=5, cutoff=0.5)
         hints = list(dict.fromkeys(short.get(name, name) for name in close))
+        message = message.partition("\nDid you mean")[0]
     text = f"the query failed: {message}"
     if hints:
         text += f"\nnear matches: {', '.join(hints)}"
     if tables:
         text += f"\ntables in this query: {', '.join(tables)} (columns: slipstream describe TABLE)"
     return QueryError(text)
+
+
+def _between(text: str, before: str, after: str) -> str:
+    """What stands between two marks, empty where they are not there."""
+    return text.partition(before)[2].partition(after)[0]
