@@ -155,8 +155,13 @@ def _csv_column(column: pa.Array) -> pa.Array:
         return _iso(column)
     # A builder, because pa.array imports pandas to look at its argument.
     builder = pa.lib.StringBuilder()
-    builder.append_values([None if value is None else _as_text(value) for value in _values(column)])
+    builder.append_values(values_as_text(column))
     return builder.finish()
+
+
+def values_as_text(column: pa.Array) -> list[str | None]:
+    """Values of a column as CSV shows them."""
+    return [None if value is None else _as_text(value) for value in _values(column)]
 
 
 def _as_text(value: Any) -> str:

@@ -158,6 +158,16 @@ def mentioned_tables(sql: str, source: TableSource) -> tuple[str, ...]:
     return _known(_parse(sql).tables, source)
 
 
+def reserved_words() -> list[str]:
+    """Words of the engine's SQL, and names of its functions, sorted."""
+    sql = """
+        SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'
+        UNION SELECT function_name FROM duckdb_functions() WHERE function_name SIMILAR TO '[a-z_]+'
+        UNION VALUES ('tables'), ('describe'), ('summarize'), ('explain') ORDER BY 1
+    """
+    return [word for (word,) in _engine().cursor().execute(sql).fetchall()]
+
+
 @cache
 def _engine() -> Any:
     """The process's DuckDB, which reads nothing but what it is given, and whose settings stay as they are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from io import BytesIO
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -63,17 +64,27 @@ def describe(
 
 @app.command(rich_help_panel=PANEL)
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT (or WITH, VALUES, EXPLAIN); - reads it from stdin.")],
-    output: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")] = "table",
+    query: Annotated[
+        str | None,
+        typer.Argument(help="One query; - reads it from stdin. Without one, a shell with history and completion."),
+    ] = None,
+    shown_as: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it into a .csv, .parquet, .xlsx or .json file."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=0, help=f"Most rows; default {TABLE_ROWS} for a table, all for csv and json.")
     ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds after which a query is ended.")] = None,
 ) -> None:
     """Run SQL over all Delta tables, by name, without a JVM. Nothing can be changed.
 
     `slipstream sql "select session_id, count(*) from silver.telemetry group by 1"`
 
-    `slipstream sql "select * from gold.lap_features" --format csv > laps.csv`
+    `slipstream sql "select * from gold.lap_features" --output laps.xlsx`
+
+    `slipstream sql "show tables"` · `slipstream sql` for a shell
     """
     from conf.plain_console import PlainConsole
     from conf.settings import get_settings
@@ -81,17 +92,31 @@ def sql(
     from serving.lake.reader import LakeReader
     from serving.lake.sql import limit_rows
 
+    settings = get_settings()
+    lake, most = LakeReader(settings), TABLE_ROWS if limit is None else limit
+    if query is None and sys.stdin.isatty():
+        from slipstream.terminal.sql_shell import run_shell
+
+        run_shell(lake, PlainConsole(), most, timeout, settings.home / "run" / "sql_history")
+        return
+    if output is not None:
+        from serving.lake.answer_files import check_answer_file, write_answer
+
+        check_answer_file(output)
     started = time.perf_counter()
-    statement = sys.stdin.read() if query == "-" else query
-    reader = LakeReader(get_settings()).sql(statement)
-    if output == "table":
-        print_table(reader, PlainConsole(), TABLE_ROWS if limit is None else limit)
+    reader = lake.sql(sys.stdin.read() if query in (None, "-") else query, timeout)
+    if output is None and shown_as == "table":
+        print_table(reader, PlainConsole(), most)
         return
     if limit is not None:
         reader = limit_rows(reader, limit)
-    write = write_csv if output == "csv" else write_json
+    if output is not None:
+        rows = write_answer(reader, output)
+        print_summary(f"{output}: {rows:,} rows in {time.perf_counter() - started:.2f} s")
+        return
+    write = write_csv if shown_as == "csv" else write_json
     out = typer.get_binary_stream("stdout")
-    if output == "csv" and out.isatty():  # for a person; a file or a program gets every byte as it is
+    if shown_as == "csv" and out.isatty():  # for a person; a file or a program gets every byte as it is
         rows = write(reader, shown := BytesIO())
         say(shown.getvalue().decode())
     else:

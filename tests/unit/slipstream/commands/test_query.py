@@ -63,7 +63,7 @@ def test_sql_limit(slipstream, lake, limit, rows):
         ("select session from silver.sessions", "near matches: session_id"),
         ("drop table silver.sessions", "read-only"),
         ("select * from gold.lap_features", "run `slipstream stream gold` first"),
-        ("select 1 as x, 2 as x", "the query failed"),
+        ("select 1 as x, 2 as x", "several columns are named x"),
     ],
 )
 def test_sql_errors_are_on_stderr_and_end_with_1(slipstream, lake, query, words):
