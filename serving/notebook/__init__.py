@@ -1,0 +1,1 @@
+"""The lake as a notebook asks for it: ``slipstream.open()``."""

@@ -1,0 +1,110 @@
+"""``slipstream.open()`` as an analyst uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import slipstream
+from conf.errors import InputError
+from serving.lake.sql import QueryError
+from serving.queries.laps import LapError
+from tests.unit.serving.race_lake import SESSION, race_home
+
+
+@pytest.fixture(scope="module")
+def lake():
+    return slipstream.open(race_home().home)
+
+
+@pytest.fixture(scope="module")
+def session(lake):
+    return lake.session(SESSION)
+
+
+def test_an_answer_is_the_same_in_every_form(lake):
+    answer = lake.sql("select vehicle_id, count(*) as n from silver.laps group by 1 order by 1")
+    rows = answer.rows()
+    assert len(answer) == len(rows) == len(lake.session().vehicles)
+    assert answer.polars().to_dicts() == answer.pandas().to_dict("records") == answer.arrow().to_pylist() == rows
+    assert answer.columns == ["vehicle_id", "n"]
+    assert rows[0]["vehicle_id"] in repr(answer)
+    assert "<table" in answer._repr_html_()
+
+
+def test_one_value(lake):
+    n = lake.sql("select count(*) from silver.laps").value()
+    assert n == len(lake.table("silver.laps"))
+    with pytest.raises(ValueError, match="2 rows and 1 columns is not one value"):
+        lake.sql("values (1), (2)").value()
+
+
+def test_an_answer_is_saved(lake, tmp_path):
+    assert lake.sql("select 1 as one").save(tmp_path / "one.csv").read_text() == '"one"\n1\n'
+
+
+def test_rows_of_a_table_by_their_values(lake, session):
+    vehicle = session.vehicles[0]
+    rows = lake.table("silver.laps", ["lap_number"], session_id=SESSION, vehicle_id=vehicle)
+    assert rows.columns == ["lap_number"]
+    assert sorted(row["lap_number"] for row in rows.rows()) == sorted(
+        row["lap_number"] for row in session.laps.rows() if row["vehicle_id"] == vehicle
+    )
+
+
+def test_the_best_lap_is_the_quickest_fit_for_pace(session):
+    fit = [row["lap_time_ms"] for row in session.laps.rows() if "pace" in row["fit_for"]]
+    assert session.best_lap().time_s == min(fit) / 1000
+    assert session.best_lap().row.uid == session.lap(session.best_lap().row.vehicle_id).row.uid
+
+
+def test_a_trace_is_a_lap_from_line_to_line(session):
+    lap = session.best_lap()
+    trace = lap.trace().polars()
+    assert {"t_s", "distance_m", "speed_kmh"} <= set(trace.columns)
+    assert 0 <= trace["t_s"].min() < trace["t_s"].max() <= lap.time_s
+    assert (np.diff(trace["distance_m"].to_numpy()) >= 0).all()
+
+
+def test_losses_of_a_comparison_add_up(session):
+    best = session.best_lap()
+    other = next(session.lap(v) for v in session.vehicles if v != best.row.vehicle_id)
+    found = session.compare(other, best)
+    assert found.corners.polars()["time_lost_s"].sum() == pytest.approx(other.time_s - best.time_s, abs=1e-6)
+    assert found.trace().polars()["delta_s"][-1] == pytest.approx(other.time_s - best.time_s, abs=1e-6)
+    assert other.row.uid in repr(found)
+    assert found.plot().get_axes()
+
+
+def test_a_track_is_drawn(session):
+    track = session.track
+    assert track.length_m == pytest.approx(track.circuit.line.length_m)
+    assert track.plot().get_axes()
+    assert f"{len(track.circuit.corners)} corners" in repr(track)
+
+
+def test_what_is_not_there_is_said(lake, session, tmp_path):
+    with pytest.raises(InputError, match=r"there are no tables in .*slipstream demo"):
+        slipstream.open(tmp_path)
+    with pytest.raises(LapError, match=SESSION):
+        lake.session("other")
+    with pytest.raises(LapError, match="has no vehicle 'nobody'"):
+        session.lap("nobody")
+    with pytest.raises(InputError, match=r"silver.laps has no column lap; it has .*lap_number"):
+        lake.table("silver.laps", lap=1)
+    with pytest.raises(QueryError, match="read-only"):
+        lake.sql("drop table silver.laps")
+
+
+def test_lake_and_session_say_what_they_are(lake, session):
+    assert SESSION in repr(lake)
+    assert f"{len(session.vehicles)} vehicles" in repr(session)
+
+
+def test_the_package_imports_nothing_until_it_is_asked():
+    code = "import sys, slipstream; print(sorted({'pyarrow', 'duckdb', 'polars', 'deltalake'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
