@@ -1,8 +1,8 @@
 """SQL over the lake's Delta tables, by name and without a JVM: DuckDB over their Arrow datasets.
 
-Tables are written as ``layer.table``. Only those a query names are opened, so that an answer does not wait for the
-logs of the others. A query sees the lake's tables and nothing else: it reads no file, loads no extension, changes no
-setting.
+Tables are written as ``layer.table``; :mod:`serving.lake.views` has views over them, as ``analysis.view``. Only tables
+that a query needs are opened, so that an answer does not wait for the logs of the others. A query sees the lake's
+tables and nothing else: it reads no file, loads no extension, changes no setting.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import pyarrow as pa
 from conf.contract import table_names
 from conf.errors import InputError
 from serving.lake.store import LAYERS
+from serving.lake.views import SCHEMA, view_names, view_sql
 
 _CLOSED: Final = {
     "enable_external_access": "false",
@@ -35,7 +36,7 @@ _CLOSED: Final = {
 }
 _SHOW_TABLES: Final = """
     SELECT table_schema || '.' || table_name AS name FROM information_schema.tables
-    WHERE table_catalog = current_database() ORDER BY name
+    WHERE table_catalog = current_database() UNION VALUES {views} ORDER BY name
 """
 _CATALOGS: Final = {"information_schema", "pg_catalog"}
 _EXPLAIN: Final = re.compile(
@@ -77,12 +78,12 @@ class _Parsed:
 
     Attributes:
         text: What is run.
-        tables: Tables that it names, as ``layer.table``.
+        named: Tables and views that it names, as ``layer.table``.
         lists_tables: Whether it asks which tables there are.
     """
 
     text: str
-    tables: tuple[str, ...]
+    named: tuple[str, ...]
     lists_tables: bool
 
 
@@ -104,9 +105,10 @@ def execute_sql(sql: str, source: TableSource, timeout_s: float | None = None) -
         LakeError: If a table it names cannot be read.
     """
     parsed = _parse(sql)
-    tables = _named_tables(parsed, source)
+    views = _needed_views(parsed.named) if not parsed.lists_tables else ()
+    tables = _needed_tables(parsed, views, source)
     connection = _engine().cursor()
-    own = _show_tables(connection, tables, source)
+    own = _show_tables(connection, tables, views, source)
     timer = Timer(timeout_s, connection.interrupt) if timeout_s else None
     if timer:
         timer.daemon = True
@@ -155,7 +157,8 @@ def mentioned_tables(sql: str, source: TableSource) -> tuple[str, ...]:
     Raises:
         QueryError: If the statement is no query.
     """
-    return _known(_parse(sql).tables, source)
+    parsed = _parse(sql)
+    return _needed_tables(parsed, _needed_views(parsed.named), source)
 
 
 def reserved_words() -> list[str]:
@@ -202,7 +205,7 @@ def _parse(sql: str) -> _Parsed:
     lists |= any(n.get("show_type") in ("SHOW_UNQUALIFIED", "SHOW_FROM") for n in shown)
     lists |= any(n.get("function_name") in _LISTING_FUNCTIONS for n in nodes)
     if any(n.get("table_name") == '"tables"' for n in shown):
-        text = _SHOW_TABLES
+        text = _SHOW_TABLES.format(views=", ".join(f"('{view}')" for view in view_names()))
     return _Parsed(text, tuple(f"{schema}.{table}" for schema, table in named if schema), lists)
 
 
@@ -224,9 +227,19 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(part)
 
 
-def _named_tables(parsed: _Parsed, source: TableSource) -> tuple[str, ...]:
-    """Tables that a query needs."""
-    return tuple(dict.fromkeys((*_known(parsed.tables, source), *(source.existing_tables() * parsed.lists_tables))))
+def _needed_views(names: Sequence[str]) -> tuple[str, ...]:
+    """Views among names, each behind those that it is made of."""
+    needed: dict[str, None] = {}
+    for name in (name.lower() for name in names):
+        if name in view_names() and name not in needed:
+            needed |= dict.fromkeys(_needed_views(_parse(view_sql(name)).named)) | {name: None}
+    return tuple(needed)
+
+
+def _needed_tables(parsed: _Parsed, views: Sequence[str], source: TableSource) -> tuple[str, ...]:
+    """Tables that a query and its views are over."""
+    named = [*parsed.named, *(name for view in views for name in _parse(view_sql(view)).named)]
+    return tuple(dict.fromkeys((*_known(named, source), *(source.existing_tables() * parsed.lists_tables))))
 
 
 def _known(names: Sequence[str], source: TableSource) -> tuple[str, ...]:
@@ -243,16 +256,18 @@ def _is_there(name: str, source: TableSource) -> bool:
     return name.count(".") == 1 and "/" not in name and name.partition(".")[0] in LAYERS and source.exists(name)
 
 
-def _show_tables(connection: Any, tables: Sequence[str], source: TableSource) -> str:
-    """Make a view of each table in a catalog of the query's own; returns its name."""
+def _show_tables(connection: Any, tables: Sequence[str], views: Sequence[str], source: TableSource) -> str:
+    """Make a view of each table, then the views over them, in a catalog of the query's own; returns its name."""
     own = f"lake{next(_numbers)}"
     connection.execute(f"ATTACH ':memory:' AS {own}; USE {own}")
-    for layer in LAYERS:
-        connection.execute(f"CREATE SCHEMA {layer}")
+    for schema in (*LAYERS, SCHEMA):
+        connection.execute(f"CREATE SCHEMA {schema}")
     for name in tables:
         connection.register(name, source.dataset(name))
         layer, _, table = name.partition(".")
         connection.execute(f'CREATE VIEW {layer}."{table}" AS FROM temp."{name}"')
+    for name in views:
+        connection.execute(f"CREATE VIEW {name} AS {view_sql(name)}")
     return own
 
 
@@ -288,7 +303,7 @@ def _explain_error(error: Exception, tables: Sequence[str], source: TableSource,
         columns = sorted({name for table in tables for name in source.dataset(table).schema.names})
         hints = get_close_matches(column.lower(), columns, n=5, cutoff=0.5)
     elif missing := _between(message, "Table with name ", " does not exist"):
-        known = sorted({*table_names(), *source.existing_tables()})
+        known = sorted({*table_names(), *view_names(), *source.existing_tables()})
         short = {name.partition(".")[2]: name for name in known}
         close = get_close_matches(missing, [*known, *short], n=5, cutoff=0.5)
         hints = list(dict.fromkeys(short.get(name, name) for name in close))

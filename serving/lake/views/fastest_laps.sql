@@ -1,0 +1,14 @@
+-- Which laps were the fastest? All that are fit for pace, by session.
+SELECT
+    session_id,
+    rank() OVER (PARTITION BY session_id ORDER BY lap_time_ms) AS place,
+    vehicle_id,
+    vehicle_number,
+    lap_number,
+    lap_time_ms / 1000 AS lap_time_s,
+    (lap_time_ms - min(lap_time_ms) OVER (PARTITION BY session_id)) / 1000 AS gap_s,
+    top_speed_kmh,
+    lap_time_source
+FROM silver.laps
+WHERE list_contains(fit_for, 'pace') AND lap_time_ms IS NOT NULL
+ORDER BY session_id, place, vehicle_id, lap_number
