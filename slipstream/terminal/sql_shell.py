@@ -13,10 +13,10 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers import get_lexer_by_name
-from rich.console import Console
 
 from conf.contract import load_contract, table_names
 from conf.errors import InputError
+from conf.plain_console import PlainConsole
 from infra.local.files import make_private_folder
 from serving.lake.formats import print_table
 from serving.lake.reader import LakeReader
@@ -53,7 +53,7 @@ class SqlCompleter(Completer):
         return [*self._tables, *columns, *words]
 
 
-def run_shell(lake: LakeReader, console: Console, limit: int, timeout_s: float | None, history: Path) -> None:
+def run_shell(lake: LakeReader, console: PlainConsole, limit: int, timeout_s: float | None, history: Path) -> None:
     """Ask for queries and answer them, until the user leaves.
 
     Args:
@@ -80,7 +80,7 @@ def run_shell(lake: LakeReader, console: Console, limit: int, timeout_s: float |
 
 
 def answer_queries(
-    ask: Callable[[], str], lake: LakeReader, console: Console, limit: int, timeout_s: float | None
+    ask: Callable[[], str], lake: LakeReader, console: PlainConsole, limit: int, timeout_s: float | None
 ) -> None:
     """Answer one query after the other; one that fails says why, and the next is asked for.
 
@@ -107,7 +107,7 @@ def answer_queries(
             print_table(lake.sql(text, timeout_s), console, limit)
             console.print(f"{time.perf_counter() - started:.2f} s", style="dim")
         except InputError as error:
-            console.print(str(error), style="red", markup=False, highlight=False)
+            console.print(str(error), style="red")
         except KeyboardInterrupt:
             console.print("ended", style="dim")
 

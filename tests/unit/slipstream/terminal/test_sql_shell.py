@@ -11,9 +11,9 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
-from rich.console import Console
 
 from conf.lake import table_uri
+from conf.plain_console import PlainConsole
 from serving.lake.reader import LakeReader
 from slipstream.terminal.sql_shell import SqlCompleter, is_whole, run_shell
 
@@ -28,7 +28,7 @@ def lake(home):
 def typed(lake, *keys, limit=50):
     """What the shell shows after these keys."""
     shown = io.StringIO()
-    console = Console(file=shown, width=200)
+    console = PlainConsole(file=shown, width=200)
     with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
         keyboard.send_text("".join(keys))
         run_shell(lake, console, limit, None, lake.settings.home / "run" / "sql_history")
