@@ -13,6 +13,7 @@ from typing import Any
 
 from pyspark.sql import Row
 
+from analysis.timing.crews import SessionCrews, find_crews
 from analysis.timing.laps import JudgedLap
 from analysis.timing.session_laps import (
     LapTelemetry,
@@ -76,6 +77,7 @@ class _SessionLapsUpdate:
         self.rules = load_lap_rules()
         self.names = [c.session_id for c in changes]
         self.part = sessions_part(self.names)
+        self.crews: dict[str, SessionCrews] = {}
 
     def run(self, driven: Set[Vehicle]) -> set[Vehicle]:
         before: defaultdict[str, dict[tuple[str, int], Row]] = defaultdict(dict)
@@ -98,7 +100,8 @@ class _SessionLapsUpdate:
         for name, session in sessions.items():
             own = {"session_id": name}
             entries += [entry_row(e) | own for e in session.entries]
-            laps += [row | own for row in self._rows(session, before[name], found[name], stale[name])]
+            rows = self._rows(session, before[name], found[name], stale[name])
+            laps += [row | own | self.crews[name].driver_columns(row) for row in rows]
         # The laps come last: while they stand as they were, a run that was killed finds the same vehicles again.
         stayed = samples.number(intervals | _restarted_laps(sessions, found), driven)
         exchange_rows(self.lake, SILVER_ENTRIES, entries, self.part, self.run_id)
@@ -118,6 +121,7 @@ class _SessionLapsUpdate:
             name = change.session_id
             cars = dict.fromkeys((row.vehicle_id for row in seen[name]), None)
             timing = collect_timing(events[name], sectors[name], cars, results[name])
+            self.crews[name] = find_crews(sectors[name], results[name])
             sessions[name] = build_session_laps(timing, self.rules)
             moved = vehicles_with_moved_laps(sessions[name], before[name])
             counted = {v for (v, _), row in before[name].items() if row.lap_time_source == "telemetry"}

@@ -8,8 +8,16 @@ from typing import Any
 
 from pyspark.sql import Row
 
+from analysis.timing.crews import SessionCrews, find_crews
 from analysis.timing.session_laps import datetime_to_us, sheet_order, us_to_datetime
-from conf.tables import SILVER_DRIVERS, SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_RESULTS, SILVER_SESSIONS
+from conf.tables import (
+    SILVER_DRIVERS,
+    SILVER_ENTRIES,
+    SILVER_RESULT_LINES,
+    SILVER_RESULTS,
+    SILVER_SECTOR_TIMES,
+    SILVER_SESSIONS,
+)
 from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.part import Part, sessions_part
@@ -31,8 +39,9 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
     """Bring the results of sessions, and the drivers seen in them, up to date."""
     if not sessions:
         return
-    entries, lines, seen = (
-        _by_session(lake, table, sessions) for table in (SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_SESSIONS)
+    entries, lines, sectors, seen = (
+        _by_session(lake, table, sessions)
+        for table in (SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_SESSIONS)
     )
     seen_before = Part(({"vehicle_id": sorted({e.vehicle_id for found in entries.values() for e in found})},))
     known: dict[str, Any] = {r.vehicle_id: r for r in read_rows(lake, SILVER_DRIVERS, seen_before)}
@@ -41,7 +50,8 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
     for session in sessions:
         own = _result_rows(entries[session], lines[session])
         results += [row | {"session_id": session} for row in own]
-        found = _driver_rows(entries[session], own, next(iter(seen[session]), None), known)
+        crews = find_crews(sectors[session], lines[session])
+        found = _driver_rows(entries[session], crews, next(iter(seen[session]), None), known)
         drivers |= found
         known |= found
     exchange_rows(lake, SILVER_RESULTS, results, sessions_part(sessions), run_id)
@@ -97,15 +107,14 @@ def _sheet(line: Any) -> str:
 
 
 def _driver_rows(
-    entries: Sequence[Row], results: Sequence[dict[str, Any]], seen: Row | None, known: Mapping[str, Any]
+    entries: Sequence[Row], crews: SessionCrews, seen: Row | None, known: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Cars of a session, and what the sheets say of them; what is known already stays where they say nothing."""
-    by_vehicle = {r["vehicle_id"]: r for r in results}
     rows = {}
     for entry in entries:
         if entry.match_source == "file":
             continue
-        old, result = known.get(entry.vehicle_id), by_vehicle.get(entry.vehicle_id, {})
+        old, crew = known.get(entry.vehicle_id), crews.crew(entry.vehicle_number)
         parts = entry.vehicle_id.split("-")
         times = [us_to_datetime(datetime_to_us(t)) for t in (seen and seen.start_ts, seen and seen.end_ts) if t]
         rows[entry.vehicle_id] = {
@@ -113,12 +122,12 @@ def _driver_rows(
             "vehicle_number": entry.vehicle_number
             if entry.vehicle_number is not None
             else _existing_drivers(old, "vehicle_number"),
-            "vehicle_class": result.get("vehicle_class") or _existing_drivers(old, "vehicle_class"),
-            "vehicle_model": result.get("vehicle_model") or _existing_drivers(old, "vehicle_model"),
+            "vehicle_class": crew.vehicle_class or _existing_drivers(old, "vehicle_class"),
+            "vehicle_model": crew.vehicle_model or _existing_drivers(old, "vehicle_model"),
             "chassis_number": parts[1] if len(parts) == 3 else None,
             "driver_id": _existing_drivers(old, "driver_id"),
-            "driver_name": _existing_drivers(old, "driver_name"),
-            "team": _existing_drivers(old, "team"),
+            "driver_name": crew.driver_name or _existing_drivers(old, "driver_name"),
+            "team": crew.team or _existing_drivers(old, "team"),
             "first_seen_ts": min([*times, *_seen_at(old, "first_seen_ts")], default=None),
             "last_seen_ts": max([*times, *_seen_at(old, "last_seen_ts")], default=None),
         }

@@ -23,6 +23,11 @@ NO_GAP = "-"
 MISSING = frozenset({"", "-", "--", "n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
 """How spreadsheets, databases, R and pandas write that there is no value, in small letters."""
 
+PIT_MARKS = {
+    **dict.fromkeys(("b", "p", "1", "y", "yes", "true"), True),
+    **dict.fromkeys(("0", "n", "no", "false"), False),
+}
+
 INT_LIMIT = 2**31
 
 
@@ -150,6 +155,9 @@ def parse_epoch_us(cell: str) -> int:
     return round(seconds * 1_000_000)
 
 
-def parse_in_pit(cell: str) -> bool | None:
-    """``B`` marks a lap that ends in the pits; the cell of any other lap is empty. What else it may hold is unknown."""
-    return True if cell == "B" else None
+def parse_in_pit(cell: str) -> bool:
+    """Whether a mark says that a lap ends in the pits: ``B``, ``P`` and ``1`` do; others leave their cells empty."""
+    mark = cell.lower().removesuffix(".0")
+    if mark not in PIT_MARKS:
+        raise CellError("a mark of the pits")
+    return PIT_MARKS[mark]

@@ -29,7 +29,9 @@ from conf.text_table import (
 from producers.replay.parquet import read_parquet_columns, scan_parquet
 
 Container = Literal["csv", "csv.gz", "csv.bz2", "csv.xz", "parquet"]
-SheetName = Literal["lap_start", "lap_end", "lap_time", "sector_times", "results", "results_by_class", "weather"]
+SheetName = Literal[
+    "lap_start", "lap_end", "lap_time", "sector_times", "results", "results_by_class", "qualifying", "weather"
+]
 
 CONTAINERS: dict[Packing, Container] = {
     "": "csv",
@@ -67,6 +69,7 @@ SHEETS: tuple[tuple[SheetName, frozenset[str], frozenset[str]], ...] = (
     ),
     ("results", frozenset({"POSITION", "NUMBER"}), frozenset({"STATUS", "TOTAL_TIME"})),
     ("results_by_class", frozenset({"POS", "NUMBER"}), frozenset({"CLASS_TYPE"})),
+    ("qualifying", frozenset({"POS", "NUMBER", "TIME"}), frozenset({"LAP", "LAPS", "GAP_FIRST"})),
 )
 BEST_LAPS = frozenset({"NUMBER", "BESTLAP_1"})
 

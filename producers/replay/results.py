@@ -1,4 +1,4 @@
-"""Result sheets: overall and by class, provisional and official."""
+"""Result sheets: overall, by class, and by the best lap of a qualifying or practice; provisional and official."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from producers.replay.cell_parsers import (
     parse_positive,
     parse_text,
 )
+from producers.replay.driver_names import driver_fields, name_drivers
 from producers.replay.tables import ParsedSheet, SheetEvent, SheetField, SheetTable, parse_sheet_rows
-
-NAMES = ("FIRSTNAME", "SECONDNAME")
 
 GAPS = (
     SheetField("gap_first_ms", "GAP_FIRST", parse_gap_ms),
@@ -37,7 +36,6 @@ OVERALL_FIELDS = (
     SheetField("vehicle_class", "CLASS", parse_text),
     SheetField("vehicle_model", "VEHICLE", parse_text),
     SheetField("team", "TEAM", parse_text),
-    *(SheetField(name, f"DRIVER_{name}", parse_text) for name in NAMES),
 )
 BY_CLASS_FIELDS = (
     SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
@@ -53,12 +51,29 @@ BY_CLASS_FIELDS = (
     SheetField("vehicle_model", "VEHICLE", parse_text),
     SheetField("team", "TEAM", parse_text),
 )
+QUALIFYING_FIELDS = (
+    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
+    SheetField("position", "POS", parse_integer),
+    SheetField("position_in_class", "PIC", parse_integer),
+    SheetField("laps", "LAPS", parse_integer),
+    *GAPS,
+    SheetField("fl_lap", "LAP", parse_positive),
+    SheetField("fl_time_ms", "TIME", parse_duration_ms),
+    SheetField("fl_kmh", "KPH", parse_number),
+    SheetField("vehicle_class", "CLASS", parse_text),
+    SheetField("vehicle_model", "VEHICLE", parse_text),
+    SheetField("team", "TEAM", parse_text),
+)
+FIELDS: dict[str, tuple[SheetField, ...]] = {
+    "results": OVERALL_FIELDS,
+    "results_by_class": BY_CLASS_FIELDS,
+    "qualifying": QUALIFYING_FIELDS,
+}
 
 
 def parse_results(table: SheetTable) -> ParsedSheet:
     """The lines of a result sheet. Whether it is official its name says and nothing else does."""
-    fields = OVERALL_FIELDS if table.form.name == "results" else BY_CLASS_FIELDS
-    parsed = parse_sheet_rows(table, fields)
+    parsed = parse_sheet_rows(table, (*FIELDS[table.form.name], *driver_fields(table.columns)))
     official, notes = _is_official(table.path.name)
     events = tuple(_line(event, table.form.name, official) for event in parsed.events)
     return replace(
@@ -67,9 +82,7 @@ def parse_results(table: SheetTable) -> ParsedSheet:
 
 
 def _line(event: SheetEvent, sheet: str, official: bool) -> SheetEvent:
-    fields = {name: value for name, value in event.fields.items() if name not in NAMES}
-    driver = " ".join(str(event.fields[name]) for name in NAMES if event.fields.get(name))
-    return SheetEvent(event.line, {"sheet": sheet, "is_official": official, **fields, "driver_name": driver or None})
+    return SheetEvent(event.line, {"sheet": sheet, "is_official": official, **name_drivers(event.fields)})
 
 
 def _is_official(name: str) -> tuple[bool, tuple[str, ...]]:

@@ -15,6 +15,11 @@ Stated = tuple[str, str]
 """An event and a session of it, as ``meta_event`` and ``meta_session`` name them."""
 
 RACE = re.compile(r"(?<![a-z0-9])(?:race|r)[\s_-]*0*([0-9]{1,2})(?![a-z0-9])", re.IGNORECASE)
+OTHER = re.compile(
+    r"(?<![a-z0-9])(?:(?P<Q>qualifying|qualification|quali|q)|(?P<P>practice|fp))(?:[\s_-]*0*(?P<number>[0-9]{1,2}))?"
+    r"(?![a-z0-9])",
+    re.IGNORECASE,
+)
 
 
 class SessionError(InputError):
@@ -91,8 +96,14 @@ def stated_id(stated: Stated) -> str:
 
 
 def find_race_names(text: str) -> tuple[str, ...]:
-    """The races that a name speaks of, as ``R1``: from ``Race 1``, ``race_1``, ``R1`` or ``r01``."""
-    return tuple(dict.fromkeys(f"R{number}" for number in RACE.findall(text)))
+    """The races that a name speaks of, as ``R1``: from ``Race 1``, ``race_1``, ``R1`` or ``r01``.
+
+    One without races may speak of a qualifying or practice, as ``Q``, ``Q1`` or ``P2``: from ``Qualifying``,
+    ``Quali 1`` or ``Practice 2``.
+    """
+    races = [f"R{number}" for number in RACE.findall(text)]
+    others = [f"{'Q' if each['Q'] else 'P'}{each['number'] or ''}" for each in OTHER.finditer(text)]
+    return tuple(dict.fromkeys(races or others))
 
 
 def infer_session(path: SourceFile, stated: Collection[Stated]) -> str:

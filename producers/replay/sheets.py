@@ -40,6 +40,7 @@ KINDS: dict[SheetName, SheetKind] = {
     "sector_times": SheetKind("sector_times.v1", parse_sectors, ("vehicle_number", "number-")),
     "results": SheetKind("result.v1", parse_results),
     "results_by_class": SheetKind("result.v1", parse_results),
+    "qualifying": SheetKind("result.v1", parse_results),
     "weather": SheetKind("weather.v1", parse_weather),
 }
 

@@ -12,7 +12,7 @@ from producers.replay.lines import NullCells
 
 MAX_LINES = 200_000
 
-Value = bool | int | float | str | list[str] | list[int | None] | None
+Value = bool | int | float | str | list[str] | list[str | None] | list[int | None] | None
 Parse = Callable[[str], Value]
 
 

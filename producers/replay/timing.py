@@ -47,6 +47,8 @@ SECTOR_FIELDS = (
     SheetField("flag", "FLAG_AT_FL", parse_text),
     SheetField("vehicle_class", "CLASS", parse_text),
     SheetField("manufacturer", "MANUFACTURER", parse_text),
+    SheetField("driver_name", "DRIVER_NAME", parse_text),
+    SheetField("team", "TEAM", parse_text),
 )
 INTERMEDIATE = "_time"  # IM1a_time, FL_time; LAP_TIME and PIT_TIME are written in capitals
 

@@ -181,5 +181,8 @@ def test_seconds_since_the_epoch():
 
 
 def test_marks():
-    assert (cells.parse_in_pit("B"), cells.parse_in_pit("?")) == (True, None)
+    assert all(cells.parse_in_pit(mark) for mark in ("B", "P", "p", "1", "1.0"))
+    assert not cells.parse_in_pit("0")
+    with pytest.raises(CellError, match="a mark of the pits"):
+        cells.parse_in_pit("?")
     assert (cells.is_above_zero("0"), cells.is_above_zero("0.2")) == (False, True)

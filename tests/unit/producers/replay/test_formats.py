@@ -88,6 +88,7 @@ def test_binary_is_not_shown(tmp_path: Path):
 SECTORS = "NUMBER; DRIVER_NUMBER; LAP_NUMBER; LAP_TIME; S1;"
 OVERALL = "POSITION;NUMBER;STATUS;LAPS"
 BY_CLASS = "CLASS_TYPE;POS;PIC;NUMBER"
+QUALIFYING = "POS;NUMBER;LAP;TIME;GAP_FIRST;GAP_PREVIOUS;KPH; LAPS;TEAM;CLASS;GROUP;DIVISION;VEHICLE"
 WEATHER = "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP"
 
 
@@ -105,6 +106,7 @@ WEATHER = "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP"
         ("any.csv", "\ufeff" + OVERALL, "results"),
         ("any.csv", OVERALL.replace("STATUS", "TOTAL_TIME").replace(";", "\t"), "results"),
         ("any.csv", BY_CLASS, "results_by_class"),
+        ("any.csv", QUALIFYING, "qualifying"),
         ("any.csv", WEATHER, "weather"),
     ],
 )

@@ -27,6 +27,11 @@ FIRST = {("E_2025", "R1")}
         ("weather.csv", ()),
         ("Hour 24 GR86 driver 5.csv", ()),
         ("R2D2.csv", ()),
+        ("00_Results Qualifying_Anonymized.CSV", ("Q",)),
+        ("03_Provisional Results_Qualifying 1.CSV", ("Q1",)),
+        ("practice_02_weather.csv", ("P2",)),
+        ("FP1.csv", ("P1",)),
+        ("Qualifying Race 2.csv", ("R2",)),
     ],
 )
 def test_races_in_a_name(name: str, races: tuple[str, ...]):
@@ -42,6 +47,8 @@ def test_race_by_name_and_event_by_the_folder():
     assert infer_session(Path("Weather_Race 2.csv"), FIRST) == "E_2025-R2"
     assert infer_session(Path("Weather.csv"), FIRST) == "E_2025-R1"
     assert infer_session(Path("Weather_R1.csv"), {("E_2025", "Race 1")}) == "E_2025-Race 1"
+    assert infer_session(Path("Results Qualifying 1.csv"), {*WEEKEND, ("E_2025", "Q1")}) == "E_2025-Q1"
+    assert infer_session(Path("Results Qualifying.csv"), WEEKEND) == "E_2025-Q"
 
 
 @pytest.mark.parametrize(

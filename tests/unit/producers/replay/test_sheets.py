@@ -195,6 +195,77 @@ def test_results_with_drivers_and_teams(tmp_path: Path):
     assert not {"FIRSTNAME", "SECONDNAME"} & first.keys()
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "name", "names"),
+    [
+        ("DRIVER_FIRSTNAME;DRIVER_SECONDNAME", "Ada;Example", "Ada Example", None),
+        ("DRIVER1_FIRSTNAME;DRIVER1_SECONDNAME;DRIVER1_LICENSE", "Ada;EXAMPLE;Gold", "Ada EXAMPLE", None),
+        (
+            "DRIVER1_FIRSTNAME;DRIVER1_SECONDNAME;DRIVER1_SHORTNAME;DRIVER2_FIRSTNAME;DRIVER2_SECONDNAME",
+            "Ada;Example;EXA;Zoë;Ñuñez",
+            "Ada Example / Zoë Ñuñez",
+            ["Ada Example", "Zoë Ñuñez"],
+        ),
+        ("DRIVER_1;DRIVER_2;DRIVER_3", "A. One;;C. Three", "A. One / C. Three", ["A. One", None, "C. Three"]),
+        ("DRIVER_1;DRIVER_2;DRIVER_3", "A. One;;", "A. One", None),
+        ("DRIVERS;DRIVER_NUMBER", "A. One / B. Two;1", "A. One / B. Two", ["A. One", "B. Two"]),
+        ("DRIVER_NAME", "A. One", "A. One", None),
+        ("DRIVER_1;DRIVER_2", ";", None, None),
+    ],
+)
+def test_the_drivers_of_a_car(tmp_path: Path, columns: str, cells: str, name: str | None, names: list[str] | None):
+    row = "1;13;Classified;27;45:15.035;-;-;8;1:37.428;136.8;Am;Car"
+    (line,) = payloads(sheet(tmp_path / "results.csv", f"{OVERALL};{columns}", f"{row};{cells}"))
+    assert (line.get("driver_name"), line.get("driver_names")) == (name, names)
+    assert line.keys() <= set(load_contract("event.result.v1").column_names)
+
+
+def test_a_qualifying_is_classified_by_the_best_lap(tmp_path: Path):
+    given = sheet(
+        tmp_path / "00_Results Qualifying Official.CSV",
+        "POS;NUMBER;LAP;TIME;GAP_FIRST;GAP_PREVIOUS;KPH; LAPS;TEAM;CLASS;GROUP;DIVISION;VEHICLE",
+        "1;13;6;1:37.428;-;-;136.8;9;Some Team;Am;;;Car",
+        "2;7;5;1:37.528;+0.100;+0.100;136.7;8;Other;Am;;;Car",
+        "3;8;0;;;;;1;Third;Am;;;Car",
+    )
+    first, second, third = payloads(given)
+    assert first == {
+        "session_id": "E-R1",
+        "sheet": "qualifying",
+        "is_official": True,
+        "vehicle_number": 13,
+        "position": 1,
+        "laps": 9,
+        "fl_lap": 6,
+        "fl_time_ms": 97_428,
+        "fl_kmh": 136.8,
+        "vehicle_class": "Am",
+        "vehicle_model": "Car",
+        "team": "Some Team",
+    }
+    assert (second["gap_first_ms"], second["gap_previous_ms"]) == (100, 100)
+    assert not {"fl_lap", "fl_time_ms", "gap_first_ms"} & third.keys()
+    assert (given.topic, given.event_type) == ("race.raw", "slipstream.result.v1")
+
+
+def test_laps_of_two_drivers_and_marks_of_the_pits(tmp_path: Path):
+    given = sheet(
+        tmp_path / "23_laps.csv",
+        "NUMBER;DRIVER_NUMBER;LAP_NUMBER;LAP_TIME;CROSSING_FINISH_LINE_IN_PIT;DRIVER_NAME;TEAM",
+        "7;1;1;1:40.000;P;A. One;Some Team",
+        "7;2;2;1:41.000;1;B. Two;Some Team",
+        "7;2;3;1:41.000;;B. Two;Some Team",
+        "7;2;4;1:41.000;?;B. Two;Some Team",
+    )
+    laps = payloads(given)
+    assert [lap.get("in_pit") for lap in laps] == [True, True, False, None]
+    assert [(lap["driver_number"], lap["driver_name"], lap["team"]) for lap in laps[:2]] == [
+        (1, "A. One", "Some Team"),
+        (2, "B. Two", "Some Team"),
+    ]
+    assert any("not a mark of the pits" in note for note in given.notes)
+
+
 def test_results_by_class(tmp_path: Path):
     given = sheet(
         tmp_path / "05_Results by Class GR Cup Race 1 Official.CSV",

@@ -1,0 +1,105 @@
+"""Who drives a car: the names on its sheets, and which of its drivers drove a lap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from analysis.timing.session_laps import sheet_order
+
+OFFICIAL = "official"
+"""Source of laps that have the number of the official timing."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The drivers of a car.
+
+    Attributes:
+        names: By the number that the timing knows each under, from 1.
+        team: Who enters the car.
+        vehicle_class: Class.
+        vehicle_model: Model.
+    """
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    team: str | None = None
+    vehicle_class: str | None = None
+    vehicle_model: str | None = None
+
+    @property
+    def driver_name(self) -> str | None:
+        """All names in order, with a stroke between them."""
+        return " / ".join(name for _, name in sorted(self.names.items())) or None
+
+
+@dataclass(frozen=True)
+class SessionCrews:
+    """The crews of a session.
+
+    Attributes:
+        crews: By vehicle number.
+        drivers: Number of the driver of each official lap, by vehicle and lap number.
+    """
+
+    crews: Mapping[int, Crew] = field(default_factory=dict)
+    drivers: Mapping[tuple[int, int], int | None] = field(default_factory=dict)
+
+    def crew(self, vehicle_number: int | None) -> Crew:
+        """The crew of a car; one without names where no sheet knows it."""
+        return Crew() if vehicle_number is None else self.crews.get(vehicle_number, Crew())
+
+    def driver_columns(self, lap: Mapping[str, Any]) -> dict[str, Any]:
+        """Columns of ``silver.laps`` that say who drove it: null where the car has several drivers and no sheet says.
+
+        Args:
+            lap: The lap's other columns.
+        """
+        names = self.crew(lap["vehicle_number"]).names
+        number = None
+        if lap["lap_time_source"] == OFFICIAL:
+            number = self.drivers.get((lap["vehicle_number"], lap["lap_number"]))
+        if number is None and len(names) == 1:
+            (number,) = names
+        return {"driver_number": number, "driver_name": None if number is None else names.get(number)}
+
+
+def find_crews(sectors: Iterable[Any], result_lines: Iterable[Any]) -> SessionCrews:
+    """The crews of a session, official result sheets before others, and result sheets before the sheet of laps.
+
+    Args:
+        sectors: Rows of ``silver.sector_times``.
+        result_lines: Rows of ``silver.result_lines``.
+    """
+    laps: dict[int, list[Any]] = {}
+    lines: dict[int, list[Any]] = {}
+    for row in sectors:
+        laps.setdefault(row.vehicle_number, []).append(row)
+    for line in sorted(result_lines, key=sheet_order):
+        lines.setdefault(line.vehicle_number, []).append(line)
+    crews = {number: _crew(lines.get(number, ()), laps.get(number, ())) for number in lines.keys() | laps.keys()}
+    drivers = {(number, row.lap_number): row.driver_number for number, rows in laps.items() for row in rows}
+    return SessionCrews(crews, drivers)
+
+
+def _crew(lines: Sequence[Any], laps: Sequence[Any]) -> Crew:
+    names: dict[int, str] = {}
+    for line in lines:
+        listed = line.driver_names or ([line.driver_name] if line.driver_name else [])
+        for number, name in enumerate(listed, start=1):
+            if name:
+                names.setdefault(number, name)
+    for row in sorted(laps, key=lambda row: row.lap_number):
+        if row.driver_name:
+            names.setdefault(row.driver_number or 1, row.driver_name)
+    return Crew(
+        names=names,
+        team=_first(line.team for line in (*lines, *laps)),
+        vehicle_class=_first(line.vehicle_class for line in (*lines, *laps)),
+        vehicle_model=_first(line.vehicle_model for line in lines),
+    )
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next((value for value in values if value), None)
