@@ -40,7 +40,13 @@ class AppConfig(BaseSettings):
         firebase_credentials: Key file of the service account that it writes as; a path, never the key itself.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # editors on Windows begin a file with a mark
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
 
     slipstream_home: Path = Path(".slipstream")
     slipstream_data: Path | None = None

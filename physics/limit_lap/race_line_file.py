@@ -18,6 +18,8 @@ from conf.text_file import read_text_file
 METRES: Final = {"m": 1.0, "km": 1000.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "ft": 0.3048}
 DEGREES: Final = ({"lat", "latitude"}, {"lon", "long", "lng", "longitude"})
 NAME: Final = re.compile(r"([a-z]+)(?:[\s_]*[\[(]?([a-z]+)[\])]?)?")
+COLUMN: Final = re.compile(r"[A-Za-z]\w*(?:\s*[\[(][^\s\])]*[\])])?")
+"""A comment of which each cell looks so, one for each column, is a header."""
 HEADER: Final = "name the columns in the first row, such as x_m,y_m"
 
 
@@ -103,6 +105,9 @@ def _columns(
         if number < first
     ]
     found = [named for number, names in before if (named := _named_columns(path, number, names)) is not None]
+    for number, names in [] if found else before:
+        if len(names) == len(cells) > 1 and all(COLUMN.fullmatch(name) for name in names):
+            raise InputError(f"{path}, row {number}: columns {', '.join(names)}, none of them x and y: {HEADER}")
     return found[-1] if found else _unnamed_columns(path, rows), rows
 
 
