@@ -40,8 +40,9 @@ class Header:
 def find_header(lines: Sequence[str], known: Collection[str] = frozenset()) -> Header:
     """Find a text's header in its first lines.
 
-    It is the line with the most names that the reader knows, two of them at least. Where there is none, it is the first
-    line that is no comment, unless that holds numbers only: then the names may stand in the comment before it.
+    It is the line with the most names that the reader knows, two of them at least, and rather no comment. Where there
+    is none, it is the first line that is no comment, unless that holds numbers only: then the names may stand in the
+    comment before it.
 
     Args:
         lines: The beginning of the text.
@@ -55,9 +56,9 @@ def find_header(lines: Sequence[str], known: Collection[str] = frozenset()) -> H
     at = next((at for at, line in enumerate(lines) if not _is_remark(line)), len(lines))
     if at == len(lines):
         return Header((), ",", 0, at + 1)
-    delimiter = _stated_delimiter(lines[:at]) or max(DELIMITERS, key=lambda each: len(_split(lines[at], each)))
+    delimiter = _stated_delimiter(lines[:at]) or max(DELIMITERS, key=lambda each: _fit(lines[at], each))
     cells = _split(lines[at], delimiter)
-    if not all(NUMBER.fullmatch(cell) for cell in cells):
+    if not _are_numbers(cells):
         return Header(tuple(cells), delimiter, len(cells), at + 2)
     columns = _names_in_comments(lines[:at], len(cells), delimiter)
     return Header(columns, delimiter, len(cells), at + 1)
@@ -65,14 +66,24 @@ def find_header(lines: Sequence[str], known: Collection[str] = frozenset()) -> H
 
 def _find_known(lines: Sequence[str], known: Collection[str]) -> tuple[int, tuple[str, ...], str] | None:
     found: tuple[int, tuple[str, ...], str] | None = None
-    most = FEWEST_KNOWN - 1
+    most = (FEWEST_KNOWN - 1, True)
     for at, line in enumerate(lines):
         for delimiter in DELIMITERS:
             cells = _split(_without_mark(line), delimiter)
-            score = len(set(cells) & set(known))
+            score = len(set(cells) & set(known)), not line.startswith(COMMENTS)
             if score > most:
                 most, found = score, (at, tuple(cells), delimiter)
     return found
+
+
+def _fit(line: str, delimiter: str) -> tuple[bool, int]:
+    """How well a delimiter fits a line: where it leaves numbers only, it is no part of them."""
+    cells = _split(line, delimiter)
+    return len(cells) > 1 and _are_numbers(cells), len(cells)
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return all(NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _names_in_comments(lines: Sequence[str], width: int, delimiter: str) -> tuple[str, ...]:

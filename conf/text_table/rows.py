@@ -13,7 +13,7 @@ COMMENT: Final = "#"
 MAX_JOINED: Final = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MalformedLine:
     """A line that could not be read.
 

@@ -155,10 +155,14 @@ def open_text_table(source: SourceFile, known: Collection[str] = frozenset()) ->
 
 def _whole_head(start: bytes, encoding: str) -> bytes:
     """The lines that are whole in the beginning of a text; its first line if it is longer than that."""
-    data = b"".join(block.data for block in read_line_blocks(io.BytesIO(start), encoding))
     if len(start) < PEEK_BYTES:
-        return data
+        return _read_all(start, encoding)
+    data = _read_all(start + b"x", encoding)  # so that blank lines there are not at the end of the text
     return data[: data.rfind(b"\n", 0, len(data) - 1) + 1] or data
+
+
+def _read_all(text: bytes, encoding: str) -> bytes:
+    return b"".join(block.data for block in read_line_blocks(io.BytesIO(text), encoding))
 
 
 def _shows_utf8(data: bytes) -> bool:

@@ -74,7 +74,7 @@ def _dtype(name: str) -> type[pl.DataType]:
         return pl.Int32
     if name in TIMES:
         return pl.Int64
-    return pl.Float64 if name == VALUE else pl.String
+    return pl.Float64 if name == VALUE else pl.Categorical
 
 
 def _cast_column(column: pl.Series) -> pl.Series:
@@ -89,9 +89,9 @@ def _cast_column(column: pl.Series) -> pl.Series:
     if (distinct != distinct.str.strip_chars()).any():
         text = text.str.strip_chars()
     missing = distinct.filter(_is_missing(distinct)).str.strip_chars()
-    if missing.is_empty():
-        return text
-    return text.to_frame().select(pl.when(~pl.nth(0).is_in(missing.implode())).then(pl.nth(0))).to_series()
+    if not missing.is_empty():
+        text = text.to_frame().select(pl.when(~pl.nth(0).is_in(missing.implode())).then(pl.nth(0))).to_series()
+    return text.cast(pl.Categorical)
 
 
 def _cast(column: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:

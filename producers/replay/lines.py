@@ -24,11 +24,16 @@ class MalformedLines:
         """The first ``EXAMPLES``, by number."""
         return tuple(self._first)
 
+    def add(self, line: MalformedLine) -> None:
+        """Count a line."""
+        self.count += 1
+        if len(self._first) < EXAMPLES or line.line < self._first[-1].line:
+            self._first = sorted([*self._first, line], key=attrgetter("line"))[:EXAMPLES]
+
     def extend(self, lines: Iterable[MalformedLine]) -> None:
         """Count more lines."""
-        more = list(lines)
-        self.count += len(more)
-        self._first = sorted([*self._first, *more], key=attrgetter("line"))[:EXAMPLES]
+        for line in lines:
+            self.add(line)
 
     def summary(self) -> str:
         """Why nothing could be read."""

@@ -20,7 +20,7 @@ from producers.replay.formats import (
     open_published_text,
     with_dialect,
 )
-from producers.replay.frames import Part, read_parquet_parts, read_text_parts
+from producers.replay.frames import read_parquet_parts, read_text_parts
 from producers.replay.lines import MalformedLines, NullCells, file_digest
 from producers.replay.sessions import Placement, assign_ids
 from producers.replay.stopped_clock import number_standing_clock
@@ -86,10 +86,10 @@ def load_readings(path: SourceFile) -> LoadedReadings:
     if isinstance(form, SheetFormat):
         raise NotTelemetryError(path, form.name)
     malformed, nulls, frames = MalformedLines(), NullCells(), []
-    parts, table = _read_parts(path, form, form.columns)
-    for text, ragged in parts:
+    parts, table = _read_parts(path, form, form.columns, malformed)
+    for text in parts:
         typed, unparsed = cast_readings(text, nulls)
-        malformed.extend([*ragged, *unparsed])
+        malformed.extend(unparsed)
         frames.append(typed)
     readings = pl.concat(frames) if frames else pl.DataFrame()
     if readings.is_empty():
@@ -135,8 +135,8 @@ def read_stated_sessions(path: SourceFile, form: TelemetryFormat) -> set[tuple[s
     """
     if not form.has_session:
         return set()
-    parts, _ = _read_parts(path, form, SESSION_COLUMNS)
-    named = [text.select(pl.col(SESSION_COLUMNS).cast(pl.String)).drop_nulls().unique() for text, _ in parts]
+    parts, _ = _read_parts(path, form, SESSION_COLUMNS, MalformedLines())
+    named = [text.select(pl.col(SESSION_COLUMNS).cast(pl.String)).drop_nulls().unique() for text in parts]
     return {(event, session) for each in named for event, session in each.iter_rows()}
 
 
@@ -150,10 +150,10 @@ def _arrival_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_parts(
-    path: SourceFile, form: TelemetryFormat, columns: Sequence[str]
-) -> tuple[Iterator[Part], TextTable | None]:
+    path: SourceFile, form: TelemetryFormat, columns: Sequence[str], malformed: MalformedLines
+) -> tuple[Iterator[pl.DataFrame], TextTable | None]:
     """The file's columns as they stand, some rows at a time; and the table, for a file of text."""
     if form.container == "parquet":
         return read_parquet_parts(path, columns), None
     table = open_published_text(path)
-    return read_text_parts(table, columns), table
+    return read_text_parts(table, columns, malformed), table

@@ -73,7 +73,7 @@ def assign_ids(path: SourceFile, readings: pl.DataFrame, placement: Placement) -
     renamed = pl.col("vehicle_id").replace(dict(placement.vehicles)) if placement.vehicles else pl.col("vehicle_id")
     old = pl.when(renamed != pl.col("vehicle_id")).then("vehicle_id")
     named = stated.with_columns(
-        session_id=pl.coalesce("session_id", pl.lit(silent, dtype=pl.String)),
+        session_id=pl.coalesce("session_id", pl.lit(silent, dtype=pl.String)).cast(pl.Categorical),
         vehicle_id=renamed,
         original_vehicle_id=pl.coalesce("original_vehicle_id", old),
     )
