@@ -16,8 +16,8 @@ Stated = tuple[str, str]
 
 RACE = re.compile(r"(?<![a-z0-9])(?:race|r)[\s_-]*0*([0-9]{1,2})(?![a-z0-9])", re.IGNORECASE)
 OTHER = re.compile(
-    r"(?<![a-z0-9])(?:(?P<Q>qualifying|qualification|quali|q)|(?P<P>practice|fp))(?:[\s_-]*0*(?P<number>[0-9]{1,2}))?"
-    r"(?![a-z0-9])",
+    r"(?<![a-z0-9])(?:(?P<Q>qualifying|qualification|quali|q(?=[\s_-]*[0-9]))|(?P<P>practice|fp(?=[\s_-]*[0-9])))"
+    r"(?:[\s_-]*0*(?P<number>[0-9]{1,2}))?(?![a-z0-9])",
     re.IGNORECASE,
 )
 
@@ -130,7 +130,15 @@ def infer_session(path: SourceFile, stated: Collection[Stated]) -> str:
             return sessions[0]
         raise _unplaced(path, f"its name does not say which race of {', '.join(sessions)} it is")
     written = [session for _, session in sorted(stated) if find_race_names(session) == races]
+    written = written or [session for _, session in sorted(stated) if _is_alike(find_race_names(session), races[0])]
+    if len(written) > 1:
+        raise _unplaced(path, f"its name does not say which of {', '.join(written)} it is")
     return f"{events.pop()}-{written[0] if written else races[0]}"
+
+
+def _is_alike(names: tuple[str, ...], name: str) -> bool:
+    """Whether two sessions are of one kind, and but one of them has a number: ``Q`` and ``Q1``."""
+    return len(names) == 1 and names[0][0] == name[0] and (len(names[0]) == 1) != (len(name) == 1)
 
 
 def choose_session(

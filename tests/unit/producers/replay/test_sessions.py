@@ -31,6 +31,7 @@ FIRST = {("E_2025", "R1")}
         ("03_Provisional Results_Qualifying 1.CSV", ("Q1",)),
         ("practice_02_weather.csv", ("P2",)),
         ("FP1.csv", ("P1",)),
+        ("team Q.csv", ()),
         ("Qualifying Race 2.csv", ("R2",)),
     ],
 )
@@ -49,6 +50,10 @@ def test_race_by_name_and_event_by_the_folder():
     assert infer_session(Path("Weather_R1.csv"), {("E_2025", "Race 1")}) == "E_2025-Race 1"
     assert infer_session(Path("Results Qualifying 1.csv"), {*WEEKEND, ("E_2025", "Q1")}) == "E_2025-Q1"
     assert infer_session(Path("Results Qualifying.csv"), WEEKEND) == "E_2025-Q"
+    assert infer_session(Path("Results Qualifying.csv"), {*WEEKEND, ("E_2025", "Q1")}) == "E_2025-Q1"
+    assert infer_session(Path("Results Q1.csv"), {*WEEKEND, ("E_2025", "Qualifying")}) == "E_2025-Qualifying"
+    with pytest.raises(SessionError, match="does not say which of Q1, Q2 it is"):
+        infer_session(Path("Results Qualifying.csv"), {("E_2025", "Q1"), ("E_2025", "Q2")})
 
 
 @pytest.mark.parametrize(
