@@ -16,13 +16,13 @@ from conf.yaml_text import parse_yaml
 class CoachingRules(FrozenModel):
     """Thresholds from which a difference is reported; ``conf/ghost.yaml`` explains each figure."""
 
-    full_throttle_pct: PositiveFloat
     least_loss_s: PositiveFloat
     medium_loss_s: PositiveFloat
     high_loss_s: PositiveFloat
     brake_early_m: PositiveFloat
     brake_weak_share: PositiveFloat
     slow_apex_kmh: PositiveFloat
+    slow_entry_kmh: PositiveFloat
     power_late_m: PositiveFloat
     lift_m: PositiveFloat
 

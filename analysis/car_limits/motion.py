@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.comparison.aligned_laps import THROTTLE
+from analysis.laps.full_throttle import is_full_throttle, throttle_plateau_pct
 from analysis.laps.trace import LapTrace
 from conf.arrays import BoolArray, FloatArray, IndexArray
 from conf.units import KMH_PER_MPS
@@ -18,7 +19,6 @@ from physics.centre_line import Line
 WINDOW_S = 1.0
 _FEWEST_SAMPLES = 4
 _LEAST_SPAN = 0.7  # of the window that its samples must cover
-_FULL_THROTTLE_PCT = 97.0
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,16 @@ class Motion:
         return Motion(self.speed_mps[index], self.along_mps2[index], self.across_mps2[index], self.full_throttle[index])
 
 
-def compute_motion(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> Motion:
+def compute_motion(trace: LapTrace, line: Line, window_s: float = WINDOW_S, plateau_pct: float | None = None) -> Motion:
     """Compute speed and accelerations at the lap's speed samples; windows with a gap are left out.
 
     Args:
         trace: The lap, from line to line.
         line: The line that it is taken to have driven.
         window_s: Time over which the speed's slope is taken.
+        plateau_pct: What the throttle reads at full throttle; by this lap if left out.
     """
+    plateau_pct = highest_plateau_pct([trace]) if plateau_pct is None else plateau_pct
     speed_kmh = trace.channels["speed_kmh"]
     seen = np.isfinite(speed_kmh)
     t, v = trace.t_s[seen], speed_kmh[seen] / KMH_PER_MPS
@@ -74,10 +76,19 @@ def compute_motion(trace: LapTrace, line: Line, window_s: float = WINDOW_S) -> M
     is_whole = (count >= _FEWEST_SAMPLES) & (t[last - 1] - t[first] >= _LEAST_SPAN * window_s)
     is_whole &= over(np.diff(t, prepend=t[:1]) > window_s / 2.0) == 0
     throttle = _throttle_at(trace, t)
-    is_full = over(~(throttle >= _FULL_THROTTLE_PCT)) == 0
+    is_full = over(~is_full_throttle(throttle, plateau_pct)) == 0
     fitted = mean_v + slope * (t - mean_t)
     across = fitted * fitted * np.abs(bend)
     return Motion(fitted[is_whole], slope[is_whole], across[is_whole], is_full[is_whole])
+
+
+def highest_plateau_pct(traces: Sequence[LapTrace]) -> float:
+    """What the throttle reads at full throttle by those of several laps that give most; NaN where none has one.
+
+    What a car can do is what it does at full throttle, so a driver who never gives it does not show that.
+    """
+    plateaus = [throttle_plateau_pct(_read_throttle(trace)) for trace in traces]
+    return max((plateau for plateau in plateaus if np.isfinite(plateau)), default=np.nan)
 
 
 def driven_length_m(trace: LapTrace) -> float:
@@ -110,8 +121,15 @@ def join_motions(laps: Sequence[Motion]) -> Motion:
 
 def _throttle_at(trace: LapTrace, t: FloatArray) -> FloatArray:
     """Throttle at instants, NaN where no channel has it."""
+    values = _read_throttle(trace)
+    known = np.isfinite(values)
+    return np.interp(t, trace.t_s[known], values[known]) if known.any() else np.full_like(t, np.nan)
+
+
+def _read_throttle(trace: LapTrace) -> FloatArray:
+    """The first throttle channel that a lap has, NaN where it has none."""
     for name in THROTTLE:
         values = trace.channels.get(name)
-        if values is not None and (known := np.isfinite(values)).any():
-            return np.interp(t, trace.t_s[known], values[known])
-    return np.full_like(t, np.nan)
+        if values is not None and np.isfinite(values).any():
+            return values
+    return np.full(len(trace.t_s), np.nan)

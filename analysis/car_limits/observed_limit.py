@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import QUANTILE, EnvelopeError, FittedEnvelope, fit_envelope
-from analysis.car_limits.motion import compute_motion, driven_length_m, join_motions, scale_line
+from analysis.car_limits.motion import compute_motion, driven_length_m, highest_plateau_pct, join_motions, scale_line
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
@@ -57,7 +57,8 @@ def observed_limit_lap(
     is_drawn = circuit.source == "geometry"
     line = build_from_positions(traces, circuit.track_id).circuit.line if is_drawn else circuit.line
     line = scale_line(line, float(np.median([driven_length_m(trace) for trace in traces])))
-    motion = join_motions([compute_motion(trace, line) for trace in traces])
+    plateau_pct = highest_plateau_pct(traces)
+    motion = join_motions([compute_motion(trace, line, plateau_pct=plateau_pct) for trace in traces])
     wider = [q for q in QUANTILES if q > quantile] if not_above_s is not None else []
     for share in (quantile, *wider):
         fitted = fit_envelope(motion, share)

@@ -1,33 +1,31 @@
-"""Where a lap loses time to its target, why, and how much time each mistake costs in total (seed items G29 to G31).
+"""What to do better in each place where a lap loses time to its target (seed items G29 to G31).
 
-Time is lost metre by metre. Where both laps are flat out the driver can do nothing there any more: that loss belongs to
-whatever came before, so a late exit pays for the straight behind it. All other loss belongs to the place where it
-happens: a corner, from its braking zone to where the next begins, or a straight. Each place then gets the one verdict
-that its figures support.
+Places and losses are those of every comparison of two laps (:mod:`analysis.comparison.places`). Each place that costs
+time gets the one verdict that its figures support.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid, throttle_channel
-from analysis.segmentation.zones import Zone, ZoneType
+from analysis.comparison.corner_report import ReportPiece, ReportRule, report_pieces
+from analysis.comparison.lap_inputs import LapInputs
+from analysis.comparison.places import PlaceKind, Sides, TrackPlace
 from analysis.tracks.circuit import Circuit
-from conf.arrays import BoolArray, FloatArray, IndexArray
-from conf.ghost import CoachingRules, GhostRules
+from conf.arrays import BoolArray, FloatArray
+from conf.ghost import CoachingRules
 from conf.units import KMH_PER_MPS
-from physics.integrate import elapsed_s
 
 _Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
 
-_LOOK_BACK_M: Final = 80.0  # how far before a braking zone a driver's foot may already act for it
-_SAME_PRESS_M: Final = 15.0  # off the brake for no longer than this, it is still the same braking
+_SHIFT_S: Final = 1.0  # a foot that is back within that changed gear
+_AROUND_SHIFT_S: Final = 0.2
+_UNSEEN_SHIFT_S: Final = 0.5  # the same where the gear is not known
+REPORT: Final = ReportRule()
 VERDICTS: Final = {
     "BRAKE_TOO_EARLY": "Braking Too Early",
     "BRAKE_TOO_LATE": "Braking Too Late",
@@ -35,79 +33,23 @@ VERDICTS: Final = {
     "TOO_SLOW_AT_APEX": "Too Slow at Apex",
     "HESITANT_THROTTLE": "Hesitant Throttle Application",
     "LIFTING_ON_STRAIGHT": "Lifting on the Straight",
+    "SLOW_ONTO_STRAIGHT": "Slow Onto the Straight",
     "SLOWER_HERE": "Slower Through Here",
 }
 
 
 @dataclass(frozen=True)
-class DriverInputs:
-    """Driver inputs over one lap on an even grid from line to line, each of shape (n + 1,).
-
-    Attributes:
-        step_m: Grid step.
-        speed_kmh: Speed, on one scale for both laps.
-        throttle_pct: Throttle.
-        brake_bar: Front brake pressure.
-    """
-
-    step_m: float
-    speed_kmh: FloatArray
-    throttle_pct: FloatArray
-    brake_bar: FloatArray
-
-    @property
-    def time_s(self) -> FloatArray:
-        """Time since the line."""
-        return elapsed_s(self.speed_kmh / KMH_PER_MPS, self.step_m)
-
-
-def read_driver_inputs(trace: LapTrace, circuit: Circuit, throttle: str | None = None) -> DriverInputs:
-    """Read speed and pedals of a lap on the circuit's grid.
-
-    The integrator meets the timing to some hundredths of a second. The speed is brought to the lap's own time, so that
-    the losses of two laps add up to the difference that the timing shows.
-
-    Args:
-        trace: The lap on the circuit's scale.
-        circuit: The circuit.
-        throttle: Channel to take for the throttle; the first that the lap has if left out.
-
-    Raises:
-        InputError: If the lap has no speed, throttle or front brake pressure.
-    """
-    lap = resample_by_distance(trace, circuit)
-    return DriverInputs(
-        lap.step_m,
-        lap.speed_mps * KMH_PER_MPS * lap.lap_time_s / lap.official_s,
-        sample_on_grid(trace, circuit, throttle or throttle_channel(trace)),
-        sample_on_grid(trace, circuit, "brake_front_bar"),
-    )
-
-
-@dataclass(frozen=True)
-class CoachingPlace:
-    """A corner with its braking, or a straight.
-
-    Attributes:
-        kind: ``Turn``, or ``Braking`` where it begins with that, or ``Straight``.
-        start_m: Distance from the line.
-        end_m: Distance from the line.
-    """
-
-    kind: ZoneType
-    start_m: float
-    end_m: float
-
-
-@dataclass(frozen=True)
 class CoachingInsight:
-    """One improvement that a driver can make in one section.
+    """One improvement that a driver can make in one place.
 
     Attributes:
         rank: From 1, the costliest first.
         place: Where.
+        kind: ``Turn``, or ``Braking`` where either lap brakes for it, or ``Straight``.
+        start_m: Where the place begins.
+        end_m: Where it ends; below ``start_m`` for a corner that reaches over the line.
         code: Key of ``VERDICTS``.
-        time_loss_s: What it cost, with what followed from it.
+        time_loss_s: What was lost there.
         metric: What was measured.
         human_value: In ``unit``.
         target_value: In ``unit``.
@@ -118,7 +60,10 @@ class CoachingInsight:
     """
 
     rank: int
-    place: CoachingPlace
+    place: TrackPlace
+    kind: PlaceKind
+    start_m: float
+    end_m: float
     code: str
     time_loss_s: float
     metric: str
@@ -136,217 +81,208 @@ class CoachingInsight:
         return VERDICTS[self.code]
 
 
-def find_track_sections(zones: Sequence[Zone]) -> tuple[CoachingPlace, ...]:
-    """Group zones into corners and straights; a braking zone belongs to the corner that follows it."""
-    places: list[CoachingPlace] = []
-    for zone in zones:
-        if zone.kind == "Turn" and places and places[-1].kind != "Straight":
-            places[-1] = CoachingPlace(places[-1].kind, places[-1].start_m, zone.end_m)
-        else:
-            places.append(CoachingPlace(zone.kind, zone.start_m, zone.end_m))
-    return tuple(places)
-
-
-@dataclass(frozen=True)
-class CoachingReference:
-    """The reference that a lap is compared with.
-
-    Attributes:
-        target: A lap to learn from.
-        places: Corners and straights of the track.
-        rules: Thresholds.
-    """
-
-    target: DriverInputs
-    places: tuple[CoachingPlace, ...]
-    rules: GhostRules
-
-    def insight(
-        self, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int, lost_s: float, rank: int
-    ) -> CoachingInsight:
-        """Build the insight for one section.
-
-        Args:
-            lap: The lap, at least up to ``reach_m`` of the place.
-            driven: The places as the lap drove them.
-            k: Which of them.
-            lost_s: What it cost.
-            rank: Among the other insights.
-        """
-        finding = _find_verdict(_LapPair(lap, self.target, driven[k], self.reach_m(k), self.rules))
-        whole = _LapPair(lap, self.target, self.places[k], self.reach_m(k), self.rules)
-        return _build_insight(rank, lost_s, finding, whole)
-
-    def reach_m(self, k: int) -> float:
-        """Return the distance up to which a section affects the lap: its own end, or that of the following straight."""
-        after = self.places[k + 1 : k + 2]
-        return after[0].end_m if after and after[0].kind == "Straight" else self.places[k].end_m
-
-
-def find_insights(
-    lap: DriverInputs, target: DriverInputs, zones: Sequence[Zone], rules: GhostRules
-) -> tuple[CoachingInsight, ...]:
+def find_insights(sides: Sides, circuit: Circuit, rules: CoachingRules) -> tuple[CoachingInsight, ...]:
     """Find what the driver can improve, the largest loss first.
 
     Args:
-        lap: The lap to judge.
-        target: What it is held against, on the same grid.
-        zones: Zones of the track.
+        sides: The lap to judge and what it is held against, on one grid.
+        circuit: The circuit.
         rules: Thresholds.
     """
-    held_to = CoachingReference(target, find_track_sections(zones), rules)
-    driven = adjust_corner_starts(held_to.places, lap, rules)
-    lost_s = section_losses_s(lap, target, driven, rules)
-    worth = [int(k) for k in np.argsort(-lost_s, kind="stable") if lost_s[k] >= rules.coaching.least_loss_s]
-    return tuple(held_to.insight(lap, driven, k, float(lost_s[k]), rank) for rank, k in enumerate(worth, start=1))
+    pieces = report_pieces(sides, circuit, REPORT)
+    worth = [k for k, piece in enumerate(pieces) if piece.time_lost_s >= rules.least_loss_s]
+    ranked = sorted(worth, key=lambda k: -pieces[k].time_lost_s)
+    return tuple(
+        build_insight(sides, pieces[k], reach_m([piece.place for piece in pieces], k), rank, rules)
+        for rank, k in enumerate(ranked, start=1)
+    )
 
 
-def adjust_corner_starts(
-    places: Sequence[CoachingPlace], lap: DriverInputs, rules: GhostRules
-) -> tuple[CoachingPlace, ...]:
-    """Move the start of each corner to where the lap lifted off the throttle, if that was earlier than the target.
+def reach_m(places: Sequence[TrackPlace], k: int) -> float:
+    """How far a place is felt: to its own end, or to that of the straight behind it."""
+    after = places[k + 1 : k + 2]
+    return after[0].end_m if after and after[0].corner is None else places[k].end_m
 
-    A place that the lap has not come to yet stays as it is.
+
+def build_insight(
+    sides: Sides, piece: ReportPiece, felt_to_m: float, rank: int, rules: CoachingRules
+) -> CoachingInsight:
+    """Judge one place.
+
+    Args:
+        sides: The lap, at least up to ``felt_to_m``, and its target.
+        piece: What both did there.
+        felt_to_m: From :func:`reach_m`.
+        rank: Among the other insights.
+        rules: Thresholds.
     """
-    flat = is_flat_out(lap, rules)
-    found = list(places)
-    for k, place in enumerate(places):
-        start = first = round(place.start_m / lap.step_m)
-        if place.kind != "Braking" or k == 0 or start > len(flat):
-            continue
-        furthest = max(round(places[k - 1].start_m / lap.step_m) + 1, start - round(_LOOK_BACK_M / lap.step_m))
-        while first > furthest and not flat[first - 1]:
-            first -= 1
-        if first < start:
-            found[k] = CoachingPlace(place.kind, first * lap.step_m, place.end_m)
-            found[k - 1] = CoachingPlace(found[k - 1].kind, found[k - 1].start_m, first * lap.step_m)
-    return tuple(found)
-
-
-def section_losses_s(
-    lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: GhostRules
-) -> FloatArray:
-    """Compute the time lost in each section and after it as a consequence, shape (sections,).
-
-    The sum is the difference of the two laps less what was lost before the first place that could have caused it.
-    """
-    per_step = np.diff(lap.time_s) - np.diff(target.time_s)
-    owner = assign_time_loss(lap, target, places, rules)
-    owned = owner >= 0
-    return np.bincount(owner[owned], per_step[owned], len(places)).astype(np.float64)
-
-
-def assign_time_loss(
-    lap: DriverInputs, target: DriverInputs, places: Sequence[CoachingPlace], rules: GhostRules
-) -> IndexArray:
-    """Assign the time lost in each grid step to a section, -1 before the first, shape (n,).
-
-    The last place where something could have been done: carried on along both laps' full throttle.
-    """
-    both_flat = is_flat_out(lap, rules) & is_flat_out(target, rules)
-    at = (np.arange(len(both_flat) - 1) + 0.5) * lap.step_m
-    place = np.searchsorted([p.end_m for p in places], at, side="right").clip(0, len(places) - 1)
-    acts = ~(both_flat[:-1] & both_flat[1:])
-    last = np.maximum.accumulate(np.where(acts, np.arange(len(acts)), -1))
-    return np.where(last >= 0, place[np.maximum(last, 0)], -1)
-
-
-def is_flat_out(inputs: DriverInputs, rules: GhostRules) -> BoolArray:
-    """Mark where a car is at full throttle and off the brakes."""
-    is_full = inputs.throttle_pct >= rules.coaching.full_throttle_pct
-    return np.asarray(is_full & ~(inputs.brake_bar >= rules.brake_on_bar))
-
-
-class _LapPair:
-    """Both laps within one place."""
-
-    def __init__(
-        self, lap: DriverInputs, target: DriverInputs, place: CoachingPlace, reach_m: float, rules: GhostRules
-    ) -> None:
-        self.place, self.rules, self.step_m = place, rules, lap.step_m
-        self.reach = round(reach_m / lap.step_m)
-        self.start = int(np.floor(place.start_m / lap.step_m))
-        self.end = min(int(np.ceil(place.end_m / lap.step_m)) + 1, len(lap.speed_kmh))
-        self.lap, self.target = lap, target
-
-    def cut(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return values[self.start : self.end]
-
-    def brake_m(self, inputs: DriverInputs) -> float | None:
-        """Where the brakes come on, looking back as far as an early foot may reach."""
-        slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
-        first = max(0, self.start - round(_LOOK_BACK_M / self.step_m))
-        pressed = np.flatnonzero(inputs.brake_bar[first : slowest + 1] >= self.rules.brake_on_bar)
-        if not pressed.size:
-            return None
-        # The hardest press that reaches into the place: not one for the corner before, not a dab after it.
-        cuts = np.flatnonzero(np.diff(pressed) > round(_SAME_PRESS_M / self.step_m)) + 1
-        presses = np.split(first + pressed, cuts)
-        reaching = [press for press in presses if press[-1] >= self.start] or presses[-1:]
-        return float(max(reaching, key=lambda press: inputs.brake_bar[press].sum())[0] * self.step_m)
-
-    def comes_as_fast(self, at_m: float) -> bool:
-        """Whether the lap is about as fast as the target in a place before the corner."""
-        at = round(at_m / self.step_m)
-        return bool(self.lap.speed_kmh[at] > self.target.speed_kmh[at] - self.rules.coaching.slow_apex_kmh)
-
-    def power_m(self, inputs: DriverInputs) -> float:
-        """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
-        slowest = self.start + int(np.argmin(self.cut(inputs.speed_kmh)))
-        flat = np.flatnonzero(is_flat_out(inputs, self.rules)[slowest : self.reach])
-        return float((slowest + flat[0] if flat.size else self.reach) * self.step_m)
-
-
-def _build_insight(rank: int, lost_s: float, finding: _Finding, pair: _LapPair) -> CoachingInsight:
-    code, metric, human, target, unit = finding
+    code, metric, human, target, unit = _Passing(sides, piece, felt_to_m, rules).judge()
+    place, (lap, aimed) = piece.place, sides
+    throttle, brake = (
+        [side.window(getattr(side, name), place.start_m, place.end_m)[1] for side in sides]
+        for name in ("throttle_pct", "brake_bar")
+    )
     return CoachingInsight(
         rank=rank,
-        place=pair.place,
+        place=place,
+        kind=_kind_of(lap, aimed, place),
+        start_m=piece.start_m,
+        end_m=piece.end_m,
         code=code,
-        time_loss_s=lost_s,
+        time_loss_s=piece.time_lost_s,
         metric=metric,
         human_value=human,
         target_value=target,
         unit=unit,
-        throttle_applied_pct=float(np.nanmean(pair.cut(pair.lap.throttle_pct))),
-        throttle_target_pct=float(np.nanmean(pair.cut(pair.target.throttle_pct))),
-        brake_applied_bar=float(np.nanmax(pair.cut(pair.lap.brake_bar))),
-        brake_target_bar=float(np.nanmax(pair.cut(pair.target.brake_bar))),
+        throttle_applied_pct=_mean(throttle[0]),
+        throttle_target_pct=_mean(throttle[1]),
+        brake_applied_bar=_largest(brake[0]),
+        brake_target_bar=_largest(brake[1]),
     )
 
 
-def _find_verdict(pair: _LapPair) -> _Finding:
-    rules = pair.rules.coaching
-    found = _straight_verdict(pair, rules) if pair.place.kind == "Straight" else _corner_verdict(pair, rules)
-    if found is not None:
+def _kind_of(lap: LapInputs, aimed: LapInputs, place: TrackPlace) -> PlaceKind:
+    if place.stretch is None:
+        return "Straight"
+    pressed = [
+        side.window(side.brake_bar, place.start_m, place.stretch.apex_m)[1] >= REPORT.place.brake_on_bar
+        for side in (lap, aimed)
+    ]
+    return "Braking" if any(press.any() for press in pressed) else "Turn"
+
+
+class _Passing:
+    """Both laps in one place."""
+
+    def __init__(self, sides: Sides, piece: ReportPiece, felt_to_m: float, rules: CoachingRules) -> None:
+        self.lap, self.target = sides
+        self.piece, self.place, self.felt_to_m, self.rules = piece, piece.place, felt_to_m, rules
+
+    def judge(self) -> _Finding:
+        found = self._judge_straight() if self.place.stretch is None else self._judge_corner()
+        return found or (
+            "SLOWER_HERE",
+            "average speed",
+            self._average_kmh(self.lap),
+            self._average_kmh(self.target),
+            "km/h",
+        )
+
+    def _average_kmh(self, side: LapInputs) -> float:
+        """From the clock, not from the speed: what is slower by it did take longer."""
+        parts = self.place.parts(side.length_m)
+        metres = sum(end - start for start, end in parts)
+        return metres / sum(side.passed_s(end) - side.passed_s(start) for start, end in parts) * KMH_PER_MPS
+
+    def _judge_corner(self) -> _Finding | None:
+        """The first thing that went wrong, in the order in which a corner is driven."""
+        rules, one, two = self.rules, self.piece.lap, self.piece.reference
+        slowest, target_slowest = (self._slowest_kmh(side) for side in (self.lap, self.target))
+        if one.brake_m is not None and two.brake_m is not None and self.piece.brake_earlier_m is not None:
+            earlier, point = self.piece.brake_earlier_m, ("braking point", one.brake_m, two.brake_m, "m")
+            if earlier > rules.brake_early_m:
+                return ("BRAKE_TOO_EARLY", *point)
+            if earlier < -rules.brake_early_m and slowest < target_slowest and self._comes_as_fast(two.brake_m):
+                return ("BRAKE_TOO_LATE", *point)
+            hardest, target_hardest = (self._hardest_bar(side) for side in (self.lap, self.target))
+            if hardest < rules.brake_weak_share * target_hardest:
+                return ("BRAKE_TOO_SOFT", "hardest brake pressure", hardest, target_hardest, "bar")
+        if slowest < target_slowest - rules.slow_apex_kmh:
+            return ("TOO_SLOW_AT_APEX", "slowest speed", slowest, target_slowest, "km/h")
+        power, target_power = self._power_m(self.lap), self._power_m(self.target)
+        if power is not None and target_power is not None and power > target_power + rules.power_late_m:
+            return (
+                "HESITANT_THROTTLE",
+                "flat out again",
+                power % self.lap.length_m,
+                target_power % self.lap.length_m,
+                "m",
+            )
+        return None
+
+    def _judge_straight(self) -> _Finding | None:
+        rules, start_m = self.rules, self.place.start_m
+        late_m, lifted_m = self._eased_m()
+        if lifted_m > rules.lift_m:
+            return ("LIFTING_ON_STRAIGHT", "distance off full throttle", lifted_m, 0.0, "m")
+        if late_m[0] > late_m[1] + rules.power_late_m:
+            return ("HESITANT_THROTTLE", "flat out again", start_m + late_m[0], start_m + late_m[1], "m")
+        entry, target_entry = (side.at(side.scaled_kmh, start_m) for side in (self.lap, self.target))
+        if entry is not None and target_entry is not None and entry < target_entry - rules.slow_entry_kmh:
+            return ("SLOW_ONTO_STRAIGHT", "speed at its start", entry, target_entry, "km/h")
+        return None
+
+    def _slowest_kmh(self, side: LapInputs) -> float:
+        """NaN where it is not known, which nothing is less than."""
+        stretch = self.place.stretch
+        least = None if stretch is None else side.least_speed(stretch.entry_m, stretch.exit_m)[1]
+        return np.nan if least is None else least * side.speed_scale
+
+    def _hardest_bar(self, side: LapInputs) -> float:
+        apex_m = self.place.end_m if self.place.stretch is None else self.place.stretch.apex_m
+        return _largest(side.window(side.brake_bar, self.place.start_m, apex_m)[1])
+
+    def _comes_as_fast(self, at_m: float) -> bool:
+        """Whether the lap is about as fast as the target in a place before the corner."""
+        speeds = [side.at(side.scaled_kmh, at_m) for side in (self.lap, self.target)]
+        return None not in speeds and bool((speeds[0] or 0.0) > (speeds[1] or 0.0) - self.rules.slow_apex_kmh)
+
+    def _power_m(self, side: LapInputs) -> float | None:
+        """Where the car is flat out again after its slowest point, or how far the place is felt if it is not."""
+        return power_m(side, self.place, self.felt_to_m)
+
+    def _eased_m(self) -> tuple[tuple[float, float], float]:
+        """Metres until each lap is flat out on a straight; those that the lap is off it then, and the target is not."""
+        eased, target_eased = self._eased(self.lap), self._eased(self.target)
+        late, target_late = (int(np.argmin(np.append(x, False))) for x in (eased, target_eased))
+        lifted = eased & ~target_eased & (np.arange(len(eased)) >= late)
+        return (late * self.lap.step_m, target_late * self.lap.step_m), float(lifted.sum() * self.lap.step_m)
+
+    def _eased(self, side: LapInputs) -> BoolArray:
+        """Where a lap is off full throttle for something other than a change of gear."""
+        start_m, end_m = self.place.start_m, self.place.end_m
+        _, eased = side.window(side.is_eased(REPORT.place.brake_on_bar), start_m, end_m)
+        _, time_s = side.window(side.time_s, start_m, end_m)
+        _, gear = side.window(side.gear, start_m, end_m)
+        shifts_s = time_s[1:][np.abs(np.diff(gear)) > 0] if np.isfinite(gear).any() else None
+        found = eased.copy()
+        for first, last in _runs(eased):
+            began, ended = float(time_s[first]), float(time_s[last])
+            if shifts_s is None:
+                is_shift = ended - began < _UNSEEN_SHIFT_S
+            else:
+                near = (shifts_s >= began - _AROUND_SHIFT_S) & (shifts_s <= ended + _AROUND_SHIFT_S)
+                is_shift = ended - began < _SHIFT_S and bool(near.any())
+            if is_shift:
+                found[first : last + 1] = False
         return found
-    speeds = [float(np.mean(pair.cut(x.speed_kmh))) for x in (pair.lap, pair.target)]
-    return ("SLOWER_HERE", "mean speed", speeds[0], speeds[1], "km/h")
 
 
-def _straight_verdict(pair: _LapPair, rules: CoachingRules) -> _Finding | None:
-    lifted = ~pair.cut(is_flat_out(pair.lap, pair.rules)) & pair.cut(is_flat_out(pair.target, pair.rules))
-    metres = float(lifted.sum() * pair.step_m)
-    return ("LIFTING_ON_STRAIGHT", "distance off full throttle", metres, 0.0, "m") if metres > rules.lift_m else None
+def power_m(side: LapInputs, place: TrackPlace, felt_to_m: float) -> float | None:
+    """Where a car is flat out again after its slowest point in a corner, or ``felt_to_m`` if it is not by then.
+
+    ``None`` where speed or throttle is not known.
+    """
+    if place.stretch is None or not np.isfinite(side.plateau_pct):
+        return None
+    slowest_m, _ = side.least_speed(place.stretch.entry_m, place.stretch.exit_m)
+    if slowest_m is None:
+        return None
+    at_m, flat = side.window(side.is_flat_out(REPORT.place.brake_on_bar), slowest_m, felt_to_m)
+    return float(at_m[np.argmax(flat)]) if flat.any() else felt_to_m
 
 
-def _corner_verdict(pair: _LapPair, rules: CoachingRules) -> _Finding | None:
-    """The first thing that went wrong, in the order in which a corner is driven."""
-    brake, target_brake = pair.brake_m(pair.lap), pair.brake_m(pair.target)
-    slowest, target_slowest = (float(pair.cut(x.speed_kmh).min()) for x in (pair.lap, pair.target))
-    if pair.place.kind == "Braking" and brake is not None and target_brake is not None:
-        point = ("braking point", brake, target_brake, "m")
-        if brake < target_brake - rules.brake_early_m:
-            return ("BRAKE_TOO_EARLY", *point)
-        is_late = brake > target_brake + rules.brake_early_m and slowest < target_slowest
-        if is_late and pair.comes_as_fast(target_brake):
-            return ("BRAKE_TOO_LATE", *point)
-        hardest, target_hardest = (float(pair.cut(x.brake_bar).max()) for x in (pair.lap, pair.target))
-        if hardest < rules.brake_weak_share * target_hardest:
-            return ("BRAKE_TOO_SOFT", "hardest brake pressure", hardest, target_hardest, "bar")
-    if slowest < target_slowest - rules.slow_apex_kmh:
-        return ("TOO_SLOW_AT_APEX", "slowest speed", slowest, target_slowest, "km/h")
-    power, target_power = pair.power_m(pair.lap), pair.power_m(pair.target)
-    if power > target_power + rules.power_late_m:
-        return ("HESITANT_THROTTLE", "flat out again", power, target_power, "m")
-    return None
+def _runs(marked: BoolArray) -> list[tuple[int, int]]:
+    """First and last index of each run."""
+    edges = np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True))
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else np.nan
+
+
+def _largest(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else np.nan

@@ -1,35 +1,30 @@
-"""Coaching during the lap: time lost so far, and each insight as soon as its cost is known (G31).
+"""Coaching during the lap: time lost so far, and each insight as soon as it is known (G31).
 
-A running lap is a value: samples go in, a new value and what there is to say come out. What a place cost is known when
-the car is past it and something could be done again: until then both cars are flat out, and the loss still grows. After
-the line the insights are those that :func:`analysis.coaching.insights.find_insights` finds in the whole lap.
+A running lap is a value: samples go in, a new value and what there is to say come out. What a corner cost is known when
+the car is out of it and flat out again, what a straight cost once the car is at the apex of the corner behind it: only
+then is it known where it left the throttle for that. After the line the insights are those that
+:func:`analysis.coaching.insights.find_insights` finds in the whole lap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from analysis.coaching.insights import (
-    CoachingInsight,
-    CoachingPlace,
-    CoachingReference,
-    DriverInputs,
-    adjust_corner_starts,
-    assign_time_loss,
-    find_track_sections,
-    is_flat_out,
-    section_losses_s,
-)
-from analysis.segmentation.zones import Zone
+from analysis.coaching.insights import REPORT, CoachingInsight, build_insight, power_m, reach_m
+from analysis.comparison.corner_report import report_piece
+from analysis.comparison.lap_inputs import LapInputs
+from analysis.comparison.places import TrackPlace, find_places
+from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
 from conf.errors import InputError
-from conf.ghost import GhostRules
+from conf.ghost import CoachingRules
+from conf.units import KMH_PER_MPS
 
 _LEAST_KMH: Final = 3.6  # a car that stands would take for ever
+_EVERY_M: Final = 10.0  # between two looks at what is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,22 +95,30 @@ class LiveLap:
     """A lap in progress.
 
     Attributes:
-        held_to: What it is held against.
-        speed_scale: Factor from the car's speed to the target's scale.
+        target: What it is held against.
+        circuit: The circuit.
+        rules: Thresholds.
+        plateau_pct: What the car's throttle reads at full throttle.
+        speed_scale: Factor from the car's speed to the circuit's scale.
         said: Insights so far in the order in which they were found; ranks are among those found by then.
         now: Where the car is; ``None`` before the first sample.
         is_over: Whether it has crossed the line.
-        channels: Speed, throttle, brake.
-        judged: How many places have been judged.
+        channels: Time, speed, throttle, brake.
+        judged: Labels of the places that have been judged.
+        looked_m: How far the lap had come when places were last judged.
     """
 
-    held_to: CoachingReference
+    target: LapInputs
+    circuit: Circuit
+    rules: CoachingRules
+    plateau_pct: float
     speed_scale: float = 1.0
     said: tuple[CoachingInsight, ...] = ()
     now: LivePosition | None = None
     is_over: bool = False
-    channels: tuple[GridChannel, ...] = (GridChannel(), GridChannel(), GridChannel())
-    judged: int = 0
+    channels: tuple[GridChannel, ...] = (GridChannel(),) * 4
+    judged: frozenset[str] = frozenset()
+    looked_m: float = 0.0
 
     @property
     def ranked(self) -> tuple[CoachingInsight, ...]:
@@ -128,21 +131,35 @@ class LiveLap:
         """Number of grid points that all channels have reached."""
         return min(len(channel.on_grid) for channel in self.channels)
 
-    def inputs(self) -> DriverInputs:
-        """The lap so far, on the target's grid."""
-        return DriverInputs(self.held_to.target.step_m, *(channel.on_grid[: self.points] for channel in self.channels))
+    def inputs(self) -> LapInputs:
+        """The lap so far on the target's grid, NaN where the car has not been yet."""
+        whole = np.full((len(self.channels) + 1, len(self.target.time_s)), np.nan)
+        for row, channel in zip(whole, self.channels, strict=False):
+            row[: self.points] = channel.on_grid[: self.points]
+        time_s, speed, throttle, brake, gear = whole
+        return LapInputs(self.target.step_m, time_s, speed, throttle, brake, gear, self.plateau_pct, self.speed_scale)
 
     @classmethod
-    def start(cls, target: DriverInputs, zones: Sequence[Zone], rules: GhostRules, speed_scale: float = 1.0) -> LiveLap:
+    def start(
+        cls,
+        target: LapInputs,
+        circuit: Circuit,
+        rules: CoachingRules,
+        plateau_pct: float | None = None,
+        speed_scale: float | None = None,
+    ) -> LiveLap:
         """Begin a lap.
 
         Args:
             target: What it is held against.
-            zones: Zones of the track.
+            circuit: The circuit.
             rules: Thresholds.
-            speed_scale: The car's speed times this is on the target's scale; a lap before tells.
+            plateau_pct: What the car's throttle reads at full throttle; a lap before tells. The target's if left out.
+            speed_scale: The car's speed times this is on the circuit's scale; a lap before tells. The target's if left
+                out.
         """
-        return cls(CoachingReference(target, find_track_sections(zones), rules), speed_scale)
+        plateau_pct = target.plateau_pct if plateau_pct is None else plateau_pct
+        return cls(target, circuit, rules, plateau_pct, target.speed_scale if speed_scale is None else speed_scale)
 
     def update(self, samples: LiveSamples) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
         """Add samples: the lap after them, and the insights that are new.
@@ -153,26 +170,35 @@ class LiveLap:
         fresh = _newer_samples(self, samples)
         if self.is_over or not fresh.distance_m.size:
             return self, ()
-        target = self.held_to.target
-        grid = np.arange(len(target.speed_kmh), dtype=np.float64) * target.step_m
-        values = (np.maximum(fresh.speed_kmh * self.speed_scale, _LEAST_KMH), fresh.throttle_pct, fresh.brake_bar)
+        values = (fresh.t_s, fresh.speed_kmh, fresh.throttle_pct, fresh.brake_bar)
+        grid = self.target.distance_m
         channels = (c.then(fresh.distance_m, v, grid) for c, v in zip(self.channels, values, strict=True))
         driven = replace(self, channels=tuple(channels))
         return _find_due_insights(
             replace(driven, now=_live_position(driven, float(fresh.distance_m[-1]), float(fresh.t_s[-1]), grid))
         )
 
-    def finish(self) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
+    def finish(self, lap_time_s: float | None = None) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
         """End the lap at the line: the whole lap, and the insights that were still open.
+
+        Args:
+            lap_time_s: When the car crossed it, where the timing has said so by now; else the car is taken to have
+                gone on at its last speed.
 
         Raises:
             InputError: If a channel never came.
         """
         if not self.points:
             raise InputError("the lap has no speed, throttle or front brake pressure: nothing can be said of it")
-        points = len(self.held_to.target.speed_kmh)
+        clock, *pedals = self.channels
+        length_m = np.array([self.target.length_m])
+        if lap_time_s is None:
+            last_mps = max(pedals[0].last * self.speed_scale, _LEAST_KMH) / KMH_PER_MPS
+            lap_time_s = clock.last + (self.target.length_m - clock.last_m) / last_mps
+        whole = (clock.then(length_m, np.array([lap_time_s]), self.target.distance_m), *pedals)
+        points = len(self.target.time_s)
         return _find_due_insights(
-            replace(self, channels=tuple(channel.held(points) for channel in self.channels), is_over=True)
+            replace(self, channels=tuple(channel.held(points) for channel in whole), is_over=True)
         )
 
 
@@ -185,8 +211,8 @@ def _newer_samples(lap: LiveLap, samples: LiveSamples) -> LiveSamples:
 
 
 def _live_position(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray) -> LivePosition:
-    target = lap.held_to.target
-    speed, throttle, brake = (channel.last for channel in lap.channels)
+    target = lap.target
+    _, speed, throttle, brake = (channel.last for channel in lap.channels)
 
     def there(values: FloatArray) -> float:
         return float(np.interp(distance_m, grid, values))
@@ -205,39 +231,33 @@ def _live_position(lap: LiveLap, distance_m: float, t_s: float, grid: FloatArray
 
 def _find_due_insights(lap: LiveLap) -> tuple[LiveLap, tuple[CoachingInsight, ...]]:
     """Judge the places whose cost is known by now."""
-    held_to, points = lap.held_to, lap.points
-    past = len(held_to.places) if lap.is_over else _count_sections_past(held_to.places, points, held_to.target.step_m)
-    if lap.judged >= past:
+    driven_m = (lap.points - 1) * lap.target.step_m
+    if not lap.is_over and driven_m < lap.looked_m + _EVERY_M:
         return lap, ()
-    inputs, target = lap.inputs(), _first_points(held_to.target, points)
-    driven = adjust_corner_starts(held_to.places, inputs, held_to.rules)
-    owner = assign_time_loss(inputs, target, driven, held_to.rules)
-    lost_s = section_losses_s(inputs, target, driven, held_to.rules)
+    inputs = lap.inputs()
+    sides = (inputs, lap.target)
+    places = find_places(lap.circuit, sides, REPORT.place)
     found: list[CoachingInsight] = []
-    k = lap.judged
-    while k < past and (lap.is_over or (owner.max() > k and _is_effect_over(held_to, inputs, driven, k))):
-        if lost_s[k] >= held_to.rules.coaching.least_loss_s:
-            rank = 1 + sum(i.time_loss_s >= lost_s[k] for i in (*lap.said, *found))
-            found.append(held_to.insight(inputs, driven, k, float(lost_s[k]), rank))
-        k += 1
-    return replace(lap, said=(*lap.said, *found), judged=k), tuple(found)
+    judged = set(lap.judged)
+    for k, place in enumerate(places):
+        if place.label in judged or not (lap.is_over or _is_known(places, k, inputs, driven_m)):
+            continue
+        judged.add(place.label)
+        piece = report_piece(sides, place, REPORT)
+        if piece.time_lost_s >= lap.rules.least_loss_s:
+            rank = 1 + sum(i.time_loss_s >= piece.time_lost_s for i in (*lap.said, *found))
+            found.append(build_insight(sides, piece, reach_m(places, k), rank, lap.rules))
+    return replace(lap, said=(*lap.said, *found), judged=frozenset(judged), looked_m=driven_m), tuple(found)
 
 
-def _count_sections_past(places: Sequence[CoachingPlace], points: int, step_m: float) -> int:
-    """How many places the car has left behind."""
-    return sum(int(np.ceil(place.end_m / step_m)) < points for place in places)
-
-
-def _is_effect_over(held_to: CoachingReference, lap: DriverInputs, driven: Sequence[CoachingPlace], k: int) -> bool:
-    """Whether the car has been flat out since its slowest point in a place, or is past where that still counts."""
-    start, end = int(driven[k].start_m / lap.step_m), int(np.ceil(driven[k].end_m / lap.step_m)) + 1
-    slowest = start + int(np.argmin(lap.speed_kmh[start:end]))
-    flat = is_flat_out(lap, held_to.rules)
-    return len(flat) > round(held_to.reach_m(k) / lap.step_m) or bool(flat[slowest:].any())
-
-
-def _first_points(inputs: DriverInputs, points: int) -> DriverInputs:
-    """The first points of a lap."""
-    return DriverInputs(
-        inputs.step_m, inputs.speed_kmh[:points], inputs.throttle_pct[:points], inputs.brake_bar[:points]
-    )
+def _is_known(places: tuple[TrackPlace, ...], k: int, lap: LapInputs, driven_m: float) -> bool:
+    """Whether more of the lap can change nothing in a place."""
+    place = places[k]
+    ahead = next((p.stretch for p in places[k + 1 :] if p.stretch is not None), None)
+    if ahead is not None and driven_m > ahead.apex_m:
+        return True  # where the car left the throttle for the next corner is known
+    if place.stretch is None or driven_m <= place.end_m:
+        return False
+    felt_to_m = min(reach_m(places, k), driven_m)
+    power = power_m(lap, place, felt_to_m)
+    return felt_to_m == place.end_m or (power is not None and power < felt_to_m)

@@ -7,19 +7,19 @@ from datetime import datetime
 
 import numpy as np
 
-from analysis.coaching.insights import CoachingInsight, DriverInputs
-from analysis.coaching.place_names import section_name
+from analysis.coaching.insights import CoachingInsight
+from analysis.comparison.lap_inputs import LapInputs
 from analysis.comparison.rows import ComparedPair, Row
+from analysis.pace.driver_laps import null_if_nan
 from analysis.segmentation.zones import Microsector
-from analysis.tracks.circuit import Circuit
 from conf.ghost import CoachingRules
 
 
 def insight_rows(
     pair: ComparedPair,
     found: Sequence[CoachingInsight],
-    aimed: DriverInputs,
-    track: tuple[Circuit, Sequence[Microsector]],
+    aimed: LapInputs,
+    pieces: Sequence[Microsector],
     rules: CoachingRules,
     created_ts: datetime | None = None,
     *,
@@ -31,30 +31,26 @@ def insight_rows(
         pair: Which lap against which target.
         found: The insights.
         aimed: Speed and pedals of the target; its hardest braking is 100 %.
-        track: Names the corners, and where the micro-sectors begin.
+        pieces: Micro-sectors of the track.
         rules: What is severe.
         created_ts: When the insight was made.
         is_live: Whether the lap was being driven then.
     """
-    circuit, pieces = track
     hardest_bar = max(float(np.nanmax(aimed.brake_bar)), 1e-9)
     shared = dict(vars(pair)) | {"is_live": is_live, "created_ts": created_ts}
-    return [shared | _columns(insight, circuit, pieces, hardest_bar, rules) for insight in found]
+    return [shared | _columns(insight, pieces, hardest_bar, rules) for insight in found]
 
 
-def _columns(
-    insight: CoachingInsight, circuit: Circuit, pieces: Sequence[Microsector], hardest_bar: float, rules: CoachingRules
-) -> Row:
-    place = insight.place
+def _columns(insight: CoachingInsight, pieces: Sequence[Microsector], hardest_bar: float, rules: CoachingRules) -> Row:
     starts = [piece.start_m for piece in pieces]
-    piece = pieces[max(0, int(np.searchsorted(starts, place.start_m + 1e-6, side="right")) - 1)]
+    piece = pieces[max(0, int(np.searchsorted(starts, insight.start_m + 1e-6, side="right")) - 1)]
     return {
         "microsector_id": piece.number,
         "sector_id": piece.sector,
-        "zone_type": place.kind,
-        "corner": section_name(place, circuit),
-        "start_m": place.start_m,
-        "end_m": place.end_m,
+        "zone_type": insight.kind,
+        "corner": insight.place.label,
+        "start_m": insight.start_m,
+        "end_m": insight.end_m,
         "verdict_code": insight.code,
         "verdict_text": insight.text,
         "severity": rules.severity(insight.time_loss_s),
@@ -64,8 +60,8 @@ def _columns(
         "human_value": insight.human_value,
         "target_value": insight.target_value,
         "unit": insight.unit,
-        "throttle_applied_pct": insight.throttle_applied_pct,
-        "throttle_target_pct": insight.throttle_target_pct,
-        "brake_applied_pct": 100.0 * insight.brake_applied_bar / hardest_bar,
-        "brake_target_pct": 100.0 * insight.brake_target_bar / hardest_bar,
+        "throttle_applied_pct": null_if_nan(insight.throttle_applied_pct),
+        "throttle_target_pct": null_if_nan(insight.throttle_target_pct),
+        "brake_applied_pct": null_if_nan(100.0 * insight.brake_applied_bar / hardest_bar),
+        "brake_target_pct": null_if_nan(100.0 * insight.brake_target_bar / hardest_bar),
     }

@@ -54,11 +54,12 @@ class AlignedLaps:
     def read(self, trace: LapTrace, distance_m: FloatArray) -> dict[str, FloatArray]:
         """The compared channels of one of the two laps at given distances, NaN where it has none."""
         at_s = time_at_distance_s(trace, distance_m / self.length_m * trace.end_m)
-        names = {name: name for name in COMPARED} | {"throttle_pct": self._throttle()}
+        names = {name: name for name in COMPARED} | {"throttle_pct": self.throttle_channel}
         none = np.full(len(trace.t_s), np.nan)
         return {to: interpolate_samples(trace.t_s, trace.channels.get(name, none), at_s) for to, name in names.items()}
 
-    def _throttle(self) -> str:
+    @property
+    def throttle_channel(self) -> str:
         """The throttle channel that both laps have: a pedal is not to be compared with a blade."""
         both = [n for n in THROTTLE if all(_has(trace, n) for trace in (self.lap, self.reference))]
         return both[0] if both else THROTTLE[0]

@@ -1,53 +1,37 @@
-"""The corner report: a lap's time loss to a reference, divided over corners and straights.
-
-The pieces share the lap out: each metre belongs to one, and their losses add up to the difference of the lap times. A
-corner's piece begins where the first of the two cars brakes for it and ends where the bend ends; a straight too short
-to speak of belongs to the corner after it. Where cars brake for the first corner before the line, it is the braking at
-the end of the same lap that counts.
-"""
+"""The corner report: a lap's time loss to a reference in each place of the circuit, and what differs there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from analysis.comparison.aligned_laps import AlignedBy, AlignedLaps, align_laps
-from analysis.comparison.corner_metrics import (
-    ComparedLap,
-    CornerStretch,
-    corner_stretches,
-    find_braking_point,
-    find_throttle_point,
-)
-from analysis.laps.distance import distance_at_time_m
+from analysis.comparison.corner_metrics import CornerStretch, find_braking_point, find_throttle_point
+from analysis.comparison.lap_inputs import LapInputs
+from analysis.comparison.places import PlaceRule, Sides, TrackPlace, find_places
 from analysis.laps.trace import ChannelGap, LapTrace
 from analysis.tracks.circuit import Circuit
 
 
 @dataclass(frozen=True)
 class ReportRule:
-    """Thresholds: what counts as braking, and which differences are reported.
+    """Thresholds: what makes a place, and which differences are reported.
 
     Attributes:
-        brake_on_bar: Front brake pressure from which a car brakes.
-        throttle_on_pct: Throttle from which it is back on the power.
+        place: What makes a place.
+        throttle_on_share: Share of full throttle from which a car is back on the power.
         brake_word_m: Least difference between two braking points that is named.
         throttle_word_m: Least difference between two throttle-on points that is named.
         speed_word_kmh: Least difference in speed that is named.
         time_word_s: Loss that calls for a cause; below it two passings count as alike.
-        min_straight_m: Least length of a straight that is a piece of its own.
     """
 
-    brake_on_bar: float = 5.0
-    throttle_on_pct: float = 50.0
+    place: PlaceRule = field(default_factory=PlaceRule)
+    throttle_on_share: float = 0.5
     brake_word_m: float = 3.0
     throttle_word_m: float = 5.0
     speed_word_kmh: float = 1.0
     time_word_s: float = 0.05
-    min_straight_m: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -74,9 +58,8 @@ class ReportPiece:
     """One corner or straight of the report.
 
     Attributes:
-        label: ``T5``, or ``T5 to T6`` for a straight.
-        corner: Number of the corner, ``None`` for a straight.
-        start_m: Where the piece begins.
+        place: Where.
+        start_m: Where it begins.
         end_m: Where it ends; below ``start_m`` for a corner that reaches over the line.
         time_lost_s: Time lost on the reference, negative where it was gained.
         lap: The lap's passing.
@@ -87,8 +70,7 @@ class ReportPiece:
         finding: One line in plain words.
     """
 
-    label: str
-    corner: int | None
+    place: TrackPlace
     start_m: float
     end_m: float
     time_lost_s: float
@@ -99,6 +81,16 @@ class ReportPiece:
     gaps: tuple[ChannelGap, ...]
     finding: str
 
+    @property
+    def label(self) -> str:
+        """``T5``, or ``T5 to T6`` for a straight."""
+        return self.place.label
+
+    @property
+    def corner(self) -> int | None:
+        """Number of the corner, ``None`` for a straight."""
+        return None if self.place.corner is None else self.place.corner.number
+
 
 @dataclass(frozen=True)
 class CornerReport:
@@ -108,15 +100,21 @@ class CornerReport:
         pieces: In driving order from the line; a corner that reaches over the line is last.
         lap_delta_s: Lap time less the reference's: the sum of the pieces' losses.
         aligned_by: Position on the track, or distance scaled to the lap.
+        sides: The lap and the reference on one grid.
     """
 
     pieces: tuple[ReportPiece, ...]
     lap_delta_s: float
     aligned_by: AlignedBy
+    sides: Sides
 
 
 def build_corner_report(
-    lap: LapTrace, reference: LapTrace, circuit: Circuit, rule: ReportRule = ReportRule()
+    lap: LapTrace,
+    reference: LapTrace,
+    circuit: Circuit,
+    rule: ReportRule = ReportRule(),
+    car_plateaus_pct: tuple[float | None, float | None] = (None, None),
 ) -> CornerReport:
     """Divide a lap's time loss to a reference over the corners and straights of a circuit.
 
@@ -125,83 +123,97 @@ def build_corner_report(
         reference: What it is compared with.
         circuit: Track with corners; one without has a single piece, the lap.
         rule: Thresholds.
+        car_plateaus_pct: What the throttle of each car reads at full throttle over its session, where that is known.
     """
     aligned = align_laps(lap, reference, circuit)
-    sides = (ComparedLap.of(aligned, aligned.lap), ComparedLap.of(aligned, aligned.reference))
-    bends = [_bend_piece(aligned, sides, stretch, rule) for stretch in corner_stretches(circuit)]
-    straights = [_straight_piece(aligned, sides, *ends, rule) for ends in _between(bends, circuit.length_m)]
-    pieces = sorted((*bends, *straights), key=lambda piece: piece.start_m)
-    return CornerReport(tuple(pieces), aligned.lap.lap_time_s - aligned.reference.lap_time_s, aligned.aligned_by)
+    sides = read_sides(aligned, car_plateaus_pct)
+    return CornerReport(
+        report_pieces(sides, circuit, rule), lap.lap_time_s - reference.lap_time_s, aligned.aligned_by, sides
+    )
 
 
-def _bend_piece(
-    aligned: AlignedLaps, sides: Sequence[ComparedLap], stretch: CornerStretch, rule: ReportRule
-) -> ReportPiece:
-    brakes = [find_braking_point(side, stretch, rule.brake_on_bar) for side in sides]
-    start = min([stretch.entry_m, *(at for at in brakes if at is not None)])
-    if start - stretch.from_m < rule.min_straight_m:
-        start = stretch.from_m
+def read_sides(aligned: AlignedLaps, car_plateaus_pct: tuple[float | None, float | None] = (None, None)) -> Sides:
+    """Two aligned laps on one grid; see :func:`build_corner_report`."""
+    one, two = car_plateaus_pct
+    return LapInputs.of(aligned, aligned.lap, one), LapInputs.of(aligned, aligned.reference, two)
+
+
+def report_pieces(sides: Sides, circuit: Circuit, rule: ReportRule = ReportRule()) -> tuple[ReportPiece, ...]:
+    """Divide what a lap loses to a reference, both on one grid, over the places of a circuit.
+
+    Args:
+        sides: The lap and the reference.
+        circuit: The circuit.
+        rule: Thresholds.
+    """
+    return tuple(report_piece(sides, place, rule) for place in find_places(circuit, sides, rule.place))
+
+
+def report_piece(sides: Sides, place: TrackPlace, rule: ReportRule = ReportRule()) -> ReportPiece:
+    """What two laps do in one place, and what the first loses there."""
+    if place.stretch is None:
+        return _straight_piece(sides, place, rule)
+    return _corner_piece(sides, place, place.stretch, rule)
+
+
+def _corner_piece(sides: Sides, place: TrackPlace, stretch: CornerStretch, rule: ReportRule) -> ReportPiece:
+    brakes = [find_braking_point(side, stretch, rule.place.brake_on_bar) for side in sides]
     passings, powers = [], []
     for side, brake in zip(sides, brakes, strict=True):
         slowest_m, least = side.least_speed(stretch.entry_m, stretch.exit_m)
         power = (
             None
             if slowest_m is None
-            else find_throttle_point(side, start, slowest_m, stretch.to_m, rule.throttle_on_pct)
+            else find_throttle_point(side, place.start_m, slowest_m, stretch.to_m, rule.throttle_on_share)
         )
         powers.append(power)
-        ends = (side.speed_at(stretch.entry_m), least, side.speed_at(stretch.exit_m))
-        passings.append(
-            PassingFigures(*ends, *(None if at is None else at % aligned.length_m for at in (brake, power)))
-        )
+        ends = (side.at(side.speed_kmh, stretch.entry_m), least, side.at(side.speed_kmh, stretch.exit_m))
+        passings.append(PassingFigures(*ends, *(None if at is None else at % side.length_m for at in (brake, power))))
     earlier, later = _difference(brakes[1], brakes[0]), _difference(powers[0], powers[1])
     words = [
         _metres("braked", earlier, ("earlier", "later"), rule.brake_word_m),
         _speeds(passings[0].min_kmh, passings[1].min_kmh, "at the apex", rule),
         _metres("on the power", later, ("later", "earlier"), rule.throttle_word_m),
     ]
-    named = (stretch.corner.label, stretch.corner.number)
-    return _piece(aligned, named, (start, stretch.exit_m), passings, (earlier, later), words, rule)
+    return _piece(sides, place, passings, (earlier, later), words, rule)
 
 
-def _straight_piece(
-    aligned: AlignedLaps, sides: Sequence[ComparedLap], label: str, start_m: float, end_m: float, rule: ReportRule
-) -> ReportPiece:
+def _straight_piece(sides: Sides, place: TrackPlace, rule: ReportRule) -> ReportPiece:
+    start_m, end_m = place.start_m, place.end_m
     passings = [
-        PassingFigures(side.speed_at(start_m), side.least_speed(start_m, end_m)[1], side.speed_at(end_m))
+        PassingFigures(
+            side.at(side.speed_kmh, start_m), side.least_speed(start_m, end_m)[1], side.at(side.speed_kmh, end_m)
+        )
         for side in sides
     ]
     words = [
         _speeds(passings[0].entry_kmh, passings[1].entry_kmh, "at its start", rule),
         _speeds(passings[0].exit_kmh, passings[1].exit_kmh, "at its end", rule),
     ]
-    return _piece(aligned, (label, None), (start_m, end_m), passings, (None, None), words, rule)
+    return _piece(sides, place, passings, (None, None), words, rule)
 
 
 def _piece(
-    aligned: AlignedLaps,
-    named: tuple[str, int | None],
-    ends_m: tuple[float, float],
+    sides: Sides,
+    place: TrackPlace,
     passings: Sequence[PassingFigures],
     moved: tuple[float | None, float | None],
     words: Sequence[str | None],
     rule: ReportRule,
 ) -> ReportPiece:
-    parts = _parts(*ends_m, aligned.length_m)
-    lost = float(sum(np.diff(aligned.delta_s(part))[0] for part in parts))
+    parts, lost = place.parts(sides[0].length_m), place.lost_s(sides)
     gaps = tuple(
-        gap
-        for trace in (aligned.lap, aligned.reference)
-        for gap in trace.speed_gaps
-        if any(_touches(trace, gap, part) for part in parts)
+        placed.gap
+        for side in sides
+        for placed in side.gaps
+        if any(placed.start_m < end and placed.end_m > start for start, end in parts)
     )
     alike = "driven alike" if abs(lost) < rule.time_word_s else "no clear cause"
     said = ", ".join(word for word in words if word) or alike
     unseen = sum(gap.end_s - gap.start_s for gap in gaps)
     note = f" (no speed for {unseen:.1f} s of it)" if gaps else ""
     return ReportPiece(
-        label=named[0],
-        corner=named[1],
+        place=place,
         start_m=parts[0][0],
         end_m=parts[-1][1],
         time_lost_s=lost,
@@ -210,42 +222,8 @@ def _piece(
         brake_earlier_m=moved[0],
         throttle_later_m=moved[1],
         gaps=gaps,
-        finding=f"{named[0]}: {said}: {_seconds(lost)}{note}",
+        finding=f"{place.label}: {said}: {_seconds(lost)}{note}",
     )
-
-
-def _between(bends: Sequence[ReportPiece], length_m: float) -> list[tuple[str, float, float]]:
-    """Label, start and end of the straights; the one that the line cuts is two."""
-    if not bends:
-        return [("lap", 0.0, length_m)]
-    found = []
-    for before, after in pairwise((*bends, bends[0])):
-        start, end = before.end_m, after.start_m
-        names = (f"T{before.corner}", f"T{after.corner}")
-        over = after is bends[0] and not _over_line(before) and not _over_line(after)
-        if over:
-            found += [(f"{names[0]} to the line", start, length_m), (f"the line to {names[1]}", 0.0, end)]
-        else:
-            found.append((f"{names[0]} to {names[1]}", start, end))
-    return [(label, start, end) for label, start, end in found if end - start > 1e-9]
-
-
-def _over_line(piece: ReportPiece) -> bool:
-    return piece.end_m < piece.start_m
-
-
-def _parts(start_m: float, end_m: float, length_m: float) -> list[tuple[float, float]]:
-    """A stretch inside the lap: one part, or two where it reaches over the line."""
-    if start_m < 0.0:
-        return [(start_m + length_m, length_m), (0.0, end_m)]
-    if end_m > length_m:
-        return [(start_m, length_m), (0.0, end_m - length_m)]
-    return [(start_m, end_m)]
-
-
-def _touches(trace: LapTrace, gap: ChannelGap, part: tuple[float, float]) -> bool:
-    start, end = distance_at_time_m(trace, [gap.start_s, gap.end_s])
-    return bool(start < part[1] and end > part[0])
 
 
 def _metres(verb: str, metres: float | None, way: tuple[str, str], least: float) -> str | None:

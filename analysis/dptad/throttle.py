@@ -10,6 +10,7 @@ from analysis.dptad.even_lap import DptadLap, grid_steps, rolling_mean
 from analysis.dptad.handling import HandlingBalance
 from analysis.dptad.rules import EventCandidate
 from analysis.dptad.spans import find_prominent_valleys, find_runs
+from analysis.laps.full_throttle import throttle_plateau_pct
 from conf.arrays import BoolArray, FloatArray
 
 _PRESSED_BAR: Final = 5.0
@@ -19,7 +20,7 @@ _AFTER_S: Final = 0.5
 _TURN_IN_S: Final = 0.7
 _SHORT_S, _SHIFT_S = 1.0, 0.2
 _BEND_G: Final = 0.3
-_FULL_PCT: Final = 80.0
+_OPEN_SHARE: Final = 0.8  # of full throttle
 _STEADY_PCT: Final = 5.0
 _STEADY_S: Final = 0.3
 _SHIFT_BEFORE_S, _SHIFT_AFTER_S = 0.4, 0.7
@@ -103,14 +104,15 @@ def _find_drive_losses(lap: DptadLap) -> list[EventCandidate]:
 
 
 def _is_pedal_steady(lap: DptadLap) -> BoolArray:
-    """Where the pedal is above 80 % and holds still, and no gear change is near."""
+    """Where the pedal is above 80 % of full throttle and holds still, and no gear change is near."""
     reach = grid_steps(_STEADY_S)
     width = 2 * reach + 1
     ok = np.zeros(lap.t_s.shape, bool)
     if ok.size < width:
         return ok
     windows = np.lib.stride_tricks.sliding_window_view(lap.throttle_pct, width)
-    still = (windows.min(axis=1) > _FULL_PCT) & (np.ptp(windows, axis=1) <= _STEADY_PCT)
+    open_pct = _OPEN_SHARE * throttle_plateau_pct(lap.throttle_pct)
+    still = (windows.min(axis=1) > open_pct) & (np.ptp(windows, axis=1) <= _STEADY_PCT)
     ok[reach:-reach] = still
     for shift in np.flatnonzero(np.diff(lap.gear) != 0):  # true beside a gap, too
         ok[max(shift - grid_steps(_SHIFT_BEFORE_S), 0) : shift + grid_steps(_SHIFT_AFTER_S) + 1] = False

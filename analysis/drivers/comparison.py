@@ -11,7 +11,7 @@ import numpy as np
 from analysis.drivers.summary import DriverSummary
 from analysis.pace.lap_pace import consistency_score, find_best_time
 from analysis.statistics.bootstrap import Estimate, seed_of
-from analysis.statistics.lap_moments import LapMoments, ResampledLaps, difference, resample
+from analysis.statistics.lap_moments import MIN_LAPS, LapMoments, ResampledLaps, difference, resample
 from conf.arrays import FloatArray
 
 _PACE, _SPEED, _EVENNESS = 3, 4, 5  # columns of the sample, after the sectors
@@ -104,5 +104,11 @@ def driver_figures(summary: DriverSummary, dptad: Mapping[str, float] | None = N
 
 
 def compare_drivers(one: DriverFigures, two: DriverFigures) -> dict[str, Estimate]:
-    """Compute each figure of the first driver less that of the second, by column name."""
-    return {f.name: difference(f.of, one.sample, two.sample, (f.column,)) for f in FIGURES}
+    """Compute each figure of the first driver less that of the second, by column name; NaN where either has none."""
+    return {f.name: _difference(f, one, two) for f in FIGURES}
+
+
+def _difference(figure: ComparedFigure, one: DriverFigures, two: DriverFigures) -> Estimate:
+    if figure.column == _EVENNESS and min(d.sample.n[_EVENNESS] for d in (one, two)) < MIN_LAPS:
+        return Estimate(np.nan)  # a driver with so few laps has no consistency score
+    return difference(figure.of, one.sample, two.sample, (figure.column,))

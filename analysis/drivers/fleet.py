@@ -78,7 +78,7 @@ class FleetSummary:
         times = [t for d in self.drivers for t in d.laps.times_s("pace") if np.isfinite(t)]
         first, even = next(iter(ranking), None), next(iter(rank_by_consistency(self.drivers)), None)
         scores = [d.target.consistency.value for d in self.drivers]
-        reach = [np.nan if d.target.insufficient_laps else d.target.achievability.value for d in self.drivers]
+        reach = [d.target.achievability.value for d in self.drivers]
         return {
             "session_id": self.session_id,
             "n_drivers": len(self.drivers),
@@ -93,6 +93,7 @@ class FleetSummary:
                 for i, d in enumerate(ranking[:3], 1)
             ],
             "most_consistent_vehicle_id": even.vehicle_id if even else None,
+            "n_consistency_drivers": int(np.isfinite(scores).sum()),
             "avg_consistency": null_if_nan(_mean(scores)),
             "avg_achievability": null_if_nan(_mean(reach)),
             "air_temp_c": self.conditions.air_temp_c,

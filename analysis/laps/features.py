@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.laps.full_throttle import is_full_throttle, throttle_plateau_pct
 from analysis.laps.load_events import load_event_features
 from analysis.laps.load_integrals import load_integral_features
 from analysis.signals.held import (
@@ -34,7 +35,7 @@ from analysis.signals.held import (
 from analysis.signals.windows import CHANNELS, hold_channels, power_factor, sample_instants
 from conf.arrays import BoolArray, FloatArray
 
-FEATURE_VERSION: Final = 2
+FEATURE_VERSION: Final = 3
 LAP_CHANNELS: Final = (*CHANNELS, "brake_rear_bar", "torque_nm")
 MEAN_EPS: Final = 1e-6  # below this mean a ratio to it is undefined (BX3)
 DOWNSHIFT_S: Final = 0.5
@@ -63,14 +64,12 @@ class LapLimits:
         rpm_limit: Engine speed above which time counts as over-rev, 1/min; take the vehicle's own.
         harsh_downshift_rpm: Rise of engine speed within 0.5 s of a downshift that makes it harsh, 1/min; in GR Cup
             races about one downshift in thirty exceeds the default.
-        full_throttle_pct: Throttle from which it is full, %.
         throttle_on_pct: Throttle from which the pedal is pressed, %.
         brake_on_bar: Front pressure from which the brake is pressed, bar.
     """
 
     rpm_limit: float = 7_500.0
     harsh_downshift_rpm: float = 1_000.0
-    full_throttle_pct: float = 95.0
     throttle_on_pct: float = 5.0
     brake_on_bar: float = 2.0
 
@@ -93,7 +92,7 @@ def compute_lap_features(
         start_s: Start of the lap; the first sample by default.
         end_s: End of the lap; the last sample by default.
         thresholds: What counts as a spike, a drop, a correction.
-        limits: What counts as full throttle, coasting, braking, over-rev.
+        limits: What counts as coasting, braking, over-rev.
         max_age_s: Longest time a value holds, s.
 
     Returns:
@@ -233,12 +232,13 @@ def _loads(lap: dict[str, HeldSignal]) -> LapFeatures:
 def _shares(lap: dict[str, HeldSignal], limits: LapLimits) -> LapFeatures:
     """Shares of the time in which the pedals are known."""
     throttle, brake = lap["throttle_pct"], lap["brake_front_bar"]
+    plateau_pct = throttle_plateau_pct(throttle.value, seconds=throttle.seconds)
     neither = combine_signals(
         lambda x, p: ((x < limits.throttle_on_pct) & (p < limits.brake_on_bar)).astype(np.float64), throttle, brake
     )
     return {
         "full_throttle_share": time_weighted_stats(
-            throttle.map(lambda x: (x >= limits.full_throttle_pct).astype(np.float64))
+            throttle.map(lambda x: is_full_throttle(x, plateau_pct).astype(np.float64))
         ).mean,
         "coasting_share": time_weighted_stats(neither).mean,
         "braking_share": time_weighted_stats(brake.map(lambda p: (p >= limits.brake_on_bar).astype(np.float64))).mean,

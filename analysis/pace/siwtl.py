@@ -1,9 +1,9 @@
 """SIWTL, the smart ideal weighted target lap: a realistic best lap from a driver's own sectors (B19-B23).
 
 The seed multiplies best sectors by weights of at most one, so that a ragged sector makes the target shorter; that
-literal sum is kept beside the target. The target blends each sector's best with its mean, ``w * best + (1 - w) *
-mean`` (BX2): an even driver's target is his best sectors, a ragged one's lies nearer to what he usually does. It never
-falls below the sum of best sectors and may exceed the best lap, in which case the gain is negative and stays so.
+literal sum is kept beside the target. The blend of each sector's best with its mean, ``w * best + (1 - w) * mean``
+(BX2), is for an even driver his best sectors, for a ragged one nearer to what he usually does, and never falls below
+the sum of best sectors. Where it exceeds the best lap driven, that lap is the target: one slower than it is none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from analysis.pace.driver_laps import DriverLaps, Row, null_if_nan
 from analysis.pace.lap_pace import BestTime, consistency_score, find_best_time
 from analysis.statistics.bootstrap import Estimate, seed_of
-from analysis.statistics.lap_moments import LapMoments, ResampledLaps, estimate, resample
+from analysis.statistics.lap_moments import LapMoments, ResampledLaps, estimate, estimate_if_enough, resample
 from conf.arrays import FloatArray
 
 _SECTORS: Final = (0, 1, 2)
@@ -54,9 +54,10 @@ class Siwtl:
         n_valid_laps: Laps fit for ``target_lap`` with a sector time.
         sectors: The three sectors.
         current_best: Best lap fit for ``pace``, whether or not its sectors are known.
-        target_s: The target lap.
-        achievability: Geometric mean of the weights (B20), 0-1.
-        consistency: Score of the same laps' times (B22), 0-100; NaN below two laps.
+        blend_s: Best and mean sectors, blended.
+        achievability: Geometric mean of the weights (B20), 0-1; NaN below ``MIN_LAPS`` laps in a sector.
+        n_consistency_laps: Laps that the consistency is of.
+        consistency: Score of the same laps' times (B22), 0-100; NaN below ``MIN_LAPS`` laps.
     """
 
     session_id: str
@@ -64,9 +65,19 @@ class Siwtl:
     n_valid_laps: int
     sectors: tuple[SectorTarget, ...]
     current_best: BestTime
-    target_s: Estimate
+    blend_s: Estimate
     achievability: Estimate
+    n_consistency_laps: int
     consistency: Estimate
+
+    @property
+    def target_s(self) -> Estimate:
+        """The target lap: the blend, but never slower than the best lap driven."""
+        best_s = self.current_best.time_s
+        if np.isnan(best_s) or np.isnan(self.blend_s.value):
+            return self.blend_s
+        value, low, high = (np.minimum(x, best_s) for x in (self.blend_s.value, self.blend_s.low, self.blend_s.high))
+        return Estimate(float(value), float(low), float(high))
 
     @property
     def sum_best_sectors_s(self) -> float:
@@ -80,7 +91,7 @@ class Siwtl:
 
     @property
     def potential_gain_s(self) -> float:
-        """Best lap less target lap; not clipped."""
+        """Best lap less target lap; zero where nothing faster is within reach."""
         return self.current_best.time_s - self.target_s.value
 
     @property
@@ -116,6 +127,7 @@ class Siwtl:
         return out | {
             "sum_best_sectors_s": null_if_nan(self.sum_best_sectors_s),
             **self.target_s.columns("siwtl_lap"),
+            "siwtl_blend_s": null_if_nan(self.blend_s.value),
             "siwtl_seed_formula_s": null_if_nan(self.seed_formula_s),
             "current_best_s": null_if_nan(self.current_best.time_s),
             "current_best_lap": self.current_best.lap_number,
@@ -124,6 +136,7 @@ class Siwtl:
             "potential_gain_seed_formula_s": null_if_nan(self.current_best.time_s - self.seed_formula_s),
             "focus_sector": self.focus_sector,
             **self.achievability.columns("achievability"),
+            "n_consistency_laps": self.n_consistency_laps,
             **self.consistency.columns("consistency_score"),
         }
 
@@ -144,9 +157,10 @@ def compute_siwtl(laps: DriverLaps) -> Siwtl:
         n_valid_laps=int(np.isfinite(sectors).any(axis=1).sum()),
         sectors=tuple(_sector_target(laps, sectors[:, i], sample, i) for i in _SECTORS),
         current_best=find_best_time(laps, laps.times_s("pace")),
-        target_s=estimate(_target_lap, sample, _SECTORS),
-        achievability=estimate(_achievability, sample, _SECTORS),
-        consistency=_consistency(sample),
+        blend_s=estimate(_blend, sample, _SECTORS),
+        achievability=estimate_if_enough(_achievability, sample, _SECTORS),
+        n_consistency_laps=int(sample.n[_LAP]),
+        consistency=estimate_if_enough(lambda m: consistency_score(m, _LAP), sample, (_LAP,)),
     )
 
 
@@ -170,13 +184,7 @@ def _achievability(moments: LapMoments) -> FloatArray:
     return np.asarray(np.prod(_weights(moments), axis=-1) ** (1.0 / 3.0))
 
 
-def _target_lap(moments: LapMoments) -> FloatArray:
+def _blend(moments: LapMoments) -> FloatArray:
     # w * best + (1 - w) * mean, written so that rounding cannot take it below the sum of bests.
     above = np.sum((1.0 - _weights(moments)) * moments.excess[..., :_LAP], axis=-1)
     return np.asarray(np.sum(moments.least[:_LAP]) + above)
-
-
-def _consistency(sample: ResampledLaps) -> Estimate:
-    if sample.n[_LAP] < 2:
-        return Estimate(np.nan)
-    return estimate(lambda m: consistency_score(m, _LAP), sample, (_LAP,))

@@ -109,6 +109,14 @@ def estimate(statistic: Statistic, sample: ResampledLaps, columns: tuple[int, ..
     return bca_interval(value, statistic(sample.draws), _influence(statistic, sample), n, n - 1)
 
 
+def estimate_if_enough(statistic: Statistic, sample: ResampledLaps, columns: tuple[int, ...]) -> Estimate:
+    """A statistic of how far laps spread, with its interval; NaN below ``MIN_LAPS``, where it says nothing.
+
+    Two laps that happen to be alike are no even driver. See :func:`estimate`.
+    """
+    return estimate(statistic, sample, columns) if _fewest(sample, columns) >= MIN_LAPS else Estimate(np.nan)
+
+
 def difference(statistic: Statistic, one: ResampledLaps, two: ResampledLaps, columns: tuple[int, ...]) -> Estimate:
     """A statistic of one driver less that of another, whose laps were drawn apart; see :func:`estimate`."""
     value = float(statistic(one.observed) - statistic(two.observed))

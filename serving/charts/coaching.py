@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.coaching.insights import CoachingInsight
-from analysis.coaching.place_names import section_name
 from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit
 from serving.charts.circuit import point_on_line
@@ -75,12 +74,13 @@ def draw_inputs(axes: list[Axes], found: CoachedLap) -> None:
         panel.set_xlim(0.0, where[-1])
         draw_light_grid(panel)
         for one in marked_insights(found):
-            panel.axvspan(one.place.start_m, one.place.end_m, fc=FAINT, ec="white", lw=2.0, alpha=0.8, zorder=0)
+            for start, end in one.place.parts(where[-1]):
+                panel.axvspan(start, end, fc=FAINT, ec="white", lw=2.0, alpha=0.8, zorder=0)
     label_corners(axes[0], found.circuit)
     axes[-1].set_xlabel("Distance from the line, m")
 
 
-_CHANNELS: Final = (("speed_kmh", "Speed, km/h"), ("throttle_pct", "Throttle, %"), ("brake_bar", "Brake, bar"))
+_CHANNELS: Final = (("scaled_kmh", "Speed, km/h"), ("throttle_pct", "Throttle, %"), ("brake_bar", "Brake, bar"))
 
 
 def marked_insights(found: CoachedLap) -> tuple[CoachingInsight, ...]:
@@ -100,7 +100,7 @@ def draw_insights(axes: Axes, found: CoachedLap) -> None:
     across = axes.get_yaxis_transform()
     for row, one in enumerate(some):
         human, target = format_values(one)
-        words = f"{section_name(one.place, found.circuit)}: {one.text}"
+        words = f"{one.place.label}: {one.text}"
         _draw_rank(axes, 0.02, row, one, transform=across)
         axes.text(0.065, row, words, transform=across, va="center", fontsize=9.0, fontweight="bold")
         axes.text(
@@ -136,13 +136,17 @@ def _draw_ranked_delta(axes: Axes, found: CoachedLap) -> None:
     span = max(high - low, _LEAST_SCALE_S)
     axes.set_ylim(low - 0.08 * span, high + 0.34 * span)
     for one in marked_insights(found):
-        middle = (one.place.start_m + one.place.end_m) / 2
+        middle = _middle_m(one, found.distance_m[-1])
         _draw_rank(axes, middle, 0.93, one, transform=axes.get_xaxis_transform())
 
 
 def _rank_on_map(axes: Axes, circuit: Circuit, one: CoachingInsight) -> None:
-    x, y = point_on_line(circuit, (one.place.start_m + one.place.end_m) / 2)
+    x, y = point_on_line(circuit, _middle_m(one, circuit.length_m))
     _draw_rank(axes, x, y, one, zorder=6, edge="white")
+
+
+def _middle_m(one: CoachingInsight, length_m: float) -> float:
+    return float((one.place.start_m + one.place.end_m) / 2 % length_m)
 
 
 def _draw_rank(axes: Axes, x: float, y: float, one: CoachingInsight, *, edge: str = "none", **more: Any) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from analysis.coaching.insights import CoachingInsight, DriverInputs, find_insights, read_driver_inputs
+from analysis.coaching.insights import CoachingInsight, find_insights
 from analysis.coaching.rows import insight_rows
-from analysis.comparison.aligned_laps import THROTTLE
+from analysis.comparison.aligned_laps import THROTTLE, align_laps
+from analysis.comparison.corner_report import read_sides
+from analysis.comparison.lap_inputs import LapInputs
 from analysis.comparison.rows import ComparedPair, Row
 from analysis.drivers.formatting import format_lap_time
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.stretches import zones_from_microsectors
 from analysis.segmentation.zones import Microsector, cut_microsectors, find_zones
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
-from conf.errors import InputError
 from conf.frozen import FrozenModel
 from conf.ghost import GhostRules, load_ghost_rules
 from conf.tables import (
@@ -34,9 +33,17 @@ from conf.tables import (
 )
 from serving.lake.reader import LakeReader
 from serving.queries.circuits import find_session_circuit, session_track
+from serving.queries.comparison import same_throttle, throttle_notes
 from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, find_newest_ghost, load_ghost
-from serving.queries.lap_traces import LoadedLap, load_lap_trace
-from serving.queries.laps import BEST, LapError, LapName, LapRow, find_lap, rank_by_time, read_laps
+from serving.queries.lap_traces import (
+    LoadedLap,
+    car_plateau_pct,
+    choose_lap,
+    find_usable_lap,
+    has_channel,
+    load_lap_trace,
+)
+from serving.queries.laps import BEST, LapError, LapName, LapRow, find_best_lap, rank_by_time, read_laps
 
 TargetKind = Literal["ghost", "best_lap", "other_lap"]
 
@@ -50,7 +57,7 @@ INPUTS: Final = (
     GOLD_GHOST_LAPS,
     GOLD_GHOST_SUMMARY,
 )
-_CLOCKS_APART_S: Final = 0.05
+NEED: Final = (("speed_kmh",), THROTTLE, ("brake_front_bar",))
 _EVERY_M: Final = 5.0
 
 
@@ -72,27 +79,32 @@ class InsightAnswer(FrozenModel):
     human_value: float
     target_value: float
     unit: str
-    throttle_applied_pct: float
-    throttle_target_pct: float
-    brake_applied_pct: float
-    brake_target_pct: float
+    throttle_applied_pct: float | None
+    throttle_target_pct: float | None
+    brake_applied_pct: float | None
+    brake_target_pct: float | None
 
 
 class CoachingTrace(FrozenModel):
-    """Both laps' inputs and the time lost so far, each a value every five metres from the line."""
+    """Both laps' inputs and the time lost so far, each a value every five metres from the line, null in gaps."""
 
     distance_m: tuple[float, ...]
     delta_s: tuple[float, ...]
-    speed_kmh: tuple[float, ...]
-    speed_target_kmh: tuple[float, ...]
-    throttle_pct: tuple[float, ...]
-    throttle_target_pct: tuple[float, ...]
-    brake_bar: tuple[float, ...]
-    brake_target_bar: tuple[float, ...]
+    speed_kmh: tuple[float | None, ...]
+    speed_target_kmh: tuple[float | None, ...]
+    throttle_pct: tuple[float | None, ...]
+    throttle_target_pct: tuple[float | None, ...]
+    brake_bar: tuple[float | None, ...]
+    brake_target_bar: tuple[float | None, ...]
 
 
 class CoachingAnswer(FrozenModel):
-    """A coached lap as programs read it; ``delta_s`` is the lap time less the target's, by the timing."""
+    """A coached lap as programs read it.
+
+    Attributes:
+        delta_s: Lap time less the target's, by the timing: what the insights cost, and ``elsewhere_s``.
+        elsewhere_s: Lost in all other places together, negative where the lap gains there.
+    """
 
     lap: str
     target: str
@@ -101,6 +113,7 @@ class CoachingAnswer(FrozenModel):
     lap_time_s: float
     target_time_s: float
     delta_s: float
+    elsewhere_s: float
     notes: tuple[str, ...]
     insights: tuple[InsightAnswer, ...]
     trace: CoachingTrace
@@ -116,6 +129,7 @@ class CoachingTarget:
         trace: Its samples on the circuit's scale.
         throttle_source: ``pedal`` or ``blade``; ``None`` where nothing says.
         is_synthetic: Whether nobody drove it.
+        row: The lap; ``None`` for a ghost.
         notes: What to know of it.
     """
 
@@ -124,6 +138,7 @@ class CoachingTarget:
     trace: LapTrace
     throttle_source: str | None
     is_synthetic: bool
+    row: LapRow | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -142,10 +157,11 @@ class CoachedLap:
         circuit: The circuit.
         pieces: Micro-sectors of the track, in order.
         cut_by: Where they are from.
-        driven: Speed and pedals of the lap.
+        driven: Time, speed and pedals of the lap.
         aimed: Those of the target, on the same grid.
         insights: What to do better, the costliest first.
         rules: Thresholds.
+        chosen: How the lap was chosen, where it was not named by its number.
     """
 
     lap: LoadedLap
@@ -153,19 +169,20 @@ class CoachedLap:
     circuit: Circuit
     pieces: tuple[Microsector, ...]
     cut_by: str
-    driven: DriverInputs
-    aimed: DriverInputs
+    driven: LapInputs
+    aimed: LapInputs
     insights: tuple[CoachingInsight, ...]
     rules: GhostRules
+    chosen: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def distance_m(self) -> FloatArray:
         """Distance from the line at the points of the grid, shape (n + 1,)."""
-        return np.arange(len(self.driven.speed_kmh), dtype=np.float64) * self.driven.step_m
+        return self.driven.distance_m
 
     @cached_property
     def delta_s(self) -> FloatArray:
-        """Time lost so far, by the speeds, shape (n + 1,)."""
+        """Time lost so far, shape (n + 1,)."""
         return self.driven.time_s - self.aimed.time_s
 
     @property
@@ -182,21 +199,30 @@ class CoachedLap:
         said = f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {abs(lost):.3f} s {way} than {target}"
         if not self.insights:
             return f"{said}; there is nothing to say of it"
-        worth = sum(insight.time_loss_s for insight in self.insights)
         count = "1 thing" if len(self.insights) == 1 else f"{len(self.insights)} things"
-        return f"{said}; {count} to do better, worth {worth:.3f} s"
+        way = "gained" if self.elsewhere_s < 0 else "lost"
+        return (
+            f"{said}; {count} to do better, worth {self.worth_s:.3f} s; {abs(self.elsewhere_s):.3f} s {way} elsewhere"
+        )
+
+    @property
+    def worth_s(self) -> float:
+        """What the insights cost together."""
+        return sum(insight.time_loss_s for insight in self.insights)
+
+    @property
+    def elsewhere_s(self) -> float:
+        """What is lost in all other places together, negative where the lap gains there."""
+        return self.lap_delta_s - self.worth_s
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know before the figures are believed."""
-        found = [*self.target.notes, self.cut_by]
-        if (apart := float(self.delta_s[-1]) - self.lap_delta_s) and abs(apart) > _CLOCKS_APART_S:
-            found.append(
-                f"by their speeds the laps are {self.delta_s[-1]:+.3f} s apart, by the timing {self.lap_delta_s:+.3f} s"
-            )
+        uids = (self.lap.row.uid, self.target.uid)
+        found = [*self.chosen, *self.target.notes, self.cut_by, *throttle_notes((self.driven, self.aimed), uids)]
         if "pace" not in self.lap.row.fit_for:
             found.append(f"{self.lap.row.uid} is not fit for pace ({', '.join(self.lap.row.invalid_reasons)})")
-        for uid, trace in ((self.lap.row.uid, self.lap.trace), (self.target.uid, self.target.trace)):
+        for uid, trace in zip(uids, (self.lap.trace, self.target.trace), strict=True):
             if trace.unseen_s:
                 found.append(f"{uid} has no speed for {trace.unseen_s:.1f} s: where in a gap time goes is not known")
         return tuple(found)
@@ -228,6 +254,7 @@ class CoachedLap:
             lap_time_s=self.lap.time_s,
             target_time_s=self.target.time_s,
             delta_s=self.lap_delta_s,
+            elsewhere_s=self.elsewhere_s,
             notes=self.notes,
             insights=tuple(InsightAnswer(**{name: row[name] for name in names}) for row in self.insight_rows()),
             trace=self._trace(),
@@ -235,20 +262,19 @@ class CoachedLap:
 
     def insight_rows(self, created_ts: datetime | None = None) -> list[Row]:
         """Rows of ``gold.insights``."""
-        track = (self.circuit, self.pieces)
-        return insight_rows(self.pair, self.insights, self.aimed, track, self.rules.coaching, created_ts)
+        return insight_rows(self.pair, self.insights, self.aimed, self.pieces, self.rules.coaching, created_ts)
 
     def _trace(self) -> CoachingTrace:
         every = max(1, round(_EVERY_M / self.driven.step_m))
 
-        def values(column: FloatArray) -> tuple[float, ...]:
-            return tuple(np.round(column[::every], 4).tolist())
+        def values(column: FloatArray) -> tuple[Any, ...]:
+            return tuple(None if np.isnan(x) else x for x in np.round(column[::every], 4).tolist())
 
         return CoachingTrace(
             distance_m=values(self.distance_m),
             delta_s=values(self.delta_s),
-            speed_kmh=values(self.driven.speed_kmh),
-            speed_target_kmh=values(self.aimed.speed_kmh),
+            speed_kmh=values(self.driven.scaled_kmh),
+            speed_target_kmh=values(self.aimed.scaled_kmh),
             throttle_pct=values(self.driven.throttle_pct),
             throttle_target_pct=values(self.aimed.throttle_pct),
             brake_bar=values(self.driven.brake_bar),
@@ -269,37 +295,48 @@ def coach_against_target(lake: LakeReader, lap: LapName, target: str = BEST) -> 
     Args:
         lake: The lake.
         lap: The lap.
-        target: ``best`` for the best lap of its session fit for pace, ``ghost`` for the newest ghost of its session
-            that a car could drive, or a lap or ghost by its name.
+        target: ``best`` for the fastest lap of its session that will do (fit for pace, with speed, throttle and brake
+            pressure, and not the lap itself), ``ghost`` for the newest ghost of its session that a car could drive, or
+            a lap or ghost by its name.
 
     Raises:
         LakeError: If a table cannot be read.
         CircuitError: If the track is not known.
         LapError: If there is no such lap, or it cannot be held against the target; the message says what to do.
     """
-    row = find_lap(lake, lap)
+    row, chosen = find_usable_lap(lake, lap, NEED)
     track_id = session_track(lake, row.session_id)
     circuit = find_session_circuit(lake, row.session_id, track_id)
     loaded = load_lap_trace(lake, row, circuit)
-    return _judge(lake, loaded, _resolve_target(lake, row, target, circuit), circuit)
+    return replace(_judge(lake, loaded, _resolve_target(lake, row, target, circuit), circuit), chosen=chosen)
 
 
 def _judge(lake: LakeReader, lap: LoadedLap, target: CoachingTarget, circuit: Circuit) -> CoachedLap:
     rules = load_ghost_rules()
-    channel, note = _throttle(lap, target)
-    driven, aimed = (
-        _inputs(uid, trace, circuit, channel) for uid, trace in ((lap.row.uid, lap.trace), (target.uid, target.trace))
-    )
+    for uid, trace in ((lap.row.uid, lap.trace), (target.uid, target.trace)):
+        for group in NEED:
+            if not any(has_channel(trace, name) for name in group):
+                raise LapError(f"{uid}: the lap has no {group[0]}: choose a lap that does")
+    one, two = same_throttle((lap.trace, target.trace), (lap.throttle_source, target.throttle_source))
+    aligned = align_laps(one, two, circuit)
+    plateaus = (car_plateau_pct(lake, lap.row), None if target.row is None else car_plateau_pct(lake, target.row))
+    driven, aimed = read_sides(aligned, plateaus)
+    notes = target.notes
+    if not (np.isfinite(driven.plateau_pct) and np.isfinite(aimed.plateau_pct)):
+        said = (
+            f"the throttle of {lap.row.uid} is not measured where that of {target.uid} is: nothing is said of throttle"
+        )
+        notes = (*notes, said)
     pieces, cut_by = load_microsectors(lake, target, circuit, rules)
     return CoachedLap(
         lap=lap,
-        target=replace(target, notes=(*target.notes, *note)),
+        target=replace(target, notes=notes),
         circuit=circuit,
         pieces=pieces,
         cut_by=cut_by,
         driven=driven,
         aimed=aimed,
-        insights=find_insights(driven, aimed, zones_from_microsectors(pieces), rules),
+        insights=find_insights((driven, aimed), circuit, rules.coaching),
         rules=rules,
     )
 
@@ -315,56 +352,39 @@ def load_microsectors(
     rows = lake.rows(GOLD_MICROSECTORS, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True)
     if not rows:
         pieces = cut_microsectors(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
-        return pieces, f"zones were found on {target.uid}: {GOLD_MICROSECTORS} has none of {circuit.track_id}"
+        return pieces, f"micro-sectors were found on {target.uid}: {GOLD_MICROSECTORS} has none of {circuit.track_id}"
     version = max(row["segmentation_version"] for row in rows)
     found = tuple(
         Microsector(r["microsector_id"], r["zone"], r["zone_type"], r["start_m"], r["end_m"], r["sector_id"] or 1)
         for r in rows
         if r["segmentation_version"] == version
     )
-    return found, f"zones are those of segmentation {version} of {circuit.track_id}"
+    return found, f"micro-sectors are those of segmentation {version} of {circuit.track_id}"
 
 
 def _resolve_target(lake: LakeReader, lap: LapRow, target: str, circuit: Circuit) -> CoachingTarget:
     if target == GHOST:
         return _ghost_target(lake, find_newest_ghost(lake, lap.session_id), circuit)
     if target == BEST:
-        return _best_lap_target(lake, lap, circuit)
+        ranked = rank_by_time(read_laps(lake, lap.session_id))
+        row, chosen = choose_lap(lake, ranked, f"best lap of {lap.session_id}", NEED, but=lap.uid)
+        return _lap_target(lake, row, circuit, chosen)
     name = LapName.parse(target)
     if name.vehicle == GHOST:
         return _ghost_target(lake, find_ghost(lake, name), circuit)
-    row = find_lap(lake, name)
+    row, chosen = find_usable_lap(lake, name, NEED, but=lap.uid)
     if row.uid == lap.uid:
         raise LapError(f"{lap.uid} was to be held against itself: name another lap with --target")
     _same_track(lap, row.uid, session_track(lake, row.session_id), circuit)
-    best = next(iter(rank_by_time(read_laps(lake, row.session_id))), None)
+    notes = () if "pace" in row.fit_for else (f"{row.uid} is not fit for pace ({', '.join(row.invalid_reasons)})",)
+    return _lap_target(lake, row, circuit, (*chosen, *notes))
+
+
+def _lap_target(lake: LakeReader, row: LapRow, circuit: Circuit, notes: tuple[str, ...]) -> CoachingTarget:
+    best = find_best_lap(read_laps(lake, row.session_id))
     kind: TargetKind = "best_lap" if best is not None and best.uid == row.uid else "other_lap"
     loaded = load_lap_trace(lake, row, circuit)
-    notes = () if "pace" in row.fit_for else (f"{row.uid} is not fit for pace ({', '.join(row.invalid_reasons)})",)
-    return CoachingTarget(row.uid, kind, loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
-
-
-def _best_lap_target(lake: LakeReader, lap: LapRow, circuit: Circuit) -> CoachingTarget:
-    """The best lap of the session that has what it takes to be compared with."""
-    passed_over: list[str] = []
-    for row in rank_by_time(read_laps(lake, lap.session_id)):
-        if row.uid == lap.uid:
-            quicker = f" of those with telemetry ({len(passed_over)} quicker have none)" if passed_over else ""
-            raise LapError(
-                f"{lap.uid} is the best lap of its session{quicker}: name what to hold it against with --target, "
-                "'ghost' or SESSION/VEHICLE/LAP"
-            )
-        try:
-            loaded = load_lap_trace(lake, row, circuit)
-            read_driver_inputs(loaded.trace, circuit)
-        except InputError:
-            passed_over.append(row.uid)
-            continue
-        notes = (f"quicker, but without the telemetry for it: {', '.join(passed_over[:3])}",) if passed_over else ()
-        return CoachingTarget(row.uid, "best_lap", loaded.trace, loaded.throttle_source, row.is_synthetic, notes)
-    raise LapError(
-        f"{lap.session_id} has no lap fit for pace with speed, throttle and brake pressure: name a target with --target"
-    )
+    return CoachingTarget(row.uid, kind, loaded.trace, loaded.throttle_source, row.is_synthetic, row, notes)
 
 
 def _ghost_target(lake: LakeReader, ghost: GhostRow, circuit: Circuit) -> CoachingTarget:
@@ -382,24 +402,3 @@ def _same_track(lap: LapRow, target_uid: str, track_id: str | None, circuit: Cir
         raise LapError(
             f"{lap.uid} was driven on {circuit.track_id} and {target_uid} on {track_id}: name a target of one track"
         )
-
-
-def _throttle(lap: LoadedLap, target: CoachingTarget) -> tuple[str | None, Sequence[str]]:
-    """The throttle channel that both have, as a pedal is not to be compared with a blade; and what to know of it."""
-    sources = {lap.throttle_source, target.throttle_source}
-    names = THROTTLE if None in sources or len(sources) == 1 else THROTTLE[1:]
-    both = [name for name in names if all(_has(trace, name) for trace in (lap.trace, target.trace))]
-    if both:
-        return both[0], ()
-    return None, (f"the throttle of {lap.row.uid} is not measured where that of {target.uid} is",)
-
-
-def _has(trace: LapTrace, name: str) -> bool:
-    return bool(np.isfinite(trace.channels.get(name, np.nan)).any())
-
-
-def _inputs(uid: str, trace: LapTrace, circuit: Circuit, throttle: str | None) -> DriverInputs:
-    try:
-        return read_driver_inputs(trace, circuit, throttle)
-    except InputError as error:
-        raise LapError(f"{uid}: {error}") from error

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import numpy as np
+
 from analysis.comparison.aligned_laps import AlignedBy, LapComparison, align_laps, compare_laps
 from analysis.comparison.corner_report import CornerReport, ReportPiece, build_corner_report
+from analysis.comparison.places import Sides
 from analysis.comparison.rows import ComparedPair, Row, piece_columns, piece_rows, trace_rows
 from analysis.drivers.formatting import format_lap_time
 from analysis.laps.distance import time_at_distance_s
@@ -18,13 +21,15 @@ from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from serving.lake.reader import LakeReader
 from serving.queries.circuits import CircuitError, find_session_circuit, session_track
-from serving.queries.lap_traces import LoadedLap, load_lap_trace
-from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, find_lap, read_laps
+from serving.queries.lap_traces import LoadedLap, car_plateau_pct, find_usable_lap, load_lap_trace
+from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, read_laps
 
 ReferenceKind = Literal["best_lap", "other_lap"]
 
 INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS)
+NEED: Final = (("speed_kmh",),)
 _LENGTHS_APART: Final = 0.05
+_PLATEAUS_APART_PCT: Final = 1.0
 
 
 class CornerLoss(FrozenModel):
@@ -88,6 +93,7 @@ class ComparedLaps:
         comparison: Channels and time lost over distance.
         reference_s: Time since the start of the reference at the comparison's distances, shape (n,).
         report: The loss shared out over corners and straights; ``None`` without a circuit.
+        chosen: How laps were chosen that were not named by their number.
     """
 
     lap: LoadedLap
@@ -99,6 +105,7 @@ class ComparedLaps:
     comparison: LapComparison
     reference_s: FloatArray
     report: CornerReport | None
+    chosen: tuple[str, ...] = ()
 
     @property
     def delta_s(self) -> float:
@@ -125,12 +132,14 @@ class ComparedLaps:
     def notes(self) -> tuple[str, ...]:
         """What to know before the figures are believed."""
         by = "position on the track" if self.comparison.aligned_by == "position" else "distance, scaled to the lap"
-        found = [f"aligned by {by}"]
+        found = [*self.chosen, f"aligned by {by}"]
         for side in (self.lap, self.reference):
             if "pace" not in side.row.fit_for:
                 found.append(f"{side.row.uid} is not fit for pace ({', '.join(side.row.invalid_reasons)})")
             if unseen_s := side.trace.unseen_s:
                 found.append(f"{side.row.uid} has no speed for {unseen_s:.1f} s: where in a gap time goes is not known")
+        if self.report is not None:
+            found += throttle_notes(self.report.sides, (self.lap.row.uid, self.reference.row.uid))
         if self.no_circuit:
             found.append(f"no corner report: {self.no_circuit}")
         return tuple(found)
@@ -193,8 +202,20 @@ def sectors_sentence(found: ComparedLaps) -> str | None:
 
 
 def compare_named_laps(lake: LakeReader, lap: LapName, reference: LapName) -> ComparedLaps:
-    """Compare two laps by their names; see :func:`compare_lap_rows`."""
-    return compare_lap_rows(lake, find_lap(lake, lap), find_lap(lake, reference))
+    """Compare two laps by their names; see :func:`compare_lap_rows`.
+
+    ``best`` is the fastest lap of its vehicle that will do: fit for pace, with telemetry, and not the other lap.
+
+    Raises:
+        LapError: If there is no such lap, or none will do.
+    """
+    if lap.lap_number is None and reference.lap_number is not None:
+        theirs, their_notes = find_usable_lap(lake, reference, NEED)
+        ours, our_notes = find_usable_lap(lake, lap, NEED, but=theirs.uid)
+    else:
+        ours, our_notes = find_usable_lap(lake, lap, NEED)
+        theirs, their_notes = find_usable_lap(lake, reference, NEED, but=ours.uid)
+    return replace(compare_lap_rows(lake, ours, theirs), chosen=(*our_notes, *their_notes))
 
 
 def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> ComparedLaps:
@@ -221,7 +242,14 @@ def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> Compar
     if others or track_id is None:
         _check_lengths(ours, theirs)
     kind = _kind(read_laps(lake, reference.session_id), reference)
-    return compare_loaded_laps((ours, theirs), circuit, no_circuit=no_circuit, track_id=track_id, reference_kind=kind)
+    return compare_loaded_laps(
+        (ours, theirs),
+        circuit,
+        no_circuit=no_circuit,
+        track_id=track_id,
+        reference_kind=kind,
+        car_plateaus_pct=car_plateaus(lake, (ours, theirs)),
+    )
 
 
 def compare_loaded_laps(
@@ -231,6 +259,7 @@ def compare_loaded_laps(
     no_circuit: str | None = None,
     track_id: str | None = None,
     reference_kind: ReferenceKind = "other_lap",
+    car_plateaus_pct: tuple[float | None, float | None] = (None, None),
 ) -> ComparedLaps:
     """Compare a lap with a reference, both read with the same circuit.
 
@@ -240,9 +269,10 @@ def compare_loaded_laps(
         no_circuit: Why it is not.
         track_id: Track.
         reference_kind: What the reference is.
+        car_plateaus_pct: What the throttle of each car reads at full throttle over its session.
     """
     ours, theirs = laps
-    one, two = _same_throttle(ours, theirs)
+    one, two = same_throttle((ours.trace, theirs.trace), (ours.throttle_source, theirs.throttle_source))
     found = compare_laps(one, two, circuit)
     aligned = align_laps(one, two, circuit)
     return ComparedLaps(
@@ -256,7 +286,7 @@ def compare_loaded_laps(
         reference_s=time_at_distance_s(
             aligned.reference, found.distance_m / aligned.length_m * aligned.reference.end_m
         ),
-        report=None if circuit is None else build_corner_report(one, two, circuit),
+        report=None if circuit is None else build_corner_report(one, two, circuit, car_plateaus_pct=car_plateaus_pct),
     )
 
 
@@ -270,16 +300,33 @@ def _check_lengths(ours: LoadedLap, theirs: LoadedLap) -> None:
         )
 
 
-def _same_throttle(ours: LoadedLap, theirs: LoadedLap) -> tuple[LapTrace, LapTrace]:
-    """The traces; without ``throttle_pct`` where it is the pedal in one and the blade in the other."""
-    sources = {ours.throttle_source, theirs.throttle_source}
-    if None in sources or len(sources) == 1:
-        return ours.trace, theirs.trace
+def same_throttle(
+    traces: tuple[LapTrace, LapTrace], sources: tuple[str | None, str | None]
+) -> tuple[LapTrace, LapTrace]:
+    """Two laps; without ``throttle_pct`` where it is the pedal in one and the blade in the other."""
+    if None in sources or len(set(sources)) == 1:
+        return traces
     one, two = (
-        replace(side.trace, channels={k: v for k, v in side.trace.channels.items() if k != "throttle_pct"})
-        for side in (ours, theirs)
+        replace(trace, channels={k: v for k, v in trace.channels.items() if k != "throttle_pct"}) for trace in traces
     )
     return one, two
+
+
+def car_plateaus(lake: LakeReader, laps: tuple[LoadedLap, LoadedLap]) -> tuple[float | None, float | None]:
+    """What the throttle of both cars reads at full throttle over their sessions."""
+    one, two = (car_plateau_pct(lake, lap.row) for lap in laps)
+    return one, two
+
+
+def throttle_notes(sides: Sides, uids: tuple[str, str]) -> list[str]:
+    """What to know where full throttle is not the same reading in both laps."""
+    plateaus = [side.plateau_pct for side in sides]
+    if not np.isfinite(plateaus).all() or abs(plateaus[0] - plateaus[1]) < _PLATEAUS_APART_PCT:
+        return []
+    read = " and ".join(f"{plateau:.1f} % in {uid}" for plateau, uid in zip(plateaus, uids, strict=True))
+    return [
+        f"full throttle reads {read}: a lap is flat out near its own; whether pedal or foot ends there, it does not say"
+    ]
 
 
 def _kind(laps: Iterable[LapRow], reference: LapRow) -> ReferenceKind:

@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from analysis.comparison.aligned_laps import THROTTLE
 from analysis.drivers.formatting import join_names
 from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
+from analysis.laps.full_throttle import throttle_plateau_pct
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
@@ -18,7 +20,7 @@ from conf.reasons import RefusalError
 from conf.tables import SILVER_TELEMETRY
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Value
-from serving.queries.laps import LapError, LapRow, read_laps
+from serving.queries.laps import LapError, LapName, LapRow, find_lap, rank_by_time, read_laps
 
 CHANNELS: Final = (
     "speed_kmh",
@@ -37,6 +39,8 @@ CHANNELS: Final = (
     "lat_deg",
     "lon_deg",
 )
+Need = Sequence[Sequence[str]]
+_SHOWN: Final = 3  # laps passed over that are named
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,95 @@ def load_lap_trace(
     return LoadedLap(lap, trace, None if sources.is_empty() else sources[0])
 
 
-def load_first_trace(lake: LakeReader, laps: Iterable[LapRow], circuit: Circuit | None = None) -> LoadedLap | None:
-    """The first of some laps that can be loaded, ``None`` where there is none."""
+def load_first_trace(
+    lake: LakeReader, laps: Iterable[LapRow], circuit: Circuit | None = None, need: Need = ()
+) -> LoadedLap | None:
+    """The first of some laps that can be loaded and has what is needed, ``None`` where there is none.
+
+    Args:
+        lake: The lake.
+        laps: Laps in order of preference.
+        circuit: Gives the scale of distance.
+        need: Groups of channels; of each group the lap must have one.
+    """
     for lap in laps:
         if lap.is_covered:
             try:
-                return load_lap_trace(lake, lap, circuit)
+                loaded = load_lap_trace(lake, lap, circuit)
             except LapError:
                 continue
+            if all(any(has_channel(loaded.trace, name) for name in group) for group in need):
+                return loaded
+    return None
+
+
+def find_usable_lap(
+    lake: LakeReader, name: LapName, need: Need = (), but: str | None = None
+) -> tuple[LapRow, tuple[str, ...]]:
+    """The lap of a name; ``best`` is the one that will do, as :func:`choose_lap` has it.
+
+    Raises:
+        LakeError: If a table cannot be read.
+        LapError: If there is no such lap, or none of the vehicle will do.
+    """
+    if name.lap_number is not None:
+        return find_lap(lake, name), ()
+    best = find_lap(lake, name)
+    laps = [lap for lap in read_laps(lake, name.session_id) if lap.vehicle_id == best.vehicle_id]
+    return choose_lap(lake, rank_by_time(laps), f"best lap of {best.car}", need, but)
+
+
+def choose_lap(
+    lake: LakeReader, ranked: Sequence[LapRow], what: str, need: Need = (), but: str | None = None
+) -> tuple[LapRow, tuple[str, ...]]:
+    """The fastest of some laps that will do: it has samples, and the channels that are needed.
+
+    Args:
+        lake: The lake.
+        ranked: Laps fit for the comparison, the fastest first.
+        what: What is chosen, in words.
+        need: Groups of channels; of each group the lap must have one.
+        but: Name of a lap that it may not be, because it is compared with it.
+
+    Returns:
+        The lap, and a sentence on quicker ones that were passed over.
+
+    Raises:
+        LapError: If none will do.
+    """
+    found = load_first_trace(lake, (lap for lap in ranked if lap.uid != but), need=need)
+    if found is None:
+        wanted = join_names([group[0] for group in need])
+        besides = f" besides {but}" if any(lap.uid == but for lap in ranked) else ""
+        raise LapError(
+            f"{what}: no lap fit for pace{besides} has telemetry{f' with {wanted}' if wanted else ''}: name a lap by "
+            "its number, `slipstream laps list` shows which have samples"
+        )
+    quicker = [lap.uid for lap in ranked[: ranked.index(found.row)]]
+    said = [f"{uid} is the lap compared" for uid in quicker if uid == but]
+    if without := [uid for uid in quicker if uid != but]:
+        more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""
+        said.append(f"{join_names(without[:_SHOWN])}{more} without the telemetry for it")
+    notes = (f"{what} that will do: {found.row.uid}; quicker: {'; '.join(said)}",) if said else ()
+    return found.row, notes
+
+
+def has_channel(trace: LapTrace, name: str) -> bool:
+    """Whether a lap has any value of a channel."""
+    return bool(np.isfinite(trace.channels.get(name, np.nan)).any())
+
+
+def car_plateau_pct(lake: LakeReader, lap: LapRow) -> float | None:
+    """What a car's throttle reads at full throttle over its session; ``None`` where it has no throttle.
+
+    The highest plateau of its laps: behind a safety car nobody is at full throttle.
+    """
+    where: dict[str, Value] = {"session_id": lap.session_id, "vehicle_id": lap.vehicle_id}
+    found = lake.frame(SILVER_TELEMETRY, where, columns=("lap_number", *THROTTLE)).drop_nulls("lap_number")
+    for channel in THROTTLE:
+        known = found.drop_nulls(channel)
+        if known.height:
+            return max(throttle_plateau_pct(doubles(one[channel])) for one in known.partition_by("lap_number"))
     return None
 
 

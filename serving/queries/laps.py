@@ -30,7 +30,7 @@ class LapName:
     Attributes:
         session_id: Session.
         vehicle: Vehicle id, or the number it raced under.
-        lap_number: Number; ``None`` for the vehicle's best lap.
+        lap_number: Number; ``None`` for the vehicle's best lap that will do.
     """
 
     session_id: str

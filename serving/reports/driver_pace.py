@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from analysis.drivers.formatting import format_count, format_lap_time, join_names
+from analysis.statistics.lap_moments import MIN_LAPS
 from serving.queries.driver_session import DriverReport
 
 Row = Mapping[str, Any]
 
 _KINDS: Final = {"racing": "green", "fcy": "full course yellow", "sc": "safety car", "red": "red flag"}
 _ENDED: Final = {"pit": "pit stop", "flag": "change of flag", "end": "end of the session", "gap": "missing laps"}
+TOO_FEW: Final = f"too few laps for an interval, which needs {MIN_LAPS}"
 _SOURCES: Final = {"official": "officials", "start_end": "feed", "telemetry": "telemetry"}
 
 
@@ -24,7 +26,7 @@ def stint_rows(found: DriverReport) -> list[Row]:
             "kind": _KINDS.get(s["kind"], s["kind"]),
             "fit": s["n_pace_laps"],
             "mean": format_lap_time(s["pace_mean_s"]),
-            "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], format_lap_time),
+            "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], format_lap_time, s["n_pace_laps"]),
             "trend": _signed(s["slope_s_per_lap"]),
             "best": "" if s["best_lap_s"] is None else f"{format_lap_time(s['best_lap_s'])} ({s['best_lap_number']})",
             "ended": _ENDED.get(s["ended_by"], s["ended_by"]),
@@ -54,7 +56,7 @@ def target_facts(found: DriverReport) -> dict[str, Any]:
             "best": _seconds(row[f"best_s{k}"]),
             "lap": row[f"best_s{k}_lap"] or "",
             "mean": _seconds(row[f"mean_s{k}"]),
-            "interval": _interval(row[f"mean_s{k}_low"], row[f"mean_s{k}_high"], _seconds),
+            "interval": _interval(row[f"mean_s{k}_low"], row[f"mean_s{k}_high"], _seconds, row[f"n_s{k}"]),
             "potential": _seconds(row[f"sector_potential_s{k}"]),
             "weight": format_digits(row[f"weight_s{k}"], 2),
             "focus": row["focus_sector"] == k,
@@ -71,19 +73,26 @@ def target_facts(found: DriverReport) -> dict[str, Any]:
 def _target_words(row: Row) -> str:
     if row["siwtl_lap"] is None:
         return "A sector has no time at all, so there is no target lap."
-    words = f"The target lap is {format_lap_time(row['siwtl_lap'])}"
-    if row["siwtl_lap_low"] is not None:
-        words += f" (95 % interval {format_lap_time(row['siwtl_lap_low'])} to {format_lap_time(row['siwtl_lap_high'])})"
-    gain = row["potential_gain"]
-    if gain is not None:
-        way = "under" if gain > 0 else "above"
-        words += f", {abs(gain):.3f} s {way} the best lap of {format_lap_time(row['current_best_s'])}"
+    laps = format_count(row["n_valid_laps"], "lap")
+    words = f"The target lap is {format_lap_time(row['siwtl_lap'])}, from {laps}"
+    low, high = row["siwtl_lap_low"], row["siwtl_lap_high"]
+    words += f" ({TOO_FEW})" if low is None else f" (95 % interval {format_lap_time(low)} to {format_lap_time(high)})"
+    if row["potential_gain"] is not None:
+        words += f": {describe_gain(row['potential_gain'])}"
     words += f"; the best sectors add up to {format_lap_time(row['sum_best_sectors_s'])}."
     if row["insufficient_laps"]:
-        words += " A sector has fewer than two laps: its weight says nothing."
-    elif row["achievability"] is not None:
-        words += f" Achievability {row['achievability']:.2f} of 1, from {format_count(row['n_valid_laps'], 'lap')}."
-    return words
+        return f"{words} A sector has fewer than two laps: its weight says nothing."
+    if row["achievability_low"] is None:
+        return f"{words} How far it is within reach needs {MIN_LAPS} laps to say."
+    figures = [row[f"achievability{end}"] for end in ("", "_low", "_high")]
+    return words + " Achievability {:.2f} of 1 (95 % interval {:.2f} to {:.2f}).".format(*figures)
+
+
+def describe_gain(gain_s: float) -> str:
+    """A target lap beside the best lap driven."""
+    if gain_s <= 0:
+        return "the best lap driven, nothing faster is within reach"
+    return f"{gain_s:.3f} s under the best lap"
 
 
 def describe_session(found: DriverReport) -> list[str]:
@@ -124,8 +133,10 @@ def _sum(row: Row, column: str) -> float | None:
     return None if any(part is None for part in parts) else sum(parts)
 
 
-def _interval(low: float | None, high: float | None, form: Any) -> str:
-    return "" if low is None or high is None else f"{form(low)} to {form(high)}"
+def _interval(low: float | None, high: float | None, form: Any, n: int) -> str:
+    if low is None or high is None:
+        return "too few laps" if n else ""
+    return f"{form(low)} to {form(high)}"
 
 
 def _seconds(value: float | None) -> str:

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from analysis.comparison.corner_report import CornerReport, ReportPiece, ReportRule
 from analysis.drivers.formatting import format_count, format_lap_time, format_tenths, join_names
+from analysis.statistics.lap_moments import MIN_LAPS
 from serving.queries.comparison import what_differs
 from serving.queries.driver_session import DriverReport
 from serving.queries.laps import PACE
 from serving.reports.driver_driving import incident_rows, mean_scores, scored_rows
-from serving.reports.driver_pace import format_digits
+from serving.reports.driver_pace import TOO_FEW, describe_gain, format_digits
 from serving.reports.sources import list_versions
 
 Row = Mapping[str, Any]
@@ -83,26 +84,40 @@ def _of_summary(row: Row) -> Iterator[KeyFigure]:
         return
     if row["avg_lap_ms"] is not None:
         lines = [f"{format_count(row['valid_laps'], 'lap')} fit for pace"]
-        if row["avg_lap_ms_low"] is not None:
-            lines.append(
-                f"95 %: {format_tenths(row['avg_lap_ms_low'] / 1000)} to {format_tenths(row['avg_lap_ms_high'] / 1000)}"
-            )
-        yield KeyFigure("Mean lap", format_lap_time(row["avg_lap_ms"] / 1000), tuple(lines))
+        yield KeyFigure("Mean lap", format_lap_time(row["avg_lap_ms"] / 1000), (*lines, _mean_interval(row)))
     if row["siwtl_lap_s"] is not None:
-        gain = row["potential_gain_s"]
-        word = "" if gain is None else f"{abs(gain):.3f} s {'under' if gain > 0 else 'above'} the best lap"
-        yield KeyFigure("Target lap", format_lap_time(row["siwtl_lap_s"]), (word,) if word else ())
-    if row["consistency_score"] is not None:
-        low, high = row["consistency_score_low"], row["consistency_score_high"]
-        lines = ["of 100"] + ([] if low is None else [f"95 %: {low:.1f} to {high:.1f}"])
-        yield KeyFigure("Consistency", f"{row['consistency_score']:.1f}", tuple(lines))
+        lines = [describe_gain(row["potential_gain_s"])] if row["potential_gain_s"] is not None else []
+        if (n := row["n_siwtl_laps"]) is not None:
+            lines.append(f"from {format_count(n, 'lap')}")
+        low, high = row["siwtl_lap_s_low"], row["siwtl_lap_s_high"]
+        lines.append(TOO_FEW if low is None else f"95 %: {format_lap_time(low)} to {format_lap_time(high)}")
+        yield KeyFigure("Target lap", format_lap_time(row["siwtl_lap_s"]), tuple(lines))
+    yield _consistency(row)
     if row["top_speed_kmh"] is not None:
         yield KeyFigure("Top speed", f"{row['top_speed_kmh']:.0f} km/h", ())
 
 
+def _mean_interval(row: Row) -> str:
+    low, high = row["avg_lap_ms_low"], row["avg_lap_ms_high"]
+    return TOO_FEW if low is None else f"95 %: {format_tenths(low / 1000)} to {format_tenths(high / 1000)}"
+
+
+def _consistency(row: Row) -> KeyFigure:
+    n, low, high = row["n_consistency_laps"], row["consistency_score_low"], row["consistency_score_high"]
+    counted = (f"of {format_count(n, 'lap')}",) if n is not None else ()
+    if low is None:  # a score without an interval is one of too few laps
+        return KeyFigure("Consistency", "too few laps", (*counted, f"a score needs {MIN_LAPS}"))
+    score = f"{row['consistency_score']:.1f}"
+    return KeyFigure("Consistency", score, ("of 100", *counted, f"95 %: {low:.1f} to {high:.1f}"))
+
+
 def summary(found: DriverReport) -> list[str]:
     """Summarise the report in a few sentences: where there is most to gain."""
-    lines = [*_glance_pace(found.summary.first), *_glance_target(found.target.first)]
+    lines = [
+        *_glance_laps(found.summary.first),
+        *_glance_pace(found.summary.first),
+        *_glance_target(found.target.first),
+    ]
     compared = found.loss.compared
     if compared is not None and compared.report is not None:
         dear = [p for p in _costliest_pieces(compared.report, 3) if p.time_lost_s >= _WORTH_NAMING_S]
@@ -114,6 +129,15 @@ def summary(found: DriverReport) -> list[str]:
                 f"{reference.car}; it loses most in {where}."
             )
     return [*lines, *_glance_driving(found)]
+
+
+def _glance_laps(row: Row) -> Iterator[str]:
+    n = row.get("valid_laps")
+    if n is not None and n < MIN_LAPS:
+        yield (
+            f"{format_count(n, 'lap')} fit for pace: too few to say how even the driver is or how lap times change, "
+            f"which needs {MIN_LAPS}."
+        )
 
 
 def _glance_pace(row: Row) -> Iterator[str]:
@@ -131,10 +155,10 @@ def _glance_pace(row: Row) -> Iterator[str]:
 
 def _glance_target(row: Row) -> Iterator[str]:
     focus = row.get("focus_sector")
-    if focus:
+    if focus and (n := row[f"n_s{focus}"]) >= MIN_LAPS:
         yield (
-            f"Most to find in sector {focus}: {row[f'sector_potential_s{focus}']:.3f} s from best to mean, "
-            f"the best on lap {row[f'best_s{focus}_lap']}."
+            f"Most to find in sector {focus}: {row[f'sector_potential_s{focus}']:.3f} s from best to mean of "
+            f"{format_count(n, 'lap')}, the best on lap {row[f'best_s{focus}_lap']}."
         )
 
 
@@ -143,7 +167,8 @@ def _glance_driving(found: DriverReport) -> Iterator[str]:
     means = mean_scores(rows)
     if means:
         name, score = max(means.items(), key=lambda item: item[1])
-        yield f"The least smooth category is the {name}: mean anomaly score {score:.0f} of 100."
+        judged = format_count(len(rows), "judged lap")
+        yield f"The least smooth category is the {name}: mean anomaly score {score:.0f} of 100 over {judged}."
     again = [row for row in incident_rows(found.events.rows) if row["n_laps"] > 1]
     if again:
         first = again[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from analysis.coaching.place_names import section_name
 from serving.queries.coaching import CoachedLap, format_values
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ _STYLES: Final = {"high": "bold red", "medium": "yellow", "low": ""}
 
 
 def coaching_table(found: CoachedLap) -> Table:
-    """Insights, the costliest first; the last row is what they are worth together."""
+    """Insights, the costliest first; what the lap loses or gains elsewhere; and the sum, the difference of the laps."""
     from rich.table import Table
     from rich.text import Text
 
@@ -39,7 +38,7 @@ def coaching_table(found: CoachedLap) -> Table:
         style = _STYLES[found.rules.coaching.severity(one.time_loss_s)]
         table.add_row(
             str(one.rank),
-            section_name(one.place, found.circuit),
+            one.place.label,
             one.text,
             Text(f"{one.time_loss_s:.3f}", style=style),
             one.metric,
@@ -51,6 +50,6 @@ def coaching_table(found: CoachedLap) -> Table:
             f"{one.brake_target_bar:.0f}",
         )
     table.add_section()
-    total = sum(one.time_loss_s for one in found.insights)
-    table.add_row("", "together", "", f"{total:.3f}", *[""] * 7, style="bold")
+    table.add_row("", "all other places", "", f"{found.elsewhere_s:+.3f}", *[""] * 7)
+    table.add_row("", "sum", "", f"{found.lap_delta_s:+.3f}", *[""] * 7, style="bold")
     return table

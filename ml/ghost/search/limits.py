@@ -22,6 +22,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from analysis.car_limits.fitted_envelope import FittedEnvelope
 from analysis.car_limits.motion import Motion
 from analysis.car_limits.observed_limit import ObservedLimit
+from analysis.laps.full_throttle import is_full_throttle, throttle_plateau_pct
 from analysis.laps.trace import LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
@@ -34,7 +35,6 @@ from physics.centre_line import Line
 MIN_MPS: Final = 1.0
 _AROUND_S: Final = 2.0  # of a flying lap, repeated before and after it
 _LEAST_MPS2: Final = 1e-3
-_FULL_PCT: Final = 97.0
 _FULL_WITHIN_M: Final = 20.0  # flat out that far either way: as far as the window of the acceleration reaches
 _FEWEST: Final = 3  # laps flat out at a place, and a quarter of all, from which the road's slope is known
 
@@ -167,7 +167,9 @@ def learn_limits(
 def _road_slope(limits: CarLimits, laps: HumanLaps, moved: SpeedSlopes) -> FloatArray:
     """What the road gives along it, from the laps that were flat out there, shape (n + 1,)."""
     reach = 2 * round(_FULL_WITHIN_M / laps.step_m) + 1
-    full = minimum_filter1d((laps.values[:, :, 1] >= _FULL_PCT).astype(np.float64), reach, axis=1) > 0
+    throttle_pct = laps.values[:, :, 1]
+    plateau_pct = max(throttle_plateau_pct(lap) for lap in throttle_pct)
+    full = minimum_filter1d(is_full_throttle(throttle_pct, plateau_pct).astype(np.float64), reach, axis=1) > 0
     surplus = moved.along_mps2 - limits.engine_mps2(laps.at_m, moved.speed_mps)
     surplus = np.where(full & moved.whole, surplus, np.nan)
     known = np.isfinite(surplus).sum(axis=0) >= max(_FEWEST, len(laps) / 4.0)

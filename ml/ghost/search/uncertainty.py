@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import EnvelopeError, fit_envelope
-from analysis.car_limits.motion import compute_motion, join_motions
+from analysis.car_limits.motion import compute_motion, highest_plateau_pct, join_motions
 from analysis.car_limits.observed_limit import ObservedLimit
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.grid_lap import GridLap
@@ -62,7 +62,8 @@ def limit_lap_error(
         rng: Chance.
         n_resamples: Draws; each takes about half a second.
     """
-    motions = [compute_motion(trace, seen.line) for trace in traces]
+    plateau_pct = highest_plateau_pct(traces)
+    motions = [compute_motion(trace, seen.line, plateau_pct=plateau_pct) for trace in traces]
     times: list[float] = []
     for _ in range(n_resamples):
         drawn = draw_indices(len(motions), 1, rng)[0]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
 
-from analysis.coaching.insights import DriverInputs
-from analysis.segmentation.zones import Zone
+from analysis.comparison.lap_inputs import LapInputs
+from analysis.tracks.circuit import Circuit, circuit_from_track
 from conf.track import load_track
 from conf.vehicle import load_vehicle
 from physics.centre_line import Line, build_centre_line, build_driven_line
+from physics.integrate import elapsed_s
 from physics.limit_lap.friction_circle import build_friction_circle_envelope
 from physics.limit_lap.lap import solve_limit_lap
 from physics.vehicle import Vehicle
@@ -33,7 +34,14 @@ def drive_on(v: np.ndarray, start: int, step_m: float) -> np.ndarray:
     return out
 
 
-def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> DriverInputs:
+def inputs_of(step_m: float, speed_kmh: np.ndarray, throttle_pct: np.ndarray, brake_bar: np.ndarray) -> LapInputs:
+    """A lap whose clock is that of its speed."""
+    nothing = np.full(len(speed_kmh), np.nan)
+    time_s = elapsed_s(speed_kmh / 3.6, step_m)
+    return LapInputs(step_m, time_s, speed_kmh, throttle_pct, brake_bar, nothing, 100.0)
+
+
+def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> LapInputs:
     """Pedals that fit a speed: brakes where it falls faster than by drag, full throttle where it rises as it can."""
     a = np.gradient(v**2 / 2, step_m)
     can = (CAR.full_throttle_n(v) - CAR.resistance_n(v)) / CAR.inertia_kg
@@ -43,7 +51,7 @@ def pedals_of(v: np.ndarray, step_m: float, lifted: slice | None = None) -> Driv
     brake[brake < 4] = 0.0
     if lifted is not None:
         throttle[lifted], brake[lifted] = 40.0, 0.0
-    return DriverInputs(step_m, v * 3.6, np.where(brake > 0, 0.0, throttle), brake)
+    return inputs_of(step_m, v * 3.6, np.where(brake > 0, 0.0, throttle), brake)
 
 
 @cache
@@ -53,19 +61,17 @@ def limit() -> tuple[np.ndarray, float]:
     return solve_limit_lap(ENVELOPE, track).speed_mps, track.step_m
 
 
-def zones_of(v: np.ndarray, step_m: float) -> list[Zone]:
-    """A braking zone wherever the target brakes, a turn until it is flat out, straights between."""
-    given = pedals_of(v, step_m)
-    kind = np.where(given.brake_bar > 0, "Braking", np.where(given.throttle_pct < 97, "Turn", "Straight"))
-    edges = [0, *(np.flatnonzero(kind[1:-1] != kind[:-2]) + 1), len(v) - 1]
-    runs = [(str(kind[a]), a, b) for a, b in pairwise(edges)]
-    merged: list[tuple[str, int, int]] = []
-    for name, a, b in runs:
-        if merged and (b - a < 25 or merged[-1][0] == name):
-            merged[-1] = (merged[-1][0], merged[-1][1], b)
-        else:
-            merged.append((name, a, b))
-    return [Zone(name, a * step_m, b * step_m) for name, a, b in merged]
+@cache
+def circuit() -> Circuit:
+    """The track with its corners where they are on that grid."""
+    v, step_m = limit()
+    drawn = circuit_from_track(load_track("three-oaks"))
+    scale = (len(v) - 1) * step_m / drawn.length_m
+    corners = [
+        replace(c, entry_m=c.entry_m * scale, apex_m=c.apex_m * scale, exit_m=c.exit_m * scale) for c in drawn.corners
+    ]
+    line = replace(drawn.line, s_m=drawn.line.s_m * scale, length_m=drawn.length_m * scale)
+    return replace(drawn, line=line, corners=tuple(corners))
 
 
 def brake_early(v: np.ndarray, step_m: float, by_m: float) -> tuple[np.ndarray, int, int]:

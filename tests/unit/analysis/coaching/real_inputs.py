@@ -1,20 +1,21 @@
-"""Real laps as coaching takes them: speed and pedals, the quickest first, and the zones of that one."""
+"""Real laps as coaching takes them: speed and pedals on the circuit of their positions, the quickest first."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.coaching.insights import DriverInputs, read_driver_inputs
-from analysis.segmentation.zones import Zone, find_zones
+from analysis.comparison.aligned_laps import align_laps
+from analysis.comparison.corner_report import read_sides
+from analysis.comparison.places import Sides
 from analysis.track_build.from_positions import build_from_positions
-from conf.ghost import load_ghost_rules
+from analysis.tracks.circuit import Circuit
 from tests.unit.analysis import real_laps
 
 
-def real_inputs(race: str, data_dir: Path) -> tuple[list[DriverInputs], tuple[Zone, ...], list[float]]:
-    """Laps of ``barber`` or ``indianapolis`` the zones found on the quickest, and the times by the timing."""
+def real_pairs(race: str, data_dir: Path) -> tuple[list[tuple[Sides, float]], Circuit]:
+    """Each lap of ``barber`` or ``indianapolis`` beside the quickest, with the difference of their times."""
     found = sorted(getattr(real_laps, race)(data_dir), key=lambda lap: lap.lap_time_s)
     circuit = build_from_positions([lap.trace() for lap in found], race).circuit
-    traces = [lap.trace(circuit) for lap in found]
-    zones = find_zones(traces[0], circuit, load_ghost_rules())
-    return [read_driver_inputs(trace, circuit) for trace in traces], zones, [trace.lap_time_s for trace in traces]
+    best, *others = [lap.trace(circuit) for lap in found]
+    pairs = [(read_sides(align_laps(lap, best, circuit)), lap.lap_time_s - best.lap_time_s) for lap in others]
+    return pairs, circuit

@@ -10,18 +10,19 @@ from functools import cache
 import polars as pl
 import pytest
 
-from analysis.coaching.insights import find_insights, read_driver_inputs
+from analysis.coaching.insights import find_insights
+from analysis.comparison.aligned_laps import align_laps
+from analysis.comparison.corner_report import read_sides
 from analysis.laps.distance import place_samples
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.zones import find_zones
 from analysis.tracks.circuit import Circuit, circuit_from_track
 from conf.ghost import load_ghost_rules
 from conf.track import load_track
 from producers.simulator.config import DataFaults, DriverError, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 
-RULES = load_ghost_rules()
-CHANNELS = ("speed_kmh", "throttle_pct", "brake_front_bar", "lap_distance_m", "x_m", "y_m")
+RULES = load_ghost_rules().coaching
+CHANNELS = ("speed_kmh", "throttle_pct", "brake_front_bar", "gear", "lap_distance_m", "x_m", "y_m")
 LAP = 2
 
 
@@ -71,12 +72,12 @@ def test_the_two_mistakes_are_the_two_worst_and_cost_what_they_cost(
         "BRAKE_TOO_EARLY": driven(track, seed, early).lap_time_s - clean.lap_time_s,
         "LIFTING_ON_STRAIGHT": driven(track, seed, lift).lap_time_s - clean.lap_time_s,
     }
-    zones = find_zones(clean, circuit(track), RULES)
-    lap, target = (read_driver_inputs(one, circuit(track)) for one in (driven(track, seed, early, lift), clean))
-    found = {i.code: i for i in find_insights(lap, target, zones, RULES)[:2]}
+    sides = read_sides(align_laps(driven(track, seed, early, lift), clean, circuit(track)))
+    found = {i.code: i for i in find_insights(sides, circuit(track), RULES)[:2]}
     assert set(found) == set(true_s)
+    # The rest is lost in the braking zone behind: the car comes to it slower.
     for code, insight in found.items():
-        assert insight.time_loss_s == pytest.approx(true_s[code], rel=0.10)
+        assert 0.84 * true_s[code] < insight.time_loss_s < 1.03 * true_s[code]
     brake, foot = found["BRAKE_TOO_EARLY"], found["LIFTING_ON_STRAIGHT"]
     assert brake.place.start_m <= corner_m <= brake.place.end_m
     assert brake.target_value - brake.human_value == pytest.approx(30.0, abs=8.0)

@@ -117,3 +117,10 @@ def test_real_drivers(data_dir):
     row = build_head_to_head(ready(drivers["13"]), ready(drivers["55"])).row()
     assert row["faster_vehicle"] is None
     assert "which is within noise" in row["analysis_text"]
+
+
+def test_few_laps_have_no_consistency_to_compare():
+    few, many = ready(noisy((45.9, 48.9, 35.2), 0.1, "car-1", n=2)), ready(noisy((45.9, 48.9, 35.2), 0.3, "car-2"))
+    row = build_head_to_head(few, many).row()
+    assert row["consistency_gap"] is None
+    assert row["avg_lap_delta_s"] is not None

@@ -46,7 +46,7 @@ def test_a_lap_with_nothing_to_say_is_drawn_too(found: CoachedLap, tmp_path: Pat
 
 
 def test_table_and_facts(found: CoachedLap) -> None:
-    assert coaching_table(found).row_count == len(found.insights) + 1
+    assert coaching_table(found).row_count == len(found.insights) + 2
     facts = found.answer.model_dump()
     assert [i["rank"] for i in facts["insights"]] == list(range(1, len(found.insights) + 1))
     assert facts["insights"][0]["corner"]

@@ -64,7 +64,9 @@ def test_sectors_of_the_timing_add_up_as_well(found):
 def test_words(found):
     assert found.headline.startswith(f"{found.lap.row.uid} (")
     assert f"{found.delta_s:.3f} s slower than {found.reference.row.uid}" in found.headline
-    assert found.notes == ("aligned by position on the track",)
+    aligned, throttle = found.notes
+    assert aligned == "aligned by position on the track"
+    assert throttle.startswith(f"full throttle reads {found.report.sides[0].plateau_pct:.1f} % in {found.lap.row.uid}")
     assert (found.reference_kind, found.track_id, found.no_circuit) == ("best_lap", race().track.name, None)
 
 
@@ -87,6 +89,26 @@ def test_a_lap_that_is_not_fit_for_pace_is_said_to_be_so(lake, found):
 def test_a_lap_is_not_compared_with_itself(lake, found):
     with pytest.raises(LapError, match="compared with itself"):
         compare_lap_rows(lake, found.lap.row, found.lap.row)
+
+
+def test_best_is_the_lap_that_will_do(tmp_path):
+    lake = LakeReader(copy_race(tmp_path))
+    laps = rank_by_time(read_laps(lake, SESSION))
+    own = [lap for lap in laps if lap.vehicle_id == laps[0].vehicle_id]
+    quick = {"session_id": SESSION, "vehicle_id": own[0].vehicle_id, "lap_number": 99, "fit_for": ["pace"]}
+    write_rows(lake.settings, "silver.laps", [quick | {"lap_time_ms": 60_000, "is_valid": True}])
+    best = LapName(SESSION, own[0].vehicle_id, None)
+    found = compare_named_laps(lake, LapName.parse(own[1].uid), best)
+    assert found.reference.row.uid == own[0].uid
+    assert any(f"will do: {own[0].uid}; quicker: {quick_uid(best)} without the tele" in note for note in found.notes)
+    for lap, reference in ((LapName.parse(own[0].uid), best), (best, LapName.parse(own[0].uid))):
+        both = compare_named_laps(lake, lap, reference)
+        assert {both.lap.row.uid, both.reference.row.uid} == {own[0].uid, own[1].uid}
+        assert any(f"{own[0].uid} is the lap compared" in note for note in both.notes)
+
+
+def quick_uid(name):
+    return f"{name.session_id}/{name.vehicle}/99"
 
 
 def test_without_a_circuit_there_is_a_delta_and_a_way_to_a_report(lake, found):

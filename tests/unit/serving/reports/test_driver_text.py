@@ -170,3 +170,29 @@ def test_target_words(found):
     )
     few = row | {"insufficient_laps": True}
     assert "fewer than two laps" in pace.target_facts(replace(found, target=TableRows((few,))))["words"]
+
+
+def test_too_few_laps_are_said_to_be_so(found):
+    """Two laps in a row 0.1 s apart would score 99.9: a score without an interval is not shown, in lakes of before too."""
+    row = dict(found.summary.first) | {
+        **{"valid_laps": 2, "n_consistency_laps": 2, "consistency_score": 99.7, "consistency_score_low": None},
+        **{"avg_lap_ms_low": None, "siwtl_lap_s_low": None, "potential_gain_s": 0.0},
+    }
+    few = replace(found, summary=TableRows((row,)))
+    tiles = {tile.name: tile for tile in view.key_figures(few)}
+    assert (tiles["Consistency"].value, tiles["Consistency"].lines) == (
+        "too few laps",
+        ("of 2 laps", "a score needs 5"),
+    )
+    assert not any("99.7" in line for line in view.driver_console_lines(few))
+    assert any("too few laps for an interval" in line for line in tiles["Mean lap"].lines)
+    assert "the best lap driven, nothing faster is within reach" in tiles["Target lap"].lines
+    assert any(line.startswith("2 laps fit for pace: too few") for line in view.summary(few))
+    whole = replace(
+        found,
+        summary=TableRows(
+            (row | {"n_consistency_laps": 9, "consistency_score_low": 99.0} | {"consistency_score_high": 99.9},)
+        ),
+    )
+    lines = {tile.name: tile for tile in view.key_figures(whole)}["Consistency"].lines
+    assert lines == ("of 100", "of 9 laps", "95 %: 99.0 to 99.9")

@@ -188,7 +188,7 @@ def test_a_lap_is_coached(coached: str, tmp_path: Path) -> None:
     assert f"slower than {best.uid}" in done.stdout.splitlines()[-1]
     assert "things to do better, worth" in done.stdout
     assert any(text in done.stdout for text in VERDICTS.values())
-    assert any(line.lstrip().startswith("together") for line in done.stdout.splitlines())
+    assert any(line.lstrip().startswith("sum") for line in done.stdout.splitlines())
     assert (tmp_path / "coach.png").read_bytes().startswith(b"\x89PNG")
 
 
