@@ -19,7 +19,7 @@ def lap_of(full_pct: float, share: float = 0.4, noise_pct: float = 0.15) -> np.n
     return np.clip(part + rng.normal(0.0, noise_pct, 1_000), 0.0, None)
 
 
-@given(full_pct=st.floats(20.0, 100.0), share=st.floats(0.1, 0.9))
+@given(full_pct=st.floats(40.0, 100.0), share=st.floats(0.1, 0.9))
 def test_the_plateau_is_where_the_readings_end(full_pct: float, share: float) -> None:
     lap = lap_of(full_pct, share)
     plateau = throttle_plateau_pct(lap)
