@@ -4,26 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
-
-_EXTRA_OF: Final = {
-    "deltalake": "query",
-    "pyarrow": "query",
-    "pyspark": "spark",
-    "delta": "spark",
-    "great_expectations": "report",
-    "pandas": "spark",
-    "mlflow": "ml",
-    "sklearn": "ml",
-    "onnxruntime": "ml",
-    "onnx": "ml",
-    "matplotlib": "ml",
-    "jinja2": "report",
-    "numba": "ghost",
-    "torch": "torch",
-    "google": "push",
-    "requests": "push",
-}
 
 
 class SlipstreamError(Exception):
@@ -68,18 +48,3 @@ def check_input(source: str | None = None) -> Iterator[None]:
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise InputError(f"{source or error.title}: " + "; ".join(wrong).replace("Value error, ", "")) from None
-
-
-def user_message(error: BaseException) -> str | None:
-    """What to tell the user about an error; ``None`` if it is not theirs to mend."""
-    if isinstance(error, SlipstreamError):
-        return "\n".join([str(error), *getattr(error, "__notes__", ())])
-    if isinstance(error, ModuleNotFoundError):
-        package = (error.name or "").partition(".")[0]
-        extra = _EXTRA_OF.get(package)
-        return f"{package} is not installed: pip install 'slipstream-lake[{extra}]'" if extra else None
-    if type(error).__name__ == "KafkaException":
-        return f"Kafka: {error.args[0].str() if error.args and hasattr(error.args[0], 'str') else error}"
-    if isinstance(error, OSError) and error.filename and not isinstance(error, BrokenPipeError):
-        return f"{error.filename}: {error.strerror}"
-    return None

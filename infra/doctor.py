@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -67,6 +68,7 @@ def run_checks(settings: AppConfig) -> list[Finding]:
         _check_ports,
         _check_kafka,
         _check_mlflow,
+        _check_secrets,
         _check_disk,
         _check_lake,
         _check_failures,
@@ -216,6 +218,15 @@ def _unreachable(name: str, address: str, configured: bool, setting: str) -> Fin
     if configured:
         return Finding(name, "fail", f"{address} does not answer", f"Start it, or correct {setting}.")
     return Finding(name, "warn", f"{address} does not answer", "'slipstream up' starts it.")
+
+
+def _check_secrets(settings: AppConfig) -> Iterator[Finding]:
+    """Files that hold secrets are their owner's alone; nothing where there are none, or all are."""
+    for path in (Path(".env"), settings.kafka_ssl_key, settings.firebase_credentials):
+        place = path and path.expanduser().resolve()
+        if place and place.is_file() and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            mode = stat.filemode(place.stat().st_mode)
+            yield Finding("secrets", "warn", f"{place} is not its owner's alone ({mode})", f"chmod 600 {place}")
 
 
 def _check_disk(settings: AppConfig) -> Iterator[Finding]:

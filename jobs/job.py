@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from conf.errors import user_message
+from conf.failures import find_foreign_failure, user_message
 from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
+from infra.local.spark_log import spark_log
 from infra.local.stack import find_endpoints
 from jobs.arguments import add_nothing
 from medallion.io import Lake
@@ -144,12 +145,22 @@ class Job(ABC):
         try:
             done = self.run(self.context(get_settings()), given)
         except Exception as error:
-            if (message := user_message(error)) is None:
+            message = user_message(error) or self._foreign_message(error)
+            if message is None:
                 raise
             sys.stderr.write(f"{show_controls(message)}\n")
             return 1
         sys.stdout.write(f"{show_controls(done)}\n")
         return 0
+
+    @staticmethod
+    def _foreign_message(error: Exception) -> str | None:
+        """Three lines about another program's failure; where a cluster keeps what this process says, it stays whole."""
+        settings = get_settings()
+        failure = None if settings.launched_by_spark_submit else find_foreign_failure(error)
+        return (
+            None if failure is None else f"{failure.program} failed\ncause: {failure.cause}\nlog: {spark_log(settings)}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

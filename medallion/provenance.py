@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from conf.contract import load_contract
+from conf.failures import summarize_error
 from conf.tables import OPS_JOB_RUNS
 from medallion.io import Lake
 
@@ -70,7 +71,7 @@ def job_run(lake: Lake, job: str, inputs: tuple[str, ...], outputs: tuple[str, .
     try:
         yield run
     except BaseException as caught:
-        error = (str(caught).strip().splitlines() or [type(caught).__name__])[0][:500]
+        error = summarize_error(caught)
         raise
     finally:
         wall_s = time.perf_counter() - clock

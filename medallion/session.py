@@ -20,7 +20,7 @@ from infra.local.files import make_private_folder
 from infra.local.jars import ensure_jars
 from infra.local.local_files import OPTIONS as LOCAL_FILES
 from infra.local.local_files import ensure_local_files
-from infra.local.process import read_log_end
+from infra.local.process import describe_failure
 from infra.local.spark_log import log_options, spark_log
 from medallion.io import Lake
 from medallion.transaction import LISTED_IDS
@@ -136,7 +136,7 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
 
 
 class SparkStartError(SlipstreamError):
-    """Spark's JVM did not start; the message holds the end of its log."""
+    """Spark's JVM did not start; the message says why, and where its log is."""
 
 
 def _start_jvm(conf: SparkConf, log: Path) -> None:
@@ -149,7 +149,7 @@ def _start_jvm(conf: SparkConf, log: Path) -> None:
         try:
             gateway = launch_gateway(conf, {"stdout": output, "stderr": subprocess.STDOUT})  # type: ignore[no-untyped-call]
         except PySparkRuntimeError:
-            raise SparkStartError(f"Spark did not start. The end of {log}:\n{read_log_end(log, begin)}") from None
+            raise SparkStartError(describe_failure("Spark", "did not start", log, begin)) from None
     SparkContext._ensure_initialized(gateway=gateway)
 
 

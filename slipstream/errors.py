@@ -29,15 +29,26 @@ class FriendlyGroup(TyperGroup):
         except Exception as error:
             if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] in _OF_TYPER:
                 raise  # who reads left early, an exit, or a wrong option: typer knows what to do
-            from conf.errors import user_message
+            from conf.failures import user_message
 
-            message = user_message(error)
+            message = user_message(error) or _describe_foreign(error)
             if message is None:
                 _show_fault(error)
                 raise typer.Exit(1) from error
             logging.getLogger("slipstream").error("%s", message)
             _say(message)
             raise typer.Exit(1) from None
+
+
+def _describe_foreign(error: Exception) -> str | None:
+    """Three lines about a failure of another program; the log has what it said in full."""
+    from conf.failures import find_foreign_failure
+
+    failure = find_foreign_failure(error)
+    if failure is None:
+        return None
+    log = _log_fault(error, f"{failure.program} failed")
+    return f"{failure.program} failed\ncause: {failure.cause}\nlog: {log or 'none could be written'}"
 
 
 def _show_fault(error: Exception) -> None:
@@ -49,7 +60,7 @@ def _show_fault(error: Exception) -> None:
     _say("this is a fault of Slipstream's, not of yours" + (f"; the log has it in full: {log}" if log else ""))
 
 
-def _log_fault(error: Exception) -> Path | None:
+def _log_fault(error: Exception, what: str = "a fault of Slipstream's") -> Path | None:
     """Write the traceback to this process's log; returns that file, ``None`` where none can be written."""
     from conf.errors import SlipstreamError
     from conf.settings import get_settings
@@ -60,7 +71,7 @@ def _log_fault(error: Exception) -> Path | None:
             log_to_file(get_settings(), _FAULTS)
         except (OSError, SlipstreamError):  # the terminal has it
             return None
-    LOGGER.error("a fault of Slipstream's", exc_info=error)
+    LOGGER.error(what, exc_info=error)
     return log_path()
 
 

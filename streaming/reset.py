@@ -1,4 +1,4 @@
-"""Empty silver or gold, so that the next run fills them anew from what they are made of."""
+"""Empty bronze, silver or gold, so that the next run fills them anew from what they are made of."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from deltalake.exceptions import DeltaError
+
 from conf.errors import InputError
-from conf.families import PROMOTED
+from conf.families import FAMILIES, PROMOTED
 from conf.lake import checkpoint_uri, table_uri
 from conf.settings import AppConfig
 from conf.tables import (
@@ -19,18 +21,25 @@ from conf.tables import (
     OPS_STEP_FAILURES,
     SILVER_SESSIONS,
 )
-from streaming import gold, karma_beside, session_tables, silver
+from infra.kafka.client_options import librdkafka_options
+from infra.kafka.topics import topic_span
+from infra.local.stack import find_endpoints
+from serving.lake.store import LakeError, is_table, open_table, read_table_stats
+from streaming import bronze, gold, karma_beside, session_tables, silver
 from streaming.claim import claim_layers
 
-Layer = Literal["silver", "gold"]
+Layer = Literal["bronze", "silver", "gold"]
+_LAYERS: Final[tuple[Layer, ...]] = ("bronze", "silver", "gold")
 _ACCOUNTS: Final = (OPS_RECONCILIATION, OPS_DQ_RESULTS, OPS_STEP_FAILURES)
 _KEPT: Final = (SILVER_SESSIONS, GOLD_DPTAD_THRESHOLDS, *_ACCOUNTS)
 """What says which track a session was given, and what is usual on a track, is no one's but the user's to take back."""
 _STREAMS: Final[dict[Layer, Sequence[str]]] = {
+    "bronze": (bronze.TELEMETRY_QUERY, bronze.EVENTS_QUERY),
     "silver": (*(family.silver_query for family in PROMOTED), session_tables.NAME),
     "gold": (*gold.STREAMS_BEFORE, karma_beside.NAME),
 }
 _TABLES: Final[dict[Layer, Sequence[str]]] = {
+    "bronze": bronze.OUTPUTS,
     "silver": [name for name in silver.OUTPUTS if name not in _KEPT],
     "gold": [name for name in (*gold.OUTPUTS, *karma_beside.OUTPUTS) if name not in _KEPT],
 }
@@ -57,21 +66,52 @@ class Reset:
 
 
 def plan_reset(settings: AppConfig, layer: Layer) -> Reset:
-    """What is to be removed so that a layer is filled anew; gold goes with silver, for it follows silver's versions.
+    """What is to be removed so that a layer is filled anew; those above go with it, for they follow its versions.
 
     Raises:
         InputError: If the lake is in an object store.
     """
     if "://" in settings.lake_root:
         raise InputError(f"{settings.lake_root} is an object store: only a lake in a folder can be reset")
-    layers: tuple[Layer, ...] = ("silver", "gold") if layer == "silver" else ("gold",)
-    tables = (_ACCOUNTS if layer == "silver" else ()) + tuple(name for each in layers for name in _TABLES[each])
+    layers = _LAYERS[_LAYERS.index(layer) :]
+    tables = (_ACCOUNTS if "silver" in layers else ()) + tuple(name for each in layers for name in _TABLES[each])
     checkpoints = [name for each in layers for name in _STREAMS[each]]
     return Reset(
         layers,
         tuple(name for name in checkpoints if Path(checkpoint_uri(name, settings)).exists()),
         tuple(name for name in dict.fromkeys(tables) if Path(table_uri(name, settings)).exists()),
     )
+
+
+def check_topics_hold_all(settings: AppConfig) -> None:
+    """Refuse to empty bronze where it may be the only place that has some messages.
+
+    A topic that has never given up a message, and was sent as many as bronze has, holds them all.
+
+    Raises:
+        InputError: If a topic does not.
+        infra.kafka.cluster.BrokerUnavailableError: If no broker answers.
+    """
+    bootstrap, options = find_endpoints(settings).bootstrap, librdkafka_options(settings)
+    for family in FAMILIES:
+        if not is_table(family.bronze, settings):
+            continue
+        span, stored = topic_span(bootstrap, family.topic, options), _rows_by_log(family.bronze, settings)
+        if span.gone or span.sent < (1 if stored is None else stored):
+            has = "a damaged log" if stored is None else f"{stored:,} rows"
+            raise InputError(
+                f"{family.topic} at {bootstrap} was sent {span.sent:,} messages and has given up {span.gone:,}, and "
+                f"{family.bronze} has {has}: it may be the only place that has some, and is not emptied. Put the "
+                f"damaged file back from a copy of {settings.lake_root}, or begin a new home for what the topics have"
+            )
+
+
+def _rows_by_log(name: str, settings: AppConfig) -> int | None:
+    """Rows of a table by its log alone; ``None`` where that is what is damaged."""
+    try:
+        return read_table_stats(open_table(name, settings)).rows
+    except (LakeError, DeltaError):
+        return None
 
 
 def reset_layers(settings: AppConfig, plan: Reset) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec
 
-from conf.errors import user_message
+from conf.failures import user_message
 from conf.plain_console import PlainConsole
 from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
@@ -100,6 +101,35 @@ def topic_partitions(bootstrap: str, topic: str, client_options: Mapping[str, st
     if found is None:
         raise UnknownTopicError(f"the broker at {bootstrap} has no topic '{topic}': `slipstream up` creates it")
     return sorted(found.partitions)
+
+
+@dataclass(frozen=True)
+class TopicSpan:
+    """Messages of a topic, added up over its partitions.
+
+    Attributes:
+        gone: Those that it has given up.
+        sent: Those that were ever sent to it.
+    """
+
+    gone: int
+    sent: int
+
+
+def topic_span(bootstrap: str, topic: str, client_options: Mapping[str, str]) -> TopicSpan:
+    """How many messages a topic has, and has had.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers, or it refuses this client.
+        KafkaException: If it does not say.
+    """
+    numbers = topic_partitions(bootstrap, topic, client_options)
+    admin, _ = _admin(bootstrap, client_options)
+    ends = []
+    for which in (OffsetSpec.earliest(), OffsetSpec.latest()):
+        asked = admin.list_offsets({TopicPartition(topic, number): which for number in numbers})
+        ends.append(sum(future.result(timeout=ANSWER_TIMEOUT_S).offset for future in asked.values()))
+    return TopicSpan(*ends)
 
 
 def _admin(bootstrap: str, client_options: Mapping[str, str] | None) -> tuple[AdminClient, ClientErrors]:

@@ -7,6 +7,8 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from conf.errors import InputError
+from conf.failures import find_cause
 from conf.settings import AppConfig
 from conf.topics import MAX_MESSAGE_BYTES
 from infra.kafka import topics
@@ -79,7 +81,7 @@ def launch_broker(settings: AppConfig, port: int, controller_port: int, heap: st
     properties = server_properties(folder / "data", port, controller_port)
     config.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     java = [str(find_java().executable), "-cp", ":".join(map(str, ensure_jars(settings).kafka))]
-    _format_storage(java, folder / "data", config)
+    _format_storage(java, folder / "data", config, log)
     log4j = Path(__file__).parent / "log4j2.properties"
     command = [*java, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka", str(config)]
     started = process.spawn_process(command, log, cwd=folder, umask=0o077)
@@ -92,10 +94,10 @@ def wait_for_broker(settings: AppConfig, broker: Service) -> None:
     """Wait until the broker holds its ports and answers with the id of this home's cluster, then create the topics.
 
     Raises:
-        ProcessError: If it does not come up; the message ends with its log.
+        ProcessError: If it does not come up; the message says why, and where its log is.
+        InputError: If the broker's folder does not say which cluster it is of.
     """
-    lines = (settings.home / "kafka" / "data" / "meta.properties").read_text().splitlines()
-    expected = dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
+    expected = _cluster_id(settings.home / "kafka" / "data" / "meta.properties")
     process.wait_until_ready(
         "Kafka",
         broker.process,
@@ -106,13 +108,28 @@ def wait_for_broker(settings: AppConfig, broker: Service) -> None:
     topics.ensure_topics(settings, broker.address)
 
 
-def _format_storage(java: list[str], data: Path, config: Path) -> None:
+def _cluster_id(path: Path) -> str:
+    lines = path.read_text(errors="replace").splitlines()
+    found = dict(line.split("=", 1) for line in lines if "=" in line).get("cluster.id")
+    if found is None:
+        raise InputError(
+            f"{path} has no line 'cluster.id=…': the broker's data are damaged; put the file back, or move "
+            f"{path.parent} away to begin with empty topics"
+        )
+    return found
+
+
+def _format_storage(java: list[str], data: Path, config: Path, log: Path) -> None:
     if (data / "meta.properties").exists():
         return
     command = [*java, "kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", str(config)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise ProcessError(f"Kafka's storage in {data} could not be formatted:\n{result.stdout}{result.stderr}")
+        said = f"{result.stdout}\n{result.stderr}"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as kept:
+            kept.write(said)
+        raise ProcessError(f"Kafka's storage in {data} could not be formatted\ncause: {find_cause(said)}\nlog: {log}")
 
 
 def _new_cluster_id() -> str:

@@ -58,7 +58,7 @@ def wait_for_mlflow(_: AppConfig, server: Service) -> None:
     """Wait until the server holds its port and says that it is well.
 
     Raises:
-        infra.local.process.ProcessError: If it does not come up; the message ends with its log.
+        infra.local.process.ProcessError: If it does not come up; the message says why, and where its log is.
     """
     process.wait_until_ready(
         "MLflow",

@@ -8,19 +8,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from conf.errors import SlipstreamError
+from conf.failures import find_cause
 from infra.local.files import make_private_folder
 
 ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 """States of a process that has ended and of which only the exit code is left."""
 
 
+_STARTED: Final = "--- started"
+"""Begins a line of a log from which on another run of the program writes."""
+
+
 class ProcessError(SlipstreamError):
-    """A background process did not start; the message holds the end of its log."""
+    """A background process did not start; the message says why, and where its log is."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ def spawn_process(
     """
     make_private_folder(log.parent)
     with log.open("ab") as output:
+        output.write(f"{_STARTED} {datetime.now(UTC):%F %T} UTC ---\n".encode())
+        output.flush()
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -121,20 +130,30 @@ def wait_until_ready(name: str, process: Process, ready: Callable[[], bool], log
     """Wait until a started process is ready.
 
     Raises:
-        ProcessError: If it ends or ``timeout_s`` passes first; it is stopped and the message ends with its log.
+        ProcessError: If it ends or ``timeout_s`` passes first; it is stopped, and the message says why by its log.
     """
     if wait_until(lambda: not is_alive(process) or ready(), timeout_s) and is_alive(process):
         return
     reason = f"was not ready after {timeout_s:.0f} s" if is_alive(process) else "ended while starting"
     stop_process(process)
-    raise ProcessError(f"{name} {reason}. The end of {log}:\n{read_log_end(log)}")
+    raise ProcessError(describe_failure(name, reason, log))
 
 
-def read_log_end(log: Path, begin: int = 0) -> str:
-    """The last fifteen lines of a log, none of them from before the byte ``begin``."""
+def describe_failure(name: str, reason: str, log: Path, begin: int = 0) -> str:
+    """Three lines about a program that failed: what it did, why by its own words, and where its log is.
+
+    Args:
+        name: Of the program.
+        reason: What it did, such as ``ended while starting``.
+        log: Its log.
+        begin: Byte from which on it wrote, where its log does not say so.
+    """
     with log.open("rb") as written:
         written.seek(begin)
-        return "\n".join(written.read().decode(errors="replace").splitlines()[-15:])
+        text = written.read().decode(errors="replace")
+    return (
+        f"{name} {reason}\ncause: {find_cause(text.rpartition(_STARTED)[2].partition(chr(10))[2] or text)}\nlog: {log}"
+    )
 
 
 def holds_port(process: Process, port: int) -> bool:

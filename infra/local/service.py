@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, ValidationError
+
 from conf.errors import InputError
+from conf.frozen import FrozenModel
 from conf.settings import AppConfig
 from infra.local import process
 from infra.local.files import make_private_folder, read_json, write_json
@@ -48,6 +51,18 @@ class Service:
         return bool(process.session_pids(self.process))
 
 
+class _Record(FrozenModel):
+    """What the file of a service holds."""
+
+    name: str
+    address: str
+    ports: dict[str, int]
+    pid: int = Field(gt=1)
+    started: str
+    log: Path
+    since: str
+
+
 def record_path(settings: AppConfig, name: str) -> Path:
     """The file that remembers a service."""
     return settings.home / "run" / f"{name}.json"
@@ -84,16 +99,14 @@ def load_service(settings: AppConfig, name: str) -> Service | None:
     if content is None:
         return None
     try:
-        return Service(
-            name=content["name"],
-            address=content["address"],
-            ports=content["ports"],
-            process=Process(content["pid"], content["started"]),
-            log=Path(content["log"]),
-            since=content["since"],
-        )
-    except KeyError as error:
-        raise InputError(f"{path} lacks {error}; stop the service by hand and delete the file") from error
+        record = _Record.model_validate(content)
+    except ValidationError as error:
+        wrong = ", ".join(sorted({str(each["loc"][0]) for each in error.errors(include_url=False)}))
+        raise InputError(
+            f"{path}: {wrong} cannot be read; stop {name} by hand if it runs, and delete the file"
+        ) from None
+    process_of = Process(record.pid, record.started)
+    return Service(record.name, record.address, record.ports, process_of, record.log, record.since)
 
 
 def stop_service(settings: AppConfig, name: str, timeout_s: float = 20.0) -> bool:

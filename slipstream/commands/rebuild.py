@@ -10,7 +10,7 @@ from slipstream.console import DryRun, print_summary, say, show_step
 from slipstream.logs import log_to_file
 
 app = typer.Typer()
-Layer = Literal["silver", "gold"]
+Layer = Literal["bronze", "silver", "gold"]
 
 
 @app.command(rich_help_panel="Lake")
@@ -58,7 +58,7 @@ def backfill(
 
 @app.command(rich_help_panel="Lake")
 def reset(
-    layer: Annotated[Layer, typer.Argument(help="silver: silver and gold; gold: gold alone.")],
+    layer: Annotated[Layer, typer.Argument(help="bronze: all three; silver: silver and gold; gold: gold alone.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -67,13 +67,18 @@ def reset(
     Bronze keeps every message and stays as it is, and so do the tracks that sessions were given, ghosts, models and
     what else batch jobs made. Gold goes with silver. If it is killed, do it again.
 
+    `reset bronze` is for a bronze with a damaged file: the next run reads the topics from their beginning. It is
+    refused where Kafka has given up messages since, for then bronze is the only place that has them.
+
     Example: `slipstream reset silver --dry-run`, `slipstream reset silver --yes && slipstream run`
     """
     from conf.settings import get_settings
-    from streaming.reset import plan_reset, reset_layers
+    from streaming.reset import check_topics_hold_all, plan_reset, reset_layers
 
     settings = get_settings()
     plan = plan_reset(settings, layer)
+    if layer == "bronze":
+        check_topics_hold_all(settings)
     for name in plan.tables:
         say(name)
     if dry_run:

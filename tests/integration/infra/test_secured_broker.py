@@ -26,7 +26,9 @@ from infra.kafka.cluster import BrokerUnavailableError
 from infra.local import broker, ports, process
 from infra.local.jars import ensure_jars
 from infra.local.java import find_java
+from serving.lake.integrity import check_lake_files
 from serving.lake.reader import LakeReader
+from streaming.reset import check_topics_hold_all
 
 pytestmark = pytest.mark.integration
 
@@ -172,6 +174,9 @@ def test_topics_producers_and_bronze_by_password_and_certificate(secured: Secure
     assert done.startswith("bronze: ")
     written = [path for path in (*conf.rglob("*"), *(secured.folder / "home").rglob("*")) if path.is_file()]
     assert any(path.name.startswith("local-") or "events" in path.name for path in written)
+    check_topics_hold_all(secured.settings(kafka_sasl_mechanism="PLAIN"))
+    whole = [found.detail for found in check_lake_files(secured.settings(), deep=True)]
+    assert not any("have none" in detail for detail in whole)
     secrets = (PASSWORD, "PRIVATE KEY", json.dumps(PASSWORD)[1:-1])
     shown = [path for path in written if any(secret.encode() in path.read_bytes() for secret in secrets)]
     assert shown == []

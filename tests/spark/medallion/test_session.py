@@ -12,7 +12,7 @@ import pytest
 START = """
 import sys
 from pathlib import Path
-from conf.errors import user_message
+from conf.failures import user_message
 from conf.settings import AppConfig
 from medallion.session import get_spark
 
@@ -59,7 +59,7 @@ def test_a_jvm_that_does_not_start_says_why(home: Path, jars_dir: Path) -> None:
     log.write_text("of an earlier run\n")
     done = start(home, jars_dir, "spark.driver.memory=4x")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Spark did not start. The end of {log}:\n")
+    assert done.stderr.startswith("Spark did not start\ncause: ")
     assert "Invalid maximum heap size: -Xmx4x" in done.stderr
     assert "earlier run" not in done.stderr
 

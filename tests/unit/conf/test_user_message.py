@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conf.contract import ContractError, load_contract
-from conf.errors import user_message
+from conf.failures import user_message
 from infra.kafka.cluster import BrokerUnavailableError
 from infra.local.java import JavaMissingError
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
+import pytest
 from deltalake import write_deltalake
 
 from conf.lake import table_uri
@@ -51,3 +53,29 @@ def test_a_torn_table_is_a_finding(home: AppConfig) -> None:
     (check,) = steps(home)
     assert check.outcome == "fail"
     assert uri in check.detail
+
+
+def test_secrets_that_others_can_read_are_named(
+    home: AppConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    key, env = tmp_path / "key.pem", tmp_path / ".env"
+    for path in (key, env):
+        path.write_text("hush")
+        path.chmod(0o644)
+    settings = home.model_copy(update={"kafka_ssl_key": key})
+    found = [check for check in run_checks(settings) if check.name == "secrets"]
+    assert [check.remedy for check in found] == [f"chmod 600 {env}", f"chmod 600 {key}"]
+    for path in (key, env):
+        path.chmod(0o600)
+    assert not [check for check in run_checks(settings) if check.name == "secrets"]
+
+
+def test_what_a_check_stumbles_over_is_a_finding(home: AppConfig) -> None:
+    record = home.home / "run" / "kafka.json"
+    record.parent.mkdir(parents=True)
+    for broken in (b"{", b"\xff\xfe", b"[]", b'{"name": "kafka", "pid": "x", "ports": 3}'):
+        record.write_bytes(broken)
+        found = run_checks(home)
+        assert any(str(record) in check.detail for check in found if check.outcome == "fail")
+        assert {"Python", "disk", "lake"} <= {check.name for check in found}

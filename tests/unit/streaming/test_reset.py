@@ -11,19 +11,24 @@ from conf.settings import AppConfig
 from streaming.reset import Layer, plan_reset, reset_layers
 
 TABLES = {
-    "bronze.telemetry_events": (),
-    "silver.telemetry": ("silver",),
-    "silver.laps": ("silver",),
+    "bronze.telemetry_events": ("bronze",),
+    "silver.telemetry": ("bronze", "silver"),
+    "silver.laps": ("bronze", "silver"),
     "silver.sessions": (),
     "silver.tracks": (),
-    "ops.reconciliation": ("silver",),
+    "ops.reconciliation": ("bronze", "silver"),
     "ops.job_runs": (),
-    "gold.lap_features": ("silver", "gold"),
-    "gold.karma_scores": ("silver", "gold"),
+    "gold.lap_features": ("bronze", "silver", "gold"),
+    "gold.karma_scores": ("bronze", "silver", "gold"),
     "gold.dptad_thresholds": (),
     "gold.ghost_laps": (),
 }
-CHECKPOINTS = {"bronze": (), "silver": ("silver",), "silver_closing": ("silver",), "gold": ("silver", "gold")}
+CHECKPOINTS = {
+    "bronze": ("bronze",),
+    "silver": ("bronze", "silver"),
+    "silver_closing": ("bronze", "silver"),
+    "gold": ("bronze", "silver", "gold"),
+}
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def left(home: AppConfig) -> tuple[set[str], set[str]]:
     return tables, {path.name for path in (root / "_checkpoints").iterdir() if path.is_dir()}
 
 
-@pytest.mark.parametrize("layer", ["silver", "gold"])
+@pytest.mark.parametrize("layer", ["bronze", "silver", "gold"])
 def test_what_a_layers_streams_fill_goes_and_all_else_stays(lake: AppConfig, layer: Layer) -> None:
     stays = {name for name, layers in TABLES.items() if layer not in layers}
     reset_layers(lake, plan_reset(lake, layer))
