@@ -185,7 +185,7 @@ class _Passing:
             if earlier < -rules.brake_early_m and slowest < target_slowest and self._comes_as_fast(two.brake_m):
                 return ("BRAKE_TOO_LATE", *point)
             hardest, target_hardest = (self._hardest_bar(side) for side in (self.lap, self.target))
-            if hardest < rules.brake_weak_share * target_hardest:
+            if hardest < rules.brake_weak_share * target_hardest and self._comes_as_fast(two.brake_m):
                 return ("BRAKE_TOO_SOFT", "hardest brake pressure", hardest, target_hardest, "bar")
         if slowest < target_slowest - rules.slow_apex_kmh:
             return ("TOO_SLOW_AT_APEX", "slowest speed", slowest, target_slowest, "km/h")
@@ -209,6 +209,8 @@ class _Passing:
             return ("HESITANT_THROTTLE", "flat out again", start_m + late_m[0], start_m + late_m[1], "m")
         entry, target_entry = (side.at(side.scaled_kmh, start_m) for side in (self.lap, self.target))
         if entry is not None and target_entry is not None and entry < target_entry - rules.slow_entry_kmh:
+            if start_m == 0.0:  # the lap before brought it there
+                return ("SLOWER_HERE", "speed at the line", entry, target_entry, "km/h")
             return ("SLOW_ONTO_STRAIGHT", "speed at its start", entry, target_entry, "km/h")
         return None
 

@@ -59,6 +59,7 @@ INPUTS: Final = (
 )
 NEED: Final = (("speed_kmh",), THROTTLE, ("brake_front_bar",))
 _EVERY_M: Final = 5.0
+_LEAST_SAID_S: Final = 0.0005
 
 
 class InsightAnswer(FrozenModel):

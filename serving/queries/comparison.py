@@ -324,9 +324,7 @@ def throttle_notes(sides: Sides, uids: tuple[str, str]) -> list[str]:
     if not np.isfinite(plateaus).all() or abs(plateaus[0] - plateaus[1]) < _PLATEAUS_APART_PCT:
         return []
     read = " and ".join(f"{plateau:.1f} % in {uid}" for plateau, uid in zip(plateaus, uids, strict=True))
-    return [
-        f"full throttle reads {read}: a lap is flat out near its own; whether pedal or foot ends there, it does not say"
-    ]
+    return [f"full throttle reads {read}: each lap is judged by its own"]
 
 
 def _kind(laps: Iterable[LapRow], reference: LapRow) -> ReferenceKind:

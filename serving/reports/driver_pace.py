@@ -27,7 +27,7 @@ def stint_rows(found: DriverReport) -> list[Row]:
             "fit": s["n_pace_laps"],
             "mean": format_lap_time(s["pace_mean_s"]),
             "interval": _interval(s["pace_mean_s_low"], s["pace_mean_s_high"], format_lap_time, s["n_pace_laps"]),
-            "trend": _signed(s["slope_s_per_lap"]),
+            "trend": "" if s["slope_s_per_lap_low"] is None else _signed(s["slope_s_per_lap"]),
             "best": "" if s["best_lap_s"] is None else f"{format_lap_time(s['best_lap_s'])} ({s['best_lap_number']})",
             "ended": _ENDED.get(s["ended_by"], s["ended_by"]),
         }
@@ -74,7 +74,7 @@ def _target_words(row: Row) -> str:
     if row["siwtl_lap"] is None:
         return "A sector has no time at all, so there is no target lap."
     laps = format_count(row["n_valid_laps"], "lap")
-    words = f"The target lap is {format_lap_time(row['siwtl_lap'])}, from {laps}"
+    words = f"The target lap is {format_lap_time(target_time_s(row['siwtl_lap'], row['potential_gain']))}, from {laps}"
     low, high = row["siwtl_lap_low"], row["siwtl_lap_high"]
     words += f" ({TOO_FEW})" if low is None else f" (95 % interval {format_lap_time(low)} to {format_lap_time(high)})"
     if row["potential_gain"] is not None:
@@ -88,10 +88,15 @@ def _target_words(row: Row) -> str:
     return words + " Achievability {:.2f} of 1 (95 % interval {:.2f} to {:.2f}).".format(*figures)
 
 
+def target_time_s(target_s: float, gain_s: float | None) -> float:
+    """A target lap, never slower than the best lap driven, which rows of an earlier release may be."""
+    return target_s + min(gain_s or 0.0, 0.0)
+
+
 def describe_gain(gain_s: float) -> str:
     """A target lap beside the best lap driven."""
     if gain_s <= 0:
-        return "the best lap driven, nothing faster is within reach"
+        return "the best lap driven"
     return f"{gain_s:.3f} s under the best lap"
 
 

@@ -77,7 +77,8 @@ def page_context(found: DriverReport, made_at: datetime) -> dict[str, Any]:
 
 
 def _figures(found: DriverReport) -> dict[str, Markup | None]:
-    target_s = found.target.first.get("siwtl_lap")
+    row = found.target.first
+    target_s = row.get("siwtl_lap") and pace.target_time_s(row["siwtl_lap"], row["potential_gain"])
     plots: dict[str, Figure | None] = {
         "laps": lap_times_figure(found.laps, found.field, target_s),
         "sectors": sectors_figure(found.laps, found.field) if found.target.rows else None,

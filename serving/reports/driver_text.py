@@ -14,13 +14,14 @@ from serving.queries.comparison import what_differs
 from serving.queries.driver_session import DriverReport
 from serving.queries.laps import PACE
 from serving.reports.driver_driving import incident_rows, mean_scores, scored_rows
-from serving.reports.driver_pace import TOO_FEW, describe_gain, format_digits
+from serving.reports.driver_pace import describe_gain, format_digits, target_time_s
 from serving.reports.sources import list_versions
 
 Row = Mapping[str, Any]
 
 _WORTH_NAMING_S: Final = ReportRule().time_word_s
 _DEAREST: Final = 5
+_NO_INTERVAL: Final = "too few laps for an interval"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def _best(found: DriverReport) -> KeyFigure | None:
 
 
 def _of_summary(row: Row) -> Iterator[KeyFigure]:
+    """Figures of ``gold.driver_summary``, whose counts and target interval an older table does not have yet."""
     if not row:
         return
     if row["avg_lap_ms"] is not None:
@@ -87,11 +89,12 @@ def _of_summary(row: Row) -> Iterator[KeyFigure]:
         yield KeyFigure("Mean lap", format_lap_time(row["avg_lap_ms"] / 1000), (*lines, _mean_interval(row)))
     if row["siwtl_lap_s"] is not None:
         lines = [describe_gain(row["potential_gain_s"])] if row["potential_gain_s"] is not None else []
-        if (n := row["n_siwtl_laps"]) is not None:
+        if (n := row.get("n_siwtl_laps")) is not None:
             lines.append(f"from {format_count(n, 'lap')}")
-        low, high = row["siwtl_lap_s_low"], row["siwtl_lap_s_high"]
-        lines.append(TOO_FEW if low is None else f"95 %: {format_lap_time(low)} to {format_lap_time(high)}")
-        yield KeyFigure("Target lap", format_lap_time(row["siwtl_lap_s"]), tuple(lines))
+        low, high = row.get("siwtl_lap_s_low"), row.get("siwtl_lap_s_high")
+        lines.append(_NO_INTERVAL if low is None else f"95 %: {format_lap_time(low)} to {format_lap_time(high)}")
+        target_s = target_time_s(row["siwtl_lap_s"], row["potential_gain_s"])
+        yield KeyFigure("Target lap", format_lap_time(target_s), tuple(lines))
     yield _consistency(row)
     if row["top_speed_kmh"] is not None:
         yield KeyFigure("Top speed", f"{row['top_speed_kmh']:.0f} km/h", ())
@@ -99,11 +102,12 @@ def _of_summary(row: Row) -> Iterator[KeyFigure]:
 
 def _mean_interval(row: Row) -> str:
     low, high = row["avg_lap_ms_low"], row["avg_lap_ms_high"]
-    return TOO_FEW if low is None else f"95 %: {format_tenths(low / 1000)} to {format_tenths(high / 1000)}"
+    return _NO_INTERVAL if low is None else f"95 %: {format_tenths(low / 1000)} to {format_tenths(high / 1000)}"
 
 
 def _consistency(row: Row) -> KeyFigure:
-    n, low, high = row["n_consistency_laps"], row["consistency_score_low"], row["consistency_score_high"]
+    low, high = row["consistency_score_low"], row["consistency_score_high"]
+    n = row.get("n_consistency_laps")
     counted = (f"of {format_count(n, 'lap')}",) if n is not None else ()
     if low is None:  # a score without an interval is one of too few laps
         return KeyFigure("Consistency", "too few laps", (*counted, f"a score needs {MIN_LAPS}"))

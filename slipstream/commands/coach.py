@@ -23,7 +23,7 @@ def coach(
         str,
         typer.Option(
             metavar="best|ghost|SESSION/VEHICLE/LAP",
-            help="best: of the lap's session, fit for pace; ghost: the newest of it that a car could drive.",
+            help="best: the fastest of the lap's session that will do; ghost: the newest of it that a car could drive.",
         ),
     ] = "best",
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")] = None,
@@ -33,7 +33,8 @@ def coach(
 ) -> None:
     """Coach a lap: where it loses time to a target, what was done wrong there, and what it cost with all that followed.
 
-    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's best lap that is fit for pace.
+    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's fastest lap that will do: fit for pace,
+    with the samples it needs, and not the lap it is compared with.
 
     `slipstream coach --lap barber-R1/46/best --plot coach.png`
 
