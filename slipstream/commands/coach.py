@@ -33,8 +33,8 @@ def coach(
 ) -> None:
     """Coach a lap: where it loses time to a target, what was done wrong there, and what it cost with all that followed.
 
-    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's fastest lap that will do: fit for pace,
-    with the samples it needs, and not the lap it is compared with.
+    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's fastest lap that will do: fit for
+    pace, with the samples it needs, and not the lap it is compared with.
 
     `slipstream coach --lap barber-R1/46/best --plot coach.png`
 

@@ -87,8 +87,8 @@ def compare(
 ) -> None:
     """Compare a lap with a reference: time lost in each corner and on each straight, and why.
 
-    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's fastest lap that will do: fit for pace,
-    with the samples it needs, and not the lap it is compared with.
+    VEHICLE is an id or a race number; LAP is a number, or `best` for the vehicle's fastest lap that will do: fit for
+    pace, with the samples it needs, and not the lap it is compared with.
 
     `slipstream laps compare barber-R1/46/best barber-R1/13/best --plot laps.png`
 
