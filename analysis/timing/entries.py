@@ -16,7 +16,9 @@ from conf.arrays import FloatArray, IntArray
 
 DAY_US = 86_400_000_000
 _ZONE_US = 900_000_000  # time zones are whole quarters of an hour
-_COARSE_US, _FINE_US = 500_000, 250_000
+FEED_NEAR_US = 500_000
+"""Crossings of a feed are no farther from the official ones, a common delay aside."""
+_FINE_US = 250_000
 _LEAST_SHARE, _LEAST_MATCHES = 0.5, 3
 
 
@@ -72,12 +74,13 @@ class Entry:
     notes: tuple[str, ...] = ()
 
 
-def fit_clock(feed_us: IntArray, official_day_us: IntArray) -> OfficialClock | None:
+def fit_clock(feed_us: IntArray, official_day_us: IntArray, near_us: int = FEED_NEAR_US) -> OfficialClock | None:
     """Fit the official time of day to the feed's crossings of the whole field.
 
     Args:
         feed_us: Crossings of all cars, microseconds since the epoch, shape (n,).
         official_day_us: Official crossings of all numbers, microseconds since local midnight, shape (m,).
+        near_us: How far crossings may be from the official ones.
 
     Returns:
         The clock, or ``None`` where fewer than three crossings fit any time zone.
@@ -86,10 +89,10 @@ def fit_clock(feed_us: IntArray, official_day_us: IntArray) -> OfficialClock | N
         return None
     day_us = np.sort(feed_us % DAY_US)
     zones = np.arange(-56, 57, dtype=np.int64) * _ZONE_US
-    fits = [int((np.abs(_nearest_offsets(day_us, official_day_us + zone)) < _COARSE_US).sum()) for zone in zones]
+    fits = [int((np.abs(_nearest_offsets(day_us, official_day_us + zone)) < near_us).sum()) for zone in zones]
     best = int(np.argmax(fits))
     late = -_nearest_offsets(day_us, official_day_us + zones[best])
-    near = late[np.abs(late) < _COARSE_US]
+    near = late[np.abs(late) < near_us]
     if len(near) < _LEAST_MATCHES:
         return None
     lag = int(np.median(near))
@@ -108,7 +111,10 @@ def _nearest_offsets(day_us: IntArray, official_us: IntArray) -> IntArray:
 
 
 def match_entries(
-    feed_us: Mapping[str, IntArray], reported: Mapping[str, int | None], official_us: Mapping[int, IntArray]
+    feed_us: Mapping[str, IntArray],
+    reported: Mapping[str, int | None],
+    official_us: Mapping[int, IntArray],
+    near_us: Mapping[str, int] | None = None,
 ) -> list[Entry]:
     """Who raced under which number.
 
@@ -116,13 +122,18 @@ def match_entries(
         feed_us: Crossings of each vehicle, microseconds since the epoch.
         reported: Number in each vehicle's own messages.
         official_us: Crossings of each number in the feed's time (see :class:`OfficialClock`).
+        near_us: How far the crossings of vehicles may be from the official ones, where it is more than usual.
 
     Returns:
         An entry for each vehicle, then one for each number that no vehicle fits, sorted by vehicle and number.
     """
     vehicles, numbers = sorted(reported), sorted(official_us)
+    near = near_us or {}
     fit = np.array(
-        [[_fit_entry(feed_us.get(v, np.empty(0, np.int64)), official_us[n]) for n in numbers] for v in vehicles]
+        [
+            [_fit_entry(feed_us.get(v, np.empty(0, np.int64)), official_us[n], near.get(v, _FINE_US)) for n in numbers]
+            for v in vehicles
+        ]
     )
     counts = fit[..., 0] if fit.size else np.zeros((len(vehicles), len(numbers)))
     chosen: dict[str, int] = {}
@@ -139,12 +150,12 @@ def match_entries(
     return entries + [Entry(f"number-{n}", n, "file", None, 0, 0, len(official_us[n]), None) for n in alone]
 
 
-def _fit_entry(feed: IntArray, official: IntArray) -> tuple[float, float]:
+def _fit_entry(feed: IntArray, official: IntArray, near_us: int) -> tuple[float, float]:
     """How many official crossings have one of the feed beside them, and how well they fit."""
     if not len(feed) or not len(official):
         return 0.0, 0.0
     distance = np.abs(official[:, None] - feed[None, :]).min(axis=1)
-    return float((distance < _FINE_US).sum()), float(np.maximum(0.0, 1.0 - distance / _FINE_US).sum())
+    return float((distance < near_us).sum()), float(np.maximum(0.0, 1.0 - distance / near_us).sum())
 
 
 def _build_entry(

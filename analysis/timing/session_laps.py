@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
 
-from analysis.timing.crossings import Crossing, FeedEvent, find_crossings
-from analysis.timing.entries import Entry, fit_clock, match_entries
+from analysis.timing.crossings import Crossing, FeedEvent, find_crossings, number_crossings
+from analysis.timing.entries import FEED_NEAR_US, Entry, match_entries
 from analysis.timing.lap_reasons import (
     FastestLap,
     add_lap_reasons,
@@ -21,6 +22,7 @@ from analysis.timing.lap_reasons import (
     find_slow_field,
 )
 from analysis.timing.laps import JudgedLap, OfficialTimingLap, build_feed_laps, build_official_laps
+from analysis.timing.sheet_clock import COUNTER_NEAR_US, CarCrossings, SheetLap, place_sheets
 from conf.laps import LapRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,12 +37,20 @@ class SessionTiming:
         numbers: Number in each vehicle's own messages, ``None`` where it says none; vehicles with telemetry only too.
         official: Rows of ``silver.sector_times`` by number.
         fastest: Fastest lap on the result sheet by number.
+        counted: Crossings by the car's own counter, by vehicle, of those without any in the feed.
     """
 
     crossings: Mapping[str, Sequence[Crossing]]
     numbers: Mapping[str, int | None]
     official: Mapping[int, Sequence[Any]]
     fastest: Mapping[int, FastestLap] = field(default_factory=dict)
+    counted: Mapping[str, CarCrossings] = field(default_factory=dict)
+
+    @property
+    def needs_counters(self) -> set[str]:
+        """Vehicles without crossings in the feed whose counter may tie official laps to their telemetry."""
+        untied = any(row.event_ts is None for sheet in self.official.values() for row in sheet)
+        return {v for v in self.numbers if len(self.crossings.get(v, ())) < 2} if untied else set()
 
 
 @dataclass(frozen=True)
@@ -138,15 +148,20 @@ def sheet_order(line: Any) -> tuple[bool, bool]:
 
 def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
     """Entries of a session, and laps of every entry that has timing, not yet judged."""
-    feed_us = {v: np.array([c.time_us for c in cs], np.int64) for v, cs in timing.crossings.items()}
-    ends_us = _official_ends(timing, feed_us)
-    entries = match_entries(feed_us, timing.numbers, {n: np.array(us, np.int64) for n, us in ends_us.items()})
+    cars = {v: _feed_crossings(crossings) for v, crossings in timing.crossings.items()} | dict(timing.counted)
+    seen_us = {v: car.time_us for v, car in cars.items()}
+    ends_us = _official_ends(timing, cars)
+    # Numbers that nothing ties to the telemetry are somebody's, too.
+    placed = {n: np.array([us for us in ends_us.get(n, ()) if us is not None], np.int64) for n in timing.official}
+    near_us = {v: car.near_us for v, car in timing.counted.items()}
+    entries = [_describe_entry(entry, timing) for entry in match_entries(seen_us, timing.numbers, placed, near_us)]
     laps: dict[str, list[JudgedLap]] = {}
     for entry in entries:
         crossings = timing.crossings.get(entry.vehicle_id, ())
         sheet = timing.official.get(entry.number) if entry.number is not None else None
-        if sheet:
-            ends: Sequence[int | None] = ends_us.get(entry.number or 0) or [None] * len(sheet)
+        ends: Sequence[int | None] = ends_us.get(entry.number or 0) or [None] * len(sheet or ())
+        is_tied = any(us is not None for us in ends)
+        if sheet and (is_tied or (entry.vehicle_id not in timing.counted and len(crossings) < 2)):
             rows = [_official_by_number(row, end) for row, end in zip(sheet, ends, strict=True)]
             laps[entry.vehicle_id] = build_official_laps(rows, crossings, rules.limits)
         elif len(crossings) > 1:
@@ -156,16 +171,47 @@ def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
     return SessionLaps(entries, laps, fastest)
 
 
-def _official_ends(timing: SessionTiming, feed_us: Mapping[str, Any]) -> dict[int, list[int]]:
-    """End of each official lap in the feed's time, by number; numbers that nothing ties to it are left out."""
-    rows = [row for sheet in timing.official.values() for row in sheet]
-    if rows and all(row.event_ts is not None for row in rows):
-        return {n: [datetime_to_us(row.event_ts) for row in sheet] for n, sheet in timing.official.items()}
-    timed = {n: sheet for n, sheet in timing.official.items() if all(r.time_of_day_ms is not None for r in sheet)}
-    day = {n: np.array([r.time_of_day_ms * 1000 for r in sheet], np.int64) for n, sheet in timed.items()}
-    nothing = np.empty(0, np.int64)
-    clock = fit_clock(np.concatenate([nothing, *feed_us.values()]), np.concatenate([nothing, *day.values()]))
-    return {} if clock is None else {n: clock.to_feed_us(at).tolist() for n, at in day.items()}
+def counter_crossings(laps: Sequence[JudgedLap]) -> CarCrossings:
+    """Where a car's own counter went from one lap to the next, as the first sample of that lap says.
+
+    Args:
+        laps: Its laps by its counter, see :func:`~analysis.timing.laps.build_counter_laps`.
+    """
+    ordered = sorted(laps, key=lambda lap: (lap.start_us or 0, lap.number))
+    crossed = [a for a, b in pairwise(ordered) if a.end_us == b.start_us and b.number == a.number + 1]
+    times = np.array([lap.end_us for lap in crossed], np.int64)
+    return CarCrossings(times, [lap.number for lap in crossed], COUNTER_NEAR_US)
+
+
+def _feed_crossings(crossings: Sequence[Crossing]) -> CarCrossings:
+    times = np.array([c.time_us for c in crossings], np.int64)
+    return CarCrossings(times, number_crossings(crossings), FEED_NEAR_US)
+
+
+def _describe_entry(entry: Entry, timing: SessionTiming) -> Entry:
+    """An entry with what the sheet and the feed have of it; its own counter's crossings are none of the feed's."""
+    source = "counter" if entry.source == "clock" and entry.vehicle_id in timing.counted else entry.source
+    return replace(
+        entry,
+        source=source,
+        crossings=len(timing.crossings.get(entry.vehicle_id, ())),
+        official_laps=len(timing.official.get(entry.number or 0, ())),
+    )
+
+
+def _official_ends(timing: SessionTiming, cars: Mapping[str, CarCrossings]) -> dict[int, list[int | None]]:
+    """End of each official lap in the telemetry's time, by number; numbers that nothing ties to it are left out."""
+    sheets = {n: [_sheet_lap(row) for row in sheet] for n, sheet in timing.official.items()}
+    of_feed = [car for vehicle, car in cars.items() if vehicle not in timing.counted and len(car.time_us)]
+    own = {number: cars[v] for v, number in timing.numbers.items() if v in cars and number in sheets}
+    return place_sheets(sheets, of_feed or list(timing.counted.values()), own)
+
+
+def _sheet_lap(row: Any) -> SheetLap:
+    lap, elapsed, day = (
+        None if ms is None else ms * 1000 for ms in (row.lap_time_ms, row.elapsed_ms, row.time_of_day_ms)
+    )
+    return SheetLap(row.lap_number, lap, elapsed, day, datetime_to_us(row.event_ts))
 
 
 def _official_by_number(row: Any, end_us: int | None) -> OfficialTimingLap:

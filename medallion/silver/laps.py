@@ -7,7 +7,7 @@ only whose samples or lap boundaries changed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,11 +20,13 @@ from analysis.timing.session_laps import (
     SessionLaps,
     build_session_laps,
     collect_timing,
+    counter_crossings,
     datetime_to_us,
     entry_row,
     evaluate_session_laps,
     lap_row,
 )
+from analysis.timing.sheet_clock import CarCrossings
 from conf.laps import load_lap_rules
 from conf.tables import (
     SILVER_CLOCK_OFFSETS,
@@ -122,12 +124,24 @@ class _SessionLapsUpdate:
             cars = dict.fromkeys((row.vehicle_id for row in seen[name]), None)
             timing = collect_timing(events[name], sectors[name], cars, results[name])
             self.crews[name] = find_crews(sectors[name], results[name])
+            timing = replace(timing, counted=self._counted(name, timing.needs_counters & cars.keys()))
             sessions[name] = build_session_laps(timing, self.rules)
             moved = vehicles_with_moved_laps(sessions[name], before[name])
             counted = {v for (v, _), row in before[name].items() if row.lap_time_source == "telemetry"}
             untimed = counted - sessions[name].laps.keys()  # their laps are in their samples alone
             stale[name] = (set(change.vehicles) | moved | untimed) & set(timing.numbers)
         return sessions, stale
+
+    def _counted(self, session: str, vehicles: Collection[str]) -> dict[str, CarCrossings]:
+        """Crossings by the cars' own counters."""
+        if not vehicles:
+            return {}
+        samples = VehicleSamples(self.lake, {(session, v) for v in vehicles}, self.run_id)
+        laps: defaultdict[str, list[JudgedLap]] = defaultdict(list)
+        for row in samples.summarise_laps({}):
+            laps[row.vehicle_id].append(JudgedLap(row.lap_number, "telemetry", row.start_us, row.end_us, None))
+        crossed = {v: counter_crossings(found) for v, found in laps.items()}
+        return {v: car for v, car in crossed.items() if len(car.time_us)}
 
     def _by_session(self, table: str) -> defaultdict[str, list[Row]]:
         rows: defaultdict[str, list[Row]] = defaultdict(list)
