@@ -110,41 +110,59 @@ def _end_us(since_us: int | None, at_us: int | None, base_us: int, kind: str) ->
 
 
 def _link_laps(laps: Sequence[SheetLap]) -> list[int | None]:
-    """Ends of laps in order of their numbers, since that of the first that says something."""
-    timed = [i for i, lap in enumerate(laps) if any(us is not None for us in (lap.end_us, lap.elapsed_us, lap.day_us))]
-    first = timed[0] if timed else 0
-    since: list[int | None] = [None] * first + [0] * bool(laps)
-    for i in range(first + 1, len(laps)):
-        said = [us for us in _links(laps, since, i) if us is not None]
-        agreed = (a for k, a in enumerate(said) if any(abs(a - b) <= _AGREES_US for b in said[:k] + said[k + 1 :]))
-        since.append(next(agreed, said[0] if said else None))
-    for i in range(len(laps) - 2, -1, -1):
-        after, lap_us = since[i + 1], laps[i + 1].lap_us
-        if since[i] is None and None not in (after, lap_us) and laps[i + 1].number == laps[i].number + 1:
-            since[i] = after - lap_us  # type: ignore[operator]
+    """Ends of laps in order of their numbers, since that of the first whose clock is known; ``None`` without a link."""
+    clocked = [i for i, lap in enumerate(laps) if lap.end_us is not None or lap.day_us is not None]
+    elapsed = [i for i, lap in enumerate(laps) if lap.elapsed_us is not None]
+    first = [*clocked, *elapsed, 0][0]
+    since: list[int | None] = [0 if i == first else None for i in range(len(laps))]
+    for _ in range(2):  # what is found backwards may be a link forwards
+        _link_forward(laps, since)
+        _link_back(laps, since)
     return since
 
 
-def _links(laps: Sequence[SheetLap], since: Sequence[int | None], i: int) -> tuple[int | None, ...]:
-    """When a lap ended by its elapsed time, its lap time, and its clock, each beside the last that has the same."""
-    lap = laps[i]
+def _link_forward(laps: Sequence[SheetLap], since: list[int | None]) -> None:
+    """Fill in ends by what was before, in this order: UTC, elapsed time, lap time, time of day; but what two say."""
+    last: dict[str, tuple[int, int]] = {}  # of each, the last that is known, and since when
+    for i, lap in enumerate(laps):
+        own = {name: getattr(lap, name) for name in ("end_us", "elapsed_us", "day_us")}
+        apart = {k: us - last[k][0] for k, us in own.items() if us is not None and k in last}
+        before = since[i - 1] if i and lap.number == laps[i - 1].number + 1 else None
+        if since[i] is None:
+            links = {k: last[k][1] + us for k, us in apart.items() if k != "elapsed_us" or us > 0}
+            said = [
+                links.get("end_us"),
+                links.get("elapsed_us"),
+                None if before is None or lap.lap_us is None else before + lap.lap_us,
+                last["day_us"][1] + _forward_us(apart["day_us"]) if "day_us" in apart else None,
+            ]
+            since[i] = _agreed([us for us in said if us is not None])
+        at = since[i]
+        if at is not None:
+            last |= {k: (us, at) for k, us in own.items() if us is not None}
 
-    def apart_from_last(attribute: str) -> tuple[int, int] | None:
-        own = getattr(lap, attribute)
-        for k in range(i - 1, -1, -1):
-            before, at = getattr(laps[k], attribute), since[k]
-            if own is not None and before is not None and at is not None:
-                return at, own - before
-        return None
 
-    elapsed, utc, clock = (apart_from_last(name) for name in ("elapsed_us", "end_us", "day_us"))
-    follows = i > 0 and lap.number == laps[i - 1].number + 1 and since[i - 1] is not None and lap.lap_us is not None
-    return (
-        None if utc is None else sum(utc),
-        None if elapsed is None or elapsed[1] <= 0 else sum(elapsed),
-        since[i - 1] + lap.lap_us if follows else None,  # type: ignore[operator]
-        None if clock is None else clock[0] + _forward_us(clock[1]),
-    )
+def _agreed(said: Sequence[int]) -> int | None:
+    """What two say, else what the first says."""
+    for i, one in enumerate(said):
+        if any(abs(one - other) <= _AGREES_US for other in (*said[:i], *said[i + 1 :])):
+            return one
+    return said[0] if said else None
+
+
+def _link_back(laps: Sequence[SheetLap], since: list[int | None]) -> None:
+    """Fill in ends by the lap time of the next lap, or by the elapsed time of a later one."""
+    later: tuple[int, int] | None = None  # elapsed time, and since when
+    for i in range(len(laps) - 1, -1, -1):
+        lap, elapsed, at = laps[i], laps[i].elapsed_us, since[i]
+        if at is None and i + 1 < len(laps) and laps[i + 1].number == lap.number + 1:
+            after, took = since[i + 1], laps[i + 1].lap_us
+            at = None if after is None or took is None else after - took
+        if at is None and later is not None and elapsed is not None and elapsed < later[0]:
+            at = later[1] - (later[0] - elapsed)
+        since[i] = at
+        if at is not None and elapsed is not None:
+            later = (elapsed, at)
 
 
 def _forward_us(apart_us: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from medallion.silver import clock_offsets
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from streaming.session_tables import refresh_session_tables
+from tests.spark.messages import Stored
 from tests.spark.races import close, ingest, published, simulated
 
 
@@ -157,6 +159,25 @@ def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_
     (true,) = simulator.laps().filter(pl.col("lap_number") == 2)["lap_time_s"]
     assert found[1]["lap_time_ms"] / 1000 == pytest.approx(true, abs=0.041)
     assert found[1]["lap_distance_m"] == pytest.approx(simulator.track.length_m, rel=0.02)
+
+
+@pytest.mark.parametrize("driver_max_samples", [0, 600_000])
+def test_a_sheet_without_a_feed_is_tied_by_the_cars_counters(new_lake, to_bronze, rows, driver_max_samples) -> None:
+    config = SimulatorConfig(session_id="sim-R1", n_cars=2, n_laps=5, rate_hz=10, data_faults=DataFaults.none())
+    simulator = VehicleSimulator(config)
+    stored = simulated(simulator)
+    sheet = [json.loads(s.payload) for s in stored["timing.raw"] if s.event_type == "slipstream.sector_times.v1"]
+    local = [json.dumps(line | {"time_us": None, "vehicle_id": None}).encode() for line in sheet]
+    timing = [Stored("timing.raw", 0, i, "slipstream.sector_times.v1", "s", line) for i, line in enumerate(local)]
+    lake = new_lake("counters", driver_max_samples=driver_max_samples)
+    ingest(lake, to_bronze, {"telemetry.raw": stored["telemetry.raw"], "timing.raw": timing})
+    close(lake)
+    assert set(rows(lake, "silver.entries")["match_source"]) == {"counter"}
+    found = rows(lake, "silver.laps").join(simulator.laps(), ["vehicle_id", "lap_number"], suffix="_true")
+    assert (found.height, set(found["lap_time_source"])) == (len(sheet), {"official"})
+    assert (found["sample_count"] > 100).all()
+    counted = rows(lake, "silver.telemetry").filter(pl.col("lap_number").is_not_null())
+    assert set(counted["lap_source"]) == {"reported", "interval"}
 
 
 def test_a_car_whose_clock_fails_stops_no_other(new_lake, to_bronze, rows, monkeypatch) -> None:
