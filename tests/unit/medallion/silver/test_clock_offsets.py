@@ -205,7 +205,7 @@ def test_indianapolis_car_47_loses_418_seconds_once(data_dir) -> None:
     path = data_dir / "grcup/indianapolis/indianapolis_r1_2cars_fullrace.parquet"
     from producers.replay.reader import read_telemetry
 
-    frame = read_telemetry(path).frame.filter(pl.col("vehicle_id").str.ends_with("-47"))
+    frame = read_telemetry(path).frame.filter(pl.col("vehicle_id").cast(pl.String).str.ends_with("-47"))
     rows = frame.unique(["timestamp_us", "ecu_seq"], keep="first").sort("meta_time_us", "timestamp_us")
     car, arrival = rows["timestamp_us"].to_numpy(), rows["meta_time_us"].to_numpy()
     event, _, segments = normalise_clock(car, arrival)
