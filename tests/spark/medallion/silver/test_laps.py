@@ -161,15 +161,13 @@ def test_a_car_without_faults_and_timing_has_its_laps_by_counter(lake: Lake, to_
     assert found[1]["lap_distance_m"] == pytest.approx(simulator.track.length_m, rel=0.02)
 
 
-@pytest.mark.parametrize("driver_max_samples", [0, 600_000])
-def test_a_sheet_without_a_feed_is_tied_by_the_cars_counters(new_lake, to_bronze, rows, driver_max_samples) -> None:
+def test_a_sheet_without_a_feed_is_tied_by_the_cars_counters(lake: Lake, to_bronze, rows) -> None:
     config = SimulatorConfig(session_id="sim-R1", n_cars=2, n_laps=5, rate_hz=10, data_faults=DataFaults.none())
     simulator = VehicleSimulator(config)
     stored = simulated(simulator)
     sheet = [json.loads(s.payload) for s in stored["timing.raw"] if s.event_type == "slipstream.sector_times.v1"]
     local = [json.dumps(line | {"time_us": None, "vehicle_id": None}).encode() for line in sheet]
     timing = [Stored("timing.raw", 0, i, "slipstream.sector_times.v1", "s", line) for i, line in enumerate(local)]
-    lake = new_lake("counters", driver_max_samples=driver_max_samples)
     ingest(lake, to_bronze, {"telemetry.raw": stored["telemetry.raw"], "timing.raw": timing})
     close(lake)
     assert set(rows(lake, "silver.entries")["match_source"]) == {"counter"}
