@@ -25,7 +25,7 @@ _AGREES_US: Final = 1_000_000
 _QUARTER_US: Final = 900_000_000
 _HOUR_US: Final = 4 * _QUARTER_US
 _LEAST_BACK_US: Final = 300_000_000  # less is two lines that contradict each other, not a clock that was put back
-_PUT_BY_US: Final = (0, -_HOUR_US, _HOUR_US, -2 * _QUARTER_US, 2 * _QUARTER_US)
+_PUT_BY_US: Final = (-_HOUR_US, _HOUR_US, -2 * _QUARTER_US, 2 * _QUARTER_US)
 _MOST_NUMBERS_OFF: Final = 5
 _FEWEST: Final = 3
 _LONGEST_DAYS: Final = 7
@@ -214,26 +214,26 @@ def _known(times: SheetTimes) -> list[int]:
 
 def _later_by_us(local_us: IntArray, clock: OfficialClock, seen_us: IntArray, near_us: int) -> int:
     """From a car's local times to the feed's: on which day, and on which side of a change of the clock they are."""
-    at = local_us + clock.zone_us + clock.lag_us
-    middle = int(np.median(at))
-    usual = round((clock.middle_us - middle) / DAY_US)
+    middle = local_us[len(local_us) // 2 :][:1]
+    usual = int((clock.to_feed_us(middle) - middle)[0])
 
     def fits(later_us: int) -> int:
-        after = np.clip(np.searchsorted(seen_us, at + later_us), 1, len(seen_us) - 1)
-        apart = np.minimum(np.abs(seen_us[after] - at - later_us), np.abs(seen_us[after - 1] - at - later_us))
+        at = local_us + later_us
+        after = np.clip(np.searchsorted(seen_us, at), 1, len(seen_us) - 1)
+        apart = np.minimum(np.abs(seen_us[after] - at), np.abs(seen_us[after - 1] - at))
         return int((apart < near_us).sum())
 
     def best_day(put_by: int) -> tuple[int, int]:
-        days = range(usual - _LONGEST_DAYS, usual + _LONGEST_DAYS + 1)
-        matched, _, later = max((fits(d * DAY_US + put_by), -abs(d - usual), d * DAY_US + put_by) for d in days)
+        days = range(-_LONGEST_DAYS, _LONGEST_DAYS + 1)
+        matched, _, later = max((fits(at := usual + put_by + d * DAY_US), -abs(d), at) for d in days)
         return matched, later
 
     matched, later = best_day(0)
-    for put_by in _PUT_BY_US[1:]:
+    for put_by in _PUT_BY_US:
         other, also = best_day(put_by)
-        if other >= max(_FEWEST, len(at) / 2) and other > 2 * matched:
+        if other >= max(_FEWEST, len(local_us) / 2) and other > 2 * matched:
             matched, later = other, also
-    return clock.zone_us + clock.lag_us + later
+    return later
 
 
 def _tied_later_by_us(lines: Sequence[SheetLap], times: SheetTimes, car: CarCrossings) -> int | None:
