@@ -52,7 +52,22 @@ def split_cells(line: str, delimiter: str) -> list[str]:
     return rows[0]
 
 
-def parse_rows(block: LineBlock, width: int, delimiter: str) -> Iterator[TextRow | MalformedLine]:
+@dataclass(frozen=True)
+class RowShape:
+    """What makes a line a row.
+
+    Attributes:
+        width: How many cells it has; empty ones may follow.
+        named: How many it has at least, those under a name: a header may end in a delimiter and its rows not.
+        delimiter: What stands between two cells.
+    """
+
+    width: int
+    named: int
+    delimiter: str
+
+
+def parse_rows(block: LineBlock, shape: RowShape) -> Iterator[TextRow | MalformedLine]:
     """Take the lines of a block apart.
 
     A line whose quote is open is joined with those behind it if together they are one row, and malformed by itself if
@@ -60,16 +75,15 @@ def parse_rows(block: LineBlock, width: int, delimiter: str) -> Iterator[TextRow
 
     Args:
         block: Lines that are UTF-8.
-        width: How many cells a row has.
-        delimiter: What stands between two cells.
+        shape: What makes a line a row.
     """
     lines = block.data.decode().split("\n")[:-1]
     at = 0
     while at < len(lines):
         number, line, taken = block.first + at, lines[at], 1
-        found = _parse_line(line, width, delimiter)
+        found = _parse_line(line, shape)
         if isinstance(found, str) and line.count('"') % 2:
-            joined = _join(lines[at : at + MAX_JOINED], width, delimiter)
+            joined = _join(lines[at : at + MAX_JOINED], shape)
             found, taken = joined if joined is not None else (found, 1)
         at += taken
         if isinstance(found, list):
@@ -78,7 +92,7 @@ def parse_rows(block: LineBlock, width: int, delimiter: str) -> Iterator[TextRow
             yield MalformedLine(number, found)
 
 
-def _parse_line(line: str, width: int, delimiter: str) -> list[str] | str:
+def _parse_line(line: str, shape: RowShape) -> list[str] | str:
     """The cells of a line, or what is wrong with it."""
     if not line.strip():
         return "empty line"
@@ -87,20 +101,30 @@ def _parse_line(line: str, width: int, delimiter: str) -> list[str] | str:
     if len(line) > MAX_LINE_BYTES:
         return FAULTS[TOO_LONG]
     try:
-        cells = split_cells(line, delimiter)
+        cells = split_cells(line, shape.delimiter)
     except csv.Error:
         return "quote without its pair" if line.count('"') % 2 else "quotes or line breaks out of place"
-    return cells if len(cells) == width else f"{len(cells)} fields in place of {width}"
+    return _fitted(cells, shape) or f"{len(cells)} fields in place of {shape.width}"
 
 
-def _join(lines: Sequence[str], width: int, delimiter: str) -> tuple[list[str], int] | None:
+def _fitted(cells: list[str], shape: RowShape) -> list[str] | None:
+    """The cells as a row, or None if they are none."""
+    if len(cells) == shape.width:
+        return cells
+    if len(cells) > shape.width:
+        return None if any(cells[shape.width :]) else cells[: shape.width]
+    return [*cells, *[""] * (shape.width - len(cells))] if len(cells) >= shape.named > 1 else None
+
+
+def _join(lines: Sequence[str], shape: RowShape) -> tuple[list[str], int] | None:
     """The row that begins with the first of some lines, and how many of them it takes; None if they are no row."""
     last = next((at for at, line in enumerate(lines) if at and line.count('"') % 2), None)
     if last is None:
         return None
-    text = "\n".join(lines[: last + 1])
+    text = [f"{line}\n" for line in lines[: last + 1]]
     try:
-        (cells,) = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True, strict=True)
+        (cells,) = csv.reader(text, delimiter=shape.delimiter, skipinitialspace=True, strict=True)
     except (csv.Error, ValueError):
         return None
-    return (cells, last + 1) if len(cells) == width else None
+    row = _fitted(cells, shape)
+    return None if row is None else (row, last + 1)

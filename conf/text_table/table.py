@@ -9,7 +9,7 @@ from typing import Final
 from conf.text_table.blocks import UNDECODABLE, LineBlock, find_encoding, read_line_blocks
 from conf.text_table.header import Header, find_header
 from conf.text_table.packing import Packing, find_foreign, find_packing, open_unpacked, read_head
-from conf.text_table.rows import MalformedLine, TextRow, parse_rows
+from conf.text_table.rows import MalformedLine, RowShape, TextRow, parse_rows
 from conf.text_table.source import ArchiveMember, SourceFile, TextTableError, stored_size
 
 PEEK_BYTES: Final = 1 << 18
@@ -54,6 +54,12 @@ class TextTable:
     def width(self) -> int:
         """How many cells a row has."""
         return self.header.width
+
+    @property
+    def shape(self) -> RowShape:
+        """What makes a line a row."""
+        named = max((at for at, name in enumerate(self.columns, start=1) if name), default=self.width)
+        return RowShape(self.width, named, self.delimiter)
 
     @property
     def notes(self) -> list[str]:
@@ -101,7 +107,7 @@ class TextTable:
             TextTableError: As :meth:`blocks`.
         """
         for block in self.blocks():
-            yield from parse_rows(block, self.width, self.delimiter)
+            yield from parse_rows(block, self.shape)
 
     @property
     def _is_packed(self) -> bool:
@@ -124,7 +130,7 @@ class TextTable:
     def _rows_of(self, head: bytes) -> tuple[TextRow, ...]:
         behind = self._behind_header(LineBlock(1, head))
         text = LineBlock(behind.first, _to_utf8(behind.data, strict=self._is_utf8)[0])
-        return tuple(row for row in parse_rows(text, self.width, self.delimiter) if isinstance(row, TextRow))
+        return tuple(row for row in parse_rows(text, self.shape) if isinstance(row, TextRow))
 
 
 def open_text_table(source: SourceFile, known: Collection[str] = frozenset()) -> TextTable:

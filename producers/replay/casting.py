@@ -11,7 +11,7 @@ from collections.abc import Callable
 import polars as pl
 
 from conf.text_table import MalformedLine
-from producers.replay.cell_parsers import MISSING
+from producers.replay.cell_parsers import EPOCH_UNITS_PER_S, MISSING, YEAR_2000_S, YEAR_2100_S
 from producers.replay.formats import LONG_COLUMNS, NEEDED_COLUMNS
 from producers.replay.lines import NullCells
 
@@ -19,9 +19,6 @@ INTEGERS = ("lap", "outing", "vehicle_number")
 TIMES = ("meta_time", "timestamp")
 VALUE = "telemetry_value"
 PARSED = (*INTEGERS, *TIMES, VALUE)
-
-YEAR_2000_S, YEAR_2100_S = 946_684_800, 4_102_444_800
-EPOCH_UNITS_PER_S = (1, 10**3, 10**6, 10**9)
 
 
 def _kind_of(column: str) -> str:
@@ -134,7 +131,7 @@ def _cast_moment(text: pl.Series) -> pl.Series:
 
 
 def _cast_epoch(column: pl.Series) -> pl.Series:
-    """By their size: seconds of this century are no milliseconds of it."""
+    """As :func:`producers.replay.cell_parsers.parse_instant_us` does of numbers."""
     whole = column.cast(pl.Int64, strict=False)
     number = column.cast(pl.Float64, strict=False)
     frame = pl.DataFrame({"whole": whole, "number": number})

@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from conf.errors import InputError
 
@@ -17,7 +18,7 @@ INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:[.,]0*)?")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:[.,]([0-9]{1,9}))?")
 LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_GAP = "-"
 MISSING = frozenset({"", "-", "--", "n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
@@ -29,6 +30,10 @@ PIT_MARKS = {
 }
 
 INT_LIMIT = 2**31
+
+YEAR_2000_S, YEAR_2100_S = 946_684_800, 4_102_444_800
+EPOCH_UNITS_PER_S = (1, 10**3, 10**6, 10**9)
+"""Seconds of this century are no milliseconds of it, and so on: a number since the epoch says its unit by its size."""
 
 
 class CellError(InputError):
@@ -137,9 +142,12 @@ def parse_gap_laps(cell: str) -> int | None:
 
 
 def parse_instant_us(cell: str) -> int:
-    """Microseconds since the epoch of an ISO 8601 date and time; without a zone it is UTC."""
+    """Microseconds since the epoch of an ISO 8601 date and time, UTC without a zone, or of a number since the epoch."""
     if not INSTANT.fullmatch(cell):
-        raise CellError("a time")
+        number = _epoch_number_us(cell)
+        if number is None:
+            raise CellError("a time")
+        return number
     try:
         moment = datetime.fromisoformat(cell)
     except ValueError as error:
@@ -148,11 +156,23 @@ def parse_instant_us(cell: str) -> int:
 
 
 def parse_epoch_us(cell: str) -> int:
-    """Microseconds since the epoch of seconds since the epoch."""
+    """Microseconds since the epoch of seconds since the epoch, or of thousandths of them and so on."""
+    number = _epoch_number_us(cell)
+    if number is not None:
+        return number
     seconds = parse_number(cell)
     if not abs(seconds) < 1e12:
         raise CellError("a time in seconds")
     return round(seconds * 1_000_000)
+
+
+def _epoch_number_us(cell: str) -> int | None:
+    """Microseconds since the epoch of seconds, or thousandths and so on of them; None beyond this century."""
+    if not NUMBER.fullmatch(cell):
+        return None
+    number = Decimal(cell.replace(",", "."))
+    unit = next((each for each in EPOCH_UNITS_PER_S if YEAR_2000_S * each <= number < YEAR_2100_S * each), None)
+    return None if unit is None else round(number * 10**6 / unit)
 
 
 def parse_in_pit(cell: str) -> bool:

@@ -87,7 +87,7 @@ def _parse_by_line(
     block: LineBlock, table: TextTable, places: dict[str, int], malformed: MalformedLines
 ) -> pl.DataFrame:
     rows: list[TextRow] = []
-    for each in parse_rows(block, table.width, table.delimiter):
+    for each in parse_rows(block, table.shape):
         if isinstance(each, MalformedLine):
             malformed.add(each)
         else:

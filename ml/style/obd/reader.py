@@ -1,8 +1,7 @@
-"""Read one labelled OBD trip: a `;`-separated file, one row a second, without a time column."""
+"""Read one labelled OBD trip: a table of text, one row a second, without a time column."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 
 from conf.arrays import BoolArray, FloatArray
 from conf.errors import InputError
+from conf.text_table import MalformedLine, TextRow, open_text_table
 
 SIGNALS = {
     "AltitudeVariation": "altitude_change_m",
@@ -75,14 +75,15 @@ def read_trip(path: Path | str, *, require_label: bool = True) -> ObdTrip:
     """Read and check a trip file; numbers may have a decimal comma or point.
 
     Args:
-        path: the `;`-separated file.
+        path: the file, in any dialect that :func:`conf.text_table.open_text_table` reads.
         require_label: False accepts a file without label, to be scored only.
 
     Returns:
         The trip, its nulls untouched.
 
     Raises:
-        TripFormatError: missing or empty file, missing column, ragged row, malformed number, unknown label.
+        TripFormatError: missing column, ragged row, malformed number, unknown label.
+        TextTableError: missing, empty or damaged file.
     """
     path = Path(path)
     header, rows = _split(path)
@@ -90,11 +91,12 @@ def read_trip(path: Path | str, *, require_label: bool = True) -> ObdTrip:
     missing = [name for name in needed if name not in header]
     if missing:
         raise TripFormatError(
-            f"{path}: missing column(s) {', '.join(missing)}; expected a `;`-separated header with {', '.join(needed)}"
+            f"{path}: missing column(s) {', '.join(missing)}; expected a header with {', '.join(needed)}"
         )
-    text = pd.DataFrame(rows, columns=header)
-    signals = pd.DataFrame({new: _numbers(path, old, text[old]) for old, new in SIGNALS.items()})
-    label = _labels(path, text[LABEL]) if LABEL in header else None
+    text = pd.DataFrame([[cell.strip() for cell in row.cells] for row in rows], columns=header)
+    lines = [row.line for row in rows]
+    signals = pd.DataFrame({new: _numbers(path, old, text[old], lines) for old, new in SIGNALS.items()})
+    label = _labels(path, text[LABEL], lines) if LABEL in header else None
     notes = pd.DataFrame({new: text[old] for old, new in ANNOTATIONS.items() if old in header}, index=text.index)
     return ObdTrip(path.stem, signals, label, notes)
 
@@ -104,47 +106,38 @@ def read_trips(paths: Sequence[Path | str]) -> list[ObdTrip]:
     return [read_trip(path) for path in paths]
 
 
-def _split(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows as text, every row as long as the header; blank lines are an error like any ragged row."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [[field.strip() for field in line] for line in csv.reader(file, delimiter=";")]
-    except OSError as error:
-        raise TripFormatError(f"{path}: cannot be read ({error.strerror}); give the path of a trip file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TripFormatError(f"{path}: not a UTF-8 text table ({error}); export the trip again as CSV") from error
-    if not lines:
-        raise TripFormatError(f"{path}: the file is empty; export the trip again")
-    header, *rows = lines
+def _split(path: Path) -> tuple[list[str], list[TextRow]]:
+    """Header and rows as text; a line that is no row is an error."""
+    table = open_text_table(path, frozenset([*SIGNALS, LABEL]))
+    header, rows = list(table.columns), []
     if len(set(header)) != len(header):
         raise TripFormatError(f"{path}: a column name occurs twice in the header; name each column once")
+    for row in table.rows():
+        if isinstance(row, MalformedLine):
+            raise TripFormatError(f"{path}, line {row.line}: {row.reason}; repair the line")
+        rows.append(row)
     if not rows:
         raise TripFormatError(f"{path}: a header but no rows; export the trip again")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise TripFormatError(
-                f"{path}, line {number}: {len(row)} fields where the header has {len(header)}; repair the line"
-            )
     return header, rows
 
 
-def _numbers(path: Path, column: str, text: pd.Series[str]) -> FloatArray:
+def _numbers(path: Path, column: str, text: pd.Series[str], lines: Sequence[int]) -> FloatArray:
     null = text.str.lower().isin(NULL_TOKENS)
     numbers = pd.to_numeric(text.str.replace(",", ".", regex=False).mask(null), errors="coerce").to_numpy(float)
     bad = np.flatnonzero(~np.isfinite(numbers) & ~null.to_numpy())
     if bad.size:
         raise TripFormatError(
-            f"{path}, line {bad[0] + 2}, column {column}: {text.iloc[bad[0]]!r} is not a finite number "
+            f"{path}, line {lines[bad[0]]}, column {column}: {text.iloc[bad[0]]!r} is not a finite number "
             f"({bad.size} such field(s)); leave it empty if the car sent none"
         )
     return numbers
 
 
-def _labels(path: Path, text: pd.Series[str]) -> BoolArray:
+def _labels(path: Path, text: pd.Series[str], lines: Sequence[int]) -> BoolArray:
     bad = np.flatnonzero(~text.isin(list(STYLES)).to_numpy())
     if bad.size:
         raise TripFormatError(
-            f"{path}, line {bad[0] + 2}, column {LABEL}: unknown label {text.iloc[bad[0]]!r}; "
+            f"{path}, line {lines[bad[0]]}, column {LABEL}: unknown label {text.iloc[bad[0]]!r}; "
             f"use one of {', '.join(STYLES)}"
         )
     return text.map(STYLES).to_numpy(bool)

@@ -63,6 +63,13 @@ def test_lines_keep_their_numbers(tmp_path: Path):
     assert faults(given) == {6: "1 fields in place of 2", 7: "empty line", 8: "quote without its pair"}
 
 
+def test_a_delimiter_at_the_end_of_header_or_rows_alone(tmp_path: Path):
+    assert rows(table(tmp_path / "a.csv", b"lap,time,\n1,2\n3,4,\n")) == [["1", "2", ""], ["3", "4", ""]]
+    given = table(tmp_path / "b.csv", b"lap,time\n1,2,\n3,4\n5,6,7\n")
+    assert rows(given) == [["1", "2"], ["3", "4"]]
+    assert faults(given) == {4: "3 fields in place of 2"}
+
+
 def test_a_column_that_stands_twice_is_noted(tmp_path: Path):
     given = table(tmp_path / "a.csv", b"lap,time,lap\n1,2,3\n")
     assert given.places() == {"lap": 0, "time": 1}

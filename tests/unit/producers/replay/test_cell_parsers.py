@@ -139,6 +139,19 @@ def test_a_decimal_comma():
     assert cells.parse_gap_ms("+2,740") == 2_740
 
 
+@pytest.mark.parametrize(
+    "cell", ["1735689600,25", "1735689600250", "1735689600250000", "1735689600250000000", "1.73568960025e12"]
+)
+def test_a_number_since_the_epoch_says_its_unit_by_its_size(cell: str):
+    assert cells.parse_instant_us(cell) == cells.parse_epoch_us(cell) == 1_735_689_600_250_000
+
+
+@pytest.mark.parametrize("cell", ["12", "300000", "99999999999", "1e30"])
+def test_a_number_of_another_century_is_no_time(cell: str):
+    with pytest.raises(CellError, match=r"^a time$"):
+        cells.parse_instant_us(cell)
+
+
 @pytest.mark.parametrize("cell", ["", "nan", "NaN", "NULL", "NA", "n/a", "None", r"\N", "-"])
 def test_missing_values_have_many_spellings(cell: str):
     assert cells.is_missing(cell)
@@ -177,7 +190,7 @@ def test_seconds_since_the_epoch():
     assert cells.parse_epoch_us("1757184078") == 1_757_184_078_000_000
     assert cells.parse_epoch_us("1.5") == 1_500_000
     with pytest.raises(CellError, match="a time in seconds"):
-        cells.parse_epoch_us("1e12")
+        cells.parse_epoch_us("1e20")
 
 
 def test_marks():
