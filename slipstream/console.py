@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from pyarrow import RecordBatchReader
     from pydantic import BaseModel
 
     from conf.plain_console import PlainConsole
@@ -106,6 +107,20 @@ def print_answer(answer: BaseModel | Sequence[BaseModel]) -> None:
     else:
         text = answer.model_dump_json(indent=2)
     typer.echo(show_in_json(text))
+
+
+def print_csv(reader: RecordBatchReader) -> int:
+    """Print rows as CSV; returns how many. A file or a program gets every byte as it is, a terminal shows them."""
+    from io import BytesIO
+
+    from serving.lake.formats import write_csv
+
+    out = typer.get_binary_stream("stdout")
+    if not out.isatty():
+        return write_csv(reader, out)
+    rows = write_csv(reader, shown := BytesIO())
+    say(shown.getvalue().decode())
+    return rows
 
 
 @contextmanager

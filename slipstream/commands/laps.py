@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, print_answer, print_summary, say
+from slipstream.console import DryRun, open_job_lake, print_answer, print_csv, print_summary, say
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -156,6 +156,4 @@ def _write(answers: Sequence[BaseModel], output: str) -> None:
 def _write_csv(rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
 
-    from serving.lake.formats import write_csv
-
-    write_csv(pa.Table.from_pylist(rows).to_reader(), typer.get_binary_stream("stdout"))
+    print_csv(pa.Table.from_pylist(rows).to_reader())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from slipstream.console import Format, print_answer, print_summary, say
+from slipstream.console import Format, print_answer, print_csv, print_summary
 
 app = typer.Typer()
 
@@ -88,7 +87,7 @@ def sql(
     """
     from conf.plain_console import PlainConsole
     from conf.settings import get_settings
-    from serving.lake.formats import print_table, write_csv, write_json
+    from serving.lake.formats import print_table, write_json
     from serving.lake.reader import LakeReader
     from serving.lake.sql import limit_rows
 
@@ -114,11 +113,5 @@ def sql(
         rows = write_answer(reader, output)
         print_summary(f"{output}: {rows:,} rows in {time.perf_counter() - started:.2f} s")
         return
-    write = write_csv if shown_as == "csv" else write_json
-    out = typer.get_binary_stream("stdout")
-    if shown_as == "csv" and out.isatty():  # for a person; a file or a program gets every byte as it is
-        rows = write(reader, shown := BytesIO())
-        say(shown.getvalue().decode())
-    else:
-        rows = write(reader, out)
+    rows = print_csv(reader) if shown_as == "csv" else write_json(reader, typer.get_binary_stream("stdout"))
     print_summary(f"{rows:,} rows in {time.perf_counter() - started:.2f} s", err=True)
