@@ -1,33 +1,33 @@
-"""Text files of a user, in the encodings that editors and spreadsheets write."""
+"""Text files of a user that are read whole, in the encodings that editors and spreadsheets write."""
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path
 from typing import Final
 
 from conf.errors import InputError
+from conf.text_table import find_packing, open_unpacked, read_head
+from conf.text_table.blocks import find_encoding
 
-MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+MAX_BYTES: Final = 1 << 24
 
 
 def read_text_file(path: Path) -> str:
-    """A text file's content: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Windows-1252.
+    """A text file's content, unpacked: UTF-8, UTF-16 or UTF-32 as its first bytes say, else Windows-1252.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        InputError: If it is a pipe, a device or a folder, or no text.
+        InputError: If it is a pipe, a device or a folder, no text, or longer than 16 MiB.
     """
-    if path.exists() and not path.is_file():
+    path.stat()
+    if not path.is_file():
         raise InputError(f"{path} is no file")
-    data = path.read_bytes()
-    marked = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
+    with open_unpacked(path, find_packing(read_head(path))) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path} is longer than {MAX_BYTES:,} bytes; give a file of text that is meant here")
     try:
-        text = _decode(data, marked)
+        text = _decode(data, find_encoding(data[:4096]))
     except UnicodeDecodeError:
         raise InputError(f"{path} is no text") from None
     if "\0" in text:
@@ -35,10 +35,10 @@ def read_text_file(path: Path) -> str:
     return text
 
 
-def _decode(data: bytes, marked: str | None) -> str:
-    if marked is not None:
-        return data.decode(marked)
+def _decode(data: bytes, encoding: str) -> str:
     try:
-        return data.decode("utf-8")
+        return data.decode(encoding)
     except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise
         return data.decode("cp1252")

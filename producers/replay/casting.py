@@ -6,12 +6,12 @@ lack becomes null there, and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import polars as pl
 
 from conf.text_table import MalformedLine
-from producers.replay.cell_parsers import EPOCH_UNITS_PER_S, MISSING, YEAR_2000_S, YEAR_2100_S
+from producers.replay.cell_parsers import BLANK, EPOCH_UNITS_PER_S, MISSING, YEAR_2000_S, YEAR_2100_S
 from producers.replay.formats import LONG_COLUMNS, NEEDED_COLUMNS
 from producers.replay.lines import NullCells
 
@@ -43,7 +43,7 @@ def cast_readings(text: pl.DataFrame, nulls: NullCells) -> tuple[pl.DataFrame, l
         typed[name] = _cast_column(text[name])
         failed = text[name].is_not_null() & typed[name].is_null()
         if name in PARSED and failed.any():
-            failed &= ~_is_missing(text[name])
+            failed &= ~_is_any(text[name], MISSING if name in NEEDED_COLUMNS else BLANK)
             if not failed.any():
                 continue
             faults = text.filter(failed).select("line", cell=pl.col(name).cast(pl.String))
@@ -62,8 +62,8 @@ def cast_readings(text: pl.DataFrame, nulls: NullCells) -> tuple[pl.DataFrame, l
     return frame.join(faults, on="line", how="anti", maintain_order="left"), malformed
 
 
-def _is_missing(column: pl.Series) -> pl.Series:
-    return column.cast(pl.String).str.strip_chars().str.to_lowercase().is_in(list(MISSING))
+def _is_any(column: pl.Series, words: Collection[str]) -> pl.Series:
+    return column.cast(pl.String).str.strip_chars().str.to_lowercase().is_in(list(words))
 
 
 def _dtype(name: str) -> type[pl.DataType]:
@@ -85,7 +85,7 @@ def _cast_column(column: pl.Series) -> pl.Series:
     distinct = text.unique().drop_nulls()  # names repeat: each is looked at once
     if (distinct != distinct.str.strip_chars()).any():
         text = text.str.strip_chars()
-    missing = distinct.filter(_is_missing(distinct)).str.strip_chars()
+    missing = distinct.filter(_is_any(distinct, MISSING)).str.strip_chars()
     if not missing.is_empty():
         text = text.to_frame().select(pl.when(~pl.nth(0).is_in(missing.implode())).then(pl.nth(0))).to_series()
     return text.cast(pl.Categorical)

@@ -21,7 +21,8 @@ LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_GAP = "-"
-MISSING = frozenset({"", "-", "--", "n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
+BLANK = frozenset({"", "-", "--"})
+MISSING = BLANK | frozenset({"n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
 """How spreadsheets, databases, R and pandas write that there is no value, in small letters."""
 
 PIT_MARKS = {

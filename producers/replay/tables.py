@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from conf.text_table import MalformedLine, SourceFile
-from producers.replay.cell_parsers import CellError, is_missing
+from producers.replay.cell_parsers import BLANK, CellError, is_missing
 from producers.replay.formats import ReplayFileError, SheetFormat, missing_columns_error, open_published_text
 from producers.replay.lines import NullCells
 
@@ -144,21 +144,22 @@ def _values(row: SheetRow, fields: Iterable[SheetField], nulls: NullCells) -> tu
     odd: dict[str, str] = {}
     for field in fields:
         cell = row.cells.get(field.column)
+        values[field.name] = None if cell is None else field.empty
+        if cell is None or cell in BLANK:
+            continue
+        missing = is_missing(cell)
         try:
-            values[field.name] = _value(cell, field)
+            value = field.parse(cell)
         except CellError as error:
-            values[field.name] = None
-            if field.required:
+            if not missing:
+                values[field.name] = None
+            if field.required and not missing:
                 complaints[f"{field.column} '{cell}' is not {error}"] = None
             else:
                 odd[field.column] = str(error)
+        else:
+            values[field.name] = field.empty if missing else value
     if not complaints:
         for column, kind in odd.items():
             nulls.add(column, kind, row.line, row.cells[column])
     return values, list(complaints)
-
-
-def _value(cell: str | None, field: SheetField) -> Value:
-    if cell is None:
-        return None
-    return field.empty if is_missing(cell) else field.parse(cell)
