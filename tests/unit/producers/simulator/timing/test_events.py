@@ -24,6 +24,10 @@ RACES = [(quiet, seed) for seed in SEEDS] + [(eventful, seed) for seed in SEEDS]
 every_race = pytest.mark.parametrize(("drive", "seed"), RACES)
 
 
+UNSAID = {"sector_times": {"driver_name", "team"}, "result": {"driver_names"}}
+"""What the sheets of a simulated race leave out: each car has one driver, and only results name him."""
+
+
 @every_race
 def test_every_event_is_what_its_contract_says(drive: Any, seed: int) -> None:
     contracts = {kind: load_contract(f"event.{kind}.v1") for kind in KINDS}
@@ -34,7 +38,8 @@ def test_every_event_is_what_its_contract_says(drive: Any, seed: int) -> None:
         kind, payload = kind_of(event), orjson.loads(event.payload)
         seen.add(kind)
         validators[kind].validate(payload)
-        assert tuple(sorted(payload)) == tuple(sorted(contracts[kind].column_names))
+        assert set(contracts[kind].column_names) - set(payload) == UNSAID.get(kind, set())
+        assert set(payload) <= set(contracts[kind].column_names)
         assert event.topic == contracts[kind].properties["topic"]
         assert event.event_type == contracts[kind].properties["ce_type"]
         assert event.key.split(b"|")[0] == sim.settings.session_id.encode()
