@@ -28,6 +28,7 @@ class FriendlyGroup(TyperGroup):
             raise typer.Exit(130) from None
         except Exception as error:
             if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] in _OF_TYPER:
+                _show_given(error)
                 raise  # who reads left early, an exit, or a wrong option: typer knows what to do
             from conf.failures import user_message
 
@@ -38,6 +39,14 @@ class FriendlyGroup(TyperGroup):
             logging.getLogger("slipstream").error("%s", message)
             _say(message)
             raise typer.Exit(1) from None
+
+
+def _show_given(error: Exception) -> None:
+    """Let a message of typer's repeat what was given as it may be shown."""
+    from conf.plain_text import show_controls
+
+    if isinstance(message := getattr(error, "message", None), str):
+        error.message = show_controls(message)  # type: ignore[attr-defined]
 
 
 def _describe_foreign(error: Exception) -> str | None:

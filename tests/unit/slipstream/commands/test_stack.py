@@ -31,6 +31,7 @@ def test_an_unknown_service_is_refused(slipstream, command):
     result = slipstream(command, "--service", "zookeeper")
     assert result.exit_code == 2
     assert "neither kafka nor mlflow" in result.stderr
+    assert "\x1b" not in slipstream(command, "--service", "\x1b[2J").stderr
 
 
 @pytest.fixture
