@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from serving.lake.store import command_that_fills, existing_tables
 _MOST: Final = 5
 """Files of a table or a stream that are named; the rest are counted."""
 _MAGIC: Final = b"PAR1"
+_SETTLED_S: Final = 60.0
+"""Age from which on a file that no table names yet is looked at: a stream may be writing it."""
 _NO_JSON: Final = re.compile(r"v\d+|-|\s*")
 """Lines of a stream's notes that are none: their version, and a source without an offset."""
 Progress = Callable[[str, int, int], None]
@@ -154,8 +157,8 @@ def _read_table(
     """Read the live files of a table, and what of its other files has a checksum."""
     folder = Path(table_uri(name, settings))
     rows = {file.path: file.rows for file in live}
-    others = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    todo = [*rows, *sorted(path for path in others if path not in rows)]
+    others = (path for path in folder.rglob("*") if not path.name.startswith(".") and path not in rows)
+    todo = [*rows, *sorted(path for path in others if path.is_file() and _is_settled(path))]
     read, faults = [], []
     for done, path in enumerate(todo, 1):
         if str(path) not in known:
@@ -171,6 +174,11 @@ def _read_table(
                 faults.append(Fault(str(path), _missing(error)))
         progress(name, done, len(todo))
     return read, faults
+
+
+def _is_settled(path: Path) -> bool:
+    """Whether nobody is likely to be writing a file."""
+    return time.time() - path.stat().st_mtime > _SETTLED_S
 
 
 def _check_checkpoint(folder: Path, *, deep: bool) -> list[Fault]:
