@@ -140,11 +140,14 @@ def _find_brief_steps(arrival: IntArray, late: IntArray) -> list[int]:
     stretches = _join_alike([_Stretch(lo, hi, int(late[lo:hi].min())) for lo, hi in pairwise(edges)])
     stretches = _join_alike(_without_bursts(stretches, arrival))
     car = arrival - late
-    lasting = [own for i, own in enumerate(stretches) if _is_offset(stretches, i, arrival, car)]
-    offsets = _with_clocks_ahead(stretches, lasting, car)
+    in_order = np.sort(car)
+    lasts = [_is_offset(stretches, i, arrival, car, in_order) for i in range(len(stretches))]
+    is_ahead = _are_ahead(stretches, lasts, car)
+    offsets = [own for own, *holds in zip(stretches, lasts, is_ahead, strict=True) if any(holds)]
     steps = {_step_between(a, b, late) for a, b in pairwise(offsets) if abs(b.level_us - a.level_us) > STEP_US}
     # Few messages before or behind those whose clock was ahead are by no means theirs.
-    steps |= {edge for own in offsets if own not in lasting for edge in (own.first, own.end) if 0 < edge < len(late)}
+    ahead = [own for own, holds in zip(stretches, is_ahead, strict=True) if holds]
+    steps |= {edge for own in ahead for edge in (own.first, own.end) if 0 < edge < len(late)}
     return sorted(steps)
 
 
@@ -188,7 +191,7 @@ def _beside(stretches: Sequence[_Stretch], i: int) -> list[_Stretch]:
     return [*stretches[max(i - 1, 0) : i], *stretches[i + 1 : i + 2]]
 
 
-def _is_offset(stretches: Sequence[_Stretch], i: int, arrival: IntArray, car: IntArray) -> bool:
+def _is_offset(stretches: Sequence[_Stretch], i: int, arrival: IntArray, car: IntArray, in_order: IntArray) -> bool:
     """Whether a stretch is no queue: its lateness stays, and for longer than it would in one."""
     own, beside = stretches[i], _beside(stretches, i)
     at = arrival[own.first : own.end]
@@ -203,8 +206,8 @@ def _is_offset(stretches: Sequence[_Stretch], i: int, arrival: IntArray, car: In
     if abs(int(late[:half].min()) - int(late[half:].min())) > _level_us(min(jumps_us, default=0)):
         return False
     beyond_queues = all(jump > QUEUE_US for jump in jumps_us)
-    set_back = any(_goes_back(car, a, b) for a, b in pairwise(stretches) if own in (a, b))
-    return (lasts >= LONG_US or beyond_queues or set_back) and not _fills_hole(own, car)
+    set_back = any(_goes_back(car, a, b) for a, b in pairwise(stretches[max(i - 1, 0) : i + 2]))
+    return (lasts >= LONG_US or beyond_queues or set_back) and not _fills_hole(car[own.first : own.end], in_order)
 
 
 def _goes_back(car: IntArray, a: _Stretch, b: _Stretch) -> bool:
@@ -212,26 +215,38 @@ def _goes_back(car: IntArray, a: _Stretch, b: _Stretch) -> bool:
     return bool(car[b.first] < car[a.end - 1] - PUNCTUAL_US)
 
 
-def _fills_hole(stretch: _Stretch, car: IntArray) -> bool:
-    """Whether messages are just those that the others lack: they were sent again, whenever they arrived."""
-    own = car[stretch.first : stretch.end]
-    others = np.sort(np.concatenate([car[: stretch.first], car[stretch.end :]]))
-    before, after = np.searchsorted(others, [own.min(), own.max()])
-    if before != after or not 0 < before < len(others):
+def _fills_hole(own: IntArray, in_order: IntArray) -> bool:
+    """Whether messages are just those that the others lack: they were sent again, whenever they arrived.
+
+    Args:
+        own: Their car clocks, shape (m,).
+        in_order: The car clocks of all messages, ascending, shape (n,).
+    """
+    first, last = int(own.min()), int(own.max())
+    before = int(np.searchsorted(in_order, first)) - 1
+    after = int(np.searchsorted(in_order, last, side="right"))
+    if before < 0 or after == len(in_order) or after - before - 1 != len(own):
         return False
-    return bool(others[before] - others[before - 1] < own.max() - own.min() + STEP_US)
+    return bool(in_order[after] - in_order[before] < last - first + STEP_US)
 
 
-def _with_clocks_ahead(stretches: Sequence[_Stretch], lasting: Sequence[_Stretch], car: IntArray) -> list[_Stretch]:
-    """Lasting offsets, and the messages between them whose clock was ahead: none arrives before it is sent."""
-    found: list[_Stretch] = []
-    for own in stretches:
-        before = [other for other in lasting if other.end <= own.first][-1:]
-        after = [other for other in lasting if other.first >= own.end][:1]
-        is_ahead = bool(before or after) and all(own.level_us < other.level_us - STEP_US for other in before + after)
-        if own in lasting or (is_ahead and all(_goes_back(car, own, other) for other in after)):
-            found.append(own)
-    return found
+def _are_ahead(stretches: Sequence[_Stretch], lasts: Sequence[bool], car: IntArray) -> list[bool]:
+    """Whether the clock of stretches between lasting offsets was ahead: no message arrives before it is sent."""
+    before: list[_Stretch | None] = []
+    after: list[_Stretch | None] = []
+    for found, way in ((before, 1), (after, -1)):
+        nearest: _Stretch | None = None
+        for own, holds in list(zip(stretches, lasts, strict=True))[::way]:
+            found.append(nearest)
+            nearest = own if holds else nearest
+    after.reverse()
+    return [
+        not holds
+        and (a is not None or b is not None)
+        and all(other is None or own.level_us < other.level_us - STEP_US for other in (a, b))
+        and (b is None or _goes_back(car, own, b))
+        for own, holds, a, b in zip(stretches, lasts, before, after, strict=True)
+    ]
 
 
 def _step_between(a: _Stretch, b: _Stretch, late: IntArray) -> int:
