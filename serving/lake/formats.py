@@ -24,7 +24,7 @@ from conf.plain_text import show_controls, show_in_json
 
 OutputFormat = Literal["table", "csv", "json"]
 
-_WIDEST_CELL = 40
+_NARROWEST_TEXT = 16
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
 
@@ -74,22 +74,25 @@ def print_table(reader: pa.RecordBatchReader, console: PlainConsole, limit: int)
     rows, more = _first_rows(reader, limit)
     names = reader.schema.names
     cells = [[_cell(value) for value in row] for row in rows]
-    widths = [
-        min(_WIDEST_CELL, max([len(name), *(len(row[i].plain) for row in cells)])) for i, name in enumerate(names)
-    ]
-    shown = _columns_that_fit(widths, console.width) if console.is_terminal else len(names)
+    numeric = [_is_number(field.type) for field in reader.schema]
+    widths = [max([len(name), *(len(row[i].plain) for row in cells)]) for i, name in enumerate(names)]
+    if console.is_terminal:
+        least = [
+            width if number else min(width, max(len(name), _NARROWEST_TEXT))
+            for width, name, number in zip(widths, names, numeric, strict=True)
+        ]
+        widths = _fit_widths(widths, least, console.width)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for field, width in zip(list(reader.schema)[:shown], widths, strict=False):
-        right = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    for name, width, right in zip(names, widths, numeric, strict=False):
         table.add_column(
-            Text(field.name), justify="right" if right else "left", no_wrap=True, overflow="ellipsis", width=width
+            Text(name), justify="right" if right else "left", no_wrap=True, overflow="ellipsis", width=width
         )
     for row in cells:
-        table.add_row(*row[:shown])
+        table.add_row(*row[: len(widths)])
     if not console.is_terminal:  # a pipe has no edge to cut at
         console.width = max(console.width, sum(widths) + 2 * len(widths))
     console.print(table)
-    for hint in _hints(len(rows), more=more, hidden=names[shown:]):
+    for hint in _hints(len(rows), more=more, hidden=names[len(widths) :]):
         console.print(Text(hint, style="dim"))
     return len(rows)
 
@@ -190,13 +193,28 @@ def _first_rows(reader: pa.RecordBatchReader, limit: int) -> tuple[list[tuple[An
     return rows[:limit], len(rows) > limit
 
 
-def _columns_that_fit(widths: list[int], width: int) -> int:
-    used = 0
-    for count, wide in enumerate(widths):
-        used += wide + 2
-        if used - 2 > width:
-            return max(count, 1)
-    return len(widths)
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _fit_widths(widths: list[int], least: list[int], room: int) -> list[int]:
+    """Widths of the columns that a terminal has room for: texts are cut, the longest first, then columns left out.
+
+    Args:
+        widths: What each would need.
+        least: What it is not cut below.
+        room: Width of the terminal.
+    """
+    shown = len(widths)
+    while shown > 1 and sum(least[:shown]) + 2 * (shown - 1) > room:
+        shown -= 1
+    found = [min(width, room) for width in widths[:shown]]
+    for _ in range(sum(found) + 2 * (shown - 1) - room):
+        longer = [i for i in range(shown) if found[i] > least[i]]
+        if not longer:
+            break
+        found[max(longer, key=found.__getitem__)] -= 1
+    return found
 
 
 def _hints(rows: int, *, more: bool, hidden: list[str]) -> Iterator[str]:

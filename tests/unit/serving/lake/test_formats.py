@@ -94,6 +94,17 @@ def test_the_table_says_which_columns_do_not_fit():
     assert "7 columns do not fit this terminal: column_2" in text
 
 
+@pytest.mark.parametrize("width", [40, 60, 100, 300])
+def test_long_texts_are_cut_only_as_far_as_a_terminal_makes_it_needful(width):
+    told = "braked 33 m earlier, 14 km/h slower at the apex, and was back on the throttle 11 m sooner than the other"
+    answer = pa.table({"corner": ["T1"], "time_lost_s": [0.739], "finding": [told]})
+    lines = as_table(answer, width=width, force_terminal=True, color_system=None).splitlines()
+    assert max(map(len, lines)) <= width
+    assert "0.739" in lines[1]
+    assert (told in lines[1]) == (width >= 6 + 2 + 11 + 2 + len(told))
+    assert told in as_table(answer).splitlines()[1]
+
+
 def test_a_pipe_gets_all_columns():
     wide = pa.table({f"column_{i}": ["x" * 20] for i in range(9)})
     header = as_table(wide).splitlines()[0].split()
