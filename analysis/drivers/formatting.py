@@ -56,9 +56,9 @@ def describe_choices(what: str, names: Iterable[str], if_none: str = "") -> str:
     return f"{what} are {', '.join(found[:_MOST_CHOICES])}{more}"
 
 
-def format_count(n: int, thing: str) -> str:
-    """``1 lap``, ``2 laps``."""
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+def format_count(n: int, thing: str, things: str | None = None) -> str:
+    """``1 lap``, ``2,000 laps``; a plural that does not end in an s is given."""
+    return f"{n} {thing}" if n == 1 else f"{n:,} {things or thing + 's'}"
 
 
 def format_tenths(value: float) -> str:

@@ -24,6 +24,8 @@ class DataFaults(FrozenModel):
     Attributes:
         noise: Size of the sensor noise, 1 is typical.
         dropout_share: Share of measured values missing, in bursts.
+        full_scale_share: Share of samples in which a sensor that lost its contact reads full scale, in bursts: speed,
+            engine speed or brake pressure that cannot be.
         duplicate_share: Share of frames sent a second time, byte for byte.
         repeat_share: Share of samples that stand twice in their frame, equal.
         conflict_share: Share of samples that stand twice in their frame with another speed.
@@ -45,6 +47,7 @@ class DataFaults(FrozenModel):
 
     noise: float = Field(1.0, ge=0.0, le=10.0)
     dropout_share: float = Field(0.004, ge=0.0, le=0.5)
+    full_scale_share: float = Field(0.0, ge=0.0, le=0.5)
     duplicate_share: float = Field(0.01, ge=0.0, le=0.5)
     repeat_share: float = Field(0.01, ge=0.0, le=0.5)
     conflict_share: float = Field(0.002, ge=0.0, le=0.5)

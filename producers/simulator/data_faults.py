@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from conf.arrays import BoolArray, FloatArray, IntArray
-from producers.simulator.cars.sensors import NOT_NEGATIVE, SENSORS
+from producers.simulator.cars.sensors import FULL_SCALE, NOT_NEGATIVE, SENSORS
 from producers.simulator.config import LOST_LAP, DataFaults
 from producers.simulator.frames import Columns
 from producers.simulator.rng import generator
@@ -54,6 +54,8 @@ class DataFaultPlan:
             self._noise[name] = deepcopy(noise)
             noise.normal(size=n)
         self._lost = {name: burst_mask(faults.dropout_share, n, lost) for name in SENSORS}
+        contact = generator(seed, car, "full_scale")
+        self._full = {name: burst_mask(faults.full_scale_share / len(FULL_SCALE), n, contact) for name in FULL_SCALE}
         self.t_us = car_clock_us(true_us, faults, seed, car)
         self._lap_rng, self._laps = generator(seed, car, "lap"), list[tuple[float, float]]()
         draw, self._shift = repeat.random(n), repeat.choice([-1.0, 1.0], n) * repeat.uniform(0.5, 3.0, n)
@@ -63,7 +65,7 @@ class DataFaultPlan:
         self.delivery = draw_delivery(true_us[last], faults, seed, car)
 
     def read_sensors(self, truth: dict[str, FloatArray], first: int) -> dict[str, FloatArray]:
-        """True values as the sensors give them: noise, resolution, drop-outs. ``gear`` is a counter and has none.
+        """True values as the sensors give them: noise, resolution, drop-outs, full scale. ``gear`` counts, it has none.
 
         To be called once for each sample, in order.
 
@@ -81,6 +83,8 @@ class DataFaultPlan:
                 value = np.minimum(value, 100.0)
             value = np.round(value, digits) + 0.0
             value[self._lost[name][rows]] = np.nan
+            if name in FULL_SCALE:
+                value[self._full[name][rows]] = FULL_SCALE[name]
             out[name] = value
         return out
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +12,6 @@ from slipstream.console import show_step
 from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.progress import Progress
 
     from conf.plain_console import PlainConsole
@@ -30,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 TRACKS = ("three-oaks", "alder-ridge")
 OTHER_CARS, OTHER_LAPS = 20, 2
+FULL_SCALE_SHARE = 0.001  # of the race's samples: sensors that lost their contact, for the gate to refuse
 
 
 @app.command(rich_help_panel="Jobs")
@@ -52,45 +47,10 @@ def demo(
         lake = _start(settings)
     race = f"2/4  {cars} and {OTHER_CARS} cars through Kafka into silver"
     _simulate_while_streaming(lake, console, race, _sessions(cars, laps, seed))
-    with _quality_report() as pages:
-        _drain(lake, console)
-        with show_step(console, "4/4  driving-style model: train, register, score"):
-            trained, scored = _model(lake)
-        with show_step(console, "     quality report"):
-            pages.finish()
-    _show(console, settings, trained, scored, pages.address, time.perf_counter() - began)
-
-
-class _QualityReport:
-    """The quality report, written by a process of its own meanwhile."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.address = ""
-
-    def finish(self) -> None:
-        """Wait for it.
-
-        Raises:
-            SlipstreamError: If it was not written.
-        """
-        from conf.errors import SlipstreamError
-
-        out, error = self._process.communicate()
-        if self._process.returncode:
-            raise SlipstreamError(f"the quality report was not written: {error.strip()}")
-        self.address = Path(json.loads(out)["page"]).as_uri()
-
-
-@contextmanager
-def _quality_report() -> Iterator[_QualityReport]:
-    command = [sys.executable, "-m", "slipstream.cli", "quality", "docs", "--format", "json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield _QualityReport(process)
-        except BaseException:
-            process.terminate()
-            raise
+    _drain(lake, console)
+    with show_step(console, "4/4  driving-style model: train, register, score"):
+        trained, scored = _model(lake)
+    _show(console, settings, trained, scored, time.perf_counter() - began)
 
 
 def _start(settings: AppConfig) -> Lake:
@@ -112,7 +72,7 @@ def _start(settings: AppConfig) -> Lake:
 def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
     """A race with flags, stops and all else that happens, and a shorter one elsewhere for the model to learn from."""
     from conf.errors import check_input
-    from producers.simulator.config import RaceIncidents, SimulatorConfig
+    from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 
     race, other = (f"demo-{track}-{seed}" for track in TRACKS)
     with check_input():
@@ -123,6 +83,7 @@ def _sessions(cars: int, laps: int, seed: int) -> list[SimulatorConfig]:
                 n_cars=cars,
                 n_laps=laps,
                 seed=seed,
+                data_faults=DataFaults(full_scale_share=FULL_SCALE_SHARE),
                 race_incidents=RaceIncidents.with_incidents(),
             ),
             SimulatorConfig(session_id=other, track=TRACKS[1], n_cars=OTHER_CARS, n_laps=OTHER_LAPS, seed=seed),
@@ -232,19 +193,23 @@ def _show(
     settings: AppConfig,
     trained: StyleTrainingResult,
     scored: StyleScoringResult,
-    quality_page: str,
     wall_s: float,
 ) -> None:
     from infra.local.stack import find_endpoints
-    from serving.lake.balance import reconcile_lake
     from serving.lake.reader import LakeReader
+    from serving.queries.quality import read_quality
+    from serving.reports.quality_page import write_quality_report
+    from serving.reports.quality_text import headline, quality_table
     from slipstream.terminal.demo import demo_summary_table, draw_session
 
     picture = draw_session(settings, f"demo-{TRACKS[0]}-", settings.reports_dir / "demo.png")
     console.print()
     console.print(demo_summary_table(settings, trained, scored))
-    balance = reconcile_lake(LakeReader(settings))
-    console.print(balance.summary)
+    quality = read_quality(LakeReader(settings))
+    quality_page = write_quality_report(quality, settings.reports_dir / "quality")
+    console.print(headline(quality), soft_wrap=True, highlight=False)
+    if quality.refused:
+        console.print_wide(quality_table(quality))
     console.print()
     console.print("\n".join(_driver_report(settings)), soft_wrap=True, highlight=False)
     console.print()
@@ -268,5 +233,5 @@ def _show(
         console.print(f"  .venv/bin/{line}", soft_wrap=True, highlight=False)
     kafka = find_endpoints(settings).bootstrap
     console.print(f"\ndone in {wall_s:.0f} s; Kafka is up at {kafka}, everything is in {settings.home}", soft_wrap=True)
-    if not balance.closes:
+    if not quality.balance.closes:
         raise typer.Exit(1)

@@ -41,6 +41,8 @@ SENSORS: dict[str, tuple[float, int]] = {
     "track_temp_c": (0.1, 1),
     "fuel_kg": (0.01, 2),
 }
+FULL_SCALE = {"speed_kmh": 655.35, "brake_front_bar": 655.35, "rpm": 65_535.0}
+"""What sensors of 16 bits read when they have lost their contact."""
 NOT_NEGATIVE = ("speed_kmh", "throttle_pct", "brake_front_bar", "brake_rear_bar", "rpm", "engine_load_pct", "fuel_kg")
 
 

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
-from producers.simulator.cars.sensors import SENSORS
+from producers.simulator.cars.sensors import FULL_SCALE, SENSORS
 from producers.simulator.config import LOST_LAP, DataFaults, SimulatorConfig
 from producers.simulator.frames import CHANNELS, Frame, pace_messages
 from producers.simulator.simulator import VehicleSimulator
@@ -123,6 +123,15 @@ def test_dropouts_come_in_bursts_at_their_share() -> None:
     assert lost.mean() == pytest.approx(0.05, rel=0.15)
     begins = lost[1:] & ~lost[:-1]
     assert lost.sum() / begins.sum() > 2.5
+
+
+def test_a_sensor_without_contact_reads_full_scale_and_the_others_go_on() -> None:
+    clean, faulty = simulator().to_polars(), simulator(only(full_scale_share=0.03)).to_polars()
+    full = {name: (faulty[name] == reading).to_numpy() for name, reading in FULL_SCALE.items()}
+    assert np.mean(np.any(list(full.values()), axis=0)) == pytest.approx(0.03, rel=0.3)
+    for name in SENSORS:
+        same = (faulty[name] == clean[name]).to_numpy()
+        assert (same | full.get(name, False)).all(), name
 
 
 def test_frames_and_duplicates_add_up() -> None:
