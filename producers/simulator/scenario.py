@@ -145,7 +145,11 @@ def with_session(options: dict[str, Any], session: str | None) -> SimulatorConfi
         config = SimulatorConfig(**options)
     if session is None:
         # A session that does not use a later option keeps the name it always had.
-        unused = {name for name in _LATER if getattr(config, name) == SimulatorConfig.model_fields[name].default}
+        unused: dict[str, Any] = {
+            name: True for name in _LATER if getattr(config, name) == SimulatorConfig.model_fields[name].default
+        }
+        if not config.data_faults.full_scale_share:
+            unused["data_faults"] = {"full_scale_share"}
         digest = sha256(config.model_dump_json(exclude=unused, by_alias=True).encode()).hexdigest()[:8]
         session = f"sim-{config.track}-{digest}"
     with check_input():
