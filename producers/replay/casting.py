@@ -6,7 +6,7 @@ lack becomes null there, and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
@@ -37,29 +37,46 @@ def cast_readings(text: pl.DataFrame, nulls: NullCells) -> tuple[pl.DataFrame, l
         The rows with all of ``LONG_COLUMNS``, the times as ``meta_time_us`` and ``timestamp_us``, less those that lack
         what a reading needs; and these.
     """
-    typed: dict[str, pl.Series] = {}
-    bad: list[pl.DataFrame] = []
-    for name in (name for name in LONG_COLUMNS if name in text.columns):
-        typed[name] = _cast_column(text[name])
-        failed = text[name].is_not_null() & typed[name].is_null()
-        if name in PARSED and failed.any():
-            failed &= ~_is_any(text[name], MISSING if name in NEEDED_COLUMNS else BLANK)
-            if not failed.any():
-                continue
-            faults = text.filter(failed).select("line", cell=pl.col(name).cast(pl.String))
-            if name in NEEDED_COLUMNS:
-                reason = pl.format(f"{name} '{{}}' is not {_kind_of(name)}", pl.col("cell").str.slice(0, 80))
-                bad.append(faults.select("line", reason=reason))
-            else:
-                line, cell = faults.row(0)
-                nulls.add(name, _kind_of(name), line, cell, faults.height)
+    have = [name for name in LONG_COLUMNS if name in text.columns]
+    typed = {name: _cast_column(text[name]) for name in have}
     absent = [pl.lit(None, dtype=_dtype(name)).alias(name) for name in LONG_COLUMNS if name not in typed]
     frame = text.select("line", **typed).with_columns(absent).rename({name: f"{name}_us" for name in TIMES})
-    if not bad:
+    faults = {name: _find_faults(text["line"], text[name], typed[name]) for name in have if name in PARSED}
+    bad = _find_malformed({name: found for name, found in faults.items() if name in NEEDED_COLUMNS})
+    for name, found in faults.items():
+        kept = found if bad is None else found.join(bad, on="line", how="anti", maintain_order="left")
+        if name not in NEEDED_COLUMNS and kept.height:
+            line, cell = kept.row(0)
+            nulls.add(name, _kind_of(name), line, cell, kept.height)
+    if bad is None:
         return frame, []
-    faults = pl.concat(bad).group_by("line", maintain_order=True).agg(pl.col("reason").str.join("; "))
-    malformed = [MalformedLine(line, reason) for line, reason in faults.sort("line").iter_rows()]
-    return frame.join(faults, on="line", how="anti", maintain_order="left"), malformed
+    malformed = [MalformedLine(line, reason) for line, reason in bad.iter_rows()]
+    return frame.join(bad, on="line", how="anti", maintain_order="left"), malformed
+
+
+def _find_faults(lines: pl.Series, cells: pl.Series, values: pl.Series) -> pl.DataFrame:
+    """Line and cell of a column's cells that hold what could not be parsed.
+
+    A word for a missing value is none where a reading needs the cell: it is null as an empty one is, and the gate's.
+    """
+    failed = cells.is_not_null() & values.is_null()
+    if failed.any():
+        failed &= ~_is_any(cells, MISSING if cells.name in NEEDED_COLUMNS else BLANK)
+    return pl.DataFrame({"line": lines.filter(failed), "cell": cells.filter(failed).cast(pl.String)})
+
+
+def _find_malformed(faults: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
+    """Line and reason of rows that lack what a reading needs, None where there are none."""
+    found = [
+        cells.select(
+            "line", reason=pl.format(f"{name} '{{}}' is not {_kind_of(name)}", pl.col("cell").str.slice(0, 80))
+        )
+        for name, cells in faults.items()
+        if cells.height
+    ]
+    if not found:
+        return None
+    return pl.concat(found).group_by("line").agg(pl.col("reason").str.join("; ")).sort("line")
 
 
 def _is_any(column: pl.Series, words: Collection[str]) -> pl.Series:

@@ -115,8 +115,8 @@ def test_malformed_lines_are_named_and_the_good_ones_go_on(tmp_path: Path):
 
 def test_a_cell_that_a_reading_may_lack_costs_no_reading(tmp_path: Path):
     lines = [row(number="1.5"), row(lap="99999999999"), row(meta_time="soon"), row(lap="x"), row(lap="3.0")]
-    readings = read_telemetry(write(tmp_path / "a.csv", *lines))
-    assert readings.malformed_count == 0
+    readings = read_telemetry(write(tmp_path / "a.csv", *lines, row(lap="no note", value="of what is left out")))
+    assert readings.malformed_count == 1
     frame = readings.frame.sort("line")
     assert frame["lap"].to_list() == [3, None, 3, None, 3]
     assert frame["vehicle_number"].null_count() == frame["meta_time_us"].null_count() == 1
