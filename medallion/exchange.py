@@ -197,6 +197,29 @@ def put_rows(lake: Lake, name: str, rows: Iterable[Row], run_id: str) -> int:
     return exchange_rows(lake, name, new, Part((keys,)), run_id, delete=False)
 
 
+def add_rows(lake: Lake, name: str, rows: Iterable[Row], part: Part, run_id: str) -> int:
+    """Write rows whose keys are not there yet; those that are stay as they are, also where another writer was quicker.
+
+    Args:
+        lake: Where the table is.
+        name: Table.
+        rows: Rows, one a key.
+        part: Where the rows are.
+        run_id: Job run that the rows will name.
+
+    Returns:
+        How many rows were written.
+    """
+    contract, new = load_contract(name), stamp_rows(arrow_rows(name, rows), run_id)
+
+    def plan(files: Sequence[StoredFile]) -> Exchange | None:
+        there = _stack([file.rows for file in files], contract)
+        missing = new.filter(pa.array(match_rows(new, there, contract.key) < 0))
+        return plan_exchange(files, missing, contract, delete=False)
+
+    return _exchange(lake, name, part, plan)
+
+
 def _exchange(
     lake: Lake,
     name: str,

@@ -20,6 +20,7 @@ from conf.tables import (
     OPS_RECONCILIATION,
     OPS_STEP_FAILURES,
     SILVER_SESSIONS,
+    SILVER_VEHICLE_IDS,
 )
 from infra.kafka.client_options import librdkafka_options
 from infra.kafka.topics import topic_span
@@ -40,7 +41,7 @@ _STREAMS: Final[dict[Layer, Sequence[str]]] = {
 }
 _TABLES: Final[dict[Layer, Sequence[str]]] = {
     "bronze": bronze.OUTPUTS,
-    "silver": [name for name in silver.OUTPUTS if name not in _KEPT],
+    "silver": [*(name for name in silver.OUTPUTS if name not in _KEPT), SILVER_VEHICLE_IDS],
     "gold": [name for name in (*gold.OUTPUTS, *karma_beside.OUTPUTS) if name not in _KEPT],
 }
 

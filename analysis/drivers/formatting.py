@@ -36,7 +36,7 @@ def format_ranges(numbers: Sequence[int]) -> str:
     return join_names([f"{a}-{b}" if a < b else f"{a}" for a, b in zip(starts, ends, strict=True)])
 
 
-def format_car(vehicle_id: str, number: int | None) -> str:
+def format_car(vehicle_id: str, number: str | None) -> str:
     """A vehicle with the number it raced under, e.g. ``GR86-022-13 (13)``; its id alone where it has none."""
     return vehicle_id if number is None else f"{vehicle_id} ({number})"
 

@@ -22,7 +22,8 @@ class ExternalFigures:
 
     Attributes:
         driver_id: Driver.
-        vehicle_number: Number raced under.
+        vehicle_number: Digits of the number raced under.
+        car_number: Number raced under, as text.
         vehicle_class: Class.
         position: Position in the result.
         gap_first_s: Behind the first in the result.
@@ -33,6 +34,7 @@ class ExternalFigures:
 
     driver_id: str | None = None
     vehicle_number: int | None = None
+    car_number: str | None = None
     vehicle_class: str | None = None
     position: int | None = None
     gap_first_s: float | None = None

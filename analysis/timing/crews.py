@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.timing.car_numbers import match_number, number_of_row
 from analysis.timing.session_laps import sheet_order
 
 OFFICIAL = "official"
@@ -39,16 +40,16 @@ class SessionCrews:
     """The crews of a session.
 
     Attributes:
-        crews: By vehicle number.
-        drivers: Number of the driver of each official lap, by vehicle and lap number.
+        crews: By car number.
+        drivers: Number of the driver of each official lap, by car number and lap.
     """
 
-    crews: Mapping[int, Crew] = field(default_factory=dict)
-    drivers: Mapping[tuple[int, int], int | None] = field(default_factory=dict)
+    crews: Mapping[str, Crew] = field(default_factory=dict)
+    drivers: Mapping[tuple[str, int], int | None] = field(default_factory=dict)
 
-    def crew(self, vehicle_number: int | None) -> Crew:
+    def crew(self, car_number: str | None) -> Crew:
         """The crew of a car; one without names where no sheet knows it."""
-        return Crew() if vehicle_number is None else self.crews.get(vehicle_number, Crew())
+        return self.crews.get(match_number(car_number, self.crews) or "", Crew())
 
     def driver_columns(self, lap: Mapping[str, Any]) -> dict[str, Any]:
         """Columns of ``silver.laps`` that say who drove it: null where the car has several drivers and no sheet says.
@@ -56,10 +57,10 @@ class SessionCrews:
         Args:
             lap: The lap's other columns.
         """
-        names = self.crew(lap["vehicle_number"]).names
+        names = self.crew(lap["car_number"]).names
         number = None
         if lap["lap_time_source"] == OFFICIAL:
-            number = self.drivers.get((lap["vehicle_number"], lap["lap_number"]))
+            number = self.drivers.get((lap["car_number"], lap["lap_number"]))
         if number is None and len(names) == 1:
             (number,) = names
         return {"driver_number": number, "driver_name": None if number is None else names.get(number)}
@@ -72,12 +73,12 @@ def find_crews(sectors: Iterable[Any], result_lines: Iterable[Any]) -> SessionCr
         sectors: Rows of ``silver.sector_times``.
         result_lines: Rows of ``silver.result_lines``.
     """
-    laps: dict[int, list[Any]] = {}
-    lines: dict[int, list[Any]] = {}
+    laps: dict[str, list[Any]] = {}
+    lines: dict[str, list[Any]] = {}
     for row in sectors:
-        laps.setdefault(row.vehicle_number, []).append(row)
+        laps.setdefault(number_of_row(row) or "", []).append(row)
     for line in sorted(result_lines, key=sheet_order):
-        lines.setdefault(line.vehicle_number, []).append(line)
+        lines.setdefault(number_of_row(line) or "", []).append(line)
     crews = {number: _crew(lines.get(number, ()), laps.get(number, ())) for number in lines.keys() | laps.keys()}
     drivers = {(number, row.lap_number): row.driver_number for number, rows in laps.items() for row in rows}
     return SessionCrews(crews, drivers)

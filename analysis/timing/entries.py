@@ -6,12 +6,13 @@ A car's crossings fit one number's to a few hundredths of a second, time zone an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from analysis.timing.car_numbers import match_number, number_order
 from conf.arrays import FloatArray, IntArray
 
 DAY_US = 86_400_000_000
@@ -53,7 +54,7 @@ class Entry:
 
     Attributes:
         vehicle_id: Vehicle, ``number-<n>`` where only the official timing knows the car.
-        number: Number raced under, ``None`` where nothing says.
+        number: Number raced under, ``None`` where nothing says, or where another car raced under the one it says.
         source: ``clock``, ``reported`` or ``file``.
         reported: Number in the car's own messages.
         crossings: Crossings that the feed reports.
@@ -64,13 +65,13 @@ class Entry:
     """
 
     vehicle_id: str
-    number: int | None
+    number: str | None
     source: str
-    reported: int | None
+    reported: str | None
     crossings: int
     matched: int
     official_laps: int
-    runner_up: tuple[int, int] | None
+    runner_up: tuple[str, int] | None
     notes: tuple[str, ...] = ()
 
 
@@ -112,11 +113,11 @@ def _nearest_offsets(day_us: IntArray, official_us: IntArray) -> IntArray:
 
 def match_entries(
     feed_us: Mapping[str, IntArray],
-    reported: Mapping[str, int | None],
-    official_us: Mapping[int, IntArray],
+    reported: Mapping[str, str | None],
+    official_us: Mapping[str, IntArray],
     near_us: Mapping[str, int] | None = None,
 ) -> list[Entry]:
-    """Who raced under which number.
+    """Who raced under which number; no number of the official timing is two vehicles'.
 
     Args:
         feed_us: Crossings of each vehicle, microseconds since the epoch.
@@ -127,7 +128,7 @@ def match_entries(
     Returns:
         An entry for each vehicle, then one for each number that no vehicle fits, sorted by vehicle and number.
     """
-    vehicles, numbers = sorted(reported), sorted(official_us)
+    vehicles, numbers = sorted(reported), sorted(official_us, key=number_order)
     near = near_us or {}
     fit = np.array(
         [
@@ -142,11 +143,18 @@ def match_entries(
             enough = counts[i, j] >= max(_LEAST_MATCHES, _LEAST_SHARE * len(feed_us.get(vehicles[i], ())))
             if enough:
                 chosen[vehicles[i]] = int(j)
+    owners = {numbers[j]: v for v, j in chosen.items()}
+    crossings = {v: len(feed_us.get(v, ())) for v in vehicles}
+    said = {v: match_number(reported[v], numbers) or "" for v in vehicles}
+    # The one with the most crossings first: of two that say one number, it has it.
+    for v in sorted(vehicles, key=lambda v: (said[v] != reported[v], -crossings[v], v)):
+        if v not in chosen and said[v] in official_us:
+            owners.setdefault(said[v], v)
     entries = [
-        _build_entry(v, i, numbers, counts, chosen, reported, feed_us, official_us) for i, v in enumerate(vehicles)
+        _build_entry(v, counts[i], numbers, chosen.get(v), reported[v], said[v], owners, crossings[v], official_us)
+        for i, v in enumerate(vehicles)
     ]
-    claimed = {e.number for e in entries}
-    alone = [n for n in numbers if n not in claimed]
+    alone = [n for n in numbers if n not in owners]
     return entries + [Entry(f"number-{n}", n, "file", None, 0, 0, len(official_us[n]), None) for n in alone]
 
 
@@ -160,28 +168,31 @@ def _fit_entry(feed: IntArray, official: IntArray, near_us: int) -> tuple[float,
 
 def _build_entry(
     vehicle: str,
-    row: int,
-    numbers: list[int],
     counts: FloatArray,
-    chosen: Mapping[str, int],
-    reported: Mapping[str, int | None],
-    feed_us: Mapping[str, IntArray],
-    official_us: Mapping[int, IntArray],
+    numbers: Sequence[str],
+    chosen: int | None,
+    reported: str | None,
+    said: str,
+    owners: Mapping[str, str],
+    crossings: int,
+    official_us: Mapping[str, IntArray],
 ) -> Entry:
-    said, crossings = reported[vehicle], len(feed_us.get(vehicle, ()))
-    others = sorted((int(counts[row, j]), -numbers[j]) for j in range(len(numbers)) if j != chosen.get(vehicle))
-    second = (-others[-1][1], others[-1][0]) if others and others[-1][0] else None
-    if vehicle in chosen:
-        number, matched = numbers[chosen[vehicle]], int(counts[row, chosen[vehicle]])
-        notes = () if said in (number, None) else (f"its own messages say {said}, the clock says {number}",)
-        return Entry(vehicle, number, "clock", said, crossings, matched, len(official_us[number]), second, notes)
-    taken = {numbers[j] for j in chosen.values()}
-    if said and said in official_us and said not in taken:
-        why = (
-            f"only {crossings} crossings in the feed"
-            if crossings < len(official_us[said])
-            else "its crossings fit none"
+    others = sorted((int(counts[j]), -j) for j in range(len(numbers)) if j != chosen)
+    second = (numbers[-others[-1][1]], others[-1][0]) if others and others[-1][0] else None
+    if chosen is not None:
+        number, matched = numbers[chosen], int(counts[chosen])
+        notes = (
+            ()
+            if reported is None or match_number(reported, [number]) == number
+            else (f"its own messages say {reported}, the clock says {number}",)
         )
-        return Entry(vehicle, said, "reported", said, crossings, 0, len(official_us[said]), second, (why,))
+        return Entry(vehicle, number, "clock", reported, crossings, matched, len(official_us[number]), second, notes)
+    if said in official_us and owners.get(said) == vehicle:
+        laps = len(official_us[said])
+        why = f"only {crossings} crossings in the feed" if crossings < laps else "its crossings fit none"
+        return Entry(vehicle, said, "reported", reported, crossings, 0, laps, second, (why,))
+    if said in owners:
+        taken = (f"its own messages say {reported}, under which {owners[said]} raced",)
+        return Entry(vehicle, None, "reported", reported, crossings, 0, 0, second, taken)
     notes = ("no official laps fit",) if official_us else ()
-    return Entry(vehicle, said or None, "reported", said, crossings, 0, 0, second, notes)
+    return Entry(vehicle, reported, "reported", reported, crossings, 0, 0, second, notes)

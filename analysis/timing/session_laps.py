@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from analysis.timing.car_numbers import digits_of_number, match_number, number_of_row, reported_number
 from analysis.timing.crossings import Crossing, FeedEvent, find_crossings, number_crossings
 from analysis.timing.entries import FEED_NEAR_US, Entry, match_entries
 from analysis.timing.lap_reasons import (
@@ -41,9 +41,9 @@ class SessionTiming:
     """
 
     crossings: Mapping[str, Sequence[Crossing]]
-    numbers: Mapping[str, int | None]
-    official: Mapping[int, Sequence[Any]]
-    fastest: Mapping[int, FastestLap] = field(default_factory=dict)
+    numbers: Mapping[str, str | None]
+    official: Mapping[str, Sequence[Any]]
+    fastest: Mapping[str, FastestLap] = field(default_factory=dict)
     counted: Mapping[str, CarCrossings] = field(default_factory=dict)
 
     @property
@@ -103,16 +103,10 @@ def us_to_datetime(us: int | None) -> datetime | None:
     return None if us is None else _EPOCH + timedelta(microseconds=us)
 
 
-def number_from_vehicle_id(vehicle_id: str) -> int | None:
-    """Number in a vehicle id (``GR86-004-78`` says 78), ``None`` where it says none or 000."""
-    found = re.search(r"-(\d+)$", vehicle_id)
-    return (int(found[1]) or None) if found else None
-
-
 def collect_timing(
     events: Iterable[Any],
     sectors: Iterable[Any],
-    seen: Mapping[str, int | None],
+    seen: Mapping[str, str | None],
     result_lines: Iterable[Any] = (),
 ) -> SessionTiming:
     """Sort the collected rows of a session by their role.
@@ -124,20 +118,21 @@ def collect_timing(
         result_lines: Rows of ``silver.result_lines``.
     """
     feed: defaultdict[str, list[FeedEvent]] = defaultdict(list)
-    numbers = {v: n or number_from_vehicle_id(v) for v, n in seen.items()}
+    numbers = {v: reported_number(v, n) for v, n in seen.items()}
     for e in events:
         feed[e.vehicle_id].append(FeedEvent(e.kind, datetime_to_us(e.event_ts), e.lap, e.lap_time_ms, e.outing))
         if not numbers.get(e.vehicle_id):
-            numbers[e.vehicle_id] = e.vehicle_number or number_from_vehicle_id(e.vehicle_id)
-    official: defaultdict[int, list[Any]] = defaultdict(list)
+            numbers[e.vehicle_id] = reported_number(e.vehicle_id, number_of_row(e))
+    official: defaultdict[str, list[Any]] = defaultdict(list)
     for row in sectors:
-        official[row.vehicle_number].append(row)
+        number = number_of_row(row) or ""
+        official[number].append(row)
         if row.vehicle_id:  # the source knows the car
-            numbers[row.vehicle_id] = numbers.get(row.vehicle_id) or row.vehicle_number
-    fastest: dict[int, FastestLap] = {}
+            numbers[row.vehicle_id] = numbers.get(row.vehicle_id) or number
+    fastest: dict[str, FastestLap] = {}
     for line in sorted(result_lines, key=sheet_order):
         if line.fl_time_ms is not None:
-            fastest.setdefault(line.vehicle_number, FastestLap(line.fl_time_ms, line.fl_lap))
+            fastest.setdefault(number_of_row(line) or "", FastestLap(line.fl_time_ms, line.fl_lap))
     return SessionTiming({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official), fastest)
 
 
@@ -159,15 +154,15 @@ def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
     for entry in entries:
         crossings = timing.crossings.get(entry.vehicle_id, ())
         sheet = timing.official.get(entry.number) if entry.number is not None else None
-        ends: Sequence[int | None] = ends_us.get(entry.number or 0) or [None] * len(sheet or ())
+        ends: Sequence[int | None] = ends_us.get(entry.number or "") or [None] * len(sheet or ())
         is_tied = any(us is not None for us in ends)
         if sheet and (is_tied or (entry.vehicle_id not in timing.counted and len(crossings) < 2)):
             rows = [_official_by_number(row, end) for row, end in zip(sheet, ends, strict=True)]
             laps[entry.vehicle_id] = build_official_laps(rows, crossings, rules.limits)
         elif len(crossings) > 1:
             laps[entry.vehicle_id] = build_feed_laps(crossings)
-    said = {e.vehicle_id: timing.fastest.get(e.number) for e in entries if e.number is not None}
-    fastest = {vehicle: lap for vehicle, lap in said.items() if lap is not None}
+    on_sheet = {e.vehicle_id: match_number(e.number, timing.fastest) or "" for e in entries}
+    fastest = {vehicle: timing.fastest[n] for vehicle, n in on_sheet.items() if n in timing.fastest}
     return SessionLaps(entries, laps, fastest)
 
 
@@ -195,15 +190,16 @@ def _describe_entry(entry: Entry, timing: SessionTiming) -> Entry:
         entry,
         source=source,
         crossings=len(timing.crossings.get(entry.vehicle_id, ())),
-        official_laps=len(timing.official.get(entry.number or 0, ())),
+        official_laps=len(timing.official.get(entry.number or "", ())),
     )
 
 
-def _official_ends(timing: SessionTiming, cars: Mapping[str, CarCrossings]) -> dict[int, list[int | None]]:
+def _official_ends(timing: SessionTiming, cars: Mapping[str, CarCrossings]) -> dict[str, list[int | None]]:
     """End of each official lap in the telemetry's time, by number; numbers that nothing ties to it are left out."""
     sheets = {n: [_sheet_lap(row) for row in sheet] for n, sheet in timing.official.items()}
     of_feed = [car for vehicle, car in cars.items() if vehicle not in timing.counted and len(car.time_us)]
-    own = {number: cars[v] for v, number in timing.numbers.items() if v in cars and number in sheets}
+    said = {v: match_number(number, sheets) for v, number in timing.numbers.items() if v in cars}
+    own = {number: cars[v] for v, number in said.items() if number in sheets}
     return place_sheets(sheets, of_feed or list(timing.counted.values()), own)
 
 
@@ -261,7 +257,7 @@ def _is_covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) ->
 
 
 def lap_row(
-    vehicle: str, number: int | None, lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules
+    vehicle: str, number: str | None, lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules
 ) -> dict[str, Any]:
     """Columns of ``silver.laps``."""
     d = driven or LapTelemetry(0)
@@ -271,7 +267,8 @@ def lap_row(
         "lap_number": lap.number,
         "lap_number_timing": lap.number_timing,
         "lap_number_counter": d.counter,
-        "vehicle_number": number,
+        "vehicle_number": digits_of_number(number),
+        "car_number": number,
         "lap_start_ts": us_to_datetime(lap.start_us),
         "lap_end_ts": us_to_datetime(lap.end_us),
         "lap_time_ms": lap.lap_time_ms,
@@ -302,13 +299,14 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     second = entry.runner_up or (None, None)
     return {
         "vehicle_id": entry.vehicle_id,
-        "vehicle_number": entry.number,
+        "vehicle_number": digits_of_number(entry.number),
+        "car_number": entry.number,
         "match_source": entry.source,
-        "reported_number": entry.reported,
+        "reported_number": digits_of_number(entry.reported),
         "n_crossings": entry.crossings,
         "n_matched": entry.matched,
         "n_official_laps": entry.official_laps,
-        "runner_up_number": second[0],
+        "runner_up_number": digits_of_number(second[0]),
         "runner_up_matched": second[1],
         "notes": list(entry.notes),
     }

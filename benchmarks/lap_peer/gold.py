@@ -286,6 +286,7 @@ def _write_drivers(
         result = results.get(vehicle)
         elsewhere = ExternalFigures(
             vehicle_number=entries[vehicle].vehicle_number if vehicle in entries else None,
+            car_number=entries[vehicle].car_number if vehicle in entries else None,
             vehicle_class=result.vehicle_class if result else None,
             position=result.position if result else None,
             gap_first_s=result.gap_first_s if result else None,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from analysis.timing.car_numbers import match_number, number_of_row
 from analysis.timing.laps import JudgedLap
 from analysis.timing.session_laps import (
     LapTelemetry,
@@ -252,10 +253,10 @@ def _write_clocks(store: DeltaStore, session_id: str, restated: Mapping[str, pd.
 
 
 def _write_results(store: DeltaStore, session_id: str, entries: Sequence[Mapping[str, Any]]) -> None:
-    by_number: defaultdict[int, list[Any]] = defaultdict(list)
+    by_number: defaultdict[str, list[Any]] = defaultdict(list)
     for line in store.rows(SILVER_RESULT_LINES, pl.col("session_id") == session_id):
-        by_number[line.vehicle_number].append(line)
-    vehicles = {e["vehicle_number"]: e["vehicle_id"] for e in entries if e["vehicle_number"] is not None}
+        by_number[number_of_row(line) or ""].append(line)
+    vehicles = {match_number(e["car_number"], by_number): e["vehicle_id"] for e in entries}
     rows = [result_row(n, lines, vehicles.get(n)) | {"session_id": session_id} for n, lines in by_number.items()]
     if rows:
         store.replace_rows(SILVER_RESULTS, rows, f"session_id = {quoted([session_id])}")

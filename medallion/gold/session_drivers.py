@@ -130,6 +130,7 @@ def _external_figures(
         vehicle: ExternalFigures(
             driver_id=drivers.get(vehicle[1]),
             vehicle_number=_rows_of_vehicle(entries, vehicle, "vehicle_number"),
+            car_number=_rows_of_vehicle(entries, vehicle, "car_number"),
             vehicle_class=_rows_of_vehicle(results, vehicle, "vehicle_class"),
             position=_rows_of_vehicle(results, vehicle, "position"),
             gap_first_s=_rows_of_vehicle(results, vehicle, "gap_first_s"),

@@ -26,6 +26,7 @@ from medallion.quality.rules import (
     reason_entry,
 )
 from medallion.schema import sql_literal, struct_type
+from medallion.silver.vehicle_ids import sent_vehicle_id
 
 READING = "slipstream.reading.v1"
 FRAME = "slipstream.frame.v1"
@@ -229,7 +230,7 @@ def _readings(messages: DataFrame) -> DataFrame:
         "decode_errors",
         F.when(F.col("decode_errors").isNotNull(), payload_excerpt()).alias("payload_excerpt"),
         F.col("m.session_id").alias("session_id"),
-        F.col("m.vehicle_id").alias("vehicle_id"),
+        sent_vehicle_id("m.vehicle_id", "m.original_vehicle_id").alias("vehicle_id"),
         F.col("m.timestamp_us").alias("t_us"),
         F.coalesce("m.ecu_seq", F.lit(0)).alias("ecu_seq"),
         F.col("m.meta_time_us").alias("arrival_us"),

@@ -8,7 +8,7 @@ keeps it; a later one with the same content is a repeat, one with another a conf
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial, reduce
 from typing import Any
@@ -41,11 +41,13 @@ from medallion.silver.decode import (
 from medallion.silver.event_outcomes import LINEAGE, conflict_row, content_columns, judge_events
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
+from medallion.silver.vehicle_ids import VehicleIds, sent_vehicle_id, with_same_cars
 from medallion.transaction import Txn
 
 _RENAMED = {"event_ts": "time_us", "arrival_ts": "meta_time_us"}
 _SAMPLES_AN_EVENT = 10  # that are as much work
 _PLACE = ("topic", "kafka_partition", "kafka_offset")
+_CAR_NUMBER = "car_number"
 
 
 def event_ce_type(event: str) -> str:
@@ -74,6 +76,7 @@ class EventProcessor:
         self.family = family
         self.run_id = run_id
         self._recovery = CheckpointRecovery(lake, family)
+        self._ids = VehicleIds(lake, run_id)
 
     def process(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation | None:
         """Validate and promote one batch.
@@ -119,6 +122,10 @@ class EventProcessor:
         events = [known[t] for t in sorted({o.event_type for o in offsets} & known.keys() - {None})]
         tables = [event_table_contract(self.family, event) for event in events]
         units = run_side_by_side(partial(_collect_units, messages, *each) for each in zip(events, tables, strict=True))
+        sent = [u for found in units for u in found if u["reasons"] is None and u.get("vehicle_id")]
+        same = self._ids.find_same_cars((u["session_id"], u["vehicle_id"]) for u in sent)
+        for unit in sent:
+            unit["vehicle_id"] = same.get((unit["session_id"], unit["vehicle_id"]), unit["vehicle_id"])
         for table, found in zip(tables, units, strict=True):
             for unit in found:
                 (good[table.name] if unit["reasons"] is None else refused).append(unit)
@@ -154,8 +161,10 @@ class EventProcessor:
 
     def _read_existing(self, table: Contract, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows of a table that may have the key of an event."""
-        part = Part(({name: _among(table, name, [e[name] for e in events]) for name in table.key},))
-        return [row.asDict() for row in read_rows(self.lake, table.name, part, content_columns(table))]
+        keys = [name for name in table.key if name != _CAR_NUMBER]
+        part = Part(({name: _among(table, name, [e[name] for e in events]) for name in keys},))
+        rows = [row.asDict() for row in read_rows(self.lake, table.name, part, content_columns(table))]
+        return [row | ({_CAR_NUMBER: _car_number(row)} if _CAR_NUMBER in row else {}) for row in rows]
 
     def _classify(
         self, messages: DataFrame, offsets: list[Row], held: list[DataFrame]
@@ -170,7 +179,7 @@ class EventProcessor:
             units = _units(messages.where(F.col("event_type") == event_ce_type(event)), event, table).persist()
             held.append(units)
             refused.append(_refused_events(units))
-            rows = units.where("reasons IS NULL").drop("reasons", "payload_excerpt")
+            rows = self._with_same_cars(units.where("reasons IS NULL").drop("reasons", "payload_excerpt"))
             good[table.name] = good[table.name].unionByName(rows) if table.name in good else rows
         classified = {}
         for name, events in good.items():
@@ -180,9 +189,16 @@ class EventProcessor:
         held.append(refusals)
         return refusals, classified
 
+    def _with_same_cars(self, rows: DataFrame) -> DataFrame:
+        if "vehicle_id" not in rows.columns:
+            return rows
+        sent = rows.select("session_id", "vehicle_id").where("vehicle_id IS NOT NULL").distinct().collect()
+        return with_same_cars(rows, self._ids.find_same_cars((r.session_id, r.vehicle_id) for r in sent))
+
     def _existing(self, name: str, events: DataFrame) -> DataFrame:
         sessions = [r.session_id for r in events.select("session_id").distinct().collect()]
-        return self.lake.read(name).where(F.col("session_id").isin(sessions))
+        rows = self.lake.read(name).where(F.col("session_id").isin(sessions))
+        return rows.withColumn(_CAR_NUMBER, _filled_car_number()) if _CAR_NUMBER in rows.columns else rows
 
     def _write(
         self,
@@ -238,7 +254,7 @@ def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
         *ORIGIN,
         "decode_errors",
         payload_excerpt().alias("excerpt"),
-        *(F.col(f"m.{c}").alias(c) for c in contract.column_names),
+        *(_field(c, contract).alias(c) for c in contract.column_names),
     )
     gate = broken_rules_sql(contract.rules("quarantine"))
     gated = fields.withColumn("reasons", F.expr(f"CASE WHEN decode_errors IS NULL THEN {gate} ELSE decode_errors END"))
@@ -249,6 +265,12 @@ def _units(messages: DataFrame, event: str, table: Contract) -> DataFrame:
         "reasons",
         F.when(F.col("reasons").isNotNull(), F.col("excerpt")).alias("payload_excerpt"),
     )
+
+
+def _field(name: str, event: Contract) -> Column:
+    if name == "vehicle_id" and "original_vehicle_id" in event.column_names:
+        return sent_vehicle_id("m.vehicle_id", "m.original_vehicle_id")
+    return F.col(f"m.{name}")
 
 
 def _collect_units(messages: DataFrame, event: str, table: Contract) -> list[dict[str, Any]]:
@@ -290,7 +312,20 @@ def _refused_row(unit: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _car_number(row: Mapping[str, Any]) -> str | None:
+    """Car number of a row; of one from before there was the column, its digits."""
+    number = row["vehicle_number"]
+    return row[_CAR_NUMBER] or (None if number is None else str(number))
+
+
+def _filled_car_number() -> Column:
+    """The same in Spark, for rows and for the fields of an event."""
+    return F.coalesce(F.col(_CAR_NUMBER), F.col("vehicle_number").cast("string"))
+
+
 def _column(name: str, event: Contract, kind: str) -> Column:
+    if name == _CAR_NUMBER and name in event.column_names:
+        return _filled_car_number()
     if name == "kind":
         return F.lit(kind.partition(".")[0])
     if _RENAMED.get(name) in event.column_names:

@@ -30,6 +30,7 @@ from medallion.silver.decode import FRAME, READING, DecodedUnits, bronze_origin
 from medallion.silver.reconciliation import BatchReconciliation, ReconciliationError, batch_offsets, reconciliation_row
 from medallion.silver.recovery import CheckpointRecovery
 from medallion.silver.telemetry_on_driver import FewUnits
+from medallion.silver.vehicle_ids import VehicleIds, with_same_cars
 from medallion.silver.vehicle_units import VehicleUnits, best_clocks, units_part
 from medallion.transaction import Txn
 
@@ -66,6 +67,7 @@ class SilverProcessor:
         self.lake = lake
         self.run_id = run_id
         self._recovery = CheckpointRecovery(lake, TELEMETRY)
+        self.ids = VehicleIds(lake, run_id)
 
     def process_raw_to_silver(self, bronze: DataFrame, batch_id: int, query: str) -> BatchReconciliation | None:
         """Validate, normalise and promote one batch (V10).
@@ -92,7 +94,7 @@ class SilverProcessor:
         messages = self._recovery.not_yet_accounted(bronze, query)
         offsets = batch_offsets(messages)
         if are_few_messages(self.lake, sum(o.bytes for o in offsets)):
-            return FewUnits(self.lake, self.run_id, query, batch_id).promote(messages, offsets)
+            return FewUnits(self.lake, self.run_id, query, batch_id, self.ids).promote(messages, offsets)
         batch = _Batch(self, messages, batch_id, query)
         try:
             return batch.promote(offsets)
@@ -110,6 +112,7 @@ class _Batch:
         self.query = query
         self._cached: list[DataFrame] = []
         self.bronze = bronze
+        self.ids = processor.ids
 
     def txn(self, step: str) -> Txn:
         return Txn(f"{self.query}:{step}", self.batch_id)
@@ -139,6 +142,9 @@ class _Batch:
             part = units.readings if name == READING else units.samples
             units_of_form = self.cache(t.with_origin(t.with_event_key(part), self.origins))
             cars, counts = _count_units(units_of_form, name)
+            if same := self.ids.find_same_cars((c.session_id, c.vehicle_id) for c in cars if c.n > c.n_bad):
+                units_of_form = self.cache(with_same_cars(units_of_form, same))
+                cars, counts = _count_units(units_of_form, name)
             checked.append(counts)
             total, bad = sum(c.n for c in cars), sum(c.n_bad for c in cars)
             n_units, n_refused = n_units + total, n_refused + bad

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import Row
 
+from analysis.timing.car_numbers import digits_of_number, match_number, number_of_row, number_order
 from analysis.timing.crews import SessionCrews, find_crews
 from analysis.timing.session_laps import datetime_to_us, sheet_order, us_to_datetime
 from conf.tables import (
@@ -66,14 +67,17 @@ def _by_session(lake: Lake, table: str, sessions: Sequence[str]) -> defaultdict[
 
 
 def _result_rows(entries: Sequence[Row], lines: Sequence[Row]) -> list[dict[str, Any]]:
-    vehicles = {e.vehicle_number: e.vehicle_id for e in entries if e.vehicle_number is not None}
-    by_number: defaultdict[int, list[Row]] = defaultdict(list)
+    by_number: defaultdict[str, list[Row]] = defaultdict(list)
     for line in lines:
-        by_number[line.vehicle_number].append(line)
-    return [result_row(number, found, vehicles.get(number)) for number, found in sorted(by_number.items())]
+        by_number[number_of_row(line) or ""].append(line)
+    vehicles: dict[str, str] = {}
+    for entry in sorted(entries, key=lambda e: (e.match_source != "clock", e.vehicle_id)):
+        if (number := match_number(number_of_row(entry), by_number)) in by_number:
+            vehicles.setdefault(number or "", entry.vehicle_id)
+    return [result_row(n, by_number[n], vehicles.get(n)) for n in sorted(by_number, key=number_order)]
 
 
-def result_row(number: int, lines: Sequence[Any], vehicle_id: str | None) -> dict[str, Any]:
+def result_row(number: str, lines: Sequence[Any], vehicle_id: str | None) -> dict[str, Any]:
     """One entry's result: each figure from the first sheet that has it, official ones first.
 
     Args:
@@ -88,7 +92,8 @@ def result_row(number: int, lines: Sequence[Any], vehicle_id: str | None) -> dic
 
     row = {column: first(column) for column in _TAKEN}
     row |= {name: None if first(column) is None else first(column) / 1000 for name, column in _SECONDS.items()}
-    row |= {"vehicle_number": number, "vehicle_id": vehicle_id, "fl_kph": first("fl_kmh")}
+    row |= {"vehicle_number": digits_of_number(number), "car_number": number, "vehicle_id": vehicle_id}
+    row |= {"fl_kph": first("fl_kmh")}
     return row | {"conflicts": _contradictions(ordered)}
 
 
@@ -114,14 +119,12 @@ def _driver_rows(
     for entry in entries:
         if entry.match_source == "file":
             continue
-        old, crew = known.get(entry.vehicle_id), crews.crew(entry.vehicle_number)
+        old, crew = known.get(entry.vehicle_id), crews.crew(number_of_row(entry))
         parts = entry.vehicle_id.split("-")
         times = [us_to_datetime(datetime_to_us(t)) for t in (seen and seen.start_ts, seen and seen.end_ts) if t]
         rows[entry.vehicle_id] = {
             "vehicle_id": entry.vehicle_id,
-            "vehicle_number": entry.vehicle_number
-            if entry.vehicle_number is not None
-            else _existing_drivers(old, "vehicle_number"),
+            **{name: _known_number(entry, old, name) for name in ("vehicle_number", "car_number")},
             "vehicle_class": crew.vehicle_class or _existing_drivers(old, "vehicle_class"),
             "vehicle_model": crew.vehicle_model or _existing_drivers(old, "vehicle_model"),
             "chassis_number": parts[1] if len(parts) == 3 else None,
@@ -132,6 +135,10 @@ def _driver_rows(
             "last_seen_ts": max([*times, *_seen_at(old, "last_seen_ts")], default=None),
         }
     return rows
+
+
+def _known_number(entry: Row, old: Any, column: str) -> Any:
+    return _existing_drivers(old, column) if entry.vehicle_number is None else entry[column]
 
 
 def _existing_drivers(row: Any, column: str) -> Any:

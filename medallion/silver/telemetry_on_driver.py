@@ -35,6 +35,7 @@ from medallion.silver.telemetry_outcomes import (
     judge_samples,
     to_table_rows,
 )
+from medallion.silver.vehicle_ids import VehicleIds
 from medallion.silver.vehicle_units import VehicleUnits, best_clocks, units_part
 from medallion.transaction import Txn
 
@@ -51,12 +52,14 @@ class FewUnits:
         run_id: Job run that the rows will name.
         query: Name of the query and generation of its checkpoint.
         batch_id: Micro-batch.
+        ids: The ids of the lake's cars.
     """
 
     lake: Lake
     run_id: str
     query: str
     batch_id: int
+    ids: VehicleIds
 
     def promote(self, bronze: DataFrame, offsets: Sequence[Row]) -> BatchReconciliation:
         """Promote the batch, in the order of :meth:`SilverProcessor.process_raw_to_silver`.
@@ -73,6 +76,7 @@ class FewUnits:
         readings = _collect(decoded.readings, *rule_counts.broken_by_reading()) if READING in kinds else None
         samples = _collect(decoded.samples, rule_counts.broken_by_sample()) if FRAME in kinds else None
         unknown = _collect(decoded.unknown_messages) if kinds - {READING, FRAME} else None
+        readings, samples = self._with_same_cars(readings), self._with_same_cars(samples)
         units = [found for found in (readings, samples, unknown) if found is not None]
         cars = [car for form in (readings, samples) if form is not None for car in count_vehicle_units(form)]
         there = self._existing(cars)
@@ -101,6 +105,18 @@ class FewUnits:
             self.lake.append_rows(OPS_DQ_RESULTS, rows, self._txn("rules"))
         self._write_rows(judged, cars, there)
         return balance
+
+    def _with_same_cars(self, units: pl.DataFrame | None) -> pl.DataFrame | None:
+        """Units whose cars have the ids that they keep."""
+        if units is None:
+            return None
+        sent = units.filter(pl.col("reasons").is_null()).select("session_id", "vehicle_id").unique()
+        same = self.ids.find_same_cars(sent.iter_rows())
+        if not same:
+            return units
+        kept = pl.DataFrame([(*vehicle, own) for vehicle, own in same.items()], [*_KEY[:2], "_kept"], orient="row")
+        joined = units.join(kept, on=_KEY[:2], how="left", maintain_order="left")
+        return joined.with_columns(vehicle_id=pl.coalesce("_kept", "vehicle_id")).drop("_kept")
 
     def _existing(self, cars: Sequence[VehicleUnits]) -> pl.DataFrame:
         """Rows of the table where the batch's keys are."""

@@ -20,6 +20,7 @@ DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:[.
 LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CAR_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,11}")
 NO_GAP = "-"
 BLANK = frozenset({"", "-", "--"})
 MISSING = BLANK | frozenset({"n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
@@ -78,6 +79,23 @@ def parse_integer(cell: str) -> int:
     if not -INT_LIMIT <= value < INT_LIMIT:
         raise CellError("an integer")
     return value
+
+
+def parse_car_number(cell: str) -> str:
+    """A car number as it stands: ``03`` is not ``3``; a spreadsheet's ``3.0`` is."""
+    whole = INTEGER.fullmatch(cell)
+    if whole is not None:
+        return whole[1].lstrip("+")
+    if CAR_NUMBER.fullmatch(cell) is None:
+        raise CellError("a car number")
+    return cell
+
+
+def parse_car_digits(cell: str) -> int:
+    """What a car number is without letters and leading zeros; 0 for one without digits."""
+    if INTEGER.fullmatch(cell):
+        return parse_integer(cell)
+    return parse_integer(re.sub(r"[^0-9]", "", parse_car_number(cell)) or "0")
 
 
 def parse_positive(cell: str) -> int | None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 
 from producers.replay.cell_parsers import (
+    parse_car_digits,
+    parse_car_number,
     parse_duration_ms,
     parse_gap_laps,
     parse_gap_ms,
@@ -24,7 +26,8 @@ GAPS = (
     SheetField("gap_previous_laps", "GAP_PREVIOUS", parse_gap_laps),
 )
 OVERALL_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
+    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
+    SheetField("car_number", "NUMBER", parse_car_number),
     SheetField("position", "POSITION", parse_integer),
     SheetField("status", "STATUS", parse_text),
     SheetField("laps", "LAPS", parse_integer),
@@ -38,7 +41,8 @@ OVERALL_FIELDS = (
     SheetField("team", "TEAM", parse_text),
 )
 BY_CLASS_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
+    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
+    SheetField("car_number", "NUMBER", parse_car_number),
     SheetField("position", "POS", parse_integer),
     SheetField("position_in_class", "PIC", parse_integer),
     SheetField("laps", "LAPS", parse_integer),
@@ -52,7 +56,8 @@ BY_CLASS_FIELDS = (
     SheetField("team", "TEAM", parse_text),
 )
 QUALIFYING_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
+    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
+    SheetField("car_number", "NUMBER", parse_car_number),
     SheetField("position", "POS", parse_integer),
     SheetField("position_in_class", "PIC", parse_integer),
     SheetField("laps", "LAPS", parse_integer),

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from producers.replay.cell_parsers import (
     parse_big_integer,
+    parse_car_digits,
+    parse_car_number,
     parse_duration_ms,
     parse_in_pit,
     parse_instant_us,
@@ -18,7 +20,8 @@ from producers.replay.tables import ParsedSheet, SheetEvent, SheetField, SheetTa
 
 LAP_FIELDS = (
     SheetField("vehicle_id", "vehicle_id", parse_text, required=True),
-    SheetField("vehicle_number", "vehicle_number", parse_integer),
+    SheetField("vehicle_number", "vehicle_number", parse_car_digits),
+    SheetField("car_number", "vehicle_number", parse_car_number),
     SheetField("original_vehicle_id", "original_vehicle_id", parse_text),
     SheetField("lap", "lap", parse_integer, required=True),
     SheetField("outing", "outing", parse_integer),
@@ -31,7 +34,8 @@ LAP_FIELDS = (
 LAP_TIME = SheetField("lap_time_ms", "value", parse_big_integer)
 
 SECTOR_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_integer, required=True),
+    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
+    SheetField("car_number", "NUMBER", parse_car_number),
     SheetField("driver_number", "DRIVER_NUMBER", parse_integer),
     SheetField("lap_number", "LAP_NUMBER", parse_integer, required=True),
     SheetField("lap_time_ms", "LAP_TIME", parse_duration_ms),

@@ -84,7 +84,8 @@ class DriverAnswer(FrozenModel):
     Attributes:
         session_id: Session.
         vehicle_id: Vehicle.
-        vehicle_number: Number it raced under.
+        vehicle_number: Digits of the number it raced under.
+        car_number: Number it raced under, as text.
         track: Name of the track.
         laps: The driver's laps.
         session: Row of ``silver.sessions``; this and the rows below are empty where there are none.
@@ -105,6 +106,7 @@ class DriverAnswer(FrozenModel):
     session_id: str
     vehicle_id: str
     vehicle_number: int | None
+    car_number: str | None
     track: str | None
     laps: tuple[ListedLap, ...]
     session: Row
@@ -190,6 +192,7 @@ class DriverReport:
             session_id=self.session_id,
             vehicle_id=self.vehicle_id,
             vehicle_number=self.laps[0].vehicle_number,
+            car_number=self.laps[0].car_number,
             track=self.track,
             laps=tuple(ListedLap.of(lap) for lap in self.laps),
             **{name: part.first for name, part in single.items()},

@@ -8,12 +8,14 @@ from math import isfinite, log2
 from typing import Final
 
 from analysis.drivers.formatting import describe_choices, format_car
+from analysis.timing.car_numbers import digits_of_number
 from conf import wear
 from conf.errors import InputError
 from conf.tables import GOLD_KARMA_SCORES, SILVER_LAPS
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Row
 from serving.queries.circuits import session_track, track_title
+from serving.queries.laps import car_number_of
 
 COMPONENTS: Final[tuple[str, ...]] = wear.COMPONENTS
 OVERALL: Final = "overall"
@@ -149,7 +151,7 @@ class KarmaReport:
     Attributes:
         session_id: Session.
         vehicle_id: Vehicle.
-        vehicle_number: Number it raced under.
+        car_number: Number it raced under, as text.
         track: Name of the track.
         laps: Laps by number, those without a score among them.
         is_synthetic: Whether the data are simulated.
@@ -158,7 +160,7 @@ class KarmaReport:
 
     session_id: str
     vehicle_id: str
-    vehicle_number: int | None
+    car_number: str | None
     track: str | None
     laps: tuple[KarmaLap, ...]
     is_synthetic: bool
@@ -167,7 +169,7 @@ class KarmaReport:
     @property
     def car(self) -> str:
         """The vehicle with its number."""
-        return format_car(self.vehicle_id, self.vehicle_number)
+        return format_car(self.vehicle_id, self.car_number)
 
     @property
     def scored(self) -> tuple[KarmaLap, ...]:
@@ -210,7 +212,7 @@ def read_karma_session(lake: LakeReader, vehicle: str, session: str | None = Non
     return KarmaReport(
         session_id=session_id,
         vehicle_id=vehicle_id,
-        vehicle_number=numbers.get((session_id, vehicle_id)),
+        car_number=numbers.get((session_id, vehicle_id)),
         track=None if track_id is None else track_title(now, track_id),
         laps=group_laps(rows),
         is_synthetic=any(row["is_synthetic"] for row in rows),
@@ -219,7 +221,7 @@ def read_karma_session(lake: LakeReader, vehicle: str, session: str | None = Non
 
 
 def resolve_vehicle_session(
-    drives: Collection[Drive], numbers: Mapping[Drive, int], vehicle: str, session: str | None
+    drives: Collection[Drive], numbers: Mapping[Drive, str], vehicle: str, session: str | None
 ) -> Drive:
     """Resolve the session and vehicle that the user named.
 
@@ -240,7 +242,8 @@ def resolve_vehicle_session(
             f"no lap of session '{session}' is scored: {describe_choices('sessions', (s for s, _ in drives))}; {FILL}"
         )
     found = [drive for drive in here if drive[1] == vehicle]
-    found = found or [d for d in here if vehicle.isdecimal() and numbers.get(d) == int(vehicle)]
+    found = found or [d for d in here if numbers.get(d) == vehicle]
+    found = found or [d for d in here if vehicle.isdecimal() and digits_of_number(numbers.get(d)) == int(vehicle)]
     if not found:
         where = "" if session is None else f" in session '{session}'"
         those = describe_choices("vehicles with scores", (_car(drive, numbers) for drive in here))
@@ -334,13 +337,12 @@ def _drives(lake: LakeReader) -> list[Drive]:
     return sorted((row["session_id"], row["vehicle_id"]) for row in rows)
 
 
-def _numbers(lake: LakeReader) -> dict[Drive, int]:
+def _numbers(lake: LakeReader) -> dict[Drive, str]:
     """Numbers that vehicles raced under; none where there are no laps of silver, or without a number."""
-    columns = ("session_id", "vehicle_id", "vehicle_number")
-    rows = lake.rows(SILVER_LAPS, columns=columns, distinct=True, missing_ok=True)
-    known = [row for row in rows if row["vehicle_number"] is not None]
-    return {(row["session_id"], row["vehicle_id"]): row["vehicle_number"] for row in known}
+    rows = lake.rows(SILVER_LAPS, missing_ok=True)
+    numbers = {(row["session_id"], row["vehicle_id"]): car_number_of(row) for row in rows}
+    return {drive: number for drive, number in numbers.items() if number is not None}
 
 
-def _car(drive: Drive, numbers: Mapping[Drive, int]) -> str:
+def _car(drive: Drive, numbers: Mapping[Drive, str]) -> str:
     return format_car(drive[1], numbers.get(drive))

@@ -58,7 +58,7 @@ class LapRow:
     """One lap as ``silver.laps`` has it; ``None`` where a figure is unknown.
 
     Attributes:
-        vehicle_number: Number it raced under.
+        vehicle_number: Digits of the number it raced under.
         start_us: Start in the time of ``silver.telemetry.event_ts``, microseconds since the epoch.
         end_us: End.
         lap_time_ms: Lap time.
@@ -70,6 +70,7 @@ class LapRow:
         sample_count: Rows of telemetry within it.
         telemetry_gap_s: Longest time within it without one.
         conflicts: Where the sources contradict each other.
+        car_number: Number it raced under, as text.
     """
 
     session_id: str
@@ -92,6 +93,7 @@ class LapRow:
     telemetry_gap_s: float | None
     conflicts: tuple[str, ...]
     is_synthetic: bool
+    car_number: str | None
 
     @property
     def uid(self) -> str:
@@ -111,7 +113,7 @@ class LapRow:
     @property
     def car(self) -> str:
         """The vehicle with its number, e.g. ``GR86-022-13 (13)``."""
-        return format_car(self.vehicle_id, self.vehicle_number)
+        return format_car(self.vehicle_id, self.car_number)
 
 
 class ListedLap(FrozenModel):
@@ -121,6 +123,7 @@ class ListedLap(FrozenModel):
     session_id: str
     vehicle_id: str
     vehicle_number: int | None
+    car_number: str | None
     lap_number: int
     lap_time_s: float | None
     sector_1_time: float | None
@@ -195,6 +198,7 @@ def laps_of_vehicle(laps: Sequence[LapRow], vehicle: str) -> tuple[LapRow, ...]:
         LapError: If there is no such vehicle, or a number is that of several; the message names those there are.
     """
     own = [lap for lap in laps if lap.vehicle_id == vehicle]
+    own = own or [lap for lap in laps if lap.car_number == vehicle]
     own = own or [lap for lap in laps if vehicle.isdecimal() and lap.vehicle_number == int(vehicle)]
     cars = dict.fromkeys(lap.car for lap in own or laps)
     if not own:
@@ -261,7 +265,14 @@ def _lap_of(row: Row) -> LapRow:
         telemetry_gap_s=row["telemetry_gap_s"],
         conflicts=listed("conflicts"),
         is_synthetic=bool(row["is_synthetic"]),
+        car_number=car_number_of(row),
     )
+
+
+def car_number_of(row: Row) -> str | None:
+    """Number a car raced under, of a row; its digits in a table from before numbers were text."""
+    number = row["vehicle_number"]
+    return row.get("car_number") or (None if number is None else str(number))
 
 
 def _why(laps: Iterable[LapRow]) -> str:

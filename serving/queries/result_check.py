@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import Self
 
 from analysis.drivers.formatting import format_lap_time
+from analysis.timing.car_numbers import match_number
 from conf.frozen import FrozenModel
 from conf.laps import load_lap_rules
 from conf.tables import SILVER_RESULTS
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Row
-from serving.queries.laps import PACE, LapRow, find_best_lap, read_laps
+from serving.queries.laps import PACE, LapRow, car_number_of, find_best_lap, read_laps
 
-_Key = tuple[str, int | str]
+_Key = tuple[str, str]
+_NUMBER = "number "
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class EntryCheck:
 
     Attributes:
         session_id: Session.
-        vehicle_number: Number raced under; ``None`` where nothing says.
+        vehicle_number: Digits of the number raced under; ``None`` where nothing says.
         vehicle_id: Vehicle; ``None`` where no car of that number was seen.
         position: Place on the sheet.
         laps: Laps here.
@@ -39,6 +41,7 @@ class EntryCheck:
         exceptions: Why the two do not agree; none where they do.
         remarks: What else is worth knowing.
         has_sheet: Whether the session has a result sheet at all.
+        car_number: Number raced under, as text.
     """
 
     session_id: str
@@ -53,6 +56,7 @@ class EntryCheck:
     exceptions: tuple[str, ...]
     remarks: tuple[str, ...]
     has_sheet: bool = True
+    car_number: str | None = None
 
     @property
     def agrees(self) -> bool | None:
@@ -65,6 +69,7 @@ class CheckedEntry(FrozenModel):
 
     session_id: str
     vehicle_number: int | None
+    car_number: str | None
     vehicle_id: str | None
     position: int | None
     laps: int
@@ -83,6 +88,7 @@ class CheckedEntry(FrozenModel):
         return cls(
             session_id=entry.session_id,
             vehicle_number=entry.vehicle_number,
+            car_number=entry.car_number,
             vehicle_id=entry.vehicle_id,
             position=entry.position,
             laps=entry.laps,
@@ -114,11 +120,15 @@ def check_results(lake: LakeReader, session_id: str | None = None) -> tuple[Entr
     """
     where = {} if session_id is None else {"session_id": session_id}
     sheets = lake.rows(SILVER_RESULTS, where, missing_ok=True)
-    compared = {row["session_id"] for row in sheets}
+    compared: defaultdict[str, list[str]] = defaultdict(list)
+    for row in sheets:
+        compared[row["session_id"]].append(car_number_of(row) or "")
     cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
     for lap in read_laps(lake, session_id):
-        cars[lap.session_id, _entry(lap) if lap.session_id in compared else lap.vehicle_id].append(lap)
-    found = [check_entry(row, cars.pop((row["session_id"], row["vehicle_number"]), [])) for row in sheets]
+        cars[lap.session_id, _entry(lap, compared.get(lap.session_id, ()))].append(lap)
+    found = [
+        check_entry(row, cars.pop((row["session_id"], _NUMBER + (car_number_of(row) or "")), [])) for row in sheets
+    ]
     found += [check_entry(None, laps, has_sheet=laps[0].session_id in compared) for laps in cars.values()]
     return tuple(sorted(found, key=_order))
 
@@ -142,6 +152,7 @@ def check_entry(sheet: Row | None, laps: Sequence[LapRow], *, has_sheet: bool = 
     return EntryCheck(
         session_id=sheet["session_id"] if sheet else laps[0].session_id,
         vehicle_number=sheet["vehicle_number"] if sheet else laps[0].vehicle_number,
+        car_number=car_number_of(sheet) if sheet else laps[0].car_number,
         vehicle_id=laps[0].vehicle_id if laps else row.get("vehicle_id"),
         position=row.get("position"),
         laps=len(laps),
@@ -211,11 +222,14 @@ def _lap(number: int | None, time_ms: int | None) -> str:
     return time if number is None else f"{time} (lap {number})"
 
 
-def _entry(lap: LapRow) -> int | str:
-    return lap.vehicle_id if lap.vehicle_number is None else lap.vehicle_number
+def _entry(lap: LapRow, on_sheets: Sequence[str]) -> str:
+    """What tells an entry from the others: its number on the sheets, else its number, else its vehicle."""
+    if lap.car_number is None or not on_sheets:
+        return lap.vehicle_id
+    return _NUMBER + (match_number(lap.car_number, on_sheets) or lap.car_number)
 
 
-def _order(entry: EntryCheck) -> tuple[str, float, float]:
+def _order(entry: EntryCheck) -> tuple[str, float, float, str]:
     last = float("inf")
     number = last if entry.vehicle_number is None else entry.vehicle_number
-    return entry.session_id, last if entry.position is None else entry.position, number
+    return entry.session_id, last if entry.position is None else entry.position, number, entry.car_number or ""

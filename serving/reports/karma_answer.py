@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.timing.car_numbers import digits_of_number
 from conf.frozen import FrozenModel
 from serving.queries.karma import KarmaLap, KarmaReport, KarmaScore
 from serving.reports.karma_text import find_first_concern, limitations, summary
@@ -36,6 +37,7 @@ class KarmaAnswer(FrozenModel):
     session_id: str
     vehicle_id: str
     vehicle_number: int | None
+    car_number: str | None
     track: str | None
     is_synthetic: bool
     look_first: FirstLook | None
@@ -52,7 +54,8 @@ def answer_karma(found: KarmaReport, pair: tuple[KarmaLap, KarmaLap] | None) -> 
     return KarmaAnswer(
         session_id=found.session_id,
         vehicle_id=found.vehicle_id,
-        vehicle_number=found.vehicle_number,
+        vehicle_number=digits_of_number(found.car_number),
+        car_number=found.car_number,
         track=found.track,
         is_synthetic=found.is_synthetic,
         look_first=None if first is None else FirstLook(component=first[1].component, lap_number=first[0].number),

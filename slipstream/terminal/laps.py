@@ -72,7 +72,7 @@ def check_table(entries: Sequence[EntryCheck]) -> Table:
         table.add_row(
             one.session_id if first else "",
             _whole(one.position),
-            _whole(one.vehicle_number),
+            one.car_number or "",
             one.vehicle_id or "",
             str(one.laps),
             _whole(one.official_laps),

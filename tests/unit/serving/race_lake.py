@@ -120,6 +120,7 @@ def write_silver(settings: AppConfig, simulator: VehicleSimulator, track: str | 
             | {
                 "session_id": session,
                 "vehicle_id": numbers[e.vehicle_number],
+                "car_number": str(e.vehicle_number),
                 "fl_time_s": None if e.fl_time_ms is None else e.fl_time_ms / 1000,
                 "total_time_s": e.total_time_ms / 1000,
                 "gap_first_s": None if e.gap_first_ms is None else e.gap_first_ms / 1000,
@@ -178,14 +179,17 @@ def lap_columns(laps: Sequence[LapRow]) -> dict[str, list[Any]]:
 def _write_laps(settings: AppConfig, simulator: VehicleSimulator) -> list[dict[str, Any]]:
     session, rules = simulator.settings.session_id, load_lap_rules()
     feed = [
-        SimpleNamespace(**(vars(e) | {"kind": kind, "event_ts": us_to_datetime(e.time_us)}), **_none(e, "lap_time_ms"))
+        SimpleNamespace(
+            **(vars(e) | {"kind": kind, "event_ts": us_to_datetime(e.time_us)}), **_none(e, "lap_time_ms", "car_number")
+        )
         for kind in ("lap_start", "lap_end", "lap_time")
         for e in _events(simulator, kind)
     ]
     official = [
-        SimpleNamespace(**vars(e), event_ts=us_to_datetime(e.time_us)) for e in _events(simulator, "sector_times")
+        SimpleNamespace(**vars(e), **_none(e, "car_number"), event_ts=us_to_datetime(e.time_us))
+        for e in _events(simulator, "sector_times")
     ]
-    timing = collect_timing(feed, official, {car.vehicle_id: car.number for car in simulator.cars})
+    timing = collect_timing(feed, official, {car.vehicle_id: str(car.number) for car in simulator.cars})
     found = build_session_laps(timing, rules)
     samples = {car.vehicle_id: simulator.samples(car.vehicle_id)["t_us"].to_numpy() for car in simulator.cars}
     driven = {
@@ -258,5 +262,5 @@ def _events(simulator: VehicleSimulator, kind: str) -> tuple[SimpleNamespace, ..
     return tuple(SimpleNamespace(**payload) for payload in found)
 
 
-def _none(event: SimpleNamespace, name: str) -> dict[str, None]:
-    return {} if hasattr(event, name) else {name: None}
+def _none(event: SimpleNamespace, *names: str) -> dict[str, None]:
+    return {name: None for name in names if not hasattr(event, name)}

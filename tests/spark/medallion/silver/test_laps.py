@@ -11,10 +11,11 @@ import pytest
 
 from medallion.io import Lake
 from medallion.silver import clock_offsets
+from medallion.silver.promote_events import event_ce_type
 from producers.simulator.config import DataFaults, RaceIncidents, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from streaming.session_tables import refresh_session_tables
-from tests.spark.messages import Stored
+from tests.spark.messages import T0, Stored, reading, stored
 from tests.spark.races import close, ingest, published, simulated
 
 
@@ -176,6 +177,29 @@ def test_a_sheet_without_a_feed_is_tied_by_the_cars_counters(lake: Lake, to_bron
     assert (found["sample_count"] > 100).all()
     counted = rows(lake, "silver.telemetry").filter(pl.col("lap_number").is_not_null())
     assert set(counted["lap_source"]) == {"reported", "interval"}
+
+
+def test_laps_behind_a_counter_that_restarts_are_numbered_on_and_stay(lake: Lake, to_bronze, rows) -> None:
+    shown = [(t, 1 + t // 20) for t in range(80)] + [(300 + t, 1 + t // 10) for t in range(40)]
+    at = [T0 + t * 1_000_000 for t, _ in shown]
+    sent = [reading("speed", 100.0, t_us, lap=lap) for t_us, (_, lap) in zip(at, shown, strict=True)]
+    ingest(lake, to_bronze, {"telemetry.raw": stored(sent)})
+    close(lake)
+    laps = rows(lake, "silver.laps").sort("lap_number")
+    assert laps["lap_number"].to_list() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert laps["lap_number_counter"].to_list() == [1, 2, 3, 4, 1, 2, 3, 4]
+    fit = laps.explode("fit_for").filter(pl.col("fit_for") == "pace")
+    assert fit["lap_time_ms"].to_list() == [20_000, 20_000, 10_000, 10_000]
+    samples = rows(lake, "silver.telemetry").sort("event_ts")
+    assert samples["lap_number"].to_list() == [lap if t < 300 else lap + 4 for t, lap in shown]
+    assert samples["lap_number_raw"].to_list() == [lap for _, lap in shown]
+    crossing = b'{"session_id":"test-R1","vehicle_id":"GR86-002-2","lap":1,"time_us":%d}' % at[0]
+    ingest(
+        lake, to_bronze, {"timing.raw": [Stored("timing.raw", 0, 0, event_ce_type("lap_end.v1"), "replay", crossing)]}
+    )
+    refresh_session_tables(lake, {"test-R1": set()}, "run")
+    after = rows(lake, "silver.laps").filter(pl.col("vehicle_id") == "GR86-001-1").sort("lap_number")
+    assert after.equals(laps)
 
 
 def test_a_car_whose_clock_fails_stops_no_other(new_lake, to_bronze, rows, monkeypatch) -> None:

@@ -103,6 +103,39 @@ def test_sheets_of_one_race_stand_beside_each_other(lake: Lake, to_bronze, rows)
     assert rows(lake, "silver.result_lines")["sheet"].to_list() == ["results", "results_by_class"]
 
 
+@pytest.mark.parametrize("most", [600_000, 0], ids=["driver", "spark"])
+def test_numbers_are_text_and_a_car_is_its_chassis(most: int, lake: Lake, to_bronze, rows) -> None:
+    def crossing(offset: int, vehicle_id: str, lap: int, **fields: Any) -> Stored:
+        return event(offset, "lap_end", vehicle_id=vehicle_id, lap=lap, time_us=AT + lap, **fields)
+
+    lake = Lake(lake.spark, lake.settings.model_copy(update={"driver_max_samples": most}))
+    messages = [
+        sectors(0, car_number="02"),
+        sectors(1),
+        sectors(2, car_number="2"),  # what the message before says without it
+        crossing(3, "GR86-004-000", 1),
+        crossing(4, "GR86-005-1", 1, original_vehicle_id="GR86-006-1"),
+        crossing(5, "left", 1, original_vehicle_id="right"),
+    ]
+    later = [crossing(6, "GR86-004-78", 2), crossing(7, "GR86-004-000", 1), crossing(8, "left", 2)]
+    processor = EventProcessor(lake, TIMING, "run")
+    assert processor.process(to_bronze(messages), 0, "silver_timing:a") == BatchReconciliation(6, 6, 5, 1, 0, 0)
+    assert EventProcessor(lake, TIMING, "run").process(to_bronze(later), 1, "silver_timing:a") == BatchReconciliation(
+        3, 3, 2, 1, 0, 0
+    )
+    assert sorted(rows(lake, "silver.sector_times").select("vehicle_number", "car_number").rows()) == [
+        (2, "02"),
+        (2, "2"),
+    ]
+    assert sorted(rows(lake, "silver.timing_events").select("vehicle_id", "lap").rows()) == [
+        ("GR86-004-000", 1),
+        ("GR86-004-000", 2),
+        ("GR86-005-1", 1),
+        ("left", 2),
+        ("right", 1),
+    ]
+
+
 BATCH = [lap_end(0), lap_end(1), lap_end(2, vehicle_number=7), lap_end(3, at_us=-5), sectors(4)]
 
 

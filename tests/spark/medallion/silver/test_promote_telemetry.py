@@ -326,6 +326,32 @@ def test_a_car_that_sends_both_forms_has_one_row_an_instant(lake, to_bronze, row
 
 
 @pytest.mark.parametrize("driver_max_samples", [0, 200_000])
+def test_a_car_whose_number_changes_is_one(new_lake, to_bronze, rows, driver_max_samples: int) -> None:
+    lake = new_lake("one-car", driver_max_samples=driver_max_samples)
+    unset, other, said = "GR86-004-000", "GR86-004-78", {"original_vehicle_id": "GR86-009-58"}
+    first = [reading("speed", 90.0, T0, vehicle_id=unset), reading("speed", 91.0, T0, vehicle_id="GR86-009-5", **said)]
+    then = [
+        reading("speed", 92.0, T0 + 1, vehicle_id=other),
+        reading("speed", 93.0, T0, vehicle_id=unset),
+        reading("speed", 94.0, T0 + 1, vehicle_id="GR86-009-58"),
+    ]
+    messages = stored(first + then)
+    one, two = promote(lake, [messages[:2], messages[2:]], to_bronze)
+    assert (one.written, two.written, two.conflicts) == (2, 2, 1)
+    table = rows(lake, "silver.telemetry").sort("vehicle_id", "ecu_ts")
+    assert table.select("vehicle_id", "speed_kmh").rows() == [
+        (unset, 90.0),
+        (unset, 92.0),
+        ("GR86-009-58", 91.0),
+        ("GR86-009-58", 94.0),
+    ]
+    assert dict(rows(lake, "silver.vehicle_ids").select("chassis", "vehicle_id").rows()) == {
+        "GR86-004": unset,
+        "GR86-009": "GR86-009-58",
+    }
+
+
+@pytest.mark.parametrize("driver_max_samples", [0, 200_000])
 def test_as_many_sources_as_messages(new_lake, to_bronze, rows, driver_max_samples: int) -> None:
     lake = new_lake("sources", driver_max_samples=driver_max_samples)
     sent = [reading("speed", n / 2, T0 + n) for n in range(600)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from analysis.timing.car_numbers import number_in_vehicle_id
 from analysis.timing.crossings import FeedEvent, find_crossings
 from analysis.timing.entries import Entry, fit_clock, match_entries
 from analysis.timing.laps import OfficialTimingLap
@@ -48,16 +48,16 @@ def feed(data: Path, place: str, race: int) -> dict[str, list[FeedEvent]]:
     return dict(events)
 
 
-def official(data: Path, place: str, race: int) -> dict[int, list[dict[str, str]]]:
+def official(data: Path, place: str, race: int) -> dict[str, list[dict[str, str]]]:
     """Rows of the sector file by number; none where there is no such file."""
     found = list((data / "grcup" / place).glob(f"23_*Race {race}_*"))
     if not found:
         return {}
     frame = pl.read_csv(found[0], separator=";", infer_schema=False)
     frame = frame.rename({c: c.strip() for c in frame.columns})
-    rows: defaultdict[int, list[dict[str, str]]] = defaultdict(list)
+    rows: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for row in frame.to_dicts():
-        rows[int(row["NUMBER"])].append(row)
+        rows[row["NUMBER"]].append(row)
     return dict(rows)
 
 
@@ -71,7 +71,7 @@ def race(
     days = {n: np.array([ms(r["HOUR"]) or 0 for r in rows], dtype=np.int64) * 1000 for n, rows in sheets.items()}
     clock = fit_clock(np.concatenate(list(times.values())), np.concatenate([*days.values(), np.empty(0, np.int64)]))
     placed = {n: clock.to_feed_us(at) for n, at in days.items()} if clock else {}
-    entries = match_entries(times, {v: int(re.sub(r".*-", "", v)) or None for v in times}, placed)
+    entries = match_entries(times, {v: number_in_vehicle_id(v) for v in times}, placed)
     laps = {
         e.vehicle_id: [official_lap(r, int(us)) for r, us in zip(sheets[e.number], placed[e.number], strict=True)]
         for e in entries

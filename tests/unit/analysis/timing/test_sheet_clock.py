@@ -179,13 +179,13 @@ def counted_laps(ends: Any, every_us: int = 500_000) -> list[JudgedLap]:
 
 def test_a_sheet_and_telemetry_without_a_feed_are_tied_by_the_counter() -> None:
     ends = ends_of(7, 6, 61.0)
-    timing = SessionTiming({}, {"car-7": None, "car-9": None}, {7: official_rows(ends)})
+    timing = SessionTiming({}, {"car-7": None, "car-9": None}, {"7": official_rows(ends)})
     assert timing.needs_counters == {"car-7", "car-9"}
     found = build_session_laps(
         replace(timing, counted={"car-7": counter_crossings(counted_laps(ends))}), load_lap_rules()
     )
     assert [(e.vehicle_id, e.number, e.source) for e in found.entries] == [
-        ("car-7", 7, "counter"),
+        ("car-7", "7", "counter"),
         ("car-9", None, "reported"),
     ]
     laps = found.laps["car-7"]
@@ -196,8 +196,10 @@ def test_a_sheet_and_telemetry_without_a_feed_are_tied_by_the_counter() -> None:
 def test_a_sheet_that_nothing_ties_leaves_a_car_the_laps_of_its_counter() -> None:
     other = ends_of(7, 6, 61.0) + 77 * S
     rows, counted = official_rows(ends_of(8, 6, 75.0), with_clock=False), counter_crossings(counted_laps(other))
-    found = build_session_laps(SessionTiming({}, {"car-7": 7}, {7: rows}, counted={"car-7": counted}), load_lap_rules())
+    found = build_session_laps(
+        SessionTiming({}, {"car-7": "7"}, {"7": rows}, counted={"car-7": counted}), load_lap_rules()
+    )
     assert "car-7" not in found.laps
-    alone = build_session_laps(SessionTiming({}, {}, {7: rows}), load_lap_rules())
+    alone = build_session_laps(SessionTiming({}, {}, {"7": rows}), load_lap_rules())
     assert [e.vehicle_id for e in alone.entries] == ["number-7"]
     assert [lap.lap_time_ms for lap in alone.laps["number-7"]] == [row.lap_time_ms for row in rows]

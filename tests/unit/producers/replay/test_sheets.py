@@ -64,6 +64,7 @@ def test_a_lap_event(tmp_path: Path):
         "session_id": "E-R1",
         "vehicle_id": "GR86-002-7",
         "vehicle_number": 7,
+        "car_number": "7",
         "original_vehicle_id": "GR86-002-7",
         "lap": 3,
         "outing": 0,
@@ -124,6 +125,7 @@ def test_sector_times(tmp_path: Path):
     assert first == {
         "session_id": "E-R1",
         "vehicle_number": 7,
+        "car_number": "7",
         "driver_number": 1,
         "lap_number": 3,
         "lap_time_ms": 100_000,
@@ -169,6 +171,7 @@ def test_results(tmp_path: Path):
         "sheet": "results",
         "is_official": False,
         "vehicle_number": 13,
+        "car_number": "13",
         "position": 1,
         "status": "Classified",
         "laps": 27,
@@ -279,6 +282,7 @@ def test_results_by_class(tmp_path: Path):
         "sheet": "results_by_class",
         "is_official": True,
         "vehicle_number": 51,
+        "car_number": "51",
         "position": 20,
         "position_in_class": 20,
         "laps": 27,
@@ -515,3 +519,12 @@ def test_published_weather(data_dir: Path):
     for event in (*barber, *vir):
         tenths_m_s = event["wind_speed_kmh"] / 0.36
         assert tenths_m_s == pytest.approx(round(tenths_m_s))
+
+
+def test_car_numbers_are_text(tmp_path: Path):
+    header = BY_CLASS
+    lines = [
+        f"Am;20;20;{number};Car;27;46:39.703;+1'24.668;+4.914;12;1:39.410;134.0" for number in ("03", "3", "12A", "X")
+    ]
+    found = payloads(sheet(tmp_path / "05_Results by Class GR Cup Race 1 Official.CSV", header, *lines))
+    assert [(one["car_number"], one["vehicle_number"]) for one in found] == [("03", 3), ("3", 3), ("12A", 12), ("X", 0)]

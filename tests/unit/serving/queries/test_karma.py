@@ -141,7 +141,7 @@ def test_without_laps_of_silver_only_ids_are_known(home):
 
 def test_a_number_that_several_vehicles_raced_under():
     drives = [("a", "x"), ("b", "y")]
-    numbers = dict.fromkeys(drives, 5)
+    numbers = dict.fromkeys(drives, "5")
     with pytest.raises(
         KarmaError, match=r"number 5 is not of one vehicle, name an id: vehicles are x \(5\) in a, y \(5\) in b"
     ):

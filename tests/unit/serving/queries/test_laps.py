@@ -51,7 +51,7 @@ def test_a_vehicle_by_id_and_by_number(lake):
     assert laps_of_vehicle(laps, str(car.entered_number)) == own
     with pytest.raises(LapError, match=rf"no vehicle 'x': vehicles are .*{own[0].vehicle_id} \({car.entered_number}\)"):
         laps_of_vehicle(laps, "x")
-    twice = [replace(lap, vehicle_number=7) for lap in laps]
+    twice = [replace(lap, vehicle_number=7, car_number="7") for lap in laps]
     with pytest.raises(LapError, match="number 7 is not of one vehicle"):
         laps_of_vehicle(twice, "7")
 

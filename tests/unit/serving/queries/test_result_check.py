@@ -37,6 +37,7 @@ def lap(number, time_ms, *reasons, source="official", samples=100):
         None,
         (),
         False,
+        "7",
     )
 
 
@@ -44,6 +45,7 @@ LAPS = [lap(1, 99_000, "first_lap"), lap(2, 91_000), lap(3, 90_500), lap(4, 120_
 SHEET = {
     "session_id": "s",
     "vehicle_number": 7,
+    "car_number": "7",
     "vehicle_id": "GR86-001-7",
     "position": 2,
     "status": "Classified",
