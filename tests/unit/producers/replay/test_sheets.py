@@ -237,6 +237,7 @@ def test_a_qualifying_is_classified_by_the_best_lap(tmp_path: Path):
         "sheet": "qualifying",
         "is_official": True,
         "vehicle_number": 13,
+        "car_number": "13",
         "position": 1,
         "laps": 9,
         "fl_lap": 6,
@@ -357,7 +358,13 @@ def test_columns_that_an_event_may_lack(tmp_path: Path):
     (event,) = payloads(sheet(tmp_path / "lap_end.csv", "lap,timestamp,vehicle_id", "1,2025-01-01T00:00:00Z,CAR"))
     assert event == {"session_id": "E-R1", "vehicle_id": "CAR", "lap": 1, "time_us": SECOND_US}
     (event,) = payloads(sheet(tmp_path / "any.csv", "NUMBER;LAP_NUMBER;LAP_TIME", "7;3;1:40,5"))
-    assert event == {"session_id": "E-R1", "vehicle_number": 7, "lap_number": 3, "lap_time_ms": 100_500}
+    assert event == {
+        "session_id": "E-R1",
+        "vehicle_number": 7,
+        "car_number": "7",
+        "lap_number": 3,
+        "lap_time_ms": 100_500,
+    }
 
 
 def test_a_cell_that_an_event_may_lack_costs_no_event(tmp_path: Path):
