@@ -198,8 +198,10 @@ def _official_ends(timing: SessionTiming, cars: Mapping[str, CarCrossings]) -> d
     """End of each official lap in the telemetry's time, by number; numbers that nothing ties to it are left out."""
     sheets = {n: [_sheet_lap(row) for row in sheet] for n, sheet in timing.official.items()}
     of_feed = [car for vehicle, car in cars.items() if vehicle not in timing.counted and len(car.time_us)]
-    said = {v: match_number(number, sheets) for v, number in timing.numbers.items() if v in cars}
-    own = {number: cars[v] for v, number in said.items() if number in sheets}
+    said = {v: match_number(number, sheets) or "" for v, number in timing.numbers.items() if v in cars}
+    # Of two that say one number, the one with the most crossings.
+    ordered = sorted(said, key=lambda v: (len(cars[v].time_us), v))
+    own = {said[v]: cars[v] for v in ordered if said[v] in sheets}
     return place_sheets(sheets, of_feed or list(timing.counted.values()), own)
 
 

@@ -159,6 +159,7 @@ def test_no_official_lap_is_given_to_two_vehicles(tied: bool) -> None:
             vehicle_number=3,
             lap_number=lap,
             lap_time_ms=98_000,
+            elapsed_ms=None,
             time_of_day_ms=round((LAP_S * lap + shift_s) * 1000) if tied else None,
         )
 
