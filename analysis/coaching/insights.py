@@ -22,9 +22,11 @@ from conf.units import KMH_PER_MPS
 
 _Finding = tuple[str, str, float, float, str]  # code, metric, human's value, target's value, unit
 
-_SHIFT_S: Final = 1.0  # a foot that is back within that changed gear
+_SHIFT_S: Final = 1.5  # a foot that is back within that changed gear
 _AROUND_SHIFT_S: Final = 0.2
 _UNSEEN_SHIFT_S: Final = 0.5  # the same where the gear is not known
+_BEFORE_M: Final = 60.0  # looked at before a place: a change of gear may begin there
+HELD_M: Final = 50.0  # a foot that comes up again sooner was not down for good
 REPORT: Final = ReportRule()
 VERDICTS: Final = {
     "BRAKE_TOO_EARLY": "Braking Too Early",
@@ -207,12 +209,26 @@ class _Passing:
             return ("LIFTING_ON_STRAIGHT", "distance off full throttle", lifted_m, 0.0, "m")
         if late_m[0] > late_m[1] + rules.power_late_m:
             return ("HESITANT_THROTTLE", "flat out again", start_m + late_m[0], start_m + late_m[1], "m")
+        return self._judge_speeds()
+
+    def _judge_speeds(self) -> _Finding | None:
+        """What both speeds say of a straight on which the pedals do not differ."""
+        rules, start_m = self.rules, self.place.start_m
         entry, target_entry = (side.at(side.scaled_kmh, start_m) for side in (self.lap, self.target))
-        if entry is not None and target_entry is not None and entry < target_entry - rules.slow_entry_kmh:
+        top, target_top = (self._top_kmh(side) for side in (self.lap, self.target))
+        if entry is None or target_entry is None:
+            return None
+        less, less_at_top = target_entry - entry, target_top - top
+        if less_at_top > max(less, 0.0) + rules.slow_entry_kmh:  # what was lacking at its start is not the reason
+            return ("SLOWER_HERE", "highest speed", top, target_top, "km/h")
+        if less > rules.slow_entry_kmh:
             if start_m == 0.0:  # the lap before brought it there
                 return ("SLOWER_HERE", "speed at the line", entry, target_entry, "km/h")
             return ("SLOW_ONTO_STRAIGHT", "speed at its start", entry, target_entry, "km/h")
         return None
+
+    def _top_kmh(self, side: LapInputs) -> float:
+        return _largest(side.window(side.scaled_kmh, self.place.start_m, self.place.end_m)[1])
 
     def _slowest_kmh(self, side: LapInputs) -> float:
         """NaN where it is not known, which nothing is less than."""
@@ -235,29 +251,11 @@ class _Passing:
 
     def _eased_m(self) -> tuple[tuple[float, float], float]:
         """Metres until each lap is flat out on a straight; those that the lap is off it then, and the target is not."""
-        eased, target_eased = self._eased(self.lap), self._eased(self.target)
-        late, target_late = (int(np.argmin(np.append(x, False))) for x in (eased, target_eased))
-        lifted = eased & ~target_eased & (np.arange(len(eased)) >= late)
-        return (late * self.lap.step_m, target_late * self.lap.step_m), float(lifted.sum() * self.lap.step_m)
-
-    def _eased(self, side: LapInputs) -> BoolArray:
-        """Where a lap is off full throttle for something other than a change of gear."""
         start_m, end_m = self.place.start_m, self.place.end_m
-        _, eased = side.window(side.is_eased(REPORT.place.brake_on_bar), start_m, end_m)
-        _, time_s = side.window(side.time_s, start_m, end_m)
-        _, gear = side.window(side.gear, start_m, end_m)
-        shifts_s = time_s[1:][np.abs(np.diff(gear)) > 0] if np.isfinite(gear).any() else None
-        found = eased.copy()
-        for first, last in _runs(eased):
-            began, ended = float(time_s[first]), float(time_s[last])
-            if shifts_s is None:
-                is_shift = ended - began < _UNSEEN_SHIFT_S
-            else:
-                near = (shifts_s >= began - _AROUND_SHIFT_S) & (shifts_s <= ended + _AROUND_SHIFT_S)
-                is_shift = ended - began < _SHIFT_S and bool(near.any())
-            if is_shift:
-                found[first : last + 1] = False
-        return found
+        down, target_down = (_foot_down(side, start_m, end_m)[1] for side in (self.lap, self.target))
+        late, target_late = (int(np.argmax(np.append(x, True))) for x in (down, target_down))
+        lifted = ~down & target_down & (np.arange(len(down)) >= late)
+        return (late * self.lap.step_m, target_late * self.lap.step_m), float(lifted.sum() * self.lap.step_m)
 
 
 def power_m(side: LapInputs, place: TrackPlace, felt_to_m: float) -> float | None:
@@ -270,8 +268,32 @@ def power_m(side: LapInputs, place: TrackPlace, felt_to_m: float) -> float | Non
     slowest_m, _ = side.least_speed(place.stretch.entry_m, place.stretch.exit_m)
     if slowest_m is None:
         return None
-    at_m, flat = side.window(side.is_flat_out(REPORT.place.brake_on_bar), slowest_m, felt_to_m)
-    return float(at_m[np.argmax(flat)]) if flat.any() else felt_to_m
+    at_m, down = _foot_down(side, slowest_m, felt_to_m)
+    stays = [first for first, last in _runs(down) if at_m[last] - at_m[first] >= HELD_M or last == len(down) - 1]
+    return float(at_m[stays[0]]) if stays else felt_to_m
+
+
+def _foot_down(side: LapInputs, start_m: float, end_m: float) -> tuple[FloatArray, BoolArray]:
+    """Distances, and where a lap is flat out or only off the throttle to change gear."""
+    first_m = max(0.0, start_m - _BEFORE_M)
+    at_m, eased = side.window(side.is_eased(REPORT.place.brake_on_bar), first_m, end_m)
+    _, time_s = side.window(side.time_s, first_m, end_m)
+    _, gear = side.window(side.gear, first_m, end_m)
+    shifts_s = time_s[1:][np.abs(np.diff(gear)) > 0] if np.isfinite(gear).any() else None
+    down = ~eased
+    for first, last in _runs(eased):
+        if first > 0 and _is_shift(float(time_s[first]), float(time_s[last]), shifts_s):
+            down[first : last + 1] = True
+    inside = at_m >= start_m - side.step_m / 2.0
+    return at_m[inside], down[inside]
+
+
+def _is_shift(began_s: float, ended_s: float, shifts_s: FloatArray | None) -> bool:
+    """Whether a foot that is off for so long changes gear; by its length alone where the gear is not known."""
+    if shifts_s is None:
+        return ended_s - began_s < _UNSEEN_SHIFT_S
+    near = (shifts_s >= began_s - _AROUND_SHIFT_S) & (shifts_s <= ended_s + _AROUND_SHIFT_S)
+    return ended_s - began_s < _SHIFT_S and bool(near.any())
 
 
 def _runs(marked: BoolArray) -> list[tuple[int, int]]:

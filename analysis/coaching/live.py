@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.coaching.insights import REPORT, CoachingInsight, build_insight, power_m, reach_m
+from analysis.coaching.insights import HELD_M, REPORT, CoachingInsight, build_insight, power_m, reach_m
 from analysis.comparison.corner_report import report_piece
 from analysis.comparison.lap_inputs import LapInputs
 from analysis.comparison.places import TrackPlace, find_places
@@ -260,4 +260,4 @@ def _is_known(places: tuple[TrackPlace, ...], k: int, lap: LapInputs, driven_m: 
         return False
     felt_to_m = min(reach_m(places, k), driven_m)
     power = power_m(lap, place, felt_to_m)
-    return felt_to_m == place.end_m or (power is not None and power < felt_to_m)
+    return felt_to_m == place.end_m or (power is not None and power + HELD_M <= felt_to_m)

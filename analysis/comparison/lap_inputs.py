@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analysis.car_limits.motion import driven_length_m
 from analysis.comparison.aligned_laps import AlignedLaps
 from analysis.laps.distance import distance_at_time_m, time_at_distance_s
-from analysis.laps.full_throttle import is_full_throttle, throttle_plateau_pct
+from analysis.laps.full_throttle import DOWN_SHARE, is_full_throttle, throttle_plateau_pct
 from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import ChannelGap, LapTrace
 from conf.arrays import BoolArray, FloatArray, IndexArray
@@ -103,17 +103,17 @@ class LapInputs:
         return self.step_m * (len(self.time_s) - 1)
 
     @cached_property
-    def is_full(self) -> BoolArray:
-        """Where the throttle is full."""
-        return is_full_throttle(self.throttle_pct, self.plateau_pct)
+    def is_down(self) -> BoolArray:
+        """Where the foot is down on the throttle."""
+        return is_full_throttle(self.throttle_pct, self.plateau_pct, DOWN_SHARE)
 
     def is_flat_out(self, brake_on_bar: float) -> BoolArray:
-        """Where the throttle is full and the car is off the brakes."""
-        return np.asarray(self.is_full & ~(self.brake_bar >= brake_on_bar))
+        """Where the foot is down on the throttle and off the brakes."""
+        return np.asarray(self.is_down & ~(self.brake_bar >= brake_on_bar))
 
     def is_eased(self, brake_on_bar: float) -> BoolArray:
-        """Where the throttle is known to be less than full, or the car is on the brakes."""
-        eased = np.isfinite(self.throttle_pct) & np.isfinite(self.plateau_pct) & ~self.is_full
+        """Where the foot is known to be off full throttle, or on the brakes."""
+        eased = np.isfinite(self.throttle_pct) & np.isfinite(self.plateau_pct) & ~self.is_down
         return np.asarray(eased | (self.brake_bar >= brake_on_bar))
 
     def window(self, values: npt.NDArray[Any], start_m: float, end_m: float) -> tuple[FloatArray, npt.NDArray[Any]]:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.laps.full_throttle import is_full_throttle, throttle_plateau_pct
+from analysis.laps.full_throttle import DOWN_SHARE, is_full_throttle, throttle_plateau_pct
 from analysis.laps.load_events import load_event_features
 from analysis.laps.load_integrals import load_integral_features
 from analysis.signals.held import (
@@ -238,7 +238,7 @@ def _shares(lap: dict[str, HeldSignal], limits: LapLimits) -> LapFeatures:
     )
     return {
         "full_throttle_share": time_weighted_stats(
-            throttle.map(lambda x: is_full_throttle(x, plateau_pct).astype(np.float64))
+            throttle.map(lambda x: is_full_throttle(x, plateau_pct, DOWN_SHARE).astype(np.float64))
         ).mean,
         "coasting_share": time_weighted_stats(neither).mean,
         "braking_share": time_weighted_stats(brake.map(lambda p: (p >= limits.brake_on_bar).astype(np.float64))).mean,

@@ -14,7 +14,9 @@ import numpy as np
 from conf.arrays import BoolArray, FloatArray
 
 FULL_SHARE: Final = 0.97
-"""Of its plateau, from which a throttle is full."""
+"""Of its plateau, from which a throttle is fully open: where it shows what the car can do."""
+DOWN_SHARE: Final = 0.9
+"""Of its plateau, from which a driver's foot is down: a foot wavers, and what is less is a lift."""
 
 _PLATEAU_QUANTILE: Final = 0.95
 _OWN_SHARE: Final = 0.9  # of the car's plateau, below which a lap was driven with less than full throttle
@@ -42,6 +44,6 @@ def throttle_plateau_pct(
     return car_pct if car_pct is not None and not own >= _OWN_SHARE * car_pct else own
 
 
-def is_full_throttle(throttle_pct: FloatArray, plateau_pct: float) -> BoolArray:
+def is_full_throttle(throttle_pct: FloatArray, plateau_pct: float, share: float = FULL_SHARE) -> BoolArray:
     """Mark readings at full throttle, shape as given; false where there is none or no plateau is known."""
-    return np.asarray(throttle_pct >= FULL_SHARE * plateau_pct)
+    return np.asarray(throttle_pct >= share * plateau_pct)

@@ -150,7 +150,7 @@ def on_straight(change: str) -> tuple[Sides, TrackPlace]:
     place = longest_straight(aim)
     start, end = round(place.start_m / step_m), round(place.end_m / step_m)
     speed, throttle, gear = aim.speed_kmh.copy(), aim.throttle_pct.copy(), np.full(len(v), 4.0)
-    middle = (start + end) // 2
+    middle, at = (start + end) // 2, np.arange(len(v))
     speed[start + 1 : end] -= 4.0
     if change == "shift":  # the pedal comes up for a third of a second while the gear changes
         throttle[middle : middle + 12] = 0.0
@@ -164,6 +164,14 @@ def on_straight(change: str) -> tuple[Sides, TrackPlace]:
         throttle[start : start + round(40 / step_m)] = 60.0
     if change == "slow":
         speed[start - 5 : start + 1] -= 4.0
+    if change == "slow and without power":
+        speed[start - 5 : start + 1] -= 4.0
+        speed[start + 1 :] = aim.speed_kmh[start + 1 :] - 8.0
+    if change == "wavers":
+        throttle[middle : middle + 100] = 93.0
+    if change == "both late":
+        throttle[start : start + 60] = 60.0
+        aim = replace(aim, throttle_pct=np.where((at >= start) & (at < start + 60), 60.0, aim.throttle_pct))
     return (replace(inputs_of(step_m, speed, throttle, aim.brake_bar), gear=gear), aim), place
 
 
@@ -175,6 +183,9 @@ def on_straight(change: str) -> tuple[Sides, TrackPlace]:
         ("lift in gear", ("LIFTING_ON_STRAIGHT",)),
         ("late", ("HESITANT_THROTTLE",)),
         ("slow", ("SLOW_ONTO_STRAIGHT",)),
+        ("slow and without power", ("SLOWER_HERE",)),
+        ("wavers", ("SLOWER_HERE",)),
+        ("both late", ("SLOWER_HERE",)),
     ],
 )
 def test_what_goes_wrong_on_a_straight(change: str, codes: Sequence[str]) -> None:
