@@ -20,7 +20,8 @@ _ZONE_US = 900_000_000  # time zones are whole quarters of an hour
 FEED_NEAR_US = 500_000
 """Crossings of a feed are no farther from the official ones, a common delay aside."""
 _FINE_US = 250_000
-_LEAST_SHARE, _LEAST_MATCHES = 0.5, 3
+LEAST_MATCHES = 3
+_LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def fit_clock(feed_us: IntArray, official_day_us: IntArray, near_us: int = FEED_
     best = int(np.argmax(fits))
     late = -_nearest_offsets(day_us, official_day_us + zones[best])
     near = late[np.abs(late) < near_us]
-    if len(near) < _LEAST_MATCHES:
+    if len(near) < LEAST_MATCHES:
         return None
     lag = int(np.median(near))
     spread = int(np.median(np.abs(near - lag)))
@@ -140,7 +141,7 @@ def match_entries(
     chosen: dict[str, int] = {}
     if fit.size:
         for i, j in zip(*linear_sum_assignment(-fit[..., 1]), strict=True):
-            enough = counts[i, j] >= max(_LEAST_MATCHES, _LEAST_SHARE * len(feed_us.get(vehicles[i], ())))
+            enough = counts[i, j] >= max(LEAST_MATCHES, _LEAST_SHARE * len(feed_us.get(vehicles[i], ())))
             if enough:
                 chosen[vehicles[i]] = int(j)
     owners = {numbers[j]: v for v, j in chosen.items()}

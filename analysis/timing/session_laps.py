@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.timing.car_numbers import digits_of_number, match_number, number_of_row, reported_number
 from analysis.timing.crossings import Crossing, FeedEvent, find_crossings, number_crossings
-from analysis.timing.entries import FEED_NEAR_US, Entry, match_entries
+from analysis.timing.entries import FEED_NEAR_US, LEAST_MATCHES, Entry, match_entries
 from analysis.timing.lap_reasons import (
     FastestLap,
     add_lap_reasons,
@@ -155,8 +155,9 @@ def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
         crossings = timing.crossings.get(entry.vehicle_id, ())
         sheet = timing.official.get(entry.number) if entry.number is not None else None
         ends: Sequence[int | None] = ends_us.get(entry.number or "") or [None] * len(sheet or ())
-        is_tied = any(us is not None for us in ends)
-        if sheet and (is_tied or (entry.vehicle_id not in timing.counted and len(crossings) < 2)):
+        counted = timing.counted.get(entry.vehicle_id)
+        is_tied = any(us is not None for us in ends) and (counted is None or _are_while(ends, sheet or (), counted))
+        if sheet and (is_tied or (counted is None and len(crossings) < 2)):
             rows = [_official_by_number(row, end) for row, end in zip(sheet, ends, strict=True)]
             laps[entry.vehicle_id] = build_official_laps(rows, crossings, rules.limits)
         elif len(crossings) > 1:
@@ -202,7 +203,15 @@ def _official_ends(timing: SessionTiming, cars: Mapping[str, CarCrossings]) -> d
     # Of two that say one number, the one with the most crossings.
     ordered = sorted(said, key=lambda v: (len(cars[v].time_us), v))
     own = {said[v]: cars[v] for v in ordered if said[v] in sheets}
-    return place_sheets(sheets, of_feed or list(timing.counted.values()), own)
+    few = sum(len(car.time_us) for car in of_feed) < LEAST_MATCHES
+    return place_sheets(sheets, list(cars.values()) if few else of_feed, own)
+
+
+def _are_while(ends_us: Sequence[int | None], sheet: Sequence[Any], car: CarCrossings) -> bool:
+    """Whether official laps are of the time in which a car counted its own: else they are another outing's."""
+    known = [us for us in ends_us if us is not None]
+    first = min(known) - 1000 * max(row.lap_time_ms or 0 for row in sheet)
+    return bool(((car.time_us >= first) & (car.time_us <= max(known))).any())
 
 
 def _sheet_lap(row: Any) -> SheetLap:

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeVar
 
 import numpy as np
 
-from analysis.timing.entries import DAY_US, OfficialClock, fit_clock
+from analysis.timing.entries import DAY_US, LEAST_MATCHES, OfficialClock, fit_clock
 from conf.arrays import IntArray
 
 Key = TypeVar("Key", bound=Hashable)
@@ -27,7 +27,6 @@ _HOUR_US: Final = 4 * _QUARTER_US
 _LEAST_BACK_US: Final = 300_000_000  # less is two lines that contradict each other, not a clock that was put back
 _PUT_BY_US: Final = (-_HOUR_US, _HOUR_US, -2 * _QUARTER_US, 2 * _QUARTER_US)
 _MOST_NUMBERS_OFF: Final = 5
-_FEWEST: Final = 3
 _LONGEST_DAYS: Final = 7
 
 
@@ -231,7 +230,7 @@ def _later_by_us(local_us: IntArray, clock: OfficialClock, seen_us: IntArray, ne
     matched, later = best_day(0)
     for put_by in _PUT_BY_US:
         other, also = best_day(put_by)
-        if other >= max(_FEWEST, len(local_us) / 2) and other > 2 * matched:
+        if other >= max(LEAST_MATCHES, len(local_us) / 2) and other > 2 * matched:
             matched, later = other, also
     return later
 
@@ -248,7 +247,7 @@ def _tied_later_by_us(lines: Sequence[SheetLap], times: SheetTimes, car: CarCros
             continue
         middle = apart[len(apart) // 2]
         matched = sum(abs(us - middle) <= car.near_us for us in apart)
-        enough = matched >= max(_FEWEST, len(apart) / 2)
+        enough = matched >= max(LEAST_MATCHES, len(apart) / 2)
         if enough and (best is None or matched > best[0]):
             best, found = (matched, off), middle
     return found

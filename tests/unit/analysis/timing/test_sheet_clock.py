@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.timing.crossings import Crossing
 from analysis.timing.entries import DAY_US, FEED_NEAR_US
 from analysis.timing.laps import JudgedLap
 from analysis.timing.session_laps import SessionTiming, build_session_laps, counter_crossings
@@ -200,6 +201,15 @@ def test_a_sheet_that_nothing_ties_leaves_a_car_the_laps_of_its_counter() -> Non
         SessionTiming({}, {"car-7": "7"}, {"7": rows}, counted={"car-7": counted}), load_lap_rules()
     )
     assert "car-7" not in found.laps
+    # Tied by the field's feed, but of another time of the day.
+    feed = [Crossing(int(at), n, None, 0) for n, at in enumerate(ends_of(9, 6, 70.0))]
+    sheets = {"7": official_rows(ends_of(8, 6, 75.0)), "9": official_rows(ends_of(9, 6, 70.0))}
+    for hours, source in ((0, ["official"] * 6), (3, [])):
+        own = replace(counted, time_us=counted.time_us + hours * HOUR)
+        timing = SessionTiming({"car-9": feed}, {"car-7": "7", "car-9": "9"}, sheets, counted={"car-7": own})
+        laps = build_session_laps(timing, load_lap_rules()).laps
+        assert [lap.source for lap in laps.get("car-7", ())] == source
+        assert [lap.source for lap in laps["car-9"]] == ["official"] * 6
     alone = build_session_laps(SessionTiming({}, {}, {"7": rows}), load_lap_rules())
     assert [e.vehicle_id for e in alone.entries] == ["number-7"]
     assert [lap.lap_time_ms for lap in alone.laps["number-7"]] == [row.lap_time_ms for row in rows]
