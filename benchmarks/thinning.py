@@ -114,7 +114,13 @@ def names() -> list[str]:
     """Features that are judged: the stress integrals, the shocks, and older ones of their kind."""
     none = np.empty(0, np.int64)
     nothing = dict.fromkeys(LAP_CHANNELS, HeldSignal(none, none, np.empty(0)))
-    return [*load_integral_features(nothing, 1.0), *load_event_features(nothing, nothing, 0, 1, 1.0), *OLDER]
+    return [
+        *load_integral_features(nothing, 1.0),
+        "over_rev_rpm_s",
+        "distance_km",
+        *load_event_features(nothing, nothing, 0, 1, 1.0),
+        *OLDER,
+    ]
 
 
 def _move(name: str, full: pl.Series, thin: pl.Series) -> Move:

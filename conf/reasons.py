@@ -48,8 +48,11 @@ class ReasonCode(StrEnum):
     NO_TURNS = "no_turns"
     NO_LENGTH = "no_length"
 
+    CHANNEL_GAP = "channel_gap"
+
     TELEMETRY_TOO_LITTLE = "telemetry_too_little"
     LAP_NOT_ENDED = "lap_not_ended"
+    DISTANCE_UNKNOWN = "distance_unknown"
     LAP_NOT_WHOLE = "lap_not_whole"
     INPUT_MISSING = "input_missing"
 

@@ -63,13 +63,16 @@ def arrow_columns(name: str, columns: Mapping[str, Any], n_rows: int) -> pa.Tabl
     schema = pa.schema([(c.name, arrow_type(c.physical_type)) for c in load_contract(name).columns])
     return pa.table(
         [
-            pa.array(columns[field.name], from_pandas=True).cast(field.type)
-            if field.name in columns
-            else pa.nulls(n_rows, field.type)
+            _arrow_array(columns[field.name], field.type) if field.name in columns else pa.nulls(n_rows, field.type)
             for field in schema
         ],
         schema,
     )
+
+
+def _arrow_array(values: Any, kind: pa.DataType) -> pa.Array:
+    """Values as Arrow has them; dictionaries are taken for what they are only where the type says so at once."""
+    return pa.array(list(values), kind) if pa.types.is_map(kind) else pa.array(values, from_pandas=True).cast(kind)
 
 
 def instants(us: Any) -> pa.Array:

@@ -1,8 +1,8 @@
 """Features of one lap from its telemetry alone (B32 as a superset; GO-1), the same in batch and stream.
 
 What needs timing, weather or a track reference (lap and sector times, validity, corner exit efficiency) is joined
-elsewhere. Statistics are weighted by time over the part of the lap in which the channel has a value; integrals add
-nothing over gaps, so read them beside ``coverage``.
+elsewhere. Statistics are weighted by time over the part of the lap in which the channel has a value. Integrals are over
+the whole lap, or missing with a reason (:mod:`analysis.signals.integrals`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from analysis.laps.full_throttle import DOWN_SHARE, is_full_throttle, throttle_plateau_pct
 from analysis.laps.load_events import load_event_features
-from analysis.laps.load_integrals import load_integral_features
+from analysis.laps.load_integrals import integrate_lap, load_integral_features
 from analysis.signals.held import (
     MAX_AGE_S,
     US_PER_S,
@@ -28,15 +28,18 @@ from analysis.signals.held import (
     grid_rates,
     hold_samples,
     seconds_to_us,
-    time_integral,
     time_weighted_stats,
     values_at,
 )
+from analysis.signals.integrals import MAX_GAP_S
 from analysis.signals.windows import CHANNELS, hold_channels, power_factor, sample_instants
 from conf.arrays import BoolArray, FloatArray
 
 FEATURE_VERSION: Final = 3
 LAP_CHANNELS: Final = (*CHANNELS, "brake_rear_bar", "torque_nm")
+# A value holds for 0.3 s, half a second after a downshift decides whether it was harsh, and an integral reads its value
+# at the line off the samples on both sides: a lap's features depend on its samples and on those this far from it alone.
+REACH_US: Final = round(MAX_GAP_S * US_PER_S)
 MEAN_EPS: Final = 1e-6  # below this mean a ratio to it is undefined (BX3)
 DOWNSHIFT_S: Final = 0.5
 
@@ -112,15 +115,16 @@ def compute_lap_features(
     lap = {name: clip_signal(signal, start, end) for name, signal in whole.items()}
     duration = (end - start) / US_PER_S
     instants = sample_instants(t_us, channels)
-    stress = load_integral_features(lap, limits.rpm_limit)
+    integrals = integrate_lap(whole, start, end, limits.rpm_limit)
     return {
         **_statistics(lap),
         **_delta_counts(whole, start, end, thresholds),
         **_engine(lap, whole, start, end, limits),
         **_loads(lap),
         **_shares(lap, limits),
-        **stress,
-        **load_event_features(lap, whole, start, end, float(stress["distance_km"] or np.nan)),
+        **integrals,
+        **load_integral_features(lap, limits.rpm_limit),
+        **load_event_features(lap, whole, start, end, integrals["distance_km"]),
         "telemetry_duration_s": duration,
         "sample_count": int(np.count_nonzero((instants >= start) & (instants <= end))),
         "coverage": float(lap["speed_kmh"].seconds.sum()) / duration if duration > 0 else np.nan,
@@ -190,7 +194,6 @@ def _engine(
         "rpm_mean": rpm.mean,
         "rpm_std": rpm.std,
         "rpm_max": rpm.max,
-        "over_rev_s": time_integral(lap["rpm"].map(lambda n: (n > limits.rpm_limit).astype(np.float64))),
         **_shift_counts(whole["gear"], whole["rpm"], start, end, limits),
         "engine_load_mean": load.mean,
         "engine_load_max": load.max,
@@ -220,9 +223,6 @@ def _shift_counts(gear: HeldSignal, rpm: HeldSignal, start: int, end: int, limit
 def _loads(lap: dict[str, HeldSignal]) -> LapFeatures:
     lateral, along = lap["accel_lat_g"].map(np.abs), lap["accel_long_g"]
     return {
-        "brake_energy_proxy": time_integral(combine_signals(np.multiply, lap["brake_front_bar"], lap["speed_kmh"])),
-        "lateral_load_integral": time_integral(lateral),
-        "long_load_integral": time_integral(along.map(np.abs)),
         "max_long_g": time_weighted_stats(along).max,
         "min_long_g": time_weighted_stats(along).min,
         "max_abs_lat_g": time_weighted_stats(lateral).max,

@@ -1,20 +1,22 @@
-"""Load integrals of a lap that wear grows with: work, and exposure to speed and heat.
+"""Integrals of a lap, and the loads that wear grows with: work, and exposure to speed and heat.
 
-All are means, so that laps of different length and coverage compare: over the way (weighted by speed and time) where a
-law counts work, over time where it counts cycles or heat. Each is of the held signals (:mod:`analysis.signals.held`),
-on the union of their instants, so a channel may come at a rate of its own. NaN where a channel it needs has no value.
+An integral is from line to line, or not told (:mod:`analysis.signals.integrals`). A load is a mean, so that laps of
+different length and coverage compare: over the way (weighted by speed and time) where a law counts work, over time
+where it counts cycles or heat. Each is of the held signals (:mod:`analysis.signals.held`), on the union of their
+instants, so a channel may come at a rate of its own. NaN where a channel it needs has no value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 import numpy as np
 
-from analysis.signals.held import HeldSignal, align_signals, time_integral, time_weighted_stats
-from conf.arrays import FloatArray
+from analysis.signals.held import Channels, HeldSignal, align_signals, hold_samples, time_weighted_stats
+from analysis.signals.integrals import MAX_GAP_S, describe_gap, integrate_signals, longest_gap_s
+from conf.arrays import FloatArray, IntArray
 from conf.units import KMH_PER_MPS
 
 RPM_EDGES: Final = (0.0, 0.6, 0.8, 0.9, 1.0)  # bands of engine speed, as shares of the limit
@@ -23,6 +25,15 @@ RPM_POWER: Final = 8.0  # as fatigue by inertia counts it: stress by the square,
 TORQUE_POWER: Final = 6.0
 HEAT_REFERENCE_C: Final = 90.0
 HEAT_DOUBLING_K: Final = 10.0  # the ten-degree rule
+INTEGRALS: Final = {
+    "distance_km": ("speed_kmh",),
+    "brake_energy_proxy": ("brake_front_bar", "speed_kmh"),
+    "lateral_load_integral": ("accel_lat_g",),
+    "long_load_integral": ("accel_long_g",),
+    "over_rev_s": ("rpm",),
+    "over_rev_rpm_s": ("rpm",),
+}
+"""Integrals of a lap, with the channels that each needs."""
 
 _USED: Final = (
     "speed_kmh",
@@ -36,8 +47,48 @@ _USED: Final = (
 )
 
 
+def integrate_lap(whole: Mapping[str, HeldSignal], start_us: int, end_us: int, rpm_limit: float) -> dict[str, float]:
+    """Integrals of one lap, NaN where a channel has no sample for too long.
+
+    Args:
+        whole: Channels, beyond the lap where they are known.
+        start_us: Start of the lap.
+        end_us: Its end.
+        rpm_limit: Engine speed above which time counts as over-rev, 1/min.
+    """
+    functions: dict[str, Callable[..., FloatArray]] = {
+        "distance_km": lambda v: v / 3600.0,
+        "brake_energy_proxy": np.multiply,
+        "lateral_load_integral": np.abs,
+        "long_load_integral": np.abs,
+        "over_rev_s": lambda n: (n > rpm_limit).astype(np.float64),
+        "over_rev_rpm_s": lambda n: np.maximum(n - rpm_limit, 0.0),
+    }
+    return {
+        column: integrate_signals(functions[column], start_us, end_us, *(whole[name] for name in channels))
+        for column, channels in INTEGRALS.items()
+    }
+
+
+def explain_missing_integrals(t_us: IntArray, channels: Channels, start_us: int, end_us: int) -> dict[str, str]:
+    """Say why integrals of a lap are missing, by column.
+
+    Args:
+        t_us: Shape (n,), instants in microseconds, in any order; may reach beyond the lap.
+        channels: Canonical channel name to shape (n,), NaN where it has no value at that instant.
+        start_us: Start of the lap.
+        end_us: Its end.
+    """
+    needed = {name for names in INTEGRALS.values() for name in names}
+    nothing = np.full(t_us.shape, np.nan)
+    gaps = {name: longest_gap_s(hold_samples(t_us, channels.get(name, nothing)), start_us, end_us) for name in needed}
+    too_long = {name: describe_gap(name, gap_s) for name, gap_s in gaps.items() if gap_s > MAX_GAP_S}
+    reasons = {column: [too_long[n] for n in names if n in too_long] for column, names in INTEGRALS.items()}
+    return {column: "; ".join(found) for column, found in reasons.items() if found}
+
+
 def load_integral_features(lap: Mapping[str, HeldSignal], rpm_limit: float) -> dict[str, float | int | None]:
-    """Stress integrals of one lap.
+    """Loads of one lap.
 
     Args:
         lap: Channels, held and cut to the lap.
@@ -50,7 +101,6 @@ def load_integral_features(lap: Mapping[str, HeldSignal], rpm_limit: float) -> d
     front = at["brake_front_bar"]
     braked, along = way_m * front, at["accel_long_g"]
     return {
-        "distance_km": time_integral(lap["speed_kmh"]) / 3600.0,
         "brake_load_bar": _mean(front, way_m),
         "brake_rear_load_bar": _mean(at["brake_rear_bar"], way_m),
         "brake_power_rms": float(np.sqrt(_mean((front * at["speed_kmh"]) ** 2, seconds))),
@@ -85,7 +135,6 @@ def _rpm_exposure(rpm: HeldSignal, limit: float) -> dict[str, float | int | None
             for name, low, high in edges
         },
         "rpm_power_mean": _power_mean(rpm, RPM_POWER),
-        "over_rev_rpm_s": time_integral(over),
         "over_rev_peak_rpm": time_weighted_stats(over).max,
     }
 

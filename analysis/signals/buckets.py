@@ -1,4 +1,8 @@
-"""Time a vehicle spends per bucket of engine speed, temperature and road speed, lap by lap (V11, GO-3)."""
+"""Time a vehicle spends per bucket of engine speed, temperature and road speed, lap by lap (V11, GO-3).
+
+Time is an integral: a value holds until the next sample, for up to ``MAX_GAP_S``, and where a channel has no sample for
+longer nothing is told of its time.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.signals.held import (
-    MAX_AGE_S,
     Channels,
     HeldSignal,
     align_signals,
@@ -18,10 +21,12 @@ from analysis.signals.held import (
     seconds_to_us,
     time_weighted_slope,
 )
+from analysis.signals.integrals import MAX_GAP_S, describe_gap, longest_gap_s
 from analysis.signals.windows import ENGINE_TEMP_BIN_C, RPM_BIN, RPM_OVERFLOW_BIN, hold_channels
 from conf.arrays import FloatArray
 
 Columns = dict[str, NDArray[np.generic]]
+_NO_LAP: Final = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +51,26 @@ BUCKET_KINDS: Final = {
 }
 
 
-def bucket_features(t_s: ArrayLike, channels: Channels, lap: ArrayLike, max_age_s: float = MAX_AGE_S) -> Columns:
+def bucket_features(t_s: ArrayLike, channels: Channels, lap: ArrayLike) -> Columns:
     """Seconds, share of the lap and averages per lap and bucket, for one vehicle of one session.
 
     Args:
         t_s: Shape (n,), event time in seconds, in any order.
         channels: Canonical channel name to shape (n,), NaN where it has no value at that instant.
         lap: Shape (n,), lap number, NaN outside a lap. It holds between samples as a channel does.
-        max_age_s: Longest time a value holds, s.
 
     Returns:
         Column name to array, one entry per lap, kind and bucket in that order; ``bucket_high`` is NaN for the
-        overflow, averages are NaN where the channel has no value there. ``thermal_trend_c_per_s`` is the
-        least-squares slope of the engine temperature over the lap. Kinds whose channel is missing yield no row.
+        overflow, averages are NaN where the channel has no value there. ``seconds`` is NaN where the channel has no
+        sample for too long, and ``reason`` says so. ``thermal_trend_c_per_s`` is the least-squares slope of the engine
+        temperature over the lap. Kinds whose channel is missing yield no row.
 
     Raises:
         ValueError: If a channel's shape is not that of ``t_s``.
     """
     t_us = seconds_to_us(t_s) if np.size(t_s) else np.empty(0, np.int64)
-    held = hold_channels(t_us, channels, max_age_s)
-    laps = hold_samples(t_us, lap, max_age_s)
+    held = hold_channels(t_us, channels, MAX_GAP_S)
+    laps = hold_samples(t_us, np.nan_to_num(np.asarray(lap, dtype=np.float64), nan=_NO_LAP), MAX_GAP_S)
     if t_us.size:
         laps = clip_signal(laps, int(t_us.min()), int(t_us.max()))
     trends = {
@@ -75,17 +80,30 @@ def bucket_features(t_s: ArrayLike, channels: Channels, lap: ArrayLike, max_age_
     names = [kind.channel for kind in BUCKET_KINDS.values()]
     start, end, (number, *values) = align_signals(laps, *(held[name] for name in names))
     seconds = (end - start) / 1e6
-    inside = np.isfinite(number)
+    inside = np.isfinite(number) & (number != _NO_LAP)
     number, seconds = number[inside], seconds[inside]
     by_name = {name: value[inside] for name, value in zip(names, values, strict=True)}
-    parts = [_kind_rows(kind, number, seconds, by_name, trends) for kind in BUCKET_KINDS]
+    spans = {
+        each: (int(start[inside][number == each][0]), int(end[inside][number == each][-1]))
+        for each in np.unique(number)
+    }
+    gaps = {
+        kind: {each: longest_gap_s(held[BUCKET_KINDS[kind].channel], *span) for each, span in spans.items()}
+        for kind in BUCKET_KINDS
+    }
+    parts = [_kind_rows(kind, number, seconds, by_name, trends, gaps[kind]) for kind in BUCKET_KINDS]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(columns["lap_number"], kind="stable")
     return {name: column[order] for name, column in columns.items()}
 
 
 def _kind_rows(
-    name: str, lap: FloatArray, seconds: FloatArray, values: dict[str, FloatArray], trends: dict[float, float]
+    name: str,
+    lap: FloatArray,
+    seconds: FloatArray,
+    values: dict[str, FloatArray],
+    trends: dict[float, float],
+    gaps_s: dict[float, float],
 ) -> Columns:
     kind = BUCKET_KINDS[name]
     known = np.isfinite(values[kind.channel])
@@ -109,13 +127,18 @@ def _kind_rows(
         "bucket": bucket.astype(np.int64),
         "bucket_low": bucket * kind.width,
         "bucket_high": np.where(bucket == kind.overflow, np.nan, (bucket + 1) * kind.width),
-        "seconds": spent,
+        "seconds": np.where([gaps_s[number] > MAX_GAP_S for number in laps], np.nan, spent),
         "share": spent / np.array([whole[number] for number in laps]),
         "rpm_avg": average("rpm"),
         "engine_temp_avg_c": average("engine_temp_c"),
         "brake_temp_avg_c": average("brake_temp_c"),
         "thermal_trend_c_per_s": np.array([trends[number] for number in laps]),
+        "reason": np.array([_gap_reason(kind.channel, gaps_s[number]) for number in laps], dtype=object),
     }
+
+
+def _gap_reason(channel: str, gap_s: float) -> str | None:
+    return describe_gap(channel, gap_s) if gap_s > MAX_GAP_S else None
 
 
 def _seconds_during(signal: HeldSignal, laps: HeldSignal, number: float) -> HeldSignal:

@@ -188,11 +188,6 @@ def find_shifts(gear: HeldSignal) -> GearShifts:
     return GearShifts(t[changed + 1], t[changed], g[changed], g[changed + 1])
 
 
-def time_integral(held: HeldSignal) -> float:
-    """Integral over time, unit times s; NaN where the signal holds nothing. Gaps add nothing."""
-    return float(np.dot(held.seconds, held.value)) if held.value.size else np.nan
-
-
 def grid_rates(held: HeldSignal, start_us: int, end_us: int) -> FloatArray:
     """Rates of change on the 10 Hz grid inside ``[start_us, end_us]``, unit per second; NaN beside a gap (BX5)."""
     first, last = -(-start_us // GRID_US), end_us // GRID_US  # the grid is absolute: multiples of 0.1 s of event time

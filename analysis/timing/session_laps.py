@@ -63,7 +63,7 @@ class LapTelemetry:
         counter: Car counter during most of it.
         top_speed_kmh: Highest speed.
         avg_speed_kmh: Mean speed over time.
-        distance_m: Distance driven, integrated speed.
+        distance_m: Distance driven, integrated speed; ``None`` where speed is missing for too long.
     """
 
     samples: int
@@ -264,6 +264,8 @@ def _is_covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) ->
         return replace(lap, reasons=(*lap.reasons, "no_telemetry"))
     if driven.gap_s is not None and driven.gap_s > rules.limits.telemetry_gap_s:
         return replace(lap, reasons=(*lap.reasons, "telemetry_gap"))
+    if driven.distance_m is None:
+        return replace(lap, reasons=(*lap.reasons, "speed_gap"))
     return lap
 
 

@@ -14,7 +14,7 @@ from analysis.dptad import Thresholds, calibrate_thresholds
 from analysis.dptad.calibrate import FEWEST_LAPS
 from analysis.dptad.reference import reference_times_s
 from analysis.drivers.summary import ExternalFigures, summarise_driver
-from analysis.laps.features import LAP_CHANNELS
+from analysis.laps.features import LAP_CHANNELS, REACH_US
 from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from analysis.track_build.rows import load_own_circuit, spread_evenly
 from analysis.tracks.circuit import Circuit
@@ -45,7 +45,7 @@ from medallion.arrow_rows import arrow_frame, stamp_rows
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
 from medallion.gold.dptad import ScoringContext, score_lap
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
-from medallion.gold.lap_features import REACH_US, vehicle_features
+from medallion.gold.lap_features import vehicle_features
 from medallion.gold.refresh.changed_samples import WINDOW_REACH_US
 from medallion.gold.session_drivers import SessionDrivers, laps_by_vehicle, mean_scores, session_conditions
 from medallion.gold.telemetry_buckets import vehicle_buckets

@@ -39,7 +39,7 @@ from conf.tables import (
 )
 from medallion.per_vehicle import order_by_time
 from medallion.silver.clock_offsets import in_order_of_arrival, restate_vehicle
-from medallion.silver.driven_laps import drive_laps, lap_numbers, lap_sources
+from medallion.silver.driven_laps import drive_laps, lap_numbers, lap_sources, laps_of_samples
 from medallion.silver.event_time import segment_rows, session_row
 from medallion.silver.laps import lap_intervals, vehicles_with_moved_laps
 from medallion.silver.results import result_row
@@ -47,7 +47,7 @@ from medallion.silver.telemetry_outcomes import derived_columns
 
 _CLOCK = (
     *("session_id", "vehicle_id", "ecu_ts", "ecu_seq", "arrival_ts", "event_ts", "clock_source", "n_readings"),
-    *("lap_number", "lap_source", "lap_number_raw", "speed_kmh", "is_synthetic"),
+    *("lap_number", "lap_source", "lap_number_raw", "speed_kmh", "lap_distance_m", "is_synthetic"),
 )
 _IN_US = {"ecu_us": "ecu_ts", "arrival_us": "arrival_ts", "event_us": "event_ts"}
 _COMPARED = (
@@ -134,7 +134,7 @@ def update_session(store: DeltaStore, session_id: str, new: pl.DataFrame) -> Ses
         if timed is None:
             counted[vehicle] = [_lap_by_counter(lap) for lap in found]
         else:
-            numbers = lap_numbers(frame["event_us"].to_numpy(np.int64), timed)
+            numbers = lap_numbers(frame["event_us"].to_numpy(np.int64), laps_of_samples(frame, timed))
             frame["lap_number"] = numbers
             frame["lap_source"] = lap_sources(numbers, frame)
     _write_samples(store, session_id, restated, new)

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.laps.features import LAP_CHANNELS, compute_lap_features
+from analysis.laps.features import LAP_CHANNELS, REACH_US, compute_lap_features
+from analysis.laps.load_integrals import explain_missing_integrals
 from analysis.timing.session_laps import datetime_to_us
 from conf.tables import GOLD_LAP_FEATURES
 from medallion.gold.timed_laps import TimedLap, read_timed_laps
@@ -20,9 +21,6 @@ from medallion.per_vehicle import OfVehicle, channel_arrays, last_known_value, s
 from medallion.reading import read_rows
 from medallion.silver.environment import SessionWeather, read_weather
 
-# A value holds for 0.3 s and half a second after a downshift decides whether it was harsh: a lap's features depend on
-# the samples of the lap and on those this far from it, on no others.
-REACH_US: Final = 1_000_000
 _KEY: Final = ("session_id", "vehicle_id", "lap_number")
 
 
@@ -120,10 +118,10 @@ def _lap_feature_columns(lap: TimedLap, rows: pd.DataFrame, weather: SessionWeat
         start, end = (int(own["t_us"].min()), int(own["t_us"].max())) if len(own) else (0, 0)
     if own.empty:
         return None
+    near_us, channels = near["t_us"].to_numpy(np.int64), channel_arrays(near, LAP_CHANNELS)
     return {
-        **compute_lap_features(
-            near["t_us"].to_numpy(np.int64) / 1e6, channel_arrays(near, LAP_CHANNELS), start / 1e6, end / 1e6
-        ),
+        **compute_lap_features(near_us / 1e6, channels, start / 1e6, end / 1e6),
+        "reasons": explain_missing_integrals(near_us, channels, start, end) or None,
         "lap_number": lap.key.lap_number,
         "lap_start_ts": pd.Timestamp(start, unit="us"),
         "lap_end_ts": pd.Timestamp(end, unit="us"),

@@ -12,8 +12,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from analysis.signals.held import hold_samples, time_integral, time_weighted_stats
+from analysis.signals.held import clip_signal, hold_samples, time_weighted_stats
+from analysis.signals.integrals import REACH_US, integrate_signals
 from analysis.timing.laps import JudgedLap, build_counter_laps
+from analysis.timing.line_crossings import DistanceResets, Interval, find_resets, move_to_resets
 from conf.arrays import BoolArray, FloatArray, IntArray
 from conf.channel import load_channels
 from conf.laps import load_lap_rules
@@ -31,7 +33,6 @@ from medallion.schema import sql_literal
 from medallion.silver import telemetry
 from medallion.silver.lap_traces import is_synthetic
 
-Interval = tuple[int, int, int]  # lap number, first and last microsecond
 Intervals = Mapping[Vehicle, Sequence[Interval]]
 _MINUTE_US: Final = 60_000_000
 _LONGEST_US: Final = 7 * 86_400_000_000
@@ -76,6 +77,9 @@ class VehicleSamples:
     def number(self, intervals: Intervals, driven: Set[Vehicle] = frozenset()) -> set[Vehicle]:
         """Give the samples of vehicles with timing the number of the lap in whose time they are, and none others.
 
+        At the line it is the car's own distance that says on which side a sample is, see
+        :func:`~analysis.timing.line_crossings.move_to_resets`.
+
         Args:
             intervals: Laps by session and vehicle.
             driven: Vehicles that are driving: the samples behind their last lap keep what the car says of them.
@@ -89,7 +93,7 @@ class VehicleSamples:
             return set()
         changed, stayed = [], set[Vehicle]()
         for key in intervals.keys() & self._few.keys():
-            rows, behind = _renumbered(self._few[key], intervals[key])
+            rows, behind = _renumbered(self._few[key], laps_of_samples(self._few[key], intervals[key]))
             if key in driven and behind.any():
                 stayed.add(key)
                 rows = rows[~behind]
@@ -103,10 +107,21 @@ class VehicleSamples:
 def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
     """Samples by vehicle in order of time, as :func:`drive_laps` takes them."""
     plain = ["session_id", "vehicle_id", "ecu_seq", "lap_number_raw", "lap_number", "lap_source", "is_synthetic"]
-    table = read_table(lake, SILVER_TELEMETRY, part, [*plain, "event_ts", "ecu_ts", "speed_kmh"])
+    channels = ["speed_kmh", "lap_distance_m"]
+    table = read_table(lake, SILVER_TELEMETRY, part, [*plain, "event_ts", "ecu_ts", *channels])
     micros = {name: table[column].cast(pa.int64()) for name, column in (("t_us", "event_ts"), ("ecu_us", "ecu_ts"))}
-    frame = pa.table({name: table[name] for name in (*plain, "speed_kmh")} | micros).to_pandas()
+    frame = pa.table({name: table[name] for name in (*plain, *channels)} | micros).to_pandas()
     return {key: order_by_time(rows) for key, rows in frame.groupby(VEHICLE, sort=True)}
+
+
+def laps_of_samples(frame: pd.DataFrame, laps: Sequence[Interval]) -> list[Interval]:
+    """Laps as the samples of a car are numbered by: moved to where its distance begins anew."""
+    return move_to_resets(laps, _resets_of(frame))
+
+
+def _resets_of(frame: pd.DataFrame) -> DistanceResets:
+    along = frame["lap_distance_m"].to_numpy(np.float64, na_value=np.nan)
+    return find_resets(frame["t_us"].to_numpy(np.int64), along)
 
 
 def _renumbered(frame: pd.DataFrame, laps: Sequence[Interval]) -> tuple[pd.DataFrame, BoolArray]:
@@ -171,7 +186,8 @@ def lap_numbers(t_us: IntArray, laps: Sequence[Interval]) -> FloatArray:
 
 
 def _number_by_spark(lake: Lake, part: Part, intervals: Intervals, run_id: str) -> None:
-    changed = number_samples(lake.read(SILVER_TELEMETRY).where(part.sql()), intervals).where(
+    rows = lake.read(SILVER_TELEMETRY).where(part.sql())
+    changed = number_samples(rows, _moved_by_spark(rows, intervals)).where(
         "NOT (lap_number <=> new_lap) OR NOT (lap_source <=> new_source)"
     )
     changed = changed.select(*telemetry.KEY, "new_lap", "new_source").persist()
@@ -181,6 +197,25 @@ def _number_by_spark(lake: Lake, part: Part, intervals: Intervals, run_id: str) 
             lake.update_matched(changed, SILVER_TELEMETRY, set_to, prune=place, txn=None)
     finally:
         changed.unpersist()
+
+
+def _moved_by_spark(rows: DataFrame, intervals: Intervals) -> Intervals:
+    """Laps as :func:`laps_of_samples` has them."""
+
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        resets = _resets_of(order_by_time(frame))
+        found = pd.DataFrame({"before_us": resets.before_us, "after_us": resets.after_us})
+        return found.assign(**{name: frame[name].iloc[0] for name in VEHICLE})
+
+    read = rows.where("lap_distance_m IS NOT NULL")
+    read = read.select(*VEHICLE, F.unix_micros("event_ts").alias("t_us"), "ecu_seq", "lap_distance_m")
+    schema = "before_us bigint, after_us bigint, session_id string, vehicle_id string"
+    found = read.groupBy(*VEHICLE).applyInPandas(apply, schema).toPandas().sort_values("before_us")
+    resets = {
+        key: DistanceResets(own["before_us"].to_numpy(np.int64), own["after_us"].to_numpy(np.int64))
+        for key, own in found.groupby(VEHICLE)
+    }
+    return {key: move_to_resets(laps, resets[key]) if key in resets else laps for key, laps in intervals.items()}
 
 
 def number_samples(rows: DataFrame, intervals: Intervals) -> DataFrame:
@@ -223,7 +258,7 @@ def summarise_driven_laps(rows: DataFrame, intervals: Intervals) -> DataFrame:
         intervals: Laps by session and vehicle; a vehicle that is not in it has its laps from its counter.
     """
     at = F.unix_micros("event_ts").alias("t_us")
-    narrow = rows.select(*VEHICLE, at, "ecu_seq", "lap_number_raw", "speed_kmh", "is_synthetic")
+    narrow = rows.select(*VEHICLE, at, "ecu_seq", "lap_number_raw", "speed_kmh", "lap_distance_m", "is_synthetic")
     known = {key: list(laps) for key, laps in intervals.items()}
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
@@ -241,28 +276,34 @@ def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> lis
     """What the samples of one vehicle say of each of its laps, in the order of ``_OF_LAP``.
 
     Args:
-        frame: ``t_us, lap_number_raw, speed_kmh`` in order of time.
+        frame: ``t_us, lap_number_raw, speed_kmh, lap_distance_m`` in order of time.
         intervals: Its laps; ``None`` has them from its counter.
     """
     t_us = frame["t_us"].to_numpy(np.int64)
     speed = frame["speed_kmh"].to_numpy(np.float64, na_value=np.nan)
     counter = _reported_laps(frame)
-    laps = (
-        build_counter_laps(t_us, counter, load_lap_rules().limits)
-        if intervals is None
-        else [JudgedLap(n, "", a, b, None) for n, a, b in intervals]
-    )
-    return [_drive_lap(lap, t_us, counter, speed) for lap in laps]
+    if intervals is None:
+        laps = build_counter_laps(t_us, counter, load_lap_rules().limits)
+        numbered = [(lap.number, lap.start_us or 0, lap.end_us or 0) for lap in laps]
+    else:
+        laps = [JudgedLap(n, "", a, b, None) for n, a, b in intervals]
+        numbered = laps_of_samples(frame, intervals)
+    return [_drive_lap(lap, own, t_us, counter, speed) for lap, own in zip(laps, numbered, strict=True)]
 
 
-def _drive_lap(lap: JudgedLap, t_us: Any, counter: Any, speed: Any) -> tuple[Any, ...]:
+def _drive_lap(
+    lap: JudgedLap, numbered: Interval, t_us: IntArray, counter: FloatArray, speed: FloatArray
+) -> tuple[Any, ...]:
+    """What the samples say of a lap, in the order of ``_OF_LAP``; ``numbered`` is the lap as they are numbered by."""
     start, end = int(lap.start_us or 0), int(lap.end_us or 0)
-    first, last = np.searchsorted(t_us, [start, end])
+    first, last = np.searchsorted(t_us, numbered[1:])
     t, own = t_us[first:last], counter[first:last]
-    held = hold_samples(t, speed[first:last])
-    gap_s = float(np.diff(np.concatenate([[start], t, [end]])).max()) / 1e6
+    near = slice(*np.searchsorted(t_us, [start - REACH_US, end + REACH_US + 1]))
+    signal = hold_samples(t_us[near], speed[near])
+    gap_s = float(np.diff(np.concatenate([[start], np.clip(t, start, end), [end]])).max()) / 1e6
     shown = own[np.isfinite(own)].astype(np.int64)
-    summary = time_weighted_stats(held)
+    summary = time_weighted_stats(clip_signal(signal, start, end))
+    distance_m = integrate_signals(lambda v: v / KMH_PER_MPS, start, end, signal) if len(t) else np.nan
     return (
         lap.number,
         start,
@@ -274,5 +315,5 @@ def _drive_lap(lap: JudgedLap, t_us: Any, counter: Any, speed: Any) -> tuple[Any
         int(np.bincount(shown).argmax()) if len(shown) else None,
         None if summary.seconds == 0 else summary.max,
         None if summary.seconds == 0 else summary.mean,
-        None if summary.seconds == 0 else time_integral(held) / KMH_PER_MPS,
+        None if np.isnan(distance_m) else distance_m,
     )

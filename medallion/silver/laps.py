@@ -15,6 +15,7 @@ from pyspark.sql import Row
 
 from analysis.timing.crews import SessionCrews, find_crews
 from analysis.timing.laps import JudgedLap
+from analysis.timing.line_crossings import Interval
 from analysis.timing.session_laps import (
     LapTelemetry,
     SessionLaps,
@@ -41,7 +42,7 @@ from medallion.io import Lake
 from medallion.keys import Vehicle
 from medallion.part import sessions_part
 from medallion.reading import read_rows
-from medallion.silver.driven_laps import Interval, VehicleSamples
+from medallion.silver.driven_laps import VehicleSamples
 
 TABLES = (SILVER_ENTRIES, SILVER_LAPS)
 

@@ -68,7 +68,7 @@ def build_karma_dataset(
     Args:
         laps: Rows of ``gold.lap_features`` with ``track_id``.
         truth: Labels: key, ``component``, ``damage_per_km``, ``part_factor``, ``is_complete``.
-        columns: Columns that a lap must have.
+        columns: Columns that a lap must have, beside ``distance_km``.
         least_coverage: Share of a lap that telemetry must cover.
 
     Raises:
@@ -81,7 +81,7 @@ def build_karma_dataset(
         "unlabelled": ~(labels > 0).all(axis=1),
         "less covered": ~(joined["coverage"].astype(np.float64) >= least_coverage).to_numpy(),
         "track unknown": joined["track_id"].isna().to_numpy(),
-        "a feature missing": joined[list(columns)].astype(np.float64).isna().any(axis=1).to_numpy(),
+        "a feature missing": joined[[*columns, "distance_km"]].astype(np.float64).isna().any(axis=1).to_numpy(),
     }
     keep, dropped = np.ones(len(joined), np.bool_), {}
     for reason, wrong in checks.items():

@@ -91,6 +91,8 @@ def find_refusals(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> d
             reasons[i] = Refusal.of(ReasonCode.TELEMETRY_TOO_LITTLE, coverage=known, least=rules.least_coverage)
         elif lap["lap_number"] == last.iloc[i] and pd.isna(lap["lap_time_ms"]):
             reasons[i] = Refusal.of(ReasonCode.LAP_NOT_ENDED)
+        elif np.isnan(km):
+            reasons[i] = Refusal.of(ReasonCode.DISTANCE_UNKNOWN)
         elif not km > 0 or not km >= rules.least_share_of_lap * usual_km.iloc[i]:
             reasons[i] = Refusal.of(ReasonCode.LAP_NOT_WHOLE, distance_km=km, usual_km=usual_km.iloc[i])
         elif not some[i]:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.laps.features import REACH_US
 from conf.tables import SILVER_ENVIRONMENT, SILVER_LAPS, SILVER_TELEMETRY
 from medallion.batching import batches_by_size
-from medallion.gold.lap_features import REACH_US, laps_with_new_times
+from medallion.gold.lap_features import laps_with_new_times
 from medallion.gold.refresh.changed_rows import OF_VEHICLES, ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changes_by_vehicle
 from medallion.gold.refresh.driven_laps import NOTHING_WAITS, PutOff, Waiting, laps_being_driven

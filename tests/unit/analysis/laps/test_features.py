@@ -15,7 +15,7 @@ from conf.contract import load_contract
 JOINED_LATER = {
     *("session_id", "vehicle_id", "lap_number", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time"),
     *("is_valid", "is_synthetic", "air_temp_c", "track_temp_c", "corner_exit_efficiency", "updated_ts", "run_id"),
-    *("lap_start_ts", "lap_end_ts", "driver_profile"),
+    *("lap_start_ts", "lap_end_ts", "driver_profile", "reasons"),
 }
 T = 1_757_181_600 + np.arange(0, 60.01, 0.05)
 elapsed = np.round(T - T[0], 6)

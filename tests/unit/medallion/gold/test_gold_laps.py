@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.laps.features import REACH_US
 from medallion.batching import batches_by_size
-from medallion.gold.lap_features import REACH_US, feature_samples
+from medallion.gold.lap_features import feature_samples
 from medallion.gold.refresh.affected import AffectedKeys, laps_of_changed_samples
 from medallion.gold.timed_laps import TimedLap, finished_laps, laps_near
 from medallion.keys import LapKey
@@ -34,8 +35,8 @@ def test_samples_reach_the_lap_they_name_and_the_laps_they_are_close_to() -> Non
     timed = {("s", "v"): LAPS}
     assert laps_of_changed_samples([group(2, 100_000_000, 110_000_000)], timed) == {KEYS[1]}
     assert laps_of_changed_samples([group(2, 90_500_000, 110_000_000)], timed) == {KEYS[0], KEYS[1]}
-    assert laps_of_changed_samples([group(None, 201_000_000, 210_000_000)], timed) == {KEYS[2]}
-    assert laps_of_changed_samples([group(None, 201_000_001, 210_000_000)], timed) == set()
+    assert laps_of_changed_samples([group(None, 202_000_000, 210_000_000)], timed) == {KEYS[2]}
+    assert laps_of_changed_samples([group(None, 202_000_001, 210_000_000)], timed) == set()
     assert laps_of_changed_samples([group(7, 0, 1)], {}) == {LapKey("s", "v", 7)}
 
 

@@ -98,7 +98,7 @@ SPOILT = {
     "thin": ({"coverage": 0.79}, "telemetry covers 79% of the lap, and 80% are needed"),
     "no telemetry": ({"coverage": None}, "telemetry covers 0% of the lap"),
     "half": ({"distance_km": 0.4}, r"0\.40 km were driven, and this car's laps are \d\.\d\d km long"),
-    "no way": ({"distance_km": None}, "nan km were driven"),
+    "no way": ({"distance_km": None}, "how far the car drove is not known"),
     "nothing known": ({"speed_max": None, "brake_load_bar": None}, "no value of speed_max, brake_load_bar$"),
 }
 
