@@ -30,6 +30,7 @@ from jobs.job import BatchJob, RunContext
 from jobs.train_karma import load_karma_model
 from medallion.arrow_rows import conform_rows
 from medallion.exchange import exchange_rows, exchange_table
+from medallion.gold import drivers
 from medallion.io import Lake, sync_rows
 from medallion.keys import Vehicle
 from medallion.part import EVERYTHING, Part, group_by_session, sessions_part, vehicles_part
@@ -173,7 +174,7 @@ def score_karma(
     session: str | None = None,
     version: str | None = None,
 ) -> KarmaScoringResult:
-    """Score every lap of the lake, or of a session, with the model in use."""
+    """Score every lap of the lake, or of a session, with the model in use; drivers' summaries follow."""
     scorer = KarmaScorer(lake, tracker, vehicle, version)
     with JOB.record_run(lake) as run:
         cars = (
@@ -183,6 +184,7 @@ def score_karma(
         )
         done = summarise_scoring(scorer, scorer.score(cars, run.run_id))
         run.rows_in = run.rows_out = done.laps + sum(done.reasons.values())
+        drivers.sum_up_scored(lake, run.run_id)
     return done
 
 
@@ -265,7 +267,7 @@ JOB: Final = BatchJob(
     command="score karma",
     summary="Score the wear of every lap with the model in use.",
     inputs=(GOLD_LAP_FEATURES,),
-    outputs=(GOLD_KARMA_SCORES, GOLD_KARMA_LATEST),
+    outputs=(GOLD_KARMA_SCORES, GOLD_KARMA_LATEST, *drivers.TABLES),
     other_inputs=(f"MLflow model {MODEL}",),
     arguments=_add_arguments,
     body=_run,

@@ -19,6 +19,7 @@ from jobs.job import BatchJob, RunContext
 from jobs.train_style import MODEL, add_features, style_model_name
 from medallion.arrow_rows import arrow_frame, stamp_rows
 from medallion.exchange import exchange_table
+from medallion.gold import drivers
 from medallion.io import Lake
 from medallion.part import EVERYTHING, Part
 from medallion.reading import count_rows, read_table
@@ -81,7 +82,10 @@ def predict_windows(windows: DataFrame, onnx: bytes) -> DataFrame:
 
 
 def score_style(lake: Lake, tracker: Tracker, model: str, threshold: float) -> StyleScoringResult:
-    """Score every complete window with the model in use; an answer that has not changed is not written again."""
+    """Score every complete window with the model in use, and bring the drivers' summaries up to date.
+
+    An answer that has not changed is not written again.
+    """
     registered = tracker.load(model)
     features = OnnxStyleModel(registered.onnx).features
     with JOB.record_run(lake) as run:
@@ -91,6 +95,7 @@ def score_style(lake: Lake, tracker: Tracker, model: str, threshold: float) -> S
         score = _score_on_driver if are_few_rows(lake, total, 1) else _score_by_spark
         scored = score(lake, registered.onnx, features, answer, run.run_id)
         run.rows_in, run.rows_out = total, scored
+        drivers.sum_up_scored(lake, run.run_id)
     return StyleScoringResult(registered, scored, total - complete, complete - scored)
 
 
@@ -149,7 +154,7 @@ JOB: Final = BatchJob(
     command="score style",
     summary="Score every complete window with the driving-style model in use.",
     inputs=(GOLD_TELEMETRY_WINDOWS,),
-    outputs=(GOLD_STYLE_PREDICTIONS,),
+    outputs=(GOLD_STYLE_PREDICTIONS, *drivers.TABLES),
     other_inputs=(f"MLflow model {MODEL}",),
     arguments=add_features,
     body=_run,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from conf.settings import AppConfig
 from infra.local.stack import find_endpoints
 from jobs.job import RunContext
+from medallion.gold import drivers
 from medallion.io import Lake
 from medallion.provenance import JobRun
 from ml.karma import MODEL
@@ -42,10 +43,11 @@ def start_layers(lake: Lake, run: JobRun, trigger: Trigger) -> Sequence[RunningQ
 
 
 def finish_layers(lake: Lake, run: JobRun) -> None:
-    """Bring clocks, laps, results, then gold and the scores of wear up to date."""
+    """Bring clocks, laps, results, then gold and the scores of wear up to date, and the summaries with these."""
     silver.finish_silver(lake, run)
     gold.finish_gold(lake, JobRun(gold.NAME, run.run_id))
     karma_beside.start_karma_beside(lake, run, Trigger(once=True)).awaitTermination()
+    drivers.sum_up_scored(lake, run.run_id)
 
 
 @dataclass(frozen=True, kw_only=True)

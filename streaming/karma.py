@@ -8,6 +8,7 @@ from conf.tables import GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import find_endpoints
 from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, distinct_cars, model_in_use
 from medallion.changes import TableChanges
+from medallion.gold import drivers
 from medallion.io import Lake
 from medallion.isolation import isolate, record_failures
 from medallion.keys import Vehicle
@@ -86,6 +87,7 @@ JOB = StreamingJob(
     outputs=OUTPUTS,
     other_inputs=(f"MLflow model {MODEL}",),
     start=start_for(),
+    last=lambda lake, run: drivers.sum_up_scored(lake, run.run_id),
     describe=lambda run: f"{run.rows_in:,} changed laps, {run.rows_out:,} scores of their cars",
     arguments=add_reference_car,
     start_with=lambda given: start_for(given.reference_car),

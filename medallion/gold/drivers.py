@@ -19,10 +19,10 @@ from conf.tables import (
 )
 from medallion.exchange import exchange_rows
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
-from medallion.gold.session_drivers import SessionDrivers, load_session_drivers
+from medallion.gold.session_drivers import SessionDrivers, aggressive_shares, last_karma, load_session_drivers
 from medallion.io import Lake
 from medallion.keys import Vehicle
-from medallion.part import EVERYTHING, Part, pairs_part, sessions_part, vehicles_part
+from medallion.part import EVERYTHING, Part, group_by_session, pairs_part, sessions_part, vehicles_part
 from medallion.per_vehicle import VEHICLE
 from medallion.reading import read_rows
 from medallion.side_by_side import run_side_by_side
@@ -66,18 +66,34 @@ def update_drivers(lake: Lake, changed: Mapping[str, Collection[str]], run_id: s
     run_side_by_side([*steps, write_fleets])
 
 
+def sum_up_scored(lake: Lake, run_id: str) -> None:
+    """Bring summaries up to date with what was scored since they were made.
+
+    Whoever scores does this, so that it does not matter whether laps were summed up before they were scored or after.
+    """
+    update_drivers(lake, group_by_session(vehicles_with_new_scores(lake)), run_id)
+
+
 def vehicles_with_new_scores(lake: Lake) -> set[Vehicle]:
-    """Vehicles whose laps have other anomaly scores than their summary says.
+    """Vehicles of whose laps the scores say otherwise than their summary: anomalies, style, wear.
 
     A track's first calibration scores all laps that were ever driven there, whichever laps have changed.
     """
-    now: defaultdict[Vehicle, list[float]] = defaultdict(list)
+    anomalies: defaultdict[Vehicle, list[float]] = defaultdict(list)
     for row in read_rows(lake, GOLD_DPTAD_SCORES, EVERYTHING, (*VEHICLE, "overall_score")):
         if row.overall_score is not None:
-            now[row.session_id, row.vehicle_id].append(row.overall_score)
-    found = set()
-    for row in read_rows(lake, GOLD_DRIVER_SUMMARY, EVERYTHING, (*VEHICLE, "dptad_overall_avg")):
-        scores, known = now.get((row.session_id, row.vehicle_id)), row.dptad_overall_avg
-        if (scores is None) != (known is None) or (scores and abs(fmean(scores) - known) > _ROUNDING):
-            found.add((row.session_id, row.vehicle_id))
-    return found
+            anomalies[row.session_id, row.vehicle_id].append(row.overall_score)
+    scored: dict[str, Mapping[Vehicle, float]] = {
+        "dptad_overall_avg": {vehicle: fmean(scores) for vehicle, scores in anomalies.items()},
+        "style_aggressive_share": aggressive_shares(lake, EVERYTHING),
+        "karma_overall_last": last_karma(lake, EVERYTHING),
+    }
+    return {
+        (row.session_id, row.vehicle_id)
+        for row in read_rows(lake, GOLD_DRIVER_SUMMARY, EVERYTHING, (*VEHICLE, *scored))
+        if any(_differ(now.get((row.session_id, row.vehicle_id)), row[name]) for name, now in scored.items())
+    }
+
+
+def _differ(one: float | None, other: float | None) -> bool:
+    return one != other if one is None or other is None else abs(one - other) > _ROUNDING

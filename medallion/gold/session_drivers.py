@@ -125,7 +125,7 @@ def _external_figures(
     entries, results = (_by_vehicle(lake, table, part) for table in (SILVER_ENTRIES, SILVER_RESULTS))
     cars = Part(({"vehicle_id": sorted({vehicle for _, vehicle in entries})},))
     drivers = {r.vehicle_id: r.driver_id for r in read_rows(lake, SILVER_DRIVERS, cars, ("vehicle_id", "driver_id"))}
-    styles, karma = _aggressive_shares(lake, part), _last_karma(lake, part)
+    styles, karma = aggressive_shares(lake, part), last_karma(lake, part)
     return {
         vehicle: ExternalFigures(
             driver_id=drivers.get(vehicle[1]),
@@ -150,7 +150,8 @@ def _rows_of_vehicle(rows: Mapping[Vehicle, Row], vehicle: Vehicle, column: str)
     return rows[vehicle][column] if vehicle in rows else None
 
 
-def _aggressive_shares(lake: Lake, part: Part) -> dict[Vehicle, float]:
+def aggressive_shares(lake: Lake, part: Part) -> dict[Vehicle, float]:
+    """Share of each car's style windows that are called aggressive."""
     labels: defaultdict[Vehicle, list[bool]] = defaultdict(list)
     for row in read_rows(lake, GOLD_STYLE_PREDICTIONS, part, (*VEHICLE, "label")):
         if row.label is not None:
@@ -158,7 +159,7 @@ def _aggressive_shares(lake: Lake, part: Part) -> dict[Vehicle, float]:
     return {vehicle: sum(found) / len(found) for vehicle, found in labels.items()}
 
 
-def _last_karma(lake: Lake, part: Part) -> dict[Vehicle, float]:
+def last_karma(lake: Lake, part: Part) -> dict[Vehicle, float]:
     """Overall karma of each car's last lap that has a score."""
     columns = (*VEHICLE, "lap_number", "component", "karma_score")
     rows = read_rows(lake, GOLD_KARMA_SCORES, part, columns)

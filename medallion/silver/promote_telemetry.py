@@ -413,14 +413,22 @@ def _classify_samples(samples: DataFrame, existing: DataFrame | None) -> DataFra
     else:
         kept, first = F.col("kept"), F.col("rank") == 1
     status = F.when(first, "written").when(F.col("content").eqNullSafe(kept), "repeat").otherwise("conflict")
+    differing = [
+        F.when(
+            ~F.col("content")[c].eqNullSafe(kept[c]),
+            F.struct(F.lit(c).alias("name"), F.col("content")[c].cast("double").alias("value")),
+        )
+        for c in t.channel_columns()
+    ]
+    against = F.array_compact(F.array(*differing))
     return ranked.select(
         *t.KEY,
         "topic",
         "kafka_partition",
         "kafka_offset",
         "unit_index",
-        F.lit(None).cast("string").alias("channel"),
-        F.lit(None).cast("double").alias("value"),
+        F.array_join(F.transform(against, lambda one: one["name"]), ", ").alias("channel"),
+        F.get(against, 0)["value"].alias("value"),
         status.alias("status"),
     )
 

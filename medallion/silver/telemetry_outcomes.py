@@ -146,15 +146,24 @@ def judge_samples(samples: pl.DataFrame, existing: pl.DataFrame) -> JudgedUnits:
     compared = again.join(winners, on=_KEY, how="left", suffix="_kept", maintain_order="left")
     same = reduce(pl.Expr.and_, (pl.col(c).eq_missing(pl.col(f"{c}_kept")) for c in channels))
     judged = compared.with_columns(outcome=_outcome(pl.lit(value=False), same))
-    conflicts = judged.filter(outcome="conflict").with_columns(
-        channel=pl.lit(None, pl.String), value=pl.lit(None, pl.Float64)
-    )
+    conflicts = _name_contradictions(judged.filter(outcome="conflict"))
     counts = _account(judged)
     account = UnitOutcomes(counts.written + new.height, counts.repeats, counts.conflicts)
     rows = new.with_columns(
         offset_min=pl.col("kafka_offset"), offset_max=pl.col("kafka_offset"), n_cells=1, warned=pl.col("warns")
     )
     return JudgedUnits(rows, account, conflicts)
+
+
+def _name_contradictions(samples: pl.DataFrame) -> pl.DataFrame:
+    """Samples with ``channel``, the channels that contradict what is kept, and ``value``, that of the first of them."""
+    differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_kept")) for c in channel_columns()}
+    names = [pl.when(differing).then(pl.lit(c)) for c, differing in differs.items()]
+    first = pl.coalesce(names)
+    value = pl.lit(None, pl.Float64)
+    for c in differs:
+        value = pl.when(first == c).then(pl.col(c).cast(pl.Float64)).otherwise(value)
+    return samples.with_columns(channel=pl.concat_str(names, separator=", ", ignore_nulls=True), value=value)
 
 
 def _outcome(written: pl.Expr, same: pl.Expr) -> pl.Expr:

@@ -19,6 +19,7 @@ from analysis.pace.driver_laps import build_driver_laps
 from conf.contract import load_contract
 from jobs.maintenance import maintain_tables
 from medallion.changes import TableChanges
+from medallion.gold import drivers
 from medallion.gold.refresh.changed_rows import SOURCES, group_rows, read_changed_rows
 from medallion.gold.refresh.processor import GoldProcessor
 from medallion.io import Lake
@@ -307,6 +308,10 @@ def test_results_styles_and_scores_reach_the_summary(raced, new_lake, rows) -> N
     wear = [("sim-R1", one, lap, "overall", karma) for lap, karma in ((1, 40.0), (2, 30.0), (3, None))]
     columns = "session_id string, vehicle_id string, lap_number int, component string, karma_score double"
     lake.append(lake.spark.createDataFrame([*wear, ("sim-R1", one, 2, "tyres", 99.0)], columns), "gold.karma_scores")
+    drivers.sum_up_scored(lake, "scored")  # as whoever scores does, after gold
+    filled = rows(lake, "gold.driver_summary").filter(run_id="scored")
+    columns = ("vehicle_id", "karma_overall_last", "style_aggressive_share")
+    assert filled.select(columns).rows() == [(one, 30.0, 0.25)]
     run_gold(lake, "second")
     karma = dict(rows(lake, "gold.driver_summary").select("vehicle_id", "karma_overall_last").iter_rows())
     assert (karma[one], karma[two]) == (30.0, None)

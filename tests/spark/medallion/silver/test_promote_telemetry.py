@@ -139,7 +139,10 @@ def test_the_account_is_what_counting_by_hand_gives(undisturbed, messages, rows)
     assert account["messages"] == len(messages)
     table = rows(lake, "silver.telemetry")
     assert table["n_readings"].sum() == account["written"]
-    assert rows(lake, "silver.conflicts").height == account["conflicts"]
+    conflicts = rows(lake, "silver.conflicts")
+    assert conflicts.height == account["conflicts"]
+    assert conflicts["channel"].null_count() == 0
+    assert conflicts["channel"].str.contains(", ").any()  # samples of frames name all channels that contradict
     assert rows(lake, "silver.quarantine").height == account["quarantined"]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from analysis.laps.features import LAP_CHANNELS, LapLimits, compute_lap_features
 from analysis.laps.load_events import fatigue_range
+from analysis.laps.load_integrals import explain_missing_integrals
 from analysis.signals.held import hold_samples, seconds_to_us
 from benchmarks.thinning import OLDER, moves, names, simulated
 
@@ -83,13 +84,13 @@ def test_shifts_change_the_engine_speed_by_the_gears() -> None:
     assert features(gear=constant(3.0), speed_kmh=constant(120.0), rpm=constant(5_640.0))["downshift_rpm_max"] == 0.0
 
 
-def test_a_lap_depends_on_the_second_beside_it_at_most() -> None:
+def test_a_lap_depends_on_two_seconds_beside_it_at_most() -> None:
     """What gold reads of a lap's neighbours; whatever else a car did is not the lap's."""
     rng = np.random.default_rng(4)
     channels = {name: rng.uniform(1.0, 5.0, T.size) for name in LAP_CHANNELS}
     channels["gear"] = np.repeat(rng.integers(2, 5, T.size // 40 + 1), 40)[: T.size].astype(float)
     channels["speed_kmh"] += 100.0
-    near = (ELAPSED >= 19.0) & (ELAPSED <= 41.0)
+    near = (ELAPSED >= 18.0) & (ELAPSED <= 42.0)
     cut = compute_lap_features(T[near], {name: values[near] for name, values in channels.items()}, T[0] + 20, T[0] + 40)
     assert repr(cut) == repr(compute_lap_features(T, channels, T[0] + 20, T[0] + 40))
 
@@ -145,3 +146,43 @@ def test_laps_stand_apart_at_the_rates_of_real_cars() -> None:
             assert move.of_spread < 0.4, move
             assert math.isnan(move.of_value) or move.of_value < 0.05, move
             assert move.correlation > 0.93, move
+
+
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0, 3.7, 20.0])
+def test_integrals_are_the_same_at_every_rate(rate_hz: float) -> None:
+    t = T[0] + np.arange(-3.0, 63.0, 1.0 / rate_hz)
+    turn = 2 * np.pi * (t - T[0]) / 30.0
+    channels = {
+        "speed_kmh": 150.0 + 60.0 * np.cos(turn),
+        "brake_front_bar": 20.0 + 20.0 * np.cos(turn),
+        "accel_lat_g": 1.0 + 0.5 * np.sin(turn),
+        "accel_long_g": -0.6 + 0.3 * np.cos(turn),
+        "rpm": 6_000.0 + 2_000.0 * np.cos(turn),
+    }
+    lap = compute_lap_features(t, channels, T[0], T[0] + 60.0, limits=LapLimits(rpm_limit=3_900.0))
+    assert lap["distance_km"] == pytest.approx(2.5, rel=2e-3)
+    assert lap["brake_energy_proxy"] == pytest.approx(60.0 * (20 * 150 + 0.5 * 20 * 60), rel=5e-3)
+    assert lap["lateral_load_integral"] == pytest.approx(60.0, rel=2e-3)
+    assert lap["long_load_integral"] == pytest.approx(36.0, rel=2e-3)
+    assert lap["over_rev_rpm_s"] == pytest.approx(126_000.0, rel=2e-3)
+    assert lap["over_rev_s"] == pytest.approx(60.0, abs=1.0 / rate_hz + 0.01)
+
+
+def test_an_integral_over_a_channel_with_a_gap_is_null_and_says_why() -> None:
+    gap = (ELAPSED > 20.0) & (ELAPSED < 23.0)
+    channels = {
+        "speed_kmh": constant(100.0),
+        "brake_front_bar": np.where(gap, np.nan, 5.0),
+        "accel_lat_g": constant(1.0),
+    }
+    lap = compute_lap_features(T, channels, T[0], T[0] + 60.0)
+    assert lap["distance_km"] == pytest.approx(5 / 3)
+    assert math.isnan(float(lap["brake_energy_proxy"] or 0.0))
+    start_us = round(T[0] * 1e6)
+    reasons = explain_missing_integrals(seconds_to_us(T), channels, start_us, start_us + 60_000_000)
+    assert reasons == {
+        "brake_energy_proxy": "brake_front_bar has no value for 3.0 s of the lap, and 2.0 s are bridged",
+        "long_load_integral": "accel_long_g is missing",
+        "over_rev_s": "rpm is missing",
+        "over_rev_rpm_s": "rpm is missing",
+    }

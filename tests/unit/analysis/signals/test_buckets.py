@@ -55,3 +55,21 @@ def test_no_samples_give_no_rows():
     assert columns["bucket"].size == 0
     assert bucket_features(T, {"rpm": np.ones(T.size)}, np.full(T.size, np.nan))["bucket"].size == 0
     assert set(BUCKET_KINDS) == {"rpm", "engine_temp", "brake_temp", "speed"}
+
+
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0, 20.0])
+def test_time_in_the_buckets_does_not_shrink_with_the_rate(rate_hz):
+    t = T[0] + np.arange(0, 40 * rate_hz + 1) / rate_hz
+    columns = bucket_features(t, {"rpm": 4000 + 2000 * np.sin(t - T[0])}, np.ones(t.size))
+    assert columns["seconds"].sum() == pytest.approx(40.0)
+    assert set(columns["reason"]) == {None}
+
+
+def test_time_is_null_where_a_channel_is_missing_for_long():
+    gap = (elapsed > 5) & (elapsed < 8)
+    columns = bucket_features(T, {"rpm": np.where(gap, np.nan, 5000.0), "speed_kmh": np.full(T.size, 90.0)}, LAP)
+    part = rows(columns, bucket_kind="rpm")
+    assert np.isnan(part["seconds"][0])
+    assert part["seconds"][1] == pytest.approx(19.9)
+    assert part["reason"] == ["rpm has no value for 3.0 s of the lap, and 2.0 s are bridged", None]
+    assert rows(columns, bucket_kind="speed", lap_number=1)["seconds"] == pytest.approx([20.0])

@@ -10,6 +10,7 @@ from conf.channel import load_channels
 from medallion.silver.telemetry import ATTRIBUTES, KEY, KnownClock, channel_columns, soft_rule_names
 from medallion.silver.telemetry_outcomes import (
     JudgedUnits,
+    conflict_rows,
     fill_rows,
     judge_readings,
     judge_samples,
@@ -164,3 +165,13 @@ def test_the_share_of_the_brake_is_divided_as_spark_divides() -> None:
     judged = judge_samples(samples([{"ecu_ts": i, "brake_front_bar": bar} for i, bar in enumerate(bars)]), existing([]))
     full = load_channels().brake_full_scale_bar
     assert to_table_rows(judged.rows, [], "run")["brake_pct"].to_list() == [min(100.0, 100.0 * b / full) for b in bars]
+
+
+def test_a_conflict_of_samples_names_the_channels_that_contradict() -> None:
+    first = {"ecu_ts": 0, "rpm": 1.0, "speed_kmh": 90.0}
+    sent = [first, first, first | {"speed_kmh": 91.0}, {"ecu_ts": 0, "rpm": 2.0}, first | {"gear": 3}]
+    judged = judge_samples(samples(sent), existing([]))
+    assert counts(judged) == (1, 1, 3)
+    listed = conflict_rows([judged.conflicts]).sort("bronze_offset", "unit_index")
+    found = list(listed.select("channel", "refused_value").iter_rows())
+    assert found == [("speed_kmh", 91.0), ("speed_kmh, rpm", None), ("gear", 3.0)]
