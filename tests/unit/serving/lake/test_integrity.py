@@ -117,6 +117,15 @@ def test_a_log_that_is_torn_or_has_a_gap_is_named(home: AppConfig, files: list[P
     assert f"{log / f'{0:020}.json'} is missing" in check(home)[TABLE].detail
 
 
+def test_a_flipped_bit_in_a_log_is_found(home: AppConfig, files: list[Path]) -> None:
+    commit = Path(table_uri(TABLE, home)) / "_delta_log" / f"{1:020}.json"
+    add_sidecar(commit)
+    text = commit.read_text()
+    commit.write_text(text.replace('"timestamp":1', '"timestamp":2', 1))
+    assert commit.read_text() != text
+    assert f"{commit} is damaged: bytes 0 to 512" in check(home, deep=True)[TABLE].detail
+
+
 def test_a_checkpoint_of_a_table_is_named(home: AppConfig, files: list[Path]) -> None:
     table = DeltaTable(table_uri(TABLE, home))
     table.create_checkpoint()
