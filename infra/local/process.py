@@ -151,9 +151,9 @@ def describe_failure(name: str, reason: str, log: Path, begin: int = 0) -> str:
     with log.open("rb") as written:
         written.seek(begin)
         text = written.read().decode(errors="replace")
-    return (
-        f"{name} {reason}\ncause: {find_cause(text.rpartition(_STARTED)[2].partition(chr(10))[2] or text)}\nlog: {log}"
-    )
+    _, marked, latest = text.rpartition(_STARTED)
+    said = latest.partition("\n")[2] if marked else text
+    return f"{name} {reason}\ncause: {find_cause(said)}\nlog: {log}"
 
 
 def holds_port(process: Process, port: int) -> bool:

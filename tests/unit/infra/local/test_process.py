@@ -125,6 +125,18 @@ def test_a_process_that_ends_while_starting_shows_its_log(spawn: Spawn, log: Pat
         process.wait_until_ready("MLflow", started, lambda: False, log, timeout_s=10)
 
 
+def test_why_is_read_from_what_the_program_said_this_time(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("Error: of an earlier run\n")
+    begin = log.stat().st_size
+    with log.open("a") as written:
+        written.write("Invalid maximum heap size: -Xmx4x\nError: Could not create the Java Virtual Machine.\n")
+    said = process.describe_failure("Spark", "did not start", log, begin)
+    assert said == f"Spark did not start\ncause: Invalid maximum heap size: -Xmx4x\nlog: {log}"
+    process.stop_process(process.spawn_process([sys.executable, "-c", ""], log, tmp_path), timeout_s=0.1)
+    assert process.describe_failure("Spark", "ended", log) == f"Spark ended\ncause: it said nothing\nlog: {log}"
+
+
 def test_a_process_that_is_never_ready_is_stopped(spawn: Spawn, log: Path) -> None:
     started = spawn("import time; time.sleep(60)")
     with pytest.raises(ProcessError, match="was not ready after 1 s"):
