@@ -309,9 +309,9 @@ def test_results_styles_and_scores_reach_the_summary(raced, new_lake, rows) -> N
     columns = "session_id string, vehicle_id string, lap_number int, component string, karma_score double"
     lake.append(lake.spark.createDataFrame([*wear, ("sim-R1", one, 2, "tyres", 99.0)], columns), "gold.karma_scores")
     drivers.sum_up_scored(lake, "scored")  # as whoever scores does, after gold
-    filled = rows(lake, "gold.driver_summary").filter(run_id="scored")
-    columns = ("vehicle_id", "karma_overall_last", "style_aggressive_share")
-    assert filled.select(columns).rows() == [(one, 30.0, 0.25)]
+    filled = rows(lake, "gold.driver_summary").filter(vehicle_id=one)
+    assert filled.select("karma_overall_last", "style_aggressive_share").rows() == [(30.0, 0.25)]
+    assert {v for (_, v), run in runs(lake, "gold.driver_summary").items() if run == "scored"} == {one}
     run_gold(lake, "second")
     karma = dict(rows(lake, "gold.driver_summary").select("vehicle_id", "karma_overall_last").iter_rows())
     assert (karma[one], karma[two]) == (30.0, None)
