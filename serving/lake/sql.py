@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 
-from conf.contract import table_names
+from conf.contract import load_contract, table_names
 from conf.errors import InputError
 from serving.lake.store import LAYERS
 from serving.lake.views import SCHEMA, view_names, view_sql
@@ -43,6 +43,15 @@ _EXPLAIN: Final = re.compile(
     r"(\s|--[^\n]*|/\*.*?\*/)*explain\b(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE | re.DOTALL
 )
 _LISTING_FUNCTIONS: Final = {"duckdb_tables", "duckdb_views", "duckdb_columns"}
+_SQL_TYPES: Final = {
+    "BIGINT": "BIGINT",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "DOUBLE": "DOUBLE",
+    "INT": "INTEGER",
+    "TIMESTAMP": "TIMESTAMPTZ",
+    "ARRAY<STRING>": "VARCHAR[]",
+}
 _TO_DO: Final = (
     "the lake is read-only here and takes SELECT, WITH, FROM, VALUES, SHOW TABLES, DESCRIBE, SUMMARIZE and EXPLAIN. "
     "The list of tables is `slipstream tables`, the columns of one `slipstream describe TABLE`."
@@ -263,12 +272,22 @@ def _show_tables(connection: Any, tables: Sequence[str], views: Sequence[str], s
     for schema in (*LAYERS, SCHEMA):
         connection.execute(f"CREATE SCHEMA {schema}")
     for name in tables:
-        connection.register(name, source.dataset(name))
+        dataset = source.dataset(name)
+        connection.register(name, dataset)
         layer, _, table = name.partition(".")
-        connection.execute(f'CREATE VIEW {layer}."{table}" AS FROM temp."{name}"')
+        columns = ", ".join(("*", *_later_columns(name, dataset.schema.names)))
+        connection.execute(f'CREATE VIEW {layer}."{table}" AS SELECT {columns} FROM temp."{name}"')  # noqa: S608 - our names
     for name in views:
         connection.execute(f"CREATE VIEW {name} AS {view_sql(name)}")
     return own
+
+
+def _later_columns(name: str, there: Sequence[str]) -> list[str]:
+    """Columns that a table's contract has gained since the table was written: null."""
+    if name not in table_names():
+        return []
+    later = (column for column in load_contract(name).columns if column.name not in there)
+    return [f'CAST(NULL AS {_SQL_TYPES.get(column.physical_type, "VARCHAR")}) AS "{column.name}"' for column in later]
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -8,7 +8,7 @@ SELECT
     session_id,
     rank() OVER (PARTITION BY session_id ORDER BY lap_time_ms) AS place,
     vehicle_id,
-    vehicle_number,
+    car_number,
     lap_number,
     lap_time_ms / 1000 AS lap_time_s,
     (lap_time_ms - min(lap_time_ms) OVER (PARTITION BY session_id)) / 1000 AS gap_s,

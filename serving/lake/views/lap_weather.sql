@@ -2,7 +2,7 @@
 SELECT
     laps.session_id,
     laps.vehicle_id,
-    laps.vehicle_number,
+    laps.car_number,
     laps.lap_number,
     laps.lap_time_ms / 1000 AS lap_time_s,
     weather.air_temp_c,

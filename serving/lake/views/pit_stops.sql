@@ -2,7 +2,7 @@
 SELECT
     session_id,
     vehicle_id,
-    vehicle_number,
+    car_number,
     lap_number AS in_lap,
     row_number() OVER (PARTITION BY session_id, vehicle_id ORDER BY lap_number) AS stop,
     pit_time_s,

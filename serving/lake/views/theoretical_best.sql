@@ -8,7 +8,7 @@ SELECT
     session_id,
     rank() OVER (PARTITION BY session_id ORDER BY round(theoretical_best_s, 3)) AS place,
     vehicle_id,
-    vehicle_number,
+    car_number,
     theoretical_best_s,
     lap_time_s AS best_lap_s,
     round(lap_time_s - theoretical_best_s, 3) AS left_in_the_lap_s

@@ -8,7 +8,7 @@ SELECT
     session_id,
     rank() OVER (PARTITION BY session_id ORDER BY top_speed_kmh DESC) AS place,
     vehicle_id,
-    vehicle_number,
+    car_number,
     lap_number,
     top_speed_kmh
 FROM best

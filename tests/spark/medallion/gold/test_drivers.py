@@ -86,6 +86,7 @@ def elsewhere(lake: Lake, rows, session: str, vehicle: str) -> ExternalFigures:
     first = result[0] if result else {}
     return ExternalFigures(
         vehicle_number=entry[0]["vehicle_number"],
+        car_number=entry[0]["car_number"],
         vehicle_class=first.get("vehicle_class"),
         position=first.get("position"),
         gap_first_s=first.get("gap_first_s"),

@@ -57,6 +57,13 @@ def test_a_join_of_two_tables(lake, write_table):
     ]
 
 
+def test_columns_that_came_later_than_the_table_are_null(home):
+    write_deltalake(table_uri("silver.laps", home), pl.DataFrame({"session_id": ["s"], "lap_number": [1]}))
+    found = LakeReader(home).query("select session_id, car_number, lap_end_ts, fit_for from silver.laps").to_pylist()
+    assert found == [{"session_id": "s", "car_number": None, "lap_end_ts": None, "fit_for": None}]
+    assert LakeReader(home).query("from analysis.fastest_laps").num_rows == 0
+
+
 def test_an_uncontracted_table_of_the_lake(home):
     write_deltalake(table_uri("gold.mine", home), pl.DataFrame({"x": [1, 2]}))
     assert LakeReader(home).query("select sum(x) as s from gold.mine").to_pylist() == [{"s": 3}]
