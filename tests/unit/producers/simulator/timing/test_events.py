@@ -24,8 +24,12 @@ RACES = [(quiet, seed) for seed in SEEDS] + [(eventful, seed) for seed in SEEDS]
 every_race = pytest.mark.parametrize(("drive", "seed"), RACES)
 
 
-UNSAID = {"sector_times": {"driver_name", "team"}, "result": {"driver_names"}}
-"""What the sheets of a simulated race leave out: each car has one driver, and only results name him."""
+UNSAID = {
+    "sector_times": {"driver_name", "team", "car_number"},
+    "result": {"driver_names", "car_number"},
+    **{kind: {"car_number"} for kind in ("lap_start", "lap_end", "lap_time")},
+}
+"""What a simulated race leaves out: a car has one driver, whom only results name, and a number that is its digits."""
 
 
 @every_race
