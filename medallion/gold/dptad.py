@@ -41,6 +41,7 @@ TABLES: Final = (GOLD_DPTAD_SCORES, GOLD_DPTAD_EVENTS, GOLD_DPTAD_THRESHOLDS)
 _IGNORED: Final = ("run_id", "updated_ts", "compute_ms")
 _STAMPS: Final = ("updated_ts", "run_id")
 _PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind a safety car
+_JUDGED_HERE: Final = "speed_gap"  # a trace without speed for too long is refused, a short gap costs the lap nothing
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,8 @@ def update_dptad(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     rows = []
     for frame in read_lap_frames(lake, todo, ("unfit_for",)):
         unfit = dict(frame["unfit_for"].iloc[0] or ())
-        frame["against"] = [list(dict.fromkeys(r for purpose in _PURPOSES for r in unfit.get(purpose) or ()))] * len(
-            frame
-        )
+        reasons = dict.fromkeys(r for purpose in _PURPOSES for r in unfit.get(purpose) or () if r != _JUDGED_HERE)
+        frame["against"] = [list(reasons)] * len(frame)
         rows.append(score_lap(frame, contexts[frame["session_id"].iloc[0]]))
     events = [{**{name: row[name] for name in LAP}, **event} for row in rows for event in row.pop("events")]
     scores = nan_to_null(arrow_rows(GOLD_DPTAD_SCORES, rows))
@@ -151,7 +151,7 @@ def _unfit_reasons() -> SparkColumn:
     """What makes a lap unfit for one of ``_PURPOSES``."""
     nothing = F.array().cast("array<string>")
     reasons = (F.coalesce(F.col("unfit_for").getItem(purpose), nothing) for purpose in _PURPOSES)
-    return F.array_distinct(F.concat(*reasons)).alias("against")
+    return F.array_except(F.concat(*reasons), F.array(F.lit(_JUDGED_HERE))).alias("against")  # each once
 
 
 def _unscored_row(reason: str) -> dict[str, Any]:

@@ -23,9 +23,10 @@ TRAINED_ON = frozenset({"jobs/train_karma.py"})
 SAYS_SO = frozenset({"slipstream/commands/karma.py"})  # in the text of --dry-run
 NO_TRUTH = frozenset({"COMPONENTS", "Component"})  # names of what wears, and nothing of how
 SENDS = frozenset({"slipstream/commands/simulate.py"})
-# Those that handle all alike: every topic is created; bronze stores every family, the balance looks at its offsets.
+# Those that handle all alike: every topic is created; bronze stores every family and is emptied of every one, the
+# balance looks at its offsets.
 CREATES = frozenset({"infra/kafka/topics.py"})
-OF_ALL_FAMILIES = frozenset({"streaming/bronze.py", "serving/lake/balance.py"})
+OF_ALL_FAMILIES = frozenset({"streaming/bronze.py", "streaming/reset.py", "serving/lake/balance.py"})
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -16,6 +16,9 @@ from medallion.io import Lake
 from medallion.schema import conform_to_contract
 from medallion.transaction import TableTransaction, Txn
 
+LATER_KEYS = {"car_number"}
+"""Key columns that lakes had rows without: a table cannot gain a column that is never null."""
+
 
 @pytest.mark.parametrize("name", table_names())
 def test_a_created_table_is_its_contract(lake, name) -> None:
@@ -26,7 +29,7 @@ def test_a_created_table_is_its_contract(lake, name) -> None:
     assert [(f.name, f.dataType) for f in fields] == [(f.name, f.dataType) for f in wanted.fields]
     assert [f.metadata.get("comment") for f in fields] == [c.comment for c in contract.columns]
     assert {f.name for f in fields if not f.nullable} == {c.name for c in contract.columns if c.required}
-    assert set(contract.key) <= {f.name for f in fields if not f.nullable}
+    assert set(contract.key) - LATER_KEYS <= {f.name for f in fields if not f.nullable}
     detail = table.detail().first()
     assert detail is not None
     assert tuple(detail.partitionColumns) == contract.partition_columns

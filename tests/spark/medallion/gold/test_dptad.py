@@ -152,7 +152,7 @@ def test_what_cannot_be_judged_has_a_reason_and_no_score(lake: Lake, rows) -> No
     )
     dptad.update_dptad(lake, laps, "run")
     scores = {tuple(row[name] for name in KEY): row for row in rows(lake, GOLD_DPTAD_SCORES).to_dicts()}
-    words = {still: "clock stood still", silent: "speed is missing for", neutral: "ended under a flag other than green"}
+    words = {still: "clock stood still", silent: "speed is missing for", neutral: "under full course yellow"}
     for lap, text in words.items():
         row = scores[SESSION, lap.vehicle_id, lap.lap_number]
         assert text in row["insights"][0]

@@ -10,14 +10,21 @@ from analysis.coaching.rows import insight_rows
 from conf.tables import GOLD_INSIGHTS
 from medallion.gold.insights import write_insights
 from medallion.io import Lake
-from tests.unit.analysis.coaching.test_rows import AIMED, CIRCUIT, EARLY, PAIR, PIECES, RULES
+from tests.unit.analysis.coaching.test_rows import AIMED, EARLY, PAIR, PIECES, RULES
 
-LATE = replace(EARLY, rank=2, code="LIFTING_ON_STRAIGHT", place=replace(EARLY.place, kind="Straight", start_m=300.0))
+LATE = replace(
+    EARLY,
+    rank=2,
+    code="LIFTING_ON_STRAIGHT",
+    kind="Straight",
+    start_m=300.0,
+    place=replace(EARLY.place, stretch=None, start_m=300.0),
+)
 
 
 def test_insights_are_replaced_whole(lake: Lake, rows) -> None:
     def made(*insights, pair=PAIR):
-        return insight_rows(pair, insights, AIMED, (CIRCUIT, PIECES), RULES)
+        return insight_rows(pair, insights, AIMED, PIECES, RULES)
 
     assert write_insights(lake, PAIR, made(EARLY, LATE), "one") == 2
     stored = rows(lake, GOLD_INSIGHTS).sort("rank")

@@ -185,7 +185,8 @@ def test_a_sheet_without_a_feed_is_tied_by_the_cars_counters(lake: Lake, to_bron
     assert (found.height, set(found["lap_time_source"])) == (len(sheet), {"official"})
     assert (found["sample_count"] > 100).all()
     counted = rows(lake, "silver.telemetry").filter(pl.col("lap_number").is_not_null())
-    assert set(counted["lap_source"]) == {"reported", "interval"}
+    assert set(counted["lap_source"]) <= {"reported", "interval"}
+    assert (counted["lap_source"] == "reported").mean() > 0.99
 
 
 def test_laps_behind_a_counter_that_restarts_are_numbered_on_and_stay(lake: Lake, to_bronze, rows) -> None:
