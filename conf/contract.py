@@ -222,6 +222,11 @@ def table_names() -> tuple[str, ...]:
     return tuple(n for n in contract_names() if not n.startswith("event."))
 
 
+def rules_by_name() -> dict[str, ContractRule]:
+    """Rules of all contracts, by their names."""
+    return {rule.name: rule for name in contract_names() for _, rule in load_contract(name).rules()}
+
+
 def check_contract_version(contract: Contract, written: str | None, uri: str) -> None:
     """Refuse a table that was written under a newer contract: of another major or a later minor version.
 

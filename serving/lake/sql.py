@@ -7,15 +7,10 @@ tables and nothing else: it reads no file, loads no extension, changes no settin
 
 from __future__ import annotations
 
-import json
-import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from itertools import count
-from pathlib import Path
 from threading import Timer
 from typing import Any, Final, Protocol
 
@@ -23,26 +18,11 @@ import duckdb
 import pyarrow as pa
 
 from conf.contract import load_contract, table_names
-from conf.errors import InputError
+from serving.lake.engine import query_engine
+from serving.lake.query_text import ParsedQuery, QueryError, parse_query
 from serving.lake.store import LAYERS
 from serving.lake.views import SCHEMA, view_names, view_sql
 
-_CLOSED: Final = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "python_enable_replacements": "false",
-    "temp_directory": str(Path(tempfile.gettempdir()) / "slipstream-sql"),
-}
-_SHOW_TABLES: Final = """
-    SELECT table_schema || '.' || table_name AS name FROM information_schema.tables
-    WHERE table_catalog = current_database() UNION VALUES {views} ORDER BY name
-"""
-_CATALOGS: Final = {"information_schema", "pg_catalog"}
-_EXPLAIN: Final = re.compile(
-    r"(\s|--[^\n]*|/\*.*?\*/)*explain\b(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE | re.DOTALL
-)
-_LISTING_FUNCTIONS: Final = {"duckdb_tables", "duckdb_views", "duckdb_columns"}
 _SQL_TYPES: Final = {
     "BIGINT": "BIGINT",
     "BOOLEAN": "BOOLEAN",
@@ -52,12 +32,6 @@ _SQL_TYPES: Final = {
     "TIMESTAMP": "TIMESTAMPTZ",
     "ARRAY<STRING>": "VARCHAR[]",
 }
-_TO_DO: Final = (
-    "the lake is read-only here and takes SELECT, WITH, FROM, VALUES, SHOW TABLES, DESCRIBE, SUMMARIZE and EXPLAIN. "
-    "The list of tables is `slipstream tables`, the columns of one `slipstream describe TABLE`."
-)
-
-
 _numbers: Final = count()
 
 
@@ -77,25 +51,6 @@ class TableSource(Protocol):
         ...
 
 
-class QueryError(InputError):
-    """A query was refused or failed; the message has the engine's words and what may help."""
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """A statement that was found to be a query.
-
-    Attributes:
-        text: What is run.
-        named: Tables and views that it names, as ``layer.table``.
-        lists_tables: Whether it asks which tables there are.
-    """
-
-    text: str
-    named: tuple[str, ...]
-    lists_tables: bool
-
-
 def execute_sql(sql: str, source: TableSource, timeout_s: float | None = None) -> pa.RecordBatchReader:
     """Run a query and stream its answer.
 
@@ -113,39 +68,33 @@ def execute_sql(sql: str, source: TableSource, timeout_s: float | None = None) -
         QueryError: If the statement is no query, cannot be run, or takes too long.
         LakeError: If a table it names cannot be read.
     """
-    parsed = _parse(sql)
-    views = _needed_views(parsed.named) if not parsed.lists_tables else ()
-    tables = _needed_tables(parsed, views, source)
-    connection = _engine().cursor()
-    own = _show_tables(connection, tables, views, source)
-    timer = Timer(timeout_s, connection.interrupt) if timeout_s else None
-    if timer:
-        timer.daemon = True
-        timer.start()
+    batches = _run(parse_query(sql), source, timeout_s)
+    return pa.RecordBatchReader.from_batches(next(batches), batches)
 
-    def end() -> None:
-        if timer:
-            timer.cancel()
-        connection.execute(f"USE memory; DETACH {own}")
-        connection.close()
 
+def _run(query: ParsedQuery, source: TableSource, timeout_s: float | None) -> Iterator[Any]:
+    """The schema of an answer, then its batches; what the query was given is let go of however it ends."""
+    views = _needed_views(query.named)
+    tables = {name: source.dataset(name) for name in _needed_tables(query, views, source)}
+    catalog, connection = f"lake{next(_numbers)}", query_engine().cursor()
+    timer = Timer(timeout_s or 0.0, connection.interrupt)
+    timer.daemon = True
     try:
-        reader = connection.execute(parsed.text).to_arrow_reader()
+        connection.execute(f"ATTACH ':memory:' AS {catalog}; USE {catalog}")
+        _show_tables(connection, tables, views)
+        if timeout_s is not None:
+            timer.start()
+        reader = connection.execute(query.text).to_arrow_reader()
+        schema = pa.schema([field.with_type(_plain(field.type)) for field in reader.schema])
+        yield schema
+        for batch in reader:
+            yield batch.cast(schema)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        end()
         raise _explain_error(error, tables, source, timeout_s) from error
-    schema = pa.schema([field.with_type(_plain(field.type)) for field in reader.schema])
-
-    def read() -> Iterator[pa.RecordBatch]:
-        try:
-            for batch in reader:
-                yield batch.cast(schema)
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise _explain_error(error, tables, source, timeout_s) from error
-        finally:
-            end()
-
-    return pa.RecordBatchReader.from_batches(schema, read())
+    finally:
+        timer.cancel()
+        connection.execute(f"USE memory; DETACH DATABASE IF EXISTS {catalog}")
+        connection.close()
 
 
 def limit_rows(reader: pa.RecordBatchReader, limit: int) -> pa.RecordBatchReader:
@@ -166,74 +115,8 @@ def mentioned_tables(sql: str, source: TableSource) -> tuple[str, ...]:
     Raises:
         QueryError: If the statement is no query.
     """
-    parsed = _parse(sql)
-    return _needed_tables(parsed, _needed_views(parsed.named), source)
-
-
-def reserved_words() -> list[str]:
-    """Words of the engine's SQL, and names of its functions, sorted."""
-    sql = """
-        SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'
-        UNION SELECT function_name FROM duckdb_functions() WHERE function_name SIMILAR TO '[a-z_]+'
-        UNION VALUES ('tables'), ('describe'), ('summarize'), ('explain') ORDER BY 1
-    """
-    return [word for (word,) in _engine().cursor().execute(sql).fetchall()]
-
-
-@cache
-def _engine() -> Any:
-    """The process's DuckDB, which reads nothing but what it is given, and whose settings stay as they are."""
-    engine = duckdb.connect(config=_CLOSED)
-    engine.execute("SET GLOBAL timezone = 'UTC'")
-    engine.execute("SET lock_configuration = true")
-    return engine
-
-
-def _parse(sql: str) -> _Parsed:
-    """The one query of a text, by DuckDB's own parser."""
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise QueryError(_parse_error(sql, error)) from error
-    if len(statements) != 1:
-        what = "nothing" if not statements else f"{len(statements)} statements"
-        raise QueryError(f"{what} is not a query: give one; {_TO_DO}")
-    text, kind = statements[0].query, statements[0].type
-    tree = None
-    if kind == duckdb.StatementType.SELECT:
-        tree = _syntax_tree(text)
-    elif kind == duckdb.StatementType.EXPLAIN:
-        explained = _EXPLAIN.match(text)
-        tree = _syntax_tree(text[explained.end() :]) if explained else None
-    if tree is None:
-        raise QueryError(f"{kind.name} is not a query: {_TO_DO}")
-    nodes = list(_nodes(tree))
-    named = [(n["schema_name"], n["table_name"]) for n in nodes if n.get("type") == "BASE_TABLE"]
-    shown = [n for n in nodes if n.get("type") == "SHOW_REF"]
-    lists = bool({schema.lower() for schema, _ in named} & _CATALOGS)
-    lists |= any(n.get("show_type") in ("SHOW_UNQUALIFIED", "SHOW_FROM") for n in shown)
-    lists |= any(n.get("function_name") in _LISTING_FUNCTIONS for n in nodes)
-    if any(n.get("table_name") == '"tables"' for n in shown):
-        text = _SHOW_TABLES.format(views=", ".join(f"('{view}')" for view in view_names()))
-    return _Parsed(text, tuple(f"{schema}.{table}" for schema, table in named if schema), lists)
-
-
-def _syntax_tree(text: str) -> dict[str, Any] | None:
-    """What DuckDB makes of a query, ``None`` where it is none."""
-    quoted = text.replace("'", "''")  # not as a parameter, for which DuckDB would import pandas
-    tree = _engine().cursor().execute(f"SELECT json_serialize_sql('{quoted}')").fetchone()[0]
-    found: dict[str, Any] = json.loads(tree)
-    return None if found.get("error") else found
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """All parts of a syntax tree that are objects."""
-    if isinstance(tree, dict):
-        yield tree
-        tree = list(tree.values())
-    if isinstance(tree, list):
-        for part in tree:
-            yield from _nodes(part)
+    query = parse_query(sql)
+    return _needed_tables(query, _needed_views(query.named), source)
 
 
 def _needed_views(names: Sequence[str]) -> tuple[str, ...]:
@@ -241,14 +124,20 @@ def _needed_views(names: Sequence[str]) -> tuple[str, ...]:
     needed: dict[str, None] = {}
     for name in (name.lower() for name in names):
         if name in view_names() and name not in needed:
-            needed |= dict.fromkeys(_needed_views(_parse(view_sql(name)).named)) | {name: None}
+            needed |= dict.fromkeys(_needed_views(_named_by_view(name))) | {name: None}
     return tuple(needed)
 
 
-def _needed_tables(parsed: _Parsed, views: Sequence[str], source: TableSource) -> tuple[str, ...]:
+@cache
+def _named_by_view(name: str) -> tuple[str, ...]:
+    """Tables and views that a view is made of."""
+    return parse_query(view_sql(name)).named
+
+
+def _needed_tables(query: ParsedQuery, views: Sequence[str], source: TableSource) -> tuple[str, ...]:
     """Tables that a query and its views are over."""
-    named = [*parsed.named, *(name for view in views for name in _parse(view_sql(view)).named)]
-    return tuple(dict.fromkeys((*_known(named, source), *(source.existing_tables() * parsed.lists_tables))))
+    named = [*query.named, *(name for view in views for name in _named_by_view(view))]
+    return tuple(dict.fromkeys((*_known(named, source), *(source.existing_tables() if query.lists_tables else ()))))
 
 
 def _known(names: Sequence[str], source: TableSource) -> tuple[str, ...]:
@@ -265,21 +154,17 @@ def _is_there(name: str, source: TableSource) -> bool:
     return name.count(".") == 1 and "/" not in name and name.partition(".")[0] in LAYERS and source.exists(name)
 
 
-def _show_tables(connection: Any, tables: Sequence[str], views: Sequence[str], source: TableSource) -> str:
-    """Make a view of each table, then the views over them, in a catalog of the query's own; returns its name."""
-    own = f"lake{next(_numbers)}"
-    connection.execute(f"ATTACH ':memory:' AS {own}; USE {own}")
+def _show_tables(connection: Any, tables: Mapping[str, Any], views: Sequence[str]) -> None:
+    """Make a view of each table, then the views over them."""
     for schema in (*LAYERS, SCHEMA):
         connection.execute(f"CREATE SCHEMA {schema}")
-    for name in tables:
-        dataset = source.dataset(name)
+    for name, dataset in tables.items():
         connection.register(name, dataset)
         layer, _, table = name.partition(".")
         columns = ", ".join(("*", *_later_columns(name, dataset.schema.names)))
         connection.execute(f'CREATE VIEW {layer}."{table}" AS SELECT {columns} FROM temp."{name}"')  # noqa: S608 - our names
     for name in views:
         connection.execute(f"CREATE VIEW {name} AS {view_sql(name)}")
-    return own
 
 
 def _later_columns(name: str, there: Sequence[str]) -> list[str]:
@@ -305,21 +190,16 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.int64() if kind == pa.decimal128(38, 0) else kind
 
 
-def _parse_error(sql: str, error: Exception) -> str:
-    first = next(iter(sql.split()), "")
-    if f'at or near "{first.lower()}"' in str(error).lower():
-        return f"'{first.upper()}' is not a query: {_TO_DO}"
-    return f"the query failed: {error}"
-
-
-def _explain_error(error: Exception, tables: Sequence[str], source: TableSource, timeout_s: float | None) -> QueryError:
+def _explain_error(
+    error: Exception, tables: Mapping[str, Any], source: TableSource, timeout_s: float | None
+) -> QueryError:
     """The engine's message, with the names that may have been meant."""
     message = str(error)
     if "INTERRUPT" in message:
         return QueryError(f"the query took longer than {timeout_s:g} s and was ended: ask for less, or give it longer")
     hints: list[str] = []
     if column := _between(message, 'column "', '"') or _between(message, 'column named "', '"'):
-        columns = sorted({name for table in tables for name in source.dataset(table).schema.names})
+        columns = sorted({name for dataset in tables.values() for name in dataset.schema.names})
         hints = get_close_matches(column.lower(), columns, n=5, cutoff=0.5)
     elif missing := _between(message, "Table with name ", " does not exist"):
         known = sorted({*table_names(), *view_names(), *source.existing_tables()})

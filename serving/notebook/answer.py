@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from conf.errors import InputError
+from serving.lake.reader import LakeReader
+from serving.lake.rows import Where
+
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+
+def select_rows(
+    reader: LakeReader, table: str, columns: Sequence[str] | None, where: Where, order_by: Sequence[str] = ()
+) -> Answer:
+    """Rows of a table; files that cannot hold such rows are not opened.
+
+    Args:
+        reader: Reads the lake.
+        table: As ``layer.table``.
+        columns: Those to read; all if left out.
+        where: Column and the value that it has.
+        order_by: Columns to sort by, upwards.
+
+    Raises:
+        LakeError: If there is no such table, or it cannot be read.
+        InputError: If it has no such column.
+    """
+    import pyarrow.dataset as pads
+
+    dataset = reader.dataset(table)
+    unknown = [column for column in (*(columns or ()), *where) if column not in dataset.schema.names]
+    if unknown:
+        raise InputError(f"{table} has no column {', '.join(unknown)}; it has {', '.join(dataset.schema.names)}")
+    clauses: list[Any] = [pads.field(column) == value for column, value in where.items()]
+    found = dataset.to_table(columns=columns and list(columns), filter=reduce(and_, clauses) if clauses else None)
+    return Answer(found.sort_by([(column, "ascending") for column in order_by]) if order_by else found)
 
 
 class Answer:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import and_
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from conf.errors import InputError
 from conf.settings import get_settings
 from conf.tables import SILVER_LAPS
 from serving.lake.reader import LakeReader
 from serving.lake.rows import Value
-from serving.notebook.answer import Answer
+from serving.notebook.answer import Answer, select_rows
 from serving.notebook.session import Session
 from serving.queries.laps import choose_session, sessions_with_laps
 
@@ -89,15 +84,7 @@ class Lake:
             LakeError: If there is no such table, or it cannot be read.
             InputError: If it has no such column.
         """
-        import pyarrow.dataset as pads
-
-        dataset = self.reader.dataset(name)
-        unknown = [column for column in (*(columns or ()), *where) if column not in dataset.schema.names]
-        if unknown:
-            raise InputError(f"{name} has no column {', '.join(unknown)}; it has {', '.join(dataset.schema.names)}")
-        clauses: list[Any] = [pads.field(column) == value for column, value in where.items()]
-        found = dataset.to_table(columns=columns and list(columns), filter=reduce(and_, clauses) if clauses else None)
-        return Answer(pa.table(found))
+        return select_rows(self.reader, name, columns, where)
 
     def session(self, session_id: str | None = None) -> Session:
         """A session: its laps, drivers, track, comparisons.

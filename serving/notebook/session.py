@@ -12,8 +12,8 @@ from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit
 from conf.tables import GOLD_DRIVER_SUMMARY, SILVER_LAPS
 from serving.lake.reader import LakeReader
-from serving.notebook.answer import Answer
-from serving.queries.circuits import find_session_circuit, session_track
+from serving.notebook.answer import Answer, select_rows
+from serving.queries.circuits import CircuitError, find_session_circuit, session_track
 from serving.queries.comparison import ComparedLaps, compare_lap_rows
 from serving.queries.lap_traces import LoadedLap, load_lap_trace
 from serving.queries.laps import LapName, LapRow, find_best_lap, find_lap, read_laps
@@ -34,16 +34,17 @@ class Session:
 
     def __init__(self, reader: LakeReader, session_id: str) -> None:
         self.reader, self.session_id = reader, session_id
+        self._where = {"session_id": session_id}
 
     @property
     def laps(self) -> Answer:
         """Rows of ``silver.laps``, by vehicle and number."""
-        return self._rows(SILVER_LAPS, "vehicle_id, lap_number")
+        return select_rows(self.reader, SILVER_LAPS, None, self._where, ("vehicle_id", "lap_number"))
 
     @property
     def drivers(self) -> Answer:
         """Rows of ``gold.driver_summary``: pace, consistency, style and wear of each."""
-        return self._rows(GOLD_DRIVER_SUMMARY, "vehicle_id")
+        return select_rows(self.reader, GOLD_DRIVER_SUMMARY, None, self._where, ("vehicle_id",))
 
     @property
     def vehicles(self) -> tuple[str, ...]:
@@ -86,11 +87,6 @@ class Session:
         """The laps, as the commands have them."""
         return read_laps(self.reader, self.session_id)
 
-    def _rows(self, table: str, order: str) -> Answer:
-        session = self.session_id.replace("'", "''")
-        sql = f"SELECT * FROM {table} WHERE session_id = '{session}' ORDER BY {order}"  # noqa: S608 - quoted
-        return Answer(self.reader.query(sql))
-
     def __repr__(self) -> str:
         best = self.best_lap()
         fastest = f", the best {best.row.uid} in {format_lap_time(best.time_s)}" if best else ""
@@ -132,8 +128,11 @@ class Lap:
         return Comparison(compare_lap_rows(self.reader, self.row, reference.row))
 
     def _loaded(self) -> LoadedLap:
-        track_id = session_track(self.reader, self.row.session_id)
-        circuit = find_session_circuit(self.reader, self.row.session_id, track_id) if track_id else None
+        session = self.row.session_id
+        try:
+            circuit = find_session_circuit(self.reader, session, session_track(self.reader, session))
+        except CircuitError:  # its distance is then that of the lap itself
+            circuit = None
         return load_lap_trace(self.reader, self.row, circuit)
 
     def __repr__(self) -> str:

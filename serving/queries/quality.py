@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from conf.contract import contract_names, load_contract
+from conf.contract import rules_by_name
 from conf.tables import (
     OPS_DQ_RESULTS,
     OPS_RECONCILIATION,
@@ -34,9 +35,9 @@ MESSAGE_FAULTS: Final[Mapping[str, str]] = {
 """What is wrong with a message as a whole, by the reason in quarantine; the others are rules of contracts."""
 
 _RULES = f"""
-    select suite, table_name as "table", column_name as "column", expectation as rule, severity,
+    select table_name as "table", column_name as "column", expectation as rule, severity,
            sum(evaluated) as evaluated, sum(unexpected) as broken
-    from {OPS_DQ_RESULTS} group by all order by broken desc, suite, rule
+    from {OPS_DQ_RESULTS} group by all order by broken desc, "table", rule
 """  # noqa: S608 - tables of our own
 _REASONS = f"""
     with refused as (select *, unnest(reasons) as reason from {SILVER_QUARANTINE})
@@ -62,7 +63,6 @@ class RuleCount:
     """One rule of a contract, and how often it was broken.
 
     Attributes:
-        suite: Contract's suite.
         table: Table that the units were for.
         column: Column it is about.
         rule: Name.
@@ -72,7 +72,6 @@ class RuleCount:
         broken: Of them, those that broke it.
     """
 
-    suite: str
     table: str
     column: str
     rule: str
@@ -80,11 +79,6 @@ class RuleCount:
     severity: str
     evaluated: int
     broken: int
-
-    @property
-    def share(self) -> float:
-        """Share of the values that broke it."""
-        return self.broken / self.evaluated if self.evaluated else 0.0
 
 
 @dataclass(frozen=True)
@@ -196,7 +190,7 @@ def read_quality(lake: LakeReader) -> QualityReport:
 
 def rule_words() -> dict[str, str]:
     """Rules of all contracts, and what is wrong with whole messages, in words, by name."""
-    rules = (rule for name in contract_names() for _, rule in load_contract(name).rules())
+    rules = rules_by_name().values()
     return {rule.name: _without_name(rule.name, rule.description) for rule in rules} | dict(MESSAGE_FAULTS)
 
 
@@ -207,8 +201,7 @@ def _without_name(name: str, description: str) -> str:
 
 
 def _by_family(accounts: Sequence[QueryAccount]) -> dict[str, QueryAccount]:
-    families = dict.fromkeys(family_of_query(account.query).name for account in accounts)
-    return {
-        family: sum_totals(account for account in accounts if family_of_query(account.query).name == family)
-        for family in families
-    }
+    families: defaultdict[str, list[QueryAccount]] = defaultdict(list)
+    for account in accounts:
+        families[family_of_query(account.query).name].append(account)
+    return {family: sum_totals(own) for family, own in families.items()}

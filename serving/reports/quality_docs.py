@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from conf.contract import ContractRule, contract_names, load_contract
+from conf.contract import ContractRule, rules_by_name
 from conf.frozen import FrozenModel
 from conf.tables import OPS_DQ_RESULTS
 from serving.lake.reader import LakeReader
@@ -112,7 +112,7 @@ def _add_run(context: Any, results: Sequence[Row]) -> None:
         ValidationResultIdentifier,
     )
 
-    rules = _rules_by_name()
+    rules = rules_by_name()
     for suite in dict.fromkeys(row["suite"] for row in results):
         own = [row for row in results if row["suite"] == suite and row["expectation"] in rules]
         expectations = [to_expectation(row["column_name"], rules[row["expectation"]]) for row in own]
@@ -155,10 +155,6 @@ def _validation_result(row: Row, expectation: Any) -> Any:
             "missing_percent": 0.0,
         },
     )
-
-
-def _rules_by_name() -> Mapping[str, ContractRule]:
-    return {rule.name: rule for name in contract_names() for _, rule in load_contract(name).rules()}
 
 
 def _without_spark_connect() -> None:

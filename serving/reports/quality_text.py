@@ -44,7 +44,6 @@ class RuleLine:
     evaluated: str
     broken: str
     share: str
-    is_broken: bool
 
 
 def headline(found: QualityReport) -> str:
@@ -57,8 +56,7 @@ def headline(found: QualityReport) -> str:
     accounted = "Every unit is accounted for" if found.balance.closes else "Nothing is lost, and a batch is under way"
     if not total.quarantined:
         return f"{accounted}, and none of {total.units:,} was refused."
-    first = found.refused[0]
-    why = f", most for {first.rule} ({first.units:,})" if found.refused else ""
+    why = "".join(f", most for {first.rule} ({first.units:,})" for first in found.refused[:1])
     share = _percent(total.quarantined, total.units)
     return f"{accounted}: {total.quarantined:,} of {total.units:,} units ({share}) were refused{why}."
 
@@ -142,7 +140,6 @@ def rule_lines(rules: Sequence[RuleCount]) -> list[RuleLine]:
             f"{rule.evaluated:,}",
             f"{rule.broken:,}",
             _percent(rule.broken, rule.evaluated),
-            rule.broken > 0,
         )
         for rule in rules
     ]
@@ -218,16 +215,10 @@ def _percent(part: int, whole: int) -> str:
     """A share in words that does not round what is there away."""
     if not part or not whole:
         return "0 %"
+    if part == whole:
+        return "100 %"
     share = 100.0 * part / whole
-    return (
-        "100 %"
-        if part == whole
-        else f"{share:.1f} %"
-        if 0.1 <= share <= 99.9
-        else "< 0.1 %"
-        if share < 1
-        else "> 99.9 %"
-    )
+    return "< 0.1 %" if share < 0.1 else "> 99.9 %" if share > 99.9 else f"{share:.1f} %"
 
 
 def _shortened(text: str | None) -> str | None:

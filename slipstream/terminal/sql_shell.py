@@ -18,9 +18,9 @@ from conf.contract import load_contract, table_names
 from conf.errors import InputError
 from conf.plain_console import PlainConsole
 from infra.local.files import make_private_folder
+from serving.lake.engine import reserved_words
 from serving.lake.formats import print_table
 from serving.lake.reader import LakeReader
-from serving.lake.sql import reserved_words
 
 _LEAVE = {"exit", "quit", "\\q", ".exit", ".quit"}
 HELP = "A query ends with ; · SHOW TABLES; DESCRIBE silver.laps; · Ctrl-C drops what is typed, Ctrl-D leaves"

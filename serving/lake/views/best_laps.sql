@@ -1,19 +1,8 @@
 -- What is each driver's best lap, and how far from the best of the session?
 WITH best AS (
-    SELECT * FROM silver.laps
-    WHERE list_contains(fit_for, 'pace') AND lap_time_ms IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY session_id, vehicle_id ORDER BY lap_time_ms, lap_number) = 1
+    SELECT * FROM analysis.fastest_laps
+    QUALIFY row_number() OVER (PARTITION BY session_id, vehicle_id ORDER BY place, lap_number) = 1
 )
-SELECT
-    session_id,
-    rank() OVER (PARTITION BY session_id ORDER BY lap_time_ms) AS place,
-    vehicle_id,
-    car_number,
-    lap_number,
-    lap_time_ms / 1000 AS lap_time_s,
-    (lap_time_ms - min(lap_time_ms) OVER (PARTITION BY session_id)) / 1000 AS gap_s,
-    sector_1_time AS sector_1_s,
-    sector_2_time AS sector_2_s,
-    sector_3_time AS sector_3_s
+SELECT * REPLACE (rank() OVER (PARTITION BY session_id ORDER BY place) AS place)
 FROM best
 ORDER BY session_id, place, vehicle_id

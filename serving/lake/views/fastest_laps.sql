@@ -7,6 +7,9 @@ SELECT
     lap_number,
     lap_time_ms / 1000 AS lap_time_s,
     (lap_time_ms - min(lap_time_ms) OVER (PARTITION BY session_id)) / 1000 AS gap_s,
+    sector_1_time AS sector_1_s,
+    sector_2_time AS sector_2_s,
+    sector_3_time AS sector_3_s,
     top_speed_kmh,
     lap_time_source
 FROM silver.laps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 
 import polars as pl
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from conf.lake import table_uri
 from conf.settings import AppConfig
+from serving.lake.engine import query_engine
 from serving.lake.reader import LakeReader
 from serving.lake.sql import QueryError, mentioned_tables
 from serving.lake.store import MissingTableError
@@ -254,5 +256,20 @@ def test_no_text_names_a_table(text):
 @given(st.text(max_size=60))
 def test_any_text_is_answered_or_refused(text):
     lake = LakeReader(AppConfig(slipstream_home="nowhere", _env_file=None))
+    answer = None
     with suppress(QueryError):
-        lake.query(text)
+        answer = lake.query(text)
+    assert answer is None or answer.num_columns
+
+
+def test_an_answer_that_nobody_reads_leaves_nothing_behind(lake):
+    def catalogs() -> int:
+        return query_engine().cursor().execute("SELECT count(*) FROM duckdb_databases()").fetchone()[0]
+
+    before = catalogs()
+    for sql in ("from silver.telemetry", "select sped_kmh from silver.telemetry", "select 1"):
+        with suppress(QueryError):
+            del_me = lake.sql(sql)
+            del del_me
+    gc.collect()
+    assert catalogs() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -10,9 +11,10 @@ import pytest
 
 import slipstream
 from conf.errors import InputError
+from conf.lake import table_uri
 from serving.lake.sql import QueryError
 from serving.queries.laps import LapError
-from tests.unit.serving.race_lake import SESSION, race_home
+from tests.unit.serving.race_lake import SESSION, copy_race, race_home
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,13 @@ def test_a_trace_is_a_lap_from_line_to_line(session):
     assert {"t_s", "distance_m", "speed_kmh"} <= set(trace.columns)
     assert 0 <= trace["t_s"].min() < trace["t_s"].max() <= lap.time_s
     assert (np.diff(trace["distance_m"].to_numpy()) >= 0).all()
+
+
+def test_a_lap_whose_circuit_is_not_known_has_a_trace_too(tmp_path):
+    race = copy_race(tmp_path)
+    shutil.rmtree(table_uri("silver.sessions", race))
+    best = slipstream.open(tmp_path).session().best_lap()
+    assert best.trace().polars()["distance_m"].max() > 1000
 
 
 def test_losses_of_a_comparison_add_up(session):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -117,6 +118,13 @@ def test_the_headline_says_what_was_refused(lake):
 def test_units_that_are_missing_are_the_headline(home, write_table):
     write_table("ops.reconciliation", [account(0, units=10, written=8)])
     assert "missing or counted twice" in headline(read_quality(LakeReader(home)))
+
+
+def test_what_was_refused_may_be_gone_from_the_lake(home, write_table):
+    write_table("ops.reconciliation", [account(0, units=10, written=9, quarantined=1)])
+    assert "quarantine" in headline(read_quality(LakeReader(home)))
+    empty = replace(read_quality(LakeReader(home)), refused=())
+    assert headline(replace(empty, balance=empty.balance.model_copy(update={"checks": ()}))).endswith("were refused.")
 
 
 def test_the_page_needs_nothing_beside_it_and_obeys_nothing(lake, tmp_path):
