@@ -21,6 +21,7 @@ from infra.local.files import make_private_folder
 from serving.lake.engine import reserved_words
 from serving.lake.formats import print_table
 from serving.lake.reader import LakeReader
+from serving.lake.views import view_names
 
 _LEAVE = {"exit", "quit", "\\q", ".exit", ".quit"}
 HELP = "A query ends with ; · SHOW TABLES; DESCRIBE silver.laps; · Ctrl-C drops what is typed, Ctrl-D leaves"
@@ -66,7 +67,7 @@ def run_shell(lake: LakeReader, console: PlainConsole, limit: int, timeout_s: fl
     make_private_folder(history.parent)
     session: PromptSession[str] = PromptSession(
         history=FileHistory(str(history)),
-        completer=SqlCompleter(lake.existing_tables()),
+        completer=SqlCompleter((*lake.existing_tables(), *view_names())),
         lexer=PygmentsLexer(type(get_lexer_by_name("sql"))),
         multiline=True,
         key_bindings=_enter_ends_a_query(),

@@ -21,12 +21,13 @@ from conf.contract import load_contract
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from infra.kafka.producer import KafkaStreamer
-from infra.local import broker, ports, service, stack
+from infra.local import broker, service, stack
 from medallion.dataset import open_dataset
 from producers.replay.encode import EVENT_TYPE as READING
 from producers.replay.encode import encode_readings
 from producers.simulator.config import SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
+from tests.integration.pipeline.brokers import own_broker
 
 T0_US = 1_757_181_600_000_000
 CARS = ("GR86-001-1", "GR86-002-2", "GR86-003-3")
@@ -123,20 +124,8 @@ def _outage(settings: AppConfig) -> None:
 def sent(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[Sent]:
     """A broker that holds the messages."""
     start = 41000 + os.getpid() % 100 * 50
-    port = ports.choose_port("test", "a port", start, auto_port=True)
-    settings = AppConfig(
-        slipstream_home=tmp_path_factory.mktemp("broker"),
-        slipstream_jars=jars_dir,
-        kafka_port=port,
-        kafka_controller_port=ports.choose_port("test", "a port", port + 1, auto_port=True),
-        kafka_partitions=2,
-        _env_file=None,
-    )
-    stack.start_stack(settings, services=[broker.NAME])
-    try:
+    with own_broker(tmp_path_factory.mktemp("broker"), jars_dir, start, kafka_partitions=2) as settings:
         yield produce(settings)
-    finally:
-        stack.stop_stack(settings, services=[broker.NAME])
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 
 from conf.settings import AppConfig
-from infra.local import broker, ports, service, stack
+from infra.local import broker, service, stack
 from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
+from tests.integration.pipeline.brokers import own_broker
 from tests.slow import SLOW
 
 pytestmark = [
@@ -56,19 +57,8 @@ class Broker:
 
 @pytest.fixture
 def kafka(tmp_path: Path, jars_dir: Path) -> Iterator[Broker]:
-    port = ports.choose_port("test", "a port", 46000, auto_port=True)
-    settings = AppConfig(
-        slipstream_home=tmp_path / "broker",
-        slipstream_jars=jars_dir,
-        kafka_port=port,
-        kafka_controller_port=ports.choose_port("test", "a port", port + 1, auto_port=True),
-        _env_file=None,
-    )
-    stack.start_stack(settings, services=[broker.NAME])
-    try:
+    with own_broker(tmp_path / "broker", jars_dir, 46000) as settings:
         yield Broker(settings)
-    finally:
-        stack.stop_stack(settings, services=[broker.NAME])
 
 
 def laps(home) -> dict[str, tuple[int, int]]:

@@ -9,7 +9,6 @@ import pytest
 from confluent_kafka import Producer
 
 from conf.settings import AppConfig
-from infra.local import broker, ports, stack
 from producers.simulator.config import RaceIncidents, SimulatorConfig
 from producers.simulator.frames import Frame
 from producers.simulator.sending import send_session
@@ -17,6 +16,7 @@ from producers.simulator.simulator import VehicleSimulator
 from producers.simulator.timing.events import session_messages
 from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
+from tests.integration.pipeline.brokers import own_broker
 from tests.integration.pipeline.hostile import Message, spoil_messages, whole_messages
 from tests.slow import SLOW
 
@@ -49,19 +49,8 @@ def race(session_id: str, seed: int, track: str = "three-oaks") -> VehicleSimula
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory, jars_dir: Path) -> Iterator[AppConfig]:
-    port = ports.choose_port("test", "a port", 47000, auto_port=True)
-    settings = AppConfig(
-        slipstream_home=tmp_path_factory.mktemp("broker"),
-        slipstream_jars=jars_dir,
-        kafka_port=port,
-        kafka_controller_port=ports.choose_port("test", "a port", port + 1, auto_port=True),
-        _env_file=None,
-    )
-    stack.start_stack(settings, services=[broker.NAME])
-    try:
+    with own_broker(tmp_path_factory.mktemp("broker"), jars_dir, 47000) as settings:
         yield settings
-    finally:
-        stack.stop_stack(settings, services=[broker.NAME])
 
 
 def send_hostile(bootstrap: str) -> int:
