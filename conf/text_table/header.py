@@ -15,7 +15,7 @@ COMMENTS: Final = ("#", "//", "%")
 SEPARATOR_LINE: Final = re.compile(r"sep=(.)", re.IGNORECASE)  # which Excel writes before the header
 MAX_BEFORE: Final = 100
 FEWEST_KNOWN: Final = 2
-NUMBER: Final = re.compile(r"\s*[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
+NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _find_known(lines: Sequence[str], known: Collection[str]) -> tuple[int, tupl
     for at, line in enumerate(lines):
         for delimiter in DELIMITERS:
             cells = _split(_without_mark(line), delimiter)
-            score = len(set(cells) & set(known)), not line.startswith(COMMENTS)
+            score = len(set(cells).intersection(known)), not line.startswith(COMMENTS)
             if score > most:
                 most, found = score, (at, tuple(cells), delimiter)
     return found

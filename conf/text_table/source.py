@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -58,7 +59,7 @@ def open_source(source: SourceFile) -> Iterator[IO[bytes]]:
     """
     with naming_faults(source):
         if isinstance(source, ArchiveMember):
-            with ZipFile(source.archive) as archive, archive.open(source.inner) as member:
+            with _open_archive(source.archive).open(source.inner) as member:
                 yield member
         else:
             if source.exists() and not source.is_file():
@@ -80,8 +81,18 @@ def stored_size(source: SourceFile) -> int:
 
 
 def _entry(member: ArchiveMember) -> ZipInfo:
-    with ZipFile(member.archive) as archive:
-        return archive.getinfo(member.inner)
+    return _open_archive(member.archive).getinfo(member.inner)
+
+
+def _open_archive(path: Path) -> ZipFile:
+    state = path.stat()
+    return _open_archive_as_of(path, state.st_ino, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=1)
+def _open_archive_as_of(path: Path, *_state: int) -> ZipFile:
+    """An archive, kept open: its directory is read once and not for each of its members."""
+    return ZipFile(path)
 
 
 @contextmanager

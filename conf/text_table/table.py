@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from typing import Final
 
 from conf.text_table.blocks import UNDECODABLE, LineBlock, find_encoding, read_line_blocks
@@ -28,7 +29,6 @@ class TextTable:
         packing: How it is packed.
         encoding: How its characters are written.
         header: Its columns and where its rows begin.
-        head: The rows at its beginning, those that can be read.
     """
 
     def __init__(self, source: SourceFile, packing: Packing, encoding: str, header: Header, head: bytes) -> None:
@@ -37,7 +37,7 @@ class TextTable:
         self.encoding = encoding
         self.header = header
         self._is_utf8 = encoding == "utf-8-sig" or _shows_utf8(head)
-        self.head = self._rows_of(head)
+        self._head = head
         self._first_foreign = self._foreign = 0
 
     @property
@@ -74,6 +74,13 @@ class TextTable:
             many, first = f"{self._foreign:,}", self._first_foreign
             notes.append(f"lines that are not UTF-8, read as Windows-1252: {many}, the first of them line {first}")
         return notes
+
+    @cached_property
+    def head(self) -> tuple[TextRow, ...]:
+        """The rows at its beginning, those that can be read."""
+        behind = self._behind_header(LineBlock(1, self._head))
+        text = LineBlock(behind.first, _to_utf8(behind.data, strict=self._is_utf8)[0])
+        return tuple(row for row in parse_rows(text, self.shape) if isinstance(row, TextRow))
 
     def places(self) -> dict[str, int]:
         """Where each named column stands; of two of one name, the first."""
@@ -126,11 +133,6 @@ class TextTable:
             self._foreign += len(foreign)
             self._first_foreign = self._first_foreign or block.first + foreign[0]
         return LineBlock(block.first, data)
-
-    def _rows_of(self, head: bytes) -> tuple[TextRow, ...]:
-        behind = self._behind_header(LineBlock(1, head))
-        text = LineBlock(behind.first, _to_utf8(behind.data, strict=self._is_utf8)[0])
-        return tuple(row for row in parse_rows(text, self.shape) if isinstance(row, TextRow))
 
 
 def open_text_table(source: SourceFile, known: Collection[str] = frozenset()) -> TextTable:

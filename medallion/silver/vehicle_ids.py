@@ -14,6 +14,7 @@ from typing import Any, Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from conf.identifiers import ID
 from conf.tables import SILVER_ENTRIES, SILVER_VEHICLE_IDS
 from medallion.exchange import add_rows
 from medallion.io import Lake
@@ -23,7 +24,7 @@ from medallion.reading import read_rows
 
 _CHASSIS: Final = r"^(GR86-[0-9]{3}|.+-0[0-9]{2})-([0-9]+)$"
 """Chassis and number in an id. Three digits that do not begin with 0 may be a model elsewhere: 911."""
-_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}\z"
+_ID: Final = rf"^{ID.pattern}\z"
 SameCar = Mapping[Vehicle, str]
 """Ids that stand for another one of the same car, by session and id as sent."""
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from conf.errors import InputError
+from conf.text_table.header import NUMBER
 
 INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:[.,]0*)?")
-NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:[.,]([0-9]{1,9}))?")
 LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)

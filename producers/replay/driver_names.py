@@ -36,7 +36,7 @@ def name_drivers(fields: Mapping[str, Value]) -> dict[str, Value]:
     others = {name: value for name, value in fields.items() if name != ALL_IN_ONE and not COLUMN.fullmatch(name)}
     names = _names({name: str(value) for name, value in fields.items() if name not in others and value})
     found = [name for name in names if name]
-    several: list[str | None] | None = names if len(found) > 1 or len(names) > 1 else None
+    several: list[str | None] | None = names if len(names) > 1 else None
     return others | {"driver_name": BETWEEN.join(found) or None} | ({"driver_names": several} if several else {})
 
 

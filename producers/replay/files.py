@@ -9,15 +9,14 @@ from conf.errors import InputError
 from conf.text_table import ArchiveMember, SourceFile, TextTableError
 from producers.replay.archives import is_archive, list_members
 from producers.replay.formats import (
+    FileFormat,
     ReplayFileError,
-    SheetFormat,
-    TelemetryFormat,
     UnknownFormatError,
     UnsupportedFileError,
     detect_format,
 )
 
-Found = tuple[SourceFile, TelemetryFormat | SheetFormat]
+Found = tuple[SourceFile, FileFormat]
 Skipped = tuple[SourceFile, str]
 
 NOT_REGULAR = "neither a file nor a folder, and reading it might never end"
@@ -38,7 +37,7 @@ def find_files(paths: Sequence[Path], problems: list[InputError] | None = None) 
         ReplayFileError: If a path does not exist or is a pipe or a device, or there is no file to replay.
         TextTableError: If a file is damaged.
     """
-    found: dict[SourceFile, TelemetryFormat | SheetFormat] = {}
+    found: dict[SourceFile, FileFormat] = {}
     skipped: list[Skipped] = []
     wrong: list[InputError] = []
     for path in paths:
@@ -59,19 +58,14 @@ def find_files(paths: Sequence[Path], problems: list[InputError] | None = None) 
     return list(found.items()), skipped
 
 
-def list_files(folder: Path, *, deep: bool = True) -> list[Path]:
-    """The files of a folder, hidden ones left aside; ``deep`` also those of the folders in it."""
-    return [path for path in _list_visible(folder, deep=deep) if path.is_file()]
-
-
 def list_siblings(file: SourceFile) -> list[SourceFile]:
     """The files of the folder that a file lies in, on disk or in its archive; it is among them."""
     if isinstance(file, ArchiveMember):
         return [member for member in list_members(file.archive) if member.parent == file.parent]
-    return list(list_files(file.parent, deep=False))
+    return [path for path in _list_visible(file.parent, deep=False) if path.is_file()]
 
 
-What = TelemetryFormat | SheetFormat | str | InputError
+What = FileFormat | str | InputError
 """A file's form, or why it is left out, or what is wrong with it."""
 
 

@@ -26,7 +26,7 @@ from conf.text_table import (
     open_text_table,
     read_head,
 )
-from producers.replay.parquet import read_parquet_columns, scan_parquet
+from producers.replay.parquet import scan_parquet
 
 Container = Literal["csv", "csv.gz", "csv.bz2", "csv.xz", "parquet"]
 SheetName = Literal[
@@ -144,6 +144,10 @@ class SheetFormat:
     container: Container
 
 
+FileFormat = TelemetryFormat | SheetFormat
+"""What a file that can be replayed is."""
+
+
 @dataclass(frozen=True)
 class _FileHead:
     """The beginning of a file.
@@ -159,7 +163,7 @@ class _FileHead:
     values: tuple[str, ...] = ()
 
 
-def detect_format(path: SourceFile) -> TelemetryFormat | SheetFormat:
+def detect_format(path: SourceFile) -> FileFormat:
     """Detect a published file's format by its content.
 
     Args:
@@ -312,10 +316,10 @@ def _shown(header: Sequence[str]) -> str:
 
 
 def _peek_parquet(path: SourceFile) -> _FileHead:
-    header = read_parquet_columns(path)
-    if "telemetry_name" not in header:
-        return _FileHead(tuple(name.strip() for name in header), [])
     with scan_parquet(path) as frame:
+        header = tuple(frame.collect_schema())
+        if "telemetry_name" not in header:
+            return _FileHead(tuple(name.strip() for name in header), [])
         names = frame.select(pl.col("telemetry_name").cast(pl.String).unique()).collect()
     return _FileHead(header, names["telemetry_name"].drop_nulls().to_list())
 

@@ -17,16 +17,6 @@ MAX_ROWS_PER_BYTE = 4
 MAX_MEMBER_BYTES = 1 << 30
 
 
-def read_parquet_columns(path: SourceFile) -> tuple[str, ...]:
-    """The columns of a parquet file, by their own names.
-
-    Raises:
-        TextTableError: If it is damaged.
-    """
-    with scan_parquet(path) as frame:
-        return tuple(frame.collect_schema())
-
-
 @contextmanager
 def scan_parquet(path: SourceFile) -> Iterator[pl.LazyFrame]:
     """Open a parquet file; a file of an archive is unpacked into memory, where its parts can be reached.

@@ -23,7 +23,8 @@ from producers.replay.files import Skipped, find_files
 from producers.replay.lines import EXAMPLES
 from producers.replay.naming import Naming
 from producers.replay.pacing import check_speed, due_times_s
-from producers.replay.plan import AS_FOUND, PlacedSheet, PlacedTelemetry, ReplayPlan, make_replay_plan
+from producers.replay.placing import PlacedSheet, PlacedTelemetry
+from producers.replay.plan import AS_FOUND, ReplayPlan, make_replay_plan
 from producers.replay.reader import Readings, read_telemetry
 from producers.replay.report import FileReport, ReplayReport
 from producers.replay.state import ReplayState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conf.text_table import MalformedLine, SourceFile
-from producers.replay.formats import SheetFormat, TelemetryFormat
+from producers.replay.formats import FileFormat, TelemetryFormat
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FileReport:
     """
 
     path: SourceFile
-    form: TelemetryFormat | SheetFormat
+    form: FileFormat
     topic: str
     sessions: tuple[str, ...]
     messages: int

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from producers.replay.car_numbers import car_number_fields
 from producers.replay.cell_parsers import (
-    parse_car_digits,
-    parse_car_number,
     parse_duration_ms,
     parse_gap_laps,
     parse_gap_ms,
@@ -26,8 +25,7 @@ GAPS = (
     SheetField("gap_previous_laps", "GAP_PREVIOUS", parse_gap_laps),
 )
 OVERALL_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
-    SheetField("car_number", "NUMBER", parse_car_number),
+    *car_number_fields("NUMBER", required=True),
     SheetField("position", "POSITION", parse_integer),
     SheetField("status", "STATUS", parse_text),
     SheetField("laps", "LAPS", parse_integer),
@@ -41,8 +39,7 @@ OVERALL_FIELDS = (
     SheetField("team", "TEAM", parse_text),
 )
 BY_CLASS_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
-    SheetField("car_number", "NUMBER", parse_car_number),
+    *car_number_fields("NUMBER", required=True),
     SheetField("position", "POS", parse_integer),
     SheetField("position_in_class", "PIC", parse_integer),
     SheetField("laps", "LAPS", parse_integer),
@@ -56,8 +53,7 @@ BY_CLASS_FIELDS = (
     SheetField("team", "TEAM", parse_text),
 )
 QUALIFYING_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
-    SheetField("car_number", "NUMBER", parse_car_number),
+    *car_number_fields("NUMBER", required=True),
     SheetField("position", "POS", parse_integer),
     SheetField("position_in_class", "PIC", parse_integer),
     SheetField("laps", "LAPS", parse_integer),

@@ -118,7 +118,7 @@ def infer_session(path: SourceFile, stated: Collection[Stated]) -> str:
             sessions.
     """
     races, events = find_race_names(path.name), {event for event, _ in stated}
-    sessions = sorted(f"{event}-{session}" for event, session in stated)
+    sessions = sorted(map(stated_id, stated))
     if not events:
         raise _unplaced(path, "no file beside it says of which event it is")
     if len(events) > 1:

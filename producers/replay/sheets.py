@@ -13,6 +13,7 @@ from producers.replay.encode import Record
 from producers.replay.formats import ReplayFileError, SheetFormat, SheetName
 from producers.replay.lines import file_digest
 from producers.replay.results import parse_results
+from producers.replay.sessions import Stated
 from producers.replay.tables import ParsedSheet, SheetEvent, SheetTable, Value, load_sheet
 from producers.replay.timing import parse_laps, parse_sectors
 from producers.replay.weather import parse_weather
@@ -66,6 +67,11 @@ class Sheet:
     events: tuple[SheetEvent, ...]
     malformed: tuple[MalformedLine, ...]
     notes: tuple[str, ...]
+
+    @property
+    def stated(self) -> tuple[Stated, ...]:
+        """The sessions that its events state, in their order."""
+        return tuple(dict.fromkeys(stated for event in self.events if (stated := event.stated) is not None))
 
     @property
     def topic(self) -> str:

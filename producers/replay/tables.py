@@ -9,6 +9,7 @@ from conf.text_table import MalformedLine, SourceFile
 from producers.replay.cell_parsers import BLANK, CellError, is_missing
 from producers.replay.formats import ReplayFileError, SheetFormat, missing_columns_error, open_published_text
 from producers.replay.lines import NullCells
+from producers.replay.sessions import Stated
 
 MAX_LINES = 200_000
 
@@ -75,6 +76,12 @@ class SheetEvent:
 
     line: int
     fields: dict[str, Value]
+
+    @property
+    def stated(self) -> Stated | None:
+        """The event and session that the line names, None where it does not name both."""
+        event, session = self.fields.get("meta_event"), self.fields.get("meta_session")
+        return (event, session) if isinstance(event, str) and isinstance(session, str) else None
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from producers.replay.car_numbers import car_number_fields
 from producers.replay.cell_parsers import (
     parse_big_integer,
-    parse_car_digits,
-    parse_car_number,
     parse_duration_ms,
     parse_in_pit,
     parse_instant_us,
@@ -20,8 +19,7 @@ from producers.replay.tables import ParsedSheet, SheetEvent, SheetField, SheetTa
 
 LAP_FIELDS = (
     SheetField("vehicle_id", "vehicle_id", parse_text, required=True),
-    SheetField("vehicle_number", "vehicle_number", parse_car_digits),
-    SheetField("car_number", "vehicle_number", parse_car_number),
+    *car_number_fields("vehicle_number"),
     SheetField("original_vehicle_id", "original_vehicle_id", parse_text),
     SheetField("lap", "lap", parse_integer, required=True),
     SheetField("outing", "outing", parse_integer),
@@ -34,8 +32,7 @@ LAP_FIELDS = (
 LAP_TIME = SheetField("lap_time_ms", "value", parse_big_integer)
 
 SECTOR_FIELDS = (
-    SheetField("vehicle_number", "NUMBER", parse_car_digits, required=True),
-    SheetField("car_number", "NUMBER", parse_car_number),
+    *car_number_fields("NUMBER", required=True),
     SheetField("driver_number", "DRIVER_NUMBER", parse_integer),
     SheetField("lap_number", "LAP_NUMBER", parse_integer, required=True),
     SheetField("lap_time_ms", "LAP_TIME", parse_duration_ms),
