@@ -98,6 +98,11 @@ def _cast_column(column: pl.Series) -> pl.Series:
         return _cast_time(column)
     if column.name == VALUE:
         return _cast(column, lambda cells: cells.cast(pl.Float64, strict=False))
+    return clean_text(column)
+
+
+def clean_text(column: pl.Series) -> pl.Series:
+    """Names without spaces around them, as categories; null where a word says that there is none."""
     text = column.cast(pl.String)
     distinct = text.unique().drop_nulls()  # names repeat: each is looked at once
     if (distinct != distinct.str.strip_chars()).any():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from conf.text_table import MalformedLine, SourceFile, TextTable
-from producers.replay.casting import cast_readings
+from producers.replay.casting import cast_readings, clean_text
 from producers.replay.formats import (
     SESSION_COLUMNS,
     NotTelemetryError,
@@ -136,7 +136,7 @@ def read_stated_sessions(path: SourceFile, form: TelemetryFormat) -> set[tuple[s
     if not form.has_session:
         return set()
     parts, _ = _read_parts(path, form, SESSION_COLUMNS, MalformedLines())
-    named = [text.select(pl.col(SESSION_COLUMNS).cast(pl.String)).drop_nulls().unique() for text in parts]
+    named = (pl.DataFrame([clean_text(text[name]) for name in SESSION_COLUMNS]).unique().drop_nulls() for text in parts)
     return {(event, session) for each in named for event, session in each.iter_rows()}
 
 

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from conf.text_table import TextTableError
-from producers.replay.formats import ReplayFileError
-from producers.replay.reader import read_telemetry
+from producers.replay.formats import ReplayFileError, TelemetryFormat, detect_format
+from producers.replay.reader import read_stated_sessions, read_telemetry
 from producers.replay.sessions import Placement, SessionError
 
 HEADER = (
@@ -340,3 +340,11 @@ def test_same_content_same_identity(tmp_path: Path):
     one, two = write(tmp_path / "one.csv", row()), write(tmp_path / "two.csv", row())
     assert read_telemetry(one).digest == read_telemetry(two).digest
     assert read_telemetry(one).digest != read_telemetry(write(tmp_path / "three.csv", row(lap="4"))).digest
+
+
+def test_the_sessions_that_a_file_states_are_those_that_its_readings_have(tmp_path: Path) -> None:
+    named = (("E", "R1"), ("E", " R1 "), ("", ""), ("NULL", "NULL"))
+    path = write(tmp_path / "telemetry.csv", *(row(event=event, session=session) for event, session in named))
+    form = detect_format(path)
+    assert isinstance(form, TelemetryFormat)
+    assert read_stated_sessions(path, form) == {("E", "R1")}
