@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.comparison.aligned_laps import THROTTLE
 from analysis.laps.full_throttle import is_full_throttle, throttle_plateau_pct
 from analysis.laps.trace import LapTrace
 from conf.arrays import BoolArray, FloatArray, IndexArray
@@ -91,14 +90,6 @@ def highest_plateau_pct(traces: Sequence[LapTrace]) -> float:
     return max((plateau for plateau in plateaus if np.isfinite(plateau)), default=np.nan)
 
 
-def driven_length_m(trace: LapTrace) -> float:
-    """Return the length of a lap as integrated from the car's own speed."""
-    known = np.isfinite(trace.channels["speed_kmh"])
-    t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
-    v = trace.channels["speed_kmh"][known] / KMH_PER_MPS
-    return float(np.trapezoid(np.concatenate([v[:1], v, v[-1:]]), t))
-
-
 def scale_line(line: Line, length_m: float) -> Line:
     """Scale a line to the length that the cars' own speeds give.
 
@@ -127,9 +118,5 @@ def _throttle_at(trace: LapTrace, t: FloatArray) -> FloatArray:
 
 
 def _read_throttle(trace: LapTrace) -> FloatArray:
-    """The first throttle channel that a lap has, NaN where it has none."""
-    for name in THROTTLE:
-        values = trace.channels.get(name)
-        if values is not None and np.isfinite(values).any():
-            return values
-    return np.full(len(trace.t_s), np.nan)
+    """The throttle channel that a lap has, NaN where it has none."""
+    return trace.channels.get(trace.throttle_channel, np.full(len(trace.t_s), np.nan))

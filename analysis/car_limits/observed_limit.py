@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.car_limits.fitted_envelope import QUANTILE, EnvelopeError, FittedEnvelope, fit_envelope
-from analysis.car_limits.motion import compute_motion, driven_length_m, highest_plateau_pct, join_motions, scale_line
+from analysis.car_limits.motion import compute_motion, highest_plateau_pct, join_motions, scale_line
+from analysis.laps.distance import driven_length_m
 from analysis.laps.trace import LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit

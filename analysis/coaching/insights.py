@@ -14,7 +14,9 @@ import numpy as np
 
 from analysis.comparison.corner_report import ReportPiece, ReportRule, report_pieces
 from analysis.comparison.lap_inputs import LapInputs
-from analysis.comparison.places import PlaceKind, Sides, TrackPlace
+from analysis.comparison.places import Sides, TrackPlace
+from analysis.segmentation.zones import ZoneType
+from analysis.signals.spans import find_runs
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
 from conf.ghost import CoachingRules
@@ -63,7 +65,7 @@ class CoachingInsight:
 
     rank: int
     place: TrackPlace
-    kind: PlaceKind
+    kind: ZoneType
     start_m: float
     end_m: float
     code: str
@@ -143,7 +145,7 @@ def build_insight(
     )
 
 
-def _kind_of(lap: LapInputs, aimed: LapInputs, place: TrackPlace) -> PlaceKind:
+def _kind_of(lap: LapInputs, aimed: LapInputs, place: TrackPlace) -> ZoneType:
     if place.stretch is None:
         return "Straight"
     pressed = [
@@ -269,7 +271,7 @@ def power_m(side: LapInputs, place: TrackPlace, felt_to_m: float) -> float | Non
     if slowest_m is None:
         return None
     at_m, down = _foot_down(side, slowest_m, felt_to_m)
-    stays = [first for first, last in _runs(down) if at_m[last] - at_m[first] >= HELD_M or last == len(down) - 1]
+    stays = [start for start, end in find_runs(down) if at_m[end - 1] - at_m[start] >= HELD_M or end == len(down)]
     return float(at_m[stays[0]]) if stays else felt_to_m
 
 
@@ -281,9 +283,9 @@ def _foot_down(side: LapInputs, start_m: float, end_m: float) -> tuple[FloatArra
     _, gear = side.window(side.gear, first_m, end_m)
     shifts_s = time_s[1:][np.abs(np.diff(gear)) > 0] if np.isfinite(gear).any() else None
     down = ~eased
-    for first, last in _runs(eased):
-        if first > 0 and _is_shift(float(time_s[first]), float(time_s[last]), shifts_s):
-            down[first : last + 1] = True
+    for start, end in find_runs(eased):
+        if start > 0 and _is_shift(float(time_s[start]), float(time_s[end - 1]), shifts_s):
+            down[start:end] = True
     inside = at_m >= start_m - side.step_m / 2.0
     return at_m[inside], down[inside]
 
@@ -294,12 +296,6 @@ def _is_shift(began_s: float, ended_s: float, shifts_s: FloatArray | None) -> bo
         return ended_s - began_s < _UNSEEN_SHIFT_S
     near = (shifts_s >= began_s - _AROUND_SHIFT_S) & (shifts_s <= ended_s + _AROUND_SHIFT_S)
     return ended_s - began_s < _SHIFT_S and bool(near.any())
-
-
-def _runs(marked: BoolArray) -> list[tuple[int, int]]:
-    """First and last index of each run."""
-    edges = np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8))
-    return list(zip(np.flatnonzero(edges == 1).tolist(), (np.flatnonzero(edges == -1) - 1).tolist(), strict=True))
 
 
 def _mean(values: FloatArray) -> float:

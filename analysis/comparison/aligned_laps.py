@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from analysis.laps.distance import measure_by_position, time_at_distance_s
 from analysis.laps.resample import interpolate_samples
-from analysis.laps.trace import LapTrace
+from analysis.laps.trace import THROTTLE, LapTrace
 from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
@@ -24,7 +24,6 @@ from conf.reasons import RefusalError
 AlignedBy = Literal["position", "distance"]
 
 STEP_M: Final = 5.0
-THROTTLE: Final = ("throttle_pct", "throttle_pedal_pct", "throttle_blade_pct")
 COMPARED: Final = ("speed_kmh", "throttle_pct", "brake_front_bar", "steering_deg")
 
 
@@ -61,7 +60,7 @@ class AlignedLaps:
     @property
     def throttle_channel(self) -> str:
         """The throttle channel that both laps have: a pedal is not to be compared with a blade."""
-        both = [n for n in THROTTLE if all(_has(trace, n) for trace in (self.lap, self.reference))]
+        both = [n for n in THROTTLE if all(trace.has(n) for trace in (self.lap, self.reference))]
         return both[0] if both else THROTTLE[0]
 
 
@@ -120,10 +119,6 @@ def align_laps(lap: LapTrace, reference: LapTrace, circuit: Circuit | None = Non
 def _reference_line(lap: LapTrace, reference: LapTrace) -> Circuit | None:
     """The reference's line, where both laps have positions."""
     for pair in (("lat_deg", "lon_deg"), ("x_m", "y_m")):
-        if all(_has(trace, name) for name in pair for trace in (lap, reference)):
+        if all(trace.has(name) for name in pair for trace in (lap, reference)):
             return build_from_positions([reference], "reference").circuit
     return None
-
-
-def _has(trace: LapTrace, name: str) -> bool:
-    return name in trace.channels and bool(np.isfinite(trace.channels[name]).any())

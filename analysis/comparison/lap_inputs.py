@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.car_limits.motion import driven_length_m
 from analysis.comparison.aligned_laps import AlignedLaps
-from analysis.laps.distance import distance_at_time_m, time_at_distance_s
+from analysis.laps.distance import distance_at_time_m, driven_length_m, time_at_distance_s
 from analysis.laps.full_throttle import DOWN_SHARE, is_full_throttle, throttle_plateau_pct
 from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import ChannelGap, LapTrace
@@ -106,10 +105,6 @@ class LapInputs:
     def is_down(self) -> BoolArray:
         """Where the foot is down on the throttle."""
         return is_full_throttle(self.throttle_pct, self.plateau_pct, DOWN_SHARE)
-
-    def is_flat_out(self, brake_on_bar: float) -> BoolArray:
-        """Where the foot is down on the throttle and off the brakes."""
-        return np.asarray(self.is_down & ~(self.brake_bar >= brake_on_bar))
 
     def is_eased(self, brake_on_bar: float) -> BoolArray:
         """Where the foot is known to be off full throttle, or on the brakes."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from analysis.comparison.lap_inputs import LapInputs
 from analysis.tracks.circuit import Circuit, Corner
 
 Sides = tuple[LapInputs, LapInputs]
-PlaceKind = Literal["Turn", "Straight", "Braking"]
 
 _LIFT_M: Final = 80.0  # how far before its brakes or its bend a driver's foot may come off for a corner
 

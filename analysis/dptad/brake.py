@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.dptad.even_lap import DptadLap, grid_steps, rate_of_change
 from analysis.dptad.rules import RULE_OF, EventCandidate
-from analysis.dptad.spans import Run, find_prominent_valleys, find_runs, index_of_maximum
+from analysis.signals.spans import Run, find_prominent_valleys, find_runs, index_of_maximum
 from conf.arrays import FloatArray
 
 _BRAKING_BAR: Final = 10.0  # a foot that rests on the pedal, or a kerb, gives less

@@ -18,7 +18,7 @@ APPROACH_M: Final = 250.0  # braking this far before a corner is braking for it
 
 
 @dataclass(frozen=True, slots=True)
-class TrackPlace:
+class LapLocation:
     """Where on the circuit an instant is.
 
     Attributes:
@@ -32,7 +32,7 @@ class TrackPlace:
     sector: int
 
 
-def locate_on_lap(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = None) -> TrackPlace:
+def locate_on_lap(lap: DptadLap, circuit: Circuit, index: int, corner: int | None = None) -> LapLocation:
     """Find corner, phase and sector of a grid point.
 
     Inside a corner the phase is ``entry``, ``apex`` or ``exit``, brake or not; outside it is ``braking`` where the
@@ -48,17 +48,17 @@ def locate_on_lap(lap: DptadLap, circuit: Circuit, index: int, corner: int | Non
     sector = int(np.searchsorted(circuit.sector_ends_m, at_m, side="right")) + 1
     inside, phase = _corner_and_phase(circuit, at_m, corner)
     if phase in ("entry", "apex") or (inside is not None and inside.number == corner):
-        return TrackPlace(inside, phase, sector)
+        return LapLocation(inside, phase, sector)
     pressed = next((run for run in find_braking_runs(lap) if run[0] <= index < run[1]), None)
     if pressed is None:
-        return TrackPlace(inside, phase, sector)
+        return LapLocation(inside, phase, sector)
     ahead, gap_m = _next_corner(circuit, at_m)
     if inside is not None:
         left_m = float(lap.distance_m[pressed[1] - 1] - lap.distance_m[index])
-        return (
-            TrackPlace(ahead, "braking", sector) if left_m >= gap_m - _REACHES_M else TrackPlace(inside, phase, sector)
-        )
-    return TrackPlace(ahead if gap_m <= APPROACH_M else None, "braking", sector)
+        if left_m >= gap_m - _REACHES_M:
+            return LapLocation(ahead, "braking", sector)
+        return LapLocation(inside, phase, sector)
+    return LapLocation(ahead if gap_m <= APPROACH_M else None, "braking", sector)
 
 
 def _corner_and_phase(circuit: Circuit, at_m: float, known: int | None) -> tuple[Corner | None, LapPhase]:

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.dptad.even_lap import DptadLap, grid_steps
 from analysis.dptad.handling import TURNING_G, HandlingBalance
 from analysis.dptad.rules import EventCandidate
-from analysis.dptad.spans import find_runs
+from analysis.signals.spans import find_runs
 from analysis.tracks.circuit import Circuit
 
 _COASTING_BAR: Final = 2.0

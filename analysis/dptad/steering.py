@@ -9,7 +9,7 @@ import numpy as np
 from analysis.dptad.even_lap import DptadLap, grid_steps
 from analysis.dptad.handling import FOLLOWS_S, HandlingBalance
 from analysis.dptad.rules import EventCandidate
-from analysis.dptad.spans import find_prominent_peaks, find_prominent_valleys, find_runs
+from analysis.signals.spans import find_prominent_peaks, find_prominent_valleys, find_runs
 
 _JAB_DEG: Final = 10.0
 _JAB_S: Final = 1.0

@@ -9,8 +9,8 @@ import numpy as np
 from analysis.dptad.even_lap import DptadLap, grid_steps, rolling_mean
 from analysis.dptad.handling import HandlingBalance
 from analysis.dptad.rules import EventCandidate
-from analysis.dptad.spans import find_prominent_valleys, find_runs
 from analysis.laps.full_throttle import throttle_plateau_pct
+from analysis.signals.spans import find_prominent_valleys, find_runs
 from conf.arrays import BoolArray, FloatArray
 
 _PRESSED_BAR: Final = 5.0

@@ -117,6 +117,14 @@ def measure_by_position(trace: LapTrace, circuit: Circuit) -> LapTrace:
     return _on_scale(lap, "gps", _by_position(lap), ())
 
 
+def driven_length_m(trace: LapTrace) -> float:
+    """Return the length of a lap as integrated from the car's own speed."""
+    known = np.isfinite(trace.channels["speed_kmh"])
+    t = np.concatenate([[0.0], trace.t_s[known], [trace.lap_time_s]])
+    v = trace.channels["speed_kmh"][known] / KMH_PER_MPS
+    return float(np.trapezoid(np.concatenate([v[:1], v, v[-1:]]), t))
+
+
 def find_speed_gaps(t_s: FloatArray, speed_kmh: FloatArray, lap_time_s: float) -> tuple[ChannelGap, ...]:
     """Intervals of the lap without speed that are longer than ``MAX_SPEED_GAP_S``."""
     edges = np.concatenate([[0.0], t_s[np.isfinite(speed_kmh)], [lap_time_s]])

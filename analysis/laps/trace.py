@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+import numpy as np
 
 from conf.arrays import FloatArray
 from conf.reasons import Refusal
 
 DistanceSource = Literal["sensor", "gps", "integrated"]
+
+THROTTLE: Final = ("throttle_pct", "throttle_pedal_pct", "throttle_blade_pct")
+"""Throttle channels, the first that a lap has before the others."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,12 @@ class LapTrace:
     def unseen_s(self) -> float:
         """Time inside gaps of the speed."""
         return sum((gap.end_s - gap.start_s for gap in self.speed_gaps), start=0.0)
+
+    def has(self, channel: str) -> bool:
+        """Whether it has any value of a channel."""
+        return bool(np.isfinite(self.channels.get(channel, np.nan)).any())
+
+    @property
+    def throttle_channel(self) -> str:
+        """The throttle channel that it has; ``throttle_pct`` where it has none."""
+        return next((name for name in THROTTLE if self.has(name)), THROTTLE[0])

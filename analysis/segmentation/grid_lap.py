@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.car_limits.motion import driven_length_m
-from analysis.comparison.aligned_laps import THROTTLE
-from analysis.laps.distance import time_at_distance_s
+from analysis.laps.distance import driven_length_m, time_at_distance_s
 from analysis.laps.resample import interpolate_samples
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import Zone
@@ -76,18 +74,13 @@ def sample_on_grid(trace: LapTrace, circuit: Circuit, channel: str, step_m: floa
     Raises:
         InputError: If the lap does not have the channel.
     """
-    values = trace.channels.get(channel)
-    if values is None or not np.isfinite(values).any():
+    if not trace.has(channel):
         raise InputError(f"the lap has no {channel}: choose a lap that does")
     n = int(np.ceil(circuit.length_m / step_m))
-    read = interpolate_samples(trace.t_s, values, time_at_distance_s(trace, np.linspace(0.0, trace.end_m, n + 1)))
+    at_s = time_at_distance_s(trace, np.linspace(0.0, trace.end_m, n + 1))
+    read = interpolate_samples(trace.t_s, trace.channels[channel], at_s)
     known = np.isfinite(read)
     return np.interp(np.arange(n + 1), np.flatnonzero(known), read[known])
-
-
-def throttle_channel(trace: LapTrace) -> str:
-    """The throttle channel that a lap has; ``throttle_pct`` where it has none."""
-    return next((name for name in THROTTLE if np.isfinite(trace.channels.get(name, np.nan)).any()), THROTTLE[0])
 
 
 def stitch_best_zones(laps: Sequence[GridLap], zones: Sequence[Zone]) -> tuple[float, tuple[int, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.laps.distance import distance_at_time_m, time_at_distance_s
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid, throttle_channel
+from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid
 from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import BoolArray, FloatArray
@@ -64,7 +64,7 @@ def split_lap(trace: LapTrace, circuit: Circuit, pieces: Sequence[Microsector]) 
     try:
         lap = resample_by_distance(trace, circuit)
         read = {name: sample_on_grid(trace, circuit, name) for name in ("brake_front_bar", "steering_deg")}
-        read["throttle_pct"] = sample_on_grid(trace, circuit, throttle_channel(trace))
+        read["throttle_pct"] = sample_on_grid(trace, circuit, trace.throttle_channel)
     except InputError as error:
         raise LapSegmentError(str(error)) from error
     grid = np.linspace(0.0, circuit.length_m, len(lap.speed_mps))

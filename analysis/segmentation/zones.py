@@ -136,12 +136,11 @@ def merge_short_zones(zones: Sequence[Zone], least_m: float) -> tuple[Zone, ...]
 
 
 def _read_channels(lap: LapTrace, channel: str, at_s: FloatArray) -> FloatArray:
-    values = lap.channels.get(channel)
-    if values is None or not np.isfinite(values).any():
+    if not lap.has(channel):
         if channel == "speed_kmh":
             raise ZoneError("the reference lap has no speed")
         return np.full(len(at_s), np.nan)
-    return interpolate_samples(lap.t_s, values, at_s)
+    return interpolate_samples(lap.t_s, lap.channels[channel], at_s)
 
 
 def _fill_gaps(values: FloatArray) -> FloatArray:

@@ -1,1 +1,1 @@
-"""Samples of different rates on one time axis: held values, windows, buckets."""
+"""Samples of different rates on one time axis: held values, windows, buckets, spans."""

@@ -11,12 +11,12 @@ import numpy as np
 
 from analysis.coaching.insights import CoachingInsight, find_insights
 from analysis.coaching.rows import insight_rows
-from analysis.comparison.aligned_laps import THROTTLE, align_laps
+from analysis.comparison.aligned_laps import align_laps
 from analysis.comparison.corner_report import read_sides
 from analysis.comparison.lap_inputs import LapInputs
 from analysis.comparison.rows import ComparedPair, Row
-from analysis.drivers.formatting import format_lap_time
-from analysis.laps.trace import LapTrace
+from analysis.drivers.formatting import format_count, format_lap_time
+from analysis.laps.trace import THROTTLE, LapTrace
 from analysis.segmentation.zones import Microsector, cut_microsectors, find_zones
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
@@ -37,11 +37,12 @@ from serving.queries.comparison import same_throttle, throttle_notes
 from serving.queries.ghosts import GHOST, GhostRow, feasibility_note, find_ghost, find_newest_ghost, load_ghost
 from serving.queries.lap_traces import (
     LoadedLap,
-    car_plateau_pct,
+    car_plateaus_pct,
     choose_lap,
+    find_lacking_channel,
     find_usable_lap,
-    has_channel,
     load_lap_trace,
+    speed_notes,
 )
 from serving.queries.laps import BEST, LapError, LapName, LapRow, find_best_lap, rank_by_time, read_laps
 
@@ -59,7 +60,6 @@ INPUTS: Final = (
 )
 NEED: Final = (("speed_kmh",), THROTTLE, ("brake_front_bar",))
 _EVERY_M: Final = 5.0
-_LEAST_SAID_S: Final = 0.0005
 
 
 class InsightAnswer(FrozenModel):
@@ -200,7 +200,7 @@ class CoachedLap:
         said = f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {abs(lost):.3f} s {way} than {target}"
         if not self.insights:
             return f"{said}; there is nothing to say of it"
-        count = "1 thing" if len(self.insights) == 1 else f"{len(self.insights)} things"
+        count = format_count(len(self.insights), "thing")
         way = "gained" if self.elsewhere_s < 0 else "lost"
         return (
             f"{said}; {count} to do better, worth {self.worth_s:.3f} s; {abs(self.elsewhere_s):.3f} s {way} elsewhere"
@@ -221,11 +221,9 @@ class CoachedLap:
         """What to know before the figures are believed."""
         uids = (self.lap.row.uid, self.target.uid)
         found = [*self.chosen, *self.target.notes, self.cut_by, *throttle_notes((self.driven, self.aimed), uids)]
-        if "pace" not in self.lap.row.fit_for:
-            found.append(f"{self.lap.row.uid} is not fit for pace ({', '.join(self.lap.row.invalid_reasons)})")
+        found += self.lap.row.pace_notes
         for uid, trace in zip(uids, (self.lap.trace, self.target.trace), strict=True):
-            if trace.unseen_s:
-                found.append(f"{uid} has no speed for {trace.unseen_s:.1f} s: where in a gap time goes is not known")
+            found += speed_notes(uid, trace)
         return tuple(found)
 
     @property
@@ -315,13 +313,11 @@ def coach_against_target(lake: LakeReader, lap: LapName, target: str = BEST) -> 
 def _judge(lake: LakeReader, lap: LoadedLap, target: CoachingTarget, circuit: Circuit) -> CoachedLap:
     rules = load_ghost_rules()
     for uid, trace in ((lap.row.uid, lap.trace), (target.uid, target.trace)):
-        for group in NEED:
-            if not any(has_channel(trace, name) for name in group):
-                raise LapError(f"{uid}: the lap has no {group[0]}: choose a lap that does")
+        if lacking := find_lacking_channel(trace, NEED):
+            raise LapError(f"{uid}: the lap has no {lacking}: choose a lap that does")
     one, two = same_throttle((lap.trace, target.trace), (lap.throttle_source, target.throttle_source))
     aligned = align_laps(one, two, circuit)
-    plateaus = (car_plateau_pct(lake, lap.row), None if target.row is None else car_plateau_pct(lake, target.row))
-    driven, aimed = read_sides(aligned, plateaus)
+    driven, aimed = read_sides(aligned, car_plateaus_pct(lake, (lap.row, target.row)))
     notes = target.notes
     if not (np.isfinite(driven.plateau_pct) and np.isfinite(aimed.plateau_pct)):
         said = (
@@ -377,8 +373,7 @@ def _resolve_target(lake: LakeReader, lap: LapRow, target: str, circuit: Circuit
     if row.uid == lap.uid:
         raise LapError(f"{lap.uid} was to be held against itself: name another lap with --target")
     _same_track(lap, row.uid, session_track(lake, row.session_id), circuit)
-    notes = () if "pace" in row.fit_for else (f"{row.uid} is not fit for pace ({', '.join(row.invalid_reasons)})",)
-    return _lap_target(lake, row, circuit, (*chosen, *notes))
+    return _lap_target(lake, row, circuit, (*chosen, *row.pace_notes))
 
 
 def _lap_target(lake: LakeReader, row: LapRow, circuit: Circuit, notes: tuple[str, ...]) -> CoachingTarget:

@@ -21,7 +21,7 @@ from conf.frozen import FrozenModel
 from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from serving.lake.reader import LakeReader
 from serving.queries.circuits import CircuitError, find_session_circuit, session_track
-from serving.queries.lap_traces import LoadedLap, car_plateau_pct, find_usable_lap, load_lap_trace
+from serving.queries.lap_traces import LoadedLap, car_plateaus_pct, find_usable_lap, load_lap_trace, speed_notes
 from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, read_laps
 
 ReferenceKind = Literal["best_lap", "other_lap"]
@@ -134,10 +134,7 @@ class ComparedLaps:
         by = "position on the track" if self.comparison.aligned_by == "position" else "distance, scaled to the lap"
         found = [*self.chosen, f"aligned by {by}"]
         for side in (self.lap, self.reference):
-            if "pace" not in side.row.fit_for:
-                found.append(f"{side.row.uid} is not fit for pace ({', '.join(side.row.invalid_reasons)})")
-            if unseen_s := side.trace.unseen_s:
-                found.append(f"{side.row.uid} has no speed for {unseen_s:.1f} s: where in a gap time goes is not known")
+            found += (*side.row.pace_notes, *speed_notes(side.row.uid, side.trace))
         if self.report is not None:
             found += throttle_notes(self.report.sides, (self.lap.row.uid, self.reference.row.uid))
         if self.no_circuit:
@@ -248,7 +245,7 @@ def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> Compar
         no_circuit=no_circuit,
         track_id=track_id,
         reference_kind=kind,
-        car_plateaus_pct=car_plateaus(lake, (ours, theirs)),
+        car_plateaus_pct=car_plateaus_pct(lake, (lap, reference)),
     )
 
 
@@ -309,12 +306,6 @@ def same_throttle(
     one, two = (
         replace(trace, channels={k: v for k, v in trace.channels.items() if k != "throttle_pct"}) for trace in traces
     )
-    return one, two
-
-
-def car_plateaus(lake: LakeReader, laps: tuple[LoadedLap, LoadedLap]) -> tuple[float | None, float | None]:
-    """What the throttle of both cars reads at full throttle over their sessions."""
-    one, two = (car_plateau_pct(lake, lap.row) for lap in laps)
     return one, two
 
 

@@ -27,8 +27,8 @@ from serving.lake.reader import LakeReader
 from serving.lake.rows import Row, Value
 from serving.lake.store import command_that_fills
 from serving.queries.circuits import CircuitError, find_session_circuit, session_track, track_title
-from serving.queries.comparison import ComparedLaps, LapComparisonAnswer, car_plateaus, compare_loaded_laps
-from serving.queries.lap_traces import load_first_trace
+from serving.queries.comparison import ComparedLaps, LapComparisonAnswer, compare_loaded_laps
+from serving.queries.lap_traces import car_plateaus_pct, load_first_trace
 from serving.queries.laps import LapRow, ListedLap, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
 
 TABLES: Final = (
@@ -294,7 +294,7 @@ def compare_with_best(
             return TimeLoss(
                 None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare."
             )
-    plateaus = car_plateaus(lake, (own, reference))
+    plateaus = car_plateaus_pct(lake, (own.row, reference.row))
     found = compare_loaded_laps((own, reference), circuit, no_circuit=no_circuit, car_plateaus_pct=plateaus)
     return TimeLoss(found, _words(found, laps, field, is_own=is_own))
 

@@ -9,11 +9,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analysis.comparison.aligned_laps import THROTTLE
 from analysis.drivers.formatting import join_names
 from analysis.laps.build_trace import STOPPED_CLOCK, TimedSamples, build_lap_trace
 from analysis.laps.full_throttle import throttle_plateau_pct
-from analysis.laps.trace import LapTrace
+from analysis.laps.trace import THROTTLE, LapTrace
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.reasons import RefusalError
@@ -116,7 +115,7 @@ def load_first_trace(
                 loaded = load_lap_trace(lake, lap, circuit)
             except LapError:
                 continue
-            if all(any(has_channel(loaded.trace, name) for name in group) for group in need):
+            if find_lacking_channel(loaded.trace, need) is None:
                 return loaded
     return None
 
@@ -172,17 +171,40 @@ def choose_lap(
     return found.row, notes
 
 
-def has_channel(trace: LapTrace, name: str) -> bool:
-    """Whether a lap has any value of a channel."""
-    return bool(np.isfinite(trace.channels.get(name, np.nan)).any())
+def speed_notes(uid: str, trace: LapTrace) -> tuple[str, ...]:
+    """What to know of a lap whose speed has gaps; nothing where it has none."""
+    if not trace.unseen_s:
+        return ()
+    return (f"{uid} has no speed for {trace.unseen_s:.1f} s: where in a gap time goes is not known",)
 
 
-def car_plateau_pct(lake: LakeReader, lap: LapRow) -> float | None:
-    """What a car's throttle reads at full throttle over its session; ``None`` where it has no throttle.
+def find_lacking_channel(trace: LapTrace, need: Need) -> str | None:
+    """The first channel of the first group of which a lap has none, ``None`` where it has all that is needed."""
+    return next((group[0] for group in need if not any(trace.has(name) for name in group)), None)
 
-    The highest plateau of its laps: behind a safety car nobody is at full throttle.
+
+def car_plateaus_pct(lake: LakeReader, laps: tuple[LapRow, LapRow | None]) -> tuple[float | None, float | None]:
+    """What the throttle of the cars of two laps reads at full throttle over their sessions, each car read once.
+
+    Args:
+        lake: The lake.
+        laps: The laps; ``None`` for one that no car of the lake drove.
+
+    Returns:
+        A figure for each lap; ``None`` where its car has no throttle.
     """
-    where: dict[str, Value] = {"session_id": lap.session_id, "vehicle_id": lap.vehicle_id}
+    found = {car: _car_plateau_pct(lake, *car) for car in dict.fromkeys(_car_of(lap) for lap in laps if lap)}
+    one, two = (None if lap is None else found[_car_of(lap)] for lap in laps)
+    return one, two
+
+
+def _car_of(lap: LapRow) -> tuple[str, str]:
+    return lap.session_id, lap.vehicle_id
+
+
+def _car_plateau_pct(lake: LakeReader, session_id: str, vehicle_id: str) -> float | None:
+    """The highest plateau of a car's laps: behind a safety car nobody is at full throttle."""
+    where: dict[str, Value] = {"session_id": session_id, "vehicle_id": vehicle_id}
     found = lake.frame(SILVER_TELEMETRY, where, columns=("lap_number", *THROTTLE)).drop_nulls("lap_number")
     for channel in THROTTLE:
         known = found.drop_nulls(channel)

@@ -115,6 +115,11 @@ class LapRow:
         """The vehicle with its number, e.g. ``GR86-022-13 (13)``."""
         return format_car(self.vehicle_id, self.car_number)
 
+    @property
+    def pace_notes(self) -> tuple[str, ...]:
+        """What to know of a lap that is not fit for pace; nothing of one that is."""
+        return () if PACE in self.fit_for else (f"{self.uid} is not fit for pace ({', '.join(self.invalid_reasons)})",)
+
 
 class ListedLap(FrozenModel):
     """A lap as programs read it, by the names of ``silver.laps``; the sector times are in seconds."""

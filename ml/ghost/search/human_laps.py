@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from analysis.laps.trace import LapTrace
-from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid, throttle_channel
+from analysis.segmentation.grid_lap import resample_by_distance, sample_on_grid
 from analysis.segmentation.stretches import TrackStretch
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
@@ -75,7 +75,7 @@ def build_human_laps(traces: Sequence[LapTrace], circuit: Circuit) -> HumanLaps:
     for k, trace in enumerate(traces):
         try:
             lap = resample_by_distance(trace, circuit)
-            rest = [sample_on_grid(trace, circuit, name) for name in (throttle_channel(trace), *CHANNELS[2:])]
+            rest = [sample_on_grid(trace, circuit, name) for name in (trace.throttle_channel, *CHANNELS[2:])]
         except InputError as error:
             notes.append(f"lap {k} of {trace.lap_time_s:.3f} s is left out: {error}")
             continue

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.car_limits.fitted_envelope import FEWEST, EnvelopeError, FittedEnvelope, fit_envelope, quantile_regression
-from analysis.car_limits.motion import Motion, compute_motion, driven_length_m, join_motions, scale_line
+from analysis.car_limits.motion import Motion, compute_motion, join_motions, scale_line
+from analysis.laps.distance import driven_length_m
 from analysis.track_build.from_positions import build_from_positions
 from physics.centre_line import Line
 from physics.limit_lap.lap import solve_limit_lap

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from analysis.dptad.even_lap import interpolate_channel, rate_of_change, resample_to_grid, rolling_mean
-from analysis.dptad.spans import find_prominent_peaks, find_runs
 from analysis.laps.trace import LapTrace
 from analysis.signals.held import seconds_to_us
 
@@ -41,13 +40,3 @@ def test_rates_and_means_are_unknown_beside_a_gap() -> None:
     assert rate_of_change(x)[[1, 5]] == pytest.approx([20.0, 20.0])
     assert np.isnan(rate_of_change(x)[[0, 2, 4, 6]]).all()
     assert np.isnan(rolling_mean(x, 3)[2:5]).all()
-
-
-def test_runs_are_bridged_and_peaks_do_not_reach_across_a_gap() -> None:
-    mask = np.array([1, 1, 0, 1, 0, 0, 0, 1], bool)
-    assert find_runs(mask) == [(0, 2), (3, 4), (7, 8)]
-    assert find_runs(mask, bridge=1) == [(0, 4), (7, 8)]
-    x = np.array([0.0, 5.0, 0.0, np.nan, 9.0, 0.0, 2.0, 0.0])
-    at, height = find_prominent_peaks(x, 1.0)
-    assert at.tolist() == [1, 6]  # 9 is the edge of a gap
-    assert height.tolist() == [5.0, 2.0]
