@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.comparison.aligned_laps import AlignedBy, LapComparison
 from analysis.comparison.corner_report import PassingFigures, ReportPiece
+from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 
@@ -54,7 +55,13 @@ class ComparedPair:
         return dict(vars(self)) | {"aligned_by": aligned_by}
 
 
-def trace_rows(pair: ComparedPair, found: LapComparison, reference_s: FloatArray, circuit: Circuit | None) -> list[Row]:
+def trace_rows(
+    pair: ComparedPair,
+    found: LapComparison,
+    reference_s: FloatArray,
+    circuit: Circuit | None,
+    microsectors: Sequence[Microsector] = (),
+) -> list[Row]:
     """Rows of ``gold.lap_comparison``, one a distance.
 
     Args:
@@ -62,6 +69,7 @@ def trace_rows(pair: ComparedPair, found: LapComparison, reference_s: FloatArray
         found: The comparison.
         reference_s: Time since the start of the reference at its distances, shape (n,).
         circuit: Names corners and sectors; ``None`` leaves them null.
+        microsectors: Of the track, in driving order; none leaves them null.
     """
     columns: dict[str, Sequence[Any]] = {
         "distance_m": found.distance_m.tolist(),
@@ -71,6 +79,9 @@ def trace_rows(pair: ComparedPair, found: LapComparison, reference_s: FloatArray
         "corner": _corners_at(found.distance_m, circuit),
         "sector_id": _sectors_at(found.distance_m, circuit),
     }
+    pieces = _microsectors_at(found.distance_m, microsectors)
+    columns["microsector_id"] = [piece and piece.number for piece in pieces]
+    columns["zone_type"] = [piece and piece.kind for piece in pieces]
     for channel, delta in _DELTAS.items():
         name, _, unit = channel.rpartition("_")
         columns[channel] = _nulls(found.lap[channel])
@@ -138,6 +149,13 @@ def _sectors_at(distance_m: FloatArray, circuit: Circuit | None) -> list[int | N
     if circuit is None or not circuit.sector_ends_m:
         return [None] * len(distance_m)
     return [int(k) + 1 for k in np.searchsorted(circuit.sector_ends_m, distance_m, side="right")]
+
+
+def _microsectors_at(distance_m: FloatArray, microsectors: Sequence[Microsector]) -> list[Microsector | None]:
+    if not microsectors:
+        return [None] * len(distance_m)
+    starts = [piece.start_m for piece in microsectors[1:]]
+    return [microsectors[int(k)] for k in np.searchsorted(starts, distance_m, side="right")]
 
 
 def _nulls(values: FloatArray) -> list[float | None]:

@@ -173,7 +173,6 @@ def _scored(row: Mapping[str, Any], trace: LapTrace, start_us: int, context: Sco
         asdict(event)
         | {
             "event_ts": pd.Timestamp(start_us + round(event.t_lap_s * 1e6), unit="us"),
-            "microsector_id": None,
             "thresholds_version": analysis.thresholds_label,
             "is_synthetic": row["is_synthetic"],
         }

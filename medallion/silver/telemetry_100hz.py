@@ -32,7 +32,7 @@ from medallion.silver.lap_traces import LAP, apply_by_lap, build_trace, is_synth
 from medallion.silver.tracks import circuits_by_session
 
 PURPOSES: Final = ("ghost", "pace")
-_WHOLE: Final = ("gear", "sector_id", "microsector_id")
+_WHOLE: Final = ("gear", "sector_id")
 _STEP_US: Final = 1_000_000 // RATE_HZ
 _READ: Final = (
     "speed_kmh",

@@ -45,6 +45,7 @@ from serving.queries.lap_traces import (
     speed_notes,
 )
 from serving.queries.laps import BEST, LapError, LapName, LapRow, find_best_lap, rank_by_time, read_laps
+from serving.queries.microsectors import find_newest_segmentation
 
 TargetKind = Literal["ghost", "best_lap", "other_lap"]
 
@@ -346,17 +347,11 @@ def load_microsectors(
     Raises:
         ZoneError: If the target shows no zones.
     """
-    rows = lake.rows(GOLD_MICROSECTORS, {"track_id": circuit.track_id}, order_by=("microsector_id",), missing_ok=True)
-    if not rows:
+    found = find_newest_segmentation(lake, circuit.track_id)
+    if found is None:
         pieces = cut_microsectors(find_zones(target.trace, circuit, rules), circuit, rules.longest_microsector_m)
         return pieces, f"micro-sectors were found on {target.uid}: {GOLD_MICROSECTORS} has none of {circuit.track_id}"
-    version = max(row["segmentation_version"] for row in rows)
-    found = tuple(
-        Microsector(r["microsector_id"], r["zone"], r["zone_type"], r["start_m"], r["end_m"], r["sector_id"] or 1)
-        for r in rows
-        if r["segmentation_version"] == version
-    )
-    return found, f"micro-sectors are those of segmentation {version} of {circuit.track_id}"
+    return found.pieces, f"micro-sectors are those of segmentation {found.version} of {circuit.track_id}"
 
 
 def _resolve_target(lake: LakeReader, lap: LapRow, target: str, circuit: Circuit) -> CoachingTarget:

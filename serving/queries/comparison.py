@@ -15,18 +15,20 @@ from analysis.comparison.rows import ComparedPair, Row, piece_columns, piece_row
 from analysis.drivers.formatting import format_lap_time
 from analysis.laps.distance import time_at_distance_s
 from analysis.laps.trace import LapTrace
+from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
 from conf.frozen import FrozenModel
-from conf.tables import SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
+from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY, SILVER_TRACKS
 from serving.lake.reader import LakeReader
 from serving.queries.circuits import CircuitError, find_session_circuit, session_track
 from serving.queries.lap_traces import LoadedLap, car_plateaus_pct, find_usable_lap, load_lap_trace, speed_notes
 from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, read_laps
+from serving.queries.microsectors import find_newest_segmentation
 
 ReferenceKind = Literal["best_lap", "other_lap"]
 
-INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS)
+INPUTS: Final = (SILVER_LAPS, SILVER_TELEMETRY, SILVER_SESSIONS, SILVER_TRACKS, GOLD_MICROSECTORS)
 NEED: Final = (("speed_kmh",),)
 _LENGTHS_APART: Final = 0.05
 _PLATEAUS_APART_PCT: Final = 1.0
@@ -93,6 +95,7 @@ class ComparedLaps:
         comparison: Channels and time lost over distance.
         reference_s: Time since the start of the reference at the comparison's distances, shape (n,).
         report: The loss shared out over corners and straights; ``None`` without a circuit.
+        microsectors: Of the track's newest segmentation; none where it has none.
         chosen: How laps were chosen that were not named by their number.
     """
 
@@ -105,6 +108,7 @@ class ComparedLaps:
     comparison: LapComparison
     reference_s: FloatArray
     report: CornerReport | None
+    microsectors: tuple[Microsector, ...] = ()
     chosen: tuple[str, ...] = ()
 
     @property
@@ -176,7 +180,7 @@ class ComparedLaps:
 
     def point_rows(self) -> list[Row]:
         """Rows of ``gold.lap_comparison``."""
-        return trace_rows(self.pair, self.comparison, self.reference_s, self.circuit)
+        return trace_rows(self.pair, self.comparison, self.reference_s, self.circuit, self.microsectors)
 
     def piece_rows(self) -> list[Row]:
         """Rows of ``gold.corner_reports``; none without a circuit."""
@@ -239,7 +243,7 @@ def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> Compar
     if others or track_id is None:
         _check_lengths(ours, theirs)
     kind = _kind(read_laps(lake, reference.session_id), reference)
-    return compare_loaded_laps(
+    compared = compare_loaded_laps(
         (ours, theirs),
         circuit,
         no_circuit=no_circuit,
@@ -247,6 +251,8 @@ def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> Compar
         reference_kind=kind,
         car_plateaus_pct=car_plateaus_pct(lake, (lap, reference)),
     )
+    cut = find_newest_segmentation(lake, circuit.track_id) if circuit else None
+    return replace(compared, microsectors=cut.pieces) if cut else compared
 
 
 def compare_loaded_laps(

@@ -11,13 +11,13 @@ from analysis.comparison.aligned_laps import align_laps, compare_laps
 from analysis.comparison.corner_report import build_corner_report
 from analysis.comparison.rows import ComparedPair, piece_rows, trace_rows
 from analysis.laps.distance import place_samples, time_at_distance_s
+from analysis.segmentation.zones import Microsector
 from analysis.tracks.circuit import circuit_from_track
 from conf.contract import load_contract
 from conf.track import load_track
 from tests.unit.analysis.made_laps import drive, pace_of
 
 STAMPS = {"updated_ts", "run_id"}
-NOT_YET = {"microsector_id", "zone_type"}
 PAIR = ComparedPair("s/a/3", "s/b/2", "s", "a", 3, "other_lap", "three-oaks", is_synthetic=True)
 CIRCUIT = circuit_from_track(load_track("three-oaks"))
 
@@ -37,7 +37,7 @@ def points(laps):
 
 def test_a_point_has_every_column_of_the_contract(points):
     names = set(load_contract("gold.lap_comparison").column_names)
-    assert set(points[0]) == names - STAMPS - NOT_YET
+    assert set(points[0]) == names - STAMPS
     assert len({row["distance_m"] for row in points}) == len(points)
     assert points[0]["distance_m"] == 0.0
     assert points[-1]["distance_m"] == pytest.approx(CIRCUIT.length_m)
@@ -67,6 +67,19 @@ def test_corners_and_sectors_of_a_point(points):
         assert row["corner"] == (inside[0] if inside else None)
         assert row["sector_id"] == 1 + sum(end <= row["distance_m"] for end in CIRCUIT.sector_ends_m)
     assert {row["corner"] for row in points} == {None, *(c.label for c in CIRCUIT.corners)}
+
+
+def test_a_point_is_of_the_micro_sector_that_it_lies_in(laps):
+    found = compare_laps(laps[1], laps[0], CIRCUIT)
+    half = CIRCUIT.length_m / 2.0
+    pieces = (Microsector(0, 0, "Turn", 0.0, half, 1), Microsector(1, 1, "Straight", half, CIRCUIT.length_m, 2))
+    rows = trace_rows(PAIR, found, np.zeros(len(found.distance_m)), CIRCUIT, pieces)
+    for row in rows:
+        assert (row["microsector_id"], row["zone_type"]) == (
+            (0, "Turn") if row["distance_m"] < half else (1, "Straight")
+        )
+    bare = trace_rows(PAIR, found, np.zeros(len(found.distance_m)), CIRCUIT)
+    assert {(row["microsector_id"], row["zone_type"]) for row in bare} == {(None, None)}
 
 
 def test_without_a_circuit_corner_and_sector_are_null(laps):

@@ -32,7 +32,7 @@ def test_the_columns_are_those_of_the_contracts(
     lap = replace(simulated[0], channels={**simulated[0].channels, "brake_front_bar": stabbed})
     event = analyse_lap(lap, circuit, thresholds).events[0]
     events = set(load_contract("gold.dptad_events").column_names)
-    assert set(asdict(event)) == events - KEY - LINEAGE - {"event_ts", "microsector_id", "thresholds_version"}
+    assert set(asdict(event)) == events - KEY - LINEAGE - {"event_ts", "thresholds_version"}
     rows = set(load_contract("gold.dptad_thresholds").column_names)
     assert {"track_id", "version", "name", "value", "unit", "n_laps", "sessions"} <= rows
 

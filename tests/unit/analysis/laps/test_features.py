@@ -14,7 +14,7 @@ from conf.contract import load_contract
 
 JOINED_LATER = {
     *("session_id", "vehicle_id", "lap_number", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time"),
-    *("is_valid", "is_synthetic", "air_temp_c", "track_temp_c", "corner_exit_efficiency", "updated_ts", "run_id"),
+    *("is_valid", "is_synthetic", "air_temp_c", "track_temp_c", "updated_ts", "run_id"),
     *("lap_start_ts", "lap_end_ts", "driver_profile", "reasons"),
 }
 T = 1_757_181_600 + np.arange(0, 60.01, 0.05)

@@ -96,7 +96,7 @@ def test_the_even_grid_has_the_columns_of_its_table_and_places_on_the_earth() ->
     even = resample_lap_frame(rows, circuit)
     assert even is not None
     names = set(load_contract("silver.telemetry_100hz").column_names)
-    assert set(even.columns) == names - {"run_id", "microsector_id"}
+    assert set(even.columns) == names - {"run_id"}
     assert even["x_m"].isna().all()  # no positions, so no place
     steps = np.diff(even["event_ts"].astype("int64").to_numpy())
     assert set(steps) == {steps[0]}
