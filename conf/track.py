@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from conf.corners import OfficialCorner, check_corner_order
 from conf.drawn_track import draw_track, parse_drawn_number
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
@@ -55,6 +56,7 @@ class TrackSpec(FrozenModel):
 
     Attributes:
         sector_ends_m: Distance from the line at which each sector but the last ends.
+        corners: Corners by the circuit's own numbers and names; without them each bend is numbered in driving order.
     """
 
     name: str
@@ -62,6 +64,7 @@ class TrackSpec(FrozenModel):
     width_m: PositiveFloat
     sector_ends_m: tuple[PositiveFloat, ...]
     segments: tuple[StraightSpec | ArcSpec, ...] = Field(min_length=2)
+    corners: tuple[OfficialCorner, ...] = ()
 
     @property
     def length_m(self) -> float:
@@ -73,6 +76,11 @@ class TrackSpec(FrozenModel):
         edges = (0.0, *self.sector_ends_m, self.length_m)
         if any(b <= a for a, b in pairwise(edges)):
             raise ValueError(f"sector_ends_m must rise and stay under the lap's {self.length_m:.1f} m")
+        return self
+
+    @model_validator(mode="after")
+    def _corners_rise(self) -> Self:
+        check_corner_order(self.corners, self.length_m)
         return self
 
 

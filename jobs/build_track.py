@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from analysis.track_build.rows import refuse_own_track
+from analysis.tracks.official_corners import find_unnumbered_bends
+from conf.corners import OfficialCorners, read_official_corners
 from conf.errors import InputError
 from conf.identifiers import check_identifier
 from jobs.arguments import add_sessions
@@ -57,12 +60,14 @@ def describe_build(name: str, done: TrackJobResult) -> str:
     ]
     if row["sector_residual_p95_s"] is not None:
         parts.append(f"sector times within {row['sector_residual_p95_s']:.3f} s (p95, {row['n_sector_laps']} laps)")
+    if bends := find_unnumbered_bends(circuit):
+        parts.append(f"bends without a number: {', '.join(f'{at:,.0f} m' for at in bends)}")
     state = "" if done.is_new else ", unchanged"
     return f"{name} version {row['version']}{state}: {', '.join(parts)}; {done.followed}"
 
 
 def parse_corner_names(given: Sequence[str]) -> tuple[tuple[int, str], ...]:
-    """Names of corners from texts such as ``5=Museum``, by number.
+    """Names of corners from texts such as ``5=Hairpin``, by number.
 
     Raises:
         InputError: If a text is not of that form.
@@ -71,12 +76,18 @@ def parse_corner_names(given: Sequence[str]) -> tuple[tuple[int, str], ...]:
     for text in given:
         number, equals, name = text.partition("=")
         if not (equals and number.isdigit() and name.strip()):
-            raise InputError(f"'{text}' is not NUMBER=NAME, such as 5=Museum")
+            raise InputError(f"'{text}' is not NUMBER=NAME, such as 5=Hairpin")
         found.append((int(number), name.strip()))
     return tuple(sorted(found))
 
 
-def plan_track(name: str, sessions: Sequence[str], title: str | None, corner_names: Sequence[str]) -> TrackPlan:
+def plan_track(
+    name: str,
+    sessions: Sequence[str],
+    title: str | None,
+    corner_names: Sequence[str],
+    official: OfficialCorners | None = None,
+) -> TrackPlan:
     """What to build, from a job's arguments.
 
     Raises:
@@ -86,7 +97,7 @@ def plan_track(name: str, sessions: Sequence[str], title: str | None, corner_nam
     """
     refuse_own_track(name)
     check_identifier(name, "track")
-    return TrackPlan(name, tuple(dict.fromkeys(sessions)), title, parse_corner_names(corner_names))
+    return TrackPlan(name, tuple(dict.fromkeys(sessions)), title, parse_corner_names(corner_names), official)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -96,10 +107,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--corner-name", dest="corner_names", action="append", default=[], metavar="NUMBER=NAME", help="name a corner"
     )
+    parser.add_argument(
+        "--corners",
+        type=Path,
+        metavar="FILE",
+        help="the circuit's own corners: YAML with number, apex_m and name of each",
+    )
 
 
 def _run(context: RunContext, given: Namespace) -> str:
-    plan = plan_track(given.name, given.sessions, given.title, given.corner_names)
+    official = read_official_corners(given.corners) if given.corners else None
+    plan = plan_track(given.name, given.sessions, given.title, given.corner_names, official)
     return describe_build(given.name, build_track(context.lake, plan))
 
 

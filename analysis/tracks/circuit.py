@@ -75,12 +75,17 @@ def circuit_from_track(track: TrackSpec, step_m: float = 1.0) -> Circuit:
     """The circuit of a track file: its centre line, with a corner for each arc.
 
     Arcs that follow each other without a straight and turn the same way are one corner; an arc that turns by less than
-    ``MIN_CORNER_DEG`` is none.
+    ``MIN_CORNER_DEG`` is none. Where the file lists corners, these are the circuit's.
 
     Raises:
-        InputError: If the track does not close.
+        InputError: If the track does not close, or does not bend where its file has a corner.
     """
-    return Circuit(track.name, build_centre_line(track, step_m), _corners_of(track), track.sector_ends_m)
+    circuit = Circuit(track.name, build_centre_line(track, step_m), _corners_of(track), track.sector_ends_m)
+    if not track.corners:
+        return circuit
+    from analysis.tracks.official_corners import number_corners  # which is of circuits
+
+    return number_corners(circuit, track.corners)
 
 
 def name_corners(circuit: Circuit, names: Mapping[int, str]) -> Circuit:

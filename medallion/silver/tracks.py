@@ -28,8 +28,10 @@ from analysis.track_build.rows import (
     spread_evenly,
 )
 from analysis.tracks.circuit import Circuit, name_corners
+from analysis.tracks.official_corners import number_corners
 from analysis.tracks.projection import read_fixes
 from conf.contract import load_contract
+from conf.corners import OfficialCorners
 from conf.tables import SILVER_LAPS, SILVER_RESULTS, SILVER_SESSIONS, SILVER_TRACKS
 from medallion.exchange import put_rows
 from medallion.io import Lake
@@ -51,12 +53,14 @@ class TrackPlan:
         sessions: Sessions whose laps it is built from.
         title: Name for people; the track's id where there is none.
         corner_names: Names of corners by their numbers.
+        official: The circuit's own corners, in place of those found on the line.
     """
 
     track_id: str
     sessions: tuple[str, ...]
     title: str | None = None
     corner_names: tuple[tuple[int, str], ...] = ()
+    official: OfficialCorners | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,17 @@ def make_track(lake: Lake, plan: TrackPlan) -> TrackRow:
     Raises:
         TrackError: If the name is that of a track of our own, there is no such session, it names its track itself,
             no lap fits, or positions and driven distance contradict each other.
-        InputError: If a name is for a corner that is not there, or a lap lacks a channel.
+        InputError: If a name is for a corner that is not there, the line does not bend where a corner is said to be, or
+            a lap lacks a channel.
     """
     refuse_own_track(plan.track_id)
     laps = _lap_rows(lake, plan.sessions)
     chosen = choose_track_laps(laps)
     built = _build(lake, plan, chosen)
-    circuit = name_corners(built.circuit, dict(plan.corner_names))
+    circuit = built.circuit
+    if plan.official is not None:
+        circuit = number_corners(circuit, plan.official.corners, plan.official.length_m)
+    circuit = name_corners(circuit, dict(plan.corner_names))
     sectors = fit_sector_ends(_sector_laps(lake, laps, circuit))
     circuit = replace(circuit, sector_ends_m=sectors.ends_m if sectors else ())
     stops = measure_pit_loss(laps)

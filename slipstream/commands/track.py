@@ -45,15 +45,22 @@ def build(
     corner_names: Annotated[
         list[str] | None, typer.Option("--corner-name", metavar="NUMBER=NAME", help="Name a corner; repeat it.")
     ] = None,
+    corners: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The circuit's own corners: YAML with number, apex_m and name of each."),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Build a circuit from the laps of sessions, and all that follows from it.
 
     Positions give the line; without them speed and lateral acceleration do. Official sector times give the sector ends.
 
-    `slipstream track build --session barber-R1 --name barber --corner-name 5=Museum`
+    `slipstream track build --session barber-R1 --name barber --corner-name 5=Hairpin`
+
+    `slipstream track build --session barber-R1 --name barber --corners barber-corners.yaml`
     """
     from analysis.track_build.rows import TrackError, choose_track_laps
+    from conf.corners import read_official_corners
     from conf.errors import InputError
     from conf.identifiers import IdentifierError
     from conf.settings import get_settings
@@ -61,8 +68,9 @@ def build(
     from serving.lake.reader import LakeReader
     from serving.queries.circuits import read_lap_rows
 
+    official = read_official_corners(corners) if corners else None
     try:
-        plan = plan_track(name, sessions, title, corner_names or [])
+        plan = plan_track(name, sessions, title, corner_names or [], official)
     except (TrackError, IdentifierError):
         raise
     except InputError as error:

@@ -14,11 +14,12 @@ from pyspark.sql import functions as F
 
 from analysis.track_build.rows import TrackError
 from analysis.tracks.circuit import circuit_from_track
+from conf.corners import OfficialCorner, OfficialCorners
 from conf.settings import AppConfig
 from conf.tables import SILVER_SESSIONS, SILVER_TELEMETRY_100HZ
 from conf.track import load_track
 from jobs.assign_track import assign_sessions
-from jobs.build_track import build_track
+from jobs.build_track import build_track, describe_build
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.silver import telemetry_100hz, tracks
@@ -123,10 +124,14 @@ def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     assert second.track is not None
     assert (second.is_new, second.track.row["version"], second.thresholds) == (False, 1, 1)
     assert all(rows(copied, name).equals(table) for name, table in before.items())
-    # Another name for a corner is another version, with thresholds that know its corners.
-    third = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere"))
+    # The circuit's own corners are another version, with thresholds that know them.
+    own = [OfficialCorner(number=k + 3, apex_m=c.apex_m, name="Oak") for k, c in enumerate(truth.corners[1:])]
+    third = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", (), OfficialCorners(corners=tuple(own))))
     assert third.track is not None
-    assert (third.is_new, third.track.row["version"], third.track.circuit.corners[1].name) == (True, 2, None)
+    assert (third.is_new, third.track.row["version"], third.track.circuit.corners[1].label) == (True, 2, "T4 Oak")
+    labels = {corner.label for corner in third.track.circuit.corners}
+    assert set(rows(copied, "gold.dptad_events")["corner"].drop_nulls()) <= labels
+    assert f"bends without a number: {circuit.corners[0].apex_m:,.0f} m" in describe_build(NAME, third)
     runs = rows(copied, "ops.job_runs")
     assert runs["status"].to_list() == ["ok", "ok", "ok"]
 
