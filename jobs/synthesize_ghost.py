@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import pandas as pd
 
+from analysis.drivers.formatting import describe_gap
 from analysis.tracks.circuit import Circuit
 from conf.frozen import FrozenModel
 from conf.tables import GOLD_MICROSECTORS, SILVER_LAPS
@@ -119,7 +120,7 @@ class GhostSynthesisResult:
     def sentence(self) -> str:
         """How the ghost compares with the best human, and whether that can be trusted."""
         gain = self.gain_s
-        how = f"{abs(gain.time_s):.3f} s {'faster' if gain.time_s > 0 else 'slower'} than the best human"
+        how = describe_gap(-gain.time_s, "the best human")
         if not self.verdict.feasible:
             said = ", but no car could drive it"
         elif not self.is_faster:

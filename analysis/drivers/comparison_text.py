@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from analysis.drivers.comparison import AVERAGE, FIGURES, ComparedFigure, DriverFigures
-from analysis.drivers.formatting import format_count, format_interval, format_lap_time, join_names
+from analysis.drivers.formatting import format_count, format_interval, format_lap_time, is_level, join_names
 from analysis.statistics.bootstrap import Estimate
 from analysis.statistics.lap_moments import MIN_LAPS
 
@@ -56,7 +56,7 @@ def _averages(one: DriverFigures, two: DriverFigures, delta: Estimate) -> str:
     if none:
         return f"There is no average lap to compare: {join_names(none)} drove none that is fit for pace."
     named = [f"{s.vehicle_id} ({s.statistics.mean_s:.3f} s over {format_count(s.statistics.n, 'lap')})" for s in sides]
-    start = f"The average laps of {join_names(named)} are {abs(delta.value):.3f} s apart"
+    start = f"The average laps of {join_names(named)} are {_apart(delta.value)}"
     if not np.isfinite(delta.low):
         return f"{start}; with fewer than {MIN_LAPS} laps on a side, it cannot be said whether that is noise."
     ahead = {1: one, 2: two}.get(_better_side(AVERAGE, {AVERAGE.name: delta}))
@@ -73,7 +73,11 @@ def _best_laps(one: DriverFigures, two: DriverFigures) -> str:
         f"{c.vehicle_id} {format_lap_time(best.time_s)} on lap {best.lap_number}"
         for c, best in zip((one, two), bests, strict=True)
     ]
-    return f"Best laps: {join_names(named)}, {abs(bests[0].time_s - bests[1].time_s):.3f} s apart."
+    return f"Best laps: {join_names(named)}, {_apart(bests[0].time_s - bests[1].time_s)}."
+
+
+def _apart(gap_s: float) -> str:
+    return "level" if is_level(gap_s) else f"{abs(gap_s):.3f} s apart"
 
 
 def _claims(one: DriverFigures, two: DriverFigures, deltas: Deltas) -> str:

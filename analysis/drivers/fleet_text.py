@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.drivers.formatting import format_count, format_interval, format_lap_time, format_ranges, join_names
+from analysis.drivers.formatting import (
+    format_count,
+    format_interval,
+    format_lap_time,
+    format_ranges,
+    is_level,
+    join_names,
+)
 from analysis.drivers.summary import DriverSummary, rank_by_best_lap, rank_by_consistency
 from analysis.pace.driver_laps import DriverLaps
 from analysis.pace.lap_pace import PaceRecord, consistency_score
@@ -49,7 +56,8 @@ def _describe_best_lap(drivers: Drivers) -> str:
     if len(ranking) == 1:
         return f"{text}."
     ahead = ranking[1].statistics.best.time_s - best.time_s
-    return f"{text}, {ahead:.3f} s ahead of the best of {ranking[1].vehicle_id}."
+    second = f"the best of {ranking[1].vehicle_id}"
+    return f"{text}, level with {second}." if is_level(ahead) else f"{text}, {ahead:.3f} s ahead of {second}."
 
 
 def _describe_best_run(drivers: Drivers, length: int = 5) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from analysis.statistics.bootstrap import Estimate
 
 _MOST_CHOICES: Final = 20
+_LEVEL_S: Final = 0.0005
 
 
 def format_lap_time(time_s: float | None) -> str:
@@ -22,6 +23,23 @@ def format_interval(figure: Estimate, unit: str, digits: int = 3) -> str:
     """The interval of a figure, e.g. ``95 % interval 0.101 to 0.204 s``; its size where all of it is negative."""
     low, high = (-figure.high, -figure.low) if figure.sign < 0 else (figure.low, figure.high)
     return f"95 % interval {low:.{digits}f} to {high:.{digits}f} {unit}"
+
+
+def describe_gap(gap_s: float, than: str) -> str:
+    """A difference of two times, e.g. ``0.213 s slower than lap 4``; ``level with lap 4`` where clocks show none.
+
+    Args:
+        gap_s: The one time less the other.
+        than: What is compared with.
+    """
+    if is_level(gap_s):
+        return f"level with {than}"
+    return f"{abs(gap_s):.3f} s {'slower' if gap_s > 0 else 'faster'} than {than}"
+
+
+def is_level(gap_s: float) -> bool:
+    """Whether two times differ by less than a thousandth shows."""
+    return abs(gap_s) < _LEVEL_S
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -65,3 +83,9 @@ def format_tenths(value: float) -> str:
     """A lap time to the tenth, e.g. ``1:19.5``."""
     minutes, rest = divmod(round(value * 10), 600)
     return f"{minutes}:{rest // 10:02d}.{rest % 10}"
+
+
+def format_rank(place: int) -> str:
+    """A place as an ordinal number, e.g. ``1st``, ``22nd``, ``113th``."""
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"

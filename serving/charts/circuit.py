@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from analysis.comparison.corner_metrics import corner_stretches, find_braking_point
+from analysis.comparison.places import PlaceRule, Sides
 from analysis.tracks.circuit import Circuit, Corner
 from conf.arrays import FloatArray
-from serving.charts.style import FIFTH, GAINED, INK, LOST, SIXTH
+from serving.charts.style import FIFTH, GAINED, INK, LAP, LOST, MUTED, REFERENCE, SIXTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,26 +109,77 @@ def _clearance(at: FloatArray, line: FloatArray, taken: Sequence[FloatArray]) ->
     return min([float(np.hypot(*(line - at).T).min()), *others])
 
 
-def label_circuit(axes: Axes, circuit: Circuit) -> None:
-    """Numbers of the corners beside them, a bar across the line where laps begin, and the way round."""
+@dataclass(frozen=True)
+class CircuitLabels:
+    """Where the labels of a circuit go.
+
+    Attributes:
+        corners: A place beside each corner, shape (2,).
+        start: Ends of the bar across the line where laps begin, shape (2, 2).
+        way: Tail and tip of the arrow that shows the way round, shape (2, 2).
+    """
+
+    corners: tuple[FloatArray, ...]
+    start: FloatArray
+    way: FloatArray
+
+
+def place_circuit_labels(circuit: Circuit) -> CircuitLabels:
+    """Place corner labels, start bar and arrow so that they are clear of the line and of each other."""
     line = circuit.line
     reach = 0.06 * float(max(np.ptp(line.x_m), np.ptp(line.y_m)))
     left = left_normal(circuit, 0.0)
-    ends = draw_cross_line(axes, circuit, 0.0, 0.45 * reach, 2.4)
-    tip = point_on_line(circuit, 0.0) + left * reach * 0.75
+    start = point_on_line(circuit, 0.0) + np.outer((-1.0, 1.0), left) * 0.45 * reach
+    tail = point_on_line(circuit, 0.0) + left * reach * 0.75
     way = np.array([left[1], -left[0]]) * reach * 1.3
-    arrow = {"arrowstyle": "-|>", "color": INK, "lw": 1.2, "shrinkA": 0.0, "shrinkB": 0.0}
-    axes.annotate("", xy=tuple(tip + way), xytext=tuple(tip), arrowprops=arrow, zorder=4)
-    taken = [tip, tip + way / 2, tip + way, *ends]
+    taken = [tail, tail + way / 2, tail + way, *start]
+    places: list[FloatArray] = []
     for corner in circuit.corners:
-        at = find_label_position(circuit, corner, reach, taken)
-        taken.append(at)
-        axes.text(
-            at[0], at[1], corner_number_label(corner), ha="center", va="center", fontsize=8.0, weight="bold", zorder=5
-        )
+        places.append(find_label_position(circuit, corner, reach, [*taken, *places]))
+    return CircuitLabels(tuple(places), start, np.stack([tail, tail + way]))
+
+
+def label_circuit(axes: Axes, circuit: Circuit) -> None:
+    """Numbers and names of the corners beside them, a bar across the line where laps begin, and the way round."""
+    labels = place_circuit_labels(circuit)
+    axes.plot(*labels.start.T, color=INK, lw=2.4, solid_capstyle="butt", zorder=4)
+    arrow = {"arrowstyle": "-|>", "color": INK, "lw": 1.2, "shrinkA": 0.0, "shrinkB": 0.0}
+    axes.annotate("", xy=tuple(labels.way[1]), xytext=tuple(labels.way[0]), arrowprops=arrow, zorder=4)
+    middle: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 5}
+    for corner, at in zip(circuit.corners, labels.corners, strict=True):
+        axes.text(at[0], at[1], corner_number_label(corner), fontsize=8.0, weight="bold", **middle)
+        if corner.name:
+            axes.annotate(
+                corner.name, tuple(at), xytext=(0, -9), textcoords="offset points", fontsize=7.0, color=MUTED, **middle
+            )
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.margins(0.08)
+
+
+def find_braking_points_m(circuit: Circuit, sides: Sides) -> tuple[list[float], list[float]]:
+    """Where the lap and where the reference begin to brake for the corners, distances from the line."""
+    stretches, rule = corner_stretches(circuit), PlaceRule()
+    lap, reference = (
+        [
+            at % side.length_m
+            for stretch in stretches
+            if (at := find_braking_point(side, stretch, rule.brake_on_bar)) is not None
+        ]
+        for side in sides
+    )
+    return lap, reference
+
+
+def draw_braking_points(axes: Axes, circuit: Circuit, points_m: tuple[Sequence[float], Sequence[float]]) -> None:
+    """Where two laps begin to brake: bars from the line, the lap's to the left and the reference's to the right."""
+    reach = 0.03 * float(max(np.ptp(circuit.line.x_m), np.ptp(circuit.line.y_m)))
+    kinds = ((reach, LAP, "lap brakes"), (-reach, REFERENCE, "reference brakes"))
+    for places, (outwards, colour, label) in zip(points_m, kinds, strict=True):
+        for k, place in enumerate(places):
+            at = point_on_line(circuit, place)
+            bar = np.stack([at, at + left_normal(circuit, place) * outwards])
+            axes.plot(*bar.T, color=colour, lw=2.2, solid_capstyle="butt", zorder=5, label="_" if k else label)
 
 
 def corner_number_label(corner: Corner) -> str:

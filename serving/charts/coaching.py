@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.coaching.insights import CoachingInsight
-from analysis.drivers.formatting import format_lap_time
+from analysis.drivers.formatting import describe_gap, format_lap_time
 from analysis.tracks.circuit import Circuit
 from serving.charts.circuit import point_on_line
 from serving.charts.style import FAINT, LAP, LOST, MUTED, REFERENCE, draw_light_grid, figure_style, new_figure
@@ -32,14 +32,13 @@ def coaching_figure(found: CoachedLap) -> Figure:
         left, right = figure.subfigures(1, 2, width_ratios=[2.0, 1.0])  # type: ignore[misc]
         draw_inputs(list(left.subplots(len(_HEIGHTS), 1, sharex=True, height_ratios=_HEIGHTS)), found)
         above, below = right.subplots(2, 1, height_ratios=[1.35, 1.0])
-        draw_loss_map(above, found.circuit, found.distance_m, found.delta_s)
+        draw_loss_map(above, found.circuit, found.distance_m, found.delta_s, (found.driven, found.aimed))
         for one in marked_insights(found):
             _rank_on_map(above, found.circuit, one)
         draw_insights(below, found)
         lap, target = found.lap.row, found.target
         figure.suptitle(
-            f"{lap.uid}: {abs(found.lap_delta_s):.3f} s {'slower' if found.lap_delta_s >= 0 else 'faster'} than "
-            f"{target.uid}",
+            f"{lap.uid}: {describe_gap(found.lap_delta_s, target.uid)}",
             x=0.01,
             ha="left",
             fontsize=12,

@@ -37,7 +37,7 @@ _MOST_NUMBERED: Final = 32
 
 
 def lap_times_figure(laps: Sequence[LapRow], field: Sequence[LapRow], target_s: float | None) -> Figure:
-    """Lap times over the session: laps fit for pace filled, others hollow; cautions, stops, target and field.
+    """Lap times over the session: valid laps filled, others hollow; cautions, stops, target and field.
 
     Laps far slower than the rest are triangles at the upper edge, with their time.
     """
@@ -168,7 +168,7 @@ def _draw_laps(axes: Axes, laps: Sequence[LapRow], fit: Sequence[LapRow]) -> flo
         "o",
         color=LAP,
         ms=5,
-        label="lap fit for pace",
+        label="valid lap",
     )
     others = [lap for lap in laps if PACE not in lap.fit_for and lap.lap_time_s]
     for beyond, marker, label in ((False, "o", "other lap"), (True, "^", None)):
@@ -207,13 +207,13 @@ def _draw_field(axes: Axes, field: Sequence[LapRow], top: float) -> None:
     for lap in field:
         if PACE in lap.fit_for and lap.lap_time_s:
             by_number.setdefault(lap.lap_number, []).append(lap.lap_time_s)
-    numbers = sorted(number for number, times in by_number.items() if len(times) >= 3)
-    medians = [float(np.median(by_number[number])) for number in numbers]
-    if numbers and min(medians) <= top:
-        gaps = np.flatnonzero(np.diff(numbers) != 1) + 1
-        x = np.insert(np.array(numbers, dtype=np.float64), gaps, np.nan)
-        y = np.insert(np.array(medians), gaps, np.nan)
-        axes.plot(x, y, color=MUTED, lw=1.1, ls=(0, (1, 1.5)), label="median of the field")
+    known = {number: float(np.median(times)) for number, times in by_number.items() if len(times) >= 3}
+    shown = {number: median for number, median in known.items() if median <= top}
+    if shown:
+        x = np.arange(min(shown), max(shown) + 1)
+        y = [shown.get(int(number), np.nan) for number in x]
+        dots = (0, (1, 1.5))  # the marks show a lap between two that have no median, where there is no line to see
+        axes.plot(x, y, color=MUTED, lw=1.1, ls=dots, marker="_", ms=7, mew=1.4, label="median of the field")
 
 
 def _draw_cautions(axes: Axes, laps: Sequence[LapRow]) -> None:

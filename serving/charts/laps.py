@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.comparison.aligned_laps import LapComparison
 from analysis.comparison.corner_report import CornerReport
+from analysis.comparison.places import Sides
 from analysis.drivers.formatting import format_lap_time
 from analysis.tracks.circuit import Circuit, Corner
 from serving.charts.style import FAINT, GAINED, LAP, LOST, MUTED, REFERENCE, figure_style, new_figure
@@ -37,7 +38,9 @@ def comparison_figure(found: ComparedLaps) -> Figure:
             right.text(0.5, 0.5, found.no_circuit or "", ha="center", va="center", wrap=True, color=MUTED)
         else:
             above, below = right.subplots(2, 1, height_ratios=[1.15, 1.0])
-            draw_loss_map(above, found.circuit, found.comparison.distance_m, found.comparison.delta_s)
+            draw_loss_map(
+                above, found.circuit, found.comparison.distance_m, found.comparison.delta_s, found.report.sides
+            )
             draw_pieces(below, found.report)
         figure.suptitle(found.headline, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
     return figure
@@ -52,11 +55,11 @@ def lap_traces_figure(found: ComparedLaps, width_in: float = 9.6, height_in: flo
     return figure
 
 
-def loss_map_figure(comparison: LapComparison, circuit: Circuit) -> Figure:
-    """The map alone."""
+def loss_map_figure(comparison: LapComparison, circuit: Circuit, sides: Sides | None = None) -> Figure:
+    """The map alone, with the braking points of both sides where they are given."""
     with figure_style():
         figure = new_figure(4.6, 4.2)
-        draw_loss_map(figure.subplots(), circuit, comparison.distance_m, comparison.delta_s)
+        draw_loss_map(figure.subplots(), circuit, comparison.distance_m, comparison.delta_s, sides)
     return figure
 
 

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from analysis.comparison.places import Sides
 from analysis.tracks.circuit import Circuit
 from conf.arrays import FloatArray
-from serving.charts.circuit import corner_number_label, draw_road, label_circuit, point_on_line
+from serving.charts.circuit import (
+    corner_number_label,
+    draw_braking_points,
+    draw_road,
+    find_braking_points_m,
+    label_circuit,
+    point_on_line,
+)
 from serving.charts.style import GAINED, INK, LOST, MUTED, time_delta_colormap
 
 if TYPE_CHECKING:
@@ -50,8 +58,18 @@ def draw_delta(axes: Axes, distance_m: FloatArray, delta_s: FloatArray) -> None:
     axes.set_ylabel("Time lost, s")
 
 
-def draw_loss_map(axes: Axes, circuit: Circuit, distance_m: FloatArray, delta_s: FloatArray) -> None:
-    """The circuit, coloured by the time lost in each place."""
+def draw_loss_map(
+    axes: Axes, circuit: Circuit, distance_m: FloatArray, delta_s: FloatArray, sides: Sides | None = None
+) -> None:
+    """The circuit, coloured by the time lost in each place.
+
+    Args:
+        axes: Where to.
+        circuit: The circuit.
+        distance_m: Distances from the line, shape (n,).
+        delta_s: Time lost up to there, shape (n,).
+        sides: The lap and the reference, to mark where they begin to brake.
+    """
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
@@ -66,6 +84,10 @@ def draw_loss_map(axes: Axes, circuit: Circuit, distance_m: FloatArray, delta_s:
     lines.set_array((loss[:-1] + loss[1:]) / 2)
     axes.add_collection(lines)
     label_circuit(axes, circuit)
+    if sides is not None:
+        draw_braking_points(axes, circuit, find_braking_points_m(circuit, sides))
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, handlelength=0.9, borderaxespad=0.0)
     bar = axes.figure.colorbar(
         ScalarMappable(norm, colours), ax=axes, location="bottom", shrink=0.7, aspect=30, pad=0.02
     )

@@ -15,7 +15,7 @@ from analysis.comparison.aligned_laps import align_laps
 from analysis.comparison.corner_report import read_sides
 from analysis.comparison.lap_inputs import LapInputs
 from analysis.comparison.rows import ComparedPair, Row
-from analysis.drivers.formatting import format_count, format_lap_time
+from analysis.drivers.formatting import describe_gap, format_count, format_lap_time, is_level
 from analysis.laps.trace import THROTTLE, LapTrace
 from analysis.segmentation.zones import Microsector, cut_microsectors, find_zones
 from analysis.tracks.circuit import Circuit
@@ -195,17 +195,14 @@ class CoachedLap:
     @property
     def headline(self) -> str:
         """Both laps, and what the first insights are worth."""
-        lost = self.lap_delta_s
-        way = "slower" if lost >= 0 else "faster"
         target = f"{self.target.uid} ({format_lap_time(self.target.time_s)})"
-        said = f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {abs(lost):.3f} s {way} than {target}"
+        said = f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {describe_gap(self.lap_delta_s, target)}"
         if not self.insights:
             return f"{said}; there is nothing to say of it"
         count = format_count(len(self.insights), "thing")
         way = "gained" if self.elsewhere_s < 0 else "lost"
-        return (
-            f"{said}; {count} to do better, worth {self.worth_s:.3f} s; {abs(self.elsewhere_s):.3f} s {way} elsewhere"
-        )
+        elsewhere = "nothing" if is_level(self.elsewhere_s) else f"{abs(self.elsewhere_s):.3f} s"
+        return f"{said}; {count} to do better, worth {self.worth_s:.3f} s; {elsewhere} {way} elsewhere"
 
     @property
     def worth_s(self) -> float:

@@ -12,7 +12,7 @@ from analysis.comparison.aligned_laps import AlignedBy, LapComparison, align_lap
 from analysis.comparison.corner_report import CornerReport, ReportPiece, build_corner_report
 from analysis.comparison.places import Sides
 from analysis.comparison.rows import ComparedPair, Row, piece_columns, piece_rows, trace_rows
-from analysis.drivers.formatting import format_lap_time
+from analysis.drivers.formatting import describe_gap, format_lap_time
 from analysis.laps.distance import time_at_distance_s
 from analysis.laps.trace import LapTrace
 from analysis.segmentation.zones import Microsector
@@ -119,12 +119,8 @@ class ComparedLaps:
     @property
     def headline(self) -> str:
         """Both laps, their times, and the difference at the line."""
-        lost = "no slower" if abs(self.delta_s) < 0.0005 else f"{abs(self.delta_s):.3f} s"
-        way = "" if abs(self.delta_s) < 0.0005 else " slower" if self.delta_s > 0 else " faster"
-        return (
-            f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {lost}{way} than {self.reference.row.uid} "
-            f"({format_lap_time(self.reference.time_s)})"
-        )
+        reference = f"{self.reference.row.uid} ({format_lap_time(self.reference.time_s)})"
+        return f"{self.lap.row.uid} ({format_lap_time(self.lap.time_s)}) is {describe_gap(self.delta_s, reference)}"
 
     @property
     def sector_deltas_s(self) -> tuple[float | None, ...]:

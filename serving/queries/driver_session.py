@@ -14,8 +14,10 @@ from conf.tables import (
     GOLD_DPTAD_SCORES,
     GOLD_DRIVER_SUMMARY,
     GOLD_FLEET_SUMMARY,
+    GOLD_KARMA_SCORES,
     GOLD_SIWTL,
     GOLD_STINTS,
+    GOLD_STYLE_PREDICTIONS,
     SILVER_DRIVERS,
     SILVER_LAPS,
     SILVER_RESULTS,
@@ -28,8 +30,10 @@ from serving.lake.rows import Row, Value
 from serving.lake.store import command_that_fills
 from serving.queries.circuits import CircuitError, find_session_circuit, session_track, track_title
 from serving.queries.comparison import ComparedLaps, LapComparisonAnswer, compare_loaded_laps
-from serving.queries.lap_traces import car_plateaus_pct, load_first_trace
-from serving.queries.laps import LapRow, ListedLap, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
+from serving.queries.driver_style import SessionStyle, StyleLap, read_session_style
+from serving.queries.karma import KarmaReport, group_laps
+from serving.queries.lap_traces import LoadedLap, car_plateaus_pct, load_first_trace, load_lap_trace
+from serving.queries.laps import LapError, LapRow, ListedLap, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
 
 TABLES: Final = (
     SILVER_LAPS,
@@ -44,7 +48,11 @@ TABLES: Final = (
     GOLD_DPTAD_SCORES,
     GOLD_DPTAD_EVENTS,
     GOLD_FLEET_SUMMARY,
+    GOLD_STYLE_PREDICTIONS,
+    GOLD_KARMA_SCORES,
 )
+MOST_LAPS: Final = 30
+"""Laps that a page offers for comparison, the quickest of a long session."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,14 @@ class TimeLoss:
     Attributes:
         compared: The comparison; ``None`` where there is nothing to compare.
         words: What is compared with what, or why nothing is.
+        pairs: The driver's valid laps by number, at most the ``MOST_LAPS`` quickest, each against the same reference
+            and, on a known circuit, against the driver's own best; all on one scale of distance. Laps without telemetry
+            are not among them.
     """
 
     compared: ComparedLaps | None
     words: str
+    pairs: tuple[ComparedLaps, ...] = ()
 
 
 class DriverAnswer(FrozenModel):
@@ -97,6 +109,8 @@ class DriverAnswer(FrozenModel):
         stints: Rows of ``gold.stints``.
         scores: Rows of ``gold.dptad_scores``.
         events: Rows of ``gold.dptad_events``.
+        style: Each lap by the windows of ``gold.style_predictions``.
+        karma: Rows of ``gold.karma_scores``.
         missing: Part to why it has no rows, and which command fills its table.
         loss: Where time is lost.
         loss_words: What is compared with what, or why nothing is.
@@ -118,6 +132,8 @@ class DriverAnswer(FrozenModel):
     stints: tuple[Row, ...]
     scores: tuple[Row, ...]
     events: tuple[Row, ...]
+    style: tuple[StyleLap, ...]
+    karma: tuple[Row, ...]
     missing: dict[str, str]
     loss: LapComparisonAnswer | None
     loss_words: str
@@ -141,7 +157,10 @@ class DriverReport:
         stints: Rows of ``gold.stints``.
         scores: Rows of ``gold.dptad_scores``, by lap.
         events: Rows of ``gold.dptad_events``, by time.
+        field_scores: Rows of ``gold.dptad_scores`` of all cars of the session.
         fleet: Row of ``gold.fleet_summary``.
+        style: What the style model says of the laps and of the field.
+        karma: Rows of ``gold.karma_scores``, by lap.
         track: Name of the track; ``None`` where nothing says.
         circuit: The circuit, where it is known.
         no_circuit: Why it is not.
@@ -161,7 +180,10 @@ class DriverReport:
     stints: TableRows
     scores: TableRows
     events: TableRows
+    field_scores: TableRows
     fleet: TableRows
+    style: SessionStyle
+    karma: TableRows
     track: str | None
     circuit: Circuit | None
     no_circuit: str | None
@@ -184,10 +206,26 @@ class DriverReport:
         return find_best_lap(self.field)
 
     @property
+    def karma_report(self) -> KarmaReport | None:
+        """The karma of the laps, ``None`` where no lap has a row."""
+        if not self.karma.rows:
+            return None
+        return KarmaReport(
+            session_id=self.session_id,
+            vehicle_id=self.vehicle_id,
+            car_number=self.laps[0].car_number,
+            track=self.track,
+            laps=group_laps(self.karma.rows),
+            is_synthetic=any(row["is_synthetic"] for row in self.karma.rows),
+            versions=self.versions,
+        )
+
+    @property
     def answer(self) -> DriverAnswer:
         """The session without what is drawn."""
         single = {name: getattr(self, name) for name in ("session", "result", "driver", "summary", "target", "fleet")}
-        several = {name: getattr(self, name) for name in ("stints", "scores", "events")}
+        several = {name: getattr(self, name) for name in ("stints", "scores", "events", "karma")}
+        missing = {name: part.missing for name, part in (*single.items(), *several.items(), ("style", self.style))}
         return DriverAnswer(
             session_id=self.session_id,
             vehicle_id=self.vehicle_id,
@@ -197,7 +235,8 @@ class DriverReport:
             laps=tuple(ListedLap.of(lap) for lap in self.laps),
             **{name: part.first for name, part in single.items()},
             **{name: part.rows for name, part in several.items()},
-            missing={name: part.missing for name, part in (single | several).items() if part.missing is not None},
+            style=self.style.laps,
+            missing={name: why for name, why in missing.items() if why is not None},
             loss=None if self.loss.compared is None else self.loss.compared.answer,
             loss_words=self.loss.words,
             table_versions=self.versions,
@@ -244,7 +283,10 @@ def read_driver_session(lake: LakeReader, session_id: str, vehicle: str) -> Driv
         stints=read(GOLD_STINTS, ours, "stint_number", "segment"),
         scores=read(GOLD_DPTAD_SCORES, ours, "lap_number"),
         events=read(GOLD_DPTAD_EVENTS, ours, "event_ts", "event_type"),
+        field_scores=read(GOLD_DPTAD_SCORES, here, "vehicle_id", "lap_number"),
         fleet=read(GOLD_FLEET_SUMMARY, here),
+        style=read_session_style(now, laps),
+        karma=read(GOLD_KARMA_SCORES, ours, "lap_number", "component"),
         track=None if track_id is None else track_title(now, track_id),
         circuit=circuit,
         no_circuit=no_circuit,
@@ -295,8 +337,28 @@ def compare_with_best(
                 None, f"{laps[0].car} drove the best lap there is telemetry of, and no second one to compare."
             )
     plateaus = car_plateaus_pct(lake, (own.row, reference.row))
-    found = compare_loaded_laps((own, reference), circuit, no_circuit=no_circuit, car_plateaus_pct=plateaus)
-    return TimeLoss(found, _words(found, laps, field, is_own=is_own))
+
+    def compare(lap: LoadedLap, other: LoadedLap) -> ComparedLaps:
+        return compare_loaded_laps((lap, other), circuit, no_circuit=no_circuit, car_plateaus_pct=plateaus)
+
+    found = compare(own, reference)
+    loaded = [_load(lake, lap, circuit) for lap in rank_by_time(laps)[:MOST_LAPS] if lap.is_covered]
+    references = (reference,) if is_own or circuit is None else (reference, own)
+    pairs = [
+        compare(lap, other)
+        for other in references
+        for lap in sorted(filter(None, loaded), key=lambda one: one.row.lap_number)
+        if lap.row.uid != other.row.uid
+    ]
+    alike = tuple(one for one in pairs if one.comparison.aligned_by == found.comparison.aligned_by)
+    return TimeLoss(found, _words(found, laps, field, is_own=is_own), alike)
+
+
+def _load(lake: LakeReader, lap: LapRow, circuit: Circuit | None) -> LoadedLap | None:
+    try:
+        return load_lap_trace(lake, lap, circuit)
+    except LapError:  # its samples do not make a lap, and a page shows those that do
+        return None
 
 
 def _words(found: ComparedLaps, laps: Sequence[LapRow], field: Sequence[LapRow], *, is_own: bool) -> str:

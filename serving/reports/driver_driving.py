@@ -9,17 +9,59 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.dptad.rules import CATEGORIES, RULE_OF
-from analysis.drivers.formatting import format_count, format_ranges, join_names
+from analysis.drivers.formatting import format_count, format_ranges, format_rank, join_names
 from serving.queries.driver_session import DriverReport
+from serving.queries.driver_style import SessionStyle
+from serving.queries.smoothness import MIN_FIELD, Smoothness, compare_smoothness
 
 Row = Mapping[str, Any]
 
 _INCIDENTS: Final = 10
+_APART: Final = 0.05  # from the field's median: less is as smooth
 
 
 def scored_rows(found: DriverReport) -> list[Row]:
     """Rows of the laps that were judged; the others have no score at all."""
     return [row for row in found.scores.rows if row["event_count"] is not None]
+
+
+def measure_smoothness(found: DriverReport) -> list[Smoothness]:
+    """Each category of the driver's judged laps beside those of the field."""
+    return compare_smoothness(found.vehicle_id, scored_rows(found), found.field_scores.rows)
+
+
+def describe_smoothness(categories: Sequence[Smoothness]) -> list[str]:
+    """What sets the driver apart from the field, the roughest first; or that there is no field to compare with."""
+    known = [one for one in categories if one.has_field]
+    if not known:
+        alone = [f"{one.name} {one.format_rate(one.median)}" for one in categories]
+        return [f"Too few drivers to compare with; the driver's own: {join_names(alone)}."] if alone else []
+    apart = sorted((one for one in known if abs(one.above) >= _APART), key=lambda one: -one.above)
+    if not apart:
+        return ["As smooth as the field in all that is measured."]
+    return [_describe_category(one) for one in apart]
+
+
+def _describe_category(one: Smoothness) -> str:
+    way, more = ("Rougher", "more") if one.above > 0 else ("Smoother", "less")
+    figures = f"{one.format_rate(one.median)} against {one.format_rate(one.base)}"
+    place = f"{format_rank(one.rank)} smoothest of {len(one.field)}"
+    return f"{way} than the field: {one.name}, {figures} ({100.0 * abs(one.above):.0f} % {more}; {place})."
+
+
+def describe_style(style: SessionStyle, vehicle_id: str) -> list[str]:
+    """What the style model says of the session in a few sentences; nothing where it says nothing."""
+    if style.share is None:
+        return []
+    said = f"Driving style: {100.0 * style.share:.0f} % of the ten-second windows are called aggressive"
+    if len(style.field) >= MIN_FIELD:
+        rank = 1 + sum(share > style.field[vehicle_id] for share in style.field.values())
+        most = "most" if rank == 1 else f"{format_rank(rank)} most"
+        said += f", the {most} of {format_count(len(style.field), 'driver')}"
+    lines = [f"{said}."]
+    if style.laps and (peak := max(style.laps, key=lambda lap: (lap.share, -lap.lap_number))).aggressive:
+        lines.append(f"Most of all lap {peak.lap_number}: {peak.aggressive} of {format_count(peak.windows, 'window')}.")
+    return lines
 
 
 def describe_scores(found: DriverReport) -> dict[str, Any]:
@@ -36,7 +78,7 @@ def describe_scores(found: DriverReport) -> dict[str, Any]:
         )
     means = ", ".join(f"{name} {score:.0f}" for name, score in mean_scores(rows).items())
     words = f"{words}. Mean scores: {means}." if means else f"{words}."
-    caption = "0 is smooth and without incident, 100 the opposite."
+    caption = "Anomaly scores: 0 is smooth and without incident, 100 the opposite."
     return {"words": words, "reasons": _reasons(found.scores.rows), "caption": caption}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analysis.drivers.formatting import format_count, format_lap_time, join_names
+from analysis.drivers.formatting import format_count, format_lap_time, is_level, join_names
 from analysis.statistics.lap_moments import MIN_LAPS
 from serving.queries.driver_session import DriverReport
 
@@ -95,7 +95,7 @@ def target_time_s(target_s: float, gain_s: float | None) -> float:
 
 def describe_gain(gain_s: float) -> str:
     """A target lap beside the best lap driven."""
-    if gain_s <= 0:
+    if gain_s <= 0 or is_level(gain_s):
         return "the best lap driven"
     return f"{gain_s:.3f} s under the best lap"
 
@@ -105,7 +105,7 @@ def describe_session(found: DriverReport) -> list[str]:
     row = found.fleet.first
     if not row:
         return []
-    laps = f"{format_count(row['n_laps'], 'lap')}, {row['n_valid_laps']} of them fit for pace"
+    laps = f"{format_count(row['n_laps'], 'lap')}, {row['n_valid_laps']} of them valid"
     lines = [f"{format_count(row['n_drivers'], 'driver')} drove {laps}."]
     weather = [
         f"air {row['air_temp_c']:.0f} °C" if row["air_temp_c"] is not None else None,

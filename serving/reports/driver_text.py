@@ -8,13 +8,20 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from analysis.comparison.corner_report import CornerReport, ReportPiece, ReportRule
-from analysis.drivers.formatting import format_count, format_lap_time, format_tenths, join_names
+from analysis.drivers.formatting import format_count, format_lap_time, format_tenths, is_level, join_names
 from analysis.statistics.lap_moments import MIN_LAPS
-from serving.queries.comparison import what_differs
+from serving.queries.comparison import ComparedLaps, what_differs
 from serving.queries.driver_session import DriverReport
-from serving.queries.laps import PACE
-from serving.reports.driver_driving import incident_rows, mean_scores, scored_rows
+from serving.queries.laps import PACE, LapRow
+from serving.reports.driver_driving import (
+    describe_smoothness,
+    describe_style,
+    incident_rows,
+    measure_smoothness,
+    scored_rows,
+)
 from serving.reports.driver_pace import describe_gain, format_digits, target_time_s
+from serving.reports.lap_viewer import pair_headline, pairs_shown
 from serving.reports.sources import list_versions
 
 Row = Mapping[str, Any]
@@ -46,7 +53,7 @@ def report_facts(found: DriverReport) -> list[str]:
     kind = found.result.first.get("vehicle_class") or found.summary.first.get("vehicle_class")
     stops = sum(lap.pit_in for lap in found.laps)
     fit = sum(PACE in lap.fit_for for lap in found.laps)
-    driven = f"{format_count(len(found.laps), 'lap')}, {fit} fit for pace"
+    driven = f"{format_count(len(found.laps), 'lap')}, {fit} valid"
     parts = (found.session_id, found.track, day, kind, driven, format_count(stops, "pit stop") if stops else None)
     return [part for part in parts if part]
 
@@ -75,9 +82,17 @@ def _best(found: DriverReport) -> KeyFigure | None:
     best, session = found.best, found.session_best
     if best is None or session is None or best.lap_time_s is None or session.lap_time_s is None:
         return None
-    off = best.lap_time_s - session.lap_time_s
-    beside = f"{off:.3f} s off the session's best" if best.uid != session.uid else "the best of the session"
-    return KeyFigure("Best lap", format_lap_time(best.lap_time_s), (f"lap {best.lap_number}", beside))
+    return KeyFigure(
+        "Best lap", format_lap_time(best.lap_time_s), (f"lap {best.lap_number}", _beside_best(best, session))
+    )
+
+
+def _beside_best(best: LapRow, session: LapRow) -> str:
+    """How the driver's best lap stands to the session's."""
+    if best.uid == session.uid:
+        return "the best of the session"
+    off_s = (best.lap_time_s or 0.0) - (session.lap_time_s or 0.0)
+    return "level with the session's best" if is_level(off_s) else f"{off_s:.3f} s off the session's best"
 
 
 def _of_summary(row: Row) -> Iterator[KeyFigure]:
@@ -85,7 +100,7 @@ def _of_summary(row: Row) -> Iterator[KeyFigure]:
     if not row:
         return
     if row["avg_lap_ms"] is not None:
-        lines = [f"{format_count(row['valid_laps'], 'lap')} fit for pace"]
+        lines = [format_count(row["valid_laps"], "valid lap")]
         yield KeyFigure("Mean lap", format_lap_time(row["avg_lap_ms"] / 1000), (*lines, _mean_interval(row)))
     if row["siwtl_lap_s"] is not None:
         lines = [describe_gain(row["potential_gain_s"])] if row["potential_gain_s"] is not None else []
@@ -115,6 +130,31 @@ def _consistency(row: Row) -> KeyFigure:
     return KeyFigure("Consistency", score, ("of 100", *counted, f"95 %: {low:.1f} to {high:.1f}"))
 
 
+def headline(found: DriverReport) -> str:
+    """The report in one sentence: result, best lap, and where most time is to be found."""
+    best, session = found.best, found.session_best
+    if best is None or session is None:
+        return f"No valid lap of {format_count(len(found.laps), 'lap')}, so nothing can be said of pace."
+    row = found.result.first
+    place = (
+        f"P{row['position']} of {len({lap.vehicle_id for lap in found.field})}; best" if row.get("position") else "Best"
+    )
+    said = f"{place} lap {format_lap_time(best.lap_time_s)}, {_beside_best(best, session)}"
+    dear = _dear_pieces(found, 2)
+    if not dear:
+        return f"{said}."
+    where = join_names([f"{piece.label} ({piece.time_lost_s:.2f} s)" for piece in dear])
+    return f"{said}; most time is to be found in {where}."
+
+
+def _dear_pieces(found: DriverReport, most: int) -> list[ReportPiece]:
+    """Where the lap of the page loses most, if it is worth naming."""
+    compared = found.loss.compared
+    if compared is None or compared.report is None:
+        return []
+    return [p for p in _costliest_pieces(compared.report, most) if p.time_lost_s >= _WORTH_NAMING_S]
+
+
 def summary(found: DriverReport) -> list[str]:
     """Summarise the report in a few sentences: where there is most to gain."""
     lines = [
@@ -122,16 +162,10 @@ def summary(found: DriverReport) -> list[str]:
         *_glance_pace(found.summary.first),
         *_glance_target(found.target.first),
     ]
-    compared = found.loss.compared
-    if compared is not None and compared.report is not None:
-        dear = [p for p in _costliest_pieces(compared.report, 3) if p.time_lost_s >= _WORTH_NAMING_S]
+    compared, dear = found.loss.compared, _dear_pieces(found, 3)
+    if compared is not None and dear:
         where = join_names([f"{p.label} ({p.time_lost_s:.2f} s)" for p in dear])
-        if dear:
-            lap, reference = compared.lap.row, compared.reference.row
-            lines.append(
-                f"Lap {lap.lap_number} loses {compared.delta_s:.3f} s on lap {reference.lap_number} of "
-                f"{reference.car}; it loses most in {where}."
-            )
+        lines.append(f"{pair_headline(compared)[:-1]}; it loses most in {where}.")
     return [*lines, *_glance_driving(found)]
 
 
@@ -139,7 +173,7 @@ def _glance_laps(row: Row) -> Iterator[str]:
     n = row.get("valid_laps")
     if n is not None and n < MIN_LAPS:
         yield (
-            f"{format_count(n, 'lap')} fit for pace: too few to say how even the driver is or how lap times change, "
+            f"{format_count(n, 'valid lap')}: too few to say how even the driver is or how lap times change, "
             f"which needs {MIN_LAPS}."
         )
 
@@ -168,11 +202,7 @@ def _glance_target(row: Row) -> Iterator[str]:
 
 def _glance_driving(found: DriverReport) -> Iterator[str]:
     rows = scored_rows(found)
-    means = mean_scores(rows)
-    if means:
-        name, score = max(means.items(), key=lambda item: item[1])
-        judged = format_count(len(rows), "judged lap")
-        yield f"The least smooth category is the {name}: mean anomaly score {score:.0f} of 100 over {judged}."
+    yield from describe_smoothness(measure_smoothness(found))[:1]
     again = [row for row in incident_rows(found.events.rows) if row["n_laps"] > 1]
     if again:
         first = again[0]
@@ -180,42 +210,50 @@ def _glance_driving(found: DriverReport) -> Iterator[str]:
             f"What comes again most: {first['what']}, {first['where']}, on {first['n_laps']} of "
             f"{format_count(len(rows), 'judged lap')}."
         )
+    yield from describe_style(found.style, found.laps[0].vehicle_id)[:1]
 
 
 def describe_loss(found: DriverReport) -> dict[str, Any]:
-    """Where time is lost, without the figures."""
+    """Where time is lost: what is compared, and each pair of laps to choose from, without the figures."""
     compared = found.loss.compared
-    out: dict[str, Any] = {"words": found.loss.words}
     if compared is None:
-        return out
+        return {"words": found.loss.words, "notes": "", "pairs": []}
     notes = "; ".join(compared.notes)
-    out["notes"] = f"Blue: the lap. Grey: the reference. {notes[0].upper()}{notes[1:]}."
-    if compared.report is None:
-        return out
-    pieces = compared.report.pieces
+    return {
+        "words": found.loss.words,
+        "notes": f"{notes[0].upper()}{notes[1:]}.",
+        "pairs": [_describe_pair(one) for one in pairs_shown(found.loss)],
+    }
+
+
+def _describe_pair(found: ComparedLaps) -> dict[str, Any]:
+    """One lap against another, corner by corner; no rows without a circuit."""
+    said = {"headline": pair_headline(found), "rows": [], "total": f"{found.delta_s:+.3f}", "dearest": []}
+    if found.report is None:
+        return said
+    pieces = found.report.pieces
     most = max(abs(p.time_lost_s) for p in pieces) or 1.0
     least = min(0.0, *(p.time_lost_s for p in pieces))
     span = max(0.0, *(p.time_lost_s for p in pieces)) - least or most
     zero = -least / span * 100.0
-    out["pieces"] = [
+    rows = [
         {
             "label": p.label,
+            "from": f"{p.start_m:.0f}",
+            "to": f"{p.end_m:.0f}",
             "lost": f"{p.time_lost_s:+.3f}",
             "way": "lost" if p.time_lost_s > 0 else "gained",
             "zero": f"{zero:.1f}",
             "left": f"{zero + min(0.0, p.time_lost_s) / span * 100.0:.1f}",
             "width": f"{abs(p.time_lost_s) / span * 100.0:.1f}",
-            "least": format_digits(p.lap.min_kmh, 0),
-            "least_ref": format_digits(p.reference.min_kmh, 0),
+            "minimum": format_digits(p.lap.min_kmh, 0),
+            "minimum_ref": format_digits(p.reference.min_kmh, 0),
             "words": what_differs(p),
         }
         for p in pieces
     ]
-    out["total"] = f"{compared.report.lap_delta_s:+.3f}"
-    out["dearest"] = [
-        p.finding for p in _costliest_pieces(compared.report, _DEAREST) if p.time_lost_s >= _WORTH_NAMING_S
-    ]
-    return out
+    dear = [p.finding for p in _costliest_pieces(found.report, _DEAREST) if p.time_lost_s >= _WORTH_NAMING_S]
+    return said | {"rows": rows, "dearest": dear}
 
 
 def _costliest_pieces(report: CornerReport, most: int) -> list[ReportPiece]:
@@ -224,7 +262,7 @@ def _costliest_pieces(report: CornerReport, most: int) -> list[ReportPiece]:
 
 def driver_console_lines(found: DriverReport) -> list[str]:
     """The report in a few lines for the terminal."""
-    lines = [f"{report_title(found)}: {', '.join(report_facts(found))}"]
+    lines = [f"{report_title(found)}: {', '.join(report_facts(found))}", f"  {headline(found)}"]
     lines += [f"  {tile.name}: {tile.value}{_in_brackets(tile.lines)}" for tile in key_figures(found)]
     lines += [f"  {line}" for line in (*summary(found), *missing_tables(found))]
     return [*lines, f"  Tables and their versions: {list_versions(found.versions)}"]
@@ -236,5 +274,14 @@ def _in_brackets(lines: Sequence[str]) -> str:
 
 def missing_tables(found: DriverReport) -> list[str]:
     """List every table without rows for this driver, and the command that fills it."""
-    parts = (found.result, found.summary, found.stints, found.target, found.scores, found.fleet)
+    parts = (
+        found.result,
+        found.summary,
+        found.stints,
+        found.target,
+        found.scores,
+        found.fleet,
+        found.style,
+        found.karma,
+    )
     return [part.missing for part in parts if part.missing]

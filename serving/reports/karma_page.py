@@ -48,11 +48,12 @@ def page_context(found: KarmaReport, pair: Pair | None, made_at: datetime) -> di
     """What the template shows."""
     return {
         "title": found.car,
+        "headline": view.headline(found),
         "session": found.session_id,
         "synthetic": found.is_synthetic,
         "facts": view.report_facts(found),
         "tiles": view.key_figures(found),
-        "glance": view.summary(found),
+        "glance": view.summary(found)[1:],
         "columns": [name.capitalize() for name in (OVERALL, *COMPONENTS)],
         "components": view.karma_component_rows(found),
         "compared": view.describe_pair(pair),

@@ -90,8 +90,13 @@ def is_worn_soon(found: KarmaReport, score: KarmaScore) -> bool:
     return laps is not None and laps <= len(found.laps)
 
 
+def headline(found: KarmaReport) -> str:
+    """The report in one sentence: which component to look at first, and why."""
+    return summary(found)[0]
+
+
 def summary(found: KarmaReport) -> list[str]:
-    """Summarise the report in a few sentences."""
+    """Summarise the report in a few sentences, the most important first."""
     if not found.scored and not found.components:
         why = sorted({lap.reason for lap in found.laps if lap.reason})
         return [f"No lap has a score: {'; '.join(why)}."]

@@ -42,11 +42,12 @@ def page_context(found: QualityReport, made_at: datetime) -> dict[str, Any]:
     kept = [rule for rule in found.rules if not rule.broken and rule.evaluated]
     return {
         "title": "What came in, and what became of it",
+        "headline": view.headline(found),
         "session": "quality",
         "synthetic": False,
         "facts": view.quality_facts(found),
         "tiles": view.quality_tiles(found),
-        "glance": view.quality_glance(found),
+        "glance": view.quality_glance(found)[1:],
         "figure": Markup(figure_to_svg(quality_figure(found))) if found.batches else None,  # noqa: S704 - drawn by us
         "accounts": view.account_lines(found),
         "reasons": view.reason_lines(found),

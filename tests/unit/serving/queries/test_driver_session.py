@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from analysis.tracks.circuit import Circuit
@@ -11,7 +12,8 @@ from serving.lake.reader import LakeReader
 from serving.lake.store import MissingTableError
 from serving.queries.driver_session import TABLES, TableRows, compare_with_best, read_driver_session, read_table
 from serving.queries.laps import LapError, find_best_lap, laps_of_vehicle, rank_by_time, read_laps
-from tests.unit.serving.race_lake import SESSION, race, race_lake, write_rows
+from tests.unit.serving.karma_lake import karma_rows
+from tests.unit.serving.race_lake import SESSION, copy_race, race, race_lake, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,8 @@ def test_everything_there_is_of_one_driver(lake, cars):
     assert numbers == sorted(numbers) == [lap.lap_number for lap in found.laps if "pace" in lap.fit_for]
     assert found.track == race().track.title
     assert isinstance(found.circuit, Circuit)
-    assert set(found.versions) == set(TABLES) - {"silver.tracks", "silver.drivers"}
+    not_there = {"silver.tracks", "silver.drivers", "gold.style_predictions", "gold.karma_scores"}
+    assert set(found.versions) == set(TABLES) - not_there
     assert found.best == find_best_lap(found.laps)
     assert found.session_best == find_best_lap(found.field)
     assert found.target.first["current_best_s"] == pytest.approx(found.best.lap_time_s)
@@ -49,6 +52,52 @@ def test_the_best_lap_is_held_against_the_best_of_the_session(lake, cars):
     assert loss.compared.reference.row == rank_by_time(read_laps(lake, SESSION))[0]
     assert loss.words.startswith("The driver's best lap (lap ")
     assert "no telemetry" not in loss.words
+
+
+def test_each_valid_lap_is_held_against_the_reference_and_the_drivers_own_best(lake, cars):
+    found = read_driver_session(lake, SESSION, cars[1])
+    valid = [lap.uid for lap in found.laps if "pace" in lap.fit_for]
+    reference, own = found.loss.compared.reference.row.uid, found.best.uid
+    pairs = {(one.reference.row.uid, one.lap.row.uid): one for one in found.loss.pairs}
+    assert list(pairs) == [(reference, uid) for uid in valid] + [(own, uid) for uid in valid if uid != own]
+    for uid in set(valid) - {own}:
+        # What a lap loses to the reference, less what the best lap loses to it, is what it loses to the best lap.
+        apart = pairs[reference, uid].comparison.delta_s - pairs[reference, own].comparison.delta_s
+        np.testing.assert_allclose(apart, pairs[own, uid].comparison.delta_s, atol=1e-9)
+    assert {one.lap.row.uid for one in read_driver_session(lake, SESSION, cars[0]).loss.pairs} == {
+        lap.uid for lap in rank_by_time(laps_of_vehicle(read_laps(lake, SESSION), cars[0]))[1:]
+    }
+
+
+def test_style_by_lap_and_beside_the_field(tmp_path, cars):
+    settings = copy_race(tmp_path)
+    lake = LakeReader(settings)
+    laps = laps_of_vehicle(read_laps(lake, SESSION), cars[0])
+    second, third = laps[1], laps[2]
+    ends = [second.start_us, second.start_us + 10**6, second.end_us, third.end_us + 10**9]
+    labels = ["AGGRESSIVE", "NORMAL", "AGGRESSIVE", "AGGRESSIVE"]
+    row = {"session_id": SESSION, "model_name": "driving-style", "model_version": "3"}
+    mine = [row | {"vehicle_id": cars[0], "window_end_ts": t, "label": x} for t, x in zip(ends, labels, strict=True)]
+    calm = [row | {"vehicle_id": cars[1], "window_end_ts": ends[0], "label": "NORMAL"}]
+    write_rows(settings, "gold.style_predictions", [*mine, *calm])
+    style = read_driver_session(lake, SESSION, cars[0]).style
+    assert [(lap.lap_number, lap.windows, lap.aggressive) for lap in style.laps] == [(2, 2, 1), (3, 1, 1)]
+    assert (style.share, style.field) == (0.75, {cars[0]: 0.75, cars[1]: 0.0})
+    assert (style.models, style.missing) == (("driving-style version 3",), None)
+    other = read_driver_session(lake, SESSION, cars[2])
+    assert other.style.missing.startswith(f"gold.style_predictions has no row of {SESSION}/{cars[2]}: `slipstream")
+    assert other.answer.missing["style"] == other.style.missing
+
+
+def test_karma_is_the_cars_own(tmp_path, cars):
+    settings = copy_race(tmp_path)
+    write_rows(settings, "gold.karma_scores", karma_rows(SESSION, cars[0], n_laps=4))
+    found = read_driver_session(LakeReader(settings), SESSION, cars[0])
+    assert [lap.number for lap in found.karma_report.laps] == [1, 2, 3, 4]
+    assert {row["vehicle_id"] for row in found.answer.karma} == {cars[0]}
+    other = read_driver_session(LakeReader(settings), SESSION, cars[1])
+    assert other.karma_report is None
+    assert other.karma.missing.endswith("`slipstream score karma` fills it.")
 
 
 def test_whoever_has_the_best_lap_is_held_against_it_with_a_median_lap(lake, cars):

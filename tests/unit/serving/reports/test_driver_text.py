@@ -7,8 +7,13 @@ from dataclasses import replace
 import pytest
 
 from analysis.dptad.rules import CATEGORIES
+from analysis.drivers.formatting import format_lap_time
+from serving.charts.driving import smoothness_figure, style_figure
+from serving.charts.style import figure_to_svg
 from serving.queries.driver_session import TableRows, read_driver_session
+from serving.queries.driver_style import SessionStyle, StyleLap
 from serving.queries.laps import rank_by_time, read_laps
+from serving.queries.smoothness import compare_smoothness
 from serving.reports import driver_driving as driving
 from serving.reports import driver_pace as pace
 from serving.reports import driver_text as view
@@ -150,7 +155,9 @@ def test_tiles_that_are_unknown_are_left_out(found):
 
 
 def test_losses_and_bars_share_one_scale(found):
-    rows = view.describe_loss(found)["pieces"]
+    pairs = view.describe_loss(found)["pairs"]
+    assert len(pairs) == len(found.loss.pairs)
+    rows = pairs[0]["rows"]
     for row in rows:
         left, width = float(row["left"]), float(row["width"])
         assert -0.11 <= left <= left + width <= 100.11
@@ -186,7 +193,7 @@ def test_too_few_laps_are_said_to_be_so(found):
     assert not any("99.7" in line for line in view.driver_console_lines(few))
     assert any("too few laps for an interval" in line for line in tiles["Mean lap"].lines)
     assert "the best lap driven" in tiles["Target lap"].lines
-    assert any(line.startswith("2 laps fit for pace: too few") for line in view.summary(few))
+    assert any(line.startswith("2 valid laps: too few") for line in view.summary(few))
     whole = replace(
         found,
         summary=TableRows(
@@ -195,3 +202,57 @@ def test_too_few_laps_are_said_to_be_so(found):
     )
     lines = {tile.name: tile for tile in view.key_figures(whole)}["Consistency"].lines
     assert lines == ("of 100", "of 9 laps", "95 %: 99.0 to 99.9")
+
+
+def test_the_headline_says_level_where_clocks_show_no_difference(found):
+    best, session = found.best, found.session_best
+    off = (best.lap_time_ms - session.lap_time_ms) / 1000
+    assert view.headline(found).startswith(f"P2 of 3; best lap {format_lap_time(best.lap_time_s)}, {off:.3f} s off the")
+    dear = max(found.loss.compared.report.pieces, key=lambda piece: piece.time_lost_s)
+    assert f"most time is to be found in {dear.label} ({dear.time_lost_s:.2f} s)" in view.headline(found)
+    laps = tuple(replace(lap, lap_time_ms=session.lap_time_ms) if lap.uid == best.uid else lap for lap in found.laps)
+    equal = replace(found, laps=laps, loss=replace(found.loss, compared=None))
+    assert "level with the session's best." in view.headline(equal)
+    assert "level with the session's best" in view.key_figures(equal)[1].lines
+    assert view.headline(replace(found, laps=tuple(replace(lap, fit_for=()) for lap in found.laps))) == (
+        "No valid lap of 6 laps, so nothing can be said of pace."
+    )
+
+
+def rate(vehicle, lap, brake):
+    return {
+        "vehicle_id": vehicle,
+        "lap_number": lap,
+        "brake_rate_rms_bar_per_s": brake,
+        "throttle_rate_rms_pct_per_s": None,
+    }
+
+
+def test_smoothness_is_beside_the_field():
+    others = {"steering_rate_rms_deg_per_s": 20.0, "accel_rate_rms_g_per_s": 0.2}
+    field = [rate(car, 1, brake) | others for car, brake in (("a", 60.0), ("b", 50.0), ("c", 40.0))]
+    found = compare_smoothness("a", [field[0], rate("a", 2, 62.0) | others], field)
+    assert [one.name for one in found] == ["brake", "steering", "speed in corners"]
+    brake = found[0]
+    assert (brake.median, brake.base, brake.rank) == (61.0, 50.0, 3)
+    assert driving.describe_smoothness(found) == [
+        "Rougher than the field: brake, 61 bar/s against 50 bar/s (22 % more; 3rd smoothest of 3)."
+    ]
+    assert driving.describe_smoothness(found[1:]) == ["As smooth as the field in all that is measured."]
+    alone = compare_smoothness("a", [field[0]], field[:1])
+    assert driving.describe_smoothness(alone[:1]) == [
+        "Too few drivers to compare with; the driver's own: brake 60 bar/s."
+    ]
+    assert "Brake" in figure_to_svg(smoothness_figure(found))
+    assert driving.describe_smoothness([]) == []
+
+
+def test_style_in_words_and_drawn():
+    laps = (StyleLap(lap_number=1, windows=10, aggressive=2), StyleLap(lap_number=2, windows=8, aggressive=8))
+    style = SessionStyle(laps, 0.5, {"a": 0.5, "b": 0.9, "c": 0.1}, ("driving-style version 1",))
+    assert driving.describe_style(style, "a") == [
+        "Driving style: 50 % of the ten-second windows are called aggressive, the 2nd most of 3 drivers.",
+        "Most of all lap 2: 8 of 8 windows.",
+    ]
+    assert driving.describe_style(replace(style, share=None, laps=()), "a") == []
+    assert ">100<" in figure_to_svg(style_figure(style, "a", {2}))
