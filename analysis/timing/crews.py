@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +83,12 @@ def find_crews(sectors: Iterable[Any], result_lines: Iterable[Any]) -> SessionCr
     crews = {number: _crew(lines.get(number, ()), laps.get(number, ())) for number in lines.keys() | laps.keys()}
     drivers = {(number, row.lap_number): row.driver_number for number, rows in laps.items() for row in rows}
     return SessionCrews(crews, drivers)
+
+
+def usual_driver(driver_ids: Iterable[str | None]) -> str | None:
+    """The driver of most laps, the first by id of several; ``None`` where no lap says who drove it."""
+    laps = Counter(driver for driver in driver_ids if driver)
+    return min(laps, key=lambda driver: (-laps[driver], driver), default=None)
 
 
 def _crew(lines: Sequence[Any], laps: Sequence[Any]) -> Crew:

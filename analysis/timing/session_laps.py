@@ -64,6 +64,7 @@ class LapTelemetry:
         top_speed_kmh: Highest speed.
         avg_speed_kmh: Mean speed over time.
         distance_m: Distance driven, integrated speed; ``None`` where speed is missing for too long.
+        driver_id: Who drove most of it, as its samples say.
     """
 
     samples: int
@@ -72,6 +73,7 @@ class LapTelemetry:
     top_speed_kmh: float | None = None
     avg_speed_kmh: float | None = None
     distance_m: float | None = None
+    driver_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +284,7 @@ def lap_row(
         "lap_number_counter": d.counter,
         "vehicle_number": digits_of_number(number),
         "car_number": number,
+        "driver_id": d.driver_id,
         "lap_start_ts": us_to_datetime(lap.start_us),
         "lap_end_ts": us_to_datetime(lap.end_us),
         "lap_time_ms": lap.lap_time_ms,

@@ -47,14 +47,17 @@ from medallion.silver.telemetry_outcomes import derived_columns
 
 _CLOCK = (
     *("session_id", "vehicle_id", "ecu_ts", "ecu_seq", "arrival_ts", "event_ts", "clock_source", "n_readings"),
-    *("lap_number", "lap_source", "lap_number_raw", "speed_kmh", "lap_distance_m", "is_synthetic"),
+    *("lap_number", "lap_source", "lap_number_raw", "speed_kmh", "lap_distance_m", "driver_id", "is_synthetic"),
 )
 _IN_US = {"ecu_us": "ecu_ts", "arrival_us": "arrival_ts", "event_us": "event_ts"}
 _COMPARED = (
     *("lap_start_ts", "lap_end_ts", "lap_time_ms", "sector_1_time", "sector_2_time", "sector_3_time", "is_valid"),
     *("invalid_reasons", "fit_for", "flag_at_finish", "pit_in", "sample_count", "top_speed_kmh", "lap_distance_m"),
 )
-_FOUND = ("sample_count", "telemetry_gap_s", "lap_number_counter", "top_speed_kmh", "avg_speed_kmh", "lap_distance_m")
+_FOUND = (
+    *("sample_count", "telemetry_gap_s", "lap_number_counter", "top_speed_kmh", "avg_speed_kmh", "lap_distance_m"),
+    "driver_id",
+)
 LapKey = tuple[str, int]
 """Vehicle and lap number."""
 

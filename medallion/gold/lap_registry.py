@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from analysis.laps.resample import RATE_HZ
 from analysis.tracks.circuit import Circuit
 from conf.laps import load_lap_rules
-from conf.tables import GOLD_LAP_REGISTRY, SILVER_DRIVERS, SILVER_LAPS, SILVER_TELEMETRY_100HZ
+from conf.tables import GOLD_LAP_REGISTRY, SILVER_LAPS, SILVER_TELEMETRY_100HZ
 from medallion.exchange import exchange_rows, put_rows
 from medallion.gold.microsector_traces import LapSegmentation
 from medallion.gold.microsectors import PURPOSE
@@ -38,7 +38,6 @@ def register_human_laps(
     """
     of_lap = {cut.lap: cut for cut in cuts}
     laps = lake.read(SILVER_LAPS).where(sessions_part(sessions).sql()).where("sample_count > 0")
-    laps = laps.join(lake.read(SILVER_DRIVERS).select("vehicle_id", "driver_id"), "vehicle_id", "left")
     against = F.col("unfit_for").getItem(PURPOSE).alias("against")
     found = laps.select(*LAP, "driver_id", "lap_time_ms", "is_valid", "is_synthetic", against)
     rows = [_row(row.asDict(), circuit, of_lap) for row in found.collect()]

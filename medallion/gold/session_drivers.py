@@ -14,12 +14,12 @@ from analysis.drivers.fleet import SessionConditions
 from analysis.drivers.head_to_head import DPTAD
 from analysis.drivers.summary import DriverSummary, ExternalFigures, summarise_driver
 from analysis.pace.driver_laps import DriverLaps, build_driver_laps, null_if_nan
+from analysis.timing.crews import usual_driver
 from analysis.timing.session_laps import datetime_to_us
 from conf.tables import (
     GOLD_DPTAD_SCORES,
     GOLD_KARMA_SCORES,
     GOLD_STYLE_PREDICTIONS,
-    SILVER_DRIVERS,
     SILVER_ENTRIES,
     SILVER_LAPS,
     SILVER_RESULTS,
@@ -62,7 +62,7 @@ def load_session_drivers(lake: Lake, sessions: Sequence[str]) -> dict[str, Sessi
     part = sessions_part(sessions)
     laps, weather = _laps(lake, part), read_weather(lake, sessions)
     scores = mean_scores(read_rows(lake, GOLD_DPTAD_SCORES, part, (*VEHICLE, "lap_number", *_SCORES)))
-    elsewhere = _external_figures(lake, part, scores)
+    elsewhere = _external_figures(lake, part, laps, scores)
     found = {}
     for session in sessions:
         own = laps[session]
@@ -113,22 +113,24 @@ def session_conditions(weather: SessionWeather, laps: Sequence[Any]) -> SessionC
 
 def _laps(lake: Lake, part: Part) -> defaultdict[str, list[dict[str, Any]]]:
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in read_rows(lake, SILVER_LAPS, part, (*VEHICLE, *_COLUMNS, "lap_start_ts", "lap_end_ts")):
+    for row in read_rows(lake, SILVER_LAPS, part, (*VEHICLE, *_COLUMNS, "driver_id", "lap_start_ts", "lap_end_ts")):
         times = {f"{end}_us": datetime_to_us(row[f"lap_{end}_ts"]) for end in ("start", "end")}
         found[row.session_id].append(row.asDict() | times)
     return found
 
 
 def _external_figures(
-    lake: Lake, part: Part, scores: Mapping[Vehicle, Mapping[str, float]]
+    lake: Lake, part: Part, laps: Mapping[str, Sequence[Any]], scores: Mapping[Vehicle, Mapping[str, float]]
 ) -> dict[Vehicle, ExternalFigures]:
     entries, results = (_by_vehicle(lake, table, part) for table in (SILVER_ENTRIES, SILVER_RESULTS))
-    cars = Part(({"vehicle_id": sorted({vehicle for _, vehicle in entries})},))
-    drivers = {r.vehicle_id: r.driver_id for r in read_rows(lake, SILVER_DRIVERS, cars, ("vehicle_id", "driver_id"))}
+    drivers: defaultdict[Vehicle, list[str | None]] = defaultdict(list)
+    for session, found in laps.items():
+        for lap in found:
+            drivers[session, lap["vehicle_id"]].append(lap["driver_id"])
     styles, karma = aggressive_shares(lake, part), last_karma(lake, part)
     return {
         vehicle: ExternalFigures(
-            driver_id=drivers.get(vehicle[1]),
+            driver_id=usual_driver(drivers[vehicle]),
             vehicle_number=_rows_of_vehicle(entries, vehicle, "vehicle_number"),
             car_number=_rows_of_vehicle(entries, vehicle, "car_number"),
             vehicle_class=_rows_of_vehicle(results, vehicle, "vehicle_class"),

@@ -39,7 +39,7 @@ _LONGEST_US: Final = 7 * 86_400_000_000
 _DRIVEN: Final = (
     "session_id string, vehicle_id string, lap_number int, start_us bigint, end_us bigint, reasons array<string>, "
     "conflicts array<string>, samples int, gap_s double, counter int, top_speed_kmh double, avg_speed_kmh double, "
-    "distance_m double, is_synthetic boolean"
+    "distance_m double, driver_id string, is_synthetic boolean"
 )
 _OF_LAP: Final = [column.split()[0] for column in _DRIVEN.split(", ")][2:-1]
 _REPORTED: Final = "reported"
@@ -106,7 +106,8 @@ class VehicleSamples:
 
 def _read_vehicles(lake: Lake, part: Part) -> dict[Vehicle, pd.DataFrame]:
     """Samples by vehicle in order of time, as :func:`drive_laps` takes them."""
-    plain = ["session_id", "vehicle_id", "ecu_seq", "lap_number_raw", "lap_number", "lap_source", "is_synthetic"]
+    plain = ["session_id", "vehicle_id", "ecu_seq", "lap_number_raw", "lap_number", "lap_source"]
+    plain += ["driver_id", "is_synthetic"]
     channels = ["speed_kmh", "lap_distance_m"]
     table = read_table(lake, SILVER_TELEMETRY, part, [*plain, "event_ts", "ecu_ts", *channels])
     micros = {name: table[column].cast(pa.int64()) for name, column in (("t_us", "event_ts"), ("ecu_us", "ecu_ts"))}
@@ -258,7 +259,8 @@ def summarise_driven_laps(rows: DataFrame, intervals: Intervals) -> DataFrame:
         intervals: Laps by session and vehicle; a vehicle that is not in it has its laps from its counter.
     """
     at = F.unix_micros("event_ts").alias("t_us")
-    narrow = rows.select(*VEHICLE, at, "ecu_seq", "lap_number_raw", "speed_kmh", "lap_distance_m", "is_synthetic")
+    channels = ("speed_kmh", "lap_distance_m", "driver_id", "is_synthetic")
+    narrow = rows.select(*VEHICLE, at, "ecu_seq", "lap_number_raw", *channels)
     known = {key: list(laps) for key, laps in intervals.items()}
 
     def apply(frame: pd.DataFrame) -> pd.DataFrame:
@@ -276,7 +278,7 @@ def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> lis
     """What the samples of one vehicle say of each of its laps, in the order of ``_OF_LAP``.
 
     Args:
-        frame: ``t_us, lap_number_raw, speed_kmh, lap_distance_m`` in order of time.
+        frame: ``t_us, lap_number_raw, speed_kmh, lap_distance_m, driver_id`` in order of time.
         intervals: Its laps; ``None`` has them from its counter.
     """
     t_us = frame["t_us"].to_numpy(np.int64)
@@ -288,16 +290,33 @@ def drive_laps(frame: pd.DataFrame, intervals: Sequence[Interval] | None) -> lis
     else:
         laps = [JudgedLap(n, "", a, b, None) for n, a, b in intervals]
         numbered = laps_of_samples(frame, intervals)
-    return [_drive_lap(lap, own, t_us, counter, speed) for lap, own in zip(laps, numbered, strict=True)]
+    codes, drivers = pd.factorize(frame["driver_id"], sort=True)
+    return [
+        (*_drive_lap(lap, own, t_us, counter, speed), _most_frequent(codes[_samples_within(t_us, own)], drivers))
+        for lap, own in zip(laps, numbered, strict=True)
+    ]
+
+
+def _samples_within(t_us: IntArray, lap: Interval) -> slice:
+    return slice(*np.searchsorted(t_us, lap[1:]))
+
+
+def _most_frequent(codes: IntArray, names: Sequence[str]) -> str | None:
+    """The name whose code is there most often; a code below zero names none."""
+    known = codes[codes >= 0]
+    return str(names[int(np.bincount(known).argmax())]) if len(known) else None
 
 
 def _drive_lap(
     lap: JudgedLap, numbered: Interval, t_us: IntArray, counter: FloatArray, speed: FloatArray
 ) -> tuple[Any, ...]:
-    """What the samples say of a lap, in the order of ``_OF_LAP``; ``numbered`` is the lap as they are numbered by."""
+    """What the samples say of a lap, in the order of ``_OF_LAP`` but for the driver.
+
+    ``numbered`` is the lap as the samples are numbered by.
+    """
     start, end = int(lap.start_us or 0), int(lap.end_us or 0)
-    first, last = np.searchsorted(t_us, numbered[1:])
-    t, own = t_us[first:last], counter[first:last]
+    inside = _samples_within(t_us, numbered)
+    t, own = t_us[inside], counter[inside]
     near = slice(*np.searchsorted(t_us, [start - REACH_US, end + REACH_US + 1]))
     signal = hold_samples(t_us[near], speed[near])
     gap_s = float(np.diff(np.concatenate([[start], np.clip(t, start, end), [end]])).max()) / 1e6

@@ -197,11 +197,14 @@ def _earlier_findings(row: Row) -> LapTelemetry:
         row.top_speed_kmh,
         row.avg_speed_kmh,
         row.lap_distance_m,
+        row.driver_id,
     )
 
 
 def _driven(row: Row) -> LapTelemetry:
-    return LapTelemetry(row.samples, row.gap_s, row.counter, row.top_speed_kmh, row.avg_speed_kmh, row.distance_m)
+    return LapTelemetry(
+        row.samples, row.gap_s, row.counter, row.top_speed_kmh, row.avg_speed_kmh, row.distance_m, row.driver_id
+    )
 
 
 def _by_counter(found: Sequence[Row], timed: Mapping[str, Sequence[JudgedLap]]) -> dict[str, list[JudgedLap]]:

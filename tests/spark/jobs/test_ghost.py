@@ -92,6 +92,7 @@ def test_the_registry_says_of_every_lap_what_it_is_good_for(raced: Lake, segment
     first = found.filter(pl.col("lap_number") == 1)
     assert all("first lap" in status for status in first["status"])
     assert good["integrated_time_s"].null_count() == 0
+    assert found["driver_id"].null_count() == 0
 
 
 def test_the_normalised_columns_are_what_the_scaler_makes_of_the_others(

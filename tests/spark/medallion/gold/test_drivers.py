@@ -84,7 +84,9 @@ def elsewhere(lake: Lake, rows, session: str, vehicle: str) -> ExternalFigures:
     result = rows(lake, "silver.results").filter(own).to_dicts()
     scores = rows(lake, "gold.dptad_scores").filter(own)["overall_score"].drop_nulls()
     first = result[0] if result else {}
+    (driver,) = set(rows(lake, "silver.telemetry").filter(own)["driver_id"]) or {None}
     return ExternalFigures(
+        driver_id=driver,
         vehicle_number=entry[0]["vehicle_number"],
         car_number=entry[0]["car_number"],
         vehicle_class=first.get("vehicle_class"),
@@ -145,6 +147,7 @@ def test_summaries_are_what_the_pure_functions_give(raced, rows) -> None:
     summary = rows(raced, "gold.driver_summary")
     assert sorted(summary["position"]) == [1, 2, 3, 4]
     assert summary["dptad_overall_avg"].is_not_null().all()
+    assert summary["driver_id"].is_not_null().all()
     assert summary["karma_overall_last"].is_null().all()
     assert summary["style_aggressive_share"].is_null().all()
     assert summary["total_laps"].sum() == rows(raced, "silver.laps").height

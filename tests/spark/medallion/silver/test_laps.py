@@ -74,7 +74,12 @@ def test_a_simulated_race_ends_with_its_true_laps(lake: Lake, to_bronze, rows) -
     truth = simulator.laps()
     found = rows(lake, "silver.laps")
     names = {c.vehicle_id: c.driver_id for c in simulator.cars}
-    assert {r["vehicle_id"]: r["driver_name"] for r in rows(lake, "silver.drivers").to_dicts()} == names
+    drivers = rows(lake, "silver.drivers").to_dicts()
+    assert {r["vehicle_id"]: (r["driver_name"], r["driver_id"]) for r in drivers} == {
+        vehicle: (name, name) for vehicle, name in names.items()
+    }
+    driven = found.filter(pl.col("sample_count") > 0).to_dicts()
+    assert {(r["vehicle_id"], r["driver_id"]) for r in driven} == set(names.items())
     assert {(r["driver_number"], r["driver_name"]) for r in found.to_dicts()} == {(1, name) for name in names.values()}
     official = rows(lake, "silver.sector_times")
     assert found.height == official.height

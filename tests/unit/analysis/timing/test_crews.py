@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from analysis.timing.crews import Crew, find_crews
+from analysis.timing.crews import Crew, find_crews, usual_driver
 
 
 def line(number: int, name: str | None, *names: str | None, official: bool = False, **others: Any) -> SimpleNamespace:
@@ -29,6 +29,12 @@ def lap(number: int, lap_number: int, driver: int | None = 1, name: str | None =
 def drove(crews: Any, number: str | None, lap_number: int, source: str = "official") -> tuple[int | None, str | None]:
     row = {"car_number": number, "lap_number": lap_number, "lap_time_source": source}
     return tuple(crews.driver_columns(row).values())
+
+
+def test_the_usual_driver_drove_most_laps() -> None:
+    assert usual_driver(["b", "a", None, "b", None, None]) == "b"
+    assert usual_driver(["b", "a"]) == "a"
+    assert usual_driver([None]) is None
 
 
 def test_two_drivers_of_one_car() -> None:

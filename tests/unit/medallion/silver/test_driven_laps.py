@@ -39,6 +39,7 @@ def driven(rate_hz: float) -> pd.DataFrame:
             "speed_kmh": 3.6 * mean_mps * (1.0 + 0.49 * np.cos(2 * np.pi * t_s / 40.0)),
             "lap_number_raw": (t_s // 40.0).astype(np.int32) + 1,
             "lap_distance_m": np.maximum(t_s - 0.1, 0.0) * mean_mps % CIRCLE_M,
+            "driver_id": np.where(t_s < 75.0, "D1", None),
         }
     )
 
@@ -49,19 +50,27 @@ def test_a_lap_is_as_long_as_the_circle_at_every_rate(
     intervals: list[tuple[int, int, int]] | None, rate_hz: float, within_m: float
 ) -> None:
     found = {lap[0]: lap for lap in drive_laps(driven(rate_hz), intervals)}
-    assert found[2][-1] == pytest.approx(CIRCLE_M, abs=within_m)
+    assert found[2][-2] == pytest.approx(CIRCLE_M, abs=within_m)
 
 
 def test_a_lap_whose_speed_is_missing_for_long_has_no_distance() -> None:
     lap = [(2, 40_000_000, 80_000_000)]
     seldom = driven(20.0)
     seldom.loc[seldom["t_us"] % 3_000_000 != 0, "speed_kmh"] = np.nan
-    ((*_, samples, _, _, top_kmh, avg_kmh, distance_m),) = drive_laps(seldom, lap)
+    ((*_, samples, _, _, top_kmh, avg_kmh, distance_m, _),) = drive_laps(seldom, lap)
     assert samples == 800
     assert distance_m is None
     assert None not in (top_kmh, avg_kmh)
-    ((*_, distance_m),) = drive_laps(seldom.assign(speed_kmh=np.nan), lap)
+    ((*_, distance_m, _),) = drive_laps(seldom.assign(speed_kmh=np.nan), lap)
     assert distance_m is None
+
+
+def test_a_lap_was_driven_by_whom_most_of_its_samples_name() -> None:
+    frame = driven(20.0)
+    laps = [(n, 40_000_000 * (n - 1), 40_000_000 * n) for n in (1, 2, 3)]
+    assert [lap[-1] for lap in drive_laps(frame, laps)] == ["D1", "D1", None]  # who says nothing contradicts nobody
+    changed = frame.assign(driver_id=np.where(frame["t_us"] < 55_000_000, "D1", "D2"))
+    assert [lap[-1] for lap in drive_laps(changed, laps)] == ["D1", "D2", "D2"]
 
 
 @pytest.mark.parametrize("rate_hz", [4.6, 20.0, 30.0])
