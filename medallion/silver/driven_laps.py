@@ -301,7 +301,7 @@ def _samples_within(t_us: IntArray, lap: Interval) -> slice:
     return slice(*np.searchsorted(t_us, lap[1:]))
 
 
-def _most_frequent(codes: IntArray, names: Sequence[str]) -> str | None:
+def _most_frequent(codes: IntArray, names: pd.Index[Any]) -> str | None:
     """The name whose code is there most often; a code below zero names none."""
     known = codes[codes >= 0]
     return str(names[int(np.bincount(known).argmax())]) if len(known) else None
