@@ -6,11 +6,19 @@ way, line by line, and says of each line that it leaves out why.
 
 from conf.text_table.packing import Packing, find_packing, open_unpacked, read_head
 from conf.text_table.rows import MalformedLine, TextRow
-from conf.text_table.source import ArchiveMember, SourceFile, TextTableError, open_source, source_size
+from conf.text_table.source import (
+    ArchiveMember,
+    ForeignFileError,
+    SourceFile,
+    TextTableError,
+    open_source,
+    source_size,
+)
 from conf.text_table.table import TextTable, open_text_table
 
 __all__ = [
     "ArchiveMember",
+    "ForeignFileError",
     "MalformedLine",
     "Packing",
     "SourceFile",

@@ -19,6 +19,10 @@ class TextTableError(InputError):
     """A file that cannot be read; the message names the file, what is wrong with it and the remedy."""
 
 
+class ForeignFileError(TextTableError):
+    """A file of a kind that is no text, such as a picture of the circuit as PDF; says which, and what to do."""
+
+
 @dataclass(frozen=True, order=True)
 class ArchiveMember:
     """A file of a zip archive, or a folder of one.

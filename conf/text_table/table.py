@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
 from functools import cached_property
 from typing import Final
 
@@ -11,7 +12,7 @@ from conf.text_table.blocks import UNDECODABLE, LineBlock, find_encoding, read_l
 from conf.text_table.header import Header, find_header
 from conf.text_table.packing import Packing, find_foreign, find_packing, open_unpacked, read_head
 from conf.text_table.rows import MalformedLine, RowShape, TextRow, parse_rows
-from conf.text_table.source import ArchiveMember, SourceFile, TextTableError, stored_size
+from conf.text_table.source import ArchiveMember, ForeignFileError, SourceFile, TextTableError, stored_size
 
 PEEK_BYTES: Final = 1 << 18
 MAX_RATIO: Final = 100
@@ -82,11 +83,17 @@ class TextTable:
         text = LineBlock(behind.first, _to_utf8(behind.data, strict=self._is_utf8)[0])
         return tuple(row for row in parse_rows(text, self.shape) if isinstance(row, TextRow))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands behind the header; raises as :meth:`blocks` does."""
+        with closing(self.blocks()) as blocks:
+            return next(blocks, None) is None
+
     def places(self) -> dict[str, int]:
         """Where each named column stands; of two of one name, the first."""
         return {name: at for at, name in reversed(list(enumerate(self.columns))) if name}
 
-    def blocks(self) -> Iterator[LineBlock]:
+    def blocks(self) -> Generator[LineBlock]:
         """The lines behind the header, in blocks that are UTF-8.
 
         Raises:
@@ -143,7 +150,8 @@ def open_text_table(source: SourceFile, known: Collection[str] = frozenset()) ->
         known: Names of columns that the reader looks for; they tell a header from what may stand before it.
 
     Raises:
-        TextTableError: If the file cannot be read, is empty, or is of a kind that is no text.
+        ForeignFileError: If the file is of a kind that is no text.
+        TextTableError: If it cannot be read, or is empty.
     """
     packing = find_packing(read_head(source))
     if packing in ("zip", "parquet"):
@@ -154,7 +162,7 @@ def open_text_table(source: SourceFile, known: Collection[str] = frozenset()) ->
         raise TextTableError(f"{source}: the file is empty")
     foreign = find_foreign(start)
     if foreign is not None:
-        raise TextTableError(f"{source}: {foreign}")
+        raise ForeignFileError(f"{source}: {foreign}")
     encoding = find_encoding(start)
     head = _whole_head(start, encoding)
     header = find_header(_to_utf8(head, strict=False)[0].decode().split("\n"), known)

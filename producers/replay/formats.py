@@ -156,11 +156,13 @@ class _FileHead:
         header: Its columns, spaces around them taken off.
         names: Channel names, for a telemetry file.
         values: The column ``value``, for a file that has one.
+        is_empty: Whether nothing follows the header.
     """
 
     header: tuple[str, ...]
     names: list[str]
     values: tuple[str, ...] = ()
+    is_empty: bool = False
 
 
 def detect_format(path: SourceFile) -> FileFormat:
@@ -171,8 +173,8 @@ def detect_format(path: SourceFile) -> FileFormat:
 
     Raises:
         UnsupportedFileError: For a file that replay knows and does not send.
-        UnknownFormatError: For anything else, an empty file included; says which columns were found and which are
-            expected.
+        UnknownFormatError: For anything else, an empty file and a header alone included; says which columns were found
+            and which are expected.
         ReplayFileError: For a telemetry file that is damaged, lacks a column or names no known channel.
         TextTableError: For a file that cannot be read or is damaged.
     """
@@ -181,6 +183,8 @@ def detect_format(path: SourceFile) -> FileFormat:
     if not {"telemetry_name", "telemetry_value"} & set(peek.header):
         return _detect_sheet_format(path, container, peek)
     columns = _columns(path, peek.header)
+    if peek.is_empty:
+        raise UnknownFormatError(f"{path}: no readings: nothing follows the header")
     if not peek.names:
         raise ReplayFileError(f"{path}: no readings: nothing that can be read follows the header")
     dialect = detect_dialect(path, peek.names)
@@ -267,6 +271,8 @@ def _detect_sheet_format(path: SourceFile, container: Container, peek: _FileHead
         )
     if container == "parquet":
         raise UnknownFormatError(f"{path}: {name} as parquet; replay reads such files as text")
+    if peek.is_empty:
+        raise UnknownFormatError(f"{path}: no events: nothing follows the header")
     return SheetFormat(name, container)
 
 
@@ -321,7 +327,7 @@ def _peek_parquet(path: SourceFile) -> _FileHead:
         if "telemetry_name" not in header:
             return _FileHead(tuple(name.strip() for name in header), [])
         names = frame.select(pl.col("telemetry_name").cast(pl.String).unique()).collect()
-    return _FileHead(header, names["telemetry_name"].drop_nulls().to_list())
+    return _FileHead(header, names["telemetry_name"].drop_nulls().to_list(), is_empty=names.is_empty())
 
 
 def _peek_text(path: SourceFile) -> _FileHead:
@@ -331,4 +337,5 @@ def _peek_text(path: SourceFile) -> _FileHead:
     def column(name: str) -> list[str]:
         return [row.cells[places[name]].strip() for row in table.head] if name in places else []
 
-    return _FileHead(table.columns, sorted(set(column("telemetry_name"))), tuple(column("value")))
+    is_empty = not table.head and table.is_empty
+    return _FileHead(table.columns, sorted(set(column("telemetry_name"))), tuple(column("value")), is_empty)

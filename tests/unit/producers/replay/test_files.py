@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import polars as pl
 import pytest
 
+from conf.errors import InputError
 from conf.text_table import ArchiveMember, TextTableError
 from producers.replay.files import find_files, list_siblings
 from producers.replay.formats import ReplayFileError, UnknownFormatError
@@ -103,6 +104,65 @@ def test_archives_that_cannot_be_read_are_one_line(tmp_path: Path):
     locked.write_bytes(data)
     with pytest.raises(TextTableError, match=r"locked\.zip/a\.csv: cannot be unpacked here .*encrypted.*; unpack it"):
         find_files([locked])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("circuit_map.pdf", b"%PDF-1.7\n", "a PDF: its figures cannot be read"),
+        ("all.7z", b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+        ("R2_telemetry.csv", TELEMETRY.splitlines()[0].encode(), "no readings: nothing follows the header"),
+        ("R2_lap_end.csv", LAPS.splitlines()[0].encode(), "no events: nothing follows the header"),
+    ],
+)
+def test_what_holds_nothing_to_send_keeps_no_folder_from_being_sent(
+    tmp_path: Path, name: str, data: bytes, reason: str
+):
+    folder = tmp_path / "weekend"
+    folder.mkdir()
+    (folder / "R1.csv").write_text(TELEMETRY)
+    (folder / name).write_bytes(data)
+    packed = archive(tmp_path / "weekend.zip", **{"R1.csv": TELEMETRY, name: data})
+    for place in (folder, packed):
+        found, skipped = find_files([place])
+        assert [file.name for file, _ in found] == ["R1.csv"]
+        assert [(file.name, why) for file, why in skipped] == [(name, reason)]
+    with pytest.raises(TextTableError, match=reason):
+        find_files([folder / name])
+
+
+def test_links_and_folders_that_cannot_be_followed_are_said(tmp_path: Path):
+    (tmp_path / "R1.csv").write_text(TELEMETRY)
+    (tmp_path / "round").symlink_to(tmp_path)
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere.csv")
+    found, skipped = find_files([tmp_path])
+    assert [file.name for file, _ in found] == ["R1.csv"]
+    assert {file.name: why[:13] for file, why in skipped} == {
+        "gone.csv": "a link that l",
+        "loop.csv": "a link that l",
+        "round": "a link to a f",
+    }
+    with pytest.raises(ReplayFileError, match=r"loop\.csv: cannot be read: "):
+        find_files([tmp_path / "loop.csv"])
+    with pytest.raises(ReplayFileError, match="cannot be read: File name too long"):
+        find_files([tmp_path / ("x" * 5000)])
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_folder_that_must_not_be_read_is_said(tmp_path: Path):
+    (tmp_path / "R1.csv").write_text(TELEMETRY)
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o000)
+    problems: list[InputError] = []
+    try:
+        _, skipped = find_files([tmp_path, locked, locked / "R2.csv"], problems)
+    finally:
+        locked.chmod(0o700)
+    assert skipped == [(locked, "cannot be read: Permission denied")]
+    assert list(map(str, problems)) == [
+        f"{place}: cannot be read: Permission denied" for place in (locked, locked / "R2.csv")
+    ]
 
 
 def test_what_is_no_file_is_refused_and_never_read(tmp_path: Path):

@@ -111,9 +111,9 @@ WEATHER = "TIME_UTC_SECONDS;TIME_UTC_STR;AIR_TEMP"
     ],
 )
 def test_sheets(tmp_path: Path, name: str, header: str, form: str):
-    assert detect_format(write(tmp_path / name, header)) == SheetFormat(form, "csv")
+    assert detect_format(write(tmp_path / name, header, "a row")) == SheetFormat(form, "csv")
     packed = tmp_path / f"packed_{name}"
-    packed.write_bytes(gzip.compress(f"{header}\n".encode()))
+    packed.write_bytes(gzip.compress(f"{header}\na row\n".encode()))
     assert detect_format(packed) == SheetFormat(form, "csv.gz")
 
 
@@ -129,7 +129,7 @@ def test_sheets(tmp_path: Path, name: str, header: str, form: str):
 def test_a_header_with_every_name_quoted(tmp_path: Path, name: str, header: str, form: str):
     delimiter = ";" if ";" in header else ","
     quoted = delimiter.join(f'"{column}"' for column in header.split(delimiter))
-    assert detect_format(write(tmp_path / name, quoted)).name == form
+    assert detect_format(write(tmp_path / name, quoted, "a row")).name == form
 
 
 def test_lap_times_are_known_by_their_values_where_they_have_some(tmp_path: Path):
@@ -183,7 +183,7 @@ def test_a_sheet_as_parquet_says_what_to_do(tmp_path: Path):
 
 def test_a_sheet_is_not_telemetry(tmp_path: Path):
     with pytest.raises(NotTelemetryError, match="not telemetry but lap_end"):
-        read_telemetry(write(tmp_path / "lap_end.csv", TIMING))
+        read_telemetry(write(tmp_path / "lap_end.csv", TIMING, "a row"))
 
 
 def test_no_known_channel(tmp_path: Path):
@@ -201,8 +201,11 @@ def test_empty_file_and_header_alone(tmp_path: Path):
     empty.touch()
     with pytest.raises(UnknownFormatError, match=r"empty\.csv: the file is empty"):
         detect_format(empty)
-    with pytest.raises(ReplayFileError, match="no readings"):
-        detect_format(write(tmp_path / "head.csv", LONG))
+    for header in (LONG, TIMING, SECTORS, OVERALL, WEATHER):
+        with pytest.raises(UnknownFormatError, match=r"head_lap_end\.csv: no (readings|events): nothing follows the"):
+            detect_format(write(tmp_path / "head_lap_end.csv", header, "", ""))
+    with pytest.raises(ReplayFileError, match="no readings: nothing that can be read"):
+        detect_format(write(tmp_path / "head.csv", LONG, "not a row"))
 
 
 def test_parquet_cut_short(tmp_path: Path):
@@ -217,7 +220,7 @@ def test_parquet_cut_short(tmp_path: Path):
 def test_folder_lists_what_it_leaves_out(tmp_path: Path):
     telemetry = write(tmp_path / "deep.csv", LONG, ROW.format(name="aps"))
     (tmp_path / "sub").mkdir()
-    timing = write(tmp_path / "sub" / "lap_end.csv", TIMING)
+    timing = write(tmp_path / "sub" / "lap_end.csv", TIMING, "a row")
     best = write(tmp_path / "best.csv", "NUMBER;BESTLAP_1")
     notes = write(tmp_path / "notes.txt", "hello")
     write(tmp_path / ".hidden", "hello")
