@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Final
 
 from conf.errors import SlipstreamError
+from conf.plain_text import hide_passwords
 
 LONGEST: Final = 500
 """Characters of a cause."""
@@ -80,6 +81,11 @@ class ForeignFailure:
 
 def user_message(error: BaseException) -> str | None:
     """What to tell the user about an error; ``None`` if it is not theirs to mend."""
+    message = _message_to_mend(error)
+    return None if message is None else hide_passwords(message)
+
+
+def _message_to_mend(error: BaseException) -> str | None:
     if isinstance(error, SlipstreamError):
         return "\n".join([str(error), *getattr(error, "__notes__", ())])
     if isinstance(error, ModuleNotFoundError):
@@ -137,7 +143,7 @@ def summarize_error(error: BaseException) -> str:
     """An error in one line, for ``ops.job_runs``: its cause where another program or a batch has handed it on."""
     if failure := find_foreign_failure(error):
         return failure.cause
-    text = str(error)
+    text = hide_passwords(str(error))
     if type(error).__module__.partition(".")[0] in ("py4j", "pyspark") and (raised := _raised_in_python(text)):
         return ": ".join(filter(None, (raised[0].rpartition(".")[2], raised[1])))[:LONGEST]
     return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:LONGEST]
@@ -165,5 +171,5 @@ def _with_remedy(cause: str) -> str:
 
 
 def _shorten(line: str) -> str:
-    line = _PACKAGES.sub("", " ".join(line.split()))
+    line = _PACKAGES.sub("", " ".join(hide_passwords(line).split()))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -18,6 +18,13 @@ _UNSHOWN: Final = re.compile(
     "]"
 )
 
+_PASSWORD: Final = re.compile(r"(://[^\s/:@]*):[^\s/]*@")
+
+
+def hide_passwords(text: str) -> str:
+    """The text without the passwords of addresses in it: ``https://user:***@host``."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
 
 def show_controls(text: str) -> str:
     r"""The text with each character that would be obeyed rather than shown as its code, such as ``\x1b``.

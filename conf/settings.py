@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from conf.errors import check_input
+from conf.errors import InputError, check_input
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -24,7 +24,7 @@ class AppConfig(BaseSettings):
     """Settings of a Slipstream process.
 
     Every field is read from the environment variable of the same name in capitals (``KAFKA_PORT``,
-    ``SLIPSTREAM_HOME`` …).
+    ``SLIPSTREAM_HOME`` …). One that is set to nothing, as ``KAFKA_PORT=``, is not set.
 
     Attributes:
         slipstream_home: Folder of the lake, broker data, MLflow store, jars, checkpoints and logs.
@@ -87,17 +87,28 @@ class AppConfig(BaseSettings):
     sim_rate_hz: float = Field(30.0, ge=10.0, le=50.0)
     style_threshold: float = Field(0.5, ge=0, le=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: Any) -> Any:
+        """Settings that are set to something: an empty path would be the working directory."""
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
+
     @field_validator("kafka_security_protocol", "kafka_sasl_mechanism", mode="before")
     @classmethod
     def _upper(cls, given: Any) -> Any:
-        """Names of protocols and mechanisms, which Kafka takes in any case; an empty one is none."""
-        return (given.strip().upper() or None) if isinstance(given, str) else given
+        """Names of protocols and mechanisms, which may be given in any case."""
+        return given.strip().upper() if isinstance(given, str) else given
 
-    @field_validator("kafka_ssl_ca", "kafka_ssl_certificate", "kafka_ssl_key", mode="before")
+    @field_validator("slipstream_home", "slipstream_jars", "slipstream_data", "data_root")
     @classmethod
-    def _none_if_empty(cls, given: Any) -> Any:
-        """An empty path is none, and not the working directory."""
-        return given or None
+    def _expand_user(cls, given: Path | None) -> Path | None:
+        """A path with ``~`` written out."""
+        try:
+            return given and given.expanduser()
+        except RuntimeError:
+            raise ValueError(f"there is no user {given.parts[0]} here") from None
 
     @field_validator("kafka_config", mode="before")
     @classmethod
@@ -107,9 +118,11 @@ class AppConfig(BaseSettings):
             return given
         wanted = 'give options as {"security.protocol": "SASL_SSL"}'
         try:
-            options = json.loads(given or "{}")
+            options = json.loads(given)
         except json.JSONDecodeError as error:
             raise ValueError(f"is not JSON ({error.msg} at character {error.pos}): {wanted}") from None
+        except RecursionError:
+            raise ValueError(f"is not what it should be, but brackets within brackets: {wanted}") from None
         if not isinstance(options, dict):
             raise ValueError(f"is JSON, but not an object: {wanted}")
         return {
@@ -125,12 +138,12 @@ class AppConfig(BaseSettings):
     @property
     def home(self) -> Path:
         """Absolute path of ``slipstream_home``."""
-        return self.slipstream_home.expanduser().resolve()
+        return self.slipstream_home.resolve()
 
     @property
     def jars_dir(self) -> Path:
         """Folder of the resolved Spark and Kafka jars: ``SLIPSTREAM_JARS``, else in this home."""
-        return (self.slipstream_jars or self.slipstream_home / "jars").expanduser().resolve()
+        return (self.slipstream_jars or self.slipstream_home / "jars").resolve()
 
     @property
     def logs_dir(self) -> Path:
@@ -174,4 +187,8 @@ def get_settings() -> AppConfig:
         InputError: If a setting cannot be used; the message names it and not its value, which may be a secret.
     """
     with check_input():
-        return AppConfig()
+        try:
+            return AppConfig()
+        except UnicodeDecodeError:
+            file = Path(".env").resolve()
+            raise InputError(f"{file} is not UTF-8: save it so (PowerShell's > writes UTF-16)") from None

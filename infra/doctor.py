@@ -19,6 +19,7 @@ from rich.text import Text
 from conf.errors import InputError, SlipstreamError
 from conf.lake import storage_options, table_uri
 from conf.plain_console import PlainConsole
+from conf.plain_text import hide_passwords
 from conf.settings import AppConfig
 from conf.tables import OPS_STEP_FAILURES
 from conf.topics import TELEMETRY_RAW
@@ -101,7 +102,7 @@ def run_guarded(group: CheckGroup, settings: AppConfig, name: str | None = None)
     try:
         yield from group(settings)
     except Exception as error:  # noqa: BLE001 - what a damaged file makes a library raise is not to be foreseen
-        said = " ".join(f"{error}".split()) or type(error).__name__
+        said = " ".join(hide_passwords(f"{error}").split()) or type(error).__name__
         detail = said if isinstance(error, OSError | SlipstreamError) else f"{type(error).__name__}: {said}"
         remedy = f"Look at {settings.home}, or use another home."
         yield Finding(name or group.__name__.strip("_").removeprefix("check_"), "fail", detail, remedy)
@@ -206,12 +207,13 @@ def _check_kafka(settings: AppConfig) -> Iterator[Finding]:
 
 def _check_mlflow(settings: AppConfig) -> Iterator[Finding]:
     address = stack.find_endpoints(settings).tracking_uri
+    shown = hide_passwords(address)
     if not address.startswith(("http://", "https://")):
-        yield Finding("MLflow", "ok", f"{address} (not a server, nothing to reach)")
+        yield Finding("MLflow", "ok", f"{shown} (not a server, nothing to reach)")
     elif mlflow_server.is_healthy(address):
-        yield Finding("MLflow", "ok", address)
+        yield Finding("MLflow", "ok", shown)
     else:
-        yield _unreachable("MLflow", address, settings.mlflow_tracking_uri is not None, "MLFLOW_TRACKING_URI")
+        yield _unreachable("MLflow", shown, settings.mlflow_tracking_uri is not None, "MLFLOW_TRACKING_URI")
 
 
 def _unreachable(name: str, address: str, configured: bool, setting: str) -> Finding:

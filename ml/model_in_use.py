@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.parse
-import urllib.request
 from typing import Final
+
+from infra.tracking_server import NOT_ANSWERED, ask_server
 
 PRODUCTION: Final = "production"
 """Alias of the version in use."""
@@ -25,7 +25,7 @@ def is_model_in_use(tracking_uri: str, name: str) -> bool:
         return Tracker(tracking_uri).version_in_use(name) is not None
     query = urllib.parse.urlencode({"name": name, "alias": PRODUCTION})
     try:
-        with urllib.request.urlopen(f"{tracking_uri.rstrip('/')}{_ALIAS}?{query}", timeout=5):  # noqa: S310 - the user's
+        with ask_server(tracking_uri, f"{_ALIAS}?{query}"):
             return True
-    except (urllib.error.URLError, OSError):
+    except NOT_ANSWERED:
         return False

@@ -8,8 +8,6 @@ import logging
 import os
 import platform
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError
 
 import mlflow
 from mlflow import MlflowClient
@@ -25,6 +24,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 from conf.errors import SlipstreamError
+from conf.plain_text import hide_passwords
+from infra.tracking_server import NOT_ANSWERED, ask_server
 from ml.model_in_use import PRODUCTION
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Tracker:
 
     def page(self, run: TrackedRun) -> str:
         """Address of a run's page."""
-        return f"{self.uri}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        return f"{hide_passwords(self.uri)}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
 
     def load(self, name: str, alias: str | None = PRODUCTION, version: str | None = None) -> RegisteredModel:
         """A registered model by alias, or by version.
@@ -124,7 +125,9 @@ class Tracker:
             data = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).read_bytes()
             expected = self.client.get_run(run_id).data.tags.get(f"{_SHA256_OF}{path}")
         except (MlflowException, OSError) as error:
-            raise TrackingError(f"run {run_id} at {self.uri} has no artifact {path}: {error}") from error
+            raise TrackingError(
+                f"run {run_id} at {hide_passwords(self.uri)} has no artifact {path}: {error}"
+            ) from error
         if hashlib.sha256(data).hexdigest() != expected:
             raise TrackingError(f"{path} of run {run_id} is not the file that was logged")
         return data
@@ -149,7 +152,8 @@ class Tracker:
         except MlflowException as error:
             what = f"version {version}" if version else f"alias '{alias}'"
             raise TrackingError(
-                f"no model '{name}' with {what} at {self.uri}: train one with `slipstream train {trained_by}`"
+                f"no model '{name}' with {what} at {hide_passwords(self.uri)}: train one with "
+                f"`slipstream train {trained_by}`"
             ) from error
 
     def incumbent(self, name: str) -> RegisteredModel | None:
@@ -297,9 +301,15 @@ def _set_tracking_uri(uri: str) -> None:
 
 def _require_answer(uri: str) -> None:
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5) as answer:  # noqa: S310 - the user's server
+        with ask_server(uri, "/health") as answer:
             answer.read()
-    except (urllib.error.URLError, OSError) as error:
+    except HTTPError as error:
         raise TrackingError(
-            f"no MLflow server answers at {uri}: start one with `slipstream up`, or set MLFLOW_TRACKING_URI"
+            f"the server at {hide_passwords(uri)} answers with {error.code} {error.reason}: is it MLflow's, and does "
+            "it know who asks? Set MLFLOW_TRACKING_URI, and MLFLOW_TRACKING_USERNAME and _PASSWORD or _TOKEN"
+        ) from None
+    except NOT_ANSWERED as error:
+        raise TrackingError(
+            f"no MLflow server answers at {hide_passwords(uri)}: start one with `slipstream up`, or set "
+            "MLFLOW_TRACKING_URI"
         ) from error

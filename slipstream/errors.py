@@ -62,9 +62,10 @@ def _describe_foreign(error: Exception) -> str | None:
 
 def _show_fault(error: Exception) -> None:
     """Show the traceback, keep it in a log, and end with a line that says whose fault it is and where the log is."""
-    from conf.plain_text import show_controls
+    from conf.plain_text import hide_passwords, show_controls
 
-    print(show_controls("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # noqa: T201
+    said = hide_passwords("".join(traceback.format_exception(error)))
+    print(show_controls(said), end="", file=sys.stderr)  # noqa: T201
     log = _log_fault(error)
     _say("this is a fault of Slipstream's, not of yours" + (f"; the log has it in full: {log}" if log else ""))
 

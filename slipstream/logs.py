@@ -20,13 +20,13 @@ _BYTES, _KEPT = 1 << 20, 3
 
 
 class _PlainFormatter(logging.Formatter):
-    """Writes what a terminal would obey as it may be shown: logs are read on one."""
+    """Writes what a terminal would obey as it may be shown, logs are read on one, and no passwords of addresses."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's lines."""
-        from conf.plain_text import show_controls
+        from conf.plain_text import hide_passwords, show_controls
 
-        return show_controls(super().format(record))
+        return show_controls(hide_passwords(super().format(record)))
 
 
 def log_to_file(settings: AppConfig, name: str) -> None:

@@ -136,7 +136,7 @@ def java_options(settings: AppConfig) -> dict[str, str]:
         InputError: If the settings contradict each other, name a file that is not there, or ask for what Java cannot.
     """
     given, security = dict(settings.kafka_config), read_security(settings)
-    if given.get("enable.ssl.certificate.verification") == "false":
+    if given.get("enable.ssl.certificate.verification", "true").strip().lower() not in ("true", "t", "1"):
         raise InputError(
             "KAFKA_CONFIG: enable.ssl.certificate.verification=false is known to topics and producers only, not to "
             "Spark's client; set KAFKA_SSL_CA to the certificate of the authority that signed the broker's"
@@ -189,8 +189,8 @@ def read_security(settings: AppConfig) -> KafkaSecurity:
     password, key_password = map(_reveal, (settings.kafka_sasl_password, settings.kafka_ssl_key_password))
     host = given.get("ssl.endpoint.identification.algorithm")
     security = KafkaSecurity(
-        protocol=settings.kafka_security_protocol or given.get("security.protocol"),
-        mechanism=settings.kafka_sasl_mechanism or given.get("sasl.mechanism") or given.get("sasl.mechanisms"),
+        protocol=settings.kafka_security_protocol or _upper(given, "security.protocol"),
+        mechanism=settings.kafka_sasl_mechanism or _upper(given, "sasl.mechanism") or _upper(given, "sasl.mechanisms"),
         username=_first(settings.kafka_sasl_username, given.get("sasl.username"), jaas_user),
         password=_first(password, given.get("sasl.password"), jaas_password),
         ca=_pem(settings.kafka_ssl_ca, given, "KAFKA_SSL_CA", ("ca", "truststore"), "certificates"),
@@ -217,13 +217,13 @@ def _check_complete(security: KafkaSecurity) -> None:
         raise InputError(f"KAFKA_SASL_MECHANISM is not set; with a user and a password it is {_any_of(_LOGIN_OF)}")
     if security.mechanism in _LOGIN_OF and not security.has_login:
         raise InputError(f"{security.mechanism} needs a user: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")
-    if security.has_login and not (security.protocol or "").upper().startswith("SASL_"):
+    if security.has_login and not (security.protocol or "").startswith("SASL_"):
         found = security.protocol or "not set"
         raise InputError(
             f"KAFKA_SECURITY_PROTOCOL is {found}; with a user and a password it is SASL_SSL, or SASL_PLAINTEXT without "
             "encryption"
         )
-    if (security.protocol or "").upper().startswith("SASL_") and security.mechanism is None:
+    if (security.protocol or "").startswith("SASL_") and security.mechanism is None:
         raise InputError(f"KAFKA_SASL_MECHANISM is not set; it is {_any_of(_LOGIN_OF)}")
     if (security.certificate is None) != (security.key is None):
         missing = "KAFKA_SSL_KEY" if security.key is None else "KAFKA_SSL_CERTIFICATE"
@@ -326,6 +326,10 @@ def _present(options: Mapping[str, str | None]) -> dict[str, str]:
 
 def _choose(flag: bool | None, yes: str, no: str) -> str | None:
     return None if flag is None else yes if flag else no
+
+
+def _upper(given: Mapping[str, str], name: str) -> str | None:
+    return given.get(name, "").strip().upper() or None
 
 
 def _reveal(secret: SecretStr | None) -> str | None:

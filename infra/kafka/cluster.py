@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ClusterMetadata
 
-from conf.errors import SlipstreamError
+from conf.errors import InputError, SlipstreamError
 
+Client = TypeVar("Client")
 ANSWER_TIMEOUT_S: Final = 5.0
 """How long a cluster has to answer the first question."""
 _REFUSED: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED)
@@ -41,6 +43,27 @@ class ClientErrors:
             return  # what the brokers themselves said tells more
         self.last = error.str()
         self.is_refused = self.is_refused or error.code() in _REFUSED
+
+
+def make_client(kind: Callable[[Mapping[str, Any]], Client], options: Mapping[str, Any]) -> Client:
+    """A client of librdkafka's.
+
+    Args:
+        kind: Its class.
+        options: What it is given.
+
+    Raises:
+        InputError: If it does not know an option, or not such a value of it.
+    """
+    try:
+        return kind(options)
+    except KafkaException as error:
+        said = error.args[0].str() if hasattr(error.args[0], "str") else error
+        raise InputError(f"KAFKA_CONFIG, or another setting of Kafka's: {said}") from error
+    except (TypeError, ValueError) as error:  # a name that stands for a function, or a text that is no UTF-8
+        raise InputError(
+            f"KAFKA_CONFIG, or another setting of Kafka's, cannot be used: {type(error).__name__}"
+        ) from None
 
 
 def ask_cluster(client: Any, bootstrap: str, errors: ClientErrors, timeout_s: float) -> ClusterMetadata:

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException, Producer
 
 from conf.errors import SlipstreamError
 from conf.topics import MAX_VALUE_BYTES, TELEMETRY_RAW
-from infra.kafka.cluster import ClientErrors, UnknownTopicError, ask_cluster
+from infra.kafka.cluster import ClientErrors, UnknownTopicError, ask_cluster, make_client
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # the client reports each attempt; what comes of them all is one error, or none
@@ -139,10 +139,11 @@ class KafkaStreamer:
         """Connect.
 
         Raises:
+            InputError: If an option is none of the client's.
             BrokerUnavailableError: If no broker answers in time.
             UnknownTopicError: If it has no such topic.
         """
-        self._producer = Producer(self._options)
+        self._producer = make_client(Producer, self._options)
         cluster = ask_cluster(self._producer, self._bootstrap, self._client_errors, self._connect_timeout_s)
         self._check_topic(cluster.topics)
         self._cluster_id = str(cluster.cluster_id)

@@ -15,7 +15,14 @@ from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
 from conf.topics import TOPICS
 from infra.kafka.client_options import librdkafka_options
-from infra.kafka.cluster import ANSWER_TIMEOUT_S, BrokerUnavailableError, ClientErrors, UnknownTopicError, ask_cluster
+from infra.kafka.cluster import (
+    ANSWER_TIMEOUT_S,
+    BrokerUnavailableError,
+    ClientErrors,
+    UnknownTopicError,
+    ask_cluster,
+    make_client,
+)
 
 
 def partition_counts(settings: AppConfig) -> dict[str, int]:
@@ -137,7 +144,7 @@ def _admin(bootstrap: str, client_options: Mapping[str, str] | None) -> tuple[Ad
     # Level 0: that nobody answers is this module's result, not something to print while waiting for a broker.
     errors = ClientErrors()
     options = {"log_level": 0, **(client_options or {}), "bootstrap.servers": bootstrap, "error_cb": errors}
-    return AdminClient(options), errors
+    return make_client(AdminClient, options), errors
 
 
 def main() -> int:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-import urllib.error
-import urllib.request
 from importlib.util import find_spec
 
 from conf.errors import InputError, SlipstreamError
+from conf.plain_text import hide_passwords
 from conf.settings import AppConfig
 from infra.local import ports, process, service
 from infra.local.files import make_private_folder
 from infra.local.service import Service
+from infra.tracking_server import NOT_ANSWERED, ask_server
 
 NAME = "mlflow"
 READY_TIMEOUT_S = 120.0
@@ -76,9 +76,11 @@ def is_healthy(address: str, timeout_s: float = 5.0) -> bool:
         InputError: If the address is of another kind, such as a database or a folder.
     """
     if not address.startswith(("http://", "https://")):
-        raise InputError(f"{address} is not the address of a tracking server: it must begin with http:// or https://")
+        raise InputError(
+            f"{hide_passwords(address)} is not the address of a tracking server: it must begin with http:// or https://"
+        )
     try:
-        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=timeout_s) as response:  # noqa: S310
+        with ask_server(address, "/health", timeout_s) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except NOT_ANSWERED:
         return False

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from conf.errors import InputError
 from conf.settings import AppConfig
 from infra.kafka.client_options import java_options, librdkafka_options, read_security
+from infra.kafka.producer import KafkaStreamer
+from infra.kafka.topics import cluster_metadata
 
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 OURS = {
@@ -144,15 +146,40 @@ def test_what_is_not_enough_names_the_setting(given: dict[str, Any], message: st
         read_security(configured(**given))
 
 
+def test_names_of_protocols_and_mechanisms_are_taken_in_any_case() -> None:
+    config = {
+        "security.protocol": " sasl_ssl",
+        "sasl.mechanism": "scram-sha-512",
+        "sasl.username": "car",
+        "sasl.password": "secret",
+    }
+    ours = configured(**{name: given.lower() for name, given in OURS.items()})
+    assert librdkafka_options(configured(kafka_config=config)) == librdkafka_options(ours)
+    assert java_options(configured(kafka_config=config)) == java_options(ours)
+
+
 def test_what_only_one_client_can_is_said_where_the_other_is_asked() -> None:
     jks = configured(kafka_config={"ssl.truststore.location": "/etc/trust.jks", "ssl.truststore.password": "secret"})
     assert java_options(jks)["ssl.truststore.location"] == "/etc/trust.jks"
     with pytest.raises(InputError, match=r"ssl.truststore.location is a store of Java's.*set KAFKA_SSL_CA"):
         librdkafka_options(jks)
-    blind = configured(kafka_config='{"enable.ssl.certificate.verification": false}')
-    assert librdkafka_options(blind) == {"enable.ssl.certificate.verification": "false"}
-    with pytest.raises(InputError, match="set KAFKA_SSL_CA"):
-        java_options(blind)
+    for no in ("false", '"False"', "0"):
+        blind = configured(kafka_config=f'{{"enable.ssl.certificate.verification": {no}}}')
+        assert librdkafka_options(blind) == {"enable.ssl.certificate.verification": no.strip('"')}
+        with pytest.raises(InputError, match="set KAFKA_SSL_CA"):
+            java_options(blind)
+
+
+@pytest.mark.parametrize("config", [{"no.such.option": "x"}, {"linger.ms": "soon"}, {"stats_cb": "x"}])
+def test_an_option_that_is_none_of_the_client_s_is_one_line(config: dict[str, str]) -> None:
+    options = librdkafka_options(configured(kafka_config=config))
+    with pytest.raises(InputError, match="KAFKA_CONFIG, or another setting of Kafka's"):
+        cluster_metadata("127.0.0.1:1", options)
+    with (
+        pytest.raises(InputError, match="KAFKA_CONFIG"),
+        KafkaStreamer("127.0.0.1:1", source="/x", client_options=options),
+    ):
+        pass
 
 
 def test_a_login_that_is_neither_stays_java_s_own() -> None:
@@ -173,7 +200,7 @@ def test_librdkafka_takes_what_it_is_given() -> None:
     assert "auto.offset.reset" not in java_options(settings)  # Spark's own to set
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.text())
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0")).filter(str.strip), st.text().filter(str.strip))
 def test_any_user_and_password_survive_the_jaas_sentence(user: str, password: str) -> None:
     settings = configured(**(OURS | {"kafka_sasl_username": user, "kafka_sasl_password": password}))
     sentence = java_options(settings)["sasl.jaas.config"]
