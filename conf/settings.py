@@ -105,8 +105,10 @@ class AppConfig(BaseSettings):
     @classmethod
     def _expand_user(cls, given: Path | None) -> Path | None:
         """A path with ``~`` written out."""
+        if given is None:
+            return None
         try:
-            return given and given.expanduser()
+            return given.expanduser()
         except RuntimeError:
             raise ValueError(f"there is no user {given.parts[0]} here") from None
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conf.errors import TrainingDataError
+from conf.errors import InputError, TrainingDataError
 from conf.tables import GOLD_MODEL_METRICS, GOLD_STYLE_DATASET, GOLD_TELEMETRY_WINDOWS
 from jobs.arguments import add_seed
 from jobs.job import BatchJob, RunContext
@@ -36,7 +36,7 @@ from ml.style.features import CHASSIS_FEATURES, STYLE_FEATURES
 from ml.style.model import FittedStyle, ForestParams, OnnxStyleModel, train_forest
 from ml.style.plots import confusion_figure, importance_figure
 from ml.style.split import PROMOTION, TEST, TRAIN, assert_no_leak
-from ml.tracking import TrackedRun, Tracker
+from ml.tracking import TrackedRun, Tracker, TrackingError
 
 MODEL: Final = "driving-style"
 EXPERIMENT: Final = "driving-style"
@@ -258,14 +258,18 @@ class MLTrainingProcessor:
         evaluation: StyleEvaluation,
         threshold: float,
     ) -> tuple[StyleComparison | None, bool, str]:
-        incumbent = self.tracker.incumbent(self.model_name)
-        if incumbent is None:
+        first = "first model"
+        try:
+            incumbent = self.tracker.incumbent(self.model_name)
+            model = None if incumbent is None else OnnxStyleModel(incumbent.onnx)
+        except (TrackingError, InputError):
+            incumbent, model, first = None, None, "the one in use is of another version, or not what was trained"
+        if incumbent is None or model is None:
             better = evaluation.balanced_accuracy.value > 0.5
-            verdict = "first model" if better else "no better than always answering the majority class"
+            verdict = first if better else "no better than always answering the majority class"
             if better:
                 self.tracker.promote(self.model_name, version)
             return None, better, verdict
-        model = OnnxStyleModel(incumbent.onnx)
         absent = set(model.features) - set(frozen.columns)
         if frozen.empty or absent:
             return (

@@ -21,9 +21,10 @@ from conf.arrays import Float32Array, FloatArray
 from conf.errors import InputError
 from conf.units import KMH_PER_MPS
 from ml.ghost.networks import Generator, NetworkShape
-from ml.ghost.scaler import CHANNELS, Scaler, scaler_from_bytes
+from ml.ghost.scaler import CHANNELS, Scaler, ScalerError, scaler_from_bytes
 from ml.ghost.search.chain import STEPS, ChainedLap
 from ml.ghost.windows import CONDITIONS, stretch_conditions
+from ml.model_files import refusing_other_files
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -78,8 +79,9 @@ def model_from_files(read: Callable[[str], bytes], name: str) -> GhostModel:
     Raises:
         ModelFormatError: If it is of another version than this one, or a file does not fit.
     """
-    manifest = json.loads(read(MANIFEST))
-    shape = NetworkShape(**manifest.get("shape", {}))
+    with refusing_other_files(ModelFormatError, name, "slipstream train ghost"):
+        manifest = json.loads(read(MANIFEST))
+        shape = NetworkShape(**manifest.get("shape", {}))
     wanted = _build_manifest(shape)
     differs = [key for key, value in wanted.items() if manifest.get(key) != value]
     if differs:
@@ -87,8 +89,9 @@ def model_from_files(read: Callable[[str], bytes], name: str) -> GhostModel:
         raise ModelFormatError(
             f"{name} was trained by another version ({said}): train anew with `slipstream train ghost`"
         )
-    generators = {kind: _load_generator(read(weights_file_name(kind)), shape, f"{name}, {kind}") for kind in TYPES}
-    return GhostModel(generators, scaler_from_bytes(read(SCALER)), manifest["scaler_id"], name)
+    with refusing_other_files(ModelFormatError, name, "slipstream train ghost"):
+        generators = {kind: _load_generator(read(weights_file_name(kind)), shape, f"{name}, {kind}") for kind in TYPES}
+        return GhostModel(generators, _load_scaler(read(SCALER), name), manifest["scaler_id"], name)
 
 
 class GanSource:
@@ -163,6 +166,13 @@ def _build_manifest(shape: NetworkShape) -> dict[str, object]:
         "scaler": SCALER,
         "shape": asdict(shape),
     }
+
+
+def _load_scaler(data: bytes, name: str) -> Scaler:
+    try:
+        return scaler_from_bytes(data)
+    except ScalerError as error:
+        raise ModelFormatError(f"{name}: {error}: train anew with `slipstream train ghost`") from error
 
 
 def _load_generator(data: bytes, shape: NetworkShape, what: str) -> Generator:

@@ -15,6 +15,7 @@ from conf.wear import COMPONENTS
 from ml.karma.fitting import ErrorSpread, FittedKarma, LogLine
 from ml.karma.inputs import InputScaling
 from ml.karma.learners import Algorithm, Files, LearnerParams, learner_from_files
+from ml.model_files import refusing_other_files
 
 CARD: Final = "karma.json"
 _ARRAYS: Final = "arrays.npz"
@@ -70,7 +71,11 @@ def karma_model_from_files(read: Callable[[str], bytes]) -> KarmaModel:
     Raises:
         KarmaModelError: If the files are of another version, or for other components.
     """
-    card = json.loads(read(CARD))
+    with refusing_other_files(KarmaModelError, "the model of wear", "slipstream train karma"):
+        return _from_card(json.loads(read(CARD)), read)
+
+
+def _from_card(card: dict[str, Any], read: Callable[[str], bytes]) -> KarmaModel:
     if card.get("format") != _FORMAT or card.get("components") != list(COMPONENTS):
         raise KarmaModelError(
             f"the model is of format {card.get('format')} for {', '.join(card.get('components', []))}, and this "

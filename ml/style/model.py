@@ -16,6 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from conf.arrays import Float32Array, FloatArray
 from conf.errors import InputError
+from ml.model_files import refusing_other_files
 from ml.style.export import INPUT, OUTPUT, forest_to_onnx
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 
@@ -100,7 +101,7 @@ class OnnxStyleModel:
         features: Names of the inputs, in order.
 
     Raises:
-        InputError: If the model does not name its features and class.
+        InputError: If it is no model, or does not name its features and class.
     """
 
     def __init__(self, source: bytes | str | Path) -> None:
@@ -108,7 +109,8 @@ class OnnxStyleModel:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        with refusing_other_files(InputError, "the model of driving style", "slipstream train style"):
+            self._session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         meta = self._session.get_modelmeta().custom_metadata_map
         if "features" not in meta or meta.get("class") != AGGRESSIVE:
             raise InputError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -14,14 +15,15 @@ _CLOSED: Final = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
-    "temp_directory": str(Path(tempfile.gettempdir()) / "slipstream-sql"),
 }
 
 
 @cache
 def query_engine() -> Any:
-    """The process's engine; each query takes a cursor of it."""
-    engine = duckdb.connect(config=_CLOSED)
+    """The process's engine; each query takes a cursor of it. What it has no memory for is in a folder of its own."""
+    overflow = tempfile.mkdtemp(prefix="slipstream-sql-")  # which only this user can look into
+    atexit.register(shutil.rmtree, overflow, ignore_errors=True)
+    engine = duckdb.connect(config={**_CLOSED, "temp_directory": overflow})
     engine.execute("SET GLOBAL timezone = 'UTC'")
     engine.execute("SET lock_configuration = true")
     return engine

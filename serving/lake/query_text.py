@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,11 @@ _EXPLAIN: Final = re.compile(
     r"(\s|--[^\n]*|/\*.*?\*/)*explain\b(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE | re.DOTALL
 )
 _LISTING_FUNCTIONS: Final = {"duckdb_tables", "duckdb_views", "duckdb_columns"}
+_TABLE_FUNCTIONS: Final = re.compile(
+    "range|generate_series|unnest|repeat|repeat_row|json_each|json_tree|histogram|histogram_values|summary|"
+    "pg_timezone_names|icu_calendar_names|duckdb_.*|pragma_.*"
+)
+"""What makes rows of its arguments, or tells of the engine. Others read files, run texts or change the process."""
 _TO_DO: Final = (
     "the lake is read-only here and takes SELECT, WITH, FROM, VALUES, SHOW TABLES, DESCRIBE, SUMMARIZE and EXPLAIN. "
     "The list of tables is `slipstream tables`, the columns of one `slipstream describe TABLE`."
@@ -52,12 +57,14 @@ def parse_query(sql: str) -> ParsedQuery:
     """Take the one query of a text apart, by DuckDB's own parser.
 
     Raises:
-        QueryError: If it holds something else, or more than one.
+        QueryError: If it holds something else, or more than one, or a function that reads or changes something else.
     """
     try:
-        statements = duckdb.extract_statements(sql)
+        statements = query_engine().cursor().extract_statements(sql)  # its own, for it may look into files
     except duckdb.Error as error:
         raise QueryError(_parse_error(sql, error)) from error
+    except TypeError:
+        raise QueryError("the query is no text of UTF-8") from None
     if len(statements) != 1:
         what = "nothing" if not statements else f"{len(statements)} statements"
         raise QueryError(f"{what} is not a query: give one; {_TO_DO}")
@@ -71,6 +78,7 @@ def parse_query(sql: str) -> ParsedQuery:
     if tree is None:
         raise QueryError(f"{kind.name} is not a query: {_TO_DO}")
     nodes = list(_nodes(tree))
+    _check_functions(nodes)
     named = [(n["schema_name"], n["table_name"]) for n in nodes if n.get("type") == "BASE_TABLE"]
     shown = [n for n in nodes if n.get("type") == "SHOW_REF"]
     lists = bool({schema.lower() for schema, _ in named} & _CATALOGS)
@@ -85,18 +93,31 @@ def _syntax_tree(text: str) -> dict[str, Any] | None:
     """What DuckDB makes of a query, ``None`` where it is none."""
     quoted = text.replace("'", "''")  # not as a parameter, for which DuckDB would import pandas
     tree = query_engine().cursor().execute(f"SELECT json_serialize_sql('{quoted}')").fetchone()[0]
-    found: dict[str, Any] = json.loads(tree)
+    try:
+        found: dict[str, Any] = json.loads(tree)
+    except RecursionError:
+        raise QueryError("the query has too many parts within parts: name some with WITH, or use lists") from None
     return None if found.get("error") else found
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
     """All parts of a syntax tree that are objects."""
-    if isinstance(tree, dict):
-        yield tree
-        tree = list(tree.values())
-    if isinstance(tree, list):
-        for part in tree:
-            yield from _nodes(part)
+    left = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left += reversed(part.values())
+        elif isinstance(part, list):
+            left += reversed(part)
+
+
+def _check_functions(nodes: Iterable[dict[str, Any]]) -> None:
+    """Check that a query takes rows from the lake's tables, or from functions that make them of nothing else."""
+    taken = (node["function"]["function_name"] for node in nodes if node.get("type") == "TABLE_FUNCTION")
+    for name in taken:
+        if not _TABLE_FUNCTIONS.fullmatch(name.lower()):
+            raise QueryError(f"{name}() is refused: a query reads the lake's tables and nothing else; {_TO_DO}")
 
 
 def _parse_error(sql: str, error: Exception) -> str:

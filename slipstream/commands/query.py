@@ -103,7 +103,7 @@ def sql(
 
         check_answer_file(output)
     started = time.perf_counter()
-    reader = lake.sql(sys.stdin.read() if query in (None, "-") else query, timeout)
+    reader = lake.sql(_read_query() if query in (None, "-") else query, timeout)
     if output is None and shown_as == "table":
         print_table(reader, PlainConsole(), most)
         return
@@ -115,3 +115,8 @@ def sql(
         return
     rows = print_csv(reader) if shown_as == "csv" else write_json(reader, typer.get_binary_stream("stdout"))
     print_summary(f"{rows:,} rows in {time.perf_counter() - started:.2f} s", err=True)
+
+
+def _read_query() -> str:
+    """The query on stdin, as an editor has saved it; what is no UTF-8 is left for the lake to refuse."""
+    return typer.get_binary_stream("stdin").read().decode("utf-8-sig", "surrogateescape")

@@ -16,7 +16,7 @@ from jobs.train_style import MODEL, StyleTrainingResult, train_style
 from medallion.io import Lake
 from ml.style.features import STYLE_FEATURES
 from ml.style.model import ForestParams
-from ml.tracking import Tracker
+from ml.tracking import Tracker, TrackingError
 
 VEHICLES, WINDOWS = 30, 12
 T0 = datetime(2025, 9, 6, 12, tzinfo=UTC)
@@ -81,6 +81,22 @@ def test_the_driver_and_spark_score_alike(driven, tracker, trained, new_lake, ro
     shown = max(one["probability_aggressive"], 1.0 - one["probability_aggressive"])
     assert one["display_text"].startswith(f"{100.0 * shown:.0f}% ")
     assert set(found[0].filter(pl.col("probability_aggressive") > 0.5)["label"]) == {"AGGRESSIVE"}
+
+
+def test_a_model_in_use_that_is_not_what_was_trained_gives_way_to_the_next(driven, tracker, trained, new_lake) -> None:
+    lake, version = new_lake("instead", driven), tracker.version_in_use(MODEL)
+    run = tracker.client.get_model_version(MODEL, version).run_id
+    kept = tracker.client.get_run(run).data.tags["slipstream.onnx_sha256"]
+    tracker.client.set_tag(run, "slipstream.onnx_sha256", "another")
+    try:
+        with pytest.raises(TrackingError, match="is not the one that was trained"):
+            score_style(lake, tracker, MODEL, 0.5)
+        again = train_style(lake, tracker, params=ForestParams(n_estimators=20))
+    finally:
+        tracker.client.set_tag(run, "slipstream.onnx_sha256", kept)
+        tracker.promote(MODEL, version)
+    assert again.promoted
+    assert again.verdict.startswith("the one in use is of another version")
 
 
 def test_scoring_again_writes_nothing(driven, tracker, trained, new_lake) -> None:

@@ -232,7 +232,7 @@ def test_weights_of_another_version_are_refused(files) -> None:
         model_from_files(wider.__getitem__, "models:/ghost-gan/1")
 
 
-def test_weights_are_read_as_tensors_and_never_as_code(files) -> None:
+def test_weights_are_read_as_tensors_and_never_as_code(files, capfd) -> None:
     import pickle
 
     class Evil:
@@ -240,5 +240,14 @@ def test_weights_are_read_as_tensors_and_never_as_code(files) -> None:
             return (print, ("ran",))
 
     tampered = files | {"turn.pt": pickle.dumps(Evil())}
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ModelFormatError, match=r"ghost-gan/1.*\(UnpicklingError\).*slipstream train ghost"):
+        model_from_files(tampered.__getitem__, "models:/ghost-gan/1")
+    assert "ran" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "scaler.json", "turn.pt"])
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b'{"shape": 5}', b"PK\x03\x04"])
+def test_files_that_are_no_model_are_refused_with_the_remedy(files, name: str, data: bytes) -> None:
+    tampered = files | {name: data}
+    with pytest.raises(ModelFormatError, match="ghost-gan/1"):
         model_from_files(tampered.__getitem__, "models:/ghost-gan/1")

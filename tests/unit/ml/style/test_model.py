@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from onnx import helper, load_from_string
 
+from conf.errors import InputError
 from ml.style.evaluation import (
     StyleComparison,
     compare_style_models,
@@ -82,8 +83,10 @@ def test_the_model_file_is_enough(fitted, tmp_path):
     nameless = load_from_string(fitted.to_onnx())
     helper.set_model_props(nameless, {})
     del nameless.metadata_props[:]
-    with pytest.raises(ValueError, match="does not name its features"):
+    with pytest.raises(InputError, match="does not name its features"):
         OnnxStyleModel(nameless.SerializeToString())
+    with pytest.raises(InputError, match=r"no model that this version reads.*slipstream train style"):
+        OnnxStyleModel(fitted.to_onnx()[:100])
 
 
 def test_the_same_data_and_seed_make_the_same_forest(dataset):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import stat
 from contextlib import suppress
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -168,6 +170,50 @@ def test_files_of_the_machine_cannot_be_read(lake, tmp_path, source):
     file.write_text("a,b\n1,2\n")
     with pytest.raises(QueryError):
         lake.query(f"select * from {source.format(file=file)}")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "enable_logging(storage_path='{file}')",
+        "System.Main.Enable_Logging()",
+        "enable_profiling(save_location='{file}')",
+        "(select * from silver.telemetry where exists (from checkpoint()))",
+        "query('from enable_logging()')",
+        "json_execute_serialized_sql('{{}}')",
+        "arrow_scan(1, 2, 3)",
+        "truncate_duckdb_logs()",
+    ],
+)
+def test_no_query_changes_the_process(lake, tmp_path, source):
+    file = tmp_path / "log"
+    with pytest.raises(QueryError, match="is refused: a query reads the lake's tables and nothing else"):
+        lake.query(f"select * from {source.format(file=file)}")
+    assert not file.exists()
+
+
+def test_a_query_is_taken_apart_without_a_look_at_the_disk(lake, tmp_path):
+    (tmp_path / "schema.sql").write_text("select 'hush'")
+    for sql in ("pragma import_database('{}')", "import database '{}'"):
+        with pytest.raises(QueryError, match="file system operations are disabled"):
+            lake.query(sql.format(tmp_path))
+
+
+def test_functions_that_make_rows_of_their_arguments_are_there(lake):
+    for source in ("range(3)", "generate_series(1, 3)", "unnest([1, 2, 3])", "json_each('[1, 2, 3]')"):
+        assert lake.query(f"from {source}").num_rows == 3
+    assert lake.query("select unnest(range(3)) from silver.telemetry").num_rows == 12
+
+
+@pytest.mark.parametrize("sql", ["select " + "+".join(["1"] * 900), "select '\udcff'"])
+def test_what_cannot_be_taken_apart_is_one_line(lake, sql):
+    with pytest.raises(QueryError, match=r"too many parts within parts|is no text of UTF-8"):
+        lake.query(sql)
+
+
+def test_what_a_query_has_no_memory_for_is_its_user_s_alone():
+    (place,) = query_engine().cursor().execute("select current_setting('temp_directory')").fetchone()
+    assert stat.S_IMODE(Path(place).stat().st_mode) == 0o700
 
 
 def test_variables_of_the_caller_and_of_the_environment_are_not_seen(lake):

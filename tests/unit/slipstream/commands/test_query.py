@@ -47,8 +47,11 @@ def test_sql_in_all_formats(slipstream, lake):
 
 
 def test_sql_from_stdin(slipstream, lake):
-    result = slipstream("sql", "-", "--format", "json", input="select count(*) as n from silver.sessions")
-    assert json.loads(result.stdout) == [{"n": 3}]
+    for asked in ("select count(*) as n from silver.sessions", b"\xef\xbb\xbfselect 3 as n;\r\n"):
+        result = slipstream("sql", "-", "--format", "json", input=asked)
+        assert json.loads(result.stdout) == [{"n": 3}]
+    result = slipstream("sql", "-", input="select 'Zürich'".encode("latin-1"))
+    assert (result.exit_code, result.stderr) == (1, "the query is no text of UTF-8\n")
 
 
 @pytest.mark.parametrize(("limit", "rows"), [("0", 0), ("2", 2), ("9", 3)])
