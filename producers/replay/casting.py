@@ -11,7 +11,15 @@ from collections.abc import Callable, Collection, Mapping
 import polars as pl
 
 from conf.text_table import MalformedLine
-from producers.replay.cell_parsers import BLANK, EPOCH_UNITS_PER_S, MISSING, YEAR_2000_S, YEAR_2100_S
+from producers.replay.cell_parsers import (
+    BLANK,
+    EPOCH_UNITS_PER_S,
+    MISSING,
+    YEAR_2000_S,
+    YEAR_2100_S,
+    CellError,
+    parse_instant_us,
+)
 from producers.replay.formats import LONG_COLUMNS, NEEDED_COLUMNS
 from producers.replay.lines import NullCells
 
@@ -141,8 +149,16 @@ def _cast_time(column: pl.Series) -> pl.Series:
     times = _cast_moment(text)
     if times.null_count() == text.null_count():
         return times
-    plain = text.str.strip_chars().str.replace(",", ".", literal=True)
-    return times.fill_null(_cast_epoch(plain)).fill_null(_cast_moment(plain))
+    times = times.fill_null(_cast_epoch(text.str.strip_chars().str.replace(",", ".", literal=True)))
+    others = {cell: _parse_instant(cell.strip()) for cell in text.filter(times.is_null()).drop_nulls().unique()}
+    return times.fill_null(text.replace_strict(others, default=None, return_dtype=pl.Int64)) if others else times
+
+
+def _parse_instant(cell: str) -> int | None:
+    try:
+        return parse_instant_us(cell)
+    except CellError:
+        return None
 
 
 def _cast_moment(text: pl.Series) -> pl.Series:

@@ -16,15 +16,48 @@ from conf.errors import InputError
 from conf.text_table.header import NUMBER
 
 INTEGER = re.compile(r"([+-]?[0-9]{1,18})(?:[.,]0*)?")
-DURATION = re.compile(r"(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:[.,]([0-9]{1,9}))?")
+DURATION = re.compile(
+    r"(?:([0-9]{1,3}) days? )?(?:(?:([0-9]{1,6}):)?([0-9]{1,6})[:'])?([0-9]{1,9})(?:[.,]([0-9]{1,9}))?"
+)
 LAPS = re.compile(r"\+?\s*([0-9]{1,6})\s*laps?", re.IGNORECASE)
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+INSTANT = re.compile(
+    r"(\d{4})([-/])(\d\d)\2(\d\d)[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?) ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+UTC_NAMES = frozenset({"", "Z", "UTC", "GMT"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CAR_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,11}")
 NO_GAP = "-"
-BLANK = frozenset({"", "-", "--"})
-MISSING = BLANK | frozenset({"n/a", "na", "nan", "nat", "nil", "none", "null", "\\n", "#n/a"})
-"""How spreadsheets, databases, R and pandas write that there is no value, in small letters."""
+BLANK = frozenset({"", "-", "--", "---", "\u2013", "\u2014"})
+MISSING = BLANK | frozenset(
+    [
+        "n/a",
+        "n.a.",
+        "na",
+        "<na>",
+        "nan",
+        "-nan",
+        "nan(ind)",
+        "-nan(ind)",
+        "1.#qnan",
+        "-1.#ind",
+        "nat",
+        "nil",
+        "none",
+        "null",
+        "(null)",
+        "\\n",
+        "undefined",
+        "#n/a",
+        "#nv",
+        "#value!",
+        "#div/0!",
+        "#num!",
+        "#ref!",
+        "#name?",
+    ]
+)
+"""How spreadsheets, databases, C, R and pandas write that there is no value, in small letters."""
 
 PIT_MARKS = {
     **dict.fromkeys(("b", "p", "1", "y", "yes", "true"), True),
@@ -120,15 +153,15 @@ def parse_duration_ms(cell: str) -> int:
     """Milliseconds of ``33.413``, ``1:37.428``, ``1'14.985``, ``1:02:03.4`` or ``1:02'03.4``, half of one rounded up.
 
     Seconds are below 60 where minutes stand before them, and minutes where hours do. A time of day is a duration too:
-    since midnight.
+    since midnight. Before all may stand ``0 days``, as pandas writes it.
     """
     found = DURATION.fullmatch(cell)
     if found is None:
         raise CellError("a duration")
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
-    if (found[2] and seconds >= 60) or (found[1] and minutes >= 60):
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()[:4])
+    if (found[3] and seconds >= 60) or (found[2] and minutes >= 60):
         raise CellError("a duration")
-    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + _thousandths(found[4] or "0")
+    return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000 + _thousandths(found[5] or "0")
 
 
 def _thousandths(digits: str) -> int:
@@ -161,17 +194,23 @@ def parse_gap_laps(cell: str) -> int | None:
 
 
 def parse_instant_us(cell: str) -> int:
-    """Microseconds since the epoch of an ISO 8601 date and time, UTC without a zone, or of a number since the epoch."""
-    if not INSTANT.fullmatch(cell):
+    """Microseconds since the epoch of a date and time, UTC without a zone, or of a number since the epoch.
+
+    Besides ISO 8601: ``2025/09/07``, a zone behind a space, and ``UTC`` or ``+00``, as databases write them.
+    """
+    found = INSTANT.fullmatch(cell)
+    if found is None:
         number = _epoch_number_us(cell)
         if number is None:
             raise CellError("a time")
         return number
+    year, _, month, day, clock, zone = found.groups("")
+    zone = "+00:00" if zone.upper() in UTC_NAMES else zone
     try:
-        moment = datetime.fromisoformat(cell)
+        moment = datetime.fromisoformat(f"{year}-{month}-{day}T{clock}{zone}")
     except ValueError as error:
         raise CellError("a time") from error
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def parse_epoch_us(cell: str) -> int:

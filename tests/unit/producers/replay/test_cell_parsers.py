@@ -5,12 +5,15 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.replay import cell_parsers as cells
+from producers.replay.casting import cast_readings
 from producers.replay.cell_parsers import CellError, TimingGap
+from producers.replay.lines import NullCells
 
 DAY_MS = 86_400_000
 
@@ -35,6 +38,8 @@ DAY_MS = 86_400_000
         ("0.00049", 0),
         ("59.9996", 60_000),
         ("1:37,428", 97_428),
+        ("0 days 00:01:37.428000", 97_428),
+        ("1 days 00:00:38.019", 86_438_019),
     ],
 )
 def test_durations(cell: str, ms: int):
@@ -152,7 +157,7 @@ def test_a_number_of_another_century_is_no_time(cell: str):
         cells.parse_instant_us(cell)
 
 
-@pytest.mark.parametrize("cell", ["", "nan", "NaN", "NULL", "NA", "n/a", "None", r"\N", "-"])
+@pytest.mark.parametrize("cell", ["", "nan", "NULL", "NA", "<NA>", "n/a", "None", r"\N", "-", "#NV", "#VALUE!"])
 def test_missing_values_have_many_spellings(cell: str):
     assert cells.is_missing(cell)
 
@@ -174,6 +179,23 @@ def test_instants(moment: datetime, offset_min: int):
         == cells.parse_instant_us(plain + "Z")
         == cells.parse_instant_us(plain.replace("T", " "))
     )
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "2025-09-07 20:18:57.5 UTC",
+        "2025-09-07t20:18:57.5z",
+        "2025/09/07 20:18:57,5 GMT",
+        "2025-09-07 20:18:57.5+00",
+        "2025-09-07 16:18:57.5 -0400",
+        "2025-09-07T16:18:57.500000000-04:00",
+    ],
+)
+def test_instants_as_databases_write_them_are_the_same_in_sheets_and_telemetry(cell: str):
+    assert cells.parse_instant_us(cell) == 1_757_276_337_500_000
+    text = pl.DataFrame({"line": [2], "timestamp": [f" {cell}"]})
+    assert cast_readings(text, NullCells())[0]["timestamp_us"].to_list() == [1_757_276_337_500_000]
 
 
 def test_short_fractions_of_a_second():
