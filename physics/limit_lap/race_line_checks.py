@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from conf.arrays import FloatArray
 from conf.errors import InputError
@@ -25,6 +27,12 @@ LONG_CHORD: Final = 10.0
 OPEN_SHARE: Final = 0.02
 """Share of the line that may be missing between its end and its start."""
 GAP_TURN_DEG: Final = 15.0
+BESIDE_M: Final = 15.0
+BESIDE_SHARE: Final = 0.01
+"""How near the line passes where it has passed before, and of a short line which share of it: a road's width."""
+BESIDE_DEG: Final = 30.0
+FAR: Final = 20.0
+"""Times that distance, along the line, from which on a place is not the same passage any more."""
 TURN_BACK_DEG: Final = 90.0
 ZIGZAG_DEG: Final = 40.0
 
@@ -48,7 +56,7 @@ def read_race_line(path: Path) -> RaceLine:
     """Read a closed line and check that it can be a road.
 
     Points within a metre of the one before, and a last one within a metre of the first, are left out with a note; of a
-    line that has most points so close, one each four metres is kept.
+    line that has most points so close, one each four metres is kept. So are points that drive the lap again.
 
     Args:
         path: CSV file, see :func:`physics.limit_lap.race_line_file.read_line_points`.
@@ -62,6 +70,7 @@ def read_race_line(path: Path) -> RaceLine:
     whole = np.hypot(*_chords(points).T)
     _check_length(path, float(whole.sum()), points)
     points, dropped = _spread(points, CLOSEST_M if np.median(whole) >= CLOSEST_M else THINNED_M)
+    points, repeated = _first_lap(points)
     if len(points) < FEWEST_POINTS:
         raise InputError(
             f"{path} has {len(points)} points that lie a metre apart, a race line needs at least {FEWEST_POINTS}"
@@ -70,7 +79,7 @@ def read_race_line(path: Path) -> RaceLine:
     turn_deg = _turns_deg(points)
     closing = _check_closed(path, points, chord_m)
     _check_road(path, points, turn_deg)
-    notes = [*points.notes, *dropped, *closing, *_check_gaps(path, points, chord_m, turn_deg)]
+    notes = [*points.notes, *dropped, *repeated, *closing, *_check_gaps(path, points, chord_m, turn_deg)]
     length_m = float(chord_m.sum())
     if length_m > LONGER_THAN_MOST_M:
         notes.append(f"{length_m / 1000.0:.0f} km is longer than circuits are: are x and y in metres?")
@@ -127,6 +136,29 @@ def _spread(points: LinePoints, closest_m: float) -> tuple[LinePoints, list[str]
             f"row {points.row[first]}: left out."
         )
     return LinePoints(points.x_m[kept], points.y_m[kept], points.row[kept], points.notes), notes
+
+
+def _first_lap(points: LinePoints) -> tuple[LinePoints, list[str]]:
+    """The points before those that all lie beside earlier ones, in the same direction: what follows is another lap."""
+    xy, chords = np.column_stack([points.x_m, points.y_m]), _chords(points)
+    chord_m = np.hypot(*chords.T)
+    along_m, ahead = np.cumsum(chord_m) - chord_m, chords / np.maximum(chord_m, 1e-9)[:, None]
+    ahead[-1] = ahead[-2:][0]  # how the line comes to its last point, whether or not it goes on to its first
+    beside_m = min(BESIDE_M, BESIDE_SHARE * float(chord_m.sum())) + 0.5 * float(np.median(chord_m))
+    first, again = cKDTree(xy).query_pairs(beside_m, output_type="ndarray").T
+    passed = along_m[again] - along_m[first] > FAR * beside_m
+    passed &= (ahead[first] * ahead[again]).sum(axis=1) > math.cos(math.radians(BESIDE_DEG))
+    first, again = first[passed], again[passed]
+    nearest = np.full(len(points), -1)
+    for i in np.argsort(-np.hypot(*(xy[again] - xy[first]).T)):  # the nearest of each comes last
+        nearest[again[i]] = first[i]
+    end = int(np.flatnonzero(nearest < 0)[-1]) + 1
+    while end < len(points) and nearest[end] == 0 and (xy[end] - xy[0]) @ ahead[0] < -CLOSEST_M:
+        end += 1  # still before the point at which the lap began
+    if end == len(points):
+        return points, []
+    note = f"Rows {points.row[end]} to {points.row[-1]} drive the lap again: left out."
+    return LinePoints(points.x_m[:end], points.y_m[:end], points.row[:end], points.notes), [note]
 
 
 def _check_road(path: Path, points: LinePoints, turn_deg: FloatArray) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,14 @@ from conf.arrays import FloatArray, IntArray
 from conf.errors import InputError
 from conf.text_file import read_text_file
 
-METRES: Final = {"m": 1.0, "km": 1000.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "ft": 0.3048}
+METRES: Final = {"m": 1.0, "km": 1000.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "yd": 0.9144, "mi": 1609.344}
+WORDS: Final = {
+    **dict.fromkeys(("metre", "metres", "meter", "meters"), "m"),
+    **dict.fromkeys(("kilometre", "kilometres", "kilometer", "kilometers"), "km"),
+    **dict.fromkeys(("foot", "feet"), "ft"),
+    **dict.fromkeys(("yard", "yards"), "yd"),
+    **dict.fromkeys(("mile", "miles"), "mi"),
+}
 DEGREES: Final = ({"lat", "latitude"}, {"lon", "long", "lng", "longitude"})
 NAME: Final = re.compile(r"([a-z]+)(?:[\s_]*[\[(]?([a-z]+)[\])]?)?")
 COLUMN: Final = re.compile(r"[A-Za-z]\w*(?:\s*[\[(][^\s\])]*[\])])?")
@@ -99,16 +106,29 @@ def _columns(
         if len(rows) == 1:
             raise InputError(f"{path} has no points behind its header")
         return named, rows[1:]
-    before = [
+    split = [
         (number, _cells(text, delimiter if delimiter in text else _delimiter(text)))
         for number, text in comments
         if number < first
     ]
+    before = [(number, names) for number, names in split if len(names) <= len(cells)]  # a sentence has more words
     found = [named for number, names in before if (named := _named_columns(path, number, names)) is not None]
     for number, names in [] if found else before:
         if len(names) == len(cells) > 1 and all(COLUMN.fullmatch(name) for name in names):
             raise InputError(f"{path}, row {number}: columns {', '.join(names)}, none of them x and y: {HEADER}")
-    return found[-1] if found else _unnamed_columns(path, rows), rows
+    if found:
+        return found[-1], rows
+    unnamed = _unnamed_columns(path, rows)
+    return replace(unnamed, notes=(*unnamed.notes, *_unit_notes(comments, first))), rows
+
+
+def _unit_notes(comments: list[tuple[int, str]], first: int) -> list[str]:
+    """What comments say of units that no column has."""
+    for number, text in comments:
+        words = {WORDS.get(word, word) for word in re.findall("[a-z]+", text.lower())}
+        if number < first and (others := sorted(words & METRES.keys() - {"m"})):
+            return [f"Row {number} speaks of {', '.join(others)}, and no column does: taken for metres; {HEADER}"]
+    return []
 
 
 def _named_columns(path: Path, row: int, cells: list[str]) -> _Columns | None:
@@ -124,7 +144,7 @@ def _named_columns(path: Path, row: int, cells: list[str]) -> _Columns | None:
             )
         return None
     x, y = plain.index("x"), plain.index("y")
-    units = {names[x][1] or "m", names[y][1] or "m"}
+    units = {WORDS.get(unit, unit) for unit in (names[x][1] or "m", names[y][1] or "m")}
     if len(units) > 1 or not units <= METRES.keys():
         raise InputError(
             f"{path}, row {row}: columns {cells[x]} and {cells[y]}: a race line needs both in one of "

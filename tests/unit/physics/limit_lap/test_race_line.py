@@ -97,6 +97,7 @@ WRITTEN = {
     "quotes": rows(road(), '"x_m","y_m"', '"{:.6f}","{:.6f}"').encode(),
     "units-in-brackets": rows(road(), "X [m], Y [m]").encode(),
     "y-first": rows(road()[:, ::-1], "y_m,x_m").encode(),
+    "a-comment-of-x-and-y": rows(road(), "# x and y in metres, of a car").encode(),
     "comments-with-commas": ("# Monza, 2024\n# made by hand, twice\n" + rows(road(), "")).encode(),
     "comments-before": ("# made by hand, 2024\n\n" + rows(road())).encode(),
     "comments-behind": rows(road(), form="{:.6f},{:.6f} # a point").encode(),
@@ -131,11 +132,53 @@ def test_distance_first_is_not_taken_for_x(read: Read, header: str, form: str, n
     assert len(line.notes) == n_notes
 
 
-@pytest.mark.parametrize(("unit", "metres"), [("km", 1000.0), ("cm", 0.01), ("ft", 0.3048)])
-def test_another_unit_is_taken_to_metres_where_the_header_names_it(read: Read, unit: str, metres: float) -> None:
-    line = read(rows(road() / metres, f"x_{unit},y_{unit}", "{:.9f},{:.9f}"))
+@pytest.mark.parametrize(
+    ("named", "unit", "metres"),
+    [("km", "km", 1000.0), ("cm", "cm", 0.01), ("ft", "ft", 0.3048), ("feet", "ft", 0.3048), ("Miles", "mi", 1609.344)],
+)
+def test_another_unit_is_taken_to_metres_where_the_header_names_it(
+    read: Read, named: str, unit: str, metres: float
+) -> None:
+    line = read(rows(road() / metres, f"x_{named},y_{named}", "{:.9f},{:.9f}"))
     assert np.column_stack([line.x_m, line.y_m]) == pytest.approx(road(), abs=1e-3)
     assert f"in {unit}" in line.notes[0]
+    assert read(rows(road(), "x_meters,y (metres)")).notes == ()
+
+
+def test_a_unit_that_only_a_comment_speaks_of_is_not_passed_over(read: Read) -> None:
+    (note,) = read(rows(road(), "# all lengths in feet")).notes
+    assert note.startswith("Row 1 speaks of ft, and no column does: taken for metres")
+
+
+EIGHT = np.column_stack([f(np.linspace(0, 2 * np.pi, 300, endpoint=False) * k) for f, k in ((np.sin, 1), (np.sin, 2))])
+
+
+@pytest.mark.parametrize(
+    ("lap", "driven", "row"),
+    [
+        (road(), np.vstack([road(), road()]), 402),
+        (road(), np.vstack([road(), road() * 1.002, road() * 0.998]), 402),
+        (road(), np.vstack([road(), road()[:1], road(), road()[:1]]), 402),
+        (road(), np.vstack([road(), road()[:5] * 1.001]), 402),
+        (road(), np.vstack([road(), road()[:230]]), 402),
+        (300.0 * EIGHT, np.vstack([300.0 * EIGHT, 301.0 * EIGHT]), 302),
+        (road() / 20, np.vstack([road() / 20, road() / 20]), None),
+    ],
+    ids=["two", "three-beside", "each-closed", "a-few-points", "one-and-a-half", "an-eight", "a-small-one"],
+)
+def test_a_lap_that_is_driven_again_is_one_lap(
+    read: Read, lap: FloatArray, driven: FloatArray, row: int | None
+) -> None:
+    line = read(rows(driven))
+    assert seconds(line) == pytest.approx(seconds(read(rows(lap))), abs=0.05)
+    assert any(f"Rows {row or ''}" in note and "drive the lap again: left out" in note for note in line.notes)
+
+
+@pytest.mark.parametrize(
+    "lap", [road(), road()[::-1], 300.0 * EIGHT, road() / 20], ids=["one", "back", "eight", "small"]
+)
+def test_no_lap_that_is_driven_once_is_cut(read: Read, lap: FloatArray) -> None:
+    assert not [note for note in read(rows(lap)).notes if "again" in note]
 
 
 def off_the_road(at: int, by: tuple[float, float]) -> FloatArray:
