@@ -19,6 +19,13 @@ _UNSHOWN: Final = re.compile(
 )
 
 _PASSWORD: Final = re.compile(r"(://[^\s/:@]*):[^\s/]*@")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_FRAMES: Final = re.compile(r"\n\s*0: .*", re.DOTALL)
+
+
+def one_line(said: object) -> str:
+    """What a library says of an error in one line, without its colours and its stack."""
+    return " ".join(_FRAMES.sub("", _COLOUR.sub("", f"{said}")).split())
 
 
 def hide_passwords(text: str) -> str:

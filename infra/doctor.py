@@ -19,7 +19,7 @@ from rich.text import Text
 from conf.errors import InputError, SlipstreamError
 from conf.lake import storage_options, table_uri
 from conf.plain_console import PlainConsole
-from conf.plain_text import hide_passwords
+from conf.plain_text import hide_passwords, one_line
 from conf.settings import AppConfig
 from conf.tables import OPS_STEP_FAILURES
 from conf.topics import TELEMETRY_RAW
@@ -102,7 +102,7 @@ def run_guarded(group: CheckGroup, settings: AppConfig, name: str | None = None)
     try:
         yield from group(settings)
     except Exception as error:  # noqa: BLE001 - what a damaged file makes a library raise is not to be foreseen
-        said = " ".join(hide_passwords(f"{error}").split()) or type(error).__name__
+        said = hide_passwords(one_line(error)) or type(error).__name__
         detail = said if isinstance(error, OSError | SlipstreamError) else f"{type(error).__name__}: {said}"
         remedy = f"Look at {settings.home}, or use another home."
         yield Finding(name or group.__name__.strip("_").removeprefix("check_"), "fail", detail, remedy)
@@ -271,8 +271,8 @@ def _check_failures(settings: AppConfig) -> Iterator[Finding]:
     except TableNotFoundError:
         return
     except (DeltaError, OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        yield Finding("steps", "fail", f"{OPS_STEP_FAILURES} at {uri} cannot be read: {said}", "See the files below.")
+        detail = f"{OPS_STEP_FAILURES} at {uri} cannot be read: {one_line(error)}"
+        yield Finding("steps", "fail", detail, "See the files below.")
         return
     for row in rows[:_MOST_FAILURES]:
         who = f"session {row['session_id']}" + (f", vehicle {row['vehicle_id']}" if row["vehicle_id"] else "")

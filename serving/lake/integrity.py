@@ -21,6 +21,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from conf.lake import table_uri
+from conf.plain_text import one_line
 from conf.settings import AppConfig
 from infra.doctor import Finding
 from serving.lake.checksums import DamagedFileError, FileRead, compare_with_sidecar, read_whole
@@ -97,8 +98,8 @@ def _check_table(name: str, settings: AppConfig) -> tuple[list[DataFile], list[F
     try:
         live = _live_files(folder)
     except (DeltaError, OSError, pa.ArrowException, ValueError) as error:
-        faults = faults or _check_log_checkpoints(log)
-        return [], faults or [Fault(str(log), f"cannot be read: {_one_line(error)}")]
+        faults = faults or _check_log_checkpoints(log) or _find_unreadable_commit(folder)
+        return [], faults or [Fault(str(log), f"cannot be read: {one_line(error)}")]
     return live, [*faults, *(fault for file in live for fault in _check_data_file(file))]
 
 
@@ -136,8 +137,30 @@ def _check_commits(log: Path) -> list[Fault]:
     first = max(checkpoints, default=-1) + 1
     notes = [*(path for version, path in sorted(commits.items()) if version >= first), *log.glob("_last_checkpoint")]
     faults = [Fault(str(path), why) for path in notes if (why := _json_fault(path))]
+    faults += (Fault(str(path), why) for path in log.glob("_last_checkpoint") if (why := _hint_fault(path)))
     gaps = sorted(set(range(first, max(commits, default=-1) + 1)) - set(commits))
     return faults + [Fault(str(log / f"{version:020}.json"), "is missing") for version in gaps]
+
+
+def _hint_fault(path: Path) -> str | None:
+    """Why the note of a table's latest checkpoint misleads its readers; those that are no JSON are named already."""
+    try:
+        version = json.loads(path.read_text())["version"]
+        return (
+            None if any(path.parent.glob(f"{version:020}.checkpoint*.parquet")) else "names a checkpoint that is gone"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _find_unreadable_commit(folder: Path) -> list[Fault]:
+    """The first commit of a table whose log is JSON and yet cannot be replayed."""
+    for path in sorted((folder / "_delta_log").glob("*.json")):
+        try:
+            DeltaTable(folder, version=int(path.stem))
+        except (DeltaError, OSError, ValueError) as error:
+            return [Fault(str(path), f"cannot be read: {one_line(error)}")]
+    return []
 
 
 def _check_log_checkpoints(log: Path) -> list[Fault]:
@@ -147,7 +170,7 @@ def _check_log_checkpoints(log: Path) -> list[Fault]:
         try:
             pq.read_table(path, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
-            faults.append(Fault(str(path), f"cannot be read: {_one_line(error)}"))
+            faults.append(Fault(str(path), f"cannot be read: {one_line(error)}"))
     return faults
 
 
@@ -210,14 +233,20 @@ def _json_fault(path: Path) -> str | None:
     if not lines:
         return "is empty"
     try:
-        json.loads(text)
+        found = [_parse_json(text)]
     except json.JSONDecodeError:
         try:
-            for line in lines:
-                json.loads(line)
+            found = [_parse_json(line) for line in lines]
         except json.JSONDecodeError as error:
             return f"is torn: it is not JSON ({error.msg} at character {error.pos})"
-    return None
+    return None if all(isinstance(each, dict) for each in found) else "is damaged: it holds something else than objects"
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return None
 
 
 def _deep_summary(read: Sequence[FileRead]) -> Finding:
@@ -255,7 +284,3 @@ def _checkpoint_remedy(folder: Path) -> str:
 
 def _missing(error: OSError) -> str:
     return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror or error}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

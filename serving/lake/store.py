@@ -15,6 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from conf.contract import VERSION_PROPERTY, check_contract_version, load_contract, table_names
 from conf.errors import InputError
 from conf.lake import storage_options, table_uri
+from conf.plain_text import one_line
 from conf.settings import AppConfig
 
 LAYERS = tuple(dict.fromkeys(name.partition(".")[0] for name in table_names()))
@@ -82,8 +83,10 @@ def open_table(name: str, settings: AppConfig) -> DeltaTable:
         table = DeltaTable(uri, storage_options=storage_options(settings))
     except TableNotFoundError:
         raise missing_table_error(name, settings) from None
-    except DeltaError as error:
-        raise LakeError(f"table {name} at {uri} cannot be opened: {error}") from error
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"table {name} at {uri} cannot be opened: {one_line(error)}; `slipstream doctor` names damaged files"
+        ) from error
     check_contract(name, table)
     return table
 

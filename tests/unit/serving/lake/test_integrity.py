@@ -16,6 +16,7 @@ from conf.settings import AppConfig
 from infra.doctor import Finding
 from serving.lake.checksums import DamagedFileError, read_whole
 from serving.lake.integrity import check_lake_files
+from serving.lake.store import LakeError, open_table
 
 TABLE = "silver.telemetry"
 
@@ -115,6 +116,27 @@ def test_a_log_that_is_torn_or_has_a_gap_is_named(home: AppConfig, files: list[P
     last.write_bytes(text)
     (log / f"{0:020}.json").rename(log / "elsewhere")
     assert f"{log / f'{0:020}.json'} is missing" in check(home)[TABLE].detail
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("00000000000000000001.json", '{"add":{"path":5}}'),
+        ("00000000000000000001.json", "[1, 2]"),
+        ("00000000000000000001.json", "5"),
+        ("00000000000000000001.json", "[" * 100_000),
+        ("_last_checkpoint", '{"version":99,"size":1}'),
+    ],
+)
+def test_a_log_that_is_json_and_no_log_is_named(home: AppConfig, files: list[Path], name: str, text: str) -> None:
+    broken = Path(table_uri(TABLE, home)) / "_delta_log" / name
+    broken.write_text(text)
+    found = check(home)[TABLE]
+    assert found.outcome == "fail"
+    assert found.detail.startswith(f"{broken} ")
+    assert "\x1b" not in found.detail
+    with pytest.raises(LakeError, match=r"cannot be opened: [^\n]*; `slipstream doctor` names damaged files$"):
+        open_table(TABLE, home)
 
 
 def test_a_flipped_bit_in_a_log_is_found(home: AppConfig, files: list[Path]) -> None:
