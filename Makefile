@@ -31,7 +31,7 @@ export UV_COMPILE_BYTECODE := 1
 unexport VIRTUAL_ENV PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: .java .jars .check-unit .check-spark .check-style .check-layers .check-types help setup demo check test test-unit test-spark test-integration lint type arch tables bench clean
+.PHONY: .java .jars .check-unit .check-spark .check-style .check-layers .check-types help setup demo check test test-unit test-spark test-integration lint type arch tables images bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ tables: $(WHOLE) ## Write the tables of docs and CONTRIBUTING.md's packages anew
 	$(BIN)/python docs/generate_tables.py
 	$(BIN)/python docs/generate_jobs.py
 	$(BIN)/python docs/generate_packages.py
+
+images: setup ## Draw the pictures of docs anew from a seeded run: ten minutes, and Chromium
+	$(BIN)/python docs/draw_images.py
 
 bench: setup ## Run the benchmarks; results go to benchmarks/results
 	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --group peers

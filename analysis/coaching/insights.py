@@ -192,7 +192,7 @@ class _Passing:
             if hardest < rules.brake_weak_share * target_hardest and self._comes_as_fast(two.brake_m):
                 return ("BRAKE_TOO_SOFT", "hardest brake pressure", hardest, target_hardest, "bar")
         if slowest < target_slowest - rules.slow_apex_kmh:
-            return ("TOO_SLOW_AT_APEX", "slowest speed", slowest, target_slowest, "km/h")
+            return ("TOO_SLOW_AT_APEX", "minimum speed", slowest, target_slowest, "km/h")
         power, target_power = self._power_m(self.lap), self._power_m(self.target)
         if power is not None and target_power is not None and power > target_power + rules.power_late_m:
             return (

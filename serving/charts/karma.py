@@ -346,7 +346,7 @@ def _draw_cumulative(axes: Axes, found: KarmaReport, component: str) -> None:
     axes.bar(numbers, added, bottom=total - added, width=0.84, color=colours, zorder=2)
     axes.set_ylim(0.0, 1.12 * float(total.max()) or 1.0)
     axes.locator_params(axis="y", nbins=4)
-    axes.set_title(f"{component.capitalize()}: {format_share(total[-1] / 100.0)}")
+    axes.set_title(f"{component.capitalize()}: {format_share(total[-1] / 100.0)}", fontsize=9.0)
 
 
 def _draw_remaining(axes: Axes, found: KarmaReport) -> None:

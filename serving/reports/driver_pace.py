@@ -8,6 +8,7 @@ from typing import Any, Final
 from analysis.drivers.formatting import format_count, format_lap_time, is_level, join_names
 from analysis.statistics.lap_moments import MIN_LAPS
 from serving.queries.driver_session import DriverReport
+from serving.queries.laps import PACE
 
 Row = Mapping[str, Any]
 
@@ -126,6 +127,7 @@ def pace_lap_rows(found: DriverReport) -> list[Row]:
             "sectors": [_seconds(s) for s in lap.sectors_s],
             "top": format_digits(lap.top_speed_kmh, 0),
             "source": _SOURCES.get(lap.lap_time_source or "", lap.lap_time_source or ""),
+            "valid": "yes" if PACE in lap.fit_for else "no",
             "against": ", ".join(reason.replace("_", " ") for reason in lap.invalid_reasons),
             "best": lap is found.best or (found.best is not None and lap.uid == found.best.uid),
         }

@@ -85,7 +85,10 @@ def pair_headline(found: ComparedLaps) -> str:
 
 def viewer_choices(loss: TimeLoss) -> dict[str, list[dict[str, str]]]:
     """Laps and references to choose from, each with its uid and text; the page's own are marked."""
-    laps = {one.lap.row.uid: _name(one.lap) for one in sorted(loss.pairs, key=lambda one: one.lap.row.lap_number)}
+    laps = {
+        one.lap.row.uid: _name(one.lap).removeprefix("lap ")
+        for one in sorted(loss.pairs, key=lambda one: one.lap.row.lap_number)
+    }
     references = {one.reference.row.uid: _reference_name(one) for one in pairs_shown(loss)}
     own = ("", "") if loss.compared is None else _names(loss.compared)
     return {

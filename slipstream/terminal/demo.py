@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PROFILES = {"aggressive": "#d62728", "normal": "#1f77b4", "safe": "#2ca02c", "eco": "#9467bd"}
 Columns = dict[str, list[Any]]
+_GAP_S = 5.0
 
 
 def demo_summary_table(settings: AppConfig, trained: StyleTrainingResult, scored: StyleScoringResult) -> Table:
@@ -130,7 +131,9 @@ def _draw_style(lake: LakeReader, session: str, vehicle: str, axes: Axes, color:
     columns = ("window_end_ts", "probability_aggressive")
     where: dict[str, str | int] = {"session_id": session, "vehicle_id": vehicle}
     ends_us, share = lake.frame(GOLD_STYLE_PREDICTIONS, where, columns=columns, order_by=("window_end_ts",))
-    axes.plot(((ends_us - ends_us[0]) / 1e6).to_list(), share.to_list(), color=color, lw=1.3)
+    seconds = ((ends_us - ends_us[0]) / 1e6).to_numpy()
+    gaps = np.flatnonzero(np.diff(seconds) > _GAP_S) + 1  # no line over a time without windows
+    axes.plot(np.insert(seconds, gaps, np.nan), np.insert(share.to_numpy(), gaps, np.nan), color=color, lw=1.3)
 
 
 def _draw_track(lake: LakeReader, session: str, vehicle: str, lap: int, axes: Axes) -> None:

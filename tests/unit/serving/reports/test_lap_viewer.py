@@ -54,7 +54,7 @@ def test_the_script_is_given_every_pair_on_one_scale(found: DriverReport) -> Non
 def test_laps_and_references_to_choose_from(found: DriverReport) -> None:
     offered = viewer_choices(found.loss)
     assert [lap["text"].split(",")[0] for lap in offered["laps"]] == [
-        f"lap {lap.lap_number}" for lap in found.laps if "pace" in lap.fit_for
+        f"{lap.lap_number}" for lap in found.laps if "pace" in lap.fit_for
     ]
     assert [lap["text"].split(",")[0] for lap in offered["references"]][1] == "the driver's best"
     assert sum(lap["chosen"] != "" for lap in offered["laps"]) == 1
