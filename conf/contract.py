@@ -21,6 +21,8 @@ from conf.yaml_text import parse_yaml
 Severity = Literal["quarantine", "warn"]
 VERSION_PROPERTY: Final = "slipstream.contract.version"
 """Table property that says under which version of its contract a table was written."""
+ROWS_PROPERTY: Final = "slipstream.rows.version"
+"""Table property that says of which version of its contract all rows of a table are, at least."""
 CHECKPOINT_INTERVAL: Final = {"delta.checkpointInterval": "50"}
 """Commits from one checkpoint of a table's log to the next: Delta's 10 are most of what small commits cost."""
 
@@ -142,6 +144,25 @@ class Contract(_ContractPart):
         return self.properties.get("filledBy")
 
     @property
+    def same_rows_since(self) -> str | None:
+        """The version since which rows are made as they are now; ``None`` where they always were."""
+        return self.properties.get("sameRowsSince")
+
+    def has_stale_rows(self, rows_of: str | None) -> bool:
+        """Whether a table may have rows that would be made otherwise now.
+
+        Args:
+            rows_of: Its ``ROWS_PROPERTY``; ``None`` where it has none, as tables of the first releases.
+
+        Raises:
+            ContractError: If it is not a version.
+        """
+        since = self.same_rows_since
+        if since is None or rows_of is None:
+            return since is not None
+        return _minor_version(rows_of, f"table {self.name}: property {ROWS_PROPERTY}") < _minor_version(since)
+
+    @property
     def table_properties(self) -> dict[str, str]:
         """Delta table properties, with the contract's name and version among them."""
         delta = {k: v for k, v in self.properties.items() if k.startswith("delta.")}
@@ -227,6 +248,13 @@ def rules_by_name() -> dict[str, ContractRule]:
     return {rule.name: rule for name in contract_names() for _, rule in load_contract(name).rules()}
 
 
+def _minor_version(text: str, where: str = "a contract's version") -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", text)
+    if not match:
+        raise ContractError(f"{where} is '{text}', not a version such as 1.0.0")
+    return int(match[1]), int(match[2])
+
+
 def check_contract_version(contract: Contract, written: str | None, uri: str) -> None:
     """Refuse a table that was written under a newer contract: of another major or a later minor version.
 
@@ -241,13 +269,9 @@ def check_contract_version(contract: Contract, written: str | None, uri: str) ->
     """
     if written is None:
         return
-    match = re.match(r"(\d+)\.(\d+)", written)
-    if not match:
-        raise ContractError(
-            f"table {contract.name} at {uri}: property {VERSION_PROPERTY} is '{written}', not a version such as 1.0.0"
-        )
-    known = tuple(int(part) for part in contract.version.split(".")[:2])
-    if (int(match[1]), int(match[2])) > known:
+    if _minor_version(written, f"table {contract.name} at {uri}: property {VERSION_PROPERTY}") > _minor_version(
+        contract.version
+    ):
         raise NewerContractError(
             f"table {contract.name} at {uri} was written by contract {written}, this version knows {contract.version}: "
             "upgrade slipstream-lake to the release that wrote it (pip install --upgrade slipstream-lake), or point "

@@ -13,7 +13,7 @@ from delta.tables import DeltaMergeBuilder, DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from conf.contract import VERSION_PROPERTY, Contract, check_contract_version, load_contract
+from conf.contract import ROWS_PROPERTY, VERSION_PROPERTY, Contract, check_contract_version, load_contract
 from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
@@ -114,6 +114,14 @@ class Lake:
         if written != contract.version or contract.table_properties.keys() - properties.keys():
             props = ", ".join(f"'{k}'='{v}'" for k, v in contract.table_properties.items())
             self.spark.sql(f"ALTER TABLE delta.`{self.uri(contract.name)}` SET TBLPROPERTIES ({props})")
+
+    def note_rows_made_anew(self, name: str) -> None:
+        """Note that all rows of a table are as its contract has them now; see ``ROWS_PROPERTY``."""
+        self.ensure(name)
+        contract, (properties, _) = load_contract(name), table_metadata(self.spark, self.uri(name))
+        if contract.has_stale_rows(properties.get(ROWS_PROPERTY)):
+            to = f"'{ROWS_PROPERTY}'='{contract.version}'"
+            self.spark.sql(f"ALTER TABLE delta.`{self.uri(name)}` SET TBLPROPERTIES ({to})")
 
     def append(self, df: DataFrame, name: str, txn: Txn | None = None) -> None:
         """Append rows. With ``txn``, a repetition of the same write is skipped."""

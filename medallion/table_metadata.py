@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from conf.contract import Contract
+from conf.contract import ROWS_PROPERTY, Contract
 from medallion.jvm import java_name, java_none
 from medallion.schema import struct_type
 from medallion.transaction import CONFLICTS, latest_snapshot
@@ -56,6 +56,6 @@ def new_metadata(contract: Contract) -> dict[str, Any]:
         "format": {"provider": "parquet", "options": {}},
         "schemaString": json.dumps(schema),
         "partitionColumns": list(contract.partition_columns),
-        "configuration": dict(contract.table_properties),
+        "configuration": contract.table_properties | {ROWS_PROPERTY: contract.version},
         "createdTime": time.time_ns() // 1_000_000,
     }

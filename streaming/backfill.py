@@ -102,3 +102,14 @@ STEPS: Final[Mapping[str, Callable[[Lake, Sequence[str], JobRun], str]]] = {
     "karma": backfill_karma,
 }
 """In their order, each with what does it for some sessions and says what was done."""
+_MADE_ANEW: Final = {
+    "silver": (SILVER_CLOCK_OFFSETS, *session_tables.TABLES),
+    "gold": gold.OUTPUTS,
+    "karma": karma_beside.OUTPUTS,
+}
+
+
+def note_made_anew(lake: Lake, step: str) -> None:
+    """Note that a step was done for all sessions: its tables have no rows of an earlier release any more."""
+    for name in _MADE_ANEW[step]:
+        lake.note_rows_made_anew(name)

@@ -31,7 +31,7 @@ def backfill(
 
     Example: `slipstream backfill silver gold --session barber-R1`, `slipstream backfill gold.lap_features --dry-run`
     """
-    from streaming.backfill import STEPS, choose_sessions, choose_steps
+    from streaming.backfill import STEPS, choose_sessions, choose_steps, note_made_anew
 
     steps = choose_steps(tables)
     if dry_run:
@@ -53,6 +53,8 @@ def backfill(
         for step in steps:
             with show_step(console, f"{step} of {len(chosen)} sessions"), job_run(lake, "backfill", (), ()) as run:
                 done = STEPS[step](lake, chosen, run)
+                if not sessions:
+                    note_made_anew(lake, step)
             print_summary(f"backfill: {done} (run {run.run_id})")
 
 

@@ -124,6 +124,7 @@ def doctor(
     settings = get_settings()
     checks = infra_doctor.run_checks(settings)
     checks += infra_doctor.run_guarded(lambda own: _check_files(own, deep=deep), settings, "files")
+    checks += infra_doctor.run_guarded(_check_rows, settings, "rows")
     balance, problem = _balance(settings)
     checks += [problem] if problem else []
     bad = [check.name for check in checks if check.outcome == "fail"]
@@ -148,6 +149,15 @@ def _check_files(settings: AppConfig, *, deep: bool) -> Iterator[Finding]:
         return
     with show_progress("files") as update:
         yield from check_lake_files(settings, deep=deep, progress=update)
+
+
+def _check_rows(settings: AppConfig) -> Iterator[Finding]:
+    """Rows that would be made otherwise now; nothing without what reads tables."""
+    try:
+        from serving.lake.staleness import check_stale_rows
+    except ModuleNotFoundError:
+        return
+    yield from check_stale_rows(settings)
 
 
 def _balance(settings: AppConfig) -> tuple[LakeBalance | None, Finding | None]:

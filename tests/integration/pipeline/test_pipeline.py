@@ -11,13 +11,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
+from conf.contract import ROWS_PROPERTY
+from conf.lake import table_uri
 from infra.kafka.cluster import UnknownTopicError
 from infra.kafka.topics import topic_partitions
 from infra.local import spark_cluster
 from infra.local.jars import ensure_jars
 from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
+from serving.lake.staleness import find_stale_tables
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -67,12 +71,17 @@ def test_backfill_finds_nothing_to_change_and_reset_begins_anew(sent, undisturbe
     lake = LakeReader(home.settings)
     filled = ("silver.clock_offsets", "silver.telemetry", "silver.laps", "gold.lap_features", "gold.driver_summary")
     before = {name: lake.version(name) for name in filled}
+    assert find_stale_tables(home.settings) == []
+    earlier = DeltaTable(table_uri("gold.siwtl", home.settings))
+    earlier.alter.set_table_properties({ROWS_PROPERTY: "1.0.0"}, raise_if_not_exists=False)
+    assert "gold.siwtl" in home.run("slipstream.cli", "doctor")
     said = home.run("slipstream.cli", "backfill", "silver", "gold.lap_features")
     assert [line.partition(" (run ")[0] for line in said.splitlines()] == [
         "backfill: clocks, laps and results of 7 cars",
         "backfill: gold of 7 cars",
     ]
     assert {name: LakeReader(home.settings).version(name) for name in filled} == before
+    assert find_stale_tables(home.settings) == []
     assert "silver.laps" in home.run("slipstream.cli", "reset", "silver", "--dry-run")
     assert differences(undisturbed, home) == {}
     home.run("slipstream.cli", "reset", "silver", "--yes")

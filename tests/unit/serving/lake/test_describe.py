@@ -31,7 +31,8 @@ def test_facts_of_a_table(home, write_telemetry):
     assert (info.rows, info.files, info.version) == (4, len(table.file_uris()), table.version())
     assert info.key == ("session_id", "vehicle_id", "ecu_ts", "ecu_seq")
     assert info.partition_columns == ("session_id",)
-    assert info.contract_version == info.known_contract_version == "1.0.0"
+    assert info.contract_version == "1.0.0"
+    assert info.known_contract_version == load_contract("silver.telemetry").version
     assert info.last_write is not None
     assert info.last_write.timestamp() * 1000 == pytest.approx(table.history(1)[0]["timestamp"])
     assert info.last_operation == table.history(1)[0]["operation"]
