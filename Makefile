@@ -100,7 +100,7 @@ images: setup ## Draw the pictures of docs anew from a seeded run: ten minutes, 
 	$(BIN)/python docs/draw_images.py
 
 bench: setup ## Run the benchmarks; results go to benchmarks/results
-	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --group peers
+	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --no-extra notebook --group peers
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove caches and build output; .venv and what runs have kept stay
@@ -151,11 +151,11 @@ $(STAMP): pyproject.toml uv.lock | .venv/bin/python
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
 	@echo "Installing the packages of uv.lock into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/python -m uv sync --quiet --frozen --inexact --all-extras --no-extra all --no-extra torch
+	@$(BIN)/python -m uv sync --quiet --frozen --inexact --all-extras --no-extra all --no-extra notebook --no-extra torch
 	@touch $@
 
 # torch is as large as all else together, and only training a ghost and the tests need it.
 $(WHOLE): $(STAMP)
 	@echo "Installing torch into .venv"
-	@$(BIN)/python -m uv sync --quiet --frozen --all-extras
+	@$(BIN)/python -m uv sync --quiet --frozen --all-extras --no-extra notebook
 	@touch $@
