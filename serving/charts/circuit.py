@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -149,12 +149,23 @@ def label_circuit(axes: Axes, circuit: Circuit) -> None:
     for corner, at in zip(circuit.corners, labels.corners, strict=True):
         axes.text(at[0], at[1], corner_number_label(corner), fontsize=8.0, weight="bold", **middle)
         if corner.name:
+            side = find_label_side(circuit, corner, at)
+            away: dict[str, Any] = middle | {"ha": {"left": "right", "right": "left"}.get(side, "center")}
+            beside = (-6 * (side == "right") + 6 * (side == "left"), -9)
             axes.annotate(
-                corner.name, tuple(at), xytext=(0, -9), textcoords="offset points", fontsize=7.0, color=MUTED, **middle
+                corner.name, tuple(at), xytext=beside, textcoords="offset points", fontsize=7.0, color=MUTED, **away
             )
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.margins(0.08)
+
+
+def find_label_side(circuit: Circuit, corner: Corner, at: FloatArray) -> Literal["left", "right", "centre"]:
+    """On which side of its corner a label stands: words beside it grow away from the road."""
+    across, up = at - point_on_line(circuit, corner.apex_m)
+    if abs(across) < abs(up):
+        return "centre"
+    return "right" if across > 0 else "left"
 
 
 def find_braking_points_m(circuit: Circuit, sides: Sides) -> tuple[list[float], list[float]]:

@@ -13,7 +13,13 @@ from analysis.drivers.formatting import describe_gap, format_lap_time
 from analysis.tracks.circuit import Circuit, Corner
 from conf.arrays import FloatArray
 from conf.plain_text import show_controls
-from serving.charts.circuit import CircuitLabels, find_braking_points_m, place_circuit_labels, point_on_line
+from serving.charts.circuit import (
+    CircuitLabels,
+    find_braking_points_m,
+    find_label_side,
+    place_circuit_labels,
+    point_on_line,
+)
 from serving.charts.time_delta import local_loss_rate
 from serving.queries.comparison import ComparedLaps
 from serving.queries.driver_session import TimeLoss
@@ -22,6 +28,7 @@ from serving.queries.lap_traces import LoadedLap
 _CHANNELS: Final = (("speed", "speed_kmh", 1), ("throttle", "throttle_pct", 0), ("brake", "brake_front_bar", 1))
 _MAP_SIZE: Final = 380.0
 _MARGIN: Final = 26.0
+_LETTER: Final = 5.0  # of a corner's name, which stands beside the road
 
 
 def viewer_script() -> str:
@@ -146,12 +153,14 @@ def _map(circuit: Circuit, where: FloatArray) -> dict[str, Any]:
     points, labels = point_on_line(circuit, where), place_circuit_labels(circuit)
     low, high = points.min(axis=0), points.max(axis=0)
     scale = _MAP_SIZE / float((high - low).max())
+    longest = max((len(corner.name or "") for corner in circuit.corners), default=0)
+    beside = _MARGIN + _LETTER * longest
 
     def place(at: FloatArray) -> FloatArray:
-        return np.stack([(at[..., 0] - low[0]) * scale + _MARGIN, (high[1] - at[..., 1]) * scale + _MARGIN], axis=-1)
+        return np.stack([(at[..., 0] - low[0]) * scale + beside, (high[1] - at[..., 1]) * scale + _MARGIN], axis=-1)
 
     drawn = place(points)
-    size = (high - low) * scale + 2 * _MARGIN
+    size = (high - low) * scale + 2 * np.array([beside, _MARGIN])
     return {
         "size": _numbers(size, 0),
         "x": _numbers(drawn[:, 0], 1),
@@ -165,7 +174,8 @@ def _map(circuit: Circuit, where: FloatArray) -> dict[str, Any]:
 def _labels(circuit: Circuit, labels: CircuitLabels, place: Any) -> Iterator[dict[str, Any]]:
     for corner, at in zip(circuit.corners, labels.corners, strict=True):
         x, y = _numbers(place(at), 1)
-        yield {"x": x, "y": y, "text": f"T{corner.number}", "name": show_controls(corner.name or "")}
+        side = find_label_side(circuit, corner, at)
+        yield {"x": x, "y": y, "text": f"T{corner.number}", "name": show_controls(corner.name or ""), "side": side}
 
 
 def _numbers(values: FloatArray | Sequence[float], digits: int) -> list[float | None]:

@@ -145,7 +145,8 @@
     arrow(svg, way);
     for (const label of labels) {
       draw(svg, "text", { class: "number", x: label.x, y: label.y + 4 }, label.text);
-      if (label.name) draw(svg, "text", { class: "name", x: label.x, y: label.y + 15 }, label.name);
+      const away = { left: 8, right: -8, centre: 0 }[label.side];
+      if (label.name) draw(svg, "text", { class: "name " + label.side, x: label.x + away, y: label.y + 15 }, label.name);
     }
     key(svg, size, most);
     cursor.dot = draw(svg, "circle", { class: "dot", r: 6, cx: 0, cy: 0, visibility: "hidden" });

@@ -17,7 +17,7 @@ from serving.charts.laps import comparison_figure, lap_traces_figure, loss_map_f
 from serving.charts.style import figure_to_svg, new_figure, save_figure
 from serving.charts.time_delta import local_loss_rate
 from serving.queries.comparison import compare_lap_rows, compare_loaded_laps
-from serving.queries.laps import rank_by_time, read_laps
+from serving.queries.laps import find_best_lap, rank_by_time, read_laps
 from tests.unit.serving.race_lake import SESSION, race_lake
 
 
@@ -85,6 +85,20 @@ def test_lap_times_with_stops_cautions_and_slow_laps(laps):
     stopped = [replace(own[0], pit_in=True, lap_time_ms=400_000), *own[1:]]
     assert "pit stop" in figure_to_svg(lap_times_figure(stopped, laps, None))
     assert ">6:40.0<" in figure_to_svg(lap_times_figure(stopped, laps, None))
+
+
+def test_the_median_of_the_field_is_drawn_where_it_is_in_sight_and_nowhere_else(laps):
+    own = [lap for lap in laps if lap.vehicle_id == laps[0].vehicle_id]
+    quick = find_best_lap(own)
+    field = [
+        replace(quick, vehicle_id=f"car-{car}", lap_number=lap, lap_time_ms=quick.lap_time_ms + 60_000 * (lap == 4))
+        for car in range(3)
+        for lap in range(1, 7)
+    ]
+    axes = lap_times_figure(own, field, None).axes[0]
+    (line,) = (line for line in axes.lines if line.get_label() == "median of the field")
+    np.testing.assert_array_equal(np.isnan(line.get_ydata()), [False, False, False, True, False, False])
+    assert np.nanmax(line.get_ydata()) <= axes.get_ylim()[1]
 
 
 @pytest.mark.parametrize("change", [{"fit_for": ()}, {"lap_time_ms": None}, {"sectors_s": (None, None, None)}])
