@@ -14,6 +14,9 @@ from serving.lake.formats import refuse_repeated_names, values_as_text, write_cs
 
 EXCEL_ROWS: Final = 1_048_575
 """What a sheet holds below its header."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SHEET_BEGINS_US: Final = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_SHEET_ENDS_US: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def write_answer(reader: pa.RecordBatchReader, path: Path) -> int:
@@ -27,8 +30,8 @@ def write_answer(reader: pa.RecordBatchReader, path: Path) -> int:
         Rows written.
 
     Raises:
-        InputError: If the file's name has another ending, its folder does not exist, two columns share a name, or a
-            sheet cannot hold the rows.
+        InputError: If the file's name has another ending, its folder does not exist, two columns share a name, a sheet
+            cannot hold the rows, or Parquet a column's type.
     """
     write = check_answer_file(path)
     refuse_repeated_names(reader.schema)
@@ -36,6 +39,8 @@ def write_answer(reader: pa.RecordBatchReader, path: Path) -> int:
     try:
         rows = write(reader, part)
         part.replace(path)
+    except pa.ArrowNotImplementedError as error:
+        raise InputError(f"{path}: {error}: cast that column to text, or write .csv") from error
     finally:
         part.unlink(missing_ok=True)
     return rows
@@ -108,11 +113,12 @@ def _write_excel(reader: pa.RecordBatchReader, path: Path) -> int:
 
 
 def _excel_values(column: pa.Array) -> list[Any]:
-    """Numbers, truths, texts and times; of everything else what CSV would show."""
+    """Numbers, truths, texts, and times that a sheet knows; of everything else what CSV would show."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         micros = column.cast(pa.int64()).to_pylist()
-        return [None if us is None else datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us) for us in micros]
+        if all(us is None or _SHEET_BEGINS_US <= us < _SHEET_ENDS_US for us in micros):
+            return [None if us is None else _EPOCH + timedelta(microseconds=us) for us in micros]
     plain = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string)
     if any(test(kind) for test in plain):
         return list(column.to_pylist())

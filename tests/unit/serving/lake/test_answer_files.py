@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import polars as pl
 import pytest
 from pyarrow import parquet as pq
@@ -71,3 +73,18 @@ def test_what_cannot_be_written_is_said(reader, tmp_path, name, sql, words):
 def test_an_answer_without_rows_has_its_columns(reader, tmp_path):
     write_answer(reader("select 1 as a, 'x' as b where false"), tmp_path / "answer.parquet")
     assert pq.read_table(tmp_path / "answer.parquet").schema.names == ["a", "b"]
+
+
+@pytest.mark.parametrize("moment", ["0290-01-01", "9999-12-31 12:00:00", "20000-01-01", "infinity"])
+def test_a_time_that_no_sheet_knows_is_text(reader, tmp_path, moment):
+    path = tmp_path / "a.xlsx"
+    sql = f"select * from (values (timestamptz '{moment}'), (timestamptz '2026-01-01 12:00:00'), (null)) v(t)"
+    assert write_answer(reader(sql), path) == 3
+    with zipfile.ZipFile(path) as book:
+        assert "2026-01-01T12:00:00" in book.read("xl/worksheets/sheet1.xml").decode()
+
+
+def test_what_parquet_cannot_hold_is_one_line(reader, tmp_path):
+    with pytest.raises(InputError, match=r"a\.parquet: .*: cast that column to text, or write \.csv"):
+        write_answer(reader("select interval 1 day as i"), tmp_path / "a.parquet")
+    assert not list(tmp_path.iterdir())
