@@ -323,7 +323,9 @@ def _shown(header: Sequence[str]) -> str:
 
 def _peek_parquet(path: SourceFile) -> _FileHead:
     with scan_parquet(path) as frame:
-        header = tuple(frame.collect_schema())
+        header = tuple(
+            name for name, kind in frame.collect_schema().items() if not kind.is_nested()
+        )  # a list is no cell
         if "telemetry_name" not in header:
             return _FileHead(tuple(name.strip() for name in header), [])
         names = frame.select(pl.col("telemetry_name").cast(pl.String).unique()).collect()

@@ -208,6 +208,17 @@ def test_empty_file_and_header_alone(tmp_path: Path):
         detect_format(write(tmp_path / "head.csv", LONG, "not a row"))
 
 
+def test_columns_of_lists_are_none_of_a_form(tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    rows = pl.read_csv(write(tmp_path / "x", LONG, ROW.format(name="aps")))
+    rows.with_columns(lap=pl.Series([[1, 2]])).write_parquet(path)
+    assert "lap" not in detect_format(path).columns
+    assert read_telemetry(path).frame["lap"].to_list() == [None]
+    rows.with_columns(telemetry_value=pl.Series([[1.0]])).write_parquet(path)
+    with pytest.raises(ReplayFileError, match=r"a\.parquet: missing column telemetry_value"):
+        detect_format(path)
+
+
 def test_parquet_cut_short(tmp_path: Path):
     whole = tmp_path / "whole.parquet"
     pl.read_csv(write(tmp_path / "x", LONG, ROW.format(name="aps"))).write_parquet(whole)
