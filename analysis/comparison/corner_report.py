@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analysis.comparison.aligned_laps import AlignedBy, AlignedLaps, align_laps
-from analysis.comparison.corner_metrics import CornerStretch, find_braking_point, find_throttle_point
+from analysis.comparison.corner_metrics import THROTTLE_ON_SHARE, CornerStretch, measure_pass
 from analysis.comparison.lap_inputs import LapInputs
 from analysis.comparison.places import PlaceRule, Sides, TrackPlace, find_places
 from analysis.laps.trace import ChannelGap, LapTrace
@@ -19,7 +19,7 @@ class ReportRule:
 
     Attributes:
         place: What makes a place.
-        throttle_on_share: Share of full throttle from which a car is back on the power.
+        throttle_on_share: Share of the lap's full throttle from which a car is back on the power.
         brake_word_m: Least difference between two braking points that is named.
         throttle_word_m: Least difference between two throttle-on points that is named.
         speed_word_kmh: Least difference in speed that is named.
@@ -27,7 +27,7 @@ class ReportRule:
     """
 
     place: PlaceRule = field(default_factory=PlaceRule)
-    throttle_on_share: float = 0.5
+    throttle_on_share: float = THROTTLE_ON_SHARE
     brake_word_m: float = 3.0
     throttle_word_m: float = 5.0
     speed_word_kmh: float = 1.0
@@ -157,19 +157,14 @@ def report_piece(sides: Sides, place: TrackPlace, rule: ReportRule = ReportRule(
 
 
 def _corner_piece(sides: Sides, place: TrackPlace, stretch: CornerStretch, rule: ReportRule) -> ReportPiece:
-    brakes = [find_braking_point(side, stretch, rule.place.brake_on_bar) for side in sides]
-    passings, powers = [], []
-    for side, brake in zip(sides, brakes, strict=True):
-        slowest_m, least = side.least_speed(stretch.entry_m, stretch.exit_m)
-        power = (
-            None
-            if slowest_m is None
-            else find_throttle_point(side, place.start_m, slowest_m, stretch.to_m, rule.throttle_on_share)
+    one, two = (measure_pass(side, stretch, rule.place.brake_on_bar, rule.throttle_on_share) for side in sides)
+    passings = [
+        PassingFigures(
+            each.entry_kmh, each.min_kmh, each.exit_kmh, side.in_lap(each.brake_m), side.in_lap(each.throttle_m)
         )
-        powers.append(power)
-        ends = (side.at(side.speed_kmh, stretch.entry_m), least, side.at(side.speed_kmh, stretch.exit_m))
-        passings.append(PassingFigures(*ends, *(None if at is None else at % side.length_m for at in (brake, power))))
-    earlier, later = _difference(brakes[1], brakes[0]), _difference(powers[0], powers[1])
+        for side, each in zip(sides, (one, two), strict=True)
+    ]
+    earlier, later = _difference(two.brake_m, one.brake_m), _difference(one.throttle_m, two.throttle_m)
     words = [
         _metres("braked", earlier, ("earlier", "later"), rule.brake_word_m),
         _speeds(passings[0].min_kmh, passings[1].min_kmh, "at the apex", rule),

@@ -42,6 +42,7 @@ class LapInputs:
         plateau_pct: What the throttle reads at full throttle; NaN where that is not known.
         speed_scale: Factor that brings the speed to the circuit's length: wheels and positions differ by a percent.
         gaps: Stretches without speed.
+        own_plateau_pct: What the throttle reads at full throttle in this lap alone; ``plateau_pct`` if left out.
     """
 
     step_m: float
@@ -53,6 +54,7 @@ class LapInputs:
     plateau_pct: float
     speed_scale: float = 1.0
     gaps: tuple[PlacedGap, ...] = ()
+    own_plateau_pct: float | None = None
 
     @classmethod
     def of(cls, aligned: AlignedLaps, trace: LapTrace, car_plateau_pct: float | None = None) -> LapInputs:
@@ -63,28 +65,50 @@ class LapInputs:
             trace: The one to read.
             car_plateau_pct: What the car's throttle reads at full throttle over the session, where that is known.
         """
-        n = round(aligned.length_m)
-        grid = np.linspace(0.0, aligned.length_m, n + 1)
-        scale = aligned.length_m / trace.end_m
-        at_s = time_at_distance_s(trace, grid / scale)
-        read = aligned.read(trace, grid)
-        throttle = trace.channels.get(aligned.throttle_channel, trace.t_s[:0])
-        gear = trace.channels.get("gear", np.full(len(trace.t_s), np.nan))
+        return cls.read(trace, aligned.length_m, aligned.throttle_channel, car_plateau_pct)
+
+    @classmethod
+    def read(
+        cls, trace: LapTrace, length_m: float, throttle_channel: str, car_plateau_pct: float | None = None
+    ) -> LapInputs:
+        """Read a lap by itself.
+
+        Args:
+            trace: The lap.
+            length_m: Length of the grid.
+            throttle_channel: Which throttle.
+            car_plateau_pct: What the car's throttle reads at full throttle over the session, where that is known.
+        """
+        n = round(length_m)
+        scale = length_m / trace.end_m
+        at_s = time_at_distance_s(trace, np.linspace(0.0, length_m, n + 1) / scale)
+        none = np.full(len(trace.t_s), np.nan)
+
+        def on_grid(channel: str, *, held: bool = False) -> FloatArray:
+            return interpolate_samples(trace.t_s, trace.channels.get(channel, none), at_s, held=held)
+
+        throttle = trace.channels.get(throttle_channel, none)
         placed = [
             PlacedGap(gap, *(distance_at_time_m(trace, [gap.start_s, gap.end_s]) * scale).tolist())
             for gap in trace.speed_gaps
         ]
         return cls(
-            step_m=aligned.length_m / n,
+            step_m=length_m / n,
             time_s=at_s,
-            speed_kmh=read["speed_kmh"],
-            throttle_pct=read["throttle_pct"],
-            brake_bar=read["brake_front_bar"],
-            gear=interpolate_samples(trace.t_s, gear, at_s, held=True),
+            speed_kmh=on_grid("speed_kmh"),
+            throttle_pct=on_grid(throttle_channel),
+            brake_bar=on_grid("brake_front_bar"),
+            gear=on_grid("gear", held=True),
             plateau_pct=throttle_plateau_pct(throttle, car_plateau_pct),
-            speed_scale=_speed_scale(trace, aligned.length_m),
+            speed_scale=_speed_scale(trace, length_m),
             gaps=tuple(placed),
+            own_plateau_pct=throttle_plateau_pct(throttle),
         )
+
+    @property
+    def lap_plateau_pct(self) -> float:
+        """What the throttle reads at full throttle in this lap, whatever the car's other laps do."""
+        return self.plateau_pct if self.own_plateau_pct is None else self.own_plateau_pct
 
     @cached_property
     def scaled_kmh(self) -> FloatArray:
@@ -121,12 +145,16 @@ class LapInputs:
         value = float(values[self._on_ring(np.array(round(where_m / self.step_m)))])
         return value if np.isfinite(value) else None
 
+    def in_lap(self, where_m: float | None) -> float | None:
+        """A place that may be counted on over the line, as its distance from the line."""
+        return None if where_m is None else where_m % self.length_m
+
     def least_speed(self, start_m: float, end_m: float) -> tuple[float | None, float | None]:
-        """Find the minimum speed: its distance, and the speed."""
+        """Find the minimum speed: its distance, and the speed; ``None`` where a gap may hold it."""
         at_m, speed = self.window(self.speed_kmh, start_m, end_m)
-        if not np.isfinite(speed).any():
+        if not speed.size or not np.isfinite(speed).all():
             return None, None
-        k = int(np.nanargmin(speed))
+        k = int(speed.argmin())
         return float(at_m[k]), float(speed[k])
 
     def passed_s(self, place_m: float) -> float:

@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 
-from analysis.comparison.corner_metrics import CornerStretch, corner_stretches, find_braking_point
+from analysis.comparison.corner_metrics import (
+    BRAKE_ON_BAR,
+    LIFT_M,
+    CornerStretch,
+    acting_m,
+    corner_stretches,
+    find_braking_point,
+)
 from analysis.comparison.lap_inputs import LapInputs
 from analysis.tracks.circuit import Circuit, Corner
 
 Sides = tuple[LapInputs, LapInputs]
-
-_LIFT_M: Final = 80.0  # how far before its brakes or its bend a driver's foot may come off for a corner
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class PlaceRule:
         min_straight_m: Least length of a straight that is a place of its own.
     """
 
-    brake_on_bar: float = 5.0
+    brake_on_bar: float = BRAKE_ON_BAR
     min_straight_m: float = 30.0
 
 
@@ -98,9 +102,8 @@ def _corner_place(sides: Sides, stretch: CornerStretch, rule: PlaceRule) -> Trac
 
 def _corner_start_m(side: LapInputs, stretch: CornerStretch, rule: PlaceRule) -> float:
     """Where a lap leaves the throttle or brakes for a corner; where the bend begins if it does neither before."""
-    brake = find_braking_point(side, stretch, rule.brake_on_bar)
-    acts = stretch.entry_m if brake is None else min(brake, stretch.entry_m)
-    at_m, eased = side.window(side.is_eased(rule.brake_on_bar), max(stretch.from_m, acts - _LIFT_M), acts)
+    acts = max(stretch.from_m, acting_m(stretch, find_braking_point(side, stretch, rule.brake_on_bar)))
+    at_m, eased = side.window(side.is_eased(rule.brake_on_bar), max(stretch.from_m, acts - LIFT_M), acts)
     if not len(at_m):
         return acts
     held = np.flatnonzero(~eased[:-1])

@@ -200,9 +200,7 @@ def _by_sensor(lap: _LapSamples) -> FloatArray:
     if lap.speed[0].size and jump.max() > _MAX_JUMP_M:
         raise RefusalError(ReasonCode.SENSOR_JUMPS, jump_m=jump.max(), at_s=at_s[int(jump.argmax())])
     measured = _carry_by_speed(lap, at_s, unwrapped, _SENSOR_SMOOTHING_S)
-    driven, length = measured[-1] - measured[0], lap.circuit.length_m if lap.circuit else measured[-1] - measured[0]
-    if not driven > 0.0 or abs(driven / length - 1.0) > _LENGTH_TOLERANCE:
-        raise RefusalError(ReasonCode.SENSOR_LENGTH_WRONG, driven_m=driven, length_m=length)
+    _refuse_other_length(lap, measured)
     return measured
 
 
@@ -245,7 +243,16 @@ def _by_speed(lap: _LapSamples) -> FloatArray:
     """Distance at the lap's instants by its speed."""
     if lap.speed[0].size < 2 or lap.driven_m[-1] <= 0.0:
         raise RefusalError(ReasonCode.NO_SPEED)
+    _refuse_other_length(lap, lap.driven_m)
     return lap.driven_m
+
+
+def _refuse_other_length(lap: _LapSamples, measured_m: FloatArray) -> None:
+    """Refuse what is not a lap of the circuit: part of one, brought to its length, would be anywhere on it."""
+    driven = measured_m[-1] - measured_m[0]
+    length = lap.circuit.length_m if lap.circuit else driven
+    if not driven > 0.0 or abs(driven / length - 1.0) > _LENGTH_TOLERANCE:
+        raise RefusalError(ReasonCode.SENSOR_LENGTH_WRONG, driven_m=driven, length_m=length)
 
 
 def _refuse_silence(lap: _LapSamples, at_s: FloatArray) -> None:

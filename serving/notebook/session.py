@@ -16,7 +16,7 @@ from serving.notebook.answer import Answer, select_rows
 from serving.queries.circuits import CircuitError, find_session_circuit, session_track
 from serving.queries.comparison import ComparedLaps, compare_lap_rows
 from serving.queries.lap_traces import LoadedLap, load_lap_trace
-from serving.queries.laps import LapName, LapRow, find_best_lap, find_lap, read_laps
+from serving.queries.laps import LapError, LapName, LapRow, find_best_lap, find_lap, read_laps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,9 +131,9 @@ class Lap:
         session = self.row.session_id
         try:
             circuit = find_session_circuit(self.reader, session, session_track(self.reader, session))
-        except CircuitError:  # its distance is then that of the lap itself
-            circuit = None
-        return load_lap_trace(self.reader, self.row, circuit)
+            return load_lap_trace(self.reader, self.row, circuit)
+        except (CircuitError, LapError):  # its distance is then that of the lap itself
+            return load_lap_trace(self.reader, self.row)
 
     def __repr__(self) -> str:
         return f"<lap {self.row.uid}: {format_lap_time(self.time_s)}>"

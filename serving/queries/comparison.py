@@ -235,8 +235,14 @@ def compare_lap_rows(lake: LakeReader, lap: LapRow, reference: LapRow) -> Compar
         circuit = find_session_circuit(lake, lap.session_id, track_id)
     except CircuitError as error:
         no_circuit = str(error)
-    ours, theirs = (load_lap_trace(lake, row, circuit) for row in (lap, reference))
-    if others or track_id is None:
+    names_no_track = bool(others) or track_id is None
+    try:
+        ours, theirs = (load_lap_trace(lake, row, circuit) for row in (lap, reference))
+    except LapError:
+        if names_no_track:  # a lap of another track is none of this circuit
+            _check_lengths(*(load_lap_trace(lake, row) for row in (lap, reference)))
+        raise
+    if names_no_track:
         _check_lengths(ours, theirs)
     kind = _kind(read_laps(lake, reference.session_id), reference)
     compared = compare_loaded_laps(

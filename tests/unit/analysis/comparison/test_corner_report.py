@@ -16,6 +16,7 @@ from analysis.track_build.from_positions import build_from_positions
 from analysis.tracks.circuit import Circuit, circuit_from_track, name_corners
 from conf.track import load_track, track_names
 from tests.unit.analysis import real_laps
+from tests.unit.analysis.comparison.moved_line import move_line
 from tests.unit.analysis.made_laps import drive, pace_of
 
 CIRCUIT = circuit_from_track(load_track("three-oaks"))
@@ -25,21 +26,6 @@ PACE = pace_of(CIRCUIT)
 def traced(circuit: Circuit = CIRCUIT, pace: np.ndarray | None = None, **how: object) -> LapTrace:
     lap = drive(circuit, pace, **how)
     return place_samples(lap.t_s, lap.channels, lap.lap_time_s, circuit)
-
-
-def around(circuit: Circuit, metres: float) -> Circuit:
-    """The circuit with its line moved on, so that corners may lie over it."""
-    line, length = circuit.line, circuit.length_m
-    k = -round(metres / line.step_m)
-    at = -k * line.step_m
-    x, y, bend = (np.roll(axis, k) for axis in (line.x_m, line.y_m, line.curvature_per_m))
-    moved = [
-        replace(c, entry_m=(c.entry_m - at) % length, apex_m=(c.apex_m - at) % length, exit_m=(c.exit_m - at) % length)
-        for c in circuit.corners
-    ]
-    ordered = sorted(moved, key=lambda corner: corner.apex_m)
-    numbered = tuple(replace(corner, number=n) for n, corner in enumerate(ordered, start=1))
-    return replace(circuit, line=replace(line, x_m=x, y_m=y, curvature_per_m=bend), corners=numbered)
 
 
 def shares_out(report: CornerReport, circuit: Circuit) -> None:
@@ -65,7 +51,7 @@ def shares_out(report: CornerReport, circuit: Circuit) -> None:
     seed=st.integers(0, 9),
 )
 def test_the_pieces_share_the_lap_out_wherever_the_line_is(name, moved, gain, seed) -> None:
-    circuit = around(circuit_from_track(load_track(name)), moved)
+    circuit = move_line(circuit_from_track(load_track(name)), moved)
     lap = traced(circuit, pace_of(circuit) * gain, noise_m=0.3, seed=seed)
     reference = traced(circuit, pace_of(circuit), noise_m=0.3, seed=seed + 50)
     report = build_corner_report(lap, reference, circuit)
