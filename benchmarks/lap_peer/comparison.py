@@ -9,6 +9,7 @@ import polars as pl
 from benchmarks.lap_peer.store import DeltaStore
 from conf.contract import load_contract
 from conf.tables import (
+    GOLD_CORNER_PASSES,
     GOLD_DPTAD_EVENTS,
     GOLD_DPTAD_SCORES,
     GOLD_DRIVER_COMPARISON,
@@ -30,6 +31,7 @@ from conf.tables import (
 COMPARED = (
     *(SILVER_TELEMETRY, SILVER_CLOCK_OFFSETS, SILVER_ENTRIES, SILVER_LAPS, SILVER_SESSIONS, SILVER_TELEMETRY_100HZ),
     *(GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES, GOLD_DPTAD_SCORES, GOLD_DPTAD_EVENTS),
+    GOLD_CORNER_PASSES,
     *(GOLD_SIWTL, GOLD_STINTS, GOLD_DRIVER_SUMMARY, GOLD_DRIVER_COMPARISON, GOLD_FLEET_SUMMARY),
 )
 _OF_A_RUN = ("run_id", "updated_ts", "compute_ms")

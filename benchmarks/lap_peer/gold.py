@@ -23,7 +23,6 @@ from benchmarks.lap_peer.silver import LapKey, SessionUpdate
 from benchmarks.lap_peer.store import RUN_ID, DeltaStore, instant, quoted
 from conf.contract import load_contract
 from conf.tables import (
-    GOLD_DPTAD_EVENTS,
     GOLD_DPTAD_SCORES,
     GOLD_DPTAD_THRESHOLDS,
     GOLD_DRIVER_COMPARISON,
@@ -42,10 +41,11 @@ from conf.tables import (
     SILVER_TELEMETRY_100HZ,
 )
 from medallion import keys
-from medallion.arrow_rows import arrow_frame, stamp_rows
+from medallion.arrow_rows import arrow_frame, nan_to_null, stamp_rows
 from medallion.gold import driver_comparison, driver_summary, fleet_summary, siwtl, stints
-from medallion.gold.dptad import ScoringContext, score_lap
+from medallion.gold.dptad import ScoringContext
 from medallion.gold.dptad_thresholds import UNCALIBRATED, TrackCalibration
+from medallion.gold.lap_analyses import analyse_lap_frame, analysis_tables
 from medallion.gold.lap_features import vehicle_features
 from medallion.gold.refresh.changed_samples import WINDOW_REACH_US
 from medallion.gold.session_drivers import SessionDrivers, laps_by_vehicle, mean_scores, session_conditions
@@ -88,7 +88,7 @@ def update_gold(store: DeltaStore, update: SessionUpdate) -> None:
     frames = [*_lap_frames(samples, [laps[key] for key in judged])]
     context = _scoring_context(store, session, update.laps)
     _write_even_laps(store, session, judged, frames, context.circuit)
-    _write_scores(store, session, judged, frames, context)
+    _write_analyses(store, session, judged, frames, context)
     _write_drivers(store, update, weather, sorted({vehicle for vehicle, _ in judged}))
 
 
@@ -256,16 +256,14 @@ def _first_calibration(
     return made
 
 
-def _write_scores(
+def _write_analyses(
     store: DeltaStore, session: str, laps: Sequence[LapKey], frames: Sequence[pd.DataFrame], context: ScoringContext
 ) -> None:
     if not laps:
         return
-    scores = [score_lap(frame, context) for frame in frames]
-    events = [{name: row[name] for name in _KEY} | event for row in scores for event in row.pop("events")]
-    where = _laps_sql(session, laps)
-    store.replace_rows(GOLD_DPTAD_SCORES, scores, where)
-    store.replace_rows(GOLD_DPTAD_EVENTS, events, where)
+    found = analysis_tables([analyse_lap_frame(frame, context) for frame in frames])
+    for table, rows in found.items():
+        store.replace(table, stamp_rows(nan_to_null(rows), RUN_ID), _laps_sql(session, laps))
 
 
 def _write_drivers(

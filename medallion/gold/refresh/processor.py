@@ -13,7 +13,7 @@ from conf.tables import (
     GOLD_TELEMETRY_WINDOWS,
     SILVER_TELEMETRY_100HZ,
 )
-from medallion.gold import dptad, drivers, lap_features
+from medallion.gold import drivers, lap_analyses, lap_features
 from medallion.gold.refresh.affected import AffectedKeys, find_affected
 from medallion.gold.refresh.changed_rows import ChangedRows
 from medallion.gold.refresh.changed_samples import VehicleChange, changed_windows, window_samples
@@ -29,7 +29,7 @@ from medallion.side_by_side import run_side_by_side
 from medallion.silver import telemetry_100hz
 
 TABLES: Final = (GOLD_TELEMETRY_WINDOWS, GOLD_TELEMETRY_BUCKETS, GOLD_LAP_FEATURES)
-LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *dptad.TABLES, *drivers.TABLES)
+LAP_TABLES: Final = (SILVER_TELEMETRY_100HZ, *lap_analyses.TABLES, *drivers.TABLES)
 MOST_LAPS: Final = 500
 """Worked on at a time, as far as whole sessions allow."""
 _FEW_LAPS: Final = 50
@@ -83,7 +83,7 @@ class GoldProcessor:
                 lambda: self._by_vehicle(
                     GOLD_DPTAD_SCORES,
                     affected.analyses,
-                    lambda laps: scored.append(dptad.update_dptad(lake, laps, run_id)),
+                    lambda laps: scored.append(lap_analyses.update_lap_analyses(lake, laps, run_id)),
                 ),
                 lambda: self._by_vehicle(
                     SILVER_TELEMETRY_100HZ,

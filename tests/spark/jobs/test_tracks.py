@@ -49,6 +49,11 @@ def without_track(race: dict[str, list[Stored]]) -> dict[str, list[Stored]]:
     return race | {"telemetry.raw": [strip(row) for row in race["telemetry.raw"]]}
 
 
+def passed_corners(lake: Lake, rows) -> set[str]:
+    """Corners that the laps of the race of no known place pass."""
+    return set(rows(lake, "gold.corner_passes").filter(pl.col("session_id") == NOWHERE)["label"])
+
+
 def race(session: str, track: str, n_cars: int, n_laps: int) -> dict[str, list[Stored]]:
     config = SimulatorConfig(
         session_id=session, track=track, n_cars=n_cars, n_laps=n_laps, seed=7, rate_hz=20, data_faults=DataFaults.none()
@@ -118,6 +123,7 @@ def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     assert set(rows(copied, "gold.dptad_scores")["thresholds_version"].drop_nulls()) == {f"{NAME}-1"}
     even = rows(copied, "silver.telemetry_100hz")
     assert set(even.filter(pl.col("session_id") == NOWHERE)["sector_id"]) == {1, 2, 3}
+    assert passed_corners(copied, rows) == {corner.label for corner in circuit.corners}
     # Built again from the same laps, nothing is new and no row is touched.
     before = {name: rows(copied, name) for name in ("silver.tracks", SILVER_SESSIONS, "gold.dptad_scores")}
     second = build_track(copied, TrackPlan(NAME, (NOWHERE,), "Somewhere", ((2, "Nook"),)))
@@ -131,6 +137,7 @@ def test_a_built_track_is_the_one_that_was_driven(copied: Lake, rows) -> None:
     assert (third.is_new, third.track.row["version"], third.track.circuit.corners[1].label) == (True, 2, "T4 Oak")
     labels = {corner.label for corner in third.track.circuit.corners}
     assert set(rows(copied, "gold.dptad_events")["corner"].drop_nulls()) <= labels
+    assert passed_corners(copied, rows) == labels
     assert f"bends without a number: {circuit.corners[0].apex_m:,.0f} m" in describe_build(NAME, third)
     runs = rows(copied, "ops.job_runs")
     assert runs["status"].to_list() == ["ok", "ok", "ok"]
@@ -225,6 +232,24 @@ def test_barber_from_one_lap_of_each_car(lake: Lake, to_bronze, rows, data_dir: 
     (still,) = judged.filter((pl.col("vehicle_id") == "GR86-013-80") & (pl.col("lap_number") == 4)).to_dicts()
     assert still["overall_score"] is None
     assert still["insights"][0].startswith("Not judged: the car's clock stood still")
+    # Corner by corner: all cars brake for much the same corners at much the same place, before the apex.
+    passed = rows(lake, "gold.corner_passes").filter(pl.col("reason").is_null())
+    assert passed.filter(pl.col("vehicle_id") == "GR86-013-80").is_empty()
+    quick = passed.join(scored, ["vehicle_id", "lap_number"], how="semi")
+    braked = (
+        quick.drop_nulls("brake_before_apex_m")
+        .group_by("corner")
+        .agg(
+            pl.len(),
+            pl.median("brake_before_apex_m"),
+            apart=pl.col("brake_before_apex_m").quantile(0.8) - pl.col("brake_before_apex_m").quantile(0.2),
+        )
+    )
+    often = braked.filter(pl.col("len") >= 10)
+    assert often.height >= 7
+    assert often["brake_before_apex_m"].is_between(40, 150).all()
+    assert often["apart"].max() < 30.0
+    assert quick["min_speed_kmh"].drop_nulls().is_between(60, 190).all()
     # Brake incidents happen where the track brakes: on the way into a corner, or in it.
     events = rows(lake, "gold.dptad_events")
     braked = events.filter(pl.col("category") == "brake")

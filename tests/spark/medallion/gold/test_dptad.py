@@ -7,19 +7,23 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from pyspark.sql import functions as F
 
 from analysis.dptad import CATEGORIES
 from analysis.track_build.rows import TrackError
 from conf.settings import AppConfig
-from conf.tables import GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
+from conf.tables import GOLD_CORNER_PASSES, GOLD_DPTAD_EVENTS, GOLD_DPTAD_SCORES, GOLD_DPTAD_THRESHOLDS
 from jobs.calibrate_track import calibrate_track
-from medallion.gold import dptad, dptad_thresholds
+from medallion.gold import dptad_thresholds, lap_analyses
 from medallion.io import Lake
 from medallion.keys import LapKey
 from medallion.silver import tracks
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
+from serving.lake.reader import LakeReader
+from serving.queries.comparison import compare_named_laps
+from serving.queries.laps import LapName
 from tests.spark.races import close, ingest, simulated
 
 SESSION, SHORT = "sim-R1", "short-R1"
@@ -59,16 +63,16 @@ def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Pat
     other = Lake(lake.spark, lake.settings.model_copy(update={"slipstream_home": tmp_path / "other"}))
     shutil.copytree(Path(lake.settings.lake_root), Path(other.settings.lake_root))
     laps = tracks.laps_with_telemetry(lake, [SESSION])
-    assert dptad.update_dptad(lake, laps, "whole") == len(laps)
+    assert lap_analyses.update_lap_analyses(lake, laps, "whole") == len(laps)
     # The first batches are judged uncalibrated no more once the track is calibrated, on the laps that silver has.
     for part in (laps[8:], laps[:9][::-1]):
-        dptad.update_dptad(other, part, "parts")
+        lap_analyses.update_lap_analyses(other, part, "parts")
     # A run that was killed between calibrating and judging: the next one, over any lap, judges what it left behind.
     other.table(GOLD_DPTAD_SCORES).update(
         "lap_number > 2 and thresholds_version is not null", {"thresholds_version": F.lit("uncalibrated")}
     )
-    dptad.update_dptad(other, laps[:1], "after")
-    for table in dptad.TABLES:
+    lap_analyses.update_lap_analyses(other, laps[:1], "after")
+    for table in lap_analyses.TABLES:
         assert rows(lake, table, "compute_ms").equals(rows(other, table, "compute_ms")), table
     scores, events = rows(lake, GOLD_DPTAD_SCORES), rows(lake, GOLD_DPTAD_EVENTS)
     assert set(scores["thresholds_version"].drop_nulls()) == {f"{TRACK}-1"}
@@ -85,18 +89,54 @@ def test_rows_do_not_depend_on_the_order_of_laps(lake: Lake, rows, tmp_path: Pat
     assert any("a good lap here" in text for texts in judged["insights"] for text in texts)
     # Again: no row is touched, and laps that are no more lose theirs.
     before = rows(lake, GOLD_DPTAD_SCORES)
-    dptad.update_dptad(lake, laps, "again")
+    lap_analyses.update_lap_analyses(lake, laps, "again")
     assert rows(lake, GOLD_DPTAD_SCORES).equals(before)
     gone = LapKey(SESSION, laps[0].vehicle_id, laps[0].lap_number)
     lake.table("silver.laps").delete(f"vehicle_id = '{gone.vehicle_id}' and lap_number = {gone.lap_number}")
-    dptad.update_dptad(lake, [gone], "later")
+    lap_analyses.update_lap_analyses(lake, [gone], "later")
     assert rows(lake, GOLD_DPTAD_SCORES).height == before.height - 1
     assert rows(lake, GOLD_DPTAD_EVENTS).join(pl.DataFrame([vars(gone)]), KEY, how="semi").is_empty()
 
 
+def test_corners_are_passed_as_comparisons_say_whoever_computes(lake: Lake, rows, tmp_path: Path) -> None:
+    home = {"slipstream_home": tmp_path / "other", "driver_max_samples": 0}
+    by_spark = Lake(lake.spark, lake.settings.model_copy(update=home))
+    shutil.copytree(Path(lake.settings.lake_root), Path(by_spark.settings.lake_root))
+    laps = tracks.laps_with_telemetry(lake, [SESSION])
+    for each in (lake, by_spark):
+        lap_analyses.update_lap_analyses(each, laps, "run")
+    passed = rows(lake, GOLD_CORNER_PASSES)
+    assert_frame_equal(passed, rows(by_spark, GOLD_CORNER_PASSES), check_exact=True)
+    corners = tracks.circuits_by_session(lake, [SESSION])[SESSION].corners
+    assert passed.height == len(laps) * len(corners)
+    assert passed["is_synthetic"].all()
+    measured = passed.filter(pl.col("reason").is_null())
+    assert set(measured["distance_source"]) == {"gps"}
+    assert measured["min_speed_kmh"].null_count() == 0
+    assert (measured["brake_before_apex_m"].drop_nulls() > 0).all()
+    # Two laps side by side have the very figures.
+    reader, known = (
+        LakeReader(lake.settings),
+        {(row["vehicle_id"], row["lap_number"], row["corner"]): row for row in passed.to_dicts()},
+    )
+    one, two, *_ = [lap for lap in laps if lap.lap_number in (2, 3)]
+    found = compare_named_laps(reader, *(LapName(SESSION, lap.vehicle_id, lap.lap_number) for lap in (one, two))).answer
+    figures = ("entry_speed", "min_speed", "exit_speed", "brake", "throttle")
+    compared = 0
+    for piece in found.pieces:
+        for lap, side in ((one, ""), (two, "ref_")) if piece.corner is not None else ():
+            row = known[lap.vehicle_id, lap.lap_number, piece.corner]
+            for figure in figures:
+                unit = "kmh" if figure.endswith("speed") else "m"
+                value = getattr(piece, f"{figure}_{side}{unit}")
+                assert row[f"{figure}_{unit}"] == (None if value is None else pytest.approx(value, abs=1e-9)), figure
+                compared += value is not None
+    assert compared > 6 * len(corners)
+
+
 def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> None:
     laps = tracks.laps_with_telemetry(lake, [SESSION])
-    dptad.update_dptad(lake, laps, "run")
+    lap_analyses.update_lap_analyses(lake, laps, "run")
     first = dptad_thresholds.latest_calibrations(lake, [TRACK])[TRACK]
     assert (first.thresholds.version, first.thresholds.sessions) == (1, (SESSION,))
     assert set(first.stretch_s) == {
@@ -126,7 +166,7 @@ def test_thresholds_are_frozen_until_somebody_calibrates(lake: Lake, rows) -> No
 
 def test_too_few_laps_leave_a_track_uncalibrated_and_say_so(lake: Lake, rows) -> None:
     laps = tracks.laps_with_telemetry(lake, [SHORT])
-    dptad.update_dptad(lake, laps, "run")
+    lap_analyses.update_lap_analyses(lake, laps, "run")
     scores = rows(lake, GOLD_DPTAD_SCORES)
     judged = scores.filter(pl.col("overall_score").is_not_null())
     assert judged.height >= 2
@@ -150,7 +190,7 @@ def test_what_cannot_be_judged_has_a_reason_and_no_score(lake: Lake, rows) -> No
     lake.table("silver.laps").update(
         of(neutral), {"unfit_for": F.create_map(F.lit("style"), F.array(F.lit("yellow_flag")))}
     )
-    dptad.update_dptad(lake, laps, "run")
+    lap_analyses.update_lap_analyses(lake, laps, "run")
     scores = {tuple(row[name] for name in KEY): row for row in rows(lake, GOLD_DPTAD_SCORES).to_dicts()}
     words = {still: "clock stood still", silent: "speed is missing for", neutral: "under full course yellow"}
     for lap, text in words.items():
@@ -161,3 +201,9 @@ def test_what_cannot_be_judged_has_a_reason_and_no_score(lake: Lake, rows) -> No
         )
         assert row["event_count"] is row["overall_score"] is row["brake_score"] is row["thresholds_version"] is None
     assert len(scores) == len(laps)
+    passed = rows(lake, GOLD_CORNER_PASSES)
+    for lap in (still, silent, neutral):
+        own = passed.filter(vehicle_id=lap.vehicle_id, lap_number=lap.lap_number)
+        assert own.height > 0
+        assert own["reason"].is_null().all() == own["min_speed_kmh"].is_not_null().all() == (lap == neutral)
+        assert own["reason"].is_null().all() or own["reason"].str.contains(words[lap]).all()

@@ -35,7 +35,7 @@ from tests.spark.races import close, ingest, simulated
 DRIVERS = ("gold.siwtl", "gold.stints", "gold.driver_summary", "gold.driver_comparison", "gold.fleet_summary")
 LAPS = "gold.lap_features"
 MAINTAINED = (LAPS, "silver.telemetry", "silver.laps")
-ALL = (LAPS, "gold.telemetry_windows", "gold.telemetry_buckets", *DRIVERS)
+ALL = (LAPS, "gold.telemetry_windows", "gold.telemetry_buckets", "gold.corner_passes", *DRIVERS)
 # Limits of what is usual are frozen by whichever laps a track is first calibrated on.
 CALIBRATED = ("dptad_overall_avg", *(f"dptad_delta_{category}" for category in DPTAD))
 pytestmark = pytest.mark.timeout(1800)
@@ -224,7 +224,9 @@ def test_a_changed_lap_changes_its_own_rows_only(raced, new_lake, rows) -> None:
         return {key for key, run_id in runs(lake, table).items() if run_id == "second"}
 
     assert written(LAPS) == {("sim-R1", vehicle, number)}
-    assert written("gold.telemetry_windows") | written("gold.telemetry_buckets") == set()
+    assert (
+        written("gold.telemetry_windows") | written("gold.telemetry_buckets") | written("gold.corner_passes") == set()
+    )
     assert written("gold.siwtl") == written("gold.driver_summary") == {("sim-R1", vehicle)}
     assert {key[1] for key in written("gold.stints")} == {vehicle}
     pairs = written("gold.driver_comparison")

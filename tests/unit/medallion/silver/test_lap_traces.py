@@ -15,8 +15,9 @@ from conf.contract import load_contract
 from conf.laps import load_lap_rules
 from conf.reasons import RefusalError
 from conf.track import load_track
-from medallion.gold.dptad import ScoringContext, score_lap
+from medallion.gold.dptad import ScoringContext
 from medallion.gold.dptad_thresholds import UNCALIBRATED
+from medallion.gold.lap_analyses import analyse_lap_frame
 from medallion.keys import LapKey
 from medallion.per_vehicle import order_by_time
 from medallion.silver.lap_traces import CHANNELS, build_trace, build_traces
@@ -120,17 +121,35 @@ def test_without_sector_ends_no_sample_is_in_a_sector() -> None:
 
 
 def test_a_lap_is_judged_by_what_its_session_is_judged_by() -> None:
-    row = score_lap(frame(), ScoringContext(CIRCUIT, UNCALIBRATED))
+    row = analyse_lap_frame(frame(), ScoringContext(CIRCUIT, UNCALIBRATED))
     assert (row["session_id"], row["vehicle_id"], row["lap_number"], row["is_synthetic"]) == ("s-1", "a", 3, True)
     assert (row["thresholds_version"], row["is_calibrated"]) == ("uncalibrated", False)
     assert row["reasons"]["brake"] == "brake_front_bar is missing"
     assert row["compute_ms"] > 0.0
 
 
+def test_every_lap_passes_the_corners_of_its_circuit() -> None:
+    row = analyse_lap_frame(frame(), ScoringContext(CIRCUIT, UNCALIBRATED))
+    assert [one["corner"] for one in row["passes"]] == [corner.number for corner in CIRCUIT.corners]
+    assert {round(one["min_speed_kmh"], 6) for one in row["passes"]} == {SPEED_MPS * 3.6}
+    unfit = frame()
+    unfit["against"] = [np.array(["yellow_flag"], dtype=object)] * len(unfit)
+    assert analyse_lap_frame(unfit, ScoringContext(CIRCUIT, UNCALIBRATED))["passes"] == row["passes"]
+    still = analyse_lap_frame(frame(clock_source="arrival"), ScoringContext(CIRCUIT, UNCALIBRATED))["passes"]
+    assert [one["corner"] for one in still] == [corner.number for corner in CIRCUIT.corners]
+    assert all("clock stood still" in one["reason"] for one in still)
+    half = frame().assign(end_us=START_US + round(0.5 * LAP_S * 1e6))
+    assert all(
+        "integrated: measures" in one["reason"]
+        for one in analyse_lap_frame(half, ScoringContext(CIRCUIT, UNCALIBRATED))["passes"]
+    )
+    assert analyse_lap_frame(frame(), ScoringContext(None, UNCALIBRATED))["passes"] == []
+
+
 def test_a_lap_that_is_not_judged_says_why_in_words() -> None:
     rows = frame()
     rows["against"] = [np.array(["incomplete", "yellow_flag"], dtype=object)] * len(rows)
-    row = score_lap(rows, ScoringContext(None, UNCALIBRATED))
+    row = analyse_lap_frame(rows, ScoringContext(None, UNCALIBRATED))
     texts = [load_lap_rules().reasons[reason].text.lower() for reason in ("incomplete", "yellow_flag")]
     assert row["insights"] == [f"Not judged: {'; '.join(texts)}"]
     assert set(row["reasons"]) == set(CATEGORIES)
