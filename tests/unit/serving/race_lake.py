@@ -18,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from analysis.comparison.corner_passes import corner_pass_rows
 from analysis.dptad.analysis import analyse_lap
 from analysis.drivers.fleet import SessionConditions, summarise_fleet
 from analysis.drivers.summary import ExternalFigures, summarise_driver
@@ -166,7 +167,9 @@ def write_gold(settings: AppConfig, simulator: VehicleSimulator) -> None:
     write_rows(
         settings, "gold.fleet_summary", [summarise_fleet(session, drivers, SessionConditions(24.0, 33.0, "dry")).row()]
     )
-    _write_dptad(settings, simulator, [lap for laps in by_car.values() for lap in laps])
+    every = [lap for laps in by_car.values() for lap in laps]
+    _write_dptad(settings, simulator, every)
+    _write_corner_passes(settings, simulator, every)
 
 
 def lap_columns(laps: Sequence[LapRow]) -> dict[str, list[Any]]:
@@ -253,6 +256,17 @@ def _write_dptad(settings: AppConfig, simulator: VehicleSimulator, laps: Sequenc
     write_rows(settings, "gold.dptad_scores", scores)
     names = set(load_contract("gold.dptad_events").column_names)
     write_rows(settings, "gold.dptad_events", [{k: v for k, v in e.items() if k in names} for e in events])
+
+
+def _write_corner_passes(settings: AppConfig, simulator: VehicleSimulator, laps: Sequence[LapRow]) -> None:
+    circuit, reader = circuit_from_track(simulator.track), LakeReader(settings)
+    rows = [
+        {"session_id": lap.session_id, "vehicle_id": lap.vehicle_id, "lap_number": lap.lap_number} | passed
+        for lap in laps
+        if lap.is_covered
+        for passed in corner_pass_rows(load_lap_trace(reader, lap, circuit).trace, circuit)
+    ]
+    write_rows(settings, "gold.corner_passes", [row | {"is_synthetic": True} for row in rows])
 
 
 @cache

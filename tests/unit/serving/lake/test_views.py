@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -92,6 +93,45 @@ def test_the_spread_has_the_interval_of_a_normal_one(home, write_table):
         assert row["spread_s"] == pytest.approx(spread)
         assert row["spread_low_s"] == pytest.approx(spread * np.sqrt(k / chi2.ppf(0.975, k)), rel=0.01)
         assert row["spread_high_s"] == pytest.approx(spread * np.sqrt(k / chi2.ppf(0.025, k)), rel=0.04)
+
+
+@pytest.mark.parametrize(
+    ("view", "figure", "spread", "best"),
+    [
+        ("brake_points_by_corner", "brake_before_apex_m", "spread_m", min),
+        ("min_speeds_by_corner", "min_speed_kmh", "spread_kmh", max),
+    ],
+)
+def test_corners_by_driver_are_medians_over_laps_fit_for_pace(lake, fit, view, figure, spread, best):
+    own = {(vehicle, row["lap_number"]) for vehicle, rows in fit.items() for row in rows}
+    passed = defaultdict(list)
+    for row in lake.query("select * from gold.corner_passes").to_pylist():
+        if (row["vehicle_id"], row["lap_number"]) in own and row[figure] is not None:
+            passed[row["corner"], row["vehicle_id"]].append(row[figure])
+    found = {(row["corner"], row["vehicle_id"]): row for row in answer(lake, view)}
+    assert found.keys() == passed.keys()
+    for key, values in passed.items():
+        assert found[key]["n_laps"] == len(values)
+        assert found[key][figure] == pytest.approx(np.median(values))
+        expected = np.std(values, ddof=1) if len(values) >= 5 else None
+        assert found[key][spread] == (expected if expected is None else pytest.approx(expected))
+        field = [row[figure] for row in found.values() if row["corner"] == key[0]]
+        assert (found[key]["place"] == 1) == (found[key][figure] == best(field))
+    assert max(len(values) for values in passed.values()) >= 2
+
+
+def test_five_laps_have_a_spread(home, write_table):
+    key = {"session_id": "s", "vehicle_id": "a"}
+    write_table("silver.laps", [key | {"lap_number": n, "fit_for": ["pace"] if n else []} for n in range(7)])
+    metres = [300.0, 90.0, 92.0, 94.0, 96.0, 98.0, None]
+    write_table(
+        "gold.corner_passes",
+        [key | {"lap_number": n, "corner": 1, "brake_before_apex_m": m} for n, m in enumerate(metres)],
+    )
+    (row,) = answer(LakeReader(home), "brake_points_by_corner")
+    assert (row["n_laps"], row["brake_before_apex_m"], row["earlier_than_latest_m"]) == (5, 94.0, 0.0)
+    assert row["spread_m"] == pytest.approx(np.std(metres[1:6], ddof=1))
+    assert (row["earliest_before_apex_m"], row["latest_before_apex_m"]) == (98.0, 90.0)
 
 
 def test_top_speeds(lake):
