@@ -36,7 +36,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}); delete it and run the command again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} does not hold a JSON object; delete it and run the command again")

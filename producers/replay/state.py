@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import NonNegativeInt, ValidationError
+
 from conf.errors import InputError
+from conf.frozen import FrozenModel
+from conf.plain_text import show_controls
 
 
-@dataclass(frozen=True)
-class SavedProgress:
+class SavedProgress(FrozenModel):
     """The state of one file's replay.
 
     Attributes:
@@ -24,8 +26,8 @@ class SavedProgress:
     """
 
     file: str
-    rows: int
-    acknowledged: int
+    rows: NonNegativeInt
+    acknowledged: NonNegativeInt
     updated: str
 
     @property
@@ -58,12 +60,13 @@ class ReplayState:
             InputError: If the state file is not one.
         """
         try:
-            return SavedProgress(**json.loads(self.path.read_text(encoding="utf-8")))
+            return SavedProgress.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
+        except ValidationError as error:
+            why = error.errors(include_url=False)[0]["msg"]
             raise InputError(
-                f"{self.path}: not a replay state ({error}); delete it to start from the beginning"
+                f"{self.path}: not a replay state ({why}); delete it to start from the beginning"
             ) from error
 
     def resume_at(self) -> int:
@@ -74,7 +77,8 @@ class ReplayState:
     def save(self, file: str, rows: int, acknowledged: int) -> None:
         """Record that the first ``acknowledged`` of ``rows`` readings are delivered."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        progress = SavedProgress(file, rows, acknowledged, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        progress = SavedProgress(file=show_controls(file), rows=rows, acknowledged=acknowledged, updated=now)
         fresh = self.path.with_suffix(f".{os.getpid()}.tmp")
-        fresh.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        fresh.write_text(json.dumps(progress.model_dump()), encoding="utf-8")
         fresh.replace(self.path)
