@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from conf.contract import Column, Contract, ContractRule, load_contract, table_names
@@ -19,7 +18,6 @@ _INTRO = (
     "**Bold** columns are the key. A rule marked *quarantine* refuses the reading, one marked *warn* is noted in "
     "`dq_warnings`. `slipstream describe TABLE` shows the same for the tables you have, with their rows and size."
 )
-_SEED = re.compile(r"\s*\((?:[A-Z]+\d+(?:-[A-Z]*\d+)?(?:, )?)+\)")
 _WORDS = {
     "expect_column_values_to_not_be_null": "present",
     "expect_column_values_to_be_in_set": "one of {value_set}",
@@ -58,13 +56,13 @@ def _table(contract: Contract) -> str:
     facts.append(f"filled by `{contract.filled_by}`")
     rows = "\n".join(_row(column) for column in contract.columns)
     head = "| column | type | unit | meaning | rules |\n|---|---|---|---|---|"
-    return f"### {contract.name}\n\n{_plain(contract.description)}. {'; '.join(facts).capitalize()}.\n\n{head}\n{rows}"
+    return f"### {contract.name}\n\n{contract.description}. {'; '.join(facts).capitalize()}.\n\n{head}\n{rows}"
 
 
 def _row(column: Column) -> str:
     name = f"**`{column.name}`**" if column.primary_key else f"`{column.name}`"
     cells = (name, f"`{column.physical_type}`", column.unit or "", column.description, _rules(column))
-    return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _rules(column: Column) -> str:
@@ -81,10 +79,6 @@ def _words(rule: ContractRule) -> str:
     if "value_set" in kwargs:
         kwargs["value_set"] = ", ".join(str(v) for v in kwargs["value_set"])
     return _WORDS.get(rule.implementation.type, rule.description).format(**kwargs)
-
-
-def _plain(text: str) -> str:
-    return _SEED.sub("", text)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,22 @@
-"""What pages name exists: modules and files of the packages, and the requirement numbers that the code names."""
+"""What pages name exists: modules and files of the packages, and the requirement numbers that the code names.
+
+Those are for who works on the code: what a user reads, tables and help, is in words.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from serving.lake.views import view_names
+from conf.contract import contract_names, load_contract
+from serving.lake.views import view_names, view_sql
+from slipstream.cli import app
+from streaming.catalog import ALL_JOBS
 
 REPO = Path(__file__).resolve().parents[3]
 PACKAGES = [path.parent.name for path in sorted(REPO.glob("*/__init__.py")) if path.parent.name != "tests"]
@@ -16,6 +24,7 @@ PAGES = sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")])
 # Not slipstream.frame.v1 and its like, which are forms of messages.
 NAMED = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:/[\w./*<>]*|(?!\.\w+\.v\d)(?:\.\w+)+))`")
 NUMBER = re.compile(r"\b(?:GO-|[BGKV]X?)\d{1,2}\b")
+CODE = re.compile(rf"{NUMBER.pattern}|\b[Tt]he seed (?:formula|writes|says)\b|\bseed formula\b|\bas written\b")
 RANGE = re.compile(r"\b(GO-|[BGKV]X?)(\d{1,2})(?:-| to )\1(\d{1,2})\b")
 
 
@@ -69,3 +78,42 @@ def test_every_requirement_number_of_the_code_has_a_meaning() -> None:
     assert len(named) > 50
     assert named - explained == set()
     assert explained - named == set(), "no longer named anywhere"
+
+
+def command_texts(command: Any, path: str = "slipstream") -> Iterator[tuple[str, str]]:
+    """Each command with what its help says, of its options too; those that are hidden as well."""
+    options = [getattr(parameter, "help", None) for parameter in command.params]
+    yield path, "\n".join(filter(None, [command.help, command.short_help, command.epilog, *options]))
+    for name, below in getattr(command, "commands", {}).items():
+        yield from command_texts(below, f"{path} {name}")
+
+
+def user_texts() -> Iterator[tuple[str, str]]:
+    """What users read of tables, views, commands and jobs: where, and the text."""
+    for name in contract_names():
+        yield name, (REPO / "conf" / "contracts" / f"{name}.yaml").read_text(encoding="utf-8")
+    for name in view_names():
+        yield name, view_sql(name)
+    yield from command_texts(typer.main.get_command(app))
+    for job in ALL_JOBS:
+        yield job.module, job.parser().format_help()
+
+
+def test_users_read_words_in_place_of_numbers() -> None:
+    texts = dict(user_texts())
+    assert len(texts) > len(contract_names()) + len(view_names()) + len(ALL_JOBS) + 40
+    found = {where: codes for where, text in texts.items() if (codes := CODE.findall(text))}
+    assert found == {}
+    assert all(load_contract(name).description.strip() for name in contract_names())
+
+
+@pytest.mark.parametrize(
+    "text", ["Cars and who drives them (B30)", "cut (G9 to G11)", "Best lap less the seed formula", "the sum (BX2)"]
+)
+def test_a_number_among_words_is_found(text: str) -> None:
+    assert CODE.search(text)
+
+
+@pytest.mark.parametrize("text", ["GR86-004-78", "siwtl_seed_formula_s", "seed of everything random", "T5 to T6", "F1"])
+def test_ids_and_columns_are_no_numbers(text: str) -> None:
+    assert not CODE.search(text)
