@@ -8,7 +8,6 @@ numpy per vehicle; Spark only hands out the vehicles.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.arrays import BoolArray, FloatArray, IntArray
-from medallion.silver.clock_steps import find_clock_steps
+from medallion.silver.clock_steps import find_clock_steps, number_segments
 
 STILL_US = 2_000_000
 """One clock value that keeps arriving for longer than this means that the clock stands still."""
@@ -24,12 +23,20 @@ MIN_DRIFT_SPAN_US = 600_000_000
 MAX_DRIFT = 200e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClockSegment:
-    """A stretch of arrivals with one clock offset: ``event = ecu + offset + drift * (ecu - ecu_from)``."""
+    """A stretch of arrivals with one clock offset: ``event = ecu + offset + drift * (ecu - ecu_from)``.
+
+    Attributes:
+        first: Where it begins in the order of arrival.
+        members: Samples that it is of, shape (m,); some may have come while another one lasted.
+        offset_us: Offset at its first instant.
+        drift: Seconds per second.
+        spread_us: Median lateness over it.
+    """
 
     first: int
-    last: int
+    members: IntArray
     offset_us: int
     drift: float
     spread_us: int
@@ -98,6 +105,8 @@ def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float,
 def find_stopped_clock(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
     """Mark samples whose clock value kept arriving for more than two seconds in several samples.
 
+    A clock that was put back says each value again, too, but other values in between.
+
     Args:
         ecu_us: Car clock per sample, shape (n,).
         arrival_us: Arrival per sample, shape (n,).
@@ -107,7 +116,9 @@ def find_stopped_clock(ecu_us: IntArray, arrival_us: IntArray) -> BoolArray:
     high = np.full(len(counts), np.iinfo(np.int64).min)
     np.minimum.at(low, inverse, arrival_us)
     np.maximum.at(high, inverse, arrival_us)
-    still: BoolArray = ((counts > 1) & (high - low > STILL_US))[inverse]
+    in_order = np.sort(arrival_us)
+    meanwhile = np.searchsorted(in_order, high, side="right") - np.searchsorted(in_order, low)
+    still: BoolArray = ((counts > 1) & (high - low > STILL_US) & (meanwhile <= 2 * counts))[inverse]
     return still
 
 
@@ -126,15 +137,17 @@ def normalise_clock(ecu_us: IntArray, arrival_us: IntArray) -> tuple[IntArray, B
     moving = np.flatnonzero(~still)
     segments: list[ClockSegment] = []
     if len(moving) == 0:
-        return event, still, [ClockSegment(0, len(ecu_us) - 1, int((arrival_us - ecu_us).min()), 0.0, 0)]
+        return event, still, [ClockSegment(0, moving, int((arrival_us - ecu_us).min()), 0.0, 0)]
     lateness = (arrival_us - ecu_us)[moving]
-    bounds = [0, *find_clock_steps(arrival_us[moving], lateness), len(moving)]
-    for lo, hi in pairwise(bounds):
-        ecu, late = ecu_us[moving[lo:hi]], lateness[lo:hi]
+    steps = find_clock_steps(arrival_us[moving], lateness)
+    number = number_segments(arrival_us[moving], lateness, steps)
+    for i, first in enumerate([0, *steps]):
+        members = moving[number == i]
+        ecu, late = ecu_us[members], lateness[number == i]
         offset, drift = fit_lower_envelope(ecu, late)
         shift = offset + np.round(drift * (ecu - ecu.min())).astype(np.int64)
-        event[moving[lo:hi]] = ecu + shift
-        segments.append(ClockSegment(int(moving[lo]), int(moving[hi - 1]), offset, drift, int(np.median(late - shift))))
+        event[members] = ecu + shift
+        segments.append(ClockSegment(int(moving[first]), members, offset, drift, int(np.median(late - shift))))
     return event, still, segments
 
 
@@ -205,6 +218,8 @@ def restate_vehicle(frame: pd.DataFrame) -> pd.DataFrame:
     event, still, segments = normalise_clock(ecu, arrival)
     number = np.searchsorted([s.first for s in segments], np.arange(len(ecu)), side="right") - 1
     number = np.clip(number, 0, len(segments) - 1)
+    for i, segment in enumerate(segments):
+        number[segment.members] = i
     return pd.DataFrame(
         {
             "session_id": frame["session_id"],

@@ -58,6 +58,34 @@ def find_clock_steps(arrival_us: IntArray, lateness_us: IntArray) -> list[int]:
     return sorted(steps)
 
 
+def number_segments(arrival_us: IntArray, lateness_us: IntArray, steps: Sequence[int]) -> IntArray:
+    """Segment of every message, from 0.
+
+    Messages overtake each other, and those of a frame arrive together: beside a step some are of its other side. Their
+    lateness tells, that of the higher side's envelope: what is below it cannot be of it.
+
+    Args:
+        arrival_us: Arrival times, ascending, shape (n,).
+        lateness_us: Arrival minus car clock, shape (n,).
+        steps: Where new segments begin, see :func:`find_clock_steps`.
+
+    Returns:
+        Shape (n,).
+    """
+    n = len(arrival_us)
+    number = np.repeat(np.arange(len(steps) + 1), np.diff([0, *steps, n]))
+    for i, (start, step, end) in enumerate(zip([0, *steps], steps, [*steps[1:], n], strict=False)):
+        at = arrival_us[step]
+        first, last = np.searchsorted(arrival_us, [at - AFTER_US, at + AFTER_US])
+        sides = [slice(min(max(start, first), step - 1), step), slice(step, max(min(end, last), step + 1))]
+        levels = [int(lateness_us[side].min()) for side in sides]
+        higher = int(levels[1] > levels[0])
+        near = slice(*np.clip(np.searchsorted(arrival_us, [at - KEPT_US, at + KEPT_US + 1]), start, end))
+        of_other = np.abs(lateness_us[near] - levels[higher]) <= PUNCTUAL_US
+        number[near] = np.where(of_other & (number[near] == i + 1 - higher), i + higher, number[near])
+    return number
+
+
 # ---- offsets that last for two minutes, however late most of their messages are
 
 

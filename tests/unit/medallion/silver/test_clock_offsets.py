@@ -107,6 +107,34 @@ def test_a_brief_offset_is_found_wherever_it_is(where, lasts_s, step_s) -> None:
     assert np.abs(event - true - 100_000).max() < 100_000
 
 
+@pytest.mark.parametrize("arrive", ["in frames", "overtaking"])
+@pytest.mark.parametrize("set_at_s", [40, 300])
+@pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0, -20.013, 20.013])
+def test_messages_beside_a_step_are_of_their_own_side_of_it(arrive, set_at_s, step_s) -> None:
+    """A clock is set in the middle of a frame whose samples arrive together, or late ones are overtaken."""
+    true = T0 + np.arange(600 * 20) * S // 20
+    if arrive == "in frames":
+        arrival = np.repeat(true[19::20], 20) + 200_000
+    else:
+        arrival = true + 100_000 + np.random.default_rng(set_at_s).exponential(100_000, len(true)).astype(np.int64)
+    car = true + np.where(true < T0 + set_at_s * S + S // 2, round(step_s * S), 0)
+    found = restate_vehicle(samples(car, arrival)).sort_values("event_ts")
+    event = found["event_ts"].astype("datetime64[us]").astype(np.int64).to_numpy()
+    assert found["segment"].nunique() == 2
+    assert np.abs(event - true).max() < S
+
+
+@pytest.mark.parametrize("back_s", [8, 60])
+def test_a_clock_that_is_put_back_says_its_values_again_and_does_not_stand_still(back_s) -> None:
+    true = T0 + np.arange(360 * 5) * S // 5
+    car = np.where(true < T0 + 90 * S, true + back_s * S, true)
+    frame = samples(car, true + 200_000)
+    frame["ecu_seq"] = frame.groupby("ecu_us").cumcount()
+    found = restate_vehicle(frame).sort_values("event_ts")
+    assert set(found["clock_source"]) == {"car"}
+    assert np.abs(found["event_ts"].astype("datetime64[us]").astype(np.int64) - true).max() <= 200_000
+
+
 @pytest.mark.parametrize("at", [0, 3, 700, 1799])
 def test_messages_of_a_moment_whose_clock_is_ahead_are_by_themselves(at) -> None:
     true = T0 + np.arange(1800) * S // 5
