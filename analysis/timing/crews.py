@@ -80,7 +80,8 @@ def find_crews(sectors: Iterable[Any], result_lines: Iterable[Any]) -> SessionCr
         laps.setdefault(number_of_row(row) or "", []).append(row)
     for line in sorted(result_lines, key=sheet_order):
         lines.setdefault(number_of_row(line) or "", []).append(line)
-    crews = {number: _crew(lines.get(number, ()), laps.get(number, ())) for number in lines.keys() | laps.keys()}
+    named = {number: lines.get(match_number(number, lines, laps) or "", ()) for number in lines.keys() | laps.keys()}
+    crews = {number: _crew(own, laps.get(number, ())) for number, own in named.items()}
     drivers = {(number, row.lap_number): row.driver_number for number, rows in laps.items() for row in rows}
     return SessionCrews(crews, drivers)
 

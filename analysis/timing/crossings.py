@@ -77,7 +77,7 @@ def _crossing(cluster: Sequence[FeedEvent]) -> Crossing:
     ended = next((e.lap for e in cluster if e.kind != "lap_start"), None)
     if ended is None:
         ended = cluster[0].lap - 1 if _is_lap(cluster[0].lap) else UNKNOWN
-    times = [e.lap_time_ms for e in cluster if e.lap_time_ms is not None]
+    times = [e.lap_time_ms for e in cluster if e.lap_time_ms]  # 0 is none
     kinds = len({e.kind for e in cluster})
     number = ended if _is_lap(ended) or ended == 0 else UNKNOWN
     outing = next((e.outing for e in cluster if e.outing is not None), None)
@@ -93,7 +93,7 @@ def _merge_repeated(crossings: Sequence[Crossing]) -> list[Crossing]:
         b = next((i for i in range(a + 1, len(kept)) if kept[i].lap_ended != UNKNOWN), None)
         if b is None:
             break
-        first = _find_repeated(kept, a, b, usual_us)
+        first = _find_repeated_within_lap(kept, a, usual_us)
         if first is None:
             a = b
             continue
@@ -103,8 +103,19 @@ def _merge_repeated(crossings: Sequence[Crossing]) -> list[Crossing]:
     return kept
 
 
+def _find_repeated_within_lap(crossings: Sequence[Crossing], a: int, usual_us: float) -> int | None:
+    """The first of two crossings between one that the counter counts and another, the next or within a lap."""
+    for b in range(a + 1, len(crossings)):
+        if crossings[b].lap_ended == UNKNOWN:
+            continue
+        first = _find_repeated(crossings, a, b, usual_us)
+        if first is not None or crossings[b].time_us - crossings[a].time_us > MISSED * usual_us:
+            return first
+    return None
+
+
 def _find_repeated(crossings: Sequence[Crossing], a: int, b: int, usual_us: float) -> int | None:
-    """The first of two crossings, between one that the counter counts and the next, of which it counts but one."""
+    """The first of two crossings, between two that the counter counts, of which it counts but one."""
     start, end = crossings[a], crossings[b]
     if start.lap_ended == UNKNOWN or start.outing != end.outing or not 0 <= end.lap_ended - start.lap_ended < b - a:
         return None

@@ -34,6 +34,7 @@ class OfficialClock:
         spread_us: Median absolute deviation from it.
         matched: Crossings that fit.
         middle_us: Middle of the session, microseconds since the epoch: a time of day is of the day nearest to it.
+            Crossings of other days than that with the most do not count: some may be years away.
     """
 
     zone_us: int
@@ -99,7 +100,9 @@ def fit_clock(feed_us: IntArray, official_day_us: IntArray, near_us: int = FEED_
         return None
     lag = int(np.median(near))
     spread = int(np.median(np.abs(near - lag)))
-    return OfficialClock(int(zones[best]), lag, spread, len(near), int(np.median(feed_us)))
+    days, crossings = np.unique(feed_us // DAY_US, return_counts=True)
+    of_race = feed_us // DAY_US == days[np.argmax(crossings)]
+    return OfficialClock(int(zones[best]), lag, spread, len(near), int(np.median(feed_us[of_race])))
 
 
 def _nearest_offsets(day_us: IntArray, official_us: IntArray) -> IntArray:

@@ -89,6 +89,8 @@ def _official(
     *,
     is_first: bool,
 ) -> JudgedLap:
+    is_summed = row.lap_time_ms is None and None not in row.sectors_ms
+    row = replace(row, lap_time_ms=sum(s or 0 for s in row.sectors_ms)) if is_summed else row
     start = None if row.end_us is None or row.lap_time_ms is None else row.end_us - row.lap_time_ms * 1000
     last = _matching_crossing(row.end_us, crossings)
     between = _feed_interval(_matching_crossing(start, crossings), last, row, crossings, numbers)
@@ -100,6 +102,8 @@ def _official(
     sectors_off = _sectors_off_ms(row)
     feed_agrees, feed_disagrees = off is not None and off <= limits.feed_tolerance_ms, False
     reasons, conflicts = _official_reasons(row, limits), []
+    if is_summed:
+        conflicts.append("the sheet has no lap time: it is the sum of its sectors")
     if off is not None and feed_ms is not None and row.lap_time_ms is not None and not feed_agrees:
         feed_disagrees = True
         reasons.append("feed_disagrees")
@@ -108,7 +112,7 @@ def _official(
         reasons.append("sectors_disagree")
     if last is not None:
         conflicts += _feed_conflicts(crossings[last], numbers[last], feed_ms)
-    sectors_agree = sectors_off is not None and sectors_off <= limits.sector_sum_tolerance_ms
+    sectors_agree = not is_summed and sectors_off is not None and sectors_off <= limits.sector_sum_tolerance_ms
     return JudgedLap(
         number=row.number,
         source="official",
@@ -186,6 +190,8 @@ def _reasons_from_previous(lap: JudgedLap, before: JudgedLap | None, row_before:
     if before is None or row_before is None:
         return lap
     reasons, conflicts = list(lap.reasons), list(lap.conflicts)
+    if lap.lap_time_ms is None and lap.end_us is not None and lap.number == before.number + 1:
+        lap = replace(lap, start_us=before.end_us)
     if row_before.in_pit:  # a time in the pits stands on the in-lap with some, on the out-lap with others
         reasons.append("out_lap")
     if caution_of_flag(row_before.flag) and "yellow_flag" not in reasons:

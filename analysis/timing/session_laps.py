@@ -133,7 +133,7 @@ def collect_timing(
             numbers[row.vehicle_id] = numbers.get(row.vehicle_id) or number
     fastest: dict[str, FastestLap] = {}
     for line in sorted(result_lines, key=sheet_order):
-        if line.fl_time_ms is not None:
+        if line.fl_time_ms:
             fastest.setdefault(number_of_row(line) or "", FastestLap(line.fl_time_ms, line.fl_lap))
     return SessionTiming({v: find_crossings(e) for v, e in feed.items()}, numbers, dict(official), fastest)
 
@@ -164,7 +164,8 @@ def build_session_laps(timing: SessionTiming, rules: LapRules) -> SessionLaps:
             laps[entry.vehicle_id] = build_official_laps(rows, crossings, rules.limits)
         elif len(crossings) > 1:
             laps[entry.vehicle_id] = build_feed_laps(crossings)
-    on_sheet = {e.vehicle_id: match_number(e.number, timing.fastest) or "" for e in entries}
+    numbers = {e.number for e in entries}
+    on_sheet = {e.vehicle_id: match_number(e.number, timing.fastest, numbers) or "" for e in entries}
     fastest = {vehicle: timing.fastest[n] for vehicle, n in on_sheet.items() if n in timing.fastest}
     return SessionLaps(entries, laps, fastest)
 
@@ -218,16 +219,17 @@ def _are_while(ends_us: Sequence[int | None], sheet: Sequence[Any], car: CarCros
 
 def _sheet_lap(row: Any) -> SheetLap:
     lap, elapsed, day = (
-        None if ms is None else ms * 1000 for ms in (row.lap_time_ms, row.elapsed_ms, row.time_of_day_ms)
+        None if ms is None else ms * 1000 for ms in (row.lap_time_ms or None, row.elapsed_ms, row.time_of_day_ms)
     )
     return SheetLap(row.lap_number, lap, elapsed, day, datetime_to_us(row.event_ts))
 
 
 def _official_by_number(row: Any, end_us: int | None) -> OfficialTimingLap:
+    """A line of the sheet; a lap or sector of no time at all is one that was not measured."""
     return OfficialTimingLap(
         number=row.lap_number,
-        lap_time_ms=row.lap_time_ms,
-        sectors_ms=(row.sector_1_ms, row.sector_2_ms, row.sector_3_ms),
+        lap_time_ms=row.lap_time_ms or None,
+        sectors_ms=(row.sector_1_ms or None, row.sector_2_ms or None, row.sector_3_ms or None),
         end_us=end_us,
         flag=row.flag,
         in_pit=row.in_pit,

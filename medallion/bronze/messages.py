@@ -39,7 +39,7 @@ def to_bronze_rows(records: DataFrame, batch_id: int) -> DataFrame:
         "topic",
         F.col("partition").alias("kafka_partition"),
         F.col("offset").alias("kafka_offset"),
-        F.col("timestamp").alias("kafka_ts"),
+        known_instant(F.col("timestamp")).alias("kafka_ts"),
         F.col("key").alias("msg_key"),
         F.col("value").alias("payload"),
         "headers",

@@ -35,6 +35,7 @@ _SECONDS = {
     "fl_time_s": "fl_time_ms",
 }
 _COMPARED = ("position", "laps", "total_time_ms", "fl_lap", "fl_time_ms")
+_MEASURED = ("total_time_ms", "fl_lap", "fl_time_ms")  # of which 0 says that there is none
 
 
 def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
@@ -84,8 +85,9 @@ def _result_rows(entries: Sequence[Row], lines: Sequence[Row]) -> list[dict[str,
     for line in lines:
         by_number[number_of_row(line) or ""].append(line)
     vehicles: dict[str, str] = {}
+    numbers = {number_of_row(entry) for entry in entries}
     for entry in sorted(entries, key=lambda e: (e.match_source != "clock", e.vehicle_id)):
-        if (number := match_number(number_of_row(entry), by_number)) in by_number:
+        if (number := match_number(number_of_row(entry), by_number, numbers)) in by_number:
             vehicles.setdefault(number or "", entry.vehicle_id)
     return [result_row(n, by_number[n], vehicles.get(n)) for n in sorted(by_number, key=number_order)]
 
@@ -101,7 +103,7 @@ def result_row(number: str, lines: Sequence[Any], vehicle_id: str | None) -> dic
     ordered = sorted(lines, key=sheet_order)
 
     def first(column: str) -> Any:
-        return next((line[column] for line in ordered if line[column] is not None), None)
+        return next((value for line in ordered if (value := _stated(line, column)) is not None), None)
 
     row = {column: first(column) for column in _TAKEN}
     row |= {name: None if first(column) is None else first(column) / 1000 for name, column in _SECONDS.items()}
@@ -110,10 +112,15 @@ def result_row(number: str, lines: Sequence[Any], vehicle_id: str | None) -> dic
     return row | {"conflicts": _contradictions(ordered)}
 
 
+def _stated(line: Any, column: str) -> Any:
+    value = line[column]
+    return None if value == 0 and column in _MEASURED else value
+
+
 def _contradictions(lines: Sequence[Any]) -> list[str]:
     found = []
     for column in _COMPARED:
-        stated = {line[column]: line for line in reversed(lines) if line[column] is not None}
+        stated = {value: line for line in reversed(lines) if (value := _stated(line, column)) is not None}
         if len(stated) > 1:
             words = (f"{_sheet(line)} {value}" for value, line in sorted(stated.items(), key=lambda i: _sheet(i[1])))
             found.append(f"{column}: {', '.join(words)}")

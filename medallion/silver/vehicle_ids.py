@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -22,7 +22,7 @@ from medallion.keys import Vehicle
 from medallion.part import sessions_part
 from medallion.reading import read_rows
 
-_CHASSIS: Final = r"^(GR86-[0-9]{3}|.+-0[0-9]{2})-([0-9]+)$"
+_CHASSIS: Final = r"(GR86-[0-9]{3}|.+-0[0-9]{2})-([0-9]+[A-Za-z]?)"
 """Chassis and number in an id. Three digits that do not begin with 0 may be a model elsewhere: 911."""
 _ID: Final = rf"^{ID.pattern}\z"
 SameCar = Mapping[Vehicle, str]
@@ -31,14 +31,15 @@ SameCar = Mapping[Vehicle, str]
 
 def chassis_of(vehicle_id: str) -> str | None:
     """Chassis in a vehicle id (``GR86-004`` in ``GR86-004-78``), ``None`` where it names none."""
-    found = re.match(_CHASSIS, vehicle_id)
+    found = re.fullmatch(_CHASSIS, vehicle_id)
     return found[1] if found else None
 
 
 def sent_vehicle_id(vehicle_id: str, original_vehicle_id: str) -> Column:
     """Id of the car that a message is of, by what the message says.
 
-    ``original_vehicle_id`` tells it, where it names the same chassis, or where neither of the two names one.
+    ``original_vehicle_id`` tells it, where it names the same chassis, or where neither of the two names one. An id that
+    the contracts do not admit stays, so that the message is refused for it.
 
     Args:
         vehicle_id: Column of the id.
@@ -46,9 +47,10 @@ def sent_vehicle_id(vehicle_id: str, original_vehicle_id: str) -> Column:
     """
 
     def chassis(column: str) -> str:
-        return f"regexp_extract({column}, r'{_CHASSIS}', 1)"
+        return rf"regexp_extract({column}, r'^{_CHASSIS}\z', 1)"
 
-    same = f"{original_vehicle_id} RLIKE r'{_ID}' AND {chassis(original_vehicle_id)} = {chassis(vehicle_id)}"
+    admitted = " AND ".join(f"{column} RLIKE r'{_ID}'" for column in (vehicle_id, original_vehicle_id))
+    same = f"{admitted} AND {chassis(original_vehicle_id)} = {chassis(vehicle_id)}"
     return F.expr(f"CASE WHEN {same} THEN {original_vehicle_id} ELSE {vehicle_id} END")
 
 
@@ -99,14 +101,18 @@ def first_id(ids: Iterable[str]) -> str:
     """The id that a car keeps of some that came together: one with a number, if there is one."""
 
     def order(vehicle_id: str) -> tuple[bool, str]:
-        found = re.match(_CHASSIS, vehicle_id)
-        return not (found and int(found[2])), vehicle_id
+        found = re.fullmatch(_CHASSIS, vehicle_id)
+        return not (found and found[2].strip("0")), vehicle_id
 
     return min(ids, key=order)
 
 
 def with_same_cars(units: DataFrame, same: SameCar) -> DataFrame:
     """Units whose cars have the ids that they keep."""
-    pairs: list[Any] = [F.lit(x) for (session, vehicle), own in same.items() for x in (f"{session}|{vehicle}", own)]
-    kept = F.try_element_at(F.create_map(*pairs), F.concat_ws("|", "session_id", "vehicle_id"))
-    return units.withColumn("vehicle_id", F.coalesce(kept, F.col("vehicle_id"))) if same else units
+    if not same:
+        return units
+    # A join and no literals: whoever sends chooses the ids, and the plan must not grow with their number.
+    rows = [(*vehicle, own) for vehicle, own in same.items()]
+    kept = units.sparkSession.createDataFrame(rows, "session_id string, vehicle_id string, _kept string")
+    joined = units.join(F.broadcast(kept), ["session_id", "vehicle_id"], "left")
+    return joined.withColumn("vehicle_id", F.coalesce("_kept", "vehicle_id")).drop("_kept")

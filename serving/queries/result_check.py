@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -124,12 +124,17 @@ def check_results(lake: LakeReader, session_id: str | None = None) -> tuple[Entr
     for row in sheets:
         compared[row["session_id"]].append(car_number_of(row) or "")
     cars: defaultdict[_Key, list[LapRow]] = defaultdict(list)
-    for lap in read_laps(lake, session_id):
-        cars[lap.session_id, _entry(lap, compared.get(lap.session_id, ()))].append(lap)
+    laps = read_laps(lake, session_id)
+    numbers: defaultdict[str, set[str | None]] = defaultdict(set)
+    for lap in laps:
+        numbers[lap.session_id].add(lap.car_number)
+    for lap in laps:
+        session = lap.session_id
+        cars[session, _entry(lap, compared.get(session, ()), numbers[session])].append(lap)
     found = [
         check_entry(row, cars.pop((row["session_id"], _NUMBER + (car_number_of(row) or "")), [])) for row in sheets
     ]
-    found += [check_entry(None, laps, has_sheet=laps[0].session_id in compared) for laps in cars.values()]
+    found += [check_entry(None, own, has_sheet=own[0].session_id in compared) for own in cars.values()]
     return tuple(sorted(found, key=_order))
 
 
@@ -222,11 +227,17 @@ def _lap(number: int | None, time_ms: int | None) -> str:
     return time if number is None else f"{time} (lap {number})"
 
 
-def _entry(lap: LapRow, on_sheets: Sequence[str]) -> str:
-    """What tells an entry from the others: its number on the sheets, else its number, else its vehicle."""
+def _entry(lap: LapRow, on_sheets: Sequence[str], numbers: Collection[str | None]) -> str:
+    """What tells an entry from the others: its number on the sheets, else its number, else its vehicle.
+
+    Args:
+        lap: One of its laps.
+        on_sheets: Numbers on the session's result sheets.
+        numbers: Those of all its cars.
+    """
     if lap.car_number is None or not on_sheets:
         return lap.vehicle_id
-    return _NUMBER + (match_number(lap.car_number, on_sheets) or lap.car_number)
+    return _NUMBER + (match_number(lap.car_number, on_sheets, numbers) or lap.car_number)
 
 
 def _order(entry: EntryCheck) -> tuple[str, float, float, str]:

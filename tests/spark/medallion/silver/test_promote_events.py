@@ -116,10 +116,12 @@ def test_numbers_are_text_and_a_car_is_its_chassis(most: int, lake: Lake, to_bro
         crossing(3, "GR86-004-000", 1),
         crossing(4, "GR86-005-1", 1, original_vehicle_id="GR86-006-1"),
         crossing(5, "left", 1, original_vehicle_id="right"),
+        crossing(6, "right\n", 1, original_vehicle_id="right"),
+        crossing(7, "GR86-005-1\n", 1, original_vehicle_id="GR86-005-1"),
     ]
-    later = [crossing(6, "GR86-004-78", 2), crossing(7, "GR86-004-000", 1), crossing(8, "left", 2)]
+    later = [crossing(8, "GR86-004-78", 2), crossing(9, "GR86-004-000", 1), crossing(10, "left", 2)]
     processor = EventProcessor(lake, TIMING, "run")
-    assert processor.process(to_bronze(messages), 0, "silver_timing:a") == BatchReconciliation(6, 6, 5, 1, 0, 0)
+    assert processor.process(to_bronze(messages), 0, "silver_timing:a") == BatchReconciliation(8, 8, 5, 1, 0, 2)
     assert EventProcessor(lake, TIMING, "run").process(to_bronze(later), 1, "silver_timing:a") == BatchReconciliation(
         3, 3, 2, 1, 0, 0
     )

@@ -356,9 +356,9 @@ def test_a_car_whose_number_changes_is_one(new_lake, to_bronze, rows, driver_max
 
 
 @pytest.mark.parametrize("driver_max_samples", [0, 200_000])
-def test_as_many_sources_as_messages(new_lake, to_bronze, rows, driver_max_samples: int) -> None:
+def test_as_many_sources_and_ids_of_a_car_as_messages(new_lake, to_bronze, rows, driver_max_samples: int) -> None:
     lake = new_lake("sources", driver_max_samples=driver_max_samples)
-    sent = [reading("speed", n / 2, T0 + n) for n in range(600)]
+    sent = [reading("speed", n / 2, T0 + n, vehicle_id=f"GR86-004-{n}") for n in range(600)]
     sources = ["".join(chr(ord("a") + int(digit)) for digit in f"{n:03}") for n in range(599)] + [None]
     messages = [m._replace(source=source) for m, source in zip(stored(sent), sources, strict=True)]
     (balance,) = promote(lake, [messages], to_bronze)
@@ -366,4 +366,5 @@ def test_as_many_sources_as_messages(new_lake, to_bronze, rows, driver_max_sampl
     table = rows(lake, "silver.telemetry").sort("ecu_ts")
     assert table["source"].to_list() == sources
     assert set(table["bronze_topic"]) == {"telemetry.raw"}
+    assert set(table["vehicle_id"]) == {"GR86-004-1"}
     assert table["speed_kmh"].to_list() == [n / 2 for n in range(600)]

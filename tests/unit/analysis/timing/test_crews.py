@@ -44,6 +44,16 @@ def test_two_drivers_of_one_car() -> None:
     assert (crews.crew("7").driver_name, crews.crew("7").team) == ("A / B", "T")
 
 
+def test_names_are_of_the_car_with_the_number_as_it_is_written() -> None:
+    def number(text: str, row: Any) -> Any:
+        return SimpleNamespace(**vars(row) | {"car_number": text})
+
+    laps = [number("3", lap(3, 1)), number("03", lap(3, 1))]
+    crews = find_crews(laps, [number("03", line(3, "A"))])
+    assert [crews.crew(n).driver_name for n in ("3", "03")] == [None, "A"]
+    assert find_crews(laps[:1], [number("03", line(3, "A"))]).crew("3").driver_name == "A"
+
+
 def test_a_sole_driver_drove_all_laps() -> None:
     crews = find_crews([lap(7, 1)], [line(7, "A")])
     assert drove(crews, "7", 1) == drove(crews, "7", 9, source="telemetry") == (1, "A")

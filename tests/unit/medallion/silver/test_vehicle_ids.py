@@ -17,7 +17,9 @@ from medallion.silver.vehicle_ids import chassis_of, first_id
         ("Porsche-911-23", None),
         ("sim-7", None),
         ("number-78", None),
-        ("GR86-004-78b", None),
+        ("GR86-004-78b", "GR86-004"),
+        ("GR86-004-78\n", None),
+        ("GR86-004-seven", None),
     ],
 )
 def test_chassis_of_an_id(vehicle_id: str, chassis: str | None) -> None:
