@@ -84,25 +84,19 @@ def read_files(
         version: Of the table; the latest if left out.
         keys: Of the rows, if that many are known: files without any of them are left out.
     """
-    dataset, inside, near = open_dataset(name, lake.settings, version), part.expression(), part.envelope().expression()
+    dataset, near = open_dataset(name, lake.settings, version), part.envelope().expression()
     if keys is not None and keys.num_rows <= _FEW_KEYS:
         for column in load_contract(name).key:
             near &= pc.field(column).isin(pc.unique(keys[column]).cast(dataset.schema.field(column).type))
     found = []
     for fragment in dataset.get_fragments(near):
         keys = fragment.to_table(schema=dataset.schema, filter=near, columns=part.columns)
-        if not _rows_inside(keys, inside).any():
+        if not part.mask(keys).any():
             continue  # the whole file is read only where need be
         rows = fragment.to_table(schema=dataset.schema)
         size = fragment.filesystem.get_file_info(fragment.path).size
-        found.append(StoredFile(fragment.path, size, rows, _rows_inside(rows.select(part.columns), inside)))
+        found.append(StoredFile(fragment.path, size, rows, part.mask(rows)))
     return found
-
-
-def _rows_inside(keys: pa.Table, inside: Any) -> BoolArray:
-    mask = np.zeros(keys.num_rows, np.bool_)
-    mask[keys.append_column("_row", pa.array(np.arange(keys.num_rows))).filter(inside)["_row"].to_numpy()] = True
-    return mask
 
 
 def exchange_rows(

@@ -6,12 +6,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import product
 from typing import Any, Final
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.comparison.rows import ComparedPair
+from conf.arrays import BoolArray, IntArray
 from medallion.keys import LapKey
 from medallion.schema import sql_literal, timestamp_literal
 
@@ -49,7 +53,11 @@ class Part:
         return " OR ".join(f"({_clause_sql(clause, prefix)})" for clause in self.clauses) or "false"
 
     def expression(self) -> Any:
-        """Condition on an Arrow dataset, by whose statistics files are left out."""
+        """Condition on an Arrow dataset, by whose statistics files are left out.
+
+        What it costs grows with the square of the clauses: of more than one, ask for the :meth:`envelope` and then for
+        the :meth:`mask` of what that finds.
+        """
         if not self.clauses:
             return pc.scalar(False)
         return _any_of([_clause_expression(clause) for clause in self.clauses])
@@ -58,6 +66,27 @@ class Part:
     def columns(self) -> list[str]:
         """Columns that the clauses name."""
         return [*dict.fromkeys(name for clause in self.clauses for name in clause)]
+
+    def mask(self, rows: pa.Table) -> BoolArray:
+        """Which rows are in the part, shape (n,); however many clauses it has, since these are joined.
+
+        Args:
+            rows: :attr:`columns`, and maybe others.
+        """
+        inside = np.zeros(rows.num_rows, np.bool_)
+        if len(self.clauses) <= 1:
+            numbered = rows.select(self.columns).append_column("_row", pa.array(np.arange(rows.num_rows)))
+            inside[numbered.filter(self.expression())["_row"].to_numpy()] = True
+            return inside
+        frame = pl.DataFrame(pl.from_arrow(rows.select(self.columns))).with_row_index("_row")
+        alike: defaultdict[tuple[tuple[str, bool], ...], list[Clause]] = defaultdict(list)
+        for clause in self.clauses:
+            alike[tuple((name, isinstance(clause[name], Span)) for name in sorted(clause))].append(clause)
+        for columns, clauses in alike.items():
+            if not columns:
+                return np.ones(rows.num_rows, np.bool_)
+            inside[_rows_inside(frame, [n for n, is_span in columns if not is_span], clauses)] = True
+        return inside
 
     def envelope(self) -> Part:
         """A part of one clause that holds all rows of this one, and others.
@@ -135,6 +164,39 @@ def _joined(found: Sequence[Collection[Value] | Span]) -> Collection[Value] | Sp
     if spans:
         return Span(min(span.first_us for span in spans), max(span.last_us for span in spans))
     return [*dict.fromkeys(value for each in found if not isinstance(each, Span) for value in each)]
+
+
+def _rows_inside(frame: pl.DataFrame, names: Sequence[str], clauses: Sequence[Clause]) -> IntArray:
+    """Places of the rows that meet one of some clauses over the same columns.
+
+    Args:
+        frame: Rows with their place ``_row``.
+        names: Columns of which the clauses give values; of the others they give spans.
+        clauses: The clauses.
+    """
+    spans = [name for name in clauses[0] if name not in names]
+    ends = [f"_{side}_{name}" for name in spans for side in ("first", "last")]
+    wanted = [
+        (*values, *(us for name in spans for us in _ends_us(clause[name])))
+        for clause in clauses
+        for values in product(*(_values(clause[name]) for name in names))
+    ]
+    if not wanted:
+        return np.empty(0, np.int64)
+    types: dict[str, Any] = {name: frame.schema[name] for name in names} | dict.fromkeys(ends, pl.Int64)
+    asked = pl.DataFrame(wanted, [*names, *ends], orient="row", infer_schema_length=None).cast(types)  # type: ignore[arg-type]
+    near = frame.join(asked, on=list(names), how="inner") if names else frame.join(asked, how="cross")
+    for name in spans:
+        near = near.filter(pl.col(name).cast(pl.Int64).is_between(pl.col(f"_first_{name}"), pl.col(f"_last_{name}")))
+    return near["_row"].to_numpy().astype(np.int64)
+
+
+def _values(among: Collection[Value] | Span) -> Collection[Value]:
+    return () if isinstance(among, Span) else among
+
+
+def _ends_us(among: Collection[Value] | Span) -> tuple[int, ...]:
+    return (among.first_us, among.last_us) if isinstance(among, Span) else ()
 
 
 def _any_of(conditions: Sequence[Any]) -> Any:

@@ -79,7 +79,7 @@ def sync_by_vehicle(lake: Lake, table: str, samples: Part, inside: Part, functio
     if are_few(lake, samples):
         frame = read_samples(lake, samples, LAP_CHANNELS, [*VEHICLE, "ecu_seq", *EXTRAS])
         rows = compute_by_vehicle(frame, function, contract)
-        exchange_table(lake, table, stamp_rows(rows.filter(inside.expression()), run_id), inside)
+        exchange_table(lake, table, stamp_rows(rows.filter(pa.array(inside.mask(rows))), run_id), inside)
     else:
         silver = lake.read(SILVER_TELEMETRY).where(samples.sql())
         sync_rows(lake, apply_by_vehicle(silver, function, contract, run_id).where(inside.sql()), table, inside.sql)

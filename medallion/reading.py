@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from pyspark.sql import Row
@@ -22,11 +22,17 @@ def read_table(lake: Lake, name: str, part: Part, columns: Sequence[str] | None 
     asked = dataset.schema.names if columns is None else [*columns]
     if len(part.clauses) <= 1:
         return dataset.to_table(filter=part.expression(), columns=asked)
-    rows = pa.schema([dataset.schema.field(column) for column in dict.fromkeys([*asked, *part.columns])])
-    near = dataset.to_batches(filter=part.envelope().expression(), columns=rows.names)
-    inside = part.expression()
-    found = [pa.Table.from_batches(some, rows).filter(inside) for some in _by_size(near)]
+    needed = [*dict.fromkeys([*asked, *part.columns])]
+    found = [near.filter(pa.array(part.mask(near))) for near in _scan_envelope(dataset, part, needed)]
+    rows = pa.schema([dataset.schema.field(column) for column in needed])
     return pa.concat_tables([rows.empty_table(), *found]).select(asked)
+
+
+def _scan_envelope(dataset: Any, part: Part, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Rows of a part and others near them, many at a time."""
+    rows = pa.schema([dataset.schema.field(column) for column in columns])
+    for some in _by_size(dataset.to_batches(filter=part.envelope().expression(), columns=rows.names)):
+        yield pa.Table.from_batches(some, rows)
 
 
 def _by_size(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
@@ -55,7 +61,10 @@ def scan_table(lake: Lake, name: str, part: Part, columns: Sequence[str]) -> Ite
 def count_rows(lake: Lake, name: str, part: Part) -> int:
     """How many rows of a table are in a part."""
     lake.ensure(name)
-    return int(open_dataset(name, lake.settings).count_rows(filter=part.expression()))
+    dataset = open_dataset(name, lake.settings)
+    if len(part.clauses) <= 1:
+        return int(dataset.count_rows(filter=part.expression()))
+    return sum(int(part.mask(near).sum()) for near in _scan_envelope(dataset, part, part.columns))
 
 
 def are_at_most(lake: Lake, name: str, part: Part, most: int) -> bool:

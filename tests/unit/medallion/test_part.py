@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -40,6 +41,9 @@ PARTS = pytest.mark.parametrize(
         (EVERYTHING, [0, 1, 2, 3, 4]),
         (spans_part("at", [("a", "v", Span(10, 20)), ("it's", "w", Span(-5, 40))]), [1, 4]),
         (sessions_part(["it's"]) | laps_part([LapKey("a", "v", 1)]), [0, 3, 4]),
+        (EVERYTHING | sessions_part(["a"]), [0, 1, 2, 3, 4]),
+        (vehicles_part({"a": ["u"], "b": ["v"]}), []),
+        (Part(({"session_id": ["a"], "vehicle_id": []}, {"session_id": [], "vehicle_id": ["v"]})), []),
         (Part(({"session_id": ["a"], "vehicle_id": []},)), []),
         (pairs_part({"a": ["x"]}), [1, 2]),
         (laps_part([LapKey("a", "v", 2), LapKey("a", "w", 1), LapKey("it's", "v", 9)]), [1, 2]),
@@ -52,6 +56,19 @@ def test_both_forms_select_the_same(part: Part, rows: list[int]) -> None:
     assert ROWS.filter(part.expression())["n"].to_pylist() == rows
     sql = part.sql("ROWS.").replace("\\'", "''")  # Spark's escape, as DuckDB writes it
     assert duckdb.sql(f"SELECT n FROM ROWS WHERE {sql} ORDER BY n").fetchall() == [(n,) for n in rows]
+
+
+@PARTS
+def test_its_mask_is_what_it_selects(part: Part, rows: list[int]) -> None:
+    assert np.flatnonzero(part.mask(ROWS)).tolist() == rows
+    none_known = ROWS.set_column(0, "session_id", pa.nulls(5, pa.string()))
+    assert part.mask(none_known).tolist() == [{} in part.clauses] * 5
+
+
+def test_thousands_of_clauses_are_joined() -> None:
+    """What a batch of as many sessions as messages asks; as one condition it takes minutes."""
+    spans = spans_part("at", [(f"session-{n}", "v", Span(0, 50)) for n in range(20_000)] + [("a", "w", Span(15, 20))])
+    assert np.flatnonzero(spans.mask(ROWS)).tolist() == [2]
 
 
 @PARTS
