@@ -22,8 +22,8 @@ from medallion.keys import Vehicle
 from medallion.part import sessions_part
 from medallion.reading import read_rows
 
-_CHASSIS: Final = r"(GR86-[0-9]{3}|.+-0[0-9]{2})-([0-9]+[A-Za-z]?)"
-"""Chassis and number in an id. Three digits that do not begin with 0 may be a model elsewhere: 911."""
+_CHASSIS: Final = r"(GR86-(?!000)[0-9]{3}|.+-(?!000)0[0-9]{2})-([0-9]+[A-Za-z]?)"
+"""Chassis and number in an id. A chassis 000 was not set; three digits that do not begin with 0 may be a model: 911."""
 _ID: Final = rf"^{ID.pattern}\z"
 SameCar = Mapping[Vehicle, str]
 """Ids that stand for another one of the same car, by session and id as sent."""

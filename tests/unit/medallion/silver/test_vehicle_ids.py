@@ -19,6 +19,8 @@ from medallion.silver.vehicle_ids import chassis_of, first_id
         ("number-78", None),
         ("GR86-004-78b", "GR86-004"),
         ("GR86-004-78\n", None),
+        ("GR86-000-78", None),
+        ("K-000-1", None),
         ("GR86-004-seven", None),
     ],
 )
