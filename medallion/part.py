@@ -31,6 +31,7 @@ class Span:
 
 
 Clause = Mapping[str, Collection[Value] | Span]
+_MOST_IN_PLAN: Final = 100
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,13 @@ class Part:
         first, *others = self.clauses
         shared = [name for name in first if all(_are_alike(first[name], clause.get(name)) for clause in others)]
         return Part(({name: _joined([clause[name] for clause in self.clauses]) for name in shared},))
+
+    def pruning(self) -> Part:
+        """A part of few clauses that holds all rows of this one, by which a query leaves files out.
+
+        A plan has all clauses in it: it must not grow with the sessions of a batch.
+        """
+        return self if len(self.clauses) <= _MOST_IN_PLAN else self.envelope()
 
     def __or__(self, other: Part) -> Part:
         return Part((*self.clauses, *other.clauses))

@@ -208,7 +208,7 @@ class _Batch:
         part = units_part(cars)
         if not count_rows(self.lake, SILVER_TELEMETRY, part):
             return None
-        table = self.lake.read(SILVER_TELEMETRY).where(part.sql())
+        table = self.lake.read(SILVER_TELEMETRY).where(part.pruning().sql())
         found = table.select(*t.KEY, *t.channel_columns()).join(keys.select(*t.KEY), list(t.KEY), "left_semi")
         found = self.cache(found)
         return None if found.isEmpty() else found
@@ -274,7 +274,7 @@ class _Batch:
             self.cache(fills),
             SILVER_TELEMETRY,
             t.fill_assignments(),
-            prune=units_part(self.cars).sql("t."),
+            prune=units_part(self.cars).pruning().sql("t."),
             txn=self.txn("fill"),
         )
 

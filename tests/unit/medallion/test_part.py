@@ -69,6 +69,9 @@ def test_thousands_of_clauses_are_joined() -> None:
     """What a batch of as many sessions as messages asks; as one condition it takes minutes."""
     spans = spans_part("at", [(f"session-{n}", "v", Span(0, 50)) for n in range(20_000)] + [("a", "w", Span(15, 20))])
     assert np.flatnonzero(spans.mask(ROWS)).tolist() == [2]
+    assert len(spans.pruning().clauses) == 1
+    few = vehicles_part({"a": ["v"], "b": ["w"]})
+    assert few.pruning() is few
 
 
 @PARTS
