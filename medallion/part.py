@@ -195,7 +195,7 @@ def _rows_inside(frame: pl.DataFrame, names: Sequence[str], clauses: Sequence[Cl
     asked = pl.DataFrame(wanted, [*names, *ends], orient="row", infer_schema_length=None).cast(types)  # type: ignore[arg-type]
     near = frame.join(asked, on=list(names), how="inner") if names else frame.join(asked, how="cross")
     for name in spans:
-        near = near.filter(pl.col(name).cast(pl.Int64).is_between(pl.col(f"_first_{name}"), pl.col(f"_last_{name}")))
+        near = near.filter(pl.col(name).dt.epoch("us").is_between(pl.col(f"_first_{name}"), pl.col(f"_last_{name}")))
     return near["_row"].to_numpy().astype(np.int64)
 
 
