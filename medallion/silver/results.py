@@ -24,6 +24,7 @@ from medallion.exchange import exchange_rows
 from medallion.io import Lake
 from medallion.part import Part, sessions_part
 from medallion.reading import read_rows
+from medallion.silver.vehicle_ids import chassis_of
 
 TABLES = (SILVER_RESULTS, SILVER_DRIVERS)
 
@@ -144,14 +145,14 @@ def _driver_rows(
         if entry.match_source == "file":
             continue
         old, crew = known.get(entry.vehicle_id), crews.crew(number_of_row(entry))
-        parts = entry.vehicle_id.split("-")
+        chassis = chassis_of(entry.vehicle_id)
         times = [us_to_datetime(datetime_to_us(t)) for t in (seen and seen.start_ts, seen and seen.end_ts) if t]
         rows[entry.vehicle_id] = {
             "vehicle_id": entry.vehicle_id,
             **{name: _known_number(entry, old, name) for name in ("vehicle_number", "car_number")},
             "vehicle_class": crew.vehicle_class or _existing_drivers(old, "vehicle_class"),
             "vehicle_model": crew.vehicle_model or _existing_drivers(old, "vehicle_model"),
-            "chassis_number": parts[1] if len(parts) == 3 else None,
+            "chassis_number": None if chassis is None else chassis.rpartition("-")[2],
             "driver_id": drove.get(entry.vehicle_id) or _existing_drivers(old, "driver_id"),
             "driver_name": crew.driver_name or _existing_drivers(old, "driver_name"),
             "team": crew.team or _existing_drivers(old, "team"),
