@@ -26,5 +26,6 @@ def register_small_model(tracker: Tracker, laps: pd.DataFrame, truth: pd.DataFra
     data = build_karma_dataset(laps, truth, rules.columns(rules.best_set), rules.least_coverage)
     sets = {name: fit_karma(*data.part(TRAIN), rules.columns(name), "random_forest", params) for name in rules.sets}
     with tracker.run(MODEL, "small", {}) as run:
-        version = register_karma_model(run, KarmaModel("random_forest", sets, params.sequence_laps, params.learner))
+        model = KarmaModel("random_forest", sets, params.sequence_laps, params.learner)
+        version = register_karma_model(run, model, data.part(TRAIN)[0].head(3))
     tracker.promote(MODEL, version)

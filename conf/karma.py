@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -12,6 +12,9 @@ from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
 from conf.wear import COMPONENTS, Component
 from conf.yaml_text import parse_yaml
+
+DEFAULT_VEHICLE: Final = "gr86-cup"
+"""Whose references scores are held to where nobody says."""
 
 
 class Factor(FrozenModel):

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from conf.contract import load_contract
-from conf.karma import load_karma_rules
+from conf.karma import DEFAULT_VEHICLE, load_karma_rules
 from conf.reasons import short_text
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.job import BatchJob, RunContext
@@ -43,7 +43,6 @@ from ml.karma.model import KarmaModel, karma_model_from_files
 from ml.karma.score_laps import OVERALL, Row, score_laps, scoring_columns
 from ml.tracking import RegisteredFiles, Tracker
 
-DEFAULT_VEHICLE: Final = "gr86-cup"
 _CAR: Final = ["session_id", "vehicle_id"]
 _SAMPLES_A_LAP: Final = 100
 """A lap's scores are as much work as so many samples."""

@@ -28,11 +28,14 @@ from jobs.segment_tracks import EXPERIMENT, SCALER, SegmentationResult, segment_
 from medallion.gold.microsectors import TrackSegmentation
 from medallion.io import Lake
 from medallion.part import sessions_part
-from medallion.provenance import code_version
+from medallion.provenance import code_version, git_sha
 from ml.ghost.dataset import GhostDataset, build_ghost_dataset
+from ml.ghost.packaging import HEADLINE, ghost_card, ghost_to_log
+from ml.ghost.passages import passages_to_bytes, windows_to_passages
 from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import LapProfile
-from ml.tracking import KIND, TrackedRun, Tracker
+from ml.model_to_log import Column, TrackedDataset
+from ml.tracking import FROZEN, GIT_COMMIT, KIND, TrackedRun, Tracker
 
 if TYPE_CHECKING:
     from ml.ghost.evaluation import GhostScores
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from ml.ghost.training import TrainedZone, TrainingParams
 
 MODEL: Final = "ghost-gan"
-_FILES: Final = "model"
+_FILES: Final = "model"  # folder of the run that `ghost synthesize` reads
 _POLL_S: Final = 1.0
 _PROGRESS: Final = "progress.jsonl"  # as in ml.ghost.train_worker, which needs torch to be read
 
@@ -118,18 +121,19 @@ def train_ghost(
         folder = settings.home / "training" / "ghost" / f"{data.version}-{_digest(params)}"
         if rebuild:
             shutil.rmtree(folder, ignore_errors=True)
-        tags = {KIND: "ghost", "dataset_version": data.version, "code_version": code_version()}
+        tags = {KIND: "ghost", "dataset_version": data.version, "code_version": code_version(), GIT_COMMIT: git_sha()}
         with tracker.run(EXPERIMENT, f"ghost-{data.version[:8]}", tags) as run:
-            _log_inputs(run, lake, data, segmented, sessions, params)
+            read = _log_inputs(run, lake, data, segmented, sessions, params)
             zones = _train_distributed(lake, exported, folder, params, processes, on_progress)
             model, files = _pack_model(tracker, segmented[0].scaling.scaler_id, folder, params)
+            passages = windows_to_passages(data.held_out, model.scaler)
+            run.file(passages_to_bytes(passages), FROZEN)
             scores = evaluate_ghost(model, data, params.seed)
-            run.metrics(scores.metrics())
             plots = _log_zones(run, tracker, zones, model, data, settings.reports_dir / "ghost")
-            for name, content in files.items():
-                run.file(content, f"{_FILES}/{name}")
-            version = run.register(MODEL, _FILES)
-            promoted, verdict = _promote(tracker, model, data, version)
+            version = run.register(MODEL, ghost_to_log(files, passages.head(3)), HEADLINE, _FILES)
+            run.metrics(scores.metrics(), read)
+            promoted, verdict = _promote(run, tracker, model, scores, data, params.seed, version)
+            run.conclude(MODEL, version, ghost_card(data, scores).to_markdown(verdict), verdict)
             write_metrics(lake, "ghost", MODEL, run.run_id, scores.metrics(), job.run_id)
         job.rows_in, job.rows_out = len(data.laps), len(data.train) + len(data.held_out)
     return GhostTrainingResult(
@@ -255,14 +259,35 @@ def _log_inputs(
     segmented: Sequence[SegmentationResult],
     sessions: Sequence[str],
     params: TrainingParams,
-) -> None:
+) -> TrackedDataset:
+    """Settings, tables and laps; returns the laps as what they were read from."""
     run.params({k: v for k, v in asdict(params).items() if k != "shape"} | asdict(params.shape))
     run.params({"sessions": ", ".join(sessions), "scaler_id": segmented[0].scaling.scaler_id})
     run.params({f"segmentation.{one.made.track_id}": one.made.version for one in segmented})
-    run.params({f"input.{GOLD_MICROSECTOR_TRACES}.version": lake.version(GOLD_MICROSECTOR_TRACES)})
+    version = lake.version(GOLD_MICROSECTOR_TRACES)
+    run.params({f"input.{GOLD_MICROSECTOR_TRACES}.version": version})
     sizes = {"laps": len(data.laps), "train_windows": len(data.train), "held_out_windows": len(data.held_out)}
     run.metrics(sizes)
     run.table({"laps": data.laps, "held_out": data.held_out_laps}, "laps")
+    aside = _quoted(data.held_out_laps)
+    parts = {
+        part: TrackedDataset(
+            table=GOLD_MICROSECTOR_TRACES,
+            version=version,
+            uri=lake.uri(GOLD_MICROSECTOR_TRACES),
+            where=f"is_fast_lap and session_id in ({_quoted(sessions)}) and lap_uid {which} ({aside})",
+            digest=data.version,
+            context=part,
+            rows=rows,
+            columns=tuple(Column(name) for name in NORMALISED),
+        )
+        for part, which, rows in (
+            ("training", "not in", len(data.laps) - len(data.held_out_laps)),
+            ("testing", "in", len(data.held_out_laps)),
+        )
+    }
+    run.datasets(list(parts.values()))
+    return parts["testing"]
 
 
 def _log_zones(
@@ -290,9 +315,17 @@ def _log_zones(
     return tuple(path for path in paths if path)
 
 
-def _promote(tracker: Tracker, model: GhostModel, data: GhostDataset, version: str) -> tuple[bool, str]:
+def _promote(
+    run: TrackedRun,
+    tracker: Tracker,
+    model: GhostModel,
+    scores: GhostScores,
+    data: GhostDataset,
+    seed: int,
+    version: str,
+) -> tuple[bool, str]:
     """Move the alias if the new model is nearer to the laps kept aside than the one in use."""
-    from ml.ghost.evaluation import mean_zone_distance
+    from ml.ghost.evaluation import compare_ghost_models, generate_like, zone_distance
     from ml.ghost.model import ModelFormatError
     from ml.tracking import TrackingError
 
@@ -304,11 +337,16 @@ def _promote(tracker: Tracker, model: GhostModel, data: GhostDataset, version: s
     if incumbent.scaler_id != model.scaler_id:
         tracker.promote(MODEL, version)
         return True, f"{incumbent.name} was trained with another scaler"
-    ours, theirs = (mean_zone_distance(one, data.held_out) for one in (model, incumbent))
-    verdict = f"distance from laps kept aside {ours:.4f}, {incumbent.name} {theirs:.4f}"
-    if ours < theirs:
+    theirs = zone_distance(data.held_out, generate_like(incumbent, data.held_out, seed))
+    comparison = compare_ghost_models(scores.mean_distance, theirs)
+    run.metrics(comparison.metrics())
+    if comparison.is_better:
         tracker.promote(MODEL, version)
-    return ours < theirs, verdict
+    return comparison.is_better, f"against {incumbent.name}: {comparison.reason}"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _digest(params: TrainingParams) -> str:

@@ -18,11 +18,12 @@ from conf.contract import load_contract
 from conf.families import TRUTH
 from conf.karma import KarmaRules, load_karma_rules
 from conf.tables import GOLD_LAP_FEATURES, GOLD_MODEL_METRICS, SILVER_SESSIONS
+from conf.wear import COMPONENTS
 from jobs.arguments import add_seed
 from jobs.job import BatchJob, RunContext
 from jobs.model_metrics import write_metrics
 from medallion.io import Lake
-from medallion.provenance import code_version
+from medallion.provenance import code_version, git_sha
 from medallion.schema import struct_type
 from ml.karma import MODEL
 from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN, KarmaDataset, build_karma_dataset
@@ -33,17 +34,21 @@ from ml.karma.evaluation import (
     component_rows,
     evaluate_karma,
     factor_importances,
+    mean_r2,
 )
 from ml.karma.fitting import FitParams, FittedKarma, fit_karma
 from ml.karma.learners import ALGORITHMS, Algorithm
 from ml.karma.model import KarmaModel, KarmaModelError, karma_model_from_files
+from ml.karma.packaging import HEADLINE, frozen_to_bytes, karma_card, karma_to_log
 from ml.karma.plots import calibration_figure, importance_figure, predicted_figure
 from ml.karma.score_laps import scoring_columns
-from ml.tracking import KIND, TrackedRun, Tracker, TrackingError
+from ml.model_to_log import Column, TrackedDataset
+from ml.tracking import FROZEN, GIT_COMMIT, KIND, TrackedRun, Tracker, TrackingError
 
 LABELS: Final = TRUTH.bronze
 EXPERIMENT: Final = "mechanical-karma"
-_FILES: Final = "model"
+_FILES: Final = "model"  # folder of the run that `score karma` reads
+_CONTEXTS: Final = {TRAIN: "training", TEST: "testing", PROMOTION: "promotion"}
 OnProgress = Callable[[str, int, int], None]  # what is being trained, done, of how many
 
 
@@ -103,18 +108,23 @@ def train_karma(
     params = params or FitParams(interval=rules.interval, sequence_laps=rules.sequence_laps)
     with JOB.record_run(lake) as job:
         data = read_karma_dataset(lake, rules)
-        tags = {KIND: "karma", "dataset_version": data.version, "code_version": code_version()}
+        tags = {KIND: "karma", "dataset_version": data.version, "code_version": code_version(), GIT_COMMIT: git_sha()}
         with tracker.run(EXPERIMENT, f"karma-{data.version[:8]}", tags) as run:
-            _log_inputs(run, lake, data, params)
+            read = _log_inputs(run, lake, data, params)
             models = _fit_all(run, tracker, data, rules, algorithms, params, on_progress)
             best = choose_best_algorithm({name: [f.r2 for f in model.sets.values()] for name, model in models.items()})
             model = models[best]
-            evaluations, plots = _evaluate_fits(run, model, data, rules, lake.settings.reports_dir / "karma")
-            version = register_karma_model(run, model)
+            version = register_karma_model(run, model, data.part(TEST)[0].head(3))
+            learned, evaluations = (_evaluate_fits(model, data, rules, part) for part in (TRAIN, TEST))
+            plots = _draw(run, model, data, rules, evaluations, lake.settings.reports_dir / "karma")
+            found = mean_r2(evaluations.values()).metrics(HEADLINE) | _flat_metrics(evaluations)
+            seen = {f"train.{name}": value for name, value in _flat_metrics(learned).items()}
+            seen |= mean_r2(learned.values()).metrics("train.r2")
+            run.metrics(found, read[TEST])
+            run.metrics(seen, read[TRAIN])
+            write_metrics(lake, "karma", MODEL, run.run_id, found | seen, job.run_id)
             promoted, verdict = _promote(run, tracker, model, data, version)
-            found = {k: v for name, one in evaluations.items() for k, v in one.metrics(name).items()}
-            run.metrics(found)
-            write_metrics(lake, "karma", MODEL, run.run_id, found, job.run_id)
+            run.conclude(MODEL, version, karma_card(model, data, learned, evaluations).to_markdown(verdict), verdict)
         laps = {split: len(data.part(split)[0]) for split in (TRAIN, TEST, PROMOTION)}
         job.rows_in, job.rows_out = len(data.laps), laps[TRAIN]
     r2 = {name: float(sum(f.r2.mean() for f in m.sets.values()) / len(m.sets)) for name, m in models.items()}
@@ -153,12 +163,16 @@ def read_wear_labels(lake: Lake) -> pd.DataFrame:
     return labels.select(*KEY, "component", "damage_per_km", "part_factor", "is_complete").toPandas()
 
 
-def register_karma_model(run: TrackedRun, model: KarmaModel) -> str:
-    """Log a model's files with a run and register them; returns the version."""
-    for path, content in model.to_files().items():
-        run.file(content, f"{_FILES}/{path}")
+def register_karma_model(run: TrackedRun, model: KarmaModel, example: pd.DataFrame) -> str:
+    """Log a model with a run and register it; returns the version.
+
+    Args:
+        run: The run under way.
+        model: The model.
+        example: A few laps with its inputs.
+    """
     run.params({"algorithm": model.algorithm})
-    return run.register(MODEL, _FILES)
+    return run.register(MODEL, karma_to_log(model, example), HEADLINE, _FILES)
 
 
 def load_karma_model(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel, str, str]:
@@ -172,13 +186,43 @@ def load_karma_model(tracker: Tracker, version: str | None = None) -> tuple[Karm
     return karma_model_from_files(lambda path: found.read(f"{_FILES}/{path}")), found.version, found.run_id
 
 
-def _log_inputs(run: TrackedRun, lake: Lake, data: KarmaDataset, params: FitParams) -> None:
+def _log_inputs(run: TrackedRun, lake: Lake, data: KarmaDataset, params: FitParams) -> dict[str, TrackedDataset]:
+    """Settings, tables, tracks and the frozen laps; returns the parts as what they were read from."""
     run.params({k: v for k, v in asdict(params).items() if k != "learner"} | asdict(params.learner))
-    run.params({f"input.{name}.version": lake.version(name) for name in (GOLD_LAP_FEATURES, LABELS)})
-    parts = data.laps.groupby("split")
-    run.metrics({f"{split}.laps": float(len(laps)) for split, laps in parts})
-    run.table({split: sorted(laps["track_id"].unique()) for split, laps in parts}, "tracks")
+    versions = {name: lake.version(name) for name in (GOLD_LAP_FEATURES, LABELS)}
+    run.params({f"input.{name}.version": version for name, version in versions.items()})
+    parts = {str(split): laps for split, laps in data.laps.groupby("split")}
+    run.metrics({f"{split}.laps": float(len(laps)) for split, laps in parts.items()})
+    tracks = {split: sorted(laps["track_id"].unique()) for split, laps in parts.items()}
+    run.table(tracks, "tracks")
     run.table(data.dropped, "left_out")
+    run.file(frozen_to_bytes(data), FROZEN)
+    rules = load_karma_rules()
+    columns = tuple(Column(name) for name in rules.columns(rules.best_set))
+    read = {
+        split: TrackedDataset(
+            table=GOLD_LAP_FEATURES,
+            version=versions[GOLD_LAP_FEATURES],
+            uri=lake.uri(GOLD_LAP_FEATURES),
+            where=_on_tracks(names),
+            digest=data.version,
+            context=_CONTEXTS[split],
+            rows=len(parts[split]),
+            columns=columns,
+        )
+        for split, names in tracks.items()
+    }
+    labels = TrackedDataset(
+        LABELS, versions[LABELS], lake.uri(LABELS), "true", data.version, "labels", len(data.laps) * len(COMPONENTS)
+    )
+    run.datasets([*read.values(), labels])
+    return read
+
+
+def _on_tracks(names: Sequence[str]) -> str:
+    """Condition on laps: driven on one of these tracks."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"session_id in (select session_id from {SILVER_SESSIONS} where track_id in ({listed}))"  # noqa: S608 - a note
 
 
 def _fit_all(
@@ -211,15 +255,29 @@ def _fit_all(
     return models
 
 
-def _evaluate_fits(
-    run: TrackedRun, model: KarmaModel, data: KarmaDataset, rules: KarmaRules, folder: Path
-) -> tuple[dict[str, KarmaEvaluation], tuple[Path, ...]]:
-    evaluations, paths = {}, []
+def _evaluate_fits(model: KarmaModel, data: KarmaDataset, rules: KarmaRules, part: str) -> dict[str, KarmaEvaluation]:
+    """Figures of each set of inputs on a part of the laps."""
+    return {name: evaluate_karma(fitted, data, rules, model.sequence_laps, part) for name, fitted in model.sets.items()}
+
+
+def _flat_metrics(evaluations: Mapping[str, KarmaEvaluation]) -> dict[str, float]:
+    return {name: value for of_set, one in evaluations.items() for name, value in one.metrics(of_set).items()}
+
+
+def _draw(
+    run: TrackedRun,
+    model: KarmaModel,
+    data: KarmaDataset,
+    rules: KarmaRules,
+    evaluations: Mapping[str, KarmaEvaluation],
+    folder: Path,
+) -> tuple[Path, ...]:
+    """Tables and figures of each set of inputs on the laps kept aside; returns the figures' copies."""
+    paths: list[Path | None] = []
     aside, _ = data.part(TEST)
-    for name, fitted in model.sets.items():
-        found = evaluations[name] = evaluate_karma(fitted, data, rules, model.sequence_laps)
+    for name, found in evaluations.items():
         about = f"{model.algorithm} on {name}: {found.cars} cars on tracks never seen"
-        table = factor_importances(fitted, aside, rules, model.sequence_laps)
+        table = factor_importances(model.sets[name], aside, rules, model.sequence_laps)
         run.table(component_rows(found), f"{name}_components")
         run.table(table.round(4).to_dict(), f"{name}_importance")
         drawn = {
@@ -228,7 +286,7 @@ def _evaluate_fits(
             "importance": importance_figure(table, about),
         }
         paths += [run.figure(figure, f"karma_{what}_{name}", folder) for what, figure in drawn.items()]
-    return evaluations, tuple(path for path in paths if path)
+    return tuple(path for path in paths if path)
 
 
 def _promote(
@@ -242,7 +300,7 @@ def _promote(
         first = isinstance(error, TrackingError)
         return True, "the first model" if first else "the one in use is of another version of this software"
     comparison = compare_karma_models(model, incumbent, *data.part(PROMOTION))
-    run.metrics({"promotion.difference": comparison.difference.value, "promotion.low": comparison.difference.low})
+    run.metrics(comparison.metrics())
     if comparison.is_better:
         tracker.promote(MODEL, version)
     return comparison.is_better, f"against version {theirs}, {comparison.reason}"

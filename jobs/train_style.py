@@ -21,11 +21,12 @@ from medallion.arrow_rows import arrow_frame, stamp_rows
 from medallion.exchange import exchange_table
 from medallion.io import Lake
 from medallion.part import EVERYTHING
-from medallion.provenance import JobRun, code_version
+from medallion.provenance import JobRun, code_version, git_sha
 from medallion.reading import read_table
+from ml.comparison import ModelComparison
+from ml.model_to_log import Column, TrackedDataset
 from ml.style.dataset import KEY, StyleDataset, build_style_dataset
 from ml.style.evaluation import (
-    StyleComparison,
     StyleEvaluation,
     compare_style_models,
     evaluate_style,
@@ -34,12 +35,15 @@ from ml.style.evaluation import (
 )
 from ml.style.features import CHASSIS_FEATURES, STYLE_FEATURES
 from ml.style.model import FittedStyle, ForestParams, OnnxStyleModel, train_forest
+from ml.style.packaging import HEADLINE, ONNX_FILE, style_card, style_to_log
 from ml.style.plots import confusion_figure, importance_figure
 from ml.style.split import PROMOTION, TEST, TRAIN, assert_no_leak
-from ml.tracking import TrackedRun, Tracker, TrackingError
+from ml.tracking import FROZEN, GIT_COMMIT, TrackedRun, Tracker, TrackingError
 
 MODEL: Final = "driving-style"
 EXPERIMENT: Final = "driving-style"
+_CONTEXTS: Final = {TRAIN: "training", TEST: "testing", PROMOTION: "promotion"}
+_ONNX: Final = "onnx"  # folder of the run that `score style` reads
 FEATURE_SETS: Final = {"all": STYLE_FEATURES, "chassis": CHASSIS_FEATURES}
 
 
@@ -53,6 +57,8 @@ class StyleTrainingResult:
     """Outcome of a training run.
 
     Attributes:
+        evaluation: Scores on vehicles that it never saw.
+        learned: Scores on those that it learned from.
         comparison: Candidate against the model in use on the promotion set; ``None`` for the first model.
         promoted: Whether ``production`` now names this version.
         verdict: Why, or why not.
@@ -63,7 +69,8 @@ class StyleTrainingResult:
     model: str
     version: str
     evaluation: StyleEvaluation
-    comparison: StyleComparison | None
+    learned: StyleEvaluation
+    comparison: ModelComparison | None
     promoted: bool
     verdict: str
     plots: tuple[Path, ...]
@@ -185,7 +192,7 @@ class MLTrainingProcessor:
         return splits
 
     def process(
-        self, inputs: dict[str, int], params: ForestParams, plots: Path, threshold: float = 0.5
+        self, inputs: dict[str, int], params: ForestParams, plots: Path, threshold: float = 0.5, uri: str = ""
     ) -> StyleTrainingResult:
         """Train, evaluate, log, register, and promote if better.
 
@@ -194,31 +201,31 @@ class MLTrainingProcessor:
             params: Settings of the forest.
             plots: Folder for copies of the figures.
             threshold: Probability above which driving is called aggressive.
+            uri: Where ``gold.style_dataset`` lies.
         """
         splits = self.read()
-        fitted = train_forest(splits[TRAIN][list(self.features)], splits[TRAIN]["label"], params)
-        tags = {"dataset_version": self.folder.name, "code_version": code_version()}
+        tags = {"dataset_version": self.folder.name, "code_version": code_version(), GIT_COMMIT: git_sha()}
         with self.tracker.run(EXPERIMENT, f"forest-{len(self.features)}-features", tags) as run:
             run.params(params.to_dict() | {"n_features": len(self.features), "threshold": threshold})
             run.params({f"input.{name}.version": version for name, version in inputs.items()})
-            evaluation, figures = self._evaluate(run, fitted, splits, plots, threshold)
-            example = splits[TEST][list(self.features)].head(5)
-            version = run.model(
-                fitted.estimator,
-                fitted.to_onnx(),
-                example,
-                fitted.estimator.predict(example.astype(np.float32)),
-                self.model_name,
-            )
-            comparison, promoted, verdict = self._promote(
-                run, fitted, splits[PROMOTION], version, evaluation, threshold
-            )
+            read = self._datasets(splits, inputs, uri)
+            run.datasets(list(read.values()))
+            run.file((self.folder / f"{PROMOTION}.parquet").read_bytes(), FROZEN)
+            fitted = train_forest(splits[TRAIN][list(self.features)], splits[TRAIN]["label"], params)
+            package = style_to_log(fitted, splits[TEST].head(5), threshold)
+            version = run.register(self.model_name, package, HEADLINE, _ONNX)
+            learned, aside = self._evaluate(run, OnnxStyleModel(package.files[ONNX_FILE]), splits, read, threshold)
+            figures = _draw(run, fitted, splits[TEST], aside, plots)
+            comparison, promoted, verdict = self._promote(run, fitted, splits[PROMOTION], version, aside, threshold)
+            card = style_card(splits, learned, aside, self.folder.name)
+            run.conclude(self.model_name, version, card.to_markdown(verdict), verdict)
             return StyleTrainingResult(
                 run.run_id,
                 self.tracker.page(run),
                 self.model_name,
                 version,
-                evaluation,
+                aside,
+                learned,
                 comparison,
                 promoted,
                 verdict,
@@ -226,28 +233,46 @@ class MLTrainingProcessor:
                 len(splits[TRAIN]),
             )
 
-    def _evaluate(
-        self, run: TrackedRun, fitted: FittedStyle, splits: dict[str, pd.DataFrame], plots: Path, threshold: float
-    ) -> tuple[StyleEvaluation, tuple[Path, ...]]:
-        test = splits[TEST]
-        evaluation = evaluate_style(
-            test["label"],
-            fitted.predict_proba(test),
-            test["split_group"],
-            majority=majority_class(splits[TRAIN]["label"]),
-            threshold=threshold,
-        )
-        run.metrics({f"test.{k}": v for k, v in evaluation.metrics().items()})
-        run.metrics({"train.n_windows": len(splits[TRAIN]), "promotion.n_windows": len(splits[PROMOTION])})
-        importance = permutation_importances(fitted, test[list(self.features)], test["label"])
-        run.table(importance.to_dict(orient="records"), "feature_importance")
-        title = f"Held-out windows of {evaluation.n_vehicles} vehicles"
-        drawn = {
-            "style_confusion": confusion_figure(evaluation.confusion, title),
-            "style_importance": importance_figure(importance),
+    def _datasets(self, splits: dict[str, pd.DataFrame], inputs: dict[str, int], uri: str) -> dict[str, TrackedDataset]:
+        """The splits as what they were read from."""
+        return {
+            name: TrackedDataset(
+                table=GOLD_STYLE_DATASET,
+                version=inputs.get(GOLD_STYLE_DATASET),
+                uri=uri,
+                where=f"split = '{name}'",
+                digest=self.folder.name,
+                context=_CONTEXTS[name],
+                rows=len(rows),
+                columns=(*(Column(feature) for feature in self.features), Column("label", "string")),
+            )
+            for name, rows in splits.items()
         }
-        paths = [run.figure(figure, name, plots) for name, figure in drawn.items()]
-        return evaluation, tuple(p for p in paths if p)
+
+    @staticmethod
+    def _evaluate(
+        run: TrackedRun,
+        model: OnnxStyleModel,
+        splits: dict[str, pd.DataFrame],
+        read: dict[str, TrackedDataset],
+        threshold: float,
+    ) -> tuple[StyleEvaluation, StyleEvaluation]:
+        """Scores on the windows learned from, and on the vehicles kept aside."""
+        majority = majority_class(splits[TRAIN]["label"])
+        found = {
+            name: evaluate_style(
+                splits[name]["label"],
+                model.predict_batch(splits[name]),
+                splits[name]["split_group"],
+                majority=majority,
+                threshold=threshold,
+            )
+            for name in (TRAIN, TEST)
+        }
+        for name, evaluation in found.items():
+            run.metrics({f"{name}.{k}": v for k, v in evaluation.metrics().items()}, read[name])
+        run.metrics({"promotion.n_windows": len(splits[PROMOTION])}, read[PROMOTION])
+        return found[TRAIN], found[TEST]
 
     def _promote(
         self,
@@ -257,7 +282,7 @@ class MLTrainingProcessor:
         version: str,
         evaluation: StyleEvaluation,
         threshold: float,
-    ) -> tuple[StyleComparison | None, bool, str]:
+    ) -> tuple[ModelComparison | None, bool, str]:
         first = "first model"
         try:
             incumbent = self.tracker.incumbent(self.model_name)
@@ -284,10 +309,25 @@ class MLTrainingProcessor:
             frozen["split_group"],
             threshold=threshold,
         )
-        run.metrics({"promotion.difference": comparison.difference.value, "promotion.low": comparison.difference.low})
+        run.metrics(comparison.metrics())
         if comparison.is_better:
             self.tracker.promote(self.model_name, version)
         return comparison, comparison.is_better, f"against version {incumbent.version}: {comparison.reason}"
+
+
+def _draw(
+    run: TrackedRun, fitted: FittedStyle, test: pd.DataFrame, evaluation: StyleEvaluation, plots: Path
+) -> tuple[Path, ...]:
+    """Figures of the test vehicles; returns their copies."""
+    importance = permutation_importances(fitted, test[list(fitted.features)], test["label"])
+    run.table(importance.to_dict(orient="records"), "feature_importance")
+    title = f"Held-out windows of {evaluation.n_vehicles} vehicles"
+    drawn = {
+        "style_confusion": confusion_figure(evaluation.confusion, title),
+        "style_importance": importance_figure(importance),
+    }
+    paths = [run.figure(figure, name, plots) for name, figure in drawn.items()]
+    return tuple(p for p in paths if p)
 
 
 def train_style(
@@ -304,7 +344,11 @@ def train_style(
         folder = MLSplitProcessor(settings.home / "exports" / "style").process(dataset)
         trainer = MLTrainingProcessor(folder, tracker, features, name)
         trained = trainer.process(
-            inputs, params or ForestParams(), settings.reports_dir / "style", settings.style_threshold
+            inputs,
+            params or ForestParams(),
+            settings.reports_dir / "style",
+            settings.style_threshold,
+            lake.uri(GOLD_STYLE_DATASET),
         )
         run.rows_in, run.rows_out = len(dataset.frame), trained.n_train
         _record(lake, trained, run)
@@ -312,7 +356,8 @@ def train_style(
 
 
 def _record(lake: Lake, trained: StyleTrainingResult, run: JobRun) -> None:
-    values = {f"test.{k}": v for k, v in trained.evaluation.metrics().items()}
+    parts = {TEST: trained.evaluation, TRAIN: trained.learned}
+    values = {f"{part}.{k}": v for part, found in parts.items() for k, v in found.metrics().items()}
     write_metrics(lake, "style", trained.model, trained.run_id, values, run.run_id)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from conf.karma import DEFAULT_VEHICLE
 from conf.tables import GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from infra.local.stack import find_endpoints
-from jobs.score_karma import DEFAULT_VEHICLE, KarmaScorer, add_reference_car, distinct_cars, model_in_use
+from jobs.score_karma import KarmaScorer, add_reference_car, distinct_cars, model_in_use
 from medallion.changes import TableChanges
 from medallion.gold import drivers
 from medallion.io import Lake

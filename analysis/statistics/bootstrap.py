@@ -41,6 +41,10 @@ class Estimate:
         figures = {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
         return {column: None if np.isnan(figure) else float(figure) for column, figure in figures.items()}
 
+    def metrics(self, name: str) -> dict[str, float]:
+        """Three metrics of a tracker: ``name``, ``name_low`` and ``name_high``; NaN where there is none."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
     def __str__(self) -> str:
         return self.text(".3f")
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.segmentation.zones import TYPES, ZoneType
-from conf.arrays import Float32Array
+from analysis.statistics.bootstrap import Estimate
+from conf.arrays import BoolArray, Float32Array
+from ml.comparison import ModelComparison
 from ml.ghost.dataset import GhostDataset
-from ml.ghost.distance import distribution_distance
+from ml.ghost.distance import LapDistance, distance_by_lap, distribution_distance
 from ml.ghost.model import GhostModel
 from ml.ghost.scores import (
     WIDTHS,
@@ -31,6 +33,8 @@ class GhostScores:
     Attributes:
         windows: Held-out windows.
         laps: Laps they are of.
+        mean_distance: Mean distance of generated windows over zone types, by which two models are compared.
+        train_distance: The same from as many windows of laps that were learned from.
         distance: Sliced Wasserstein distance of generated windows, by zone type.
         real_distance: The same of as many windows of laps that were learned from.
         discriminative: By width of the judge.
@@ -42,6 +46,8 @@ class GhostScores:
 
     windows: int
     laps: int
+    mean_distance: LapDistance
+    train_distance: LapDistance
     distance: dict[ZoneType, float]
     real_distance: dict[ZoneType, float]
     discriminative: dict[int, SeededScore]
@@ -53,13 +59,14 @@ class GhostScores:
     def metrics(self) -> dict[str, float]:
         """Flat, for a tracker."""
         found: dict[str, float] = {"held_out_windows": self.windows, "held_out_laps": self.laps}
+        found |= self.mean_distance.estimate().metrics("test.distance")
+        found |= self.train_distance.estimate().metrics("train.distance")
         for kind in TYPES:
             found[f"distance.{kind.lower()}"] = self.distance[kind]
             found[f"distance_real.{kind.lower()}"] = self.real_distance[kind]
         for name, scores in (("discriminative", self.discriminative), ("discriminative_real", self.control)):
             for width, score in scores.items():
-                found[f"{name}.{width}"] = score.value
-                found[f"{name}.{width}.high"] = score.high
+                found |= Estimate(score.value, score.low, score.high).metrics(f"{name}.{width}")
         return found | {
             "predictive": self.predictive.value,
             "predictive_real": self.real_predictive.value,
@@ -95,6 +102,8 @@ def evaluate_ghost(model: GhostModel, data: GhostDataset, seed: int = 0, device:
     return GhostScores(
         windows=len(aside),
         laps=len(np.unique(aside.lap)),
+        mean_distance=zone_distance(aside, drawn),
+        train_distance=zone_distance(learned, generate_like(model, learned, seed)),
         distance={k: distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES},
         real_distance={k: distribution_distance(aside.of(k).values, learned.of(k).values) for k in TYPES},
         discriminative={width: discriminative_score(real, made, width, device=device) for width in WIDTHS},
@@ -105,10 +114,36 @@ def evaluate_ghost(model: GhostModel, data: GhostDataset, seed: int = 0, device:
     )
 
 
-def mean_zone_distance(model: GhostModel, aside: GhostWindows, seed: int = 0) -> float:
-    """Mean distance from held-out windows over zone types; it decides between two models."""
-    drawn = generate_like(model, aside, seed)
-    return float(np.mean([distribution_distance(aside.of(k).values, drawn[aside.kind == k]) for k in TYPES]))
+def zone_distance(real: GhostWindows, drawn: Float32Array) -> LapDistance:
+    """Mean distance over zone types of generated windows from the real ones that they stand for.
+
+    Args:
+        real: Real windows.
+        drawn: One generated for each, shape (n, STEPS, 4).
+    """
+
+    def distance_of(chosen: BoolArray) -> float:
+        own = [chosen & (real.kind == kind) for kind in TYPES]
+        return float(np.mean([distribution_distance(real.values[k], drawn[k]) for k in own if k.any()]))
+
+    return distance_by_lap(real.lap, distance_of)
+
+
+def compare_ghost_models(candidate: LapDistance, incumbent: LapDistance) -> ModelComparison:
+    """Whether a candidate is nearer to laps kept aside than the model in use.
+
+    Args:
+        candidate: Distance of the new model's windows.
+        incumbent: That of the model in use, from the same windows.
+    """
+    found = candidate.less(incumbent).estimate()
+    n = len(candidate.without)
+    if np.isnan(found.low):
+        reason = f"not told apart: {n} laps kept aside are too few for an interval; train on more laps"
+        return ModelComparison(found, n, False, reason)
+    verdict = {-1: "better", 0: "not told apart", 1: "worse"}[found.sign]
+    reason = f"{verdict}: distance from laps kept aside {found.text('+.4f')} on {n} laps"
+    return ModelComparison(found, n, found.sign < 0, reason)
 
 
 def match_window_counts(train: GhostWindows, aside: GhostWindows, seed: int) -> GhostWindows:

@@ -18,7 +18,7 @@ from analysis.segmentation.stretches import TrackStretch
 from analysis.segmentation.zones import TYPES, ZoneType
 from conf.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from conf.units import KMH_PER_MPS
-from ml.ghost.scaler import Scaler
+from ml.ghost.scaler import SPEED, Scaler
 from ml.ghost.search.human_laps import STEPS
 
 CONDITIONS = (
@@ -89,20 +89,51 @@ def stretch_conditions(track: SegmentedTrack, scaler: Scaler, start_m: float, en
     """What a generator is told of a stretch, shape (STEPS, len(CONDITIONS))."""
     at = np.linspace(start_m, end_m, STEPS)
 
-    def limit(ahead_m: float) -> FloatArray:
-        return scaler.speed_n(limit_speed_mps(track, at + ahead_m) * KMH_PER_MPS)
+    def limit_kmh(ahead_m: float) -> FloatArray:
+        return limit_speed_mps(track, at + ahead_m) * KMH_PER_MPS
 
-    here = limit(0.0)
+    limits = (limit_kmh(0.0), limit_kmh(40.0), limit_kmh(100.0), limit_kmh(-30.0))
+    return scale_conditions(scaler, line_curvature_per_m(track, at), *limits, end_m - start_m)
+
+
+def scale_conditions(
+    scaler: Scaler,
+    curvature_per_m: FloatArray,
+    limit_kmh: FloatArray,
+    limit_in_40_m_kmh: FloatArray,
+    limit_in_100_m_kmh: FloatArray,
+    limit_30_m_ago_kmh: FloatArray,
+    length_m: float,
+) -> Float32Array:
+    """What a generator is told of a stretch, from physical units, shape (STEPS, len(CONDITIONS))."""
+    here = scaler.speed_n(limit_kmh)
     columns = [
-        line_curvature_per_m(track, at) / _BEND_PER_M,
+        curvature_per_m / _BEND_PER_M,
         here,
         np.gradient(here) * _SLOPE,
-        limit(40.0),
-        limit(100.0),
-        limit(-30.0),
-        np.full(STEPS, (end_m - start_m) / _LENGTH_M),
+        scaler.speed_n(limit_in_40_m_kmh),
+        scaler.speed_n(limit_in_100_m_kmh),
+        scaler.speed_n(limit_30_m_ago_kmh),
+        np.full(STEPS, length_m / _LENGTH_M),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def physical_conditions(conditions: Float32Array, scaler: Scaler) -> dict[str, FloatArray]:
+    """The way back, of many windows: arguments of :func:`scale_conditions` by name, shape (n, STEPS); lengths (n,)."""
+    told = dict(zip(CONDITIONS, np.moveaxis(conditions.astype(np.float64), 2, 0), strict=True))
+
+    def kmh(name: str) -> FloatArray:
+        return np.asarray(told[name] * scaler.span[SPEED] + scaler.least[SPEED])
+
+    return {
+        "curvature_per_m": told["curvature"] * _BEND_PER_M,
+        "limit_kmh": kmh("limit_speed"),
+        "limit_in_40_m_kmh": kmh("limit_speed_in_40_m"),
+        "limit_in_100_m_kmh": kmh("limit_speed_in_100_m"),
+        "limit_30_m_ago_kmh": kmh("limit_speed_30_m_ago"),
+        "length_m": told["length"][:, 0] * _LENGTH_M,
+    }
 
 
 def cut_windows(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from analysis.statistics.bootstrap import Estimate, draw_indices, percentile_interval
+from analysis.statistics.bootstrap import Estimate, draw_counts, draw_indices, percentile_interval
 from conf.arrays import FloatArray
 from conf.karma import KarmaRules
 from conf.wear import COMPONENTS, Component
+from ml.comparison import ModelComparison
 from ml.karma.dataset import TEST, TRAIN, KarmaDataset
 from ml.karma.factors import factor_groups, shapley_contributions
 from ml.karma.fitting import FittedKarma, with_previous_laps
@@ -40,7 +42,8 @@ class KarmaEvaluation:
         nominal: Share that the interval is to hold.
         observed: Share of laps within central intervals of ``LEVELS``, shape (levels, components).
         r2_left_out: As the training itself saw it, on tracks left out.
-        cars: Cars kept aside.
+        r2_draws: R2 in each draw of the cars, shape (draws, components); ``None`` with too few cars for an interval.
+        cars: Cars that the laps are of.
     """
 
     true: FloatArray
@@ -53,7 +56,13 @@ class KarmaEvaluation:
     nominal: float
     observed: FloatArray
     r2_left_out: FloatArray
+    r2_draws: FloatArray | None
     cars: int
+
+    def estimate(self, component: int) -> Estimate:
+        """R2 of a component with its interval."""
+        value = float(self.r2[component])
+        return Estimate(value) if self.r2_draws is None else percentile_interval(value, self.r2_draws[:, component])
 
     def metrics(self, name: str) -> dict[str, float]:
         """By name, as a tracker logs them."""
@@ -64,11 +73,23 @@ class KarmaEvaluation:
             "coverage": self.coverage,
             "r2_left_out": self.r2_left_out,
         }
-        return {
+        flat = {
             f"{name}.{what}.{component}": float(values[c])
             for what, values in found.items()
             for c, component in enumerate(COMPONENTS)
         }
+        for c, component in enumerate(COMPONENTS):
+            r2 = self.estimate(c)
+            flat |= {f"{name}.r2.{component}_low": r2.low, f"{name}.r2.{component}_high": r2.high}
+        return flat
+
+
+def mean_r2(evaluations: Iterable[KarmaEvaluation]) -> Estimate:
+    """Mean R2 over sets and components, on the same laps, with its interval."""
+    found = list(evaluations)
+    value = float(np.mean([one.r2 for one in found]))
+    draws = [one.r2_draws.mean(axis=1) for one in found if one.r2_draws is not None]
+    return percentile_interval(value, np.mean(draws, axis=0)) if len(draws) == len(found) else Estimate(value)
 
 
 def component_r2(true: FloatArray, predicted: FloatArray) -> FloatArray:
@@ -76,38 +97,59 @@ def component_r2(true: FloatArray, predicted: FloatArray) -> FloatArray:
     return np.asarray(1.0 - ((true - predicted) ** 2).mean(axis=0) / true.var(axis=0))
 
 
-def evaluate_karma(fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int) -> KarmaEvaluation:
-    """Evaluate a fit on the held-out laps.
+def _draw_r2(true: FloatArray, predicted: FloatArray, car: npt.NDArray[np.integer[Any]]) -> FloatArray | None:
+    """R2 in draws of cars with replacement, shape (draws, components)."""
+    n = int(car.max()) + 1
+    if n < _FEWEST_CARS:
+        return None
+    drawn = draw_counts(n, _DRAWS, np.random.default_rng(0))
+    laps = (drawn @ np.bincount(car))[:, None]
+    centred = true - true.mean(axis=0)  # else the variance is a small difference of large sums
+    of_car = [
+        np.stack([np.bincount(car, column, n) for column in values.T], axis=1)
+        for values in ((true - predicted) ** 2, centred, centred**2)
+    ]
+    error, first, second = (drawn @ sums / laps for sums in of_car)
+    return np.asarray(1.0 - error / (second - first**2))
+
+
+def evaluate_karma(
+    fitted: FittedKarma, data: KarmaDataset, rules: KarmaRules, sequence_laps: int, part: str = TEST
+) -> KarmaEvaluation:
+    """Evaluate a fit on the held-out laps, or on those of another part.
 
     Args:
         fitted: Trained on the training laps.
         data: Laps with labels.
         rules: Name the one feature of the rule.
         sequence_laps: Laps that the recurrent learner sees.
+        part: Of the data set.
     """
-    laps, damage = data.part(TEST)
+    laps, damage = data.part(part)
     true = np.log(damage)
     predicted, sigma = fitted.predict(laps, sequence_laps)
     size = np.abs(true - predicted)
+    car = laps.groupby(["session_id", "vehicle_id"]).ngroup().to_numpy()
     within = np.stack([(size <= norm.ppf(0.5 + level / 2) * sigma).mean(axis=0) for level in LEVELS])
     return KarmaEvaluation(
         true,
         predicted,
         sigma,
         component_r2(true, predicted),
-        component_r2(true, predict_by_rule(data, rules)),
+        component_r2(true, predict_by_rule(data, rules, part)),
         size.mean(axis=0),
         (size <= fitted.spread.reach * sigma).mean(axis=0),
         rules.interval,
         within,
         fitted.r2,
-        len(laps.drop_duplicates(["session_id", "vehicle_id"])),
+        _draw_r2(true, predicted, car),
+        int(car.max()) + 1,
     )
 
 
-def predict_by_rule(data: KarmaDataset, rules: KarmaRules) -> FloatArray:
-    """Log damage of the laps kept aside, by a line through the logarithm of one feature, shape (n, components)."""
-    (laps, damage), (aside, _) = data.part(TRAIN), data.part(TEST)
+def predict_by_rule(data: KarmaDataset, rules: KarmaRules, part: str = TEST) -> FloatArray:
+    """Log damage of a part's laps, by a line through the logarithm of one feature, shape (n, components)."""
+    (laps, damage), (aside, _) = data.part(TRAIN), data.part(part)
     columns = []
     for c, component in enumerate(COMPONENTS):
         x, x_aside = (np.log(frame[rules.rule[component]].astype(np.float64)) for frame in (laps, aside))
@@ -124,26 +166,9 @@ def factor_importances(fitted: FittedKarma, laps: pd.DataFrame, rules: KarmaRule
     return pd.DataFrame(np.abs(values).mean(axis=0), index=list(groups), columns=list(COMPONENTS))
 
 
-@dataclass(frozen=True)
-class KarmaComparison:
-    """A candidate against the model in use, on frozen laps.
-
-    Attributes:
-        difference: Of mean R2, candidate less incumbent.
-        cars: Cars in the frozen laps.
-        is_better: Whether the interval lies above zero.
-        reason: In words.
-    """
-
-    difference: Estimate
-    cars: int
-    is_better: bool
-    reason: str
-
-
 def compare_karma_models(
     candidate: KarmaModel, incumbent: KarmaModel, laps: pd.DataFrame, damage: FloatArray, seed: int = 0
-) -> KarmaComparison:
+) -> ModelComparison:
     """Whether a candidate explains more of frozen laps: mean R2 over components and the sets that both have.
 
     Cars are drawn with replacement, the same for both, so that what they have in common cancels out. A candidate that
@@ -161,7 +186,7 @@ def compare_karma_models(
     n = int(cars.max()) + 1 if len(cars) else 0
     if n < _FEWEST_CARS or not shared:
         why = f"{n} cars to compare on, and {_FEWEST_CARS} are needed" if shared else "it has other sets of inputs"
-        return KarmaComparison(Estimate(np.nan), n, False, f"not compared: {why}")
+        return ModelComparison(Estimate(np.nan), n, False, f"not compared: {why}")
     true = np.log(damage)
     errors = [
         np.stack([(true - model.sets[name].predict(laps, model.sequence_laps)[0]) ** 2 for name in shared]).mean(axis=0)
@@ -174,7 +199,7 @@ def compare_karma_models(
     differences = of_car[drawn].sum(axis=1) / laps_of[drawn].sum(axis=1)
     found = percentile_interval(float(of_car.sum() / laps_of.sum()), differences)
     verdict = {1: "better", 0: "not told apart", -1: "worse"}[found.sign]
-    return KarmaComparison(found, n, found.sign > 0, f"{verdict}: mean R2 {found.text('+.4f')} on {n} cars")
+    return ModelComparison(found, n, found.sign > 0, f"{verdict}: mean R2 {found.text('+.4f')} on {n} cars")
 
 
 def choose_best_algorithm(r2: dict[str, Sequence[FloatArray]]) -> str:

@@ -15,10 +15,11 @@ from conf.reasons import ReasonCode, Refusal
 from conf.wear import COMPONENTS, Component
 from ml.karma.dataset import KEY
 from ml.karma.factors import describe_factors, factor_groups, shapley_contributions, to_percent_change
-from ml.karma.fitting import FittedKarma, with_previous_laps
+from ml.karma.fitting import FittedKarma
 from ml.karma.formula import estimate_remaining_life, karma_score, karma_trend, overall_karma
 from ml.karma.inputs import has_all_columns
 from ml.karma.model import KarmaModel
+from ml.karma.predict import laps_by_set
 
 OVERALL: Final = "overall"
 _MOST_FACTORS: Final = 4
@@ -105,21 +106,12 @@ def find_refusals(laps: pd.DataFrame, model: KarmaModel, rules: KarmaRules) -> d
 def _collect_answers(
     laps: pd.DataFrame, reasons: Mapping[int, Refusal], model: KarmaModel, rules: KarmaRules
 ) -> dict[int, _LapAnswer]:
-    """Ask each set's model about the laps that no better one could answer; the laps before are those it could see."""
-    left = np.array([i not in reasons for i in range(len(laps))], np.bool_)
+    """Ask each set's model about the laps that no better one could answer."""
+    asked = np.array([i not in reasons for i in range(len(laps))], np.bool_)
     found: dict[int, _LapAnswer] = {}
-    for name, fitted in model.sets.items():
-        can = has_all_columns(laps, fitted.scaling.columns) & (laps["distance_km"].astype(float) > 0).to_numpy()
-        mine = np.flatnonzero(can & left)
-        if not mine.size:
-            continue
-        seen = np.flatnonzero(can)
-        inputs = np.full((len(laps), len(fitted.scaling.columns)), np.nan)
-        inputs[seen] = fitted.scaling.to_inputs(laps.iloc[seen])
-        before = with_previous_laps(inputs, laps, model.sequence_laps)[mine]
-        answers = _ask_model(name, fitted, inputs[mine], before, rules)
-        found |= {int(i): _LapAnswer(answers, at) for at, i in enumerate(mine)}
-        left[mine] = False
+    for part in laps_by_set(laps, asked, model):
+        answers = _ask_model(part.name, part.fitted, part.inputs, part.before, rules)
+        found |= {int(i): _LapAnswer(answers, at) for at, i in enumerate(part.rows)}
     return found
 
 

@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, br
 from analysis.statistics.bootstrap import Estimate, draw_counts, percentile_interval
 from conf.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from conf.errors import InputError
+from ml.comparison import ModelComparison
 from ml.style.features import AGGRESSIVE, LABELS, NORMAL
 from ml.style.model import FittedStyle, OnnxStyleModel
 
@@ -63,31 +64,13 @@ class StyleEvaluation:
     def metrics(self) -> dict[str, float]:
         """Flat names and values, as a tracker logs them."""
         flat = {"n_windows": float(self.n), "n_vehicles": float(self.n_vehicles)}
-        for name, one in (("accuracy", self.accuracy), ("balanced_accuracy", self.balanced_accuracy)):
-            flat |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+        flat |= self.accuracy.metrics("accuracy") | self.balanced_accuracy.metrics("balanced_accuracy")
         flat |= {"roc_auc": self.roc_auc, "pr_auc": self.pr_auc, "brier": self.brier}
         flat["majority_accuracy"] = self.majority_accuracy
         for label, score in self.classes.items():
             prefix = label.lower()
             flat |= {f"{prefix}_precision": score.precision, f"{prefix}_recall": score.recall, f"{prefix}_f1": score.f1}
         return flat
-
-
-@dataclass(frozen=True, slots=True)
-class StyleComparison:
-    """Candidate against incumbent on the same windows.
-
-    Attributes:
-        difference: Candidate's balanced accuracy less the incumbent's, with its interval.
-        n_vehicles: Vehicles compared on.
-        is_better: Whether the whole interval lies above zero.
-        reason: The verdict in words.
-    """
-
-    difference: Estimate
-    n_vehicles: int
-    is_better: bool
-    reason: str
 
 
 def evaluate_style(
@@ -134,7 +117,7 @@ def compare_style_models(
     *,
     threshold: float = 0.5,
     seed: int = 0,
-) -> StyleComparison:
+) -> ModelComparison:
     """Whether a candidate's probabilities are better than the incumbent's, by a paired bootstrap over vehicles.
 
     Args:
@@ -159,7 +142,7 @@ def compare_style_models(
     draws = _resample(_class_of(new_cells), seed)
     if draws is None:
         reason = f"under {MIN_VEHICLES} vehicles of a class: simulate more sessions before promoting"
-        return StyleComparison(_interval(value, None), len(vehicles), False, reason)
+        return ModelComparison(_interval(value, None), len(vehicles), False, reason)
     # The same draw for both models: what the vehicles have in common cancels out.
     drawn = _balanced(np.einsum("bv,vij->bij", draws, new_cells)) - _balanced(
         np.einsum("bv,vij->bij", draws, old_cells)
@@ -167,7 +150,7 @@ def compare_style_models(
     interval = _interval(value, drawn)
     verdict = "better" if interval.low > 0 else "worse" if interval.high < 0 else "not told apart"
     reason = f"{verdict}: balanced accuracy {interval.text('+.4f')}"
-    return StyleComparison(interval, len(vehicles), interval.low > 0, reason)
+    return ModelComparison(interval, len(vehicles), interval.low > 0, reason)
 
 
 def permutation_importances(

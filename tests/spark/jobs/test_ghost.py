@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import polars as pl
 import pytest
@@ -24,8 +25,9 @@ from medallion.gold.microsectors import SegmentationError
 from medallion.io import Lake
 from medallion.silver import telemetry_100hz, tracks
 from ml.ghost.networks import NetworkShape
+from ml.ghost.passages import passages_from_bytes
 from ml.ghost.training import TrainingError, TrainingParams
-from ml.tracking import Tracker, TrackingError
+from ml.tracking import FROZEN, Tracker, TrackingError
 from producers.simulator.config import DataFaults, SimulatorConfig
 from producers.simulator.simulator import VehicleSimulator
 from tests.spark.races import close, ingest, simulated
@@ -181,6 +183,10 @@ def test_training_runs_through_the_distributor_and_registers_the_whole(
     assert sorted(r.data.tags["zone_type"] for r in nested) == ["Braking", "Straight", "Turn"]
     assert all("distance" in r.data.metrics for r in nested)
     assert all(plot.is_file() for plot in done.plots)
+    passages = passages_from_bytes(tracker.read(run_id, FROZEN))
+    loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{done.version}")
+    asked = passages[loaded.metadata.signature.inputs.input_names()]
+    assert (loaded.predict(asked)["time_s"] / passages["driven_time_s"]).between(0.1, 10).all()
     again = train_ghost(raced, tracker, [segmented], [SESSION], QUICK)
     assert not again.promoted
     assert [e.distance for e in again.zones["Turn"].history] == [e.distance for e in done.zones["Turn"].history]

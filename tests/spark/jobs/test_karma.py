@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import mlflow
 import numpy as np
 import polars as pl
 import pytest
@@ -22,7 +25,8 @@ from medallion.reading import read_table
 from ml.karma import MODEL
 from ml.karma.fitting import FitParams
 from ml.karma.learners import LearnerParams
-from ml.tracking import Tracker, TrackingError
+from ml.karma.packaging import frozen_from_bytes
+from ml.tracking import FROZEN, Tracker, TrackingError
 from streaming import karma
 from streaming.karma_beside import start_karma_beside
 from streaming.query import Trigger
@@ -79,9 +83,37 @@ def test_a_training_is_tracked_registered_and_used(driven, tracker, trained, row
     artifacts = {a.path for a in MlflowClient(tracker.uri).list_artifacts(trained.run_id, "plots")}
     assert {f"plots/karma_{what}_race_car.png" for what in ("predicted", "calibration", "importance")} <= artifacts
     metrics = rows(driven, "gold.model_metrics", "logged_ts")
+    version = tracker.client.get_model_version(MODEL, trained.version)
+    assert version.description.startswith("**What for.**")
+    assert version.tags["slipstream.verdict"] == "the first model"
+    assert run.data.metrics["train.r2"] > run.data.metrics["test.r2"] - 0.1
+    read = {one.tags[0].value: json.loads(one.dataset.source) for one in run.inputs.dataset_inputs}
+    assert set(read) == {"training", "testing", "promotion", "labels"}
+    assert all(f"'{track}'" in read["promotion"]["query"] for track in TRACKS["promotion"])
     r2 = metrics.filter(pl.col("metric") == "everything.r2.engine")["value"][0]
     assert r2 == pytest.approx(trained.evaluations["everything"].r2[COMPONENTS.index("engine")])
     assert r2 > 0.8
+
+
+def test_mlflow_serves_what_the_job_would_write(tracker, trained) -> None:
+    laps, damage = frozen_from_bytes(tracker.read(trained.run_id, FROZEN))
+    loaded = mlflow.pyfunc.load_model(f"models:/{MODEL}/{trained.version}")
+    answered = loaded.predict(laps[loaded.metadata.signature.inputs.input_names()])
+    model, _, _ = load_karma_model(tracker)
+    predicted, _ = model.sets["everything"].predict(laps, model.sequence_laps)
+    columns = [f"{component}_damage_per_km" for component in COMPONENTS]
+    np.testing.assert_allclose(answered[columns], np.exp(predicted))
+    assert set(answered["channel_set"]) == {"everything"}
+    with tracker.run("mechanical-karma", "evaluation", {}):
+        found = mlflow.models.evaluate(
+            f"models:/{MODEL}/{trained.version}",
+            laps.assign(true=damage[:, 0]),
+            targets="true",
+            predictions="engine_damage_per_km",
+            extra_metrics=[mlflow.metrics.mse()],
+            evaluator_config={"log_model_explainability": False},
+        )
+    assert found.metrics["mean_squared_error/v1"] == pytest.approx(((answered[columns[0]] - damage[:, 0]) ** 2).mean())
 
 
 def test_the_model_in_use_gives_way_only_to_a_better_one(driven, tracker, trained) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
+import mlflow
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
+from mlflow.metrics import MetricValue, make_metric
 from polars.testing import assert_frame_equal
 
 from benchmarks.local_tracker import local_tracker
@@ -14,11 +19,13 @@ from conf.tables import GOLD_MODEL_METRICS, GOLD_STYLE_DATASET, GOLD_STYLE_PREDI
 from jobs.score_style import score_style
 from jobs.train_style import MODEL, StyleTrainingResult, train_style
 from medallion.io import Lake
+from medallion.provenance import git_sha
 from ml.style.features import STYLE_FEATURES
-from ml.style.model import ForestParams
-from ml.tracking import Tracker, TrackingError
+from ml.style.model import ForestParams, OnnxStyleModel
+from ml.tracking import FROZEN, GIT_COMMIT, Tracker, TrackingError
 
 VEHICLES, WINDOWS = 30, 12
+TAG = "slipstream.sha256.onnx/model.onnx"
 T0 = datetime(2025, 9, 6, 12, tzinfo=UTC)
 
 
@@ -70,6 +77,48 @@ def test_a_training_writes_its_data_set_and_its_metrics(driven, trained, rows) -
     assert metrics["test.balanced_accuracy"] == pytest.approx(trained.evaluation.balanced_accuracy.value)
 
 
+def test_what_is_registered_says_all_of_itself(driven, tracker, trained) -> None:
+    version = tracker.client.get_model_version(MODEL, trained.version)
+    assert version.tags["slipstream.verdict"] == "first model"
+    balanced = trained.evaluation.balanced_accuracy
+    assert balanced.text(".3f") in version.description
+    assert "first model" in version.description
+    run = tracker.client.get_run(trained.run_id)
+    assert run.data.tags.get(GIT_COMMIT) == git_sha()
+    assert run.data.metrics["test.balanced_accuracy_low"] == pytest.approx(balanced.low)
+    assert run.data.metrics["train.balanced_accuracy"] == pytest.approx(trained.learned.balanced_accuracy.value)
+    read = {one.tags[0].value: json.loads(one.dataset.source) for one in run.inputs.dataset_inputs}
+    assert read["promotion"]["query"] == f"select * from {GOLD_STYLE_DATASET} where split = 'promotion'"
+    assert {one["delta_table_version"] for one in read.values()} == {driven.version(GOLD_STYLE_DATASET)}
+    logged = tracker.client.get_logged_model(version.source.rpartition("/")[2])
+    of_test = {m.key for m in logged.metrics if m.dataset_name == GOLD_STYLE_DATASET}
+    assert {"test.balanced_accuracy", "train.balanced_accuracy"} <= of_test
+
+
+def test_mlflow_evaluates_it_on_the_frozen_windows(tracker, trained) -> None:
+    uri = f"models:/{MODEL}/{trained.version}"
+    frozen = pd.read_parquet(BytesIO(tracker.read(trained.run_id, FROZEN)))
+    brier = make_metric(
+        eval_fn=lambda predictions, targets: MetricValue(
+            aggregate_results={"": float(((predictions - targets) ** 2).mean())}
+        ),
+        greater_is_better=False,
+        name="brier",
+    )
+    with tracker.run("driving-style", "evaluation", {}):
+        found = mlflow.models.evaluate(
+            uri,
+            frozen[list(STYLE_FEATURES)].assign(is_aggressive=(frozen["label"] == "AGGRESSIVE").astype(float)),
+            targets="is_aggressive",
+            predictions="probability_aggressive",
+            extra_metrics=[brier],
+            evaluator_config={"log_model_explainability": False},
+        )
+    p = OnnxStyleModel(tracker.load(MODEL).onnx).predict_batch(frozen)
+    expected = float(((p - (frozen["label"] == "AGGRESSIVE")) ** 2).mean())
+    assert found.metrics["brier"] == pytest.approx(expected)
+
+
 def test_the_driver_and_spark_score_alike(driven, tracker, trained, new_lake, rows) -> None:
     by_driver, by_spark = new_lake("driver", driven), new_lake("spark", driven, driver_max_samples=0)
     said = [score_style(lake, tracker, MODEL, 0.5) for lake in (by_driver, by_spark)]
@@ -86,14 +135,14 @@ def test_the_driver_and_spark_score_alike(driven, tracker, trained, new_lake, ro
 def test_a_model_in_use_that_is_not_what_was_trained_gives_way_to_the_next(driven, tracker, trained, new_lake) -> None:
     lake, version = new_lake("instead", driven), tracker.version_in_use(MODEL)
     run = tracker.client.get_model_version(MODEL, version).run_id
-    kept = tracker.client.get_run(run).data.tags["slipstream.onnx_sha256"]
-    tracker.client.set_tag(run, "slipstream.onnx_sha256", "another")
+    kept = tracker.client.get_run(run).data.tags[TAG]
+    tracker.client.set_tag(run, TAG, "another")
     try:
         with pytest.raises(TrackingError, match="is not the one that was trained"):
             score_style(lake, tracker, MODEL, 0.5)
         again = train_style(lake, tracker, params=ForestParams(n_estimators=20))
     finally:
-        tracker.client.set_tag(run, "slipstream.onnx_sha256", kept)
+        tracker.client.set_tag(run, TAG, kept)
         tracker.promote(MODEL, version)
     assert again.promoted
     assert again.verdict.startswith("the one in use is of another version")

@@ -8,8 +8,8 @@ import pytest
 from onnx import helper, load_from_string
 
 from conf.errors import InputError
+from ml.comparison import ModelComparison
 from ml.style.evaluation import (
-    StyleComparison,
     compare_style_models,
     evaluate_style,
     majority_class,
@@ -149,7 +149,7 @@ def test_a_better_candidate_beats_and_an_equal_one_does_not():
     y, good, groups = toy(flip=0.05)
     _, bad, _ = toy(flip=0.3, seed=1)
     better = compare_style_models(good, bad, y, groups)
-    assert isinstance(better, StyleComparison)
+    assert isinstance(better, ModelComparison)
     assert better.is_better
     assert 0 < better.difference.low <= better.difference.value
     assert not compare_style_models(good, good, y, groups).is_better

@@ -1,44 +1,41 @@
-"""The only code that imports MLflow: runs, figures, models, the registry, and the alias of the model in use."""
+"""A tracking server: its runs, the files that the product's jobs read from them, and the alias of the model in use."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import platform
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.error import HTTPError
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
 
 from conf.errors import SlipstreamError
 from conf.plain_text import hide_passwords
 from infra.tracking_server import NOT_ANSWERED, ask_server
 from ml.model_in_use import PRODUCTION
+from ml.tracking.run import SHA256_OF, TrackedRun
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-_ONNX: Final = "onnx/model.onnx"
-_SHA256: Final = "slipstream.onnx_sha256"
-_SHA256_OF: Final = "slipstream.sha256."
-_REGISTERED: Final = "mlflow.modelVersions"
 KIND: Final = "slipstream.kind"
-_OF_ESTIMATORS: Final = ("cloudpickle", "mlflow", "numpy", "pandas", "scikit-learn")
+GIT_COMMIT: Final = "mlflow.source.git.commit"
+ONNX: Final = "onnx/model.onnx"
+_SHA256: Final = "slipstream.onnx_sha256"  # where earlier trainings have it
 _URI_VARIABLE: Final = "MLFLOW_TRACKING_URI"
+_EXPERIMENT_KIND: Final = "mlflow.experimentKind"
+_CLASSIC: Final = "custom_model_development"
+_DEFAULTS: Final = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "2",  # seconds: trainings may be short
+    "MLFLOW_UV_AUTO_DETECT": "false",  # else the uv.lock of whatever folder one stands in goes into each model
+}
 
 
 class TrackingError(SlipstreamError):
@@ -80,13 +77,29 @@ class Tracker:
 
     @contextmanager
     def run(
-        self, experiment: str, name: str, tags: Mapping[str, str], *, is_nested: bool = False
+        self, experiment: str, name: str, tags: Mapping[str, str | None], *, is_nested: bool = False
     ) -> Iterator[TrackedRun]:
-        """A run of an experiment; it is marked failed if the block raises."""
-        mlflow.set_experiment(experiment)
+        """A run of an experiment; it is marked failed if the block raises.
+
+        Args:
+            experiment: Name of the experiment.
+            name: Of the run.
+            tags: Of the run; those without a value are left out.
+            is_nested: Whether it belongs to the run under way; what the machine does is logged with that one.
+        """
+        self._open_experiment(experiment)
         environment = {"python": platform.python_version(), "platform": platform.platform()}
-        with mlflow.start_run(run_name=name, tags={**environment, **tags}, nested=is_nested) as active:
+        known = {key: value for key, value in tags.items() if value is not None}
+        with mlflow.start_run(
+            run_name=name, tags=environment | known, nested=is_nested, log_system_metrics=not is_nested
+        ) as active:
             yield TrackedRun(active.info.run_id, active.info.experiment_id, self)
+
+    def _open_experiment(self, name: str) -> None:
+        """Set the experiment; its pages open with runs and models, not with those of language models."""
+        found = mlflow.set_experiment(name)
+        if _EXPERIMENT_KIND not in found.tags:
+            self.client.set_experiment_tag(found.experiment_id, _EXPERIMENT_KIND, _CLASSIC)
 
     def page(self, run: TrackedRun) -> str:
         """Address of a run's page."""
@@ -99,9 +112,10 @@ class Tracker:
             TrackingError: If there is no such model, or its file is not the one that was trained.
         """
         found = self._find(name, alias, version, "style")
-        path = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=_ONNX))
+        path = Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=ONNX))
         data = path.read_bytes()
-        expected = self.client.get_run(found.run_id).data.tags.get(_SHA256)
+        tags = self.client.get_run(found.run_id).data.tags
+        expected = tags.get(f"{SHA256_OF}{ONNX}", tags.get(_SHA256))
         if hashlib.sha256(data).hexdigest() != expected:
             raise TrackingError(f"model '{name}' version {found.version}: its file is not the one that was trained")
         return RegisteredModel(name, str(found.version), None if version else alias, found.run_id, data)
@@ -123,7 +137,7 @@ class Tracker:
         """
         try:
             data = Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)).read_bytes()
-            expected = self.client.get_run(run_id).data.tags.get(f"{_SHA256_OF}{path}")
+            expected = self.client.get_run(run_id).data.tags.get(f"{SHA256_OF}{path}")
         except (MlflowException, OSError) as error:
             raise TrackingError(
                 f"run {run_id} at {hide_passwords(self.uri)} has no artifact {path}: {error}"
@@ -135,7 +149,7 @@ class Tracker:
     def files(
         self, name: str, alias: str = PRODUCTION, version: str | None = None, trained_by: str = "ghost"
     ) -> RegisteredFiles:
-        """A model registered as files, see :meth:`TrackedRun.register`.
+        """A model whose files a run has logged.
 
         Raises:
             TrackingError: If there is no such model.
@@ -191,102 +205,14 @@ class RegisteredFiles:
         return self.tracker.read(self.run_id, path)
 
 
-@dataclass(frozen=True)
-class TrackedRun:
-    """A run under way."""
-
-    run_id: str
-    experiment_id: str
-    tracker: Tracker
-
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters."""
-        mlflow.log_params({k: v for k, v in values.items() if v is not None})
-
-    def metrics(self, values: Mapping[str, float]) -> None:
-        """Log metrics; those that are not defined (NaN) are left out."""
-        mlflow.log_metrics({k: float(v) for k, v in values.items() if v == v})  # noqa: PLR0124 - NaN
-
-    def history(self, name: str, points: Sequence[tuple[int, float]]) -> None:
-        """Log a metric over steps; values that are not defined (NaN) are left out."""
-        now_ms = int(time.time() * 1000)
-        known = [Metric(name, float(value), now_ms, step) for step, value in points if value == value]  # noqa: PLR0124 - NaN
-        self.tracker.client.log_batch(self.run_id, metrics=known)
-
-    def file(self, data: bytes, path: str) -> None:
-        """Log a file, with its SHA-256 as a tag, so that nobody reads another in its place."""
-        with TemporaryDirectory() as folder:
-            local = Path(folder) / Path(path).name
-            local.write_bytes(data)
-            mlflow.log_artifact(str(local), str(Path(path).parent) if "/" in path else None)
-        mlflow.set_tag(f"{_SHA256_OF}{path}", hashlib.sha256(data).hexdigest())
-
-    def register(self, name: str, folder: str) -> str:
-        """Register a folder of this run's files as a model; returns the version."""
-        return self._register(name, f"{self.tracker.client.get_run(self.run_id).info.artifact_uri}/{folder}")
-
-    def _register(self, name: str, source: str, model_id: str | None = None) -> str:
-        client = self.tracker.client
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        return str(client.create_model_version(name, source, self.run_id, model_id=model_id).version)
-
-    def figure(self, figure: Figure, name: str, folder: Path | None = None) -> Path | None:
-        """Log a figure, and keep a copy in ``folder``."""
-        mlflow.log_figure(figure, f"plots/{name}.png")
-        if folder is None:
-            return None
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.png"
-        figure.savefig(path)
-        return path
-
-    def table(self, content: Any, name: str) -> None:
-        """Log a dictionary or list as JSON."""
-        mlflow.log_text(json.dumps(content, indent=2, default=str), f"{name}.json")
-
-    def model(self, estimator: Any, onnx: bytes, example: pd.DataFrame, output: Any, name: str) -> str:
-        """Log a fitted estimator (pickled, with signature and input example) and its ONNX form, and register it.
-
-        Returns:
-            The registered version.
-        """
-        mlflow.log_dict({"features": list(example.columns)}, "onnx/features.json")
-        folder = Path(
-            mlflow.artifacts.download_artifacts(run_id=self.run_id, artifact_path="onnx/features.json")
-        ).parent
-        local = folder / "model.onnx"
-        local.write_bytes(onnx)
-        mlflow.log_artifact(str(local), "onnx")
-        mlflow.set_tag(_SHA256, hashlib.sha256(onnx).hexdigest())
-        info = mlflow.sklearn.log_model(
-            estimator,
-            name="model",
-            signature=infer_signature(example, output),
-            input_example=example,
-            # Named, else MLflow loads the model in a process of its own to see what it needs.
-            pip_requirements=[f"{name}=={metadata.version(name)}" for name in _OF_ESTIMATORS],
-            # The default format refuses a forest's trees; pickle files are only ever loaded from one's own store.
-            serialization_format="cloudpickle",
-        )
-        # Not by log_model, which would print that it did; the tag links the two on MLflow's pages.
-        version = self._register(name, info.model_uri, info.model_id)
-        registered = json.dumps([{"name": name, "version": version}])
-        self.tracker.client.set_logged_model_tags(info.model_id, {_REGISTERED: registered})
-        return version
-
-
 def _silence_mlflow() -> None:
     """MLflow tells of every download; the jobs say what matters in one line, and its warnings go to our log."""
     logger = logging.getLogger("mlflow")
     logger.handlers.clear()
     logger.propagate = True
     logger.setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
 
 
 def _set_tracking_uri(uri: str) -> None:
