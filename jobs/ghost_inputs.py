@@ -14,7 +14,6 @@ from analysis.segmentation.zones import Zone, merge_short_zones
 from analysis.tracks.circuit import Circuit
 from conf.ghost import GhostRules, load_ghost_rules
 from jobs.segment_tracks import choose_fast_laps, find_common_circuit, segment_sessions
-from jobs.train_ghost import load_ghost_model
 from medallion.gold.microsectors import (
     SegmentationError,
     TrackSegmentation,
@@ -28,6 +27,7 @@ from ml.ghost.search.chain import StretchSource
 from ml.ghost.search.human_laps import HumanLaps, build_human_laps
 from ml.ghost.search.human_source import HumanSource
 from ml.ghost.search.limits import CarLimits, learn_limits
+from ml.registered import load_ghost_model
 from ml.tracking import Tracker
 
 SourceKind = Literal["gan", "bootstrap"]

@@ -27,7 +27,6 @@ from conf.karma import DEFAULT_VEHICLE, load_karma_rules
 from conf.reasons import short_text
 from conf.tables import GOLD_KARMA_LATEST, GOLD_KARMA_SCORES, GOLD_LAP_FEATURES
 from jobs.job import BatchJob, RunContext
-from jobs.train_karma import load_karma_model
 from medallion.arrow_rows import conform_rows
 from medallion.exchange import exchange_rows, exchange_table
 from medallion.gold import drivers
@@ -41,6 +40,7 @@ from ml.karma import MODEL
 from ml.karma.learners import Files
 from ml.karma.model import KarmaModel, karma_model_from_files
 from ml.karma.score_laps import OVERALL, Row, score_laps, scoring_columns
+from ml.registered import load_karma_model
 from ml.tracking import RegisteredFiles, Tracker
 
 _CAR: Final = ["session_id", "vehicle_id"]

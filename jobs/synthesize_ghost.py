@@ -18,10 +18,10 @@ from jobs.arguments import add_seed, whole_number
 from jobs.ghost_inputs import GhostInputs, SourceKind, load_ghost_inputs, open_source
 from jobs.job import BatchJob, RunContext
 from jobs.segment_tracks import EXPERIMENT
-from jobs.train_ghost import MODEL
 from medallion.gold import ghosts
 from medallion.io import Lake
 from medallion.provenance import code_version
+from ml.ghost import MODEL
 from ml.ghost.search.feasibility import FeasibilityVerdict, ghost_summary_columns
 from ml.ghost.search.ghost_lap import GhostLap
 from ml.ghost.search.search import OnProgress, SearchResult, search_ghost

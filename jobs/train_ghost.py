@@ -29,12 +29,14 @@ from medallion.gold.microsectors import TrackSegmentation
 from medallion.io import Lake
 from medallion.part import sessions_part
 from medallion.provenance import code_version, git_sha
+from ml.ghost import MODEL
 from ml.ghost.dataset import GhostDataset, build_ghost_dataset
 from ml.ghost.packaging import HEADLINE, ghost_card, ghost_to_log
 from ml.ghost.passages import passages_to_bytes, windows_to_passages
 from ml.ghost.scaler import scaler_from_bytes
 from ml.ghost.windows import LapProfile
 from ml.model_to_log import Column, TrackedDataset
+from ml.registered import FILES, load_ghost_model
 from ml.tracking import FROZEN, GIT_COMMIT, KIND, TrackedRun, Tracker
 
 if TYPE_CHECKING:
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from ml.ghost.model import GhostModel
     from ml.ghost.training import TrainedZone, TrainingParams
 
-MODEL: Final = "ghost-gan"
-_FILES: Final = "model"  # folder of the run that `ghost synthesize` reads
 _POLL_S: Final = 1.0
 _PROGRESS: Final = "progress.jsonl"  # as in ml.ghost.train_worker, which needs torch to be read
 
@@ -130,7 +130,7 @@ def train_ghost(
             run.file(passages_to_bytes(passages), FROZEN)
             scores = evaluate_ghost(model, data, params.seed)
             plots = _log_zones(run, tracker, zones, model, data, settings.reports_dir / "ghost")
-            version = run.register(MODEL, ghost_to_log(files, passages.head(3)), HEADLINE, _FILES)
+            version = run.register(MODEL, ghost_to_log(files, passages.head(3)), HEADLINE, FILES)
             run.metrics(scores.metrics(), read)
             promoted, verdict = _promote(run, tracker, model, scores, data, params.seed, version)
             run.conclude(MODEL, version, ghost_card(data, scores).to_markdown(verdict), verdict)
@@ -139,19 +139,6 @@ def train_ghost(
     return GhostTrainingResult(
         run.run_id, tracker.page(run), version, zones, scores, len(data.laps), promoted, verdict, plots
     )
-
-
-def load_ghost_model(tracker: Tracker, version: str | None = None) -> tuple[GhostModel, str]:
-    """The registered model in use, or a version of it, and the run that trained it.
-
-    Raises:
-        TrackingError: If there is none.
-        ModelFormatError: If it is of another version of this software.
-    """
-    from ml.ghost.model import model_from_files
-
-    found = tracker.files(MODEL, version=version)
-    return model_from_files(lambda name: found.read(f"{_FILES}/{name}"), found.uri), found.run_id
 
 
 def _dataset(

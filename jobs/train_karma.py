@@ -38,16 +38,16 @@ from ml.karma.evaluation import (
 )
 from ml.karma.fitting import FitParams, FittedKarma, fit_karma
 from ml.karma.learners import ALGORITHMS, Algorithm
-from ml.karma.model import KarmaModel, KarmaModelError, karma_model_from_files
+from ml.karma.model import KarmaModel, KarmaModelError
 from ml.karma.packaging import HEADLINE, frozen_to_bytes, karma_card, karma_to_log
 from ml.karma.plots import calibration_figure, importance_figure, predicted_figure
 from ml.karma.score_laps import scoring_columns
 from ml.model_to_log import Column, TrackedDataset
+from ml.registered import FILES, load_karma_model
 from ml.tracking import FROZEN, GIT_COMMIT, KIND, TrackedRun, Tracker, TrackingError
 
 LABELS: Final = TRUTH.bronze
 EXPERIMENT: Final = "mechanical-karma"
-_FILES: Final = "model"  # folder of the run that `score karma` reads
 _CONTEXTS: Final = {TRAIN: "training", TEST: "testing", PROMOTION: "promotion"}
 OnProgress = Callable[[str, int, int], None]  # what is being trained, done, of how many
 
@@ -172,18 +172,7 @@ def register_karma_model(run: TrackedRun, model: KarmaModel, example: pd.DataFra
         example: A few laps with its inputs.
     """
     run.params({"algorithm": model.algorithm})
-    return run.register(MODEL, karma_to_log(model, example), HEADLINE, _FILES)
-
-
-def load_karma_model(tracker: Tracker, version: str | None = None) -> tuple[KarmaModel, str, str]:
-    """The model in use, or a version of it; with that version and the run that trained it.
-
-    Raises:
-        TrackingError: If there is none.
-        KarmaModelError: If it is of another version of this software.
-    """
-    found = tracker.files(MODEL, version=version, trained_by="karma")
-    return karma_model_from_files(lambda path: found.read(f"{_FILES}/{path}")), found.version, found.run_id
+    return run.register(MODEL, karma_to_log(model, example), HEADLINE, FILES)
 
 
 def _log_inputs(run: TrackedRun, lake: Lake, data: KarmaDataset, params: FitParams) -> dict[str, TrackedDataset]:

@@ -1,1 +1,1 @@
-"""Model code, one folder a model, without Spark; MLflow only in ``ml.tracking``."""
+"""Model code, one folder a model, without Spark; MLflow only in ``ml.tracking`` and ``ml.served``."""

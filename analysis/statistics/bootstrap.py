@@ -12,6 +12,7 @@ few laps (see :func:`bca_interval`).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,16 @@ class Estimate:
     def text(self, spec: str) -> str:
         """E.g. ``0.912 [0.874, 0.941]`` for ``.3f``."""
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+def estimates_from_metrics(metrics: Mapping[str, float]) -> dict[str, Estimate]:
+    """Figures by name, each with its interval where the metrics have one: the way back of :meth:`Estimate.metrics`."""
+    bounds = {f"{name}_{end}" for name in metrics for end in ("low", "high")}
+    return {
+        name: Estimate(value, metrics.get(f"{name}_low", np.nan), metrics.get(f"{name}_high", np.nan))
+        for name, value in metrics.items()
+        if name not in bounds
+    }
 
 
 def seed_of(name: str) -> int:

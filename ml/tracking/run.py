@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ml.tracking.tracker import Tracker
 
+KIND: Final = "slipstream.kind"
+"""Tag of runs, and of versions of models: what they are of."""
 SHA256_OF: Final = "slipstream.sha256."
 FROZEN: Final = "frozen.parquet"
 """File of a run with the rows on which versions are compared."""
@@ -103,7 +105,8 @@ class TrackedRun:
         for path, data in model.files.items():
             self.file(data, f"{folder}/{path}")
         version = register_version(self.tracker.client, name, log_model_files(model), self.run_id)
-        self.tracker.client.set_model_version_tag(name, version, HEADLINE, headline)
+        for tag, value in ((KIND, model.code), (HEADLINE, headline)):
+            self.tracker.client.set_model_version_tag(name, version, tag, value)
         return version
 
     def conclude(self, name: str, version: str, card: str, verdict: str) -> None:
@@ -115,9 +118,8 @@ class TrackedRun:
             card: Its model card, Markdown.
             verdict: Whether it came into use, and why.
         """
-        client = self.tracker.client
-        client.update_model_version(name, version, description=card)
-        client.set_model_version_tag(name, version, VERDICT, verdict)
+        self.tracker.client.update_model_version(name, version, description=card)
+        self.tracker.note_verdict(name, version, verdict)
         mlflow.set_tag("mlflow.note.content", card)
 
 

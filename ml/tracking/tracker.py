@@ -21,9 +21,8 @@ from conf.errors import SlipstreamError
 from conf.plain_text import hide_passwords
 from infra.tracking_server import NOT_ANSWERED, ask_server
 from ml.model_in_use import PRODUCTION
-from ml.tracking.run import SHA256_OF, TrackedRun
+from ml.tracking.run import KIND, SHA256_OF, VERDICT, TrackedRun
 
-KIND: Final = "slipstream.kind"
 GIT_COMMIT: Final = "mlflow.source.git.commit"
 ONNX: Final = "onnx/model.onnx"
 _SHA256: Final = "slipstream.onnx_sha256"  # where earlier trainings have it
@@ -103,7 +102,11 @@ class Tracker:
 
     def page(self, run: TrackedRun) -> str:
         """Address of a run's page."""
-        return f"{hide_passwords(self.uri)}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        return self.page_of(run.experiment_id, run.run_id)
+
+    def page_of(self, experiment_id: str, run_id: str) -> str:
+        """Address of the page of a run that is over."""
+        return f"{hide_passwords(self.uri)}/#/experiments/{experiment_id}/runs/{run_id}"
 
     def load(self, name: str, alias: str | None = PRODUCTION, version: str | None = None) -> RegisteredModel:
         """A registered model by alias, or by version.
@@ -184,6 +187,10 @@ class Tracker:
     def promote(self, name: str, version: str) -> None:
         """Move the alias ``production``."""
         self.client.set_registered_model_alias(name, PRODUCTION, version)
+
+    def note_verdict(self, name: str, version: str, verdict: str) -> None:
+        """Keep with a version whether it came into use, and why."""
+        self.client.set_model_version_tag(name, version, VERDICT, verdict)
 
 
 @dataclass(frozen=True)

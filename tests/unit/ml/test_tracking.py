@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import warnings
@@ -16,7 +17,7 @@ from conf.settings import AppConfig
 from ml.model_to_log import Column, TrackedDataset
 from ml.style.model import FittedStyle, ForestParams, train_forest
 from ml.style.packaging import style_to_log
-from ml.tracking import Tracker
+from ml.tracking import Tracker, TrackingError, list_versions
 
 
 @pytest.mark.parametrize("said", [None, "http://tracking.example:5000"])
@@ -70,7 +71,8 @@ def test_a_model_is_registered_without_a_word_on_the_terminal(
     assert registered.run_id == run.run_id
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "style", "version": "2"}]
     assert registered.description == "what it is"
-    assert registered.tags == {"slipstream.headline": "test.f1", "slipstream.verdict": "better: all of it"}
+    said = {"kind": "style", "headline": "test.f1", "verdict": "better: all of it"}
+    assert registered.tags == {f"slipstream.{name}": value for name, value in said.items()}
     assert tracker.client.get_experiment(run.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
     kept = {path.name for path in Path(mlflow.artifacts.download_artifacts("models:/style/2")).rglob("*")}
     assert {"style.py", "model.onnx"} <= kept
@@ -116,3 +118,29 @@ def test_a_run_names_the_rows_that_it_read(tmp_path: Path, monkeypatch: pytest.M
     queries = {json.loads(one.dataset.source)["query"] for one in inputs}
     assert "select * from gold.style_dataset where split = 'testing'" in queries
     assert tracker.client.get_run(run.run_id).data.metrics == {"f1": 0.5}
+
+
+def test_models_of_earlier_trainings_are_still_read(
+    forest: FittedStyle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forest's ONNX form under a tag of its own, and a folder of files, as they were registered before."""
+    monkeypatch.chdir(tmp_path)
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    (tmp_path / "model.onnx").write_bytes(forest.to_onnx())
+    with tracker.run("earlier", "style", {}) as run:
+        mlflow.log_artifact(str(tmp_path / "model.onnx"), "onnx")
+        mlflow.set_tag("slipstream.onnx_sha256", hashlib.sha256(forest.to_onnx()).hexdigest())
+        run.file(b"{}", "model/karma.json")
+        root = tracker.client.get_run(run.run_id).info.artifact_uri
+        for name, source in (("style", f"{root}/onnx"), ("wear", f"{root}/model")):
+            tracker.client.create_registered_model(name)
+            tracker.client.create_model_version(name, source, run.run_id)
+            tracker.promote(name, "1")
+    assert tracker.load("style").onnx == forest.to_onnx()
+    assert tracker.files("wear").read("model/karma.json") == b"{}"
+    (found,) = list_versions(tracker, "wear")
+    assert (found.is_in_use, found.kind, found.has_frozen, found.datasets) == (True, None, False, ())
+    (tmp_path / "model.onnx").write_bytes(b"another")
+    tracker.client.log_artifact(run.run_id, str(tmp_path / "model.onnx"), "onnx")
+    with pytest.raises(TrackingError, match="its file is not the one that was trained"):
+        tracker.load("style")

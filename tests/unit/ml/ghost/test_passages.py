@@ -72,6 +72,7 @@ def test_a_time_is_the_length_over_the_speed() -> None:
     assert np.isnan(times[2])
 
 
+@pytest.mark.filterwarnings("ignore:.*validate_serving_input:FutureWarning")
 def test_mlflow_loads_it_and_it_draws_alike(
     data: GhostDataset, files, model: GhostModel, made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +84,8 @@ def test_mlflow_loads_it_and_it_draws_alike(
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/ghost/{version}"))
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file() and path.name != "ghost.py"}
     assert kinds <= {"", ".json", ".pt", ".txt", ".yaml"}
+    example = (folder / "serving_input_example.json").read_text()
+    assert len(mlflow.models.validate_serving_input(str(folder), example)) == 3
     loaded = mlflow.pyfunc.load_model(str(folder))
     asked = passages[loaded.metadata.signature.inputs.input_names()].head(6)
     answered = loaded.predict(asked, params={"seed": 3})

@@ -7,6 +7,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
+import pytest
 
 from conf.wear import COMPONENTS
 from ml.karma.dataset import KEY, PROMOTION, TEST, TRAIN
@@ -50,6 +51,7 @@ def test_a_row_says_what_the_job_writes(model) -> None:
     assert answered.loc[3].isna().all()
 
 
+@pytest.mark.filterwarnings("ignore:.*validate_serving_input:FutureWarning")
 def test_mlflow_loads_it_and_it_answers_alike(model, dataset, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db")
@@ -58,6 +60,8 @@ def test_mlflow_loads_it_and_it_answers_alike(model, dataset, tmp_path: Path, mo
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/wear/{version}"))
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file() and path.name != "karma.py"}
     assert kinds <= {"", ".json", ".npz", ".skops", ".txt", ".yaml"}
+    example = (folder / "serving_input_example.json").read_text()
+    assert len(mlflow.models.validate_serving_input(str(folder), example)) == 3
     loaded = mlflow.pyfunc.load_model(str(folder))
     laps = with_holes()
     asked = laps[loaded.metadata.signature.inputs.input_names()]
