@@ -28,6 +28,7 @@ class ReasonLimits(FrozenModel):
     sector_sum_tolerance_ms: PositiveFloat
     feed_tolerance_ms: PositiveFloat
     telemetry_gap_s: PositiveFloat
+    silent_share: PositiveFloat
 
 
 class LapReason(FrozenModel):

@@ -264,13 +264,20 @@ def evaluate_session_laps(
 
 
 def _is_covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) -> JudgedLap:
-    if driven is None or not driven.samples:
+    if driven is None or not driven.samples or _is_mostly_silent(lap, driven, rules):
         return replace(lap, reasons=(*lap.reasons, "no_telemetry"))
     if driven.gap_s is not None and driven.gap_s > rules.limits.telemetry_gap_s:
         return replace(lap, reasons=(*lap.reasons, "telemetry_gap"))
     if driven.distance_m is None:
         return replace(lap, reasons=(*lap.reasons, "speed_gap"))
     return lap
+
+
+def _is_mostly_silent(lap: JudgedLap, driven: LapTelemetry, rules: LapRules) -> bool:
+    """Whether one gap is most of the lap: some samples at the line, of a car that was heard on the laps beside it."""
+    if driven.gap_s is None or lap.start_us is None or lap.end_us is None:
+        return False
+    return driven.gap_s * 1e6 > rules.limits.silent_share * (lap.end_us - lap.start_us)
 
 
 def lap_row(

@@ -30,7 +30,14 @@ from analysis.timing.laps import (
     build_feed_laps,
     build_official_laps,
 )
-from analysis.timing.session_laps import build_session_laps, collect_timing, us_to_datetime
+from analysis.timing.session_laps import (
+    LapTelemetry,
+    SessionLaps,
+    build_session_laps,
+    collect_timing,
+    evaluate_session_laps,
+    us_to_datetime,
+)
 from conf.contract import load_contract
 from conf.laps import load_lap_rules
 from tests.unit.analysis.timing.grcup import FEEDS, ms, race
@@ -588,3 +595,21 @@ def test_published_races(data_dir: Path, place: str, number: int) -> None:
             exceptions.add(row["NUMBER"])
     # In VIR's second race cars 21 and 31 are in the feed alone: two laps and more, which the officials do not count.
     assert exceptions == ({"21", "31"} if (place, number) == ("vir", 2) else set())
+
+
+@pytest.mark.parametrize(
+    ("driven", "reasons"),
+    [
+        (None, ("no_telemetry",)),
+        (LapTelemetry(2, gap_s=97.9, distance_m=3_600.0), ("no_telemetry",)),  # those of the line, beside a silent lap
+        (LapTelemetry(900, gap_s=50.0, distance_m=3_600.0), ("no_telemetry",)),
+        (LapTelemetry(900, gap_s=48.0, distance_m=3_600.0), ("telemetry_gap",)),
+        (LapTelemetry(1_900, gap_s=0.3), ("speed_gap",)),
+        (LapTelemetry(1_900, gap_s=0.3, distance_m=3_600.0), ()),
+    ],
+)
+def test_a_lap_that_was_mostly_silent_has_no_telemetry(driven: LapTelemetry | None, reasons: tuple[str, ...]) -> None:
+    lap = JudgedLap(5, "feed", T0, T0 + 98_000_000, 98_000)
+    found = evaluate_session_laps(SessionLaps((), {"a": [lap]}), {} if driven is None else {("a", 5): driven}, RULES)
+    of_telemetry = {"no_telemetry", "telemetry_gap", "speed_gap"}
+    assert tuple(reason for reason in found["a"][0][0].reasons if reason in of_telemetry) == reasons
