@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from conf.failures import find_foreign_failure, user_message
 from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
+from infra.local.job_log import LOGGER, log_to_file, progress_on_terminal, say_at_work
 from infra.local.spark_log import spark_log
 from infra.local.stack import find_endpoints
 from jobs.arguments import add_nothing
@@ -55,7 +56,8 @@ class RunContext:
     @cached_property
     def lake(self) -> Lake:
         """The lake, on a Spark session that is started for it."""
-        return open_lake(self.settings, self.app_name)
+        with say_at_work("Spark starts"):
+            return open_lake(self.settings, self.app_name)
 
     def open_lake_and_tracker(self) -> tuple[Lake, Tracker]:
         """The lake and the tracker; a server that does not answer is reported before Spark starts.
@@ -114,6 +116,11 @@ class Job(ABC):
         """What a run would do."""
         return f"{self.name}: would read {', '.join(self.reads)} and write {', '.join(self.writes)}"
 
+    @property
+    def log_name(self) -> str:
+        """Name of its log in ``$SLIPSTREAM_HOME/logs``, without the ending."""
+        return self.command.replace(" ", "-")
+
     def context(self, settings: AppConfig) -> RunContext:
         """What a run of the job needs; nothing is opened yet."""
         return RunContext(settings, f"slipstream-{self.name.replace('_', '-')}")
@@ -143,15 +150,30 @@ class Job(ABC):
             sys.stdout.write(f"{self.dry_run_sentence}\n")
             return 0
         try:
-            done = self.run(self.context(get_settings()), given)
+            settings = get_settings()
+            self._keep_log(settings)
+            with progress_on_terminal():
+                done = self.run(self.context(settings), given)
         except Exception as error:
             message = user_message(error) or self._foreign_message(error)
             if message is None:
+                LOGGER.error("a fault of Slipstream's", exc_info=error)
                 raise
+            LOGGER.error("%s", message)
             sys.stderr.write(f"{show_controls(message)}\n")
             return 1
+        LOGGER.info("%s", done)
         sys.stdout.write(f"{show_controls(done)}\n")
         return 0
+
+    def _keep_log(self, settings: AppConfig) -> None:
+        """Log to the file that the job's command logs to; a cluster's driver may have no place for one."""
+        try:
+            log_to_file(settings, self.log_name)
+        except OSError as error:
+            if not settings.launched_by_spark_submit:
+                raise
+            sys.stderr.write(f"{self.name}: no log is kept: {show_controls(str(error))}\n")
 
     @staticmethod
     def _foreign_message(error: Exception) -> str | None:
@@ -180,5 +202,6 @@ class BatchJob(Job):
         self.arguments(parser)
 
     def run(self, context: RunContext, given: Namespace) -> str:
-        """Run with given arguments; returns the sentence that says what was done."""
-        return self.body(context, given)
+        """Run with given arguments, and say now and then that it goes on; returns the sentence of what was done."""
+        with say_at_work(self.name):
+            return self.body(context, given)

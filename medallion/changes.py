@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -25,11 +26,13 @@ class TableChanges:
         lake: Where they are.
         seen: Version by table up to which they are known; of a table that is not in it nothing is known.
         until: Version by table up to which they are looked at.
+        rows_read: How many changed rows have been read of each table.
     """
 
     lake: Lake
     seen: Mapping[str, int]
     until: Mapping[str, int]
+    rows_read: Counter[str] = field(default_factory=Counter, compare=False)
 
     @property
     def changed(self) -> list[str]:
@@ -45,6 +48,11 @@ class TableChanges:
             name: Table.
             columns: What to read of it; ``_change_type`` comes beside.
         """
+        for rows in self._rows(name, columns):
+            self.rows_read[name] += rows.num_rows
+            yield rows
+
+    def _rows(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
         seen, until = self.seen.get(name), self.until[name]
         if seen is not None and seen >= until:
             return

@@ -83,6 +83,7 @@ def open_job_lake(job: Job) -> Lake:
     from conf.plain_console import PlainConsole
     from conf.settings import get_settings
 
+    _keep_log(job)
     with PlainConsole(stderr=True).status("starting Spark …"):
         return job.context(get_settings()).lake
 
@@ -95,7 +96,17 @@ def open_lake_and_tracker(job: Job) -> tuple[Lake, Tracker]:
     """
     from conf.settings import get_settings
 
+    _keep_log(job)
     return job.context(get_settings()).open_lake_and_tracker()
+
+
+def _keep_log(job: Job) -> None:
+    """Log to the job's own file, where its command keeps no log yet."""
+    from conf.settings import get_settings
+    from infra.local.job_log import log_path, log_to_file
+
+    if log_path() is None:
+        log_to_file(get_settings(), job.log_name)
 
 
 def print_answer(answer: BaseModel | Sequence[BaseModel]) -> None:
@@ -125,16 +136,29 @@ def print_csv(reader: RecordBatchReader) -> int:
 
 @contextmanager
 def show_progress(unit: str) -> Iterator[Update]:
-    """A bar for each thing worked on; yields ``update(description, done, total)``."""
+    """A bar for each thing worked on; yields ``update(description, done, total)``.
+
+    Where there is no terminal, a line says now and then how far it is.
+    """
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from conf.plain_console import PlainConsole
+    from infra.local.job_log import progress_on_terminal, say_at_work
 
+    console = PlainConsole(stderr=True)
+    if not console.is_terminal:
+        latest = [""]
+
+        def note(description: str, done: float, total: float) -> None:
+            latest[0] = f", {description}: {done:,.0f} of {total:,.0f} {unit}"
+
+        with progress_on_terminal(), say_at_work(unit, lambda: latest[0]):
+            yield note
+        return
     counts = TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit)
     name = TextColumn("{task.description}", markup=False)
     columns = (name, BarColumn(), counts, TimeElapsedColumn(), TimeRemainingColumn())
-    console = PlainConsole(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
         def update(description: str, done: float, total: float) -> None:

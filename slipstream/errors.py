@@ -74,7 +74,7 @@ def _log_fault(error: Exception, what: str = "a fault of Slipstream's") -> Path 
     """Write the traceback to this process's log; returns that file, ``None`` where none can be written."""
     from conf.errors import SlipstreamError
     from conf.settings import get_settings
-    from slipstream.logs import LOGGER, log_path, log_to_file
+    from infra.local.job_log import LOGGER, log_path, log_to_file
 
     if log_path() is None:
         try:

@@ -13,7 +13,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from conf.families import FAMILIES, TELEMETRY, MessageFamily
 from conf.settings import AppConfig
 from infra.kafka.client_options import java_options, librdkafka_options
-from infra.kafka.topics import topic_partitions
+from infra.kafka.topics import first_offsets, topic_partitions
 from infra.local.stack import find_endpoints
 from medallion.arrow_rows import conform_rows
 from medallion.bronze.messages import to_bronze_rows
@@ -49,10 +49,15 @@ def _start_topics(
     files = CheckpointFiles(lake, query)
     lake.ensure_all(family.bronze for family in families)
     partitions = {family: _partitions(lake, bootstrap, family) for family in families}
-    starting = None if files.names("offsets") else _next_offsets(lake, partitions)
+    is_new = not files.names("offsets")
+    starting = _next_offsets(lake, partitions) if is_new else None
+    before = _messages_before(lake, bootstrap, families, starting) if is_new else {}
 
-    def write(df: DataFrame, batch_id: int, query_id: str) -> None:
-        _write_messages(lake, families, df, messages_by_topic(files, batch_id), Txn(query_id, batch_id))
+    def write(df: DataFrame, batch_id: int, query_id: str) -> int:
+        messages = messages_by_topic(files, batch_id)
+        if batch_id == 0:  # where the first batch begins is not noted
+            messages = {topic: n - before.get(topic, 0) for topic, n in messages.items()}
+        return _write_messages(lake, families, df, messages, Txn(query_id, batch_id))
 
     stream = read_topics(
         lake.spark,
@@ -65,10 +70,27 @@ def _start_topics(
     return start_query(lake.spark, lake.settings, query, stream, write, trigger)
 
 
+def _messages_before(
+    lake: Lake,
+    bootstrap: str,
+    families: Sequence[MessageFamily],
+    starting: Mapping[str, Mapping[str, int]] | None,
+) -> dict[str, int]:
+    """Offsets of each topic that a new checkpoint passes over: those that bronze holds, or the topic has given up."""
+    options = librdkafka_options(lake.settings)
+    return {
+        family.topic: sum(
+            max(first, (starting or {}).get(family.topic, {}).get(str(partition), _EARLIEST))
+            for partition, first in first_offsets(bootstrap, family.topic, options).items()
+        )
+        for family in families
+    }
+
+
 def _write_messages(
     lake: Lake, families: Sequence[MessageFamily], df: DataFrame, messages: Mapping[str, int], txn: Txn
-) -> None:
-    """Append a batch's messages to the tables of their topics, each at most once.
+) -> int:
+    """Append a batch's messages to the tables of their topics, each at most once; returns how many there are.
 
     Few are fetched in one query and written by the driver; of many, Spark writes each table, reading all for each.
 
@@ -87,9 +109,10 @@ def _write_messages(
             own = fetched.filter(pc.field("topic") == family.topic)
             if own.num_rows:
                 lake.append_table(family.bronze, conform_rows(family.bronze, own), txn)
-        return
+        return int(fetched.num_rows)
     for family in present:
         lake.append(rows if len(families) == 1 else rows.where(F.col("topic") == family.topic), family.bronze, txn)
+    return sum(messages.values())
 
 
 def start_bronze(lake: Lake, bootstrap: str, trigger: Trigger) -> list[StreamingQuery]:

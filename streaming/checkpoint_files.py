@@ -1,4 +1,4 @@
-"""Files of a folder beside the streams' checkpoints, wherever the lake is."""
+"""Small texts in folders of the lake and beside the streams' checkpoints, wherever the lake is."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from medallion.io import Lake
 from medallion.jvm import java_name
 
 
-class CheckpointFiles:
-    """Small texts in a checkpoint's folder.
+class FolderFiles:
+    """Small texts in a folder.
 
     Args:
-        lake: Beside which the folder is.
-        name: Folder.
+        lake: Whose file system the folder is in.
+        folder: Its URI.
     """
 
-    def __init__(self, lake: Lake, name: str) -> None:
-        self._folder = checkpoint_uri(name, lake.settings)
+    def __init__(self, lake: Lake, folder: str) -> None:
+        self._folder = folder
         self._spark, self._conf = lake.spark, lake.spark._jsc.hadoopConfiguration()
         self._gateway: Any = lake.spark._sc._gateway
         self._files = self._java("org.apache.hadoop.fs.Path")(self._folder).getFileSystem(self._conf)
@@ -61,3 +61,15 @@ class CheckpointFiles:
 
     def _java(self, path: str) -> Any:
         return java_name(self._spark, path)
+
+
+class CheckpointFiles(FolderFiles):
+    """Small texts in a checkpoint's folder.
+
+    Args:
+        lake: Beside which the folder is.
+        name: Folder.
+    """
+
+    def __init__(self, lake: Lake, name: str) -> None:
+        super().__init__(lake, checkpoint_uri(name, lake.settings))

@@ -10,12 +10,13 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
 from pyspark import InheritableThread
 
 from medallion.changes import TableChanges
 from medallion.io import Lake
+from streaming.batches import BOARD, Batch, TablePosition
 from streaming.checkpoint_files import CheckpointFiles
 from streaming.query import Trigger
 from streaming.stream_offsets import versions_read
@@ -72,11 +73,6 @@ class TableFollower:
         """Whether it goes on."""
         return self._thread is not None and self._thread.is_alive()
 
-    @property
-    def recentProgress(self) -> list[Any]:  # noqa: N802
-        """Nothing: a step counts for itself."""
-        return []
-
     def stop(self) -> None:
         """End after the step under way."""
         self._stop.set()
@@ -108,13 +104,22 @@ class TableFollower:
 
     def follow(self) -> bool:
         """Run the step if there is anything new, or if it is due; returns whether it was done."""
+        began = time.monotonic()
         until = {name: self.lake.version(name) or 0 for name in self.tables}
         changes = TableChanges(self.lake, self._seen(), until)
         if not changes.changed and not self._is_due():
             return False
-        if self._step(changes) is False:
-            return False
-        self._files.write(_FILE, json.dumps(until))
+        with BOARD.at_work(self.name):
+            looked = time.monotonic()
+            if self._step(changes) is False:
+                return False
+            processed = time.monotonic()
+            self._files.write(_FILE, json.dumps(until))
+        ended = time.monotonic()
+        steps_s = {"offsets": looked - began, "process": processed - looked, "commit": ended - processed}
+        positions = tuple(TablePosition(self.lake.uri(name), version + 1) for name, version in until.items())
+        rows = sum(changes.rows_read.values())
+        BOARD.note(Batch(self.name, ended - began, steps_s, rows, positions, counts_messages=False))
         return True
 
     def _seen(self) -> dict[str, int]:

@@ -16,6 +16,7 @@ from medallion.io import Lake
 from medallion.provenance import JobRun
 from streaming.claim import claim_layers
 from streaming.query import Trigger
+from streaming.report import ProgressReport
 
 EVERY_S = 2.0
 
@@ -26,10 +27,6 @@ class RunningQuery(Protocol):
     @property
     def isActive(self) -> bool:  # noqa: N802 - the names that streaming queries have
         """Whether it goes on."""
-
-    @property
-    def recentProgress(self) -> Sequence[Any]:  # noqa: N802
-        """What its latest batches did."""
 
     def stop(self) -> None:
         """End it."""
@@ -111,22 +108,28 @@ class StreamingJob(Job):
 
 def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
     """Run a job over the data available now, then stop."""
-    read = 0
-    with job.claim(lake.settings), job.record_run(lake) as run:
-        for query in job.start(lake, run, Trigger(once=True)):
+    with job.claim(lake.settings), job.record_run(lake) as run, ProgressReport(lake, run) as report:
+        queries = job.start(lake, run, Trigger(once=True))
+        report.watch(queries)
+        for query in queries:
             query.awaitTermination()
-            read += sum(p.numInputRows for p in query.recentProgress)
-        if not run.rows_in:  # a job that does not count for itself passes on what it reads
-            run.rows_in = run.rows_out = read
+        _count_read(run, report)
         job.at_the_end(lake, run)
     return run
 
 
+def _count_read(run: JobRun, report: ProgressReport) -> None:
+    """Count what was read, for a job that does not count for itself: it passes all of that on."""
+    if not run.rows_in:
+        run.rows_in = run.rows_out = report.rows_read
+
+
 def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobRun:
     """Run a job until it is interrupted; its steps run beside its queries, and at the end."""
-    with job.claim(lake.settings), job.record_run(lake) as run:
+    with job.claim(lake.settings), job.record_run(lake) as run, ProgressReport(lake, run) as report:
         trigger = Trigger(once=False, every_s=every_s)
         queries = job.start(lake, run, trigger)
+        report.watch(queries)
         try:
             pause_s = every_s
             while all(query.isActive for query in queries):
@@ -143,5 +146,6 @@ def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobR
         finally:
             for query in queries:
                 query.stop()
+            _count_read(run, report)
             job.at_the_end(lake, run)
     return run

@@ -15,8 +15,9 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 from conf.errors import InputError
 from conf.lake import checkpoint_uri
 from conf.settings import AppConfig
+from streaming.batches import BOARD
 
-Batch = Callable[[DataFrame, int, str], None]
+ProcessBatch = Callable[[DataFrame, int, str], int]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def start_query(
     settings: AppConfig,
     name: str,
     stream: DataFrame,
-    batch: Batch,
+    batch: ProcessBatch,
     trigger: Trigger,
 ) -> StreamingQuery:
     """Start ``name`` with its checkpoint beside the lake.
@@ -57,7 +58,7 @@ def start_query(
         stream: Streaming DataFrame.
         batch: Called with the micro-batch, its number, and ``<name>:<generation>``: the id under which the batch's
             writes are made at most once. The generation is the checkpoint's own, so a new checkpoint never passes for
-            an old one.
+            an old one. It returns how many rows it read: Spark itself counts them each time that they are looked at.
         trigger: When to run.
     """
     checkpoint = checkpoint_uri(name, settings)
@@ -67,7 +68,7 @@ def start_query(
         return f"{name}:{checkpoint_generation(spark, checkpoint)}"
 
     def run(df: DataFrame, batch_id: int) -> None:
-        batch(df, batch_id, query_id())
+        BOARD.count(name, batch_id, batch(df, batch_id, query_id()))
 
     writer = stream.writeStream.queryName(name).foreachBatch(run).option("checkpointLocation", checkpoint)
     return trigger.on(writer).start()

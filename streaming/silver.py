@@ -49,8 +49,8 @@ def start_telemetry(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery
         lake.ensure(name)
     silver = SilverProcessor(lake, run.run_id)
 
-    def promote(df: DataFrame, batch_id: int, query: str) -> None:
-        _count(run, silver.process_raw_to_silver(df, batch_id, query))
+    def promote(df: DataFrame, batch_id: int, query: str) -> int:
+        return _count(run, silver.process_raw_to_silver(df, batch_id, query))
 
     stream = lake.spark.readStream.format("delta").option("maxBytesPerTrigger", MAX_BYTES)
     source = stream.load(lake.uri(TELEMETRY.bronze))
@@ -63,8 +63,8 @@ def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamil
         lake.ensure(name)
     events = EventProcessor(lake, family, run.run_id)
 
-    def promote(df: DataFrame, batch_id: int, query: str) -> None:
-        _count(run, events.process(df, batch_id, query))
+    def promote(df: DataFrame, batch_id: int, query: str) -> int:
+        return _count(run, events.process(df, batch_id, query))
 
     stream = lake.spark.readStream.format("delta").load(lake.uri(family.bronze))
     return start_query(lake.spark, lake.settings, family.silver_query, stream, promote, trigger)
@@ -79,13 +79,15 @@ def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQue
     ]
 
 
-def _count(run: JobRun, balance: BatchReconciliation | None) -> None:
+def _count(run: JobRun, balance: BatchReconciliation | None) -> int:
+    """Count what a batch did; returns its messages, none where it had been done before."""
     if balance is None:
-        return
+        return 0
     with _counting:  # each query has a thread of its own
         run.rows_in += balance.units
         run.rows_out += balance.written
         run.rows_quarantined += balance.quarantined
+    return balance.messages
 
 
 def close_ended_laps(lake: Lake, run: JobRun) -> None:

@@ -130,13 +130,25 @@ def topic_span(bootstrap: str, topic: str, client_options: Mapping[str, str]) ->
         BrokerUnavailableError: If no broker answers, or it refuses this client.
         KafkaException: If it does not say.
     """
+    offsets = (_offsets(bootstrap, topic, client_options, at) for at in (OffsetSpec.earliest(), OffsetSpec.latest()))
+    return TopicSpan(*(sum(found.values()) for found in offsets))
+
+
+def first_offsets(bootstrap: str, topic: str, client_options: Mapping[str, str]) -> dict[int, int]:
+    """Offset of the first message that a topic still has, by partition.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers, or it refuses this client.
+        KafkaException: If it does not say.
+    """
+    return _offsets(bootstrap, topic, client_options, OffsetSpec.earliest())
+
+
+def _offsets(bootstrap: str, topic: str, client_options: Mapping[str, str], at: OffsetSpec) -> dict[int, int]:
     numbers = topic_partitions(bootstrap, topic, client_options)
     admin, _ = _admin(bootstrap, client_options)
-    ends = []
-    for which in (OffsetSpec.earliest(), OffsetSpec.latest()):
-        asked = admin.list_offsets({TopicPartition(topic, number): which for number in numbers})
-        ends.append(sum(future.result(timeout=ANSWER_TIMEOUT_S).offset for future in asked.values()))
-    return TopicSpan(*ends)
+    asked = admin.list_offsets({TopicPartition(topic, number): at for number in numbers})
+    return {place.partition: future.result(timeout=ANSWER_TIMEOUT_S).offset for place, future in asked.items()}
 
 
 def _admin(bootstrap: str, client_options: Mapping[str, str] | None) -> tuple[AdminClient, ClientErrors]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from infra.local.job_log import log_to_file, progress_on_terminal
 from slipstream.commands._aliases import add_alias
 from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
 from slipstream.console import DryRun, print_summary, show_step
-from slipstream.logs import log_to_file
 
 if TYPE_CHECKING:
     from streaming.job import StreamingJob
@@ -47,7 +47,8 @@ def stream(
     """Run one streaming job: Kafka to bronze, bronze to silver, silver to gold, the scores of wear, or all.
 
     Without `--once` it runs until Ctrl-C. It resumes where it stopped, however it stopped. One process at a time fills
-    a layer of a lake; a second is told who is at work.
+    a layer of a lake; a second is told who is at work. Every half minute it says how fast it is and how far behind:
+    here, in `logs/` and in `ops.stream_progress`.
 
     `all` is one process with one Spark session for the three layers, and for wear once a model of it is in use: until
     then laps wait for one. `karma` scores a lap with the first batch after its features; a model that takes the alias
@@ -59,13 +60,14 @@ def stream(
         raise typer.BadParameter("goes with karma only", param_hint="--reference-car")
     from conf.settings import get_settings
 
-    log_to_file(get_settings(), f"stream-{layer}")
     job = _job(layer)
+    log_to_file(get_settings(), job.log_name)
     if dry_run:
         print_summary(job.dry_run_sentence)
         return
     given = Namespace(once=once, every=every, reference_car=reference_car or DEFAULT_REFERENCE_CAR)
-    print_summary(job.run(job.context(get_settings()), given))
+    with progress_on_terminal():
+        print_summary(job.run(job.context(get_settings()), given))
 
 
 def stream_karma(
@@ -101,7 +103,7 @@ def run(dry_run: DryRun = False) -> None:
 
     console, settings = PlainConsole(stderr=True), get_settings()
     log_to_file(settings, "run")
-    with JOB.claim(settings):
+    with JOB.claim(settings), progress_on_terminal():
         JOB.check(settings)
         with show_step(console, "Spark"):
             lake = open_lake(settings, "slipstream-run")

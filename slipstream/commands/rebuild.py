@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from infra.local.job_log import log_to_file
 from slipstream.console import DryRun, print_summary, say, show_step
-from slipstream.logs import log_to_file
 
 app = typer.Typer()
 Layer = Literal["bronze", "silver", "gold"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -91,6 +92,7 @@ def test_backfill_finds_nothing_to_change_and_reset_begins_anew(sent, undisturbe
         "dptad_thresholds",
         "style_predictions",
         "job_runs",
+        "stream_progress",
     }
     home.run("slipstream.cli", "run")
     assert differences(undisturbed, home) == {}
@@ -118,6 +120,10 @@ def test_all_layers_in_one_process_end_with_the_same_tables(sent, undisturbed, n
     assert process.returncode == 0, home.log()[-4000:]
     assert said.startswith("all: ")
     assert differences(undisturbed, home) == {}
+    told = home.table("ops.stream_progress")
+    assert {"bronze", "silver", "silver_timing", "silver_closing", "gold"} <= set(told["query"])
+    assert told.filter(query="bronze")["lag_messages"].max() >= 0
+    assert "could not be reported" not in home.log()
     assert reconcile_lake(LakeReader(home.settings)).closes
 
 
@@ -148,7 +154,7 @@ def cluster(new_home, sent):
     spark_cluster.stop_cluster(home.settings)
 
 
-def submit(home, master: str, script: Path, *args: str, packages: Path | None = None) -> str:
+def submit(home, master: str, script: Path, *args: str, packages: Path | None = None):
     """``spark-submit`` as on a cluster: jars and packages come along, the settings are the cluster's own."""
     location = find_spec("pyspark").submodule_search_locations[0]
     conf = {
@@ -170,14 +176,17 @@ def submit(home, master: str, script: Path, *args: str, packages: Path | None = 
         command, env=env, cwd=home.settings.home, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-    return done.stdout
+    return done
 
 
-def test_submitted_to_a_cluster_it_gives_the_same(cluster, undisturbed, differences, tmp_path) -> None:
+def test_submitted_to_a_cluster_it_gives_the_same(cluster, sent, undisturbed, differences, tmp_path) -> None:
     home, running = cluster
     packages = wheel(tmp_path)
-    said = submit(home, running.master_url, REPO / "streaming" / "all_layers.py", "--once", packages=packages)
-    assert all(f"{layer}: " in said for layer in ("bronze", "silver", "gold"))
+    done = submit(home, running.master_url, REPO / "streaming" / "all_layers.py", "--once", packages=packages)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["bronze", "silver", "gold"]
+    assert "\nsilver: " in (home.settings.logs_dir / "stream-all.log").read_text()
+    lines = [json.loads(line) for line in (home.settings.logs_dir / "stream-bronze.progress.jsonl").open()]
+    assert sum(line["rows"] for line in lines) == sent.messages
     assert differences(undisturbed, home) == {}
     assert reconcile_lake(LakeReader(home.settings)).closes
 
@@ -191,8 +200,9 @@ def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:
         "names = ('databricks.delta.snapshotPartitions', 'sql.session.timeZone', 'sql.extensions')\n"
         "print('set:', *(conf.get('spark.' + name) for name in names))\n"
     )
-    said = submit(new_home("127.0.0.1:1"), "local[1]", script)
-    assert "set: 3 UTC io.delta.sql.DeltaSparkSessionExtension" in said
+    home = new_home("127.0.0.1:1")
+    done = submit(home, "local[1]", script)
+    assert done.stdout == "set: 3 UTC io.delta.sql.DeltaSparkSessionExtension\n"
 
 
 def test_a_topic_that_is_not_there_is_named(sent) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from conf.settings import AppConfig
 from infra.kafka.cluster import UnknownTopicError
 from infra.kafka.producer import DeliveryError, KafkaStreamer
+from infra.kafka.topics import topic_partitions, topic_span
+from infra.kafka.unread import Unread, UnreadMessages
 from infra.local import broker, stack
 
 pytestmark = pytest.mark.integration
@@ -35,6 +37,39 @@ def test_headers_key_and_counts(running: AppConfig, consume: Callable[[AppConfig
     }
     sent_at = datetime.fromisoformat(dict(arrived[1].headers())["ce_time"].decode())
     assert abs(sent_at.timestamp() - time.time()) < 60
+
+
+def test_what_is_unread_is_counted_and_its_age_known(running: AppConfig):
+    began = time.time()
+    with KafkaStreamer(running.bootstrap, source="/test") as streamer:
+        streamer.send_many(((b"k%d" % (k % 7), b"x" * 500, b"%d" % k) for k in range(1_000)), "t")
+    sent = topic_span(running.bootstrap, "telemetry.raw", {}).sent
+    topic = UnreadMessages(running.bootstrap, {})
+    numbers = topic_partitions(running.bootstrap, "telemetry.raw", {})
+    nothing_read = topic.measure({"telemetry.raw": dict.fromkeys(numbers, 0)})
+    assert nothing_read.messages == sent == 1_000
+    assert began - 1 < nothing_read.oldest_s < time.time() + 1
+    ends = {part.partition: part.offset for part in ends_of(running)}
+    assert topic.measure({"telemetry.raw": ends}) == Unread(0, None)
+    time.sleep(1.5)
+    last = time.time()
+    with KafkaStreamer(running.bootstrap, source="/test") as streamer:
+        streamer.send_many([(b"k0", b"late", b"1000"), (b"k0", b"later", b"1001")], "t")
+    late = topic.measure({"telemetry.raw": ends})
+    assert late.messages == 2
+    assert last - 1 < late.oldest_s < last + 1, "the broker's time of the first of them"
+    topic.close()
+    with pytest.raises(KafkaException):
+        UnreadMessages("127.0.0.1:1", {}).measure({"telemetry.raw": {0: 0}}, timeout_s=0.2)
+
+
+def ends_of(settings: AppConfig) -> list[TopicPartition]:
+    """Offset behind the last message of each partition."""
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "test"})
+    parts = [TopicPartition("telemetry.raw", n) for n in topic_partitions(settings.bootstrap, "telemetry.raw", {})]
+    found = [TopicPartition(p.topic, p.partition, consumer.get_watermark_offsets(p)[1]) for p in parts]
+    consumer.close()
+    return found
 
 
 def test_a_full_queue_waits_and_loses_nothing(running: AppConfig, consume: Callable[[AppConfig], list[Message]]):

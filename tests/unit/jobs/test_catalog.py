@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,8 @@ from pyspark.sql import SparkSession
 
 from conf.contract import table_names
 from conf.errors import SlipstreamError
+from conf.settings import get_settings
+from infra.local.job_log import close_logs, say_at_work
 from jobs.job import BatchJob, Job
 from slipstream.cli import app
 from streaming.catalog import ALL_JOBS
@@ -130,15 +134,56 @@ def test_command_and_module_have_the_same_flags(job: Job) -> None:
             assert own[flag] == options[flag].default, flag
 
 
-def test_an_error_of_the_user_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the jobs of a home of its own log to."""
+    monkeypatch.setenv("SLIPSTREAM_HOME", str(tmp_path / "home"))
+    yield tmp_path / "home" / "logs"
+    close_logs()
+
+
+def test_an_error_of_the_user_is_one_line(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_context: object, _given: object) -> str:
         raise SlipstreamError("lake.db, row 3: write it again")
 
-    job = BatchJob(name="fails", module="jobs.fails", command="fails", summary="Fails.", body=fail)
+    job = BatchJob(name="fails", module="jobs.fails", command="fails always", summary="Fails.", body=fail)
     assert job.main([]) == 1
     assert capsys.readouterr().err == "lake.db, row 3: write it again\n"
+    assert (logs / "fails-always.log").read_text(encoding="utf-8").endswith("ERROR lake.db, row 3: write it again\n")
 
 
+def test_progress_is_shown_and_logged(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work(_context: object, _given: object) -> str:
+        with say_at_work("works", lambda: ", half of it", every_s=0.01):
+            time.sleep(0.1)
+        return "works: done"
+
+    job = BatchJob(name="works", module="jobs.works", command="works", summary="Works.", body=work)
+    assert job.main([]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "works: done\n", "the result stands alone"
+    assert re.match(r"\d\d:\d\d:\d\d works: at work for 0 s, half of it\n", shown.err)
+    logged = (logs / "works.log").read_text(encoding="utf-8")
+    assert "INFO works: at work for 0 s, half of it\n" in logged
+    assert logged.endswith("INFO works: done\n")
+
+
+def test_where_no_log_can_be_kept_only_a_cluster_goes_on(
+    logs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.parent.write_text("not a folder")
+    job = BatchJob(name="works", module="jobs.works", command="works", summary="Works.", body=lambda *_: "works: done")
+    assert job.main([]) == 1
+    assert "Not a directory" in capsys.readouterr().err
+    get_settings.cache_clear()
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert job.main([]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "works: done\n"
+    assert shown.err.startswith("works: no log is kept: ")
+
+
+@pytest.mark.usefixtures("logs")
 def test_a_missing_extra_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_context: object, _given: object) -> str:
         raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
@@ -148,10 +193,11 @@ def test_a_missing_extra_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "mlflow is not installed: pip install 'slipstream-lake[ml]'\n"
 
 
-def test_a_fault_of_the_program_keeps_its_traceback() -> None:
+def test_a_fault_of_the_program_keeps_its_traceback(logs: Path) -> None:
     def fail(_context: object, _given: object) -> str:
         return str(SimpleNamespace(**dict(zip("ab", "c", strict=True))))
 
     job = BatchJob(name="fails", module="jobs.fails", command="fails", summary="Fails.", body=fail)
     with pytest.raises(ValueError, match="zip"):
         job.main([])
+    assert "zip() argument" in (logs / "fails.log").read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ import pytest
 from typer.main import get_command
 
 from conf.errors import InputError, SlipstreamError
+from infra.local.job_log import close_logs, keep_log, log_path
 from slipstream.cli import app
-from slipstream.logs import close_logs, keep_log, log_path
 
 COMMAND = get_command(app)
 
