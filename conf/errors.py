@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 
 class SlipstreamError(Exception):
@@ -11,11 +12,31 @@ class SlipstreamError(Exception):
 
     The command line shows it as one line. Whatever does not inherit from it is a fault of the program and is shown
     with its traceback: a function that is called with arrays that do not fit raises a plain :class:`ValueError`.
+
+    Attributes:
+        exit_code: What a command or job ends with.
     """
+
+    exit_code: ClassVar[int] = 1
 
 
 class InputError(SlipstreamError, ValueError):
     """A value, file, option or table content that cannot be used as it was given."""
+
+
+class AlertError(SlipstreamError):
+    """All was done, but something came out that somebody should look at.
+
+    Args:
+        message: What came out.
+        done: What was done.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, done: str = "") -> None:
+        super().__init__(message)
+        self.done = done
 
 
 class TrainingDataError(InputError):

@@ -7,9 +7,12 @@ everything a run keeps lives under ``$SLIPSTREAM_HOME`` (default ``.slipstream/`
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -36,6 +39,9 @@ class AppConfig(BaseSettings):
         azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
         data_root: Folder that `slipstream produce replay` takes files from where none are named.
         slipstream_data: Folder with real data files, for the tests that need them.
+        alert_command: Command that is called with an alert as JSON on its standard input.
+        alert_url: URL that an alert is posted to as JSON.
+        alert_quarantine_pct: Share of units from which on their refusal is an alert, in per cent; none if unset.
         firebase_db_url: Realtime Database that `slipstream karma push` writes to, ``https://…firebaseio.com``.
         firebase_credentials: Key file of the service account that it writes as; a path, never the key itself.
     """
@@ -74,6 +80,10 @@ class AppConfig(BaseSettings):
     azure_storage_container: str = "slipstream"
     azure_storage_key: SecretStr | None = None
 
+    alert_command: SecretStr | None = None
+    alert_url: SecretStr | None = None
+    alert_quarantine_pct: float | None = Field(None, ge=0, le=100)
+
     firebase_db_url: str | None = Field(None, repr=False)  # neither holds a secret, unless by mistake
     firebase_credentials: Path | None = Field(None, repr=False)
 
@@ -111,6 +121,23 @@ class AppConfig(BaseSettings):
             return given.expanduser()
         except RuntimeError:
             raise ValueError(f"there is no user {given.parts[0]} here") from None
+
+    @field_validator("alert_command")
+    @classmethod
+    def _check_command(cls, given: SecretStr | None) -> SecretStr | None:
+        """A command is refused where it cannot be taken apart, and not only when it is needed."""
+        if given is not None:
+            split_command(given.get_secret_value())
+        return given
+
+    @field_validator("alert_url")
+    @classmethod
+    def _check_url(cls, given: SecretStr | None) -> SecretStr | None:
+        """A URL is refused where nothing could be posted to it."""
+        url = urlsplit(given.get_secret_value()) if given is not None else None
+        if url is not None and (url.scheme not in ("http", "https") or not url.hostname):
+            raise ValueError("is not of the form https://host/path")
+        return given
 
     @field_validator("kafka_config", mode="before")
     @classmethod
@@ -179,6 +206,15 @@ class AppConfig(BaseSettings):
             host = f"{self.azure_storage_account}.dfs.core.windows.net"
             return f"abfss://{self.azure_storage_container}@{host}/lake"
         return str(self.home / "lake")
+
+
+def split_command(text: str) -> list[str]:
+    """Words of a command line, as a shell would take them apart.
+
+    Raises:
+        ValueError: If a quote is not closed.
+    """
+    return shlex.split(text, posix=os.name != "nt")
 
 
 @lru_cache

@@ -17,7 +17,7 @@ def render() -> str:
     page = TARGET.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    head = "| job | command | module | reads | writes |\n|---|---|---|---|---|"
+    head = "| job | command | what it does | module | reads | writes |\n|---|---|---|---|---|---|"
     table = "\n".join([head, *(_row(job) for job in ALL_JOBS)])
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
 
@@ -25,7 +25,8 @@ def render() -> str:
 def _row(job: Job) -> str:
     reads = ", ".join([*job.other_inputs, *_tables(job.inputs)])
     writes = ", ".join([*_tables(job.outputs), *job.other_outputs])
-    return f"| {job.name} | `slipstream {job.command} …` | `{job.module}` | {reads} | {writes} |"
+    cells = (job.name, f"`slipstream {job.command} …`", job.summary.rstrip("."), f"`{job.module}`", reads, writes)
+    return f"| {' | '.join(cells)} |"
 
 
 def _tables(names: tuple[str, ...]) -> list[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from conf.errors import AlertError
 from conf.failures import find_foreign_failure, user_message
 from conf.plain_text import show_controls
 from conf.settings import AppConfig, get_settings
@@ -143,7 +144,8 @@ class Job(ABC):
             argv: Arguments; those of the process if left out.
 
         Returns:
-            The exit code: 1 after an error that the user can mend, which is one line on stderr.
+            The exit code: 1 after an error that the user can mend, which is one line on stderr; 3 where all was done
+            and an alert was raised.
         """
         given = self.parser().parse_args(argv)
         if given.dry_run:
@@ -160,8 +162,10 @@ class Job(ABC):
                 LOGGER.error("a fault of Slipstream's", exc_info=error)
                 raise
             LOGGER.error("%s", message)
+            if isinstance(error, AlertError):
+                sys.stdout.write(f"{show_controls(error.done)}\n")
             sys.stderr.write(f"{show_controls(message)}\n")
-            return 1
+            return getattr(error, "exit_code", 1)
         LOGGER.info("%s", done)
         sys.stdout.write(f"{show_controls(done)}\n")
         return 0

@@ -38,7 +38,7 @@ class FriendlyGroup(TyperGroup):
                 raise typer.Exit(1) from error
             logging.getLogger("slipstream").error("%s", message)
             _say(message)
-            raise typer.Exit(1) from None
+            raise typer.Exit(getattr(error, "exit_code", 1)) from None
 
 
 def _show_given(error: Exception) -> None:

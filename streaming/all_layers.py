@@ -15,6 +15,7 @@ from medallion.provenance import JobRun
 from ml.karma import MODEL
 from ml.model_in_use import is_model_in_use
 from streaming import bronze, gold, karma_beside, silver
+from streaming.alerts import check_runs
 from streaming.job import RunningQuery, StreamingJob, drain_job
 from streaming.query import Trigger
 
@@ -60,8 +61,10 @@ class AllLayersJob(StreamingJob):
             return super().run(context, given)
         with self.claim(context.settings):
             self.check(context.settings)
-            jobs = jobs_in_turn(context.settings)
-            return "\n".join(job.sentence(drain_job(context.lake, job)) for job in jobs)
+            runs = [(job, drain_job(context.lake, job)) for job in jobs_in_turn(context.settings)]
+        done = "\n".join(job.sentence(run) for job, run in runs)
+        check_runs(context.settings, [run for _, run in runs], done)
+        return done
 
 
 JOB = AllLayersJob(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from threading import current_thread, main_thread
 from typing import Any, Protocol
 
 from conf.settings import AppConfig
@@ -14,6 +16,7 @@ from jobs.arguments import add_nothing
 from jobs.job import Job, RunContext
 from medallion.io import Lake
 from medallion.provenance import JobRun
+from streaming.alerts import QuarantineWatch, alert_of_balance, check_runs
 from streaming.claim import claim_layers
 from streaming.query import Trigger
 from streaming.report import ProgressReport
@@ -81,11 +84,15 @@ class StreamingJob(Job):
         Raises:
             LayerTakenError: If another process fills a layer of this lake; Spark isn't started for that.
             SlipstreamError: If its check finds what it would fail of.
+            AlertError: If it was to run once and has, and more units were refused than the settings allow.
         """
         job = self if self.start_with is None else replace(self, start=self.start_with(given))
         with self.claim(context.settings):
             self.check(context.settings)
-            run = drain_job(context.lake, job) if given.once else run_until_interrupted(context.lake, job, given.every)
+            if not given.once:
+                return job.sentence(run_until_interrupted(context.lake, job, given.every))
+            run = drain_job(context.lake, job)
+        check_runs(context.settings, [run], job.sentence(run))
         return job.sentence(run)
 
     def claim(self, settings: AppConfig) -> AbstractContextManager[None]:
@@ -108,14 +115,22 @@ class StreamingJob(Job):
 
 def drain_job(lake: Lake, job: StreamingJob) -> JobRun:
     """Run a job over the data available now, then stop."""
-    with job.claim(lake.settings), job.record_run(lake) as run, ProgressReport(lake, run) as report:
+    with _running(lake, job) as run, ProgressReport(lake, run) as report:
         queries = job.start(lake, run, Trigger(once=True))
         report.watch(queries)
         for query in queries:
             query.awaitTermination()
         _count_read(run, report)
         job.at_the_end(lake, run)
+    QuarantineWatch(lake.settings, run).check(least=1)
     return run
+
+
+@contextmanager
+def _running(lake: Lake, job: StreamingJob) -> Iterator[JobRun]:
+    """A run that nobody else fills the same layers beside, that is recorded, and tells of units that get lost."""
+    with job.claim(lake.settings), alert_of_balance(lake.settings, job.name), job.record_run(lake) as run:
+        yield run
 
 
 def _count_read(run: JobRun, report: ProgressReport) -> None:
@@ -125,27 +140,47 @@ def _count_read(run: JobRun, report: ProgressReport) -> None:
 
 
 def run_until_interrupted(lake: Lake, job: StreamingJob, every_s: float) -> JobRun:
-    """Run a job until it is interrupted; its steps run beside its queries, and at the end."""
-    with job.claim(lake.settings), job.record_run(lake) as run, ProgressReport(lake, run) as report:
-        trigger = Trigger(once=False, every_s=every_s)
-        queries = job.start(lake, run, trigger)
-        report.watch(queries)
-        try:
-            pause_s = every_s
-            while all(query.isActive for query in queries):
-                time.sleep(pause_s)
-                began = time.monotonic()
-                if job.finish:
-                    job.finish(lake, run)
-                pause_s = trigger.pause_s(began)
-            for query in queries:
-                if not query.isActive:
-                    query.awaitTermination()  # raises what ended it
-        except KeyboardInterrupt:
-            pass
-        finally:
-            for query in queries:
-                query.stop()
-            _count_read(run, report)
-            job.at_the_end(lake, run)
+    """Run a job until it is interrupted or told to end; its steps run beside its queries, and at the end."""
+    with _running(lake, job) as run, _ended_by_sigterm():
+        watch = QuarantineWatch(lake.settings, run)
+        with ProgressReport(lake, run, on_report=watch.check) as report:
+            _keep_running(lake, job, run, report, every_s)
+        watch.check(least=1)
     return run
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End as after Ctrl-C when a scheduler or the system asks for it."""
+    if current_thread() is not main_thread():
+        yield  # only the main thread is told of signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _keep_running(lake: Lake, job: StreamingJob, run: JobRun, report: ProgressReport, every_s: float) -> None:
+    trigger = Trigger(once=False, every_s=every_s)
+    queries = job.start(lake, run, trigger)
+    report.watch(queries)
+    try:
+        pause_s = every_s
+        while all(query.isActive for query in queries):
+            time.sleep(pause_s)
+            began = time.monotonic()
+            if job.finish:
+                job.finish(lake, run)
+            pause_s = trigger.pause_s(began)
+        for query in queries:
+            if not query.isActive:
+                query.awaitTermination()  # raises what ended it
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for query in queries:
+            query.stop()
+        _count_read(run, report)
+        job.at_the_end(lake, run)

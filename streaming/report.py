@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from threading import Event, RLock
@@ -146,9 +146,18 @@ class ProgressReport:
         run: Job run.
         report_s: Pause between reports.
         commit_s: Least time between two commits of the table, but for the one at the end.
+        on_report: Called with each report but the one at the end, in the thread that makes it.
     """
 
-    def __init__(self, lake: Lake, run: JobRun, report_s: float = REPORT_S, commit_s: float = COMMIT_S) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        run: JobRun,
+        report_s: float = REPORT_S,
+        commit_s: float = COMMIT_S,
+        on_report: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_report = on_report
         self._lake, self._run, self._report_s, self._commit_s = lake, run, report_s, commit_s
         self._sparks: list[QueryProgress] = []
         self._queries: dict[str, _Query] = {}
@@ -199,6 +208,7 @@ class ProgressReport:
                 if time.monotonic() - reported >= self._report_s:
                     reported = time.monotonic()
                     self._report()
+                    self._on_report()
                 if self._waiting and time.monotonic() - self._committed >= self._commit_s:
                     self._commit()
             except Exception as problem:  # noqa: BLE001 - whatever it is, it is no reason to stop a stream

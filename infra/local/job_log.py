@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 LOGGER: Final = logging.getLogger("slipstream")
 PROGRESS: Final = LOGGER.getChild("progress")
 """How far something is that takes minutes: for the log, and the terminal of who waits."""
+ALERTS: Final = PROGRESS.getChild("alerts")
+"""What somebody should look at."""
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
 _BYTES, _KEPT = 1 << 20, 3

@@ -66,8 +66,14 @@ def stream(
         print_summary(job.dry_run_sentence)
         return
     given = Namespace(once=once, every=every, reference_car=reference_car or DEFAULT_REFERENCE_CAR)
-    with progress_on_terminal():
-        print_summary(job.run(job.context(get_settings()), given))
+    from conf.errors import AlertError
+
+    try:
+        with progress_on_terminal():
+            print_summary(job.run(job.context(get_settings()), given))
+    except AlertError as alert:
+        print_summary(alert.done)
+        raise
 
 
 def stream_karma(
@@ -91,6 +97,7 @@ def run(dry_run: DryRun = False) -> None:
 
     Example: `slipstream produce simulate --cars 4 --laps 3 && slipstream run`
     """
+    from streaming.alerts import check_runs
     from streaming.all_layers import JOB, LAYERS, jobs_in_turn
 
     if dry_run:
@@ -107,7 +114,9 @@ def run(dry_run: DryRun = False) -> None:
         JOB.check(settings)
         with show_step(console, "Spark"):
             lake = open_lake(settings, "slipstream-run")
+        runs = []
         for job in jobs_in_turn(settings):
             with show_step(console, job.name):
-                done = drain_job(lake, job)
-            print_summary(job.sentence(done))
+                runs.append(drain_job(lake, job))
+            print_summary(job.sentence(runs[-1]))
+    check_runs(settings, runs)

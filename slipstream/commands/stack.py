@@ -112,7 +112,7 @@ def doctor(
 
     The balance: units in bronze = written + identical repeats + conflicts + quarantined, and Kafka's offsets without
     a gap. A file that is missing or torn is named, with what to do; `--deep` finds a flipped bit, too. Ends with exit
-    code 1 if anything fails.
+    code 1 if anything fails; a balance that does not close is told to whom `ALERT_COMMAND` and `ALERT_URL` name, too.
 
     `slipstream doctor` · `slipstream doctor --deep` · `slipstream doctor --format json`
     """
@@ -130,6 +130,7 @@ def doctor(
     bad = [check.name for check in checks if check.outcome == "fail"]
     if balance is not None and balance.broken:
         bad.append("balance")
+        _alert_of_balance(settings, balance)
     if output == "json":
         print_answer(DoctorAnswer(ok=not bad, checks=tuple(checks), balance=balance))
     else:
@@ -139,6 +140,18 @@ def doctor(
         print_summary(f"failed: {', '.join(bad)}" if bad else "all is well")
     if bad:
         raise typer.Exit(1)
+
+
+def _alert_of_balance(settings: AppConfig, balance: LakeBalance) -> None:
+    """Tell whom the settings name that units are lost or counted twice."""
+    from infra.alerts import Alert, has_hooks, send_alert
+    from infra.local.job_log import progress_on_terminal
+
+    if not has_hooks(settings):
+        return
+    with progress_on_terminal():
+        alert = Alert(alert="balance", message=balance.summary, lake=settings.lake_root, job="doctor")
+        send_alert(settings, alert)
 
 
 def _check_files(settings: AppConfig, *, deep: bool) -> Iterator[Finding]:

@@ -115,7 +115,7 @@ def test_all_layers_in_one_process_end_with_the_same_tables(sent, undisturbed, n
         time.sleep(1)
     home.run("slipstream.cli", "run", code=1)
     assert "bronze: another process is filling it in this lake: `cli.py stream all --every 1`" in home.log()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # as a scheduler ends it
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, home.log()[-4000:]
     assert said.startswith("all: ")

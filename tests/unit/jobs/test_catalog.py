@@ -16,7 +16,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from conf.contract import table_names
-from conf.errors import SlipstreamError
+from conf.errors import AlertError, SlipstreamError
 from conf.settings import get_settings
 from infra.local.job_log import close_logs, say_at_work
 from jobs.job import BatchJob, Job
@@ -181,6 +181,16 @@ def test_where_no_log_can_be_kept_only_a_cluster_goes_on(
     shown = capsys.readouterr()
     assert shown.out == "works: done\n"
     assert shown.err.startswith("works: no log is kept: ")
+
+
+@pytest.mark.usefixtures("logs")
+def test_an_alert_comes_with_the_result_and_an_exit_code_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    def find(_context: object, _given: object) -> str:
+        raise AlertError("silver: half of it was quarantined", "silver: 10 units")
+
+    job = BatchJob(name="finds", module="jobs.finds", command="finds", summary="Finds.", body=find)
+    assert job.main([]) == 3
+    assert capsys.readouterr() == ("silver: 10 units\n", "silver: half of it was quarantined\n")
 
 
 @pytest.mark.usefixtures("logs")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
-from conf.errors import InputError, SlipstreamError
+from conf.errors import AlertError, InputError, SlipstreamError
 from infra.local.job_log import close_logs, keep_log, log_path
 from slipstream.cli import app
 
@@ -89,6 +89,13 @@ def test_what_the_user_can_mend_is_one_line(call, path) -> None:
         raise SlipstreamError("laps.csv, row 3: no time; leave the row out")
 
     assert call(path, refuse) == (1, "", "laps.csv, row 3: no time; leave the row out\n")
+
+
+def test_an_alert_has_an_exit_code_of_its_own(call) -> None:
+    def find() -> None:
+        raise AlertError("silver: half of it was quarantined")
+
+    assert call(("run",), find) == (3, "", "silver: half of it was quarantined\n")
 
 
 def test_a_command_that_keeps_a_log_has_it_there(call) -> None:

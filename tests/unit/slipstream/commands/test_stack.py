@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from datetime import date
 
 import polars as pl
@@ -56,6 +58,21 @@ def test_doctor_balances_the_lake_and_fails_on_a_gap(slipstream, bronze):
     text = shown.stdout
     assert "the balance does NOT close: t-0: no offset missing" in text
     assert text.splitlines()[-1].startswith("failed: ")
+
+
+def test_doctor_tells_whom_the_settings_name(slipstream, bronze, tmp_path, monkeypatch):
+    keep = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    monkeypatch.setenv("ALERT_COMMAND", shlex.join([sys.executable, "-c", keep, str(tmp_path / "told")]))
+    get_settings.cache_clear()
+    assert slipstream("doctor").exit_code == 1
+    told = json.loads((tmp_path / "told").read_text())
+    assert (told["alert"], told["job"]) == ("balance", "doctor")
+    assert "the balance does NOT close: t-0: no offset missing" in told["message"]
+    monkeypatch.setenv("ALERT_COMMAND", shlex.join([sys.executable, "-c", "raise SystemExit(4)"]))
+    get_settings.cache_clear()
+    failed = slipstream("doctor")
+    assert "the alert was not handed on: ALERT_COMMAND" in failed.stderr
+    assert failed.stdout.splitlines()[-1].startswith("failed: ")
 
 
 def test_doctor_on_an_empty_home(slipstream):
