@@ -55,11 +55,10 @@ def spent(work: Callable[[], object], tables: Path, events: NewEvents | None = N
             pass
     commits, cpu_s, all_mb = count_commits(tables), total_cpu_s(), total_read_mb()
     seconds = timed(work)
-    costs: Costs = {
-        "cpu_s": total_cpu_s() - cpu_s,
-        "all_read_mb": total_read_mb() - all_mb,
-        "commits": count_commits(tables) - commits,
-    }
+    costs: Costs = {"cpu_s": total_cpu_s() - cpu_s}
+    if all_mb is not None:
+        costs["all_read_mb"] = (total_read_mb() or 0.0) - all_mb
+    costs["commits"] = count_commits(tables) - commits
     if events is not None:
         time.sleep(_SETTLE_S)
         new = list(events)
@@ -73,8 +72,13 @@ def total_cpu_s() -> float:
     return _sum_processes(lambda process: sum(process.cpu_times()[:4]))
 
 
-def total_read_mb() -> float:
-    """What the same processes have read so far, from files and from each other; one that has ended no longer counts."""
+def total_read_mb() -> float | None:
+    """What the same processes have read so far, from files and from each other; one that has ended no longer counts.
+
+    Only Linux counts that; elsewhere it is ``None``.
+    """
+    if not psutil.LINUX:
+        return None
     return _sum_processes(lambda process: process.io_counters().read_chars) / 1e6
 
 

@@ -54,7 +54,8 @@ def _claim(layer: str, checkpoint: Path) -> Iterator[None]:
             f"{by.get('pid', 'unknown')}, since {by.get('since', 'just now')}. Wait for its end, or stop it."
         ) from None
     with held:
-        write_json(holder, {"pid": os.getpid(), "command": _command(), "since": f"{datetime.now().astimezone():%F %T}"})
+        since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
+        write_json(holder, {"pid": os.getpid(), "command": _command(), "since": since})
         yield
 
 

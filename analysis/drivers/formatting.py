@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from analysis.statistics.bootstrap import Estimate
@@ -89,3 +90,13 @@ def format_rank(place: int) -> str:
     """A place as an ordinal number, e.g. ``1st``, ``22nd``, ``113th``."""
     ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place}{ending}"
+
+
+def format_day(instant_us: float) -> str:
+    """A day as ``6 September 2025``.
+
+    Args:
+        instant_us: Microseconds since the epoch, UTC.
+    """
+    instant = datetime.fromtimestamp(instant_us / 1e6, UTC)
+    return f"{instant.day} {instant:%B %Y}"

@@ -11,9 +11,10 @@ from conf.errors import InputError
 
 
 def make_private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can look into, also where it is there already."""
+    """Make a folder that only its owner can look into, also where it is there already and is this user's."""
     path.mkdir(parents=True, exist_ok=True)
-    if path.stat().st_uid == os.getuid():
+    user = getattr(os, "getuid", lambda: None)()  # there are none by number on Windows
+    if user in (None, path.stat().st_uid):
         path.chmod(0o700)
     return path
 

@@ -57,7 +57,7 @@ def spawn_process(
     """
     make_private_folder(log.parent)
     with log.open("ab") as output:
-        output.write(f"{_STARTED} {datetime.now(UTC):%F %T} UTC ---\n".encode())
+        output.write(f"{_STARTED} {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC ---\n".encode())
         output.flush()
         child = subprocess.Popen(
             command,

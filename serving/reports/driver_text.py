@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from analysis.comparison.corner_report import CornerReport, ReportPiece, ReportRule
-from analysis.drivers.formatting import format_count, format_lap_time, format_tenths, is_level, join_names
+from analysis.drivers.formatting import format_count, format_day, format_lap_time, format_tenths, is_level, join_names
 from analysis.statistics.lap_moments import MIN_LAPS
 from serving.queries.comparison import ComparedLaps, what_differs
 from serving.queries.driver_session import DriverReport
@@ -49,7 +48,7 @@ def report_title(found: DriverReport) -> str:
 def report_facts(found: DriverReport) -> list[str]:
     """Session, track, day, class, laps."""
     start_us = found.session.first.get("start_ts")
-    day = None if start_us is None else f"{datetime.fromtimestamp(start_us / 1e6, UTC):%-d %B %Y}"
+    day = None if start_us is None else format_day(start_us)
     kind = found.result.first.get("vehicle_class") or found.summary.first.get("vehicle_class")
     stops = sum(lap.pit_in for lap in found.laps)
     fit = sum(PACE in lap.fit_for for lap in found.laps)

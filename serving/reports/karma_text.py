@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from analysis.drivers.formatting import format_count, format_lap_time, format_ranges, join_names
+from analysis.drivers.formatting import format_count, format_day, format_lap_time, format_ranges, join_names
 from serving.queries.karma import COMPONENTS, OVERALL, KarmaLap, KarmaReport, KarmaScore
 from serving.queries.karma_terms import factor_words, format_share, missing_signals, remaining_words
 from serving.reports.driver_text import KeyFigure
@@ -24,7 +23,7 @@ _OUTSIDE: Final = 4
 def report_facts(found: KarmaReport) -> list[str]:
     """Session, track, day, laps."""
     end_us = max((lap.end_us for lap in found.laps if lap.end_us is not None), default=None)
-    day = None if end_us is None else f"{datetime.fromtimestamp(end_us / 1e6, UTC):%-d %B %Y}"
+    day = None if end_us is None else format_day(end_us)
     laps = f"{format_count(len(found.laps), 'lap')}, {len(found.scored)} scored"
     return [part for part in (found.session_id, found.track, day, laps) if part]
 
