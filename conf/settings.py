@@ -35,6 +35,8 @@ class AppConfig(BaseSettings):
         kafka_config: Further options of the Kafka clients as JSON, in librdkafka's names or Java's.
         kafka_security_protocol: How brokers are spoken to; with it ``kafka_sasl_…`` say who the client is, and
             ``kafka_ssl_…`` name PEM files: the authority to trust, the client's own certificate and key.
+        kafka_retention_hours: How long topics keep messages; what the broker says if unset.
+        bronze_retention_days: How long bronze keeps messages that silver has taken in; for ever if unset.
         mlflow_tracking_uri: Tracking server; unset means the local one on ``mlflow_port``.
         azure_storage_account: With an account set, table names resolve to ``abfss://`` in its container.
         data_root: Folder that `slipstream produce replay` takes files from where none are named.
@@ -72,9 +74,12 @@ class AppConfig(BaseSettings):
     kafka_ssl_key: Path | None = None
     kafka_ssl_key_password: SecretStr | None = None
     kafka_partitions: int = Field(4, ge=1)
+    kafka_retention_hours: float | None = Field(None, gt=0)
 
     mlflow_tracking_uri: str | None = None
     mlflow_port: int = Field(5000, ge=1, le=65535)
+
+    bronze_retention_days: int | None = Field(None, ge=1)
 
     azure_storage_account: str | None = None
     azure_storage_container: str = "slipstream"

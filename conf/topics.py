@@ -36,10 +36,14 @@ class Topic(FrozenModel):
         """Names of its forms of message, e.g. ``frame.v1``."""
         return tuple(contract.removeprefix("event.") for contract in self.contracts)
 
-    @property
-    def config(self) -> dict[str, str]:
+    def kept_ms(self, settings: AppConfig) -> int | None:
+        """How long messages are kept under these settings; ``None`` for the broker's own rule."""
+        hours = settings.kafka_retention_hours
+        return self.retention_ms if self.retention_ms or hours is None else round(hours * 3_600_000)
+
+    def config(self, settings: AppConfig) -> dict[str, str]:
         """What the broker is told when the topic is created."""
-        chosen = {"cleanup.policy": self.cleanup_policy, "retention.ms": self.retention_ms}
+        chosen = {"cleanup.policy": self.cleanup_policy, "retention.ms": self.kept_ms(settings)}
         return {
             "max.message.bytes": str(MAX_MESSAGE_BYTES),
             # A replay carries timestamps of long ago, which by the producer's time would be past retention on arrival.

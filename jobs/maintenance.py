@@ -12,8 +12,10 @@ from typing import Final
 
 from conf.errors import InputError
 from conf.settings import AppConfig
+from conf.tables import OPS_RETENTION
 from jobs.arguments import whole_number
 from jobs.job import BatchJob, RunContext
+from jobs.retention import enforce_bronze_retention, enforce_topic_retention
 from medallion.io import Lake
 from medallion.provenance import job_run
 from serving.lake.reader import LakeReader
@@ -32,8 +34,9 @@ def maintain_tables(
     merge: Collection[str],
     target_mb: int,
     retain_hours: float,
+    retention: bool = False,
     on_done: Callable[[str], None] = lambda _name: None,
-) -> None:
+) -> str | None:
     """Merge the small files of tables, then remove the files of versions that are no longer kept.
 
     Args:
@@ -42,9 +45,14 @@ def maintain_tables(
         merge: Those of them whose files are worth merging.
         target_mb: Files are merged up to this size; larger ones are left alone.
         retain_hours: How long versions stay readable.
+        retention: Whether messages of bronze are removed that the settings call old.
         on_done: Called with each table's name when it is done.
+
+    Returns:
+        What was removed of bronze, ``None`` where nothing was to be.
     """
     with job_run(lake, JOB.name, (), tuple(tables)) as run:  # its tables are those asked for
+        removed = enforce_bronze_retention(lake, run.run_id) if retention else None
         for name in tables:
             if name in merge:
                 lake.compact(name, target_mb)
@@ -52,6 +60,7 @@ def maintain_tables(
             lake.vacuum(name, retain_hours)
             run.rows_in += 1
             on_done(name)
+    return removed
 
 
 def read_table_files(settings: AppConfig, only: Collection[str], target_mb: int) -> dict[str, TableFiles]:
@@ -103,24 +112,28 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(context: RunContext, given: Namespace) -> str:
     if given.retain_hours < RETAIN_HOURS:
         raise InputError(f"--retain-hours: {given.retain_hours:g} is less than {RETAIN_HOURS:g}")
+    topics = None if given.tables else enforce_topic_retention(context.settings)
     before = read_table_files(context.settings, given.tables, given.target_mb)
-    maintain_tables(
+    removed = maintain_tables(
         context.lake,
         list(before),
         merge=find_mergeable(before),
         target_mb=given.target_mb,
         retain_hours=given.retain_hours,
+        retention=not given.tables,
     )
-    return describe_maintenance(before, read_table_files(context.settings, given.tables, given.target_mb))
+    merged = describe_maintenance(before, read_table_files(context.settings, given.tables, given.target_mb))
+    return "; ".join(filter(None, (topics, removed, merged)))
 
 
 JOB: Final = BatchJob(
     name="maintain",
     module="jobs.maintenance",
     command="maintain",
-    summary="Merge the small files of tables and remove those of versions long replaced.",
+    summary="Merge the small files of tables, remove those of versions long replaced, and what retention calls old.",
     other_inputs=("the tables that are named, or all",),
-    other_outputs=("the same rows in fewer files",),
+    outputs=(OPS_RETENTION,),
+    other_outputs=("the same rows in fewer files", "the topics' retention"),
     arguments=_add_arguments,
     body=_run,
 )

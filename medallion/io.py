@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from threading import RLock
@@ -18,7 +18,7 @@ from conf.errors import InputError
 from conf.lake import table_uri
 from conf.settings import AppConfig
 from medallion.arrow_rows import arrow_rows
-from medallion.data_files import check_required, files_by_partition
+from medallion.data_files import DataFile, check_required, files_by_partition
 from medallion.schema import check_known_columns, column_ddl, conform_to_contract, struct_type
 from medallion.side_by_side import run_side_by_side
 from medallion.table_metadata import create_table, table_metadata
@@ -154,6 +154,16 @@ class Lake:
         check_required(contract, rows)
         with writing(self.uri(name)):
             TableTransaction(self.spark, self.uri(name)).append_files(files_by_partition(contract, rows), txn)
+
+    def remove_files(self, name: str, files: Sequence[DataFile], where: str) -> None:
+        """Remove files of a table with their rows, in one commit.
+
+        Args:
+            name: Table.
+            files: Files that go.
+            where: What they hold, as SQL, for the table's history.
+        """
+        write_in_turn(self.uri(name), lambda: TableTransaction(self.spark, self.uri(name)).remove(files, where))
 
     def replace(self, df: DataFrame, name: str, where: str) -> None:
         """Replace the rows that match ``where`` by ``df``, in one commit."""

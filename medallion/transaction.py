@@ -168,6 +168,19 @@ class TableTransaction:
         self._transaction.commit(self._parse(actions), self._operation("Overwrite", where))
         return True
 
+    def remove(self, removed: Sequence[DataFile], where: str) -> None:
+        """Remove files with their rows.
+
+        Args:
+            removed: Files that go.
+            where: What they hold, as SQL, for the table's history.
+
+        Raises:
+            CONFLICTS: One of these, if another writer has removed one of the files meanwhile.
+        """
+        actions = [{"remove": self._remove(file, _now_ms())} for file in removed]
+        self._transaction.commit(self._parse(actions), self._operation("Overwrite", where))
+
     def rewrite(self, removed: Sequence[DataFile], added: Sequence[DataFile]) -> None:
         """Replace files by others with the same rows, which are written now.
 

@@ -18,6 +18,7 @@ from conf.tables import (
     GOLD_DPTAD_THRESHOLDS,
     OPS_DQ_RESULTS,
     OPS_RECONCILIATION,
+    OPS_RETENTION,
     OPS_STEP_FAILURES,
     SILVER_SESSIONS,
     SILVER_VEHICLE_IDS,
@@ -25,6 +26,7 @@ from conf.tables import (
 from infra.kafka.client_options import librdkafka_options
 from infra.kafka.topics import topic_span
 from infra.local.stack import find_endpoints
+from serving.lake.reader import LakeReader
 from serving.lake.store import LakeError, is_table, open_table, read_table_stats
 from streaming import bronze, gold, karma_beside, session_tables, silver
 from streaming.claim import claim_layers
@@ -32,6 +34,7 @@ from streaming.claim import claim_layers
 Layer = Literal["bronze", "silver", "gold"]
 _LAYERS: Final[tuple[Layer, ...]] = ("bronze", "silver", "gold")
 _ACCOUNTS: Final = (OPS_RECONCILIATION, OPS_DQ_RESULTS, OPS_STEP_FAILURES)
+_OF_BRONZE: Final = (OPS_RETENTION,)
 _KEPT: Final = (SILVER_SESSIONS, GOLD_DPTAD_THRESHOLDS, *_ACCOUNTS)
 """What says which track a session was given, and what is usual on a track, is no one's but the user's to take back."""
 _STREAMS: Final[dict[Layer, Sequence[str]]] = {
@@ -75,13 +78,31 @@ def plan_reset(settings: AppConfig, layer: Layer) -> Reset:
     if "://" in settings.lake_root:
         raise InputError(f"{settings.lake_root} is an object store: only a lake in a folder can be reset")
     layers = _LAYERS[_LAYERS.index(layer) :]
-    tables = (_ACCOUNTS if "silver" in layers else ()) + tuple(name for each in layers for name in _TABLES[each])
+    accounts = (_ACCOUNTS if "silver" in layers else ()) + (_OF_BRONZE if "bronze" in layers else ())
+    tables = accounts + tuple(name for each in layers for name in _TABLES[each])
     checkpoints = [name for each in layers for name in _STREAMS[each]]
     return Reset(
         layers,
         tuple(name for name in checkpoints if Path(checkpoint_uri(name, settings)).exists()),
         tuple(name for name in dict.fromkeys(tables) if Path(table_uri(name, settings)).exists()),
     )
+
+
+def check_bronze_holds_all(settings: AppConfig) -> None:
+    """Refuse to empty silver where bronze has given up messages that it was made of.
+
+    Raises:
+        InputError: If it has.
+    """
+    if not is_table(OPS_RETENTION, settings):
+        return
+    rows = LakeReader(settings).rows(OPS_RETENTION, order_by=("topic", "kafka_partition"))
+    if rows:
+        gone = ", ".join(f"{row['topic']}-{row['kafka_partition']} before offset {row['kept_from']:,}" for row in rows)
+        raise InputError(
+            f"bronze has given up messages ({gone}; BRONZE_RETENTION_DAYS): silver is the only place that has what was "
+            "made of them, and is not emptied. `slipstream backfill` computes laps, results and gold again from silver"
+        )
 
 
 def check_topics_hold_all(settings: AppConfig) -> None:

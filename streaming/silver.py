@@ -52,9 +52,14 @@ def start_telemetry(lake: Lake, run: JobRun, trigger: Trigger) -> StreamingQuery
     def promote(df: DataFrame, batch_id: int, query: str) -> int:
         return _count(run, silver.process_raw_to_silver(df, batch_id, query))
 
-    stream = lake.spark.readStream.format("delta").option("maxBytesPerTrigger", MAX_BYTES)
-    source = stream.load(lake.uri(TELEMETRY.bronze))
+    source = _messages(lake, TELEMETRY, maxBytesPerTrigger=MAX_BYTES)
     return start_query(lake.spark, lake.settings, TELEMETRY.silver_query, source, promote, trigger)
+
+
+def _messages(lake: Lake, family: MessageFamily, **options: int) -> DataFrame:
+    """Stream of a family's messages in bronze; that old ones are removed there is nothing new to it."""
+    stream = lake.spark.readStream.format("delta").option("ignoreDeletes", "true").options(**options)
+    return stream.load(lake.uri(family.bronze))
 
 
 def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamily) -> StreamingQuery:
@@ -66,8 +71,8 @@ def start_events(lake: Lake, run: JobRun, trigger: Trigger, family: MessageFamil
     def promote(df: DataFrame, batch_id: int, query: str) -> int:
         return _count(run, events.process(df, batch_id, query))
 
-    stream = lake.spark.readStream.format("delta").load(lake.uri(family.bronze))
-    return start_query(lake.spark, lake.settings, family.silver_query, stream, promote, trigger)
+    source = _messages(lake, family)
+    return start_query(lake.spark, lake.settings, family.silver_query, source, promote, trigger)
 
 
 def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQuery]:

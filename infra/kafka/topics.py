@@ -5,9 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ClusterMetadata, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ClusterMetadata,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+)
 
 from conf.failures import user_message
 from conf.plain_console import PlainConsole
@@ -23,6 +32,8 @@ from infra.kafka.cluster import (
     ask_cluster,
     make_client,
 )
+
+_RETENTION: Final = "retention.ms"
 
 
 def partition_counts(settings: AppConfig) -> dict[str, int]:
@@ -76,7 +87,7 @@ def ensure_topics(
     admin, errors = _admin(bootstrap, client_options)
     existing = ask_cluster(admin, bootstrap, errors, timeout_s).topics
     wanted = [
-        NewTopic(topic.name, num_partitions=topic.partition_count(settings), config=topic.config)
+        NewTopic(topic.name, num_partitions=topic.partition_count(settings), config=topic.config(settings))
         for topic in TOPICS
         if topic.name not in existing
     ]
@@ -90,6 +101,42 @@ def ensure_topics(
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
                 raise
     return created
+
+
+def apply_retention(settings: AppConfig, bootstrap: str, client_options: Mapping[str, str]) -> list[str]:
+    """Tell the topics how long to keep messages, as far as the settings say so.
+
+    Args:
+        settings: Say how long.
+        bootstrap: Where the cluster is.
+        client_options: Options of librdkafka's client.
+
+    Returns:
+        Names of the topics that kept them for another time before.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers, or it refuses this client.
+        KafkaException: If it refuses to be told.
+    """
+    admin, errors = _admin(bootstrap, client_options)
+    existing = ask_cluster(admin, bootstrap, errors, ANSWER_TIMEOUT_S).topics
+    wanted = {
+        topic.name: str(kept_ms)
+        for topic in TOPICS
+        if topic.name in existing and (kept_ms := topic.kept_ms(settings)) is not None
+    }
+    if not wanted:
+        return []
+    told = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted])
+    found = {resource.name: future.result(timeout=ANSWER_TIMEOUT_S) for resource, future in told.items()}
+    others = [name for name, kept_ms in wanted.items() if found[name][_RETENTION].value != kept_ms]
+    changes = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in others]
+    for change in changes:
+        entry = ConfigEntry(_RETENTION, wanted[change.name], incremental_operation=AlterConfigOpType.SET)
+        change.add_incremental_config(entry)
+    for future in (admin.incremental_alter_configs(changes) if changes else {}).values():
+        future.result(timeout=ANSWER_TIMEOUT_S)
+    return others
 
 
 def topic_partitions(bootstrap: str, topic: str, client_options: Mapping[str, str]) -> list[int]:

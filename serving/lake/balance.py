@@ -16,13 +16,14 @@ from collections.abc import Collection, Iterator
 
 from conf.families import FAMILIES, PROMOTED, TELEMETRY, MessageFamily
 from conf.reconciliation import OUTCOMES
-from conf.tables import OPS_RECONCILIATION, SILVER_CONFLICTS, SILVER_QUARANTINE
+from conf.tables import OPS_RECONCILIATION, OPS_RETENTION, SILVER_CONFLICTS, SILVER_QUARANTINE
 from serving.lake.reader import LakeReader
 from serving.lake.reconciliation import BalanceCheck, LakeBalance, QueryAccount, State, sum_totals
 from serving.lake.store import read_table_stats
 
 TABLES = (
     OPS_RECONCILIATION,
+    OPS_RETENTION,
     SILVER_CONFLICTS,
     SILVER_QUARANTINE,
     *(name for family in FAMILIES for name in (family.bronze, *family.tables)),
@@ -38,6 +39,19 @@ _ACCOUNTS = f"""
            count(*) filter (where units is distinct from {" + ".join(OUTCOMES)}) as open_batches
     from ops.reconciliation group by query order by max(written_ts), query
 """  # noqa: S608 - columns of our own
+_REMOVED = f"""
+    with first as (
+        select each.key as place, min(each.value['from']) as read_from
+        from (select unnest(map_entries(offsets)) as each from {OPS_RECONCILIATION}) group by 1
+    ), held as (
+        {{held}}
+    )
+    select coalesce(sum(greatest(0, least(kept_from, coalesce(held_from, kept_from)) - read_from)), 0)::bigint as n
+    from {OPS_RETENTION} as r
+    join first on place = concat(r.topic, '-', r.kafka_partition)
+    left join held on held.topic = r.topic and held.kafka_partition = r.kafka_partition
+"""  # noqa: S608 - tables of our own
+_HELD = "select topic, kafka_partition, min(kafka_offset) as held_from from {bronze} group by all"
 _BATCHES = "select query, batch_id, written from ops.reconciliation"
 _OFFSETS = """
     select topic, kafka_partition, count(*) as n, count(distinct kafka_offset) as offsets,
@@ -78,7 +92,7 @@ def _read(lake: LakeReader, existing: Collection[str]) -> LakeBalance:
     for family in stored:
         checks += _offset_checks(lake, family)
     if bronze_rows is not None:
-        checks.append(_messages_check(bronze_rows, total))
+        checks.append(_messages_check(bronze_rows + _removed_messages(lake, existing), total))
     checks += [_account_check(account) for account in accounts]
     for family in PROMOTED:
         own = sum_totals(account for account in accounts if family_of_query(account.query) == family)
@@ -126,6 +140,14 @@ def _offset_checks(lake: LakeReader, family: MessageFamily) -> Iterator[BalanceC
         part = f"{row['topic']}-{row['kafka_partition']}"
         yield _equality_check(f"{part}: no offset missing", row["span"], row["offsets"])
         yield _equality_check(f"{part}: no offset twice", row["offsets"], row["n"])
+
+
+def _removed_messages(lake: LakeReader, existing: Collection[str]) -> int:
+    """Messages that silver has taken in and `slipstream maintain` has removed from bronze since."""
+    if not {OPS_RECONCILIATION, OPS_RETENTION} <= {*existing}:
+        return 0
+    held = " union all ".join(_HELD.format(bronze=f.bronze) for f in PROMOTED if f.bronze in existing)
+    return int(lake.query(_REMOVED.format(held=held))["n"][0].as_py())
 
 
 def _messages_check(bronze_rows: int, total: QueryAccount) -> BalanceCheck:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slipstream.console import DryRun, open_job_lake, print_summary, show_progress
+from slipstream.console import DryRun, open_job_lake, print_summary, say, show_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.table import Table
 
+    from conf.settings import AppConfig
     from serving.lake.table_files import TableFiles
 
 app = typer.Typer()
@@ -29,11 +30,14 @@ def maintain(
     ] = 168.0,
     dry_run: DryRun = False,
 ) -> None:
-    """Merge small files and remove those of versions long replaced.
+    """Merge small files, remove those of versions long replaced, and what the settings call old.
 
     Streams leave a file or more per table, session and batch, and reading slows down with their number. Run this once a
     day on a busy lake; no row changes, jobs may run meanwhile, and running it again does nothing. A stream that has
     stood still for longer than `--retain-hours` cannot resume from files that are gone.
+
+    Without tables named, it also enforces retention: `BRONZE_RETENTION_DAYS` removes messages of bronze that silver has
+    taken in, `KAFKA_RETENTION_HOURS` is told to the topics.
 
     Example: `slipstream maintain --dry-run`, `slipstream maintain silver.telemetry`
     """
@@ -41,16 +45,38 @@ def maintain(
     from jobs.maintenance import JOB, read_table_files
 
     settings = get_settings()
+    if not tables:
+        _enforce_retention_of_topics(settings, dry_run=dry_run)
     before = read_table_files(settings, tables or (), target_mb)
     if dry_run:
         print_summary(JOB.dry_run_sentence)
+        if not tables and settings.bronze_retention_days is not None:
+            _print_old(settings)
     else:
-        _maintain(before, target_mb, retain_hours)
+        _maintain(before, target_mb, retain_hours, retention=not tables)
     after = before if dry_run else read_table_files(settings, tables or (), target_mb)
     _print(before, after, dry_run=dry_run)
 
 
-def _maintain(before: Mapping[str, TableFiles], target_mb: int, retain_hours: float) -> None:
+def _enforce_retention_of_topics(settings: AppConfig, *, dry_run: bool) -> None:
+    if settings.kafka_retention_hours is None:
+        return
+    if dry_run:
+        say(f"would have topics keep messages for {settings.kafka_retention_hours:g} h")
+        return
+    from jobs.retention import enforce_topic_retention
+
+    say(enforce_topic_retention(settings) or "")
+
+
+def _print_old(settings: AppConfig) -> None:
+    from jobs.retention import describe_old, plan_removals
+
+    messages = sum(removal.messages for _, removal in plan_removals(settings))
+    say(f"would remove {messages:,} messages of bronze, {describe_old(settings)}")
+
+
+def _maintain(before: Mapping[str, TableFiles], target_mb: int, retain_hours: float, *, retention: bool) -> None:
     from jobs.maintenance import JOB, find_mergeable, maintain_tables
 
     lake = open_job_lake(JOB)
@@ -61,14 +87,17 @@ def _maintain(before: Mapping[str, TableFiles], target_mb: int, retain_hours: fl
             done.append(name)
             update("maintained", len(done), len(before))
 
-        maintain_tables(
+        removed = maintain_tables(
             lake,
             list(before),
             merge=find_mergeable(before),
             target_mb=target_mb,
             retain_hours=retain_hours,
+            retention=retention,
             on_done=count,
         )
+    if removed:
+        say(removed)
 
 
 def _print(before: Mapping[str, TableFiles], after: Mapping[str, TableFiles], *, dry_run: bool) -> None:

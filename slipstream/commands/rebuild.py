@@ -70,17 +70,20 @@ def reset(
     what else batch jobs made. Gold goes with silver. If it is killed, do it again.
 
     `reset bronze` is for a bronze with a damaged file: the next run reads the topics from their beginning. It is
-    refused where Kafka has given up messages since, for then bronze is the only place that has them.
+    refused where Kafka has given up messages since, for then bronze is the only place that has them. So is
+    `reset silver` where bronze has given up some (`BRONZE_RETENTION_DAYS`).
 
     Example: `slipstream reset silver --dry-run`, `slipstream reset silver --yes && slipstream run`
     """
     from conf.settings import get_settings
-    from streaming.reset import check_topics_hold_all, plan_reset, reset_layers
+    from streaming.reset import check_bronze_holds_all, check_topics_hold_all, plan_reset, reset_layers
 
     settings = get_settings()
     plan = plan_reset(settings, layer)
     if layer == "bronze":
         check_topics_hold_all(settings)
+    if layer == "silver":
+        check_bronze_holds_all(settings)
     for name in plan.tables:
         say(name)
     if dry_run:

@@ -7,11 +7,13 @@ from datetime import datetime
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from conf.settings import AppConfig
+from conf.topics import TOPICS
 from infra.kafka.cluster import UnknownTopicError
 from infra.kafka.producer import DeliveryError, KafkaStreamer
-from infra.kafka.topics import topic_partitions, topic_span
+from infra.kafka.topics import apply_retention, topic_partitions, topic_span
 from infra.kafka.unread import Unread, UnreadMessages
 from infra.local import broker, stack
 
@@ -61,6 +63,19 @@ def test_what_is_unread_is_counted_and_its_age_known(running: AppConfig):
     topic.close()
     with pytest.raises(KafkaException):
         UnreadMessages("127.0.0.1:1", {}).measure({"telemetry.raw": {0: 0}}, timeout_s=0.2)
+
+
+def test_topics_are_told_how_long_to_keep_messages(running: AppConfig):
+    assert apply_retention(running, running.bootstrap, {}) == [], "the settings say nothing"
+    day = running.model_copy(update={"kafka_retention_hours": 24})
+    assert set(apply_retention(day, running.bootstrap, {})) == {topic.name for topic in TOPICS}
+    assert apply_retention(day, running.bootstrap, {}) == []
+    resource = ConfigResource(ConfigResource.Type.TOPIC, "telemetry.raw")
+    admin = AdminClient({"bootstrap.servers": running.bootstrap})
+    (found,) = admin.describe_configs([resource]).values()
+    told = found.result()
+    assert told["retention.ms"].value == "86400000"
+    assert told["message.timestamp.type"].value == "LogAppendTime", "what else the topic was told stays"
 
 
 def ends_of(settings: AppConfig) -> list[TopicPartition]:

@@ -32,7 +32,13 @@ def test_telemetry_has_the_partitions_of_the_settings_and_the_others_one() -> No
 
 def test_topics_leave_cleanup_and_retention_to_the_broker_unless_they_say_otherwise() -> None:
     size_and_time = {"max.message.bytes": "17825792", "message.timestamp.type": "LogAppendTime"}
-    assert [topic.config for topic in TOPICS] == [size_and_time] * len(TOPICS)
+    unset, week = (AppConfig(kafka_retention_hours=hours, _env_file=None) for hours in (None, 168))
+    assert [topic.config(unset) for topic in TOPICS] == [size_and_time] * len(TOPICS)
+    assert [topic.config(week)["retention.ms"] for topic in TOPICS] == ["604800000"] * len(TOPICS)
     compacted = Topic(name="twin.state", cleanup_policy="compact", retention_ms=60_000)
-    assert compacted.config == size_and_time | {"cleanup.policy": "compact", "retention.ms": "60000"}
+    assert (
+        compacted.config(unset)
+        == compacted.config(week)
+        == size_and_time | {"cleanup.policy": "compact", "retention.ms": "60000"}
+    )
     assert TELEMETRY_RAW.events == ("frame.v1", "reading.v1")

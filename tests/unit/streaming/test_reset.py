@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
+from deltalake import write_deltalake
 
+from conf.errors import InputError
 from conf.lake import checkpoint_uri, table_uri
 from conf.settings import AppConfig
-from streaming.reset import Layer, plan_reset, reset_layers
+from streaming.reset import Layer, check_bronze_holds_all, plan_reset, reset_layers
 
 TABLES = {
     "bronze.telemetry_events": ("bronze",),
@@ -17,6 +20,7 @@ TABLES = {
     "silver.sessions": (),
     "silver.tracks": (),
     "ops.reconciliation": ("bronze", "silver"),
+    "ops.retention": ("bronze",),
     "ops.job_runs": (),
     "gold.lap_features": ("bronze", "silver", "gold"),
     "gold.karma_scores": ("bronze", "silver", "gold"),
@@ -73,3 +77,11 @@ def test_killed_anywhere_it_is_done_by_the_next(lake: AppConfig, monkeypatch: py
     assert {name for name in tables if name in TABLES} == set(TABLES)
     reset_layers(lake, plan_reset(lake, "silver"))
     assert left(lake) == ({name for name, layers in TABLES.items() if "silver" not in layers}, {"bronze"})
+
+
+def test_silver_is_not_emptied_where_bronze_cannot_fill_it(home: AppConfig) -> None:
+    check_bronze_holds_all(home)
+    rows = {"topic": ["telemetry.raw"], "kafka_partition": [2], "kept_from": [12_000]}
+    write_deltalake(table_uri("ops.retention", home), pl.DataFrame(rows))
+    with pytest.raises(InputError, match=r"telemetry.raw-2 before offset 12,000; BRONZE_RETENTION_DAYS"):
+        check_bronze_holds_all(home)

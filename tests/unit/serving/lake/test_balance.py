@@ -129,6 +129,31 @@ def test_messages_read_twice_are_found(lake, write_table):
     assert failed(reconcile_lake(lake)) == {"every bronze message read once": 8}
 
 
+def retained(partition: int, kept_from: int) -> dict[str, object]:
+    return {"topic": "telemetry.raw", "kafka_partition": partition, "kept_from": kept_from}
+
+
+def without(table: DeltaTable, condition: str) -> None:
+    """Remove rows as retention does, or an accident."""
+    table.delete(condition)
+
+
+def test_what_retention_removed_is_accounted_for_and_no_more(home, write_table, write_telemetry):
+    write_table("bronze.telemetry_events", bronze([0, 1, 2, 3, 4, 5, 6, 7]))
+    write_telemetry()
+    write_table("silver.conflicts", [{"bronze_offset": 7, "unit_index": 0}])
+    write_table("silver.quarantine", [{"bronze_offset": 7, "unit_index": i} for i in (0, 1)])
+    write_table("ops.reconciliation", [batch("q", 0, 8, 10, 4, 1, 2)])
+    complete("q", 0, home)
+    write_table("ops.retention", [retained(0, 3)])
+    lake = LakeReader(home)
+    assert reconcile_lake(lake).closes, "it was noted, and not done yet"
+    without(lake.table("bronze.telemetry_events"), "kafka_offset < 3")
+    assert reconcile_lake(lake).closes
+    without(lake.table("bronze.telemetry_events"), "kafka_offset < 5")
+    assert failed(reconcile_lake(lake)) == {"every bronze message read once": 2}, "two more than was allowed"
+
+
 def test_a_batch_whose_rows_are_still_to_come_waits(lake, write_table):
     """The account is written before the rows, whose transaction is the last of the batch."""
     write_table("bronze.telemetry_events", bronze([10]))
