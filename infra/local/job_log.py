@@ -6,10 +6,9 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from conf.settings import AppConfig
@@ -19,8 +18,6 @@ PROGRESS: Final = LOGGER.getChild("progress")
 """How far something is that takes minutes: for the log, and the terminal of who waits."""
 ALERTS: Final = PROGRESS.getChild("alerts")
 """What somebody should look at."""
-Given = ParamSpec("Given")
-Returned = TypeVar("Returned")
 _BYTES, _KEPT = 1 << 20, 3
 
 
@@ -147,19 +144,3 @@ def close_logs() -> None:
 
 def _file_handlers() -> list[RotatingFileHandler]:
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, RotatingFileHandler)]
-
-
-def keep_log(name: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
-    """Make a command write ``$SLIPSTREAM_HOME/logs/<name>.log``."""
-
-    def decorate(command: Callable[Given, Returned]) -> Callable[Given, Returned]:
-        @wraps(command)
-        def logged(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
-            from conf.settings import get_settings
-
-            log_to_file(get_settings(), name)
-            return command(*args, **kwargs)
-
-        return logged
-
-    return decorate

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.local.job_log import keep_log
 from slipstream.console import show_step
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from rich.progress import Progress

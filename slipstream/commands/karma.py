@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from infra.local.job_log import keep_log
 from slipstream.commands import pipeline, replay
 from slipstream.commands._aliases import add_alias, rename_flags
 from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
@@ -15,6 +14,7 @@ from slipstream.commands.karma_push import export, push
 from slipstream.commands.karma_report import report
 from slipstream.commands.wear_laps import produce_wear_laps
 from slipstream.console import DryRun, open_lake_and_tracker, print_summary, say, show_progress
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from jobs.score_karma import KarmaScoringResult

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.local.job_log import keep_log
 from slipstream.console import DryRun, print_summary, show_progress
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from serving.export.firebase import RealtimeDatabase

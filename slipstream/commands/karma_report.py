@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from infra.local.job_log import keep_log
 from slipstream.console import Format, print_answer, print_summary, say
+from slipstream.logs import keep_log
 
 
 @keep_log("report-karma")

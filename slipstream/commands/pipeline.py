@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from infra.local.job_log import log_to_file, progress_on_terminal
 from slipstream.commands._aliases import add_alias
 from slipstream.commands._options import DEFAULT_REFERENCE_CAR, WithReferenceCar
 from slipstream.console import DryRun, print_summary, show_step
@@ -59,6 +58,7 @@ def stream(
     if reference_car is not None and layer != "karma":
         raise typer.BadParameter("goes with karma only", param_hint="--reference-car")
     from conf.settings import get_settings
+    from infra.local.job_log import log_to_file, progress_on_terminal
 
     job = _job(layer)
     log_to_file(get_settings(), job.log_name)
@@ -105,6 +105,7 @@ def run(dry_run: DryRun = False) -> None:
         return
     from conf.plain_console import PlainConsole
     from conf.settings import get_settings
+    from infra.local.job_log import log_to_file, progress_on_terminal
     from medallion.session import open_lake
     from streaming.job import drain_job
 

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.local.job_log import log_to_file
 from slipstream.console import DryRun, print_summary, say, show_step
 
 app = typer.Typer()
@@ -40,6 +39,7 @@ def backfill(
         return
     from conf.plain_console import PlainConsole
     from conf.settings import get_settings
+    from infra.local.job_log import log_to_file
     from medallion.provenance import job_run
     from medallion.session import open_lake
     from streaming.claim import claim_layers

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from infra.local.job_log import keep_log
 from slipstream.commands import karma
 from slipstream.commands._aliases import rename_flags
 from slipstream.commands._options import WithReferenceCar
 from slipstream.console import DryRun, open_lake_and_tracker, print_summary, say, show_progress
+from slipstream.logs import keep_log
 
 if TYPE_CHECKING:
     from jobs.train_ghost import GhostTrainingResult

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from infra.local.job_log import keep_log
 from slipstream.commands.simulate import send_simulation
 from slipstream.console import DryRun, print_summary
+from slipstream.logs import keep_log
 
 
 @keep_log("produce-wear-laps")

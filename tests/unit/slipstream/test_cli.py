@@ -99,7 +99,7 @@ def test_a_producer_starts_without_spark_and_the_lake():
 TALK = """
 import logging
 from slipstream.cli import app
-from infra.local.job_log import keep_log
+from slipstream.logs import keep_log
 
 @app.command()
 def talk():

@@ -10,8 +10,9 @@ import pytest
 from typer.main import get_command
 
 from conf.errors import AlertError, InputError, SlipstreamError
-from infra.local.job_log import close_logs, keep_log, log_path
+from infra.local.job_log import close_logs, log_path
 from slipstream.cli import app
+from slipstream.logs import keep_log
 
 COMMAND = get_command(app)
 
