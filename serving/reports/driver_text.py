@@ -201,7 +201,8 @@ def _glance_target(row: Row) -> Iterator[str]:
 
 def _glance_driving(found: DriverReport) -> Iterator[str]:
     rows = scored_rows(found)
-    yield from describe_smoothness(measure_smoothness(found))[:1]
+    beside_field = [one for one in measure_smoothness(found) if one.has_field]
+    yield from describe_smoothness(beside_field)[:1]
     again = [row for row in incident_rows(found.events.rows) if row["n_laps"] > 1]
     if again:
         first = again[0]

@@ -78,6 +78,7 @@ def test_without_a_circuit_there_is_no_map_and_one_reference(found: DriverReport
     assert (data["map"], data["corners"], data["pairs"][0]["brakes"]) == (None, [], [[], []])
     page = render_page(replace(found, loss=loss, circuit=None), datetime.now(UTC))
     assert '<figure class="map"' not in page
+    assert '<div class="views alone">' in page
 
 
 def test_what_names_hold_stays_text(found: DriverReport) -> None:

@@ -185,6 +185,7 @@ def test_a_dry_run_says_what_would_be_done(slipstream, arguments: tuple[str, ...
         (("assign", "mars", "--session", SESSION), "no track 'mars'"),
         (("calibrate", "club", "--session", "other"), "no session other"),
         (("show", "mars"), "there are alder-ridge, harbour-mile, three-oaks, club"),
+        (("build", "--name", "n", "--session", "s", "--corners", "none.yaml"), "none.yaml: No such file or directory"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(slipstream, arguments: tuple[str, ...], words: str) -> None:
