@@ -143,7 +143,7 @@ def headline(found: DriverReport) -> str:
     if not dear:
         return f"{said}."
     where = join_names([f"{piece.label} ({piece.time_lost_s:.2f} s)" for piece in dear])
-    return f"{said}; most time is to be found in {where}."
+    return f"{said}; most to find: {where}."
 
 
 def _dear_pieces(found: DriverReport, most: int) -> list[ReportPiece]:

@@ -209,7 +209,7 @@ def test_the_headline_says_level_where_clocks_show_no_difference(found):
     off = (best.lap_time_ms - session.lap_time_ms) / 1000
     assert view.headline(found).startswith(f"P2 of 3; best lap {format_lap_time(best.lap_time_s)}, {off:.3f} s off the")
     dear = max(found.loss.compared.report.pieces, key=lambda piece: piece.time_lost_s)
-    assert f"most time is to be found in {dear.label} ({dear.time_lost_s:.2f} s)" in view.headline(found)
+    assert f"most to find: {dear.label} ({dear.time_lost_s:.2f} s)" in view.headline(found)
     laps = tuple(replace(lap, lap_time_ms=session.lap_time_ms) if lap.uid == best.uid else lap for lap in found.laps)
     equal = replace(found, laps=laps, loss=replace(found.loss, compared=None))
     assert "level with the session's best." in view.headline(equal)
