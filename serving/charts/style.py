@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import StringIO
+from functools import cache
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,13 +72,30 @@ def figure_style() -> Iterator[None]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """An empty figure."""
+    """An empty figure, which a notebook shows as a picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in), dpi=_DPI, layout="constrained")
+    figure = _figure_class()(figsize=(width_in, height_in), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+@cache
+def _figure_class() -> type[Figure]:
+    """Matplotlib's figure with a picture of itself: else a notebook shows none before pyplot has drawn one."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        """A figure that needs no pyplot to be seen."""
+
+        def _repr_png_(self) -> bytes:
+            out = BytesIO()
+            _show_as_written(self)
+            with figure_style():
+                self.savefig(out, format="png")
+            return out.getvalue()
+
+    return ShownFigure
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -17,6 +17,8 @@ from serving.lake.rows import Where
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+_LONGEST_TEXT: Final = 10_000
 
 
 def select_rows(
@@ -111,5 +113,8 @@ class Answer:
         return str(self.polars())
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it."""
-        return str(self.polars()._repr_html_())
+        """As a notebook shows it, no text cut short."""
+        import polars as pl
+
+        with pl.Config(fmt_str_lengths=_LONGEST_TEXT):
+            return str(self.polars()._repr_html_())

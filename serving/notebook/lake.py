@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
 
 from conf.errors import InputError
 from conf.settings import get_settings
@@ -13,6 +17,16 @@ from serving.lake.rows import Value
 from serving.notebook.answer import Answer, select_rows
 from serving.notebook.session import Session
 from serving.queries.laps import choose_session, sessions_with_laps
+
+_VERSIONS: Final = pa.schema(
+    {
+        "version": pa.int64(),
+        "written_ts": pa.timestamp("ms", "UTC"),
+        "operation": pa.string(),
+        "predicate": pa.string(),
+        "engine": pa.string(),
+    }
+)
 
 
 def open_lake(home: str | Path | None = None) -> Lake:
@@ -86,6 +100,23 @@ class Lake:
         """
         return select_rows(self.reader, name, columns, where)
 
+    def history(self, name: str) -> Answer:
+        """Versions of a table, the newest first.
+
+        Columns: ``version``, ``written_ts``, ``operation`` as Delta names it, ``predicate`` (which rows were replaced;
+        null where rows were only added, or all replaced), ``engine`` that wrote it. Which run wrote a version,
+        ``ops.job_runs`` says.
+
+        Args:
+            name: As ``layer.table``.
+
+        Raises:
+            LakeError: If there is no such table, or it cannot be read.
+        """
+        return Answer(
+            pa.Table.from_pylist([_version_row(commit) for commit in self.reader.table(name).history()], _VERSIONS)
+        )
+
     def session(self, session_id: str | None = None) -> Session:
         """A session: its laps, drivers, track, comparisons.
 
@@ -105,3 +136,13 @@ class Lake:
         return (
             f"<lake of {len(self.tables)} tables in {self.reader.settings.lake_root}; sessions with laps: {sessions}>"
         )
+
+
+def _version_row(commit: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "version": commit["version"],
+        "written_ts": datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
+        "operation": commit.get("operation"),
+        "predicate": commit.get("operationParameters", {}).get("predicate"),
+        "engine": commit.get("engineInfo"),
+    }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from conf.errors import InputError
 from conf.lake import table_uri
 from serving.lake.sql import QueryError
 from serving.queries.laps import LapError
-from tests.unit.serving.race_lake import SESSION, copy_race, race_home
+from tests.unit.serving.race_lake import SESSION, copy_race, race_home, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,7 @@ def test_an_answer_is_the_same_in_every_form(lake):
     assert answer.columns == ["vehicle_id", "n"]
     assert rows[0]["vehicle_id"] in repr(answer)
     assert "<table" in answer._repr_html_()
+    assert "long " * 200 in lake.sql("select repeat('long ', 200) || '!' as text")._repr_html_()
 
 
 def test_one_value(lake):
@@ -55,6 +59,31 @@ def test_rows_of_a_table_by_their_values(lake, session):
     assert sorted(row["lap_number"] for row in rows.rows()) == sorted(
         row["lap_number"] for row in session.laps.rows() if row["vehicle_id"] == vehicle
     )
+
+
+def test_the_versions_of_a_table(tmp_path):
+    settings = copy_race(tmp_path)
+    lake = slipstream.open(tmp_path)
+    before = datetime.now(UTC)
+    write_rows(settings, "silver.laps", [{"session_id": "other-R1", "vehicle_id": "a", "lap_number": 1}])
+    newest, oldest = lake.history("silver.laps").rows()
+    assert [newest["version"], oldest["version"]] == [1, 0]
+    assert (newest["operation"], newest["predicate"]) == ("WRITE", None)
+    assert "delta-rs" in newest["engine"]
+    assert oldest["written_ts"] <= before
+    assert newest["written_ts"] >= before - timedelta(milliseconds=1)
+
+
+def test_which_rows_a_version_replaced(tmp_path):
+    settings = copy_race(tmp_path)
+    commit = {"timestamp": 1_700_000_000_000, "operation": "WRITE", "operationParameters": {"predicate": "lap = 1"}}
+    folder = Path(table_uri("silver.laps", settings)) / "_delta_log"
+    (folder / f"{1:020d}.json").write_text(json.dumps({"commitInfo": commit}) + "\n")
+    (folder / f"{2:020d}.json").write_text(json.dumps({"commitInfo": {"timestamp": 1_700_000_000_001}}) + "\n")
+    unsaid, replaced, _ = slipstream.open(tmp_path).history("silver.laps").rows()
+    assert replaced["predicate"] == "lap = 1"
+    assert replaced["written_ts"] == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert (unsaid["operation"], unsaid["predicate"], unsaid["engine"]) == (None, None, None)
 
 
 def test_the_best_lap_is_the_quickest_fit_for_pace(session):
@@ -86,6 +115,7 @@ def test_losses_of_a_comparison_add_up(session):
     assert found.trace().polars()["delta_s"][-1] == pytest.approx(other.time_s - best.time_s, abs=1e-6)
     assert other.row.uid in repr(found)
     assert found.plot().get_axes()
+    assert found.plot()._repr_png_().startswith(b"\x89PNG")  # as a notebook shows it
 
 
 def test_a_track_is_drawn(session):
