@@ -6,6 +6,7 @@ import ast
 import doctest
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -104,6 +105,14 @@ def check_python(arguments: list[str]) -> None:
         ast.parse(arguments[1])
 
 
+def check_extras(arguments: list[str]) -> None:
+    """``pip install`` of our package names extras that it has."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extras in re.findall(rf"{project['name']}\[([\w,]+)\]", " ".join(arguments)):
+        unknown = set(extras.split(",")) - project["optional-dependencies"].keys()
+        assert not unknown, f"no extra {', '.join(unknown)}"
+
+
 def assert_exists(command: list[str]) -> None:
     program, arguments = command[0].removeprefix(".venv/bin/"), command[1:]
     if program == "slipstream":
@@ -112,10 +121,12 @@ def assert_exists(command: list[str]) -> None:
         assert {a for a in arguments if "=" not in a} <= make_targets()
     elif program == "python":
         check_python(arguments)
+    elif program.endswith("pip"):
+        check_extras(arguments)
     elif program == ".":
         assert arguments == [".venv/bin/activate"]
     else:
-        assert program in ("curl", "mlflow", "pre-commit", "rm"), f"what is {program}?"
+        assert program in ("curl", "dbt-env/bin/dbt", "jupyter", "mlflow", "pre-commit", "rm"), f"what is {program}?"
 
 
 def test_there_is_something_to_check() -> None:
@@ -130,10 +141,17 @@ def test_commands_exist(snippet: Snippet) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["slipstream produce simulate --wheels 5", "slipstream fly", "slipstream stream platinum", "make coffee"]
+    "line",
+    [
+        "slipstream produce simulate --wheels 5",
+        "slipstream fly",
+        "slipstream stream platinum",
+        "make coffee",
+        "pip install 'slipstream-lake[query,wings]'",
+    ],
 )
 def test_what_does_not_exist_is_found(line: str) -> None:
-    with pytest.raises(Exception, match=r"wheels|fly|platinum|coffee"):
+    with pytest.raises(Exception, match=r"wheels|fly|platinum|coffee|wings"):
         assert_exists(words(line)[0])
 
 
