@@ -57,6 +57,9 @@ REQUIRED = {
     "spark.hadoop.parquet.enable.dictionary#event_id": "false",
 }
 
+_LOG_PROPERTIES = ("log4j2.configurationFile", "log4j.configurationFile", "log4j2.configuration.file")
+_LOG_FORMS = ("properties", "xml", "json", "jsn", "yaml", "yml")
+
 
 def local_spark_conf(settings: AppConfig) -> dict[str, str]:
     """Configuration of a session that nobody else configured: master, memory, jars, few partitions."""
@@ -104,7 +107,8 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
     """The Spark session of a job.
 
     Under ``spark-submit`` the cluster's own settings stay as they are, logging among them, and only what the jobs
-    cannot do without is added; otherwise a local session is configured in full and logs to ``logs/spark.log``.
+    cannot do without is added; where nobody has said what Spark logs, it is warnings and errors. Otherwise a local
+    session is configured in full and logs to ``logs/spark.log``.
 
     Args:
         settings: Settings of the run.
@@ -124,6 +128,8 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
         os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
         options |= local_spark_conf(settings)
         (settings.home / "spark").mkdir(parents=True, exist_ok=True)
+    elif not _is_logging_configured(SparkContext._jvm):
+        options["spark.log.level"] = "WARN"  # else a job's result is among 1,400 lines of information
     options |= extra or {}
     for key, value in options.items():
         if not settings.launched_by_spark_submit or not conf.contains(key):
@@ -133,6 +139,13 @@ def get_spark(settings: AppConfig, app_name: str, extra: dict[str, str] | None =
     spark = SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
     _set_account_key(spark, settings)
     return spark
+
+
+def _is_logging_configured(jvm: Any) -> bool:
+    """Whether somebody has told the JVM what to log: by a property, or by a file on its class path."""
+    java = jvm.java.lang
+    told = any(java.System.getProperty(name) is not None for name in _LOG_PROPERTIES)
+    return told or any(java.ClassLoader.getSystemResource(f"log4j2.{form}") is not None for form in _LOG_FORMS)
 
 
 class SparkStartError(SlipstreamError):

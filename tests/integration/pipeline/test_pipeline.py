@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from infra.kafka.cluster import UnknownTopicError
 from infra.kafka.topics import topic_partitions
 from infra.local import spark_cluster
 from infra.local.jars import ensure_jars
+from infra.local.spark_log import LAYOUT
 from serving.lake.balance import reconcile_lake
 from serving.lake.reader import LakeReader
 from serving.lake.staleness import find_stale_tables
@@ -154,7 +156,7 @@ def cluster(new_home, sent):
     spark_cluster.stop_cluster(home.settings)
 
 
-def submit(home, master: str, script: Path, *args: str, packages: Path | None = None):
+def submit(home, master: str, script: Path, *args: str, options: Sequence[str] = (), packages: Path | None = None):
     """``spark-submit`` as on a cluster: jars and packages come along, the settings are the cluster's own."""
     location = find_spec("pyspark").submodule_search_locations[0]
     conf = {
@@ -169,7 +171,7 @@ def submit(home, master: str, script: Path, *args: str, packages: Path | None = 
     }
     command = [f"{location}/bin/spark-submit", "--master", master, "--deploy-mode", "client"]
     command += ["--jars", ",".join(str(jar) for jar in ensure_jars(home.settings).spark)]
-    command += ["--py-files", str(packages)] if packages else []
+    command += [*options, *(["--py-files", str(packages)] if packages else [])]
     command += [*(x for k, v in conf.items() for x in ("--conf", f"{k}={v}")), str(script), *args]
     env = {k: v for k, v in home.env.items() if k != "SPARK_MASTER"} | {"SPARK_HOME": location}
     done = subprocess.run(
@@ -203,6 +205,12 @@ def test_what_spark_submit_sets_stands(new_home, tmp_path) -> None:
     home = new_home("127.0.0.1:1")
     done = submit(home, "local[1]", script)
     assert done.stdout == "set: 3 UTC io.delta.sql.DeltaSparkSessionExtension\n"
+    assert done.stderr.count(" INFO ") < 10, done.stderr
+    own = tmp_path / "log4j2.properties"
+    own.write_text(LAYOUT.read_text().replace("rootLogger.level=WARN", "rootLogger.level=INFO"))
+    told = f"-Dlog4j2.configurationFile={own.as_uri()} -Dslipstream.spark.log={tmp_path / 'own.log'}"
+    submit(home, "local[1]", script, options=["--driver-java-options", told])
+    assert (tmp_path / "own.log").read_text().count(" INFO ") > 50, "what a cluster says about logging stands, too"
 
 
 def test_a_topic_that_is_not_there_is_named(sent) -> None:
