@@ -79,7 +79,7 @@ def _draw_lap_shares(axes: Axes, laps: Sequence[StyleLap], valid_laps: Collectio
         )
     for lap in laps if len(laps) <= 24 else ():
         axes.text(lap.lap_number, 100.0 * lap.share + 1.5, f"{100.0 * lap.share:.0f}", ha="center", fontsize=8)
-    axes.set_ylim(0, 118)
+    axes.set_ylim(0, 135)
     axes.set_yticks([0, 50, 100])
     axes.set_ylabel("%")
     axes.set_xlabel("Lap")
