@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,19 +46,21 @@ def served(running: AppConfig, forest: FittedStyle, tmp_path: Path) -> Iterator[
         *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", "models:/served-style@production"),
         *("--env-manager", "local", "--host", ports.HOST, "--port", str(port)),
     ]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an environment that is active
     with (tmp_path / "serve.log").open("w") as log:
         process = subprocess.Popen(
             command,
             stdout=log,
             stderr=log,
-            env=os.environ | {"MLFLOW_TRACKING_URI": tracker.uri},
+            env=os.environ | {"MLFLOW_TRACKING_URI": tracker.uri, "PATH": path},
             start_new_session=True,
         )
         try:
             _wait(f"http://{ports.HOST}:{port}", process, tmp_path / "serve.log")
             yield f"http://{ports.HOST}:{port}"
         finally:
-            os.killpg(process.pid, 15)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
 
 
