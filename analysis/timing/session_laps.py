@@ -274,10 +274,11 @@ def _is_covered(lap: JudgedLap, driven: LapTelemetry | None, rules: LapRules) ->
 
 
 def _is_mostly_silent(lap: JudgedLap, driven: LapTelemetry, rules: LapRules) -> bool:
-    """Whether one gap is most of the lap: some samples at the line, of a car that was heard on the laps beside it."""
+    """Whether some samples at the line are all there is, of a car that was heard on the laps beside it."""
     if driven.gap_s is None or lap.start_us is None or lap.end_us is None:
         return False
-    return driven.gap_s * 1e6 > rules.limits.silent_share * (lap.end_us - lap.start_us)
+    lap_s = (lap.end_us - lap.start_us) / 1e6
+    return driven.gap_s > rules.limits.silent_share * lap_s and driven.samples < lap_s
 
 
 def lap_row(

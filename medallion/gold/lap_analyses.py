@@ -35,7 +35,7 @@ _IGNORED: Final = ("run_id", "updated_ts", "compute_ms")
 _STAMPS: Final = ("updated_ts", "run_id")
 _OF_LAP: Final = (*LAP, "is_synthetic")
 _PURPOSES: Final = ("wear", "style")  # driven from line to line, and not behind a safety car
-_JUDGED_HERE: Final = "speed_gap"  # a trace without speed for too long is refused, a short gap costs the lap nothing
+_JUDGED_HERE: Final = ("speed_gap", "no_telemetry")  # a trace is refused for its own reason, a short gap costs nothing
 
 
 def update_lap_analyses(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
@@ -52,7 +52,7 @@ def update_lap_analyses(lake: Lake, laps: Sequence[LapKey], run_id: str) -> int:
     rows = []
     for frame in read_lap_frames(lake, todo, ("unfit_for",)):
         unfit = dict(frame["unfit_for"].iloc[0] or ())
-        reasons = dict.fromkeys(r for purpose in _PURPOSES for r in unfit.get(purpose) or () if r != _JUDGED_HERE)
+        reasons = dict.fromkeys(r for purpose in _PURPOSES for r in unfit.get(purpose) or () if r not in _JUDGED_HERE)
         frame["against"] = [list(reasons)] * len(frame)
         rows.append(analyse_lap_frame(frame, contexts[frame["session_id"].iloc[0]]))
     for table, found in analysis_tables(rows).items():
@@ -147,7 +147,7 @@ def _unfit_reasons() -> SparkColumn:
     """What makes a lap unfit for one of ``_PURPOSES``."""
     nothing = F.array().cast("array<string>")
     reasons = (F.coalesce(F.col("unfit_for").getItem(purpose), nothing) for purpose in _PURPOSES)
-    return F.array_except(F.concat(*reasons), F.array(F.lit(_JUDGED_HERE))).alias("against")  # each once
+    return F.array_except(F.concat(*reasons), F.array(*map(F.lit, _JUDGED_HERE))).alias("against")  # each once
 
 
 def _lap_columns(table: str) -> list[Column]:

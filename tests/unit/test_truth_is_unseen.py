@@ -20,7 +20,7 @@ CONSTANTS = frozenset({"BRONZE_TRUTH_EVENTS", "TRUTH_RAW", "TRUTH"})
 NAMES = (TRUTH.bronze, TRUTH.topic, TRUTH.bronze.partition(".")[2], "event.truth", "slipstream.truth")
 # Jobs that train on labels are to be named here, one by one; what they read of them is the label.
 TRAINED_ON = frozenset({"jobs/train_karma.py"})
-SAYS_SO = frozenset({"slipstream/commands/karma.py"})  # in the text of --dry-run
+SAYS_SO = frozenset({"slipstream/commands/karma.py", "ml/karma/packaging.py"})  # in --dry-run, on a model's card
 NO_TRUTH = frozenset({"COMPONENTS", "Component"})  # names of what wears, and nothing of how
 SENDS = frozenset({"slipstream/commands/simulate.py"})
 # Those that handle all alike: every topic is created; bronze stores every family and is emptied of every one, the
