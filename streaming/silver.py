@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 
 from pyspark.sql import DataFrame
@@ -28,6 +29,8 @@ from streaming.query import Trigger, start_query
 
 NAME = "silver"
 MAX_BYTES = 16 << 20
+_SELDOM = {"telemetry": 2.0, "race": 5.0, "environment": 5.0}
+"""Pauses of the queries whose rows a finished lap does not wait for, in those of the others."""
 _counting = Lock()
 TELEMETRY_OUTPUTS = (
     *TELEMETRY.tables,
@@ -79,9 +82,13 @@ def start_silver(lake: Lake, run: JobRun, trigger: Trigger) -> list[StreamingQue
     """Start the queries of all families."""
     lake.ensure_all((*(family.bronze for family in PROMOTED), *OUTPUTS))
     return [
-        start_telemetry(lake, run, trigger),
-        *(start_events(lake, run, trigger, family) for family in EVENT_FAMILIES),
+        start_telemetry(lake, run, _seldom(trigger, TELEMETRY)),
+        *(start_events(lake, run, _seldom(trigger, family), family) for family in EVENT_FAMILIES),
     ]
+
+
+def _seldom(trigger: Trigger, family: MessageFamily) -> Trigger:
+    return replace(trigger, every_s=_SELDOM.get(family.name, 1.0) * trigger.every_s)
 
 
 def _count(run: JobRun, balance: BatchReconciliation | None) -> int:
