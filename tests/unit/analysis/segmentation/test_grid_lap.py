@@ -34,7 +34,7 @@ def test_stitching_takes_the_best_of_each_zone(speeds: list[float]) -> None:
         laps.append(GridLap(1.0, speed, 0.0))
     total, best = stitch_best_zones(laps, zones)
     assert total <= min(lap.lap_time_s for lap in laps) + 1e-9
-    assert speeds[best[0]] == max(speeds)
+    assert speeds[best[0]] == pytest.approx(max(speeds), rel=1e-9)  # times round
 
 
 @pytest.mark.parametrize("race", ["barber", "indianapolis"])
