@@ -7,13 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
-import yaml
 from pydantic import Field, PositiveFloat, model_validator
 
-from conf.errors import InputError, check_input
+from conf.errors import check_input
 from conf.frozen import FrozenModel
-from conf.text_file import read_text_file
-from conf.yaml_text import parse_yaml
+from conf.text_file import read_yaml_mapping
 
 
 class OfficialCorner(FrozenModel):
@@ -71,13 +69,7 @@ def read_official_corners(path: Path) -> OfficialCorners:
     Raises:
         InputError: If it cannot be read or does not fit; the message names file and field.
     """
-    try:
-        content = parse_yaml(read_text_file(path))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; name a file of corners") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: a file of corners is a mapping with a list `corners`, each with number and apex_m")
+    form = "a file of corners is a mapping with a list `corners`, each with number and apex_m"
+    content = read_yaml_mapping(path, "a file of corners", form)
     with check_input(str(path)):
         return OfficialCorners.model_validate(content)

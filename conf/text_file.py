@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import yaml
 
 from conf.errors import InputError
 from conf.text_table import find_packing, open_unpacked, read_head
 from conf.text_table.blocks import find_encoding
+from conf.yaml_text import parse_yaml
 
 MAX_BYTES: Final = 1 << 24
 
@@ -33,6 +36,28 @@ def read_text_file(path: Path) -> str:
     if "\0" in text:
         raise InputError(f"{path} is no text")
     return text
+
+
+def read_yaml_mapping(path: Path, kind: str, form: str) -> dict[Any, Any]:
+    """Content of a user's YAML file that is a mapping.
+
+    Args:
+        path: The file.
+        kind: What to name in its place where it is not there, such as ``a scenario file``.
+        form: What to say of one that is no mapping.
+
+    Raises:
+        InputError: If it cannot be read, is not YAML, or no mapping; the message names the file.
+    """
+    try:
+        content = parse_yaml(read_text_file(path))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; name {kind}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: {form}")
+    return content
 
 
 def _decode(data: bytes, encoding: str) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from pyarrow import RecordBatchReader
     from pydantic import BaseModel
 
@@ -50,14 +52,14 @@ def show_step(console: PlainConsole, name: str, how_far: Callable[[], str] = lam
         name: What goes on.
         how_far: What to say of how far it is.
     """
-    from threading import Event, Thread
     from time import perf_counter
 
+    from conf.beside import run_beside
     from conf.plain_console import plain_text
 
-    began, ended = perf_counter(), Event()
+    began = perf_counter()
 
-    def tell() -> None:
+    def tell(ended: Event) -> None:
         if console.is_terminal:
             with console.status(f"{name} …") as status:
                 while not ended.wait(1.0):
@@ -68,13 +70,8 @@ def show_step(console: PlainConsole, name: str, how_far: Callable[[], str] = lam
                     f"{name}: {perf_counter() - began:.0f} s … {how_far()}".rstrip(), highlight=False, soft_wrap=True
                 )
 
-    teller = Thread(target=tell, daemon=True)
-    teller.start()
-    try:
+    with run_beside(tell):
         yield
-    finally:
-        ended.set()
-        teller.join()
     console.print(f"{name}: done in {perf_counter() - began:.0f} s", highlight=False)
 
 

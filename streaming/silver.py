@@ -30,7 +30,7 @@ from streaming.query import Trigger, start_query
 NAME = "silver"
 MAX_BYTES = 16 << 20
 _SELDOM = {"telemetry": 2.0, "race": 5.0, "environment": 5.0}
-"""Pauses of the queries whose rows a finished lap does not wait for, in those of the others."""
+"""Pauses of queries, in those of the timing that a finished lap waits for first."""
 _counting = Lock()
 TELEMETRY_OUTPUTS = (
     *TELEMETRY.tables,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,10 +86,17 @@ def find_crews(sectors: Iterable[Any], result_lines: Iterable[Any]) -> SessionCr
     return SessionCrews(crews, drivers)
 
 
-def usual_driver(driver_ids: Iterable[str | None]) -> str | None:
-    """The driver of most laps, the first by id of several; ``None`` where no lap says who drove it."""
-    laps = Counter(driver for driver in driver_ids if driver)
-    return min(laps, key=lambda driver: (-laps[driver], driver), default=None)
+def usual_drivers(laps: Iterable[Any]) -> dict[tuple[str, str], str]:
+    """The driver of most laps, by session and vehicle; the first by id of several, none where no lap says who drove it.
+
+    Args:
+        laps: ``session_id, vehicle_id, driver_id`` of laps, such as rows of ``silver.laps``.
+    """
+    found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for lap in laps:
+        if lap["driver_id"]:
+            found[lap["session_id"], lap["vehicle_id"]][lap["driver_id"]] += 1
+    return {car: min(drove, key=lambda driver: (-drove[driver], driver)) for car, drove in found.items()}
 
 
 def _crew(lines: Sequence[Any], laps: Sequence[Any]) -> Crew:

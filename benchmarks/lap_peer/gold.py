@@ -15,7 +15,7 @@ from analysis.dptad.calibrate import FEWEST_LAPS
 from analysis.dptad.reference import reference_times_s
 from analysis.drivers.summary import ExternalFigures, summarise_driver
 from analysis.laps.features import LAP_CHANNELS, REACH_US
-from analysis.timing.crews import usual_driver
+from analysis.timing.crews import usual_drivers
 from analysis.timing.session_laps import datetime_to_us, us_to_datetime
 from analysis.track_build.rows import load_own_circuit, spread_evenly
 from analysis.tracks.circuit import Circuit
@@ -280,11 +280,11 @@ def _write_drivers(
     scores = mean_scores(store.rows(GOLD_DPTAD_SCORES, mine, [*_KEY, *categories]))
     entries = {r.vehicle_id: r for r in store.rows(SILVER_ENTRIES, mine)}
     results = {r.vehicle_id: r for r in store.rows(SILVER_RESULTS, mine)}
-    drivers = []
+    drivers, drove = [], usual_drivers(lap | {"session_id": session} for lap in of_laps)
     for vehicle, driven in laps_by_vehicle(session, sorted(of_laps, key=lambda lap: lap["lap_number"])).items():
         result = results.get(vehicle)
         elsewhere = ExternalFigures(
-            driver_id=usual_driver(lap["driver_id"] for lap in of_laps if lap["vehicle_id"] == vehicle),
+            driver_id=drove.get((session, vehicle)),
             vehicle_number=entries[vehicle].vehicle_number if vehicle in entries else None,
             car_number=entries[vehicle].car_number if vehicle in entries else None,
             vehicle_class=result.vehicle_class if result else None,

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from conf.settings import AppConfig
 
 LOGGER: Final = logging.getLogger("slipstream")
@@ -112,22 +114,18 @@ def say_at_work(name: str, how_far: Callable[[], str] = lambda: "", every_s: flo
         how_far: What to say of how far it is.
         every_s: Pause between two lines.
     """
-    from threading import Event, Thread
     from time import monotonic
 
-    began, ended = monotonic(), Event()
+    from conf.beside import run_beside
 
-    def say() -> None:
+    began = monotonic()
+
+    def tell(ended: Event) -> None:
         while not ended.wait(every_s):
             PROGRESS.info("%s: at work for %.0f s%s", name, monotonic() - began, how_far())
 
-    sayer = Thread(target=say, daemon=True)
-    sayer.start()
-    try:
+    with run_beside(tell):
         yield
-    finally:
-        ended.set()
-        sayer.join()
 
 
 def log_path() -> Path | None:

@@ -14,7 +14,7 @@ from analysis.drivers.fleet import SessionConditions
 from analysis.drivers.head_to_head import DPTAD
 from analysis.drivers.summary import DriverSummary, ExternalFigures, summarise_driver
 from analysis.pace.driver_laps import DriverLaps, build_driver_laps, null_if_nan
-from analysis.timing.crews import usual_driver
+from analysis.timing.crews import usual_drivers
 from analysis.timing.session_laps import datetime_to_us
 from conf.tables import (
     GOLD_DPTAD_SCORES,
@@ -123,14 +123,11 @@ def _external_figures(
     lake: Lake, part: Part, laps: Mapping[str, Sequence[Any]], scores: Mapping[Vehicle, Mapping[str, float]]
 ) -> dict[Vehicle, ExternalFigures]:
     entries, results = (_by_vehicle(lake, table, part) for table in (SILVER_ENTRIES, SILVER_RESULTS))
-    drivers: defaultdict[Vehicle, list[str | None]] = defaultdict(list)
-    for session, found in laps.items():
-        for lap in found:
-            drivers[session, lap["vehicle_id"]].append(lap["driver_id"])
+    drivers = usual_drivers(lap for found in laps.values() for lap in found)
     styles, karma = aggressive_shares(lake, part), last_karma(lake, part)
     return {
         vehicle: ExternalFigures(
-            driver_id=usual_driver(drivers[vehicle]),
+            driver_id=drivers.get(vehicle),
             vehicle_number=_rows_of_vehicle(entries, vehicle, "vehicle_number"),
             car_number=_rows_of_vehicle(entries, vehicle, "car_number"),
             vehicle_class=_rows_of_vehicle(results, vehicle, "vehicle_class"),

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import Row
 
 from analysis.timing.car_numbers import digits_of_number, match_number, number_of_row, number_order
-from analysis.timing.crews import SessionCrews, find_crews, usual_driver
+from analysis.timing.crews import SessionCrews, find_crews, usual_drivers
 from analysis.timing.session_laps import datetime_to_us, sheet_order, us_to_datetime
 from conf.tables import (
     SILVER_DRIVERS,
@@ -22,6 +22,7 @@ from conf.tables import (
 )
 from medallion.exchange import exchange_rows
 from medallion.io import Lake
+from medallion.keys import Vehicle
 from medallion.part import Part, sessions_part
 from medallion.reading import read_rows
 from medallion.silver.vehicle_ids import chassis_of
@@ -48,7 +49,8 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
         for table in (SILVER_ENTRIES, SILVER_RESULT_LINES, SILVER_SECTOR_TIMES, SILVER_SESSIONS)
     )
     seen_before = Part(({"vehicle_id": sorted({e.vehicle_id for found in entries.values() for e in found})},))
-    drove = _usual_drivers(lake, sessions)
+    of_laps = ("session_id", "vehicle_id", "driver_id")
+    drove = usual_drivers(read_rows(lake, SILVER_LAPS, sessions_part(sessions), of_laps))
     known: dict[str, Any] = {r.vehicle_id: r for r in read_rows(lake, SILVER_DRIVERS, seen_before)}
     results: list[dict[str, Any]] = []
     drivers: dict[str, dict[str, Any]] = {}
@@ -56,7 +58,7 @@ def update_results(lake: Lake, sessions: Sequence[str], run_id: str) -> None:
         own = _result_rows(entries[session], lines[session])
         results += [row | {"session_id": session} for row in own]
         crews = find_crews(sectors[session], lines[session])
-        found = _driver_rows(entries[session], crews, next(iter(seen[session]), None), known, drove[session])
+        found = _driver_rows(entries[session], crews, next(iter(seen[session]), None), known, drove)
         drivers |= found
         known |= found
     exchange_rows(lake, SILVER_RESULTS, results, sessions_part(sessions), run_id)
@@ -67,17 +69,6 @@ def _by_session(lake: Lake, table: str, sessions: Sequence[str]) -> defaultdict[
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in read_rows(lake, table, sessions_part(sessions)):
         found[row.session_id].append(row)
-    return found
-
-
-def _usual_drivers(lake: Lake, sessions: Sequence[str]) -> defaultdict[str, dict[str, str | None]]:
-    """Who drove most laps of each car, by session and vehicle, as the telemetry says."""
-    laps: defaultdict[tuple[str, str], list[str | None]] = defaultdict(list)
-    for row in read_rows(lake, SILVER_LAPS, sessions_part(sessions), ("session_id", "vehicle_id", "driver_id")):
-        laps[row.session_id, row.vehicle_id].append(row.driver_id)
-    found: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
-    for (session, vehicle), drivers in laps.items():
-        found[session][vehicle] = usual_driver(drivers)
     return found
 
 
@@ -137,7 +128,7 @@ def _driver_rows(
     crews: SessionCrews,
     seen: Row | None,
     known: Mapping[str, Any],
-    drove: Mapping[str, str | None],
+    drove: Mapping[Vehicle, str],
 ) -> dict[str, dict[str, Any]]:
     """Cars of a session, and what sheets and telemetry say of them; what is known stays where they say nothing."""
     rows = {}
@@ -153,7 +144,7 @@ def _driver_rows(
             "vehicle_class": crew.vehicle_class or _existing_drivers(old, "vehicle_class"),
             "vehicle_model": crew.vehicle_model or _existing_drivers(old, "vehicle_model"),
             "chassis_number": None if chassis is None else chassis.rpartition("-")[2],
-            "driver_id": drove.get(entry.vehicle_id) or _existing_drivers(old, "driver_id"),
+            "driver_id": drove.get((entry.session_id, entry.vehicle_id)) or _existing_drivers(old, "driver_id"),
             "driver_name": crew.driver_name or _existing_drivers(old, "driver_name"),
             "team": crew.team or _existing_drivers(old, "team"),
             "first_seen_ts": min([*times, *_seen_at(old, "first_seen_ts")], default=None),

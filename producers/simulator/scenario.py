@@ -11,9 +11,8 @@ from pydantic import Field, ValidationError
 
 from conf.errors import InputError, check_input
 from conf.frozen import FrozenModel
-from conf.text_file import read_text_file
+from conf.text_file import read_yaml_mapping
 from conf.track import load_track
-from conf.yaml_text import parse_yaml
 from producers.simulator.cars.driver_styles import PROFILE_NAMES
 from producers.simulator.cars.random_car_faults import draw_random_car_faults
 from producers.simulator.config import CarFault, DataFaults, DriverError, RaceIncidents, SimulatorConfig
@@ -162,14 +161,7 @@ def read_scenario(path: Path) -> Scenario:
     Raises:
         InputError: If there is no such file, it is no YAML mapping, or a key or value is wrong.
     """
-    try:
-        content = parse_yaml(read_text_file(path))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; name a scenario file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: a scenario is a mapping of options, such as `cars: 8`")
+    content = read_yaml_mapping(path, "a scenario file", "a scenario is a mapping of options, such as `cars: 8`")
     try:
         return Scenario.model_validate(content)
     except ValidationError as error:

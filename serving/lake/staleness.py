@@ -24,9 +24,8 @@ def find_stale_tables(settings: AppConfig) -> list[str]:
 
 def _is_stale(name: str, settings: AppConfig) -> bool:
     table = open_table(name, settings)
-    return bool(table.file_uris()) and load_contract(name).has_stale_rows(
-        table.metadata().configuration.get(ROWS_PROPERTY)
-    )
+    rows_of = table.metadata().configuration.get(ROWS_PROPERTY)
+    return load_contract(name).has_stale_rows(rows_of) and bool(table.file_uris())
 
 
 def check_stale_rows(settings: AppConfig) -> Iterator[Finding]:
@@ -39,11 +38,9 @@ def check_stale_rows(settings: AppConfig) -> Iterator[Finding]:
 def group_by_remedy(stale: Iterable[str]) -> dict[str, list[str]]:
     """Stale tables by what makes them anew, those that streams fill first."""
     filled_by = {name: load_contract(name).filled_by or "" for name in stale}
-    whole = {SILVER: "`slipstream reset silver --yes && slipstream run` makes them anew from bronze."}
-    if SILVER not in filled_by.values():
-        whole[GOLD] = "`slipstream backfill gold` makes them anew from silver."
-    else:
-        whole[GOLD] = whole[SILVER]
+    from_bronze = "`slipstream reset silver --yes && slipstream run` makes them anew from bronze."
+    from_silver = "`slipstream backfill gold` makes them anew from silver."
+    whole = {SILVER: from_bronze, GOLD: from_bronze if SILVER in filled_by.values() else from_silver}
     found: dict[str, list[str]] = {}
     for name, command in sorted(filled_by.items(), key=lambda item: (item[1] not in whole, item[0])):
         found.setdefault(whole.get(command, f"`{command}` makes them anew, one by one."), []).append(name)

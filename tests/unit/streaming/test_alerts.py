@@ -21,7 +21,7 @@ from streaming.alerts import QuarantineWatch, alert_of_balance, check_runs
 Told = Callable[[], list[dict[str, Any]]]
 IN_A_BATCH = """[FOREACH_BATCH_USER_FUNCTION_ERROR] An error occurred in the user provided function in foreach batch.
   Traceback (most recent call last):
-    File "/work/medallion/silver/promote_telemetry.py", line 200, in promote
+    File "medallion/silver/promote_telemetry.py", line 200, in promote
       raise ReconciliationError(message)
   medallion.silver.reconciliation.ReconciliationError: batch 3: 10 units, 9 accounted for
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from analysis.timing.crews import Crew, find_crews, usual_driver
+from analysis.timing.crews import Crew, find_crews, usual_drivers
 
 
 def line(number: int, name: str | None, *names: str | None, official: bool = False, **others: Any) -> SimpleNamespace:
@@ -32,9 +32,11 @@ def drove(crews: Any, number: str | None, lap_number: int, source: str = "offici
 
 
 def test_the_usual_driver_drove_most_laps() -> None:
-    assert usual_driver(["b", "a", None, "b", None, None]) == "b"
-    assert usual_driver(["b", "a"]) == "a"
-    assert usual_driver([None]) is None
+    def of(vehicle: str, *drivers: str | None) -> list[dict[str, str | None]]:
+        return [{"session_id": "s", "vehicle_id": vehicle, "driver_id": driver} for driver in drivers]
+
+    laps = [*of("x", "b", "a", None, "b", None, None), *of("y", "b", "a"), *of("z", None)]
+    assert usual_drivers(laps) == {("s", "x"): "b", ("s", "y"): "a"}
 
 
 def test_two_drivers_of_one_car() -> None:
